@@ -1,0 +1,85 @@
+"""The application: FastAPI with its routes, and the hot routes in front."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from reward_service import __version__
+from reward_service.api.auth import Keyring
+from reward_service.api.hot import Front
+from reward_service.api.models import MAX_LISTED, place
+from reward_service.api.openapi import document
+from reward_service.api.problems import MEDIA_TYPE, Problem, away
+from reward_service.api.routes import router
+from reward_service.api.services import Services, open_services
+from reward_service.errors import StoreUnavailableError
+from reward_service.settings import Settings
+from reward_service.telemetry import Metrics
+
+DESCRIPTION = "Rewards for reinforcement learning of language models, without labels (Co-rewarding, arXiv 2508.00410)."
+
+
+class Service:
+    """The service as uvicorn runs it: an ASGI application, and how to send those away who wait."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Composes nothing yet: the lifespan does."""
+        metrics = Metrics()
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            async with open_services(settings, metrics) as services:
+                app.state.services = services
+                yield
+
+        self._api = FastAPI(title="Co-rewarding", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+        self._api.include_router(router)
+        _answer_with_problems(self._api)
+        document(self._api)
+        self.asgi = Front(self._api, Keyring(settings.keys()), metrics, lambda: self._services.hot)
+
+    def drain(self) -> None:
+        """The process stops: those who wait get a ticket, or are told to come again."""
+        self._services.room.drain()
+
+    @property
+    def _services(self) -> Services:
+        return self._api.state.services
+
+
+def _answer_with_problems(app: FastAPI) -> None:
+    """What FastAPI refuses or the routes raise is a problem document too."""
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return _response(error)
+
+    @app.exception_handler(StoreUnavailableError)
+    async def unavailable(_: Request, error: StoreUnavailableError) -> Response:
+        return _response(away(str(error), error.retry_after_s))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        found = error.errors()
+        if any(each["type"] == "json_invalid" for each in found):
+            return _response(Problem(400, "not-json", "the body is not JSON in UTF-8."))
+        listed = [{"where": place(tuple(each["loc"][1:])), "what": str(each["msg"])} for each in found[:MAX_LISTED]]
+        detail = f"{listed[0]['where']}: {listed[0]['what']}. See /docs for the form."
+        return _response(Problem(422, "invalid", detail, errors=listed))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        details = {
+            404: f"there is nothing at {request.url.path}: see /docs for the routes.",
+            405: f"{request.url.path} does not take {request.method}.",
+        }
+        detail = details.get(error.status_code, str(error.detail))
+        kind = {404: "no-such-route", 405: "wrong-method"}.get(error.status_code, "refused")
+        return _response(Problem(error.status_code, kind, detail, headers=error.headers))
+
+
+def _response(problem: Problem) -> Response:
+    return Response(problem.body(), problem.status, problem.headers, MEDIA_TYPE)

@@ -1,0 +1,236 @@
+"""OpenRLHF's and slime's wire formats: single rollouts, mostly without identity, whose requests are held."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from reward_service.api.intake import (
+    digest,
+    letters,
+    question_of_prompt,
+    rollout_of_label,
+    row_of,
+    usable_method,
+    views_of,
+)
+from reward_service.api.problems import Problem
+from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
+from reward_service.api.scoring import Pending, RunBook, Scorer, settled_batch, settled_cohort
+from reward_service.api.waiting import WaitingRoom
+from reward_service.api.wire import LabelIdentity, OpenRLHFRequest, RewardRequest, WireRollout
+from reward_service.domain.methods import RewardSource, method_named
+from reward_service.domain.runs import DEFAULT_RUN
+from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Placed, Refused, Revised
+from reward_service.store.keys import qualified
+from reward_service.store.records import CohortHead, Rules, packed
+
+log = structlog.get_logger(__name__)
+
+VOTE_BY_PROMPT = "majority-voting"
+COMPARE_WITH_LABEL = "ground-truth"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One rollout of a compatibility call: its prompt, its response, and a label of one of the three kinds."""
+
+    prompt: str
+    response: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rollout came to on the compatibility routes, where an abstention is 0 for its whole group alike."""
+
+    reward: float
+    abstained: float
+    vote_share: float
+    label_matches_truth: float | None
+
+    @classmethod
+    def of(cls, seat: Seat) -> "Verdict":
+        """From its seat in a settled cohort."""
+        label = seat.label()
+        matches = None if label is None or label.matches_truth is None else float(label.matches_truth)
+        share = label.share if label is not None else None
+        return cls(seat.reward or 0.0, float(seat.reward is None), share or 0.0, matches)
+
+
+def items_of(request: OpenRLHFRequest) -> list[Item]:
+    """The rollouts of an OpenRLHF request; the response is what follows the prompt in the query.
+
+    Raises:
+        Problem: 422 where the lists have different lengths.
+    """
+    queries = _as_list(request.query)
+    prompts = _as_list(request.prompts) or [None] * len(queries)
+    labels = _as_list(request.labels) or [None] * len(queries)
+    if not len(queries) == len(prompts) == len(labels):
+        raise Problem(
+            422,
+            "uneven",
+            f"query, prompts and labels hold {len(queries)}, {len(prompts)} and {len(labels)} entries: send one each.",
+        )
+    return [
+        Item(prompt or "", (query or "").removeprefix(prompt or ""), label or "")
+        for query, prompt, label in zip(queries, prompts, labels, strict=True)
+    ]
+
+
+def label_identity(label: str) -> LabelIdentity | None:
+    """The identity in a label; None for a ground truth or an empty one.
+
+    Raises:
+        Problem: 422 for a JSON object that names a question and is wrong in another field.
+    """
+    if not label.lstrip().startswith("{"):
+        return None
+    try:
+        content = msgspec.json.decode(label)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    if not isinstance(content, dict) or "question_id" not in content:
+        return None
+    try:
+        return msgspec.convert(content, LabelIdentity)
+    except msgspec.ValidationError as cause:
+        raise Problem(422, "invalid-label", f"the label names a cohort, but {cause}; see docs/openrlhf.md.") from cause
+
+
+class Holder:
+    """Holds compatibility requests until their cohorts settle."""
+
+    def __init__(
+        self, scorer: Scorer, store: CohortStore, room: WaitingRoom, book: RunBook, max_text_chars: int
+    ) -> None:
+        """Composed once, in the app's lifespan."""
+        self._scorer = scorer
+        self._store = store
+        self._room = room
+        self._book = book
+        self._max_text_chars = max_text_chars
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Returns when every request that ended is noted in the store."""
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def verdicts(self, items: Sequence[Item], run: str | None) -> list[Verdict]:
+        """One verdict a rollout, in order; returns when all of their cohorts are settled.
+
+        Raises:
+            Problem: a label or a run is wrong, or the store refuses.
+            DrainingError: the process is stopping.
+        """
+        if len(items) == 1:
+            return [await self._verdict(items[0], run)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._verdict(item, run)) for item in items]
+        return [task.result() for task in tasks]
+
+    async def _verdict(self, item: Item, run: str | None) -> Verdict:
+        if len(item.response) > self._max_text_chars:
+            raise Problem(413, "text-too-long", f"a response has more than {self._max_text_chars} characters: cut it.")
+        identity = label_identity(item.label)
+        if identity is None:
+            by_prompt = LabelIdentity(question_of_prompt(item.prompt), ground_truth=item.label or None)
+            rollout = rollout_of_label(by_prompt, item.response)
+            if item.label:
+                return await self._alone(rollout, run or DEFAULT_RUN, COMPARE_WITH_LABEL)
+            return await self._placed(item, rollout, run or DEFAULT_RUN, VOTE_BY_PROMPT, by_prompt)
+        named_run = identity.run or run or DEFAULT_RUN
+        rollout = rollout_of_label(identity, item.response)
+        method = (await self._book.settings(named_run)).settings.method
+        if usable_method(method).source is not RewardSource.VOTE:
+            return await self._alone(rollout, named_run, method)
+        if identity.rollout is not None:
+            return await self._known(rollout, named_run, identity)
+        return await self._placed(item, rollout, named_run, method, identity)
+
+    async def _alone(self, rollout: WireRollout, run: str, method: str) -> Verdict:
+        """A rollout whose reward needs no other: a batch of one."""
+        pending = await self._scorer.accept(RewardRequest([rollout], run=run, method=method), None)
+        with self._room.watch("batch", pending.ticket) as watch:
+            record = await settled_batch(watch, (pending.known or {}).get(pending.name))
+        return Verdict.of(seats_of_batch(pending.name, record)[0])
+
+    async def _known(self, rollout: WireRollout, run: str, identity: LabelIdentity) -> Verdict:
+        """A rollout that carries its index: a part of one."""
+        request = RewardRequest([rollout], run=run, step=identity.step, complete=False)
+        pending = await self._scorer.accept(request, None)
+        return Verdict.of(await self._seat(pending))
+
+    async def _seat(self, pending: Pending) -> Seat:
+        part = pending.part
+        assert part is not None
+        ((cohort, ballot),) = part.places_N
+        with self._room.watch("cohort", qualified(pending.run, cohort)) as watch:
+            data = (pending.known or {}).get(cohort)
+            if data is not None:
+                watch.put_if_empty(data)
+            record = await settled_cohort(watch, {ballot})
+        (seat,) = seats_of_part(part, {cohort: record})
+        assert seat is not None
+        return seat
+
+    async def _placed(
+        self, item: Item, rollout: WireRollout, run: str, method_name: str, label: LabelIdentity
+    ) -> Verdict:
+        """A rollout without an index: known by its text, should its request be abandoned and come again."""
+        method = usable_method(method_name)
+        request = uuid4().hex
+
+        async def place(revised: Revised) -> tuple[Arrival, Placed] | Refused:
+            coming = _arrival(item, rollout, label, Rules.of(method.name, revised.settings), revised, request)
+            placed = await self._store.place(run, coming, revised)
+            return placed if isinstance(placed, Refused) else (coming, placed)
+
+        coming, placed = await self._book.retrying(run, place)
+        answered = False
+        try:
+            with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
+                if placed.record is not None:
+                    watch.put_if_empty(placed.record)
+                record = await settled_cohort(watch, {placed.ballot})
+            answered = True
+        finally:
+            # Also when the client has gone: its place is then free for it to come again.
+            leaving = asyncio.create_task(self._store.leave(run, coming, answered=answered))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._left)
+        return Verdict.of(Seat(qualified(run, placed.cohort), record, record.ids_B.index(placed.ballot)))
+
+    def _left(self, leaving: asyncio.Task[None]) -> None:
+        self._leaving.discard(leaving)
+        if not leaving.cancelled() and leaving.exception() is not None:
+            log.warning("the end of a request could not be noted", error=str(leaving.exception()))
+
+
+def _arrival(
+    item: Item, rollout: WireRollout, label: LabelIdentity, rules: Rules, revised: Revised, request: str
+) -> Arrival:
+    views = letters(views_of(method_named(rules.method), rollout.view))
+    row = row_of(rollout)
+    head = CohortHead(label.question_id, label.step, label.attempt, rules)
+    step = "" if label.step is None else str(label.step)
+    return Arrival(
+        question=digest(step, label.question_id, views, rules.method, str(label.attempt), size=10),
+        digest=digest(VIEW_LETTERS[row.view], item.prompt, item.response, size=12),
+        view=row.view,
+        views=views,
+        group_size=label.n or revised.settings.group_size,
+        head=packed(head),
+        row=row,
+        request=request,
+    )
+
+
+def _as_list(value: Sequence[str | None] | str | None) -> list[str | None]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)

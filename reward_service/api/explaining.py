@@ -1,0 +1,100 @@
+"""Why this reward: a cohort as people read it."""
+
+from collections import Counter
+
+from reward_service.api.models import BallotDocument, CohortDocument, LabelDocument
+from reward_service.api.rendering import wire_label
+from reward_service.domain.types import Abstention
+from reward_service.store.cohorts import CohortStore
+from reward_service.store.jobs import open_cohort
+from reward_service.store.keys import qualified, split_qualified
+from reward_service.store.records import (
+    ABSTENTIONS,
+    VIEWS,
+    VOTERS,
+    CohortHead,
+    CohortRecord,
+    OpenCohort,
+    Row,
+    unpack_batch,
+    unpack_cohort,
+)
+
+
+async def explain_cohort(store: CohortStore, name: str) -> CohortDocument | None:
+    """The cohort of that name, settled or open; None if there is none."""
+    split = split_qualified(name)
+    if split is None:
+        return None
+    run, cohort = split
+    batch, dot, number = cohort.partition(".")
+    if dot:
+        kept = await store.batch(run, batch)
+        if kept is None or kept.record is None or not number.isdecimal() or len(number) > 9:
+            return None
+        cohorts = unpack_batch(kept.record).cohorts
+        return _settled(name, run, cohorts[int(number)]) if int(number) < len(cohorts) else None
+    (record,) = await store.records(run, [cohort])
+    if record is not None:
+        return _settled(qualified(run, cohort), run, unpack_cohort(record))
+    fields = await store.open_cohort(run, cohort)
+    return _open(name, run, open_cohort(fields)) if fields else None
+
+
+def _settled(name: str, run: str, record: CohortRecord) -> CohortDocument:
+    ballots: list[BallotDocument] = []
+    for row, index, reward, reason in zip(
+        record.rows_B, record.classes_B, record.rewards_B, record.abstentions_B, strict=True
+    ):
+        answer_class = None if index < 0 else record.classes[index]
+        abstention = None if reason < 0 else ABSTENTIONS[reason]
+        ballots.append(_ballot(row, answer_class, reward, abstention))
+    labels = [
+        LabelDocument.model_validate(
+            wire_label(name, record.head.question_id, row.label(record.classes)), from_attributes=True
+        )
+        for row in record.labels
+    ]
+    votes = Counter(b.answer_class for b in ballots if b.answer_class is not None and b.counted)
+    return _document(name, run, record.head, record.state, labels, dict(votes), ballots)
+
+
+def _open(name: str, run: str, cohort: OpenCohort) -> CohortDocument:
+    ballots = [_ballot(row, None, None, None) for row in (*cohort.ballots.values(), *cohort.late.values())]
+    return _document(name, run, cohort.head, cohort.state.value, [], {}, ballots)
+
+
+def _ballot(row: Row, answer_class: str | None, reward: float | None, abstention: Abstention | None) -> BallotDocument:
+    return BallotDocument(
+        view=VIEWS[row.view],
+        voter=VOTERS[row.voter],
+        rollout=row.rollout,
+        answer=row.answer,
+        answer_class=answer_class,
+        counted=row.counted,
+        reward=reward,
+        abstention=abstention,
+    )
+
+
+def _document(
+    name: str,
+    run: str,
+    head: CohortHead,
+    state: str,
+    labels: list[LabelDocument],
+    classes: dict[str, int],
+    ballots: list[BallotDocument],
+) -> CohortDocument:
+    return CohortDocument(
+        cohort=name,
+        run=run,
+        question_id=head.question_id,
+        step=head.step,
+        attempt=head.attempt,
+        method=head.rules.method,
+        state=state,
+        labels=labels,
+        classes=classes,
+        ballots=ballots,
+    )

@@ -1,0 +1,262 @@
+"""From a request to cohorts and ballots: the text of a response stops here. Pure; the store is not asked."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from reward_service.api.problems import Problem
+from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
+from reward_service.domain.errors import UnknownMethodError
+from reward_service.domain.extraction import last_boxed
+from reward_service.domain.methods import Method, method_named
+from reward_service.domain.runs import RunSettings
+from reward_service.domain.types import View, Voter
+from reward_service.store.cohorts import VIEW_LETTERS, Joining
+from reward_service.store.records import VIEWS, VOTERS, BatchJob, CohortHead, CohortRows, Row, Rules, packed
+
+_VIEW_INDEX = {view: index for index, view in enumerate(VIEWS)}
+_VOTER_INDEX = {voter: index for index, voter in enumerate(VOTERS)}
+
+
+def usable_method(name: str) -> Method:
+    """The method of that name, if this release can carry it out.
+
+    Raises:
+        Problem: 422 for a name that is not in the table, 501 for a method that needs a teacher.
+    """
+    try:
+        method = method_named(name)
+    except UnknownMethodError as cause:
+        raise Problem(422, "unknown-method", f"method: {cause}.") from cause
+    if method.needs_teacher:
+        raise Problem(
+            501,
+            "no-teacher",
+            f"{name} elects its labels with a teacher, which this release does not run yet: use co-rewarding-i, which "
+            "needs none, and see the table in docs/methods.md.",
+        )
+    return method
+
+
+def digest(*parts: str | bytes, size: int = 16) -> str:
+    """A name for content: hexadecimal, the same for the same parts."""
+    hasher = hashlib.blake2b(digest_size=size)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
+    return hasher.hexdigest()
+
+
+def question_of_prompt(prompt: str) -> str:
+    """How a question that is known by its text alone is named."""
+    return f"prompt:{digest(prompt, size=12)}"
+
+
+def views_of(method: Method, view: View) -> tuple[View, ...]:
+    """The views of a rollout's cohort."""
+    return method.views_decided_with(view)
+
+
+def letters(views: Sequence[View]) -> str:
+    """The views of a cohort as the store writes them."""
+    return "".join(VIEW_LETTERS[_VIEW_INDEX[view]] for view in views)
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """One cohort of a batch while its rollouts are read."""
+
+    question_id: str
+    rows_B: list[Row] = field(default_factory=list)
+    positions_B: list[int] = field(default_factory=list)
+    attempts_B: list[int] = field(default_factory=list)
+
+
+def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_text_chars: int) -> BatchJob:
+    """A self-contained batch as a job: what it holds of a question is that question's cohort.
+
+    Raises:
+        Problem: 422 where a rollout names no question, or two differ under one identity; 413 for a long text.
+    """
+    cohorts: dict[tuple[str, tuple[View, ...]], _Gathering] = {}
+    seats: dict[tuple[str, View, Voter], int] = {}
+    views = {view: views_of(method, view) for view in View}
+    for position, rollout in enumerate(request.rollouts):
+        question_id = _question(rollout, position, max_text_chars)
+        key = (question_id, views[rollout.view])
+        cohort = cohorts.get(key)
+        if cohort is None:
+            cohort = cohorts[key] = _Gathering(question_id)
+        group = (question_id, rollout.view, rollout.voter)
+        seat = seats.get(group, 0)
+        seats[group] = seat + 1
+        cohort.rows_B.append(_row(rollout, seat if rollout.rollout is None else rollout.rollout))
+        cohort.positions_B.append(position)
+        cohort.attempts_B.append(rollout.attempt)
+    rules = Rules.of(method.name, settings)
+    return BatchJob(
+        request.run,
+        request.step,
+        method.name,
+        [
+            CohortRows(
+                CohortHead(cohort.question_id, request.step, max(cohort.attempts_B), rules),
+                _once_each(cohort),
+                cohort.positions_B,
+            )
+            for cohort in cohorts.values()
+        ],
+    )
+
+
+def _once_each(cohort: _Gathering) -> list[Row]:
+    """The rows of a cohort, where each identity votes once: of several attempts the highest, of copies the first.
+
+    Raises:
+        Problem: 422 where two rollouts of one identity and attempt differ.
+    """
+    identities = [(row.view, row.voter, row.rollout) for row in cohort.rows_B]
+    if len(set(identities)) == len(identities):
+        return cohort.rows_B
+    chosen: dict[tuple[int, int, int | None], int] = {}
+    for index, identity in enumerate(identities):
+        other = chosen.get(identity)
+        if other is None or cohort.attempts_B[index] > cohort.attempts_B[other]:
+            chosen[identity] = index
+        elif cohort.attempts_B[index] == cohort.attempts_B[other] and cohort.rows_B[index] != cohort.rows_B[other]:
+            here, there = cohort.positions_B[index], cohort.positions_B[other]
+            raise Problem(
+                422,
+                "two-ballots",
+                f"rollouts[{here}] and rollouts[{there}] are the same rollout of {cohort.question_id!r} with different "
+                "content: number the rollouts of a group, or raise attempt when a step is done again.",
+            )
+    return [
+        row if chosen[identity] == index else _uncounted(row)
+        for index, (row, identity) in enumerate(zip(cohort.rows_B, identities, strict=True))
+    ]
+
+
+def _uncounted(row: Row) -> Row:
+    return Row(
+        row.view, row.voter, row.rollout, row.answer, row.ground_truth, row.self_certainty, row.entropy, counted=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of some cohorts: what is to join, and where each rollout of the request went."""
+
+    cohorts: list[Joining]
+    places_N: list[tuple[str, bytes]]
+
+
+def part_of(
+    request: RewardRequest, method: Method, settings: RunSettings, request_id: str, max_text_chars: int
+) -> Part:
+    """A request that holds a part of its cohorts (one rank's, say).
+
+    A rollout with an index is known by it: sent twice it votes once. One without is known by the request it came in.
+
+    Raises:
+        Problem: as `batch_of`; and 422 for an index beyond the group, or a ballot of the teacher.
+    """
+    rules = Rules.of(method.name, settings)
+    heads: dict[str, tuple[bytes, str]] = {}
+    ballots: dict[str, list[tuple[int, bytes, Row]]] = {}
+    seen: dict[tuple[str, bytes], Row] = {}
+    places_N: list[tuple[str, bytes]] = []
+    for position, rollout in enumerate(request.rollouts):
+        question_id = _question(rollout, position, max_text_chars)
+        _check_seat(rollout, position, settings)
+        views = views_of(method, rollout.view)
+        head = CohortHead(question_id, request.step, rollout.attempt, rules)
+        name = identified_cohort(head, views)
+        view = _VIEW_INDEX[rollout.view]
+        ballot = _ballot_id(view, rollout.rollout, f"{request_id}.{position}")
+        row = _row(rollout, rollout.rollout)
+        places_N.append((name, ballot))
+        earlier = seen.setdefault((name, ballot), row)
+        if earlier != row:
+            raise Problem(
+                422,
+                "two-ballots",
+                f"rollouts[{position}] is the same rollout of {question_id!r} as an earlier one with other content: "
+                "number the rollouts of a group.",
+            )
+        if earlier is row:
+            heads.setdefault(name, (packed(head), letters(views)))
+            ballots.setdefault(name, []).append((view, ballot, row))
+    joining = [Joining(name, *heads[name], ballots[name]) for name in ballots]
+    return Part(joining, places_N)
+
+
+def identified_cohort(head: CohortHead, views: Sequence[View]) -> str:
+    """The name of the cohort that everyone who knows its run, step, question, method and attempt arrives at."""
+    step = "" if head.step is None else str(head.step)
+    return digest(step, head.question_id, letters(views), head.rules.method, str(head.attempt), size=10)
+
+
+def rollout_of_label(label: LabelIdentity, response: str) -> WireRollout:
+    """A rollout of the compatibility routes, as one of /v1."""
+    return WireRollout(
+        response,
+        question_id=label.question_id,
+        view=label.view,
+        rollout=label.rollout,
+        attempt=label.attempt,
+        ground_truth=label.ground_truth,
+    )
+
+
+def row_of(rollout: WireRollout) -> Row:
+    """A rollout as it is stored."""
+    return _row(rollout, rollout.rollout)
+
+
+def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
+    if len(rollout.response) > max_text_chars or (rollout.prompt and len(rollout.prompt) > max_text_chars):
+        raise Problem(
+            413,
+            "text-too-long",
+            f"rollouts[{position}] holds a text of more than {max_text_chars} characters: cut it (the answer is "
+            "read from its last box), or raise CO_REWARDING_MAX_TEXT_CHARS.",
+        )
+    if rollout.question_id is not None:
+        return rollout.question_id
+    if rollout.prompt is None:
+        raise Problem(422, "no-question", f"rollouts[{position}]: send question_id, or prompt in its place.")
+    return question_of_prompt(rollout.prompt)
+
+
+def _check_seat(rollout: WireRollout, position: int, settings: RunSettings) -> None:
+    if rollout.voter is not Voter.POLICY:
+        raise Problem(
+            422, "not-yours", f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's."
+        )
+    if rollout.rollout is not None and rollout.rollout >= settings.group_size:
+        raise Problem(
+            422,
+            "no-such-rollout",
+            f"rollouts[{position}]: rollout {rollout.rollout} of a group of {settings.group_size}: indices begin at 0, "
+            "and group_size is set by PUT /v1/runs/{run}.",
+        )
+
+
+def _ballot_id(view: int, rollout: int | None, otherwise: str) -> bytes:
+    letter = VIEW_LETTERS[view]
+    return (f"{letter}{otherwise}" if rollout is None else f"{letter}{rollout}").encode()
+
+
+def _row(rollout: WireRollout, index: int | None) -> Row:
+    statistics = rollout.statistics
+    return Row(
+        _VIEW_INDEX[rollout.view],
+        _VOTER_INDEX[rollout.voter],
+        index,
+        last_boxed(rollout.response),
+        rollout.ground_truth,
+        None if statistics is None else statistics.self_certainty,
+        None if statistics is None else statistics.entropy,
+    )

@@ -1,0 +1,228 @@
+"""The wire for people: OpenAPI's forms, and the full list of what was wrong with a request."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reward_service.api.problems import Problem
+from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
+from reward_service.domain.methods import METHODS
+from reward_service.domain.runs import DEFAULT_RUN, MAX_DEADLINE_S, MAX_GROUP_SIZE, RUN_NAME_PATTERN
+from reward_service.domain.types import Abstention, View, Voter
+
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Index = Annotated[int, Field(ge=0, le=MAX_ROLLOUT)]
+RunName = Annotated[str, Field(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
+MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+MAX_LISTED = 20
+
+
+class Form(BaseModel):
+    """A request's form: nothing is guessed, and a typo is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, ser_json_inf_nan="null")
+
+
+class StatisticsForm(Form):
+    """Numbers measured on a rollout by the trainer; the reward of the methods that bear their names."""
+
+    self_certainty: Finite | None = None
+    entropy: Finite | None = None
+
+
+class RolloutForm(Form):
+    """One response to one view of one question."""
+
+    question_id: str | None = Field(None, min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])
+    prompt: str | None = Field(None, min_length=1, description="Stands in place of question_id.")
+    view: View = Field(View.ORIGINAL, strict=False)
+    rollout: Index | None = Field(None, description="Index within its group; by default the order of appearance.")
+    attempt: Index = Field(0, description="Grows when a step is done again; a higher attempt replaces.")
+    voter: Voter = Field(Voter.POLICY, strict=False)
+    response: str = Field(examples=["... so the answer is \\boxed{4}"])
+    ground_truth: str | None = Field(None, description="Compared, never voted.")
+    statistics: StatisticsForm | None = None
+
+
+class RewardForm(Form):
+    """A batch of rollouts."""
+
+    run: RunName = DEFAULT_RUN
+    step: Count | None = None
+    method: MethodName | None = Field(None, description="By default the run's method.")
+    complete: bool = Field(True, description="The batch holds its groups whole and is settled at once.")
+    wait_s: float = Field(30.0, ge=0, allow_inf_nan=False, description="How long to wait before a ticket is given.")
+    rollouts: list[RolloutForm]
+
+
+class LabelDocument(BaseModel):
+    """An elected label."""
+
+    question_id: str
+    view: View
+    answer: str
+    votes: int
+    of: int = Field(description="Ballots of the electorate, those without an answer included.")
+    voter: str
+    voted_on: list[View]
+    cohort: str = Field(description="For GET /v1/cohorts/{id}.")
+
+
+class RewardDocument(BaseModel):
+    """Rewards, abstentions and answers in the order of the rollouts."""
+
+    run: str
+    step: int | None
+    method: str
+    rewards: list[float | None]
+    abstentions: list[Abstention | None]
+    answers: list[str | None]
+    labels: list[LabelDocument]
+    metrics: dict[str, float]
+
+
+class ProgressDocument(BaseModel):
+    """How far a ticket's rollouts are."""
+
+    ticket: str
+    settled: int
+    of: int
+
+
+class AcceptedDocument(BaseModel):
+    """A ticket for GET /v1/rewards/{ticket}."""
+
+    ticket: str
+    expires_at: str
+
+
+class OpenRLHFForm(BaseModel):
+    """OpenRLHF's request."""
+
+    model_config = ConfigDict(strict=True)
+    query: list[str] | str
+    prompts: list[str | None] | str | None = None
+    labels: list[str | None] | str | None = Field(
+        None,
+        description="A JSON object names the cohort; any other text is a ground truth; empty votes by prompt.",
+        examples=[['{"question_id": "math/17", "view": "original", "n": 8}']],
+    )
+
+
+class OpenRLHFDocument(BaseModel):
+    """OpenRLHF's answer: scalars for one rollout, lists for many."""
+
+    rewards: float | list[float]
+    scores: float | list[float]
+    extra_logs: dict[str, float | list[float]]
+
+
+class RemoteRMForm(BaseModel):
+    """slime's and miles' request."""
+
+    model_config = ConfigDict(strict=True)
+    prompt: Any = None
+    response: str
+    label: Any = None
+
+
+class RemoteRMDocument(BaseModel):
+    """slime's and miles' answer."""
+
+    reward: float
+    abstained: float
+    vote_share: float
+    label_matches_truth: float | None = None
+
+
+class RunForm(Form):
+    """A run's settings."""
+
+    method: MethodName
+    group_size: int = Field(8, ge=1, le=MAX_GROUP_SIZE)
+    teacher_group_size: int | None = Field(None, ge=1, le=MAX_GROUP_SIZE)
+    total_steps: int = Field(1000, ge=1, le=MAX_COUNT)
+    alpha_start: float = Field(0.99, ge=0, le=1)
+    alpha_end: float = Field(0.9999, ge=0, le=1)
+    cohort_deadline_s: float = Field(840.0, ge=0.001, le=MAX_DEADLINE_S)
+    min_votes: int = Field(1, ge=1, le=2 * MAX_GROUP_SIZE)
+    min_vote_share: float = Field(0.0, ge=0, le=1)
+    teacher_model: str | None = Field(None, max_length=MAX_ID_CHARS)
+
+
+class RunDocument(RunForm):
+    """A run: its settings and what it has come to."""
+
+    model_config = ConfigDict(extra="ignore")
+    run: str
+    revision: int = Field(description="Grows with every change of the settings; 0 for a run that was never made.")
+    state: dict[str, int] = Field(description="Cohorts settled, abstained and open, and jobs queued.")
+
+
+class RunsDocument(BaseModel):
+    """The runs in use."""
+
+    runs: list[RunDocument]
+
+
+class BallotDocument(BaseModel):
+    """A ballot, and what it earned."""
+
+    view: View
+    voter: Voter
+    rollout: int | None
+    answer: str | None
+    answer_class: str | None
+    counted: bool = Field(description="False for a ballot that came late or was replaced: rewarded, not voted.")
+    reward: float | None = None
+    abstention: Abstention | None = None
+
+
+class CohortDocument(BaseModel):
+    """Why this reward."""
+
+    cohort: str
+    run: str
+    question_id: str
+    step: int | None
+    attempt: int
+    method: str
+    state: str
+    labels: list[LabelDocument]
+    classes: dict[str, int] = Field(description="Votes by class of equal answers, ballots of every view together.")
+    ballots: list[BallotDocument]
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = None
+    retry_after_s: float | None = None
+
+
+def explain(form: type[BaseModel], body: bytes, seen: str) -> Problem:
+    """Why a body that could not be decoded is not one of these forms; `seen` is what the decoder said of it."""
+    try:
+        form.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        if any(each["type"] == "json_invalid" for each in found):
+            return Problem(400, "not-json", f"the body is not JSON in UTF-8: {found[0]['msg']}")
+        listed = [{"where": place(each["loc"]), "what": each["msg"]} for each in found[:MAX_LISTED]]
+        first = f"{listed[0]['where']}: {listed[0]['what']}"
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return Problem(422, "invalid", f"{first}{more}. See /docs for the form.", errors=listed)
+    return Problem(422, "invalid", f"{seen}. See /docs for the form.")
+
+
+def place(path: tuple[int | str, ...]) -> str:
+    """A place in a document, as people write it: rollouts[3].view."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "body"

@@ -1,0 +1,74 @@
+"""RFC 9457 problem documents: what was wrong, where, and what to do."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from reward_service.errors import CoRewardingError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(CoRewardingError):
+    """An answer that is not a result. `kind` is stable and names the problem's type; `detail` says what to do."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`errors` lists places ({where, what}) where there are several."""
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
+        if retry_after_s is not None:
+            self.headers["retry-after"] = str(max(1, round(retry_after_s)))
+
+    def document(self) -> dict[str, Any]:
+        """The problem document."""
+        document: dict[str, Any] = {
+            "type": f"urn:co-rewarding:problem:{self.kind}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            document["errors"] = [dict(error) for error in self.errors]
+        if self.retry_after_s is not None:
+            document["retry_after_s"] = self.retry_after_s
+        return document
+
+    def body(self) -> bytes:
+        """The document as JSON. What the caller sent may be quoted in it, so it is always encoded, never formatted."""
+        return msgspec.json.encode(self.document())
+
+
+def full(what: str) -> Problem:
+    """429: too much is waiting."""
+    return Problem(429, "full", f"{what}; try again after the time in Retry-After.", retry_after_s=1.0)
+
+
+def away(what: str, retry_after_s: float = 1.0) -> Problem:
+    """503: something the service needs is not there now."""
+    return Problem(
+        503,
+        "unavailable",
+        f"{what}. Nothing accepted is lost; send the same request again.",
+        retry_after_s=retry_after_s,
+    )
+
+
+def no_such_run(run: str) -> Problem:
+    """404: a run that was not made."""
+    return Problem(404, "unknown-run", f"there is no run {run!r}: make it with PUT /v1/runs/{run}, or send no run.")

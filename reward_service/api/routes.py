@@ -1,0 +1,122 @@
+"""The routes that people and probes use: runs, cohorts, health, metrics. FastAPI has these."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from reward_service import __version__
+from reward_service.api.explaining import explain_cohort
+from reward_service.api.models import (
+    CohortDocument,
+    ProblemDocument,
+    RunDocument,
+    RunForm,
+    RunsDocument,
+)
+from reward_service.api.problems import MEDIA_TYPE, Problem, away, no_such_run
+from reward_service.api.services import Services
+from reward_service.domain.errors import InvalidRunError
+from reward_service.domain.methods import METHODS
+from reward_service.domain.runs import RUN_NAME_PATTERN, RunSettings, check_run_name
+from reward_service.errors import StoreUnavailableError
+from reward_service.store.cohorts import Revised
+
+RunPath = Annotated[str, Path(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
+PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
+
+router = APIRouter()
+
+
+def services(request: Request) -> Services:
+    """What the lifespan has composed."""
+    return request.app.state.services
+
+
+@router.put(
+    "/v1/runs/{run}",
+    tags=["runs"],
+    responses={400: PROBLEM, 404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    summary="Make a run",
+)
+async def put_run(request: Request, run: RunPath, form: Annotated[RunForm, Body()]) -> RunDocument:
+    """Makes a run, or changes its settings; the same settings again change nothing."""
+    try:
+        settings = RunSettings(**form.model_dump())
+    except InvalidRunError as cause:
+        raise Problem(422, "invalid", f"{cause}.") from cause
+    revised = await services(request).runs.put(check_run_name(run), settings)
+    return await _document(services(request), run, revised)
+
+
+@router.get("/v1/runs", tags=["runs"], responses={503: PROBLEM}, summary="The runs in use")
+async def get_runs(request: Request) -> RunsDocument:
+    """The runs in use, the latest used first."""
+    made = services(request)
+    found = [(run, await made.runs.use(run)) for run in await made.runs.names()]
+    return RunsDocument(runs=[await _document(made, run, revised) for run, revised in found if revised is not None])
+
+
+@router.get("/v1/runs/{run}", tags=["runs"], responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="One run")
+async def get_run(request: Request, run: RunPath) -> RunDocument:
+    """A run's settings and what it has come to."""
+    revised = await services(request).runs.use(run)
+    if revised is None:
+        raise no_such_run(run)
+    return await _document(services(request), run, revised)
+
+
+@router.get("/v1/cohorts/{cohort}", tags=["cohorts"], responses={404: PROBLEM, 503: PROBLEM}, summary="Why this reward")
+async def get_cohort(request: Request, cohort: str) -> CohortDocument:
+    """A cohort's ballots, classes, votes and labels; also while it is open."""
+    found = await explain_cohort(services(request).cohorts, cohort)
+    if found is None:
+        raise Problem(404, "unknown-cohort", "there is no such cohort, or it is kept no longer.")
+    return found
+
+
+@router.get("/health", tags=["service"], summary="Alive")
+async def health() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/ready", tags=["service"], responses={503: PROBLEM}, summary="Able to serve")
+async def ready(request: Request) -> dict[str, int | str]:
+    """Redis answers, and at least one worker has been seen lately."""
+    made = services(request)
+    if made.room.draining:
+        raise away("this process is stopping")
+    try:
+        workers = await made.presence.workers()
+    except StoreUnavailableError as cause:
+        raise away(f"Redis is away: {cause}") from cause
+    if not workers:
+        raise away("no worker has been seen lately: start one with `co-rewarding worker`")
+    return {"status": "ready", "workers": workers}
+
+
+@router.get("/metrics", tags=["service"], summary="For Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Counters of every process that shares this one's folder, and what waits in Redis."""
+    made = services(request)
+    waiting = await made.waiting_metrics()
+    return Response(made.metrics.exposition() + waiting, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/version", tags=["service"], summary="What runs here")
+async def version() -> dict[str, str | list[str]]:
+    """The version, and the methods of its table."""
+    return {"version": __version__, "contract": "1", "methods": list(METHODS)}
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> RedirectResponse:
+    """A person who opens the service finds its documentation."""
+    return RedirectResponse("/docs")
+
+
+async def _document(made: Services, run: str, revised: Revised) -> RunDocument:
+    state = await made.runs.state(run)
+    return RunDocument(**asdict(revised.settings), run=run, revision=int(revised.revision), state=state)

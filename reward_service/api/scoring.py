@@ -1,0 +1,282 @@
+"""The service behind the routes: takes batches and parts, and answers when they are settled."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import uuid4
+
+from reward_service.api.intake import batch_of, digest, part_of, usable_method
+from reward_service.api.problems import Problem, full, no_such_run
+from reward_service.api.rendering import Seat, answer_of, seats_of_batch, seats_of_part
+from reward_service.api.waiting import WaitingRoom, Watch
+from reward_service.api.wire import Progress, RewardAnswer, RewardRequest
+from reward_service.domain.errors import InvalidRunError
+from reward_service.domain.methods import Method, RewardSource
+from reward_service.domain.runs import check_run_name
+from reward_service.store.cohorts import Batch, CohortStore, Joining, Refusal, Refused, Revised, parse_batch
+from reward_service.store.keys import qualified, split_qualified
+from reward_service.store.records import (
+    BatchRecord,
+    CohortRecord,
+    TicketRecord,
+    packed,
+    unpack_batch,
+    unpack_cohort,
+    unpack_ticket,
+)
+from reward_service.store.runs import RunStore
+
+TRIES = 5
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What was accepted and may not be settled yet. `part` is None for a self-contained batch.
+
+    `known` holds what the store said was settled when it took the request; None means that it was not asked now.
+    """
+
+    run: str
+    name: str
+    count: int
+    part: TicketRecord | None = None
+    known: Mapping[str, bytes] | None = None
+
+    @property
+    def ticket(self) -> str:
+        """What a client asks for it with."""
+        return qualified(self.run, self.name)
+
+
+class RunBook:
+    """Runs' settings, read once in a while: a change is noticed at the store, which knows the revision."""
+
+    def __init__(self, runs: RunStore, now_s: Callable[[], float], keep_s: float = 2.0) -> None:
+        """Over the store of runs and a clock."""
+        self._runs = runs
+        self._now_s = now_s
+        self._keep_s = keep_s
+        self._known: dict[str, tuple[float, Revised]] = {}
+
+    async def settings(self, run: str, *, fresh: bool = False) -> Revised:
+        """A run's settings.
+
+        Raises:
+            Problem: 404 for a run that was not made, 422 for a name that cannot be one.
+        """
+        known = self._known.get(run)
+        if known is not None and not fresh and self._now_s() < known[0]:
+            return known[1]
+        try:
+            found = await self._runs.use(check_run_name(run))
+        except InvalidRunError as cause:
+            raise Problem(422, "invalid", f"run: {cause}.") from cause
+        if found is None:
+            self._known.pop(run, None)
+            raise no_such_run(run)
+        self._known[run] = (self._now_s() + self._keep_s, found)
+        return found
+
+    async def retrying(self, run: str, call: Callable[[Revised], Awaitable[Answer | Refused]]) -> Answer:
+        """Calls the store with a run's settings, again if they have changed meanwhile.
+
+        Raises:
+            Problem: the store refuses: 429 when it is full, 409 for ballots that contradict earlier ones.
+        """
+        for attempt in range(TRIES):
+            answer = await call(await self.settings(run, fresh=attempt > 0))
+            if not isinstance(answer, Refused):
+                return answer
+            if answer.why is not Refusal.STALE:
+                raise _problem(run, answer)
+        raise Problem(409, "run-changes", f"the settings of run {run!r} keep changing; send the request again.")
+
+
+class Scorer:
+    """Scores requests over a store, a room to wait in and the book of runs."""
+
+    def __init__(self, store: CohortStore, room: WaitingRoom, book: RunBook, max_text_chars: int) -> None:
+        """Composed once, in the app's lifespan."""
+        self._store = store
+        self._room = room
+        self._book = book
+        self._max_text_chars = max_text_chars
+
+    async def accept(self, request: RewardRequest, idempotency_key: str | None) -> Pending:
+        """Takes a request: after this, all of it is in Redis.
+
+        Raises:
+            Problem: the request cannot be taken; nothing of it was kept.
+        """
+        revised = await self._book.settings(request.run)
+        method = usable_method(request.method or revised.settings.method)
+        if request.complete or method.source is not RewardSource.VOTE:
+            return await self._accept_batch(request, method, idempotency_key)
+        return await self._accept_part(request, method, idempotency_key)
+
+    async def collect(self, pending: Pending, wait_s: float) -> RewardAnswer | Progress:
+        """The rewards, if all are settled within `wait_s` seconds; else how far they are.
+
+        Raises:
+            Problem: 404 for what is kept no longer.
+            DrainingError: the process is stopping.
+        """
+        if pending.part is None:
+            return await self._collect_batch(pending, wait_s)
+        return await self._collect_part(pending, pending.part, wait_s)
+
+    async def find(self, ticket: str) -> Pending:
+        """What a ticket stands for.
+
+        Raises:
+            Problem: 404 for a ticket that was never given or is kept no longer.
+        """
+        split = split_qualified(ticket)
+        if split is not None:
+            run, name = split
+            data = await self._store.ticket(run, name)
+            if data is not None:
+                part = unpack_ticket(data)
+                return Pending(run, name, len(part.places_N), part)
+            if await self._store.batch(run, name) is not None:
+                return Pending(run, name, 0)
+        raise Problem(404, "unknown-ticket", "this ticket was never given, or its rewards are kept no longer.")
+
+    async def _accept_batch(self, request: RewardRequest, method: Method, idempotency_key: str | None) -> Pending:
+        async def submit(revised: Revised) -> Pending | Refused:
+            job = batch_of(request, method, revised.settings, self._max_text_chars)
+            payload = packed(job)
+            fingerprint = digest(payload)
+            name = digest(payload, revised.revision, size=12) if idempotency_key is None else _keyed(idempotency_key)
+            answer = await self._store.submit(request.run, name, fingerprint, payload, revised)
+            if isinstance(answer, Batch) and answer.fingerprint != fingerprint:
+                raise Problem(
+                    422, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."
+                )
+            if isinstance(answer, Refused):
+                return answer
+            known = {} if answer.record is None else {name: answer.record}
+            return Pending(request.run, name, len(request.rollouts), known=known)
+
+        return await self._book.retrying(request.run, submit)
+
+    async def _accept_part(self, request: RewardRequest, method: Method, idempotency_key: str | None) -> Pending:
+        name = f"t{uuid4().hex[:22]}" if idempotency_key is None else _keyed(idempotency_key)
+
+        async def join(revised: Revised) -> Pending | Refused:
+            part = part_of(request, method, revised.settings, name, self._max_text_chars)
+            ticket = TicketRecord(request.run, request.step, method.name, part.places_N)
+            answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
+            if isinstance(answer, Refused):
+                return answer
+            known = {c.cohort: record for c, record in zip(part.cohorts, answer, strict=True) if record is not None}
+            for cohort in part.cohorts:
+                if cohort.cohort in known:
+                    _check_same(cohort, unpack_cohort(known[cohort.cohort]))
+            return Pending(request.run, name, len(request.rollouts), ticket, known)
+
+        return await self._book.retrying(request.run, join)
+
+    async def _collect_batch(self, pending: Pending, wait_s: float) -> RewardAnswer | Progress:
+        with self._room.watch("batch", pending.ticket) as watch:
+            known = pending.known
+            if known is None:
+                kept = await self._store.batch(pending.run, pending.name)
+                known = {pending.name: kept.record} if kept is not None and kept.record is not None else {}
+            try:
+                async with asyncio.timeout(wait_s):
+                    record = await settled_batch(watch, known.get(pending.name))
+            except TimeoutError:
+                return Progress(pending.ticket, 0, pending.count)
+        return answer_of(record.run, record.step, record.method, seats_of_batch(pending.name, record))
+
+    async def _collect_part(self, pending: Pending, part: TicketRecord, wait_s: float) -> RewardAnswer | Progress:
+        wanted: dict[str, set[bytes]] = {}
+        for cohort, ballot in part.places_N:
+            wanted.setdefault(cohort, set()).add(ballot)
+        records: dict[str, CohortRecord] = {}
+        with contextlib.ExitStack() as stack:
+            watches = {
+                name: stack.enter_context(self._room.watch("cohort", qualified(pending.run, name))) for name in wanted
+            }
+            known = pending.known
+            if known is None:
+                found = await self._store.watch(pending.run, list(wanted))
+                known = {name: data for name, data in zip(wanted, found, strict=True) if data is not None}
+            for name, data in known.items():
+                watches[name].put_if_empty(data)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    for name, ballots in wanted.items():
+                        await settled_cohort(watches[name], ballots)
+            for name, watch in watches.items():
+                if watch.data is not None:
+                    records[name] = cohort_in(watch.data, watch)
+        seats = seats_of_part(part, records)
+        settled: list[Seat] = [seat for seat in seats if seat is not None]
+        if len(settled) < len(seats):
+            return Progress(pending.ticket, len(settled), len(seats))
+        return answer_of(part.run, part.step, part.method, settled)
+
+
+async def settled_batch(watch: Watch, known: bytes | None) -> BatchRecord:
+    """Waits until a batch is settled."""
+    while known is None:
+        if watch.data is not None:
+            known = parse_batch(watch.data).record
+        if known is None:
+            await watch.change()
+    return unpack_batch(known)
+
+
+async def settled_cohort(watch: Watch, ballots: set[bytes]) -> CohortRecord:
+    """Waits until a cohort is settled and these ballots are in it."""
+    while True:
+        if watch.data is not None:
+            record = cohort_in(watch.data, watch)
+            if ballots <= set(record.ids_B):
+                return record
+        await watch.change()
+
+
+def cohort_in(data: bytes, watch: Watch) -> CohortRecord:
+    """A watch's record, decoded once for all who wait for it."""
+    if not isinstance(watch.decoded, CohortRecord):
+        watch.decoded = unpack_cohort(data)
+    return watch.decoded
+
+
+def _keyed(idempotency_key: str) -> str:
+    return f"k{digest(idempotency_key, size=12)}"
+
+
+def _check_same(cohort: Joining, record: CohortRecord) -> None:
+    """A ballot that is in a settled cohort must be the one that was sent: the label it was rewarded under stands."""
+    rows: Mapping[bytes, object] = dict(zip(record.ids_B, record.rows_B, strict=True))
+    for _, ballot, row in cohort.ballots:
+        known = rows.get(ballot, row)
+        if known != row and getattr(known, "answer", None) != row.answer:
+            raise _problem("", Refused(Refusal.CONFLICT, cohort.cohort, ballot))
+
+
+def _problem(run: str, refused: Refused) -> Problem:
+    match refused.why:
+        case Refusal.FULL:
+            return full(f"run {run!r} has as much waiting to be settled as the service may hold")
+        case Refusal.OVERFULL:
+            return Problem(
+                409,
+                "group-full",
+                "a group has more rollouts than the run's group_size: number them with `rollout` so that one sent "
+                "twice is recognised, send `step`, or set group_size with PUT /v1/runs/{run}.",
+            )
+        case _:
+            return Problem(
+                409,
+                "ballot-conflict",
+                f"ballot {refused.about.decode(errors='replace')!r} was cast before with another content: raise "
+                "`attempt` when a step is done again, and send `step` so that steps are kept apart.",
+            )

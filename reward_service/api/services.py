@@ -1,0 +1,103 @@
+"""What an API process is made of, composed once."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from reward_service.api.compat import Holder
+from reward_service.api.hot import HotRoutes
+from reward_service.api.scoring import RunBook, Scorer
+from reward_service.api.waiting import Look, WaitingRoom
+from reward_service.errors import StoreUnavailableError
+from reward_service.settings import Settings
+from reward_service.store.cohorts import CohortStore
+from reward_service.store.guard import check_store
+from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
+from reward_service.store.link import Link, listen
+from reward_service.store.presence import Presence
+from reward_service.store.runs import RunStore
+from reward_service.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that routes use."""
+
+    cohorts: CohortStore
+    runs: RunStore
+    room: WaitingRoom
+    presence: Presence
+    hot: HotRoutes
+    metrics: Metrics
+
+    async def waiting_metrics(self) -> bytes:
+        """What waits in Redis, as Prometheus reads it; nothing if Redis is away, which `up` then tells."""
+        lines = ["# HELP co_rewarding_waiting What waits in Redis, by run.", "# TYPE co_rewarding_waiting gauge"]
+        with contextlib.suppress(StoreUnavailableError):
+            for run in await self.runs.names():
+                state = await self.runs.state(run)
+                lines += [
+                    f'co_rewarding_waiting{{run="{run}",what="{what}"}} {state[what]}' for what in ("open", "queued")
+                ]
+        return ("\n".join(lines) + "\n").encode()
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+    """Composes the parts of an API process, and takes them apart again.
+
+    Raises:
+        UnsafeStoreError: the Redis at hand could lose accepted work.
+    """
+    url = settings.redis_url
+    assert url is not None, "serve gives every process the URL of the store"
+    link = Link(url, patience_s=settings.redis_patience_s)
+    with contextlib.suppress(StoreUnavailableError):  # one that is away is waited for; /ready says so
+        await check_store(link)
+    wake = channel(uuid4().hex[:16])
+    cohorts = CohortStore(link, settings.limits, wake)
+    runs = RunStore(link, settings.limits)
+    room = WaitingRoom(_look(cohorts))
+    book = RunBook(runs, time.monotonic)
+    scorer = Scorer(cohorts, room, book, settings.max_text_chars)
+    holder = Holder(scorer, cohorts, room, book, settings.max_text_chars)
+    hot = HotRoutes(scorer, holder, settings, metrics)
+    tasks = [
+        asyncio.create_task(listen(url, wake, room.wake, room.look_now), name="wakeups"),
+        asyncio.create_task(room.look_for_ever(), name="looks"),
+    ]
+    try:
+        yield Services(cohorts, runs, room, Presence(link), hot, metrics)
+    finally:
+        await holder.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await link.close()
+
+
+def _look(cohorts: CohortStore) -> Look:
+    """How those who wait ask the store: batches one by one, cohorts of a run together."""
+
+    async def batch(name: str) -> bytes | None:
+        split = split_qualified(name)
+        kept = await cohorts.kept_batch(*split) if split else None
+        return kept if kept is not None and kept[:1] == b"S" else None
+
+    async def look(kind: str, names: Sequence[str]) -> list[bytes | None]:
+        if kind == "batch":
+            return list(await asyncio.gather(*map(batch, names)))
+        found: dict[str, bytes | None] = {}
+        by_run: dict[str, list[str]] = {}
+        for name in names:
+            run, _, cohort = name.partition(SEPARATOR)
+            by_run.setdefault(run, []).append(cohort)
+        for run, some in by_run.items():
+            records = await cohorts.records(run, some)
+            found |= {qualified(run, cohort): record for cohort, record in zip(some, records, strict=True)}
+        return [found[name] for name in names]
+
+    return look

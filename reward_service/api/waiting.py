@@ -1,0 +1,156 @@
+"""Where requests wait for what they need to be settled: woken by a message, and looking for themselves all the same."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import structlog
+
+from reward_service.errors import StoreUnavailableError
+
+log = structlog.get_logger(__name__)
+
+RECENT = 1024
+FIRST_LOOK_S = 0.25
+LONGEST_LOOK_S = 4.0
+
+Look = Callable[[str, Sequence[str]], Awaitable[list[bytes | None]]]
+"""From a kind ('batch' or 'cohort') and qualified names to what is stored under them; None where nothing is yet."""
+
+
+class DrainingError(Exception):
+    """The process is stopping: whoever waits must come again, here or elsewhere. Nothing is lost."""
+
+
+class Watch:
+    """What one or more requests wait for: the latest that was stored under a name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        """Nothing has come yet."""
+        self.kind = kind
+        self.name = name
+        self.data: bytes | None = None
+        self.decoded: object = None
+        self.watchers = 0
+        self.look_s = FIRST_LOOK_S
+        self.look_at_s = time.monotonic() + FIRST_LOOK_S
+        self._changed: set[asyncio.Future[None]] = set()
+
+    def put(self, data: bytes) -> None:
+        """Something was stored under the name: everyone looks."""
+        if data == self.data:
+            return
+        self.data = data
+        self.decoded = None
+        self.stir(None)
+
+    def put_if_empty(self, data: bytes) -> None:
+        """What the store said some time ago: not to replace what a message has said since."""
+        if self.data is None:
+            self.put(data)
+
+    def stir(self, error: BaseException | None) -> None:
+        """Wakes everyone, with an error if there is one."""
+        for future in self._changed:
+            if not future.done():
+                future.set_exception(error) if error else future.set_result(None)
+        self._changed.clear()
+
+    async def change(self) -> None:
+        """Returns when something new is stored.
+
+        Raises:
+            DrainingError: the process is stopping.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changed.add(future)
+        try:
+            await future
+        finally:
+            self._changed.discard(future)
+
+
+class WaitingRoom:
+    """The watches of one API process."""
+
+    def __init__(self, look: Look) -> None:
+        """`look` asks the store, for when a message was missed."""
+        self._look = look
+        self._watches: dict[str, Watch] = {}
+        # A wake may overtake the answer that tells whom it is for, so the latest that met nobody are kept for a while.
+        self._recent: dict[str, bytes] = {}
+        self._draining = False
+
+    @contextlib.contextmanager
+    def watch(self, kind: str, name: str) -> Iterator[Watch]:
+        """A watch on a qualified name, shared with everyone who waits for it.
+
+        Raises:
+            DrainingError: the process is stopping.
+        """
+        if self._draining:
+            raise DrainingError
+        watch = self._watches.get(name)
+        if watch is None:
+            watch = self._watches[name] = Watch(kind, name)
+            watch.data = self._recent.pop(name, None)
+        watch.watchers += 1
+        try:
+            yield watch
+        finally:
+            watch.watchers -= 1
+            if not watch.watchers:
+                self._watches.pop(name, None)
+
+    def wake(self, message: bytes) -> None:
+        """A message from a worker: a qualified name, a line feed, and what was stored."""
+        head, _, data = message.partition(b"\n")
+        name = head.decode()
+        watch = self._watches.get(name)
+        if watch is not None:
+            watch.put(data)
+            return
+        self._recent[name] = data
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
+
+    def look_now(self) -> None:
+        """Messages may have been missed: everyone is due for a look."""
+        for watch in self._watches.values():
+            watch.look_at_s = 0.0
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is stopping."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Sends everyone away; nobody can wait here any more."""
+        self._draining = True
+        for watch in list(self._watches.values()):
+            watch.stir(DrainingError())
+
+    async def look_for_ever(self) -> None:
+        """Looks at the store for those who have waited for long; ever less often, for those who wait longest."""
+        while True:
+            await asyncio.sleep(FIRST_LOOK_S)
+            now_s = time.monotonic()
+            due = [watch for watch in self._watches.values() if watch.look_at_s <= now_s]
+            for watch in due:
+                watch.look_s = min(2 * watch.look_s, LONGEST_LOOK_S)
+                watch.look_at_s = now_s + watch.look_s
+            for kind in ("batch", "cohort"):
+                await self._look_at([watch for watch in due if watch.kind == kind], kind)
+
+    async def _look_at(self, watches: Sequence[Watch], kind: str) -> None:
+        if not watches:
+            return
+        try:
+            found = await self._look(kind, [watch.name for watch in watches])
+        except StoreUnavailableError as error:
+            log.warning("cannot look for those who wait", error=str(error))
+            return
+        for watch, data in zip(watches, found, strict=True):
+            if data is not None:
+                watch.put(data)

@@ -1,0 +1,102 @@
+"""`co-rewarding`: the service and what goes with it, from a terminal."""
+
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from reward_service import __version__
+from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.serving.environment import set_up_logging
+from reward_service.serving.supervisor import Supervisor
+from reward_service.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+RedisUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="redis://, rediss:// or unix://; by default an embedded server.", envvar="CO_REWARDING_REDIS_URL"
+    ),
+]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address; anything but loopback needs keys.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    redis_url: RedisUrl = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    api_processes: Annotated[int | None, typer.Option(help="API processes, sharing the port.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the embedded server keeps its data.")] = None,
+    api_keys_file: Annotated[Path | None, typer.Option(help="A file with one key a line.")] = None,
+) -> None:
+    """Starts the API and its workers; every option is also CO_REWARDING_<OPTION> in the environment."""
+    settings = _settings(
+        host=host,
+        port=port,
+        redis_url=redis_url,
+        workers=workers,
+        api_processes=api_processes,
+        data_dir=data_dir,
+        api_keys_file=api_keys_file,
+    )
+    supervisor = Supervisor(settings)
+    _supervise(supervisor, settings, api=True)
+
+
+@app.command()
+def worker(
+    redis_url: RedisUrl = None,
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+) -> None:
+    """Adds workers to a service that runs elsewhere on the same Redis."""
+    settings = _settings(redis_url=redis_url, workers=processes)
+    if settings.redis_url is None:
+        raise typer.BadParameter("a worker needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
+    _supervise(Supervisor(settings), settings, api=False)
+
+
+@app.command()
+def version() -> None:
+    """Prints the version."""
+    typer.echo(__version__)
+
+
+def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:
+    set_up_logging(settings)
+    console = Console(stderr=True)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: supervisor.stop_watching())
+    try:
+        supervisor.start(api=api)
+        if api:
+            console.print(f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {supervisor.redis_url}")
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+def _settings(**options: Any) -> Settings:  # noqa: ANN401 - the options of a command
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "_".join(str(part) for part in first["loc"]) or "settings"
+        raise SettingsError(f"{where}: {first['msg']}") from error
+
+
+def main() -> None:
+    """The entry point: what goes wrong on purpose is one line, not a traceback."""
+    try:
+        app()
+    except CoRewardingError as error:
+        Console(stderr=True).print(f"[red]co-rewarding:[/red] {error}", markup=True, highlight=False)
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

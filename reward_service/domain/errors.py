@@ -1,0 +1,21 @@
+"""What can be wrong with the rules' inputs."""
+
+
+class DomainError(ValueError):
+    """The root of everything that the rules refuse."""
+
+
+class UnknownMethodError(DomainError):
+    """The named method is not a row of the table."""
+
+
+class IllegalTransitionError(DomainError):
+    """The event cannot happen to a cohort in this state."""
+
+
+class InvalidScheduleError(DomainError):
+    """The EMA schedule's numbers do not make a schedule."""
+
+
+class InvalidRunError(DomainError):
+    """A run's settings contradict each other or their bounds."""

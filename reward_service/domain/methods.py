@@ -1,0 +1,138 @@
+"""The method table: who elects the label of each view. A new method is a new row, not new code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from reward_service.domain.errors import UnknownMethodError
+from reward_service.domain.types import View, Voter
+
+
+class RewardSource(StrEnum):
+    """Where a method's reward comes from."""
+
+    VOTE = "vote"
+    GROUND_TRUTH = "ground-truth"
+    STATISTIC = "statistic"
+
+
+class Statistic(StrEnum):
+    """A number the trainer measured on the rollout and sent with it."""
+
+    SELF_CERTAINTY = "self_certainty"
+    ENTROPY = "entropy"
+
+
+@dataclass(frozen=True, slots=True)
+class Electorate:
+    """The voter, and the views it votes on, that elect one view's label."""
+
+    voter: Voter
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row: for each view, the electorate of its label; or the statistic (and its sign) that is the reward."""
+
+    name: str
+    origin: str
+    source: RewardSource
+    electorates: Mapping[View, Electorate] = field(default_factory=lambda: MappingProxyType({}))
+    statistic: Statistic | None = None
+    sign: float = 1.0
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any label of this method is elected by the teacher."""
+        return any(electorate.voter is Voter.TEACHER for electorate in self.electorates.values())
+
+    def views_decided_with(self, view: View) -> tuple[View, ...]:
+        """The views whose policy rollouts must be known together with those of `view`, in the order of View.
+
+        Majority voting decides each view by itself; co-rewarding-i needs both. This is what makes a cohort.
+        """
+        known = {view}
+        while True:
+            linked = {
+                other
+                for target, electorate in self.electorates.items()
+                if electorate.voter is Voter.POLICY
+                for other in (target, *electorate.views)
+                if known & {target, *electorate.views}
+            }
+            if linked <= known:
+                return tuple(each for each in View if each in known)
+            known |= linked
+
+
+def _elected(name: str, origin: str, original: Electorate, paraphrase: Electorate) -> Method:
+    electorates = MappingProxyType({View.ORIGINAL: original, View.PARAPHRASE: paraphrase})
+    return Method(name, origin, RewardSource.VOTE, electorates)
+
+
+def _by(voter: Voter, *views: View) -> Electorate:
+    return Electorate(voter, views)
+
+
+_ROWS = (
+    _elected(
+        "co-rewarding-i",
+        "arXiv 2508.00410, eq. 7-8",
+        original=_by(Voter.POLICY, View.PARAPHRASE),
+        paraphrase=_by(Voter.POLICY, View.ORIGINAL),
+    ),
+    _elected(
+        "co-rewarding-ii",
+        "arXiv 2508.00410, eq. 10",
+        original=_by(Voter.TEACHER, View.ORIGINAL),
+        paraphrase=_by(Voter.TEACHER, View.PARAPHRASE),
+    ),
+    _elected(
+        "co-rewarding-iii",
+        "arXiv 2508.00410, I and II combined",
+        original=_by(Voter.TEACHER, View.PARAPHRASE),
+        paraphrase=_by(Voter.TEACHER, View.ORIGINAL),
+    ),
+    _elected(
+        "majority-voting",
+        "TTRL; Shafayat et al.",
+        original=_by(Voter.POLICY, View.ORIGINAL),
+        paraphrase=_by(Voter.POLICY, View.PARAPHRASE),
+    ),
+    _elected(
+        "majority-voting-union",
+        "one vote over both views, the comparison a reviewer of the paper asked for",
+        original=_by(Voter.POLICY, View.ORIGINAL, View.PARAPHRASE),
+        paraphrase=_by(Voter.POLICY, View.ORIGINAL, View.PARAPHRASE),
+    ),
+    Method("ground-truth", "RLVR", RewardSource.GROUND_TRUTH),
+    Method(
+        "self-certainty",
+        "Zhao et al., Intuitor: the more certain, the better",
+        RewardSource.STATISTIC,
+        statistic=Statistic.SELF_CERTAINTY,
+    ),
+    Method(
+        "entropy",
+        "Prabhudesai et al., RENT: entropy is minimised, so the reward is its negative",
+        RewardSource.STATISTIC,
+        statistic=Statistic.ENTROPY,
+        sign=-1.0,
+    ),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def method_named(name: str) -> Method:
+    """The row of that name.
+
+    Raises:
+        UnknownMethodError: there is none; the message lists those there are.
+    """
+    try:
+        return METHODS[name]
+    except KeyError as cause:
+        raise UnknownMethodError(f"{name!r} is not a method; choose one of {', '.join(METHODS)}") from cause

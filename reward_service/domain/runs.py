@@ -1,0 +1,71 @@
+"""A run: one training run's method, sizes and patience. Everything the service keeps is kept apart by run."""
+
+import re
+from dataclasses import dataclass
+
+from reward_service.domain.ema import alpha
+from reward_service.domain.errors import InvalidRunError
+from reward_service.domain.methods import method_named
+
+DEFAULT_RUN = "default"
+RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+"""Run names appear in URLs, in keys and in tickets, so they are kept plain."""
+
+_RUN_NAME = re.compile(RUN_NAME_PATTERN)
+MAX_GROUP_SIZE = 4096
+MAX_DEADLINE_S = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What a run is. The defaults are those of the run named `default`, which exists without being made.
+
+    Attributes:
+        group_size: G, the policy's rollouts for each view of a question.
+        teacher_group_size: G̃, the teacher's rollouts for each view; None means G.
+        cohort_deadline_s: how long a cohort waits for its last ballot, in seconds, from its first.
+        min_votes, min_vote_share: what a label needs to be elected; less abstains.
+
+    Raises:
+        UnknownMethodError, InvalidScheduleError, InvalidRunError: a setting is out of its bounds.
+    """
+
+    method: str = "co-rewarding-i"
+    group_size: int = 8
+    teacher_group_size: int | None = None
+    total_steps: int = 1000
+    alpha_start: float = 0.99
+    alpha_end: float = 0.9999
+    cohort_deadline_s: float = 840.0
+    min_votes: int = 1
+    min_vote_share: float = 0.0
+    teacher_model: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses settings that no run could have."""
+        method_named(self.method)
+        alpha(0, self.total_steps, self.alpha_start, self.alpha_end)
+        _within("group_size", self.group_size, 1, MAX_GROUP_SIZE)
+        if self.teacher_group_size is not None:
+            _within("teacher_group_size", self.teacher_group_size, 1, MAX_GROUP_SIZE)
+        _within("cohort_deadline_s", self.cohort_deadline_s, 0.001, MAX_DEADLINE_S)
+        _within("min_votes", self.min_votes, 1, 2 * MAX_GROUP_SIZE)
+        _within("min_vote_share", self.min_vote_share, 0.0, 1.0)
+
+
+def check_run_name(name: str) -> str:
+    """The name itself, if it can name a run.
+
+    Raises:
+        InvalidRunError: it is empty, too long, or holds more than letters, digits, '.', '_' and '-'.
+    """
+    if not _RUN_NAME.fullmatch(name):
+        raise InvalidRunError(
+            "a run's name is 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
+        )
+    return name
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InvalidRunError(f"{name} is {value}: it must lie between {low} and {high}")

@@ -1,0 +1,72 @@
+"""The words of the field, as types: views, voters, ballots, labels, abstentions."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class View(StrEnum):
+    """Which wording of a question a rollout answered: x or x′ (same problem, same answer)."""
+
+    ORIGINAL = "original"
+    PARAPHRASE = "paraphrase"
+
+
+class Voter(StrEnum):
+    """Whose answers elect a label: the trained policy, or its slow average, the teacher."""
+
+    POLICY = "policy"
+    TEACHER = "teacher"
+
+
+class Abstention(StrEnum):
+    """Why a whole group was not rewarded. There is no silent zero, and never one for part of a group."""
+
+    NO_LABEL = "no-label"
+    EXPIRED = "expired"
+    NO_GROUND_TRUTH = "no-ground-truth"
+    NO_STATISTICS = "no-statistics"
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One answer cast by one voter on one view of one question in one step.
+
+    `answer_class` names the class of equal answers that this one belongs to; None means that the response
+    held no answer: such a ballot does not vote and earns 0 under an elected label. `rollout` is its index within the
+    group, or None where the client could not say. A ballot that is not `counted` (it came after its cohort had closed,
+    or a higher attempt took its place) is rewarded and does not vote.
+    """
+
+    view: View
+    voter: Voter
+    rollout: int | None
+    answer: str | None
+    answer_class: str | None
+    ground_truth: str | None = None
+    ground_truth_class: str | None = None
+    self_certainty: float | None = None
+    entropy: float | None = None
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The elected answer (pseudo label) of one view, with its votes and who elected it.
+
+    `of` counts the ballots of the electorate, those without an answer included, so that `votes / of` is the
+    share of the group that stands behind the label. `matches_truth` is None where no ground truth was sent.
+    """
+
+    view: View
+    answer: str
+    answer_class: str
+    votes: int
+    of: int
+    voter: str
+    voted_on: tuple[View, ...]
+    matches_truth: bool | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Share of the electorate behind the label, in (0, 1]; None for a label that nobody elected."""
+        return self.votes / self.of if self.of else None

@@ -1,0 +1,1 @@
+"""Whether two answers are equal: the seam that a finer grader fills."""

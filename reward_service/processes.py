@@ -1,0 +1,21 @@
+"""What the operating system is asked for when processes are started."""
+
+import ctypes
+import resource
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """In a child before it runs: to be asked to stop when its parent dies, however it dies (Linux; else nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def raise_open_files_limit() -> None:
+    """Lifts the limit on open files to the most allowed: a waiting rollout may hold a connection each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

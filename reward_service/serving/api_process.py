@@ -1,0 +1,54 @@
+"""One API process: uvicorn over a socket that its parent has bound."""
+
+import os
+import socket
+
+import structlog
+import uvicorn
+
+from reward_service.api.app import Service
+from reward_service.processes import raise_open_files_limit
+from reward_service.serving.environment import SOCKET_FD, settings_from_environment
+
+log = structlog.get_logger(__name__)
+BACKLOG = 4096
+
+
+class DrainingServer(uvicorn.Server):
+    """Tells those who wait that the process stops, before uvicorn waits for them."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        """The service is the one that the config serves."""
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops accepting, answers what is held, and ends."""
+        self._service.drain()
+        await super().shutdown(sockets)
+
+
+def main() -> None:
+    """Serves until asked to stop."""
+    settings = settings_from_environment()
+    raise_open_files_limit()
+    service = Service(settings)
+    config = uvicorn.Config(
+        service.asgi,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_s)),
+    )
+    listener = socket.socket(fileno=int(os.environ[SOCKET_FD]))
+    DrainingServer(config, service).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

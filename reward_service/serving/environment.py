@@ -1,0 +1,35 @@
+"""How a parent hands its settings to the processes it starts."""
+
+import json
+import os
+import sys
+
+from reward_service.settings import Settings
+from reward_service.telemetry import configure_logging
+
+PREFIX = "CO_REWARDING_"
+SOCKET_FD = "CO_REWARDING_SOCKET_FD"
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings as variables of the environment, keys included: a process's environment is its owner's alone."""
+    values = settings.model_dump(mode="json", exclude={"api_keys"}, exclude_none=True)
+    given = {
+        f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
+    given[f"{PREFIX}API_KEYS"] = json.dumps([key.get_secret_value() for key in settings.api_keys])
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | given
+
+
+def settings_from_environment() -> Settings:
+    """The settings of this process, with its logs set up by them."""
+    settings = Settings()
+    set_up_logging(settings)
+    return settings
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Logs for a person at a terminal, or as JSON for a collector."""
+    as_json = settings.log_json if settings.log_json is not None else not sys.stderr.isatty()
+    configure_logging(as_json=as_json, level=settings.log_level)

@@ -1,0 +1,219 @@
+"""Who starts the processes, starts those again that die, and stops them in the right order."""
+
+import contextlib
+import http.client
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.processes import die_with_parent
+from reward_service.serving.environment import SOCKET_FD, environment_of
+from reward_service.settings import Settings
+from reward_service.store.embedded import EmbeddedValkey
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.05
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+SETTLED_AFTER_S = 10.0
+READY_TIMEOUT_S = 60.0
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that is kept alive."""
+
+    role: str
+    process: subprocess.Popen[bytes]
+    started_s: float
+    pause_s: float = FIRST_PAUSE_S
+    start_at_s: float | None = None
+
+
+class Supervisor:
+    """The processes of one service: APIs over one socket, workers, and an embedded server if there is no other."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Starts nothing yet."""
+        self._settings = settings
+        self._embedded = EmbeddedValkey(settings.data_dir) if settings.redis_url is None else None
+        self._listener: socket.socket | None = None
+        self._children: list[Child] = []
+        self._stopping = threading.Event()
+        self._metrics_folder = ""
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        assert self._listener is not None, "start first"
+        return self._listener.getsockname()[1]
+
+    @property
+    def redis_url(self) -> str:
+        """The store's URL."""
+        return self._settings.redis_url or (self._embedded.url if self._embedded is not None else "")
+
+    def pids(self, role: str) -> list[int]:
+        """The living processes of a role: 'api', 'worker' or 'redis'."""
+        if role == "redis":
+            return [self._embedded.pid] if self._embedded is not None and self._embedded.pid is not None else []
+        return [child.process.pid for child in self._children if child.role == role and child.process.poll() is None]
+
+    def start(self, *, api: bool = True) -> None:
+        """Starts every process; they may need a moment to be ready.
+
+        Raises:
+            SettingsError: the address cannot be bound.
+            EmbeddedServerError: the embedded server did not start.
+        """
+        if api:
+            self._listener = _bound(self._settings.host, self._settings.port)
+        if self._embedded is not None:
+            self._embedded.start()
+        self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-")
+        roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
+        self._children = [self._spawn(role) for role in roles]
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Returns when the API says that it is able to serve.
+
+        Raises:
+            CoRewardingError: it did not within the time, or the processes keep dying.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s and not self._stopping.is_set():
+            if _is_ready(self._settings.host, self.port):
+                return
+            time.sleep(LOOK_S)
+        raise CoRewardingError(f"the service at {self.url} was not ready after {timeout_s:g} s; its log says why")
+
+    def watch(self) -> None:
+        """Keeps the processes alive until `stop_watching`."""
+        while not self._stopping.wait(LOOK_S):
+            self.look()
+
+    def look(self) -> None:
+        """Starts again what has died; each time after a longer pause, if it keeps dying."""
+        if self._embedded is not None and not self._embedded.running():
+            log.error("the embedded server died; starting it again over its data")
+            with contextlib.suppress(CoRewardingError):
+                self._embedded.start()
+        now_s = time.monotonic()
+        for index, child in enumerate(self._children):
+            if child.process.poll() is None:
+                continue
+            if child.start_at_s is None:
+                if now_s - child.started_s > SETTLED_AFTER_S:
+                    child.pause_s = FIRST_PAUSE_S
+                child.start_at_s = now_s + child.pause_s
+                log.error("a process died; starting another", role=child.role, code=child.process.returncode)
+            elif now_s >= child.start_at_s:
+                self._children[index] = self._spawn(child.role)
+                self._children[index].pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+
+    def stop_watching(self) -> None:
+        """Ends `watch`; safe in a signal handler."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Stops the API, then the workers, then the embedded server: what was accepted is finished or kept."""
+        self._stopping.set()
+        for role in ("api", "worker"):
+            self._stop_role(role)
+        if self._listener is not None:
+            self._listener.close()
+        if self._embedded is not None:
+            self._embedded.stop()
+        shutil.rmtree(self._metrics_folder, ignore_errors=True)
+
+    def _spawn(self, role: str) -> Child:
+        environment = environment_of(self._settings.model_copy(update={"redis_url": self.redis_url}))
+        environment["PROMETHEUS_MULTIPROC_DIR"] = self._metrics_folder
+        pass_fds: tuple[int, ...] = ()
+        if role == "api" and self._listener is not None:
+            pass_fds = (self._listener.fileno(),)
+            environment[SOCKET_FD] = str(self._listener.fileno())
+        process = subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, "-m", f"reward_service.serving.{role}_process"],
+            env=environment,
+            pass_fds=pass_fds,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
+            preexec_fn=die_with_parent,
+        )
+        return Child(role, process, time.monotonic())
+
+    def _stop_role(self, role: str) -> None:
+        processes = [child.process for child in self._children if child.role == role]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        deadline_s = time.monotonic() + self._settings.shutdown_s + 5.0
+        for process in processes:
+            try:
+                process.wait(max(0.1, deadline_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def embedded_service(folder: Path, *, workers: int = 1) -> Iterator[str]:
+    """A whole service over a folder, for a command that needs one while it runs: its URL, once it is ready.
+
+    Raises:
+        CoRewardingError: it did not start.
+    """
+    supervisor = Supervisor(Settings(data_dir=folder, port=0, host="127.0.0.1", redis_url=None, workers=workers,
+                                     api_processes=1, log_level="WARNING"))  # fmt: skip
+    supervisor.start()
+    watcher = threading.Thread(target=supervisor.watch, name="supervisor", daemon=True)
+    watcher.start()
+    try:
+        supervisor.wait_ready()
+        yield supervisor.url
+    finally:
+        supervisor.stop_watching()
+        watcher.join()
+        supervisor.stop()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as cause:
+        listener.close()
+        raise SettingsError(f"cannot listen on {host}:{port}: {cause.strerror}; choose another --port") from cause
+    listener.set_inheritable(True)
+    return listener
+
+
+def _is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=2.0)  # noqa: S104
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,70 @@
+"""One worker process."""
+
+import asyncio
+import signal
+import socket
+from uuid import uuid4
+
+import structlog
+import uvloop
+
+from reward_service.errors import StoreUnavailableError, UnsafeStoreError
+from reward_service.grading.grader import CanonicalGrader
+from reward_service.serving.environment import settings_from_environment
+from reward_service.settings import Settings
+from reward_service.store.guard import check_store
+from reward_service.store.jobs import JobStore
+from reward_service.store.link import Link
+from reward_service.store.presence import Presence
+from reward_service.telemetry import Metrics
+from reward_service.workers.worker import Worker, WorkerPace
+
+log = structlog.get_logger(__name__)
+
+
+async def work(settings: Settings) -> None:
+    """Works until asked to stop; what is in hand is finished, the rest stays in Redis.
+
+    Raises:
+        UnsafeStoreError: the Redis at hand could lose accepted work.
+    """
+    assert settings.redis_url is not None, "a worker is told where the store is"
+    link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
+    reading = Link(settings.redis_url, patience_s=settings.redis_patience_s)
+    await _wait_for_store(link)
+    consumer = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+    jobs = JobStore(link, reading, settings.limits, consumer)
+    pace = WorkerPace(claim_idle_s=settings.claim_idle_s)
+    worker = Worker(jobs, Presence(link), CanonicalGrader(), Metrics(), pace)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, worker.stop)
+    log.info("worker ready", worker=consumer)
+    try:
+        await worker.run()
+    finally:
+        await link.close()
+        await reading.close()
+
+
+async def _wait_for_store(link: Link) -> None:
+    while True:
+        try:
+            await check_store(link)
+        except StoreUnavailableError as error:
+            log.warning("Redis is away; waiting for it", error=str(error))
+        else:
+            return
+
+
+def main() -> None:
+    """Works with the settings of the environment."""
+    settings = settings_from_environment()
+    try:
+        uvloop.run(work(settings))
+    except UnsafeStoreError as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""How the service is configured: options of the command line, or CO_REWARDING_* in the environment."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reward_service.errors import SettingsError
+from reward_service.store.cohorts import Limits
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Durations are in seconds, sizes in bytes or characters as named."""
+
+    model_config = SettingsConfigDict(env_prefix="CO_REWARDING_", extra="ignore")
+
+    host: str = Field(default="127.0.0.1", description="Address to bind; anything but loopback needs api_keys.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to bind; 0 takes a free one.")
+    redis_url: str | None = Field(
+        default=None, description="redis://, rediss:// or unix://; none starts an embedded server."
+    )
+    data_dir: Path = Field(default=Path(".co-rewarding"), description="Where the embedded server keeps its data.")
+    workers: int = Field(default=1, ge=0, le=256, description="Worker processes that `serve` starts.")
+    api_processes: int = Field(default=1, ge=1, le=256, description="API processes that `serve` starts.")
+    api_keys: list[SecretStr] = Field(default_factory=list, description="Keys that clients must show (a JSON list).")
+    api_keys_file: Path | None = Field(
+        default=None, description="A file with one key a line, instead of or beside api_keys."
+    )
+
+    max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Largest request body.")
+    max_rollouts: int = Field(default=4096, ge=1, description="Most rollouts in one request.")
+    max_text_chars: int = Field(default=2_000_000, ge=1, description="Longest response or prompt.")
+    max_wait_s: float = Field(
+        default=60.0, ge=0, description="Longest that /v1 calls wait; compatibility calls wait longer."
+    )
+    max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs of one run that may wait to be settled.")
+    max_open_cohorts: int = Field(default=200_000, ge=1, description="Cohorts of one run that may wait for ballots.")
+    retention_s: float = Field(default=24 * 3600.0, ge=1, description="How long what was settled is kept.")
+    redis_patience_s: float = Field(default=5.0, gt=0, description="How long a call waits for a Redis that is away.")
+    claim_idle_s: float = Field(default=5.0, gt=0, description="After how long another worker's job is taken over.")
+    shutdown_s: float = Field(default=30.0, gt=0, description="How long a stopping process may finish what it holds.")
+    log_json: bool | None = Field(
+        default=None, description="Logs as JSON; by default only where no terminal is attached."
+    )
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level logged."
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.host not in LOOPBACK and not self.keys():
+            raise SettingsError(
+                f"refusing to listen on {self.host} without keys: set CO_REWARDING_API_KEYS_FILE (or "
+                "CO_REWARDING_API_KEYS='[\"...\"]'), or bind to 127.0.0.1"
+            )
+        return self
+
+    def keys(self) -> list[str]:
+        """The keys clients may show; none means that loopback is trusted.
+
+        Raises:
+            SettingsError: the file of keys cannot be read.
+        """
+        keys = [key.get_secret_value() for key in self.api_keys]
+        if self.api_keys_file is not None:
+            try:
+                keys += self.api_keys_file.read_text().split()
+            except OSError as cause:
+                raise SettingsError(f"the file of keys, {self.api_keys_file}, cannot be read: {cause}") from cause
+        return [key for key in keys if key]
+
+    @property
+    def limits(self) -> Limits:
+        """What the store may hold."""
+        return Limits(self.max_queued_jobs, self.max_open_cohorts, self.retention_s)

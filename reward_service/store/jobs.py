@@ -1,0 +1,176 @@
+"""The workers' side of Redis: jobs from every run's stream, and the settling of cohorts and batches, once."""
+
+from collections.abc import Sequence
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from reward_service.domain.cohort import CohortEvent, CohortState
+from reward_service.store.cohorts import Limits, as_dict
+from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
+from reward_service.store.link import Link
+from reward_service.store.records import Job, OpenCohort, Row, unpack_head, unpack_row
+from reward_service.store.scripts import Script
+
+DUE_AT_ONCE = 500
+FORGET_CONSUMER_AFTER_MS = 600_000
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A job as a worker holds it; `channel` is the replica that waits for a batch."""
+
+    run: str
+    job: Job
+    channel: str = ""
+
+
+class JobStore:
+    """Jobs for one consumer. `reading` is a link of its own, since a read waits for work."""
+
+    def __init__(self, link: Link, reading: Link, limits: Limits, consumer: str) -> None:
+        """Over two open links."""
+        self._link = link
+        self._reading = reading
+        self._limits = limits
+        self.consumer = consumer
+        self._settle_cohort = Script("settle_cohort")
+        self._settle_batch = Script("settle_batch")
+        self._expire = Script("expire")
+
+    async def runs(self) -> list[str]:
+        """The runs in use; each has its group of consumers after this."""
+        runs = [name.decode() for name in await self._link.execute("ZRANGE", RUNS, 0, -1)]
+        for run in runs:
+            await self._ensure_group(run)
+        return runs
+
+    async def read(self, runs: Sequence[str], most: int, wait_s: float) -> list[Delivery]:
+        """New jobs of these runs, at most `most` of each; waits up to `wait_s` seconds for the first."""
+        keys = {RunKeys(run).jobs: run for run in runs}
+        try:
+            answer = await self._reading.execute(
+                "XREADGROUP", "GROUP", GROUP, self.consumer, "COUNT", most, "BLOCK", max(1, round(wait_s * 1000)),
+                "STREAMS", *keys, *(">" for _ in keys),
+            )  # fmt: skip
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self.runs()
+            return []
+        return [
+            _delivery(keys[stream.decode()], entry, fields)
+            for stream, entries in answer or ()
+            for entry, fields in entries
+        ]
+
+    async def claim(self, run: str, idle_s: float, most: int) -> list[Delivery]:
+        """Jobs that another worker took and did not finish within `idle_s` seconds: it is dead or very slow."""
+        jobs = RunKeys(run).jobs
+        try:
+            _, entries, *_ = await self._link.execute(
+                "XAUTOCLAIM", jobs, GROUP, self.consumer, round(idle_s * 1000), "0-0", "COUNT", most
+            )
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            return []
+        if entries:
+            await self._forget_dead_consumers(jobs)
+        return [_delivery(run, entry, fields) for entry, fields in entries if fields]
+
+    async def expire(self, run: str) -> int:
+        """Closes the run's cohorts whose deadline has passed; how many."""
+        keys = RunKeys(run)
+        ttl_ms = round(self._limits.retention_s * 1000)
+        return await self._expire(self._link, [keys.deadlines, keys.jobs], keys.prefix, DUE_AT_ONCE, ttl_ms)
+
+    async def load(self, run: str, cohort: str) -> tuple[OpenCohort | None, bytes | None]:
+        """A cohort to settle, and its record if it was settled before and ballots came late."""
+        keys = RunKeys(run)
+        fields = as_dict(await self._link.execute("HGETALL", keys.open_cohort(cohort)))
+        record = await self._link.execute("GET", keys.record(cohort))
+        return (open_cohort(fields) if fields else None), record
+
+    async def settle_cohort(
+        self, delivery: Delivery, cohort: str, seen: OpenCohort, event: CohortEvent, record: bytes
+    ) -> str:
+        """Keeps a cohort's record: 'settled', 'gone' (another did) or 'changed' (look again)."""
+        keys = RunKeys(delivery.run)
+        answer = await self._settle_cohort(
+            self._link,
+            [keys.open_cohort(cohort), keys.record(cohort), keys.jobs, keys.stats],
+            seen.state.value,
+            seen.size,
+            event.value,
+            record,
+            round(self._limits.retention_s * 1000),
+            delivery.job.entry,
+            GROUP,
+            qualified(delivery.run, cohort),
+        )
+        return answer.decode()
+
+    async def settle_batch(self, delivery: Delivery, batch: str, record: bytes, *, settled: int, abstained: int) -> str:
+        """Keeps a batch's record: 'settled', or 'known' if it had one."""
+        keys = RunKeys(delivery.run)
+        answer = await self._settle_batch(
+            self._link,
+            [keys.batch(batch), keys.jobs, keys.stats],
+            record,
+            round(self._limits.retention_s * 1000),
+            delivery.job.entry,
+            GROUP,
+            qualified(delivery.run, batch),
+            delivery.channel,
+            settled,
+            abstained,
+        )
+        return answer.decode()
+
+    async def acknowledge(self, delivery: Delivery) -> None:
+        """Drops a job: there is nothing left to do for it."""
+        jobs = RunKeys(delivery.run).jobs
+        await self._link.execute("XACK", jobs, GROUP, delivery.job.entry)
+        await self._link.execute("XDEL", jobs, delivery.job.entry)
+
+    async def times_delivered(self, delivery: Delivery) -> int:
+        """How often this job has been handed out."""
+        entry = delivery.job.entry
+        pending = await self._link.execute("XPENDING", RunKeys(delivery.run).jobs, GROUP, entry, entry, 1)
+        return pending[0][3] if pending else 0
+
+    async def _ensure_group(self, run: str) -> None:
+        jobs = RunKeys(run).jobs
+        try:
+            await self._link.execute("XGROUP", "CREATE", jobs, GROUP, "0", "MKSTREAM")
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+        else:
+            await self._link.execute("PEXPIRE", jobs, round(self._limits.retention_s * 1000))
+
+    async def _forget_dead_consumers(self, jobs: str) -> None:
+        for consumer in await self._link.execute("XINFO", "CONSUMERS", jobs, GROUP):
+            about = as_dict(consumer)
+            if about[b"pending"] == 0 and int(about[b"idle"]) > FORGET_CONSUMER_AFTER_MS:
+                await self._link.execute("XGROUP", "DELCONSUMER", jobs, GROUP, about[b"name"])
+
+
+def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
+    """A cohort's hash, read."""
+    ballots: dict[bytes, Row] = {}
+    late: dict[bytes, Row] = {}
+    for name, value in fields.items():
+        if name.startswith(b"b:"):
+            ballots[name[2:]] = unpack_row(value)
+        elif name.startswith(b"l:"):
+            late[name[2:]] = unpack_row(value)
+    state = CohortState(fields[b"s"].decode())
+    return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]))
+
+
+def _delivery(run: str, entry: bytes, flat: Sequence[bytes]) -> Delivery:
+    fields = as_dict(flat)
+    if b"c" in fields:
+        return Delivery(run, Job(entry, cohort=fields[b"c"].decode()))
+    return Delivery(run, Job(entry, batch=fields[b"b"].decode(), payload=fields[b"p"]), fields[b"w"].decode())

@@ -1,0 +1,80 @@
+"""Where things are kept. Every key of a run carries the run as its hash tag, so a cluster keeps a run together."""
+
+from dataclasses import dataclass
+
+GROUP = "settlers"
+"""The consumer group of every run's jobs."""
+
+RUNS = "cr:runs"
+"""Sorted set of the runs in use, by the time (s) of their last use: how workers learn which jobs to read."""
+
+SEPARATOR = "~"
+"""Between a run and an id in tickets and cohort ids; never part of a run's name."""
+
+
+def channel(replica: str) -> str:
+    """The channel on which one API replica is woken."""
+    return f"cr:wake:{replica}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunKeys:
+    """The keys of one run."""
+
+    run: str
+
+    @property
+    def prefix(self) -> str:
+        """What every key of the run begins with."""
+        return f"cr:{{{self.run}}}:"
+
+    @property
+    def settings(self) -> str:
+        """Hash: the settings and their revision."""
+        return f"{self.prefix}settings"
+
+    @property
+    def jobs(self) -> str:
+        """Stream: what is to be settled."""
+        return f"{self.prefix}jobs"
+
+    @property
+    def deadlines(self) -> str:
+        """Sorted set: open cohorts by deadline (ms since the epoch)."""
+        return f"{self.prefix}deadlines"
+
+    @property
+    def stats(self) -> str:
+        """Hash: counts of what was settled."""
+        return f"{self.prefix}stats"
+
+    def open_cohort(self, cohort: str) -> str:
+        """Hash: a cohort's ballots until it is settled, and those that come late."""
+        return f"{self.prefix}c:{cohort}"
+
+    def record(self, cohort: str) -> str:
+        """String: a settled cohort."""
+        return f"{self.prefix}r:{cohort}"
+
+    def batch(self, batch: str) -> str:
+        """String: a self-contained batch, pending or settled."""
+        return f"{self.prefix}b:{batch}"
+
+    def ticket(self, ticket: str) -> str:
+        """String: which ballots of which cohorts a ticket stands for."""
+        return f"{self.prefix}t:{ticket}"
+
+    def places(self, question: str) -> str:
+        """Hash: rounds of a question whose rollouts come without identity, and who waits where."""
+        return f"{self.prefix}q:{question}"
+
+
+def qualified(run: str, identifier: str) -> str:
+    """An id as clients see it: it carries its run, so that it can be looked up alone."""
+    return f"{run}{SEPARATOR}{identifier}"
+
+
+def split_qualified(name: str) -> tuple[str, str] | None:
+    """The run and the id of a qualified id; None if it is not one."""
+    run, separator, identifier = name.partition(SEPARATOR)
+    return (run, identifier) if separator and run and identifier else None

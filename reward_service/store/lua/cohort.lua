@@ -1,0 +1,76 @@
+-- Shared by the scripts below: one cohort's hash, and the transition table, rendered from the domain's.
+--   s state, m head, k number of ballots, v views waited for ("o", "p" or "op"),
+--   n:<view> ballots needed, c:<view> ballots cast, b:<id> a ballot, l:<id> a late one, w:<channel> who waits
+local NEXT = {--TRANSITIONS--}
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function enqueue(jobs, ttl_ms, ...)
+  redis.call('XADD', jobs, '*', ...)
+  redis.call('PEXPIRE', jobs, ttl_ms)
+end
+
+local function advance(key, state, event)
+  local to = NEXT[state .. ':' .. event]
+  if to and to ~= state then redis.call('HSET', key, 's', to) end
+  return to
+end
+
+local function open(key, deadlines, cohort, head, views, patience_ms, ttl_ms)
+  redis.call('HSET', key, 's', 'open', 'm', head, 'k', 0, 'v', views)
+  redis.call('PEXPIRE', key, ttl_ms)
+  redis.call('ZADD', deadlines, now_ms() + patience_ms, cohort)
+  redis.call('PEXPIRE', deadlines, ttl_ms)
+end
+
+local function complete(key, views)
+  for view in views:gmatch('.') do
+    local needed = tonumber(redis.call('HGET', key, 'n:' .. view))
+    local cast = tonumber(redis.call('HGET', key, 'c:' .. view) or '0')
+    if not needed or cast < needed then return false end
+  end
+  return true
+end
+
+-- Adds one ballot that is not there yet; a cohort that has closed takes it as a late one.
+local function add(key, view, id, ballot)
+  local state = redis.call('HGET', key, 's')
+  redis.call('HINCRBY', key, 'k', 1)
+  if state == 'open' then
+    redis.call('HSET', key, 'b:' .. id, ballot)
+    redis.call('HINCRBY', key, 'c:' .. view, 1)
+  else
+    redis.call('HSET', key, 'l:' .. id, ballot)
+    advance(key, state, 'late')
+  end
+end
+
+local function find(key, id)
+  return redis.call('HGET', key, 'b:' .. id) or redis.call('HGET', key, 'l:' .. id)
+end
+
+-- Closes an open cohort whose groups are whole, and queues it.
+local function close_if_complete(key, jobs, deadlines, cohort, ttl_ms)
+  if redis.call('HGET', key, 's') == 'open' and complete(key, redis.call('HGET', key, 'v')) then
+    advance(key, 'open', 'quorum')
+    redis.call('ZREM', deadlines, cohort)
+    enqueue(jobs, ttl_ms, 'c', cohort)
+  end
+end
+
+-- A settled cohort opens its hash again for ballots that come late, and is queued once for them.
+local function reopen_for_late(key, jobs, cohort, record, head, ttl_ms)
+  redis.call('HSET', key, 's', cmsgpack.unpack(record)[1], 'm', head, 'k', 0)
+  redis.call('PEXPIRE', key, ttl_ms)
+  enqueue(jobs, ttl_ms, 'c', cohort)
+end
+
+local function in_record(record, id)
+  for _, known in ipairs(cmsgpack.unpack(record)[2]) do
+    if known == id then return true end
+  end
+  return false
+end

@@ -1,0 +1,56 @@
+-- Ballots with identities join their cohorts: all of them, or none if one contradicts an earlier one.
+-- KEYS jobs, deadlines, settings, then open hash and record of each cohort
+-- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, ticket key, ticket, then for each cohort:
+--      id, head, views, size of each group, number of ballots, then view, id, ballot of each
+local jobs, deadlines = KEYS[1], KEYS[2]
+local patience_ms, ttl_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
+if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[1] then return {'stale'} end
+if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
+
+local cohorts, at, opening = {}, 9, 0
+for k = 4, #KEYS, 2 do
+  local cohort = {key = KEYS[k], record = redis.call('GET', KEYS[k + 1]), ballots = {},
+    id = ARGV[at], head = ARGV[at + 1], views = ARGV[at + 2], size = tonumber(ARGV[at + 3])}
+  local exists = redis.call('EXISTS', cohort.key) == 1
+  local coming = {}
+  if not exists and not cohort.record then opening = opening + 1 end
+  for b = 1, tonumber(ARGV[at + 4]) do
+    local p = at + 2 + 3 * b
+    local ballot = {view = ARGV[p], id = ARGV[p + 1], value = ARGV[p + 2]}
+    local known = exists and find(cohort.key, ballot.id)
+    if known and known ~= ballot.value then return {'conflict', cohort.id, ballot.id} end
+    if not known and not (cohort.record and in_record(cohort.record, ballot.id)) then
+      cohort.ballots[#cohort.ballots + 1] = ballot
+      coming[ballot.view] = (coming[ballot.view] or 0) + 1
+    end
+  end
+  if (exists and redis.call('HGET', cohort.key, 's') == 'open') or not (exists or cohort.record) then
+    for view, count in pairs(coming) do
+      local cast = tonumber(redis.call('HGET', cohort.key, 'c:' .. view) or '0')
+      if cast + count > cohort.size then return {'overfull', cohort.id, view} end
+    end
+  end
+  cohorts[#cohorts + 1] = cohort
+  at = at + 5 + 3 * tonumber(ARGV[at + 4])
+end
+if opening > 0 and redis.call('ZCARD', deadlines) + opening > tonumber(ARGV[3]) then return {'full'} end
+
+local answers = {'ok'}
+for _, cohort in ipairs(cohorts) do
+  if redis.call('EXISTS', cohort.key) == 0 and (#cohort.ballots > 0 or not cohort.record) then
+    if cohort.record then
+      reopen_for_late(cohort.key, jobs, cohort.id, cohort.record, cohort.head, ttl_ms)
+    else
+      open(cohort.key, deadlines, cohort.id, cohort.head, cohort.views, patience_ms, ttl_ms)
+      for view in cohort.views:gmatch('.') do redis.call('HSET', cohort.key, 'n:' .. view, cohort.size) end
+    end
+  end
+  for _, ballot in ipairs(cohort.ballots) do add(cohort.key, ballot.view, ballot.id, ballot.value) end
+  if redis.call('EXISTS', cohort.key) == 1 then
+    redis.call('HSET', cohort.key, 'w:' .. ARGV[6], 1)
+    close_if_complete(cohort.key, jobs, deadlines, cohort.id, ttl_ms)
+  end
+  answers[#answers + 1] = cohort.record or ''
+end
+if ARGV[7] ~= '' then redis.call('SET', ARGV[7], ARGV[8], 'PX', ttl_ms) end
+return answers

@@ -1,0 +1,15 @@
+-- The end of a self-contained batch: whoever settles it first decides.
+-- KEYS batch, jobs, stats   ARGV record, ttl_ms, entry, group, qualified id, replica, settled, abstained
+local known = redis.call('GET', KEYS[1])
+local first = not known or known:sub(1, 1) == 'P'
+if first then
+  known = 'S' .. (known and known:sub(2, 33) or string.rep('0', 32)) .. ARGV[1]
+  redis.call('SET', KEYS[1], known, 'PX', ARGV[2])
+  redis.call('HINCRBY', KEYS[3], 'settled', ARGV[7])
+  redis.call('HINCRBY', KEYS[3], 'abstained', ARGV[8])
+  redis.call('PEXPIRE', KEYS[3], ARGV[2])
+end
+redis.call('XACK', KEYS[2], ARGV[4], ARGV[3])
+redis.call('XDEL', KEYS[2], ARGV[3])
+redis.call('PUBLISH', ARGV[6], ARGV[5] .. '\n' .. known)
+return first and 'settled' or 'known'

@@ -1,0 +1,194 @@
+"""What is kept in Redis, as arrays: a name per field would double the memory of a million cohorts."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from reward_service.domain.cohort import CohortState
+from reward_service.domain.runs import RunSettings
+from reward_service.domain.settlement import ElectionRules
+from reward_service.domain.types import Abstention, Label, View, Voter
+
+VIEWS = tuple(View)
+VOTERS = tuple(Voter)
+ABSTENTIONS = tuple(Abstention)
+
+
+class Row(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
+    """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward."""
+
+    view: int
+    voter: int
+    rollout: int | None
+    answer: str | None
+    ground_truth: str | None = None
+    self_certainty: float | None = None
+    entropy: float | None = None
+    counted: bool = True
+
+
+class LabelRow(msgspec.Struct, array_like=True, frozen=True):
+    """A label as it is stored; `answer_class` indexes the record's classes."""
+
+    view: int
+    answer: str
+    answer_class: int
+    votes: int
+    of: int
+    voter: str
+    voted_on: list[int]
+    matches_truth: bool | None = None
+
+    def label(self, classes: Sequence[str]) -> Label:
+        """The label of the domain."""
+        views = tuple(VIEWS[view] for view in self.voted_on)
+        answer_class = classes[self.answer_class]
+        return Label(
+            VIEWS[self.view], self.answer, answer_class, self.votes, self.of, self.voter, views, self.matches_truth
+        )
+
+
+class Rules(msgspec.Struct, array_like=True, frozen=True):
+    """What decides a cohort besides its ballots."""
+
+    method: str
+    min_votes: int
+    min_vote_share: float
+
+    @classmethod
+    def of(cls, method: str, settings: RunSettings) -> "Rules":
+        """A run's rules under a method."""
+        return cls(method, settings.min_votes, settings.min_vote_share)
+
+    @property
+    def election(self) -> ElectionRules:
+        """The domain's rules."""
+        return ElectionRules(self.min_votes, self.min_vote_share)
+
+
+class CohortHead(msgspec.Struct, array_like=True, frozen=True):
+    """What a cohort is of."""
+
+    question_id: str
+    step: int | None
+    attempt: int
+    rules: Rules
+
+
+class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
+    """A settled cohort: ballots, classes, labels, rewards; everything that explains a reward.
+
+    Attributes:
+        ids_B: the ballots' identities, in the order of `rows_B`.
+        classes: the distinct classes of the cohort's answers.
+        classes_B: each ballot's class as an index into `classes`; -1 for no answer.
+        rewards_B: None where the ballot's group abstained.
+        abstentions_B: indices into ABSTENTIONS, -1 for none.
+        undecided: comparisons that the grader left open.
+    """
+
+    state: str
+    ids_B: list[bytes]
+    head: CohortHead
+    rows_B: list[Row]
+    classes: list[str]
+    classes_B: list[int]
+    labels: list[LabelRow]
+    rewards_B: list[float | None]
+    abstentions_B: list[int]
+    undecided: int = 0
+
+    @property
+    def final_state(self) -> CohortState:
+        """The state as a word of the domain."""
+        return CohortState(self.state)
+
+
+class CohortRows(msgspec.Struct, array_like=True, frozen=True):
+    """One cohort of a self-contained batch; `positions_B` say where its rollouts stood in the request."""
+
+    head: CohortHead
+    rows_B: list[Row]
+    positions_B: list[int]
+
+
+class BatchJob(msgspec.Struct, array_like=True, frozen=True):
+    """A self-contained batch on its way to a worker."""
+
+    run: str
+    step: int | None
+    method: str
+    cohorts: list[CohortRows]
+
+
+class BatchRecord(msgspec.Struct, array_like=True, frozen=True):
+    """A self-contained batch, settled: its cohorts in order, with the positions of their rollouts in the request."""
+
+    run: str
+    step: int | None
+    method: str
+    cohorts: list[CohortRecord]
+    positions: list[list[int]]
+
+
+class TicketRecord(msgspec.Struct, array_like=True, frozen=True):
+    """What a ticket stands for when its cohorts are joined by others: (cohort, ballot id) for each rollout."""
+
+    run: str
+    step: int | None
+    method: str
+    places_N: list[tuple[str, bytes]]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """An entry of a run's stream: settle this cohort, or this batch with its payload."""
+
+    entry: bytes
+    cohort: str | None = None
+    batch: str | None = None
+    payload: bytes = b""
+
+
+class OpenCohort(msgspec.Struct, frozen=True):
+    """A cohort that is not settled, as the store holds it; `late` ballots came after it closed."""
+
+    state: CohortState
+    head: CohortHead
+    ballots: dict[bytes, Row]
+    late: dict[bytes, Row]
+    size: int
+
+
+def packed(value: msgspec.Struct) -> bytes:
+    """The value as MessagePack."""
+    return msgspec.msgpack.encode(value)
+
+
+def unpack_row(data: bytes) -> Row:
+    """A ballot."""
+    return msgspec.msgpack.decode(data, type=Row)
+
+
+def unpack_head(data: bytes) -> CohortHead:
+    """A cohort's head."""
+    return msgspec.msgpack.decode(data, type=CohortHead)
+
+
+def unpack_cohort(data: bytes) -> CohortRecord:
+    """A settled cohort."""
+    return msgspec.msgpack.decode(data, type=CohortRecord)
+
+
+def unpack_job(data: bytes) -> BatchJob:
+    """A batch to settle."""
+    return msgspec.msgpack.decode(data, type=BatchJob)
+
+
+def unpack_batch(data: bytes) -> BatchRecord:
+    """A settled batch."""
+    return msgspec.msgpack.decode(data, type=BatchRecord)
+
+
+def unpack_ticket(data: bytes) -> TicketRecord:
+    """A ticket."""
+    return msgspec.msgpack.decode(data, type=TicketRecord)

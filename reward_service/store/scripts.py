@@ -1,0 +1,32 @@
+"""The Lua scripts as functions: loaded once, run by digest, sent whole again to a server that has forgotten them."""
+
+import hashlib
+from importlib.resources import files
+
+from redis.exceptions import NoScriptError
+
+from reward_service.domain.cohort import TRANSITIONS
+from reward_service.store.link import Argument, Link, Reply
+
+
+class Script:
+    """One atomic step in Redis."""
+
+    def __init__(self, name: str) -> None:
+        """Reads `lua/<name>.lua`, behind the library that all scripts share."""
+        folder = files("reward_service.store") / "lua"
+        library = (folder / "cohort.lua").read_text().replace("--TRANSITIONS--", _transitions())
+        self._text = library + (folder / f"{name}.lua").read_text()
+        self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, link: Link, keys: list[str], *arguments: Argument) -> Reply:
+        """Runs the script; its errors are those of Link.execute."""
+        try:
+            return await link.execute("EVALSHA", self._digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await link.execute("EVAL", self._text, len(keys), *keys, *arguments)
+
+
+def _transitions() -> str:
+    """The domain's transition table as a Lua table from 'state:event' to state."""
+    return ", ".join(f"['{state}:{event}'] = '{to}'" for (state, event), to in TRANSITIONS.items())

@@ -1,0 +1,68 @@
+"""What can be watched: structured logs, and the metrics that Prometheus reads."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
+
+
+class Metrics:
+    """The counters of one process; where several share a PROMETHEUS_MULTIPROC_DIR, any of them shows the sum."""
+
+    def __init__(self) -> None:
+        """Fresh counters in a registry of their own."""
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "co_rewarding_requests", "Requests answered, by route and status.", ["route", "status"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.rollouts = Counter(
+            "co_rewarding_rollouts", "Rollouts accepted, by route.", ["route"], registry=self._registry
+        )
+        self.settled = Counter(
+            "co_rewarding_cohorts_settled", "Cohorts settled, by how they ended.", ["state"], registry=self._registry
+        )
+        self.claimed = Counter(
+            "co_rewarding_jobs_claimed", "Jobs taken over from a worker that died or was slow.", registry=self._registry
+        )
+        self.failures = Counter(
+            "co_rewarding_job_failures", "Jobs that raised and will be tried again.", registry=self._registry
+        )
+        self.expired = Counter(
+            "co_rewarding_cohorts_expired", "Cohorts whose deadline passed before their quorum.",
+            registry=self._registry,
+        )  # fmt: skip
+        self.latency = Histogram(
+            "co_rewarding_request_seconds", "Time to answer, waiting included.", ["route"],
+            buckets=LATENCY_BUCKETS_S, registry=self._registry,
+        )  # fmt: skip
+
+    def exposition(self) -> bytes:
+        """What Prometheus reads: this process, or all that share the folder."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together)
+        return generate_latest(together)
+
+
+def configure_logging(*, as_json: bool, level: str = "INFO") -> None:
+    """Logs as JSON lines (containers) or for a person at a terminal; to standard error, which never holds results."""
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

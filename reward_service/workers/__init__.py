@@ -1,0 +1,1 @@
+"""What consumes the streams: settling, claiming what dead workers left, closing what is overdue."""

@@ -1,0 +1,151 @@
+"""A worker: reads jobs, settles them, closes overdue cohorts and takes over what dead workers left."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from reward_service.domain.cohort import CohortEvent, CohortState
+from reward_service.errors import StoreUnavailableError
+from reward_service.grading.grader import Grader
+from reward_service.store.jobs import Delivery, JobStore
+from reward_service.store.presence import Presence
+from reward_service.store.records import BatchRecord, packed, unpack_cohort, unpack_job
+from reward_service.telemetry import Metrics
+from reward_service.workers.settling import abandon_batch, abandon_cohort, settle_batch, settle_cohort
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPace:
+    """How a worker divides its time.
+
+    Attributes:
+        jobs_at_once: jobs read from one run at a time.
+        beat_s: how often it looks for new runs and overdue cohorts, in seconds.
+        claim_idle_s: after how long a job that another worker holds is taken over.
+        tries: after how many deliveries a job that raises is given up: its rollouts abstain, with a log line.
+    """
+
+    jobs_at_once: int = 64
+    beat_s: float = 0.25
+    claim_idle_s: float = 5.0
+    tries: int = 5
+
+
+class Worker:
+    """Settles whatever the streams hold, until told to stop."""
+
+    def __init__(
+        self, jobs: JobStore, presence: Presence, grader: Grader, metrics: Metrics, pace: WorkerPace | None = None
+    ) -> None:
+        """Over a job store of its own."""
+        self._jobs = jobs
+        self._presence = presence
+        self._grader = grader
+        self._metrics = metrics
+        self._pace = pace or WorkerPace()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Finish the jobs in hand and end; those not begun stay in Redis."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Works until stopped; a Redis that is away is waited for."""
+        runs: list[str] = []
+        next_beat_s = 0.0
+        while not self._stopping.is_set():
+            try:
+                if time.monotonic() >= next_beat_s:
+                    runs = await self._beat()
+                    next_beat_s = time.monotonic() + self._pace.beat_s
+                if runs:
+                    await self._settle_all(await self._jobs.read(runs, self._pace.jobs_at_once, self._pace.beat_s))
+                else:
+                    await self._idle()
+            except StoreUnavailableError as error:
+                log.warning("Redis is away; waiting for it", error=str(error))
+                await self._idle()
+        with contextlib.suppress(StoreUnavailableError):
+            await self._presence.leave(self._jobs.consumer)
+
+    async def _beat(self) -> list[str]:
+        """Once in a while: which runs there are, what is overdue, and what was left by others."""
+        await self._presence.say(self._jobs.consumer)
+        runs = await self._jobs.runs()
+        for run in runs:
+            closed = await self._jobs.expire(run)
+            if closed:
+                self._metrics.expired.inc(closed)
+            claimed = await self._jobs.claim(run, self._pace.claim_idle_s, self._pace.jobs_at_once)
+            if claimed:
+                self._metrics.claimed.inc(len(claimed))
+                log.info("took over jobs", run=run, jobs=len(claimed))
+                await self._settle_all(claimed)
+        return runs
+
+    async def _idle(self) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), self._pace.beat_s)
+        except TimeoutError:
+            return
+
+    async def _settle_all(self, deliveries: Iterable[Delivery]) -> None:
+        """Settles jobs side by side, so that their commands travel to Redis together."""
+        await asyncio.gather(*(self._settle_safely(delivery) for delivery in deliveries))
+
+    async def _settle_safely(self, delivery: Delivery) -> None:
+        """The boundary of a job: one that raises costs no other anything, and is tried again by whoever claims it."""
+        try:
+            await self._settle(delivery)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            self._metrics.failures.inc()
+            log.exception("a job failed", run=delivery.run, cohort=delivery.job.cohort, batch=delivery.job.batch)
+            if await self._jobs.times_delivered(delivery) >= self._pace.tries:
+                await self._give_up(delivery)
+
+    async def _settle(self, delivery: Delivery) -> None:
+        if delivery.job.batch is not None:
+            record = await settle_batch(unpack_job(delivery.job.payload), self._grader)
+            await self._keep_batch(delivery, delivery.job.batch, record)
+            return
+        cohort = delivery.job.cohort or ""
+        while True:
+            seen, stored = await self._jobs.load(delivery.run, cohort)
+            if seen is None or (seen.state is CohortState.OPEN):
+                await self._jobs.acknowledge(delivery)
+                return
+            event, record = await settle_cohort(seen, unpack_cohort(stored) if stored else None, self._grader)
+            answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(record))
+            if answer == "settled" and event is not CohortEvent.LATE:
+                self._metrics.settled.labels(record.state).inc()
+            if answer != "changed":
+                return
+
+    async def _keep_batch(self, delivery: Delivery, batch: str, record: BatchRecord) -> None:
+        settled = sum(cohort.state == CohortState.SETTLED for cohort in record.cohorts)
+        abstained = len(record.cohorts) - settled
+        answer = await self._jobs.settle_batch(delivery, batch, packed(record), settled=settled, abstained=abstained)
+        if answer == "settled":
+            self._metrics.settled.labels(CohortState.SETTLED.value).inc(settled)
+            self._metrics.settled.labels(CohortState.ABSTAINED.value).inc(abstained)
+
+    async def _give_up(self, delivery: Delivery) -> None:
+        log.error("a job is given up: its rollouts abstain", run=delivery.run, job=delivery.job.entry.decode())
+        if delivery.job.batch is not None:
+            await self._keep_batch(delivery, delivery.job.batch, abandon_batch(unpack_job(delivery.job.payload)))
+            return
+        cohort = delivery.job.cohort or ""
+        seen, stored = await self._jobs.load(delivery.run, cohort)
+        if seen is None or stored is not None:
+            await self._jobs.acknowledge(delivery)
+            return
+        record = packed(abandon_cohort(seen))
+        await self._jobs.settle_cohort(delivery, cohort, seen, CohortEvent.UNELECTED, record)
