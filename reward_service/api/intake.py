@@ -149,7 +149,7 @@ class Part:
     """A part of some cohorts: what is to join, and where each rollout of the request went."""
 
     cohorts: list[Joining]
-    places_N: list[tuple[str, bytes]]
+    places_N: list[tuple[str, str]]
 
 
 def part_of(
@@ -164,9 +164,9 @@ def part_of(
     """
     rules = Rules.of(method.name, settings)
     heads: dict[str, tuple[bytes, str]] = {}
-    ballots: dict[str, list[tuple[int, bytes, Row]]] = {}
-    seen: dict[tuple[str, bytes], Row] = {}
-    places_N: list[tuple[str, bytes]] = []
+    ballots: dict[str, list[tuple[int, str, Row]]] = {}
+    seen: dict[tuple[str, str], Row] = {}
+    places_N: list[tuple[str, str]] = []
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         _check_seat(rollout, position, settings)
@@ -244,9 +244,9 @@ def _check_seat(rollout: WireRollout, position: int, settings: RunSettings) -> N
         )
 
 
-def _ballot_id(view: int, rollout: int | None, otherwise: str) -> bytes:
+def _ballot_id(view: int, rollout: int | None, otherwise: str) -> str:
     letter = VIEW_LETTERS[view]
-    return (f"{letter}{otherwise}" if rollout is None else f"{letter}{rollout}").encode()
+    return f"{letter}{otherwise}" if rollout is None else f"{letter}{rollout}"
 
 
 def _row(rollout: WireRollout, index: int | None) -> Row:

@@ -194,7 +194,7 @@ class Scorer:
         return answer_of(record.run, record.step, record.method, seats_of_batch(pending.name, record))
 
     async def _collect_part(self, pending: Pending, part: TicketRecord, wait_s: float) -> RewardAnswer | Progress:
-        wanted: dict[str, set[bytes]] = {}
+        wanted: dict[str, set[str]] = {}
         for cohort, ballot in part.places_N:
             wanted.setdefault(cohort, set()).add(ballot)
         records: dict[str, CohortRecord] = {}
@@ -232,7 +232,7 @@ async def settled_batch(watch: Watch, known: bytes | None) -> BatchRecord:
     return unpack_batch(known)
 
 
-async def settled_cohort(watch: Watch, ballots: set[bytes]) -> CohortRecord:
+async def settled_cohort(watch: Watch, ballots: set[str]) -> CohortRecord:
     """Waits until a cohort is settled and these ballots are in it."""
     while True:
         if watch.data is not None:
@@ -255,7 +255,7 @@ def _keyed(idempotency_key: str) -> str:
 
 def _check_same(cohort: Joining, record: CohortRecord) -> None:
     """A ballot that is in a settled cohort must be the one that was sent: the label it was rewarded under stands."""
-    rows: Mapping[bytes, object] = dict(zip(record.ids_B, record.rows_B, strict=True))
+    rows: Mapping[str, object] = dict(zip(record.ids_B, record.rows_B, strict=True))
     for _, ballot, row in cohort.ballots:
         known = rows.get(ballot, row)
         if known != row and getattr(known, "answer", None) != row.answer:
@@ -277,6 +277,6 @@ def _problem(run: str, refused: Refused) -> Problem:
             return Problem(
                 409,
                 "ballot-conflict",
-                f"ballot {refused.about.decode(errors='replace')!r} was cast before with another content: raise "
+                f"ballot {refused.about!r} was cast before with another content: raise "
                 "`attempt` when a step is done again, and send `step` so that steps are kept apart.",
             )

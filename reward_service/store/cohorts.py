@@ -26,7 +26,7 @@ class Refused:
 
     why: Refusal
     cohort: str = ""
-    about: bytes = b""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Joining:
     cohort: str
     head: bytes
     views: str
-    ballots: Sequence[tuple[int, bytes, Row]]  # index of the view, ballot id, ballot
+    ballots: Sequence[tuple[int, str, Row]]  # index of the view, ballot id, ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Placed:
     """Where a rollout without identity found its place; `record` is there if its cohort is settled already."""
 
     cohort: str
-    ballot: bytes
+    ballot: str
     record: bytes | None
 
 
@@ -183,7 +183,7 @@ class CohortStore:
         )
         if answer[0] != b"ok":
             return _refused(answer)
-        return Placed(answer[1].decode(), answer[2], answer[3] or None)
+        return Placed(answer[1].decode(), answer[2].decode(), answer[3] or None)
 
     async def leave(self, run: str, arrival: Arrival, *, answered: bool) -> None:
         """Says that a request without identity was answered, or was abandoned by its client."""
@@ -235,7 +235,8 @@ def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:
 
 def _refused(answer: Reply) -> Refused:
     cohort = answer[1].decode() if len(answer) > 1 else ""
-    return Refused(Refusal(answer[0].decode()), cohort, answer[2] if len(answer) > 2 else b"")
+    about = answer[2].decode() if len(answer) > 2 else ""
+    return Refused(Refusal(answer[0].decode()), cohort, about)
 
 
 def _ms(seconds: float) -> int:

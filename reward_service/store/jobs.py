@@ -158,13 +158,13 @@ class JobStore:
 
 def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
     """A cohort's hash, read."""
-    ballots: dict[bytes, Row] = {}
-    late: dict[bytes, Row] = {}
+    ballots: dict[str, Row] = {}
+    late: dict[str, Row] = {}
     for name, value in fields.items():
         if name.startswith(b"b:"):
-            ballots[name[2:]] = unpack_row(value)
+            ballots[name[2:].decode()] = unpack_row(value)
         elif name.startswith(b"l:"):
-            late[name[2:]] = unpack_row(value)
+            late[name[2:].decode()] = unpack_row(value)
     state = CohortState(fields[b"s"].decode())
     return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]))
 

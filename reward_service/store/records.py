@@ -88,7 +88,7 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
     """
 
     state: str
-    ids_B: list[bytes]
+    ids_B: list[str]
     head: CohortHead
     rows_B: list[Row]
     classes: list[str]
@@ -137,7 +137,7 @@ class TicketRecord(msgspec.Struct, array_like=True, frozen=True):
     run: str
     step: int | None
     method: str
-    places_N: list[tuple[str, bytes]]
+    places_N: list[tuple[str, str]]
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -154,8 +154,8 @@ class OpenCohort(msgspec.Struct, frozen=True):
 
     state: CohortState
     head: CohortHead
-    ballots: dict[bytes, Row]
-    late: dict[bytes, Row]
+    ballots: dict[str, Row]
+    late: dict[str, Row]
     size: int
 
 

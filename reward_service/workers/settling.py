@@ -64,13 +64,13 @@ def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
     return _abandoned(cohort.head, ids_B, [*cohort.ballots.values(), *map(_uncounted, cohort.late.values())])
 
 
-def _abandoned(head: CohortHead, ids_B: list[bytes], rows_B: list[Row]) -> CohortRecord:
+def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[Row]) -> CohortRecord:
     ballots_B = [_ballot(row, {}) for row in rows_B]
     nothing = Settlement((), (None,) * len(rows_B), (Abstention.EXPIRED,) * len(rows_B))
     return _record(CohortState.ABSTAINED, head, ids_B, rows_B, ballots_B, nothing, Classes({}))
 
 
-async def _with_late(earlier: CohortRecord, late: Mapping[bytes, Row], grader: Grader) -> CohortRecord:
+async def _with_late(earlier: CohortRecord, late: Mapping[str, Row], grader: Grader) -> CohortRecord:
     known = set(earlier.ids_B)
     ids_B = [*earlier.ids_B, *(name for name in late if name not in known)]
     rows_B = [*earlier.rows_B, *(_uncounted(row) for name, row in late.items() if name not in known)]
@@ -121,7 +121,7 @@ def _uncounted(row: Row) -> Row:
 def _record(
     state: CohortState,
     head: CohortHead,
-    ids_B: list[bytes],
+    ids_B: list[str],
     rows_B: list[Row],
     ballots_B: Sequence[Ballot],
     settlement: Settlement,

@@ -1,0 +1,223 @@
+"""Which field of a file holds what: as a person named it, or found by its name and by what it holds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from reward_service.replay.errors import RolloutFileError, listed
+from reward_service.replay.sources import Row
+from reward_service.replay.values import is_index, is_list, is_number, is_present, is_text, is_truth, is_view
+
+Record = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldNames:
+    """The fields that a person named; None means that the field is to be found. A dot leads into an object.
+
+    `plain_answers` says that the responses are answers without a box, to be put into one.
+    """
+
+    question: str | None = None
+    response: str | None = None
+    rollouts: str | None = None
+    paraphrase_rollouts: str | None = None
+    ground_truth: str | None = None
+    view: str | None = None
+    rollout: str | None = None
+    step: str | None = None
+    self_certainty: str | None = None
+    entropy: str | None = None
+    plain_answers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a file is read. Of two forms:
+
+    - rows: `rollouts` is None, and a row is a rollout;
+    - lists: a row is a question, with its rollouts in the list `rollouts` and, if there is one, those of its paraphrase
+      in `paraphrase_rollouts`. They are objects with the field `response` or, where that is None, strings.
+    """
+
+    question: str
+    response: str | None
+    rollouts: str | None = None
+    paraphrase_rollouts: str | None = None
+    ground_truth: str | None = None
+    view: str | None = None
+    rollout: str | None = None
+    step: str | None = None
+    self_certainty: str | None = None
+    entropy: str | None = None
+    plain_answers: bool = False
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the file that are needed, each with what is left of a dot, since that may be a column too."""
+        named = (
+            self.question, self.response, self.rollouts, self.paraphrase_rollouts, self.ground_truth, self.view,
+            self.rollout, self.step, self.self_certainty, self.entropy,
+        )  # fmt: skip
+        return frozenset(chain.from_iterable((name, name.split(".")[0]) for name in named if name is not None))
+
+    def described(self) -> str:
+        """For a person: which field was taken for what."""
+        parts = {
+            "question": self.question,
+            "rollouts": self.rollouts,
+            "paraphrase's rollouts": self.paraphrase_rollouts,
+            "plain answer" if self.plain_answers else "response": self.response or "the strings of the list",
+            "ground truth": self.ground_truth,
+            "view": self.view,
+            "rollout": self.rollout,
+            "step": self.step,
+            "self-certainty": self.self_certainty,
+            "entropy": self.entropy,
+        }
+        return ", ".join(f"{what} = {name}" for what, name in parts.items() if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A kind of field: what it is, the option that names it, the names it is known by, and what it may hold."""
+
+    what: str
+    option: str
+    names: tuple[str, ...]
+    suits: Callable[[object], bool]
+
+
+_LISTS = ("rollouts", "responses", "completions")
+QUESTION = Wanted("the question", "--question-field", ("question_id", "qid", "id", "prompt", "question"), is_present)
+RESPONSE = Wanted(
+    "the response", "--response-field", ("response", "completion", "output", "text", "answer"), is_text
+)  # fmt: skip
+PLAIN_ANSWER = Wanted("the answer", "--response-field", ("answer", "prediction", "pred", *RESPONSE.names), is_truth)
+ROLLOUTS = Wanted("the list of rollouts", "--rollouts-field", _LISTS, is_list)
+PARAPHRASES = Wanted(
+    "the list of the paraphrase's rollouts",
+    "--paraphrase-rollouts-field",
+    tuple(f"paraphrase_{name}" for name in _LISTS),
+    is_list,
+)
+TRUTH = Wanted("the ground truth", "--ground-truth-field", ("ground_truth", "gold", "answer", "label"), is_truth)
+VIEW = Wanted("the view", "--view-field", ("view",), is_view)
+ROLLOUT = Wanted("the rollout's index", "--rollout-field", ("rollout", "rollout_index"), is_index)
+STEP = Wanted("the step", "--step-field", ("step", "global_step"), is_index)
+CERTAINTY = Wanted(
+    "the self-certainty", "--self-certainty-field", ("self_certainty", "statistics.self_certainty"), is_number
+)
+ENTROPY = Wanted("the entropy", "--entropy-field", ("entropy", "statistics.entropy"), is_number)
+
+
+def look_up(record: Record, name: str) -> object:
+    """What a record holds under a name, which may lead into objects with dots.
+
+    Raises:
+        KeyError: it holds nothing there.
+    """
+    if name in record:
+        return record[name]
+    here, dot, rest = name.partition(".")
+    inner = record.get(here) if dot else None
+    if not isinstance(inner, Mapping):
+        raise KeyError(name)
+    return look_up(inner, rest)
+
+
+def layout_of(sample: Sequence[Row], named: FieldNames, where: str) -> Layout:
+    """The layout of a file, by its first rows and by what was named. `where` is the file, for messages.
+
+    A field that is found holds in every row of the sample what such a field may hold; no field is found twice.
+
+    Raises:
+        RolloutFileError: a named field is not there, or a needed one cannot be found.
+    """
+    rollouts = _field(ROLLOUTS, named.rollouts, sample, where)
+    paraphrases = _field(PARAPHRASES, named.paraphrase_rollouts, sample, where)
+    if rollouts is None and named.paraphrase_rollouts is not None:
+        raise RolloutFileError(
+            f"{where}: --paraphrase-rollouts-field goes with a list of the original's rollouts, and none was found; "
+            f"the rows have {listed(_names(sample))}; name it with --rollouts-field"
+        )
+    records = sample if rollouts is None else _objects(sample, rollouts, paraphrases)
+    question = _needed(QUESTION, named.question, sample, where)
+    response = None
+    if records:
+        wanted = PLAIN_ANSWER if named.plain_answers else RESPONSE
+        taken = {question} if rollouts is None else set[str]()
+        response = _needed(wanted, named.response, records, where, taken)
+    taken = {question, response if rollouts is None else None}
+    return Layout(
+        question=question,
+        response=response,
+        rollouts=rollouts,
+        paraphrase_rollouts=None if rollouts is None else paraphrases,
+        ground_truth=_field(TRUTH, named.ground_truth, sample, where, taken),
+        view=_field(VIEW, named.view, [*records, *sample], where),
+        rollout=_field(ROLLOUT, named.rollout, records, where),
+        step=_field(STEP, named.step, sample, where),
+        self_certainty=_field(CERTAINTY, named.self_certainty, records, where),
+        entropy=_field(ENTROPY, named.entropy, records, where),
+        plain_answers=named.plain_answers,
+    )
+
+
+def _objects(sample: Sequence[Row], *lists: str | None) -> list[Record]:
+    """The rollouts of the sample that are objects."""
+    found: list[Record] = []
+    for name in lists:
+        for elements in [] if name is None else _values(sample, name):
+            found += [element for element in elements if isinstance(element, Mapping)] if is_list(elements) else []
+    return found
+
+
+def _field(
+    wanted: Wanted, named: str | None, records: Sequence[Record], where: str, taken: Sequence[str | None] | set = ()
+) -> str | None:
+    """The field's name, None if it was not named and is not found."""
+    if named is not None:
+        if not any(_has(record, named) for record in records):
+            raise RolloutFileError(
+                f"{where}: no field {named!r} for {wanted.what} ({wanted.option}); there are {listed(_names(records))}"
+            )
+        return named
+    return next(
+        (
+            name
+            for name in wanted.names
+            if name not in taken and (values := _values(records, name)) and all(map(wanted.suits, values))
+        ),
+        None,
+    )
+
+
+def _needed(
+    wanted: Wanted, named: str | None, records: Sequence[Record], where: str, taken: set[str] | None = None
+) -> str:
+    found = _field(wanted, named, records, where, taken or set())
+    if found is None:
+        raise RolloutFileError(
+            f"{where}: no field is known to hold {wanted.what} (tried {', '.join(wanted.names)}); there are "
+            f"{listed(_names(records))}; name it with {wanted.option}"
+        )
+    return found
+
+
+def _values(records: Sequence[Record], name: str) -> list[object]:
+    """What the records hold under a name, nulls left out."""
+    values = [look_up(record, name) for record in records if _has(record, name)]
+    return [value for value in values if value is not None]
+
+
+def _has(record: Record, name: str) -> bool:
+    try:
+        look_up(record, name)
+    except KeyError:
+        return False
+    return True
+
+
+def _names(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(records)))

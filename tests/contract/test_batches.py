@@ -1,0 +1,104 @@
+"""Self-contained batches: queued once, settled once, known again by their name."""
+
+import asyncio
+
+import pytest
+from redis.exceptions import ResponseError
+
+from reward_service.errors import StoreUnavailableError, UnsafeStoreError
+from reward_service.store.cohorts import Batch, Refusal, Refused
+from reward_service.store.guard import check_store
+from reward_service.store.link import Link, listen
+from tests.contract.conftest import World, joining
+from tests.waiting import until
+
+pytestmark = pytest.mark.anyio
+PRINT = "f" * 32
+
+
+async def test_a_batch_is_queued_once_however_often_it_comes(world: World) -> None:
+    answers = await asyncio.gather(
+        *(world.store.submit(world.run, "b", PRINT, b"payload", world.at) for _ in range(10))
+    )
+    assert answers == [Batch(PRINT, None)] * 10
+    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
+    assert (delivery.job.batch, delivery.job.payload, delivery.channel) == ("b", b"payload", world.channel)
+
+
+async def test_whoever_settles_first_decides(world: World) -> None:
+    await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
+    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
+    assert await world.jobs.settle_batch(delivery, "b", b"one", settled=2, abstained=1) == "settled"
+    assert await world.another_worker().settle_batch(delivery, "b", b"two", settled=2, abstained=1) == "known"
+    assert await world.store.batch(world.run, "b") == Batch(PRINT, b"one")
+    assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == Batch(PRINT, b"one")
+    state = await world.runs.state(world.run)
+    assert (state["settled"], state["abstained"], state["queued"]) == (2, 1, 0)
+
+
+async def test_a_full_queue_refuses(world: World) -> None:
+    for n in range(world.limits.jobs):
+        await world.store.submit(world.run, f"b{n}", PRINT, b"", world.at)
+    assert await world.store.submit(world.run, "b", PRINT, b"", world.at) == Refused(Refusal.FULL)
+    assert await world.store.submit(world.run, "b0", PRINT, b"", world.at) == Batch(PRINT, None)
+
+
+async def test_the_replica_that_waits_is_woken(world: World) -> None:
+    heard: list[bytes] = []
+    ready = asyncio.Event()
+    task = asyncio.create_task(listen(world.url, world.channel, heard.append, ready.set))
+    await asyncio.wait_for(ready.wait(), 10)
+    await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
+    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
+    await world.jobs.settle_batch(delivery, "b", b"record", settled=1, abstained=0)
+
+    async def woken() -> list[bytes]:
+        return heard
+
+    assert await until(woken) == [f"{world.run}~b\nS{PRINT}record".encode()]
+    task.cancel()
+
+
+async def test_answers_match_their_questions_when_many_travel_together(world: World) -> None:
+    answers = await asyncio.gather(*(world.link.execute("ECHO", str(n)) for n in range(2000)))
+    assert answers == [str(n).encode() for n in range(2000)]
+
+
+async def test_a_refused_command_costs_its_neighbours_nothing(world: World) -> None:
+    good, bad, other = await asyncio.gather(
+        world.link.execute("ECHO", "a"), world.link.execute("NOSUCHCOMMAND"), world.link.execute("ECHO", "b"),
+        return_exceptions=True,
+    )  # fmt: skip
+    assert (good, other) == (b"a", b"b")
+    assert isinstance(bad, ResponseError)
+
+
+async def test_a_server_that_forgot_the_scripts_is_told_again(world: World) -> None:
+    await world.link.execute("SCRIPT", "FLUSH")
+    assert await world.store.submit(world.run, "b", PRINT, b"", world.at) == Batch(PRINT, None)
+
+
+async def test_a_connection_that_is_cut_is_opened_again(world: World) -> None:
+    asking = [asyncio.create_task(world.link.execute("ECHO", str(n))) for n in range(50)]
+    killer = Link(world.url)
+    await killer.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert await asyncio.gather(*asking) == [str(n).encode() for n in range(50)]
+    assert await world.store.join(world.run, [joining("c")], world.at) == [None]
+    await killer.close()
+
+
+async def test_an_eviction_policy_that_drops_work_is_refused(world: World) -> None:
+    await check_store(world.link)
+    await world.link.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(UnsafeStoreError, match="CONFIG SET maxmemory-policy noeviction"):
+            await check_store(world.link)
+    finally:
+        await world.link.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+async def test_a_server_that_is_away_is_said_to_be_away() -> None:
+    link = Link("redis://127.0.0.1:1", patience_s=0.2)
+    with pytest.raises(StoreUnavailableError, match="did not answer"):
+        await link.execute("PING")
+    await link.close()

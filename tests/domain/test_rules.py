@@ -1,0 +1,168 @@
+"""The tables and schedules: methods, the cohort's life, the EMA, runs, canonical keys, summaries."""
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reward_service.domain.canonical import canonical_key
+from reward_service.domain.cohort import (
+    FINAL_STATES,
+    TRANSITIONS,
+    CohortEvent,
+    CohortState,
+    advance,
+    is_complete,
+)
+from reward_service.domain.ema import alpha, composed
+from reward_service.domain.errors import (
+    IllegalTransitionError,
+    InvalidRunError,
+    InvalidScheduleError,
+    UnknownMethodError,
+)
+from reward_service.domain.methods import METHODS, method_named
+from reward_service.domain.runs import RunSettings, check_run_name
+from reward_service.domain.summary import Outcome, summarise
+from reward_service.domain.types import View
+
+BOTH = tuple(View)
+
+
+def test_what_makes_a_cohort_follows_from_the_table() -> None:
+    together = {name: row.views_decided_with(View.ORIGINAL) for name, row in METHODS.items()}
+    assert together == {
+        "co-rewarding-i": BOTH,
+        "co-rewarding-ii": (View.ORIGINAL,),
+        "co-rewarding-iii": (View.ORIGINAL,),
+        "majority-voting": (View.ORIGINAL,),
+        "majority-voting-union": BOTH,
+        "ground-truth": (View.ORIGINAL,),
+        "self-certainty": (View.ORIGINAL,),
+        "entropy": (View.ORIGINAL,),
+    }
+    assert [name for name, row in METHODS.items() if row.needs_teacher] == ["co-rewarding-ii", "co-rewarding-iii"]
+
+
+def test_an_unknown_method_is_told_the_known_ones() -> None:
+    with pytest.raises(UnknownMethodError, match="co-rewarding-i, "):
+        method_named("co-rewarding-x")
+
+
+@given(st.lists(st.sampled_from(CohortEvent), max_size=8))
+def test_a_cohort_is_settled_at_most_once(events: list[CohortEvent]) -> None:
+    state, ends = CohortState.OPEN, 0
+    for event in events:
+        try:
+            state = advance(state, event)
+        except IllegalTransitionError:
+            assert (state, event) not in TRANSITIONS
+            continue
+        ends += event in {CohortEvent.ELECTED, CohortEvent.UNELECTED}
+    assert ends <= 1
+    assert (state in FINAL_STATES) == (ends == 1)
+
+
+def test_every_state_can_be_reached_and_every_open_cohort_can_end() -> None:
+    assert set(TRANSITIONS.values()) == set(CohortState)
+    assert advance(advance(CohortState.OPEN, CohortEvent.DEADLINE), CohortEvent.UNELECTED) is CohortState.ABSTAINED
+
+
+@given(
+    st.dictionaries(st.sampled_from(View), st.integers(1, 5)), st.dictionaries(st.sampled_from(View), st.integers(0, 6))
+)
+def test_a_cohort_is_complete_when_no_group_is_short(needed: dict[View, int], cast: dict[View, int]) -> None:
+    short = [view for view in needed if cast.get(view, 0) < needed[view]]
+    assert is_complete(needed, cast) == (not short)
+
+
+@given(st.integers(1, 10_000), st.floats(0.5, 1), st.floats(0.5, 1))
+def test_the_schedule_meets_both_ends_and_never_turns(total: int, start: float, end: float) -> None:
+    assert math.isclose(alpha(0, total, start, end), start)
+    assert math.isclose(alpha(total, total, start, end), end)
+    assert alpha(total + 7, total, start, end) == alpha(total, total, start, end)
+    alphas = [alpha(k, total, start, end) for k in range(0, total + 1, max(1, total // 20))]
+    assert alphas == sorted(alphas, reverse=start > end) or math.isclose(start, end, rel_tol=1e-9)
+
+
+def test_the_schedule_at_a_quarter() -> None:
+    # 1 - α = 1e-4 + ½ (1e-2 - 1e-4)(1 + cos(π/4)), by hand
+    assert math.isclose(1 - alpha(25, 100), 0.0085501785, rel_tol=1e-6)
+
+
+@given(st.lists(st.floats(0, 1), max_size=5), st.floats(-1, 1), st.floats(-1, 1))
+def test_skipped_updates_compose(alphas: list[float], teacher: float, policy: float) -> None:
+    stepwise = teacher
+    for a in alphas:
+        stepwise = a * stepwise + (1 - a) * policy
+    once = composed(alphas)
+    assert math.isclose(once * teacher + (1 - once) * policy, stepwise, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [(-1, 10, 0.9, 0.99), (0, 0, 0.9, 0.99), (0, 10, 1.1, 0.99), (0, 10, 0.9, math.nan)])
+def test_a_schedule_that_is_none(bad: tuple[int, int, float, float]) -> None:
+    with pytest.raises(InvalidScheduleError):
+        alpha(*bad)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"group_size": 0}, {"cohort_deadline_s": 0}, {"min_votes": 0}, {"min_vote_share": 1.5}, {"teacher_group_size": 0}],
+)
+def test_a_run_that_is_none(bad: dict[str, float]) -> None:
+    with pytest.raises(InvalidRunError, match=next(iter(bad))):
+        RunSettings(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", "a~b", "{a}", "-a", "ä", "a" * 129, "a\n"])
+def test_a_name_that_cannot_be_a_run(name: str) -> None:
+    with pytest.raises(InvalidRunError):
+        check_run_name(name)
+
+
+@pytest.mark.parametrize(
+    ("answers", "equal"),
+    [
+        (["0.5", "1/2", r"\frac{1}{2}", r"\dfrac12", ".50", "$0.5$", r"\frac{ 1 }{ 2 }", "+1/2"], True),
+        (["1,234", "1234", "1234.0", r"1,\!234"], True),
+        (["x = 5", "5", "5.", "5.00"], True),
+        (["(3, 4)", r"\left( 3,\, 4 \right)"], True),
+        (["−3", "-3", "-6/2"], True),
+        (["1 1/2", "11/2"], False),
+        (["5²", "52"], False),
+        (["12 cm", "12 m"], False),
+        (["x", "X"], False),
+        (["1/0", "1"], False),
+        (["2 3", "23"], False),
+    ],
+)
+def test_canonical_keys(answers: list[str], equal: bool) -> None:
+    keys = {canonical_key(answer) for answer in answers}
+    assert (len(keys) == 1) == equal
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_a_key_is_its_own_key(answer: str) -> None:
+    key = canonical_key(answer)
+    assert key
+    assert canonical_key(answer) == key
+
+
+@given(st.fractions(max_denominator=10**6))
+def test_rationals_have_one_key(value: Fraction) -> None:
+    sign = "-" if value < 0 else ""
+    latex = rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
+    assert canonical_key(latex) == canonical_key(f"{value.numerator}/{value.denominator}") == str(value)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["1", "2", None]), st.sampled_from([0.0, 1.0])), max_size=20)
+)
+def test_a_summary_stays_within_its_bounds(rows: list[tuple[int, str | None, float]]) -> None:
+    summary = summarise([Outcome(*row) for row in rows], [])
+    assert 0 <= summary.reward_mean <= 1
+    assert 0 <= summary.answered <= 1
+    assert summary.label_coverage == (1.0 if rows else 0.0)
+    assert summary.label_accuracy is None

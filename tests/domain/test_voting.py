@@ -1,0 +1,80 @@
+"""The laws of elections."""
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reward_service.domain.types import Ballot, View
+from reward_service.domain.voting import elect
+from tests.domain.ballots import ballot, groups
+
+
+@given(groups(), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_decides_nothing(ballots: list[Ballot], random: object) -> None:
+    shuffled = list(ballots)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert elect(shuffled) == elect(ballots)
+
+
+@given(groups())
+def test_the_winner_has_the_most_votes(ballots: list[Ballot]) -> None:
+    counts = Counter(b.answer_class for b in ballots if b.answer_class is not None)
+    winner = elect(ballots)
+    if not counts:
+        assert winner is None
+        return
+    assert winner is not None
+    assert winner.votes == counts[winner.answer_class] == max(counts.values())
+    assert winner.of == len(ballots)
+
+
+@given(groups(indexed=True), st.permutations(["1", "2", "3", "x"]))
+def test_relabelling_answers_relabels_the_winner(ballots: list[Ballot], names: list[str]) -> None:
+    renamed = dict(zip(["1", "2", "3", "x"], names, strict=True)) | {None: None}
+    other = [replace(b, answer=renamed[b.answer], answer_class=renamed[b.answer_class]) for b in ballots]
+    winner, expected = elect(other), elect(ballots)
+    assert (winner and winner.answer_class) == (expected and renamed[expected.answer_class])
+
+
+@given(groups(indexed=True).filter(bool))
+def test_a_tie_goes_to_the_class_that_was_first(ballots: list[Ballot]) -> None:
+    winner = elect(ballots)
+    counts = Counter(b.answer_class for b in ballots if b.answer_class is not None)
+    if winner is None:
+        return
+    tied = [key for key, count in counts.items() if count == winner.votes]
+    first = min((b.rollout, b.answer_class) for b in ballots if b.answer_class in tied)
+    assert winner.answer_class == first[1]
+
+
+@given(groups(indexed=False))
+def test_without_indices_a_tie_goes_to_the_smallest_key(ballots: list[Ballot]) -> None:
+    winner = elect(ballots)
+    counts = Counter(b.answer_class for b in ballots if b.answer_class is not None)
+    if winner is not None:
+        assert winner.answer_class == min(key for key, count in counts.items() if count == winner.votes)
+
+
+@given(groups(), st.integers(1, 5))
+def test_empty_answers_do_not_vote(ballots: list[Ballot], blanks: int) -> None:
+    winner = elect(ballots)
+    with_blanks = elect([*ballots, *(ballot(View.ORIGINAL, 100 + n, None) for n in range(blanks))])
+    if winner is None:
+        assert with_blanks is None
+    else:
+        assert with_blanks == replace(winner, of=winner.of + blanks)
+
+
+def test_the_representative_is_the_first_of_its_class() -> None:
+    ballots = [replace(ballot(View.ORIGINAL, n, text), answer_class="1/2") for n, text in [(2, "0.5"), (1, "1/2")]]
+    winner = elect(ballots)
+    assert winner is not None
+    assert winner.answer == "1/2"
+
+
+def test_where_two_views_vote_together_the_original_comes_first() -> None:
+    winner = elect([ballot(View.PARAPHRASE, 0, "1"), ballot(View.ORIGINAL, 0, "2")])
+    assert winner is not None
+    assert winner.answer == "2"
