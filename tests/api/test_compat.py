@@ -1,0 +1,100 @@
+"""OpenRLHF's and slime's wire formats."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.service import assert_problem
+
+
+def openrlhf(client: httpx.Client, response: str, label: str, prompt: str = "Q: ", **params: str) -> dict[str, Any]:
+    body = {"query": [prompt + response], "prompts": [prompt], "labels": [label]}
+    answer = client.post("/get_reward", json=body, params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def identity(**fields: Any) -> str:
+    return json.dumps({"question_id": "q", "view": "original", "n": 3} | fields)
+
+
+@pytest.fixture
+def run(client: httpx.Client) -> str:
+    name = f"run-{uuid4().hex[:8]}"
+    client.put(f"/v1/runs/{name}", json={"method": "majority-voting", "group_size": 3})
+    return name
+
+
+def test_a_group_of_singles_meets(client: httpx.Client, run: str) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(lambda a: openrlhf(client, f"\\boxed{{{a}}}", identity(run=run)), [4, 4, 5]))
+    assert [a["rewards"] for a in answers] == [1.0, 1.0, 0.0]
+    assert all(a["rewards"] == a["scores"] for a in answers)
+    assert answers[0]["extra_logs"] == {"vote_share": pytest.approx(2 / 3), "abstained": 0.0}
+
+
+def test_a_truth_in_the_label_is_compared(client: httpx.Client, run: str) -> None:
+    label = identity(run=run, n=1, ground_truth="4")
+    assert openrlhf(client, "\\boxed{4}", label)["extra_logs"]["label_matches_truth"] == 1.0
+
+
+def test_many_in_one_request_are_lists_and_none_are_empty(client: httpx.Client, run: str) -> None:
+    body = {
+        "query": [f"Q\\boxed{{{a}}}" for a in (4, 4, 5)],
+        "prompts": ["Q"] * 3,
+        "labels": [identity(run=run)] * 3,
+    }
+    answer = client.post("/get_reward", json=body).json()
+    assert answer["rewards"] == answer["scores"] == [1.0, 1.0, 0.0]
+    assert answer["extra_logs"]["abstained"] == [0.0] * 3
+    none = client.post("/get_reward", json={"query": [], "prompts": [], "labels": []}).json()
+    assert (none["rewards"], none["scores"]) == ([], [])
+
+
+def test_a_cohort_that_abstains_is_zero_for_all_alike(client: httpx.Client, run: str) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(lambda text: openrlhf(client, text, identity(run=run)), ["a", "b", "c"]))
+    assert [a["rewards"] for a in answers] == [0.0] * 3
+    assert {a["extra_logs"]["abstained"] for a in answers} == {1.0}
+
+
+@pytest.mark.parametrize(("label", "reward"), [("4", 1.0), ("4.0", 1.0), ("5", 0.0), ("{1, 2}", 0.0)])
+def test_a_plain_label_is_a_ground_truth(client: httpx.Client, label: str, reward: float) -> None:
+    assert openrlhf(client, "\\boxed{4}", label)["rewards"] == reward
+
+
+def test_an_empty_label_votes_by_prompt(client: httpx.Client, run: str) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(lambda a: openrlhf(client, f"\\boxed{{{a}}}", "", "P", run=run), [1, 1, 2]))
+    assert [a["rewards"] for a in answers] == [1.0, 1.0, 0.0]
+
+
+def test_the_answer_is_read_after_the_prompt(client: httpx.Client) -> None:
+    assert openrlhf(client, "no box", "4", prompt="Put it into \\boxed{4}.")["rewards"] == 0.0
+
+
+def test_slime_and_miles(client: httpx.Client, run: str) -> None:
+    def send(answer: int) -> dict[str, Any]:
+        label = {"question_id": "s", "view": "original", "n": 2, "run": run}
+        body = {"prompt": [{"role": "user", "content": "Q"}], "response": f"\\boxed{{{answer}}}", "label": label}
+        return client.post("/v1/remote_rm", json=body | {"extra": 1}).json()
+
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(send, [4, 4]))
+    assert [a["reward"] for a in answers] == [1.0, 1.0]
+    plain = client.post("/v1/remote_rm", json={"prompt": "Q", "response": "\\boxed{7}", "label": 7}).json()
+    assert plain["reward"] == 1.0
+
+
+@pytest.mark.parametrize("n", [0, -1, "8", 10**9])
+def test_a_label_that_names_a_cohort_wrongly_is_told_so(client: httpx.Client, n: object) -> None:
+    body = {"query": ["x"], "prompts": [""], "labels": [identity(n=n)]}
+    assert_problem(client.post("/get_reward", json=body), 422, "label")
+
+
+def test_uneven_lists_are_refused(client: httpx.Client) -> None:
+    assert_problem(client.post("/get_reward", json={"query": ["a", "b"], "prompts": ["a"]}), 422, "2", "1")
