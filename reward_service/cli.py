@@ -1,15 +1,18 @@
 """`co-rewarding`: the service and what goes with it, from a terminal."""
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from reward_service import __version__
 from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.replay.command import score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
@@ -66,6 +69,9 @@ def version() -> None:
     typer.echo(__version__)
 
 
+app.command()(score)
+
+
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:
     set_up_logging(settings)
     console = Console(stderr=True)
@@ -89,12 +95,13 @@ def _settings(**options: Any) -> Settings:  # noqa: ANN401 - the options of a co
         raise SettingsError(f"{where}: {first['msg']}") from error
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: what goes wrong on purpose is one line, not a traceback."""
     try:
-        app()
+        app(args=arguments)
     except CoRewardingError as error:
-        Console(stderr=True).print(f"[red]co-rewarding:[/red] {error}", markup=True, highlight=False)
+        # Text, not markup: a message may quote what looks like it.
+        Console(stderr=True).print(Text.assemble(("co-rewarding: ", "red"), str(error)), soft_wrap=True)
         raise SystemExit(2) from error
 
 

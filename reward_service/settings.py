@@ -33,8 +33,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Largest request body.")
     max_rollouts: int = Field(default=4096, ge=1, description="Most rollouts in one request.")
     max_text_chars: int = Field(default=2_000_000, ge=1, description="Longest response or prompt.")
-    max_wait_s: float = Field(
-        default=60.0, ge=0, description="Longest that /v1 calls wait; compatibility calls wait longer."
+    max_wait_s: float = Field(default=60.0, ge=0, description="Longest that /v1 calls wait before they answer 202.")
+    max_hold_s: float | None = Field(
+        default=None, gt=0, description="Longest that compatibility calls are held (503 then); none: until they settle."
     )
     max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs of one run that may wait to be settled.")
     max_open_cohorts: int = Field(default=200_000, ge=1, description="Cohorts of one run that may wait for ballots.")

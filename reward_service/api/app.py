@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from reward_service import __version__
 from reward_service.api.auth import Keyring
 from reward_service.api.hot import Front
 from reward_service.api.models import MAX_LISTED, place
 from reward_service.api.openapi import document
-from reward_service.api.problems import MEDIA_TYPE, Problem, away
+from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.routes import router
 from reward_service.api.services import Services, open_services
 from reward_service.errors import StoreUnavailableError
@@ -61,6 +62,10 @@ def _answer_with_problems(app: FastAPI) -> None:
     async def unavailable(_: Request, error: StoreUnavailableError) -> Response:
         return _response(away(str(error), error.retry_after_s))
 
+    @app.exception_handler(Exception)
+    async def fault(_: Request, __: Exception) -> Response:
+        return _response(internal())
+
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         found = error.errors()
@@ -78,7 +83,17 @@ def _answer_with_problems(app: FastAPI) -> None:
         }
         detail = details.get(error.status_code, str(error.detail))
         kind = {404: "no-such-route", 405: "wrong-method"}.get(error.status_code, "refused")
-        return _response(Problem(error.status_code, kind, detail, headers=error.headers))
+        headers = {"allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return _response(Problem(error.status_code, kind, detail, headers=headers))
+
+
+def _allowed(request: Request) -> str:
+    """The methods of a path, over all of its routes."""
+    methods: set[str] = set()
+    for route in router.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 def _response(problem: Problem) -> Response:

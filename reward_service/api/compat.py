@@ -65,14 +65,14 @@ def items_of(request: OpenRLHFRequest) -> list[Item]:
     """The rollouts of an OpenRLHF request; the response is what follows the prompt in the query.
 
     Raises:
-        Problem: 422 where the lists have different lengths.
+        Problem: 409 where the lists have different lengths.
     """
     queries = _as_list(request.query)
     prompts = _as_list(request.prompts) or [None] * len(queries)
     labels = _as_list(request.labels) or [None] * len(queries)
     if not len(queries) == len(prompts) == len(labels):
         raise Problem(
-            422,
+            409,
             "uneven",
             f"query, prompts and labels hold {len(queries)}, {len(prompts)} and {len(labels)} entries: send one each.",
         )
@@ -129,8 +129,11 @@ class Holder:
         """
         if len(items) == 1:
             return [await self._verdict(items[0], run)]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._verdict(item, run)) for item in items]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._verdict(item, run)) for item in items]
+        except ExceptionGroup as failures:  # one is enough to say: the others were cancelled, or say the same
+            raise failures.exceptions[0] from failures
         return [task.result() for task in tasks]
 
     async def _verdict(self, item: Item, run: str | None) -> Verdict:

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from reward_service.api.asgi import App, ClientGoneError, Receive, Scope, Send, header, read_body, send_json
 from reward_service.api.auth import Keyring
 from reward_service.api.compat import Holder, Item, Verdict, items_of
-from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm, explain
-from reward_service.api.problems import MEDIA_TYPE, Problem, away
+from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm, read_slowly
+from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.scoring import Pending, Scorer
 from reward_service.api.waiting import DrainingError
 from reward_service.api.wire import Accepted, OpenRLHFRequest, Progress, RemoteRMRequest, RewardAnswer, RewardRequest
@@ -26,11 +26,12 @@ from reward_service.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-Form = TypeVar("Form", bound=msgspec.Struct)
+Wire = TypeVar("Wire", bound=msgspec.Struct)
 Result = TypeVar("Result")
 Handler = Callable[[Scope, Receive, Send], Awaitable[int]]
 TICKET_PREFIX = "/v1/rewards/"
 MAX_KEY_CHARS = 1024
+OTHER = "other"
 
 
 class HotRoutes:
@@ -131,10 +132,14 @@ class HotRoutes:
                 413, "too-many", f"{len(items)} rollouts in a request: at most {self._settings.max_rollouts}."
             )
         self._metrics.rollouts.labels(route).inc(len(items))
+        run = _run_of(scope)
         try:
-            return await self._within(receive, self._holder.verdicts(items, _run_of(scope)))
+            async with asyncio.timeout(self._settings.max_hold_s):
+                return await self._within(receive, self._holder.verdicts(items, run))
         except DrainingError as cause:
             raise away("this process is stopping") from cause
+        except TimeoutError as cause:
+            raise away("the cohort still waits for rollouts") from cause
 
     async def _within(self, receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
         """Does the work unless the client goes away first.
@@ -177,7 +182,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         began_s = time.perf_counter()
-        route, status = "other", 0
+        route, status = OTHER, 0
         try:
             self._keyring.check(scope["path"], scope["headers"])
             found = self._hot().handler(scope)
@@ -193,9 +198,9 @@ class Front:
         except StoreUnavailableError as error:
             status = await send_problem(send, away(str(error), error.retry_after_s))
         except Exception:
-            log.exception("a request failed", route=route)
-            problem = Problem(500, "internal", "this is a fault of the service, and logged: please report it.")
-            status = await send_problem(send, problem)
+            log.exception("a request failed", route=route, path=scope["path"])
+            if route != OTHER:  # FastAPI has answered by itself
+                status = await send_problem(send, internal())
         finally:
             if status:
                 self._metrics.requests.labels(route, str(status)).inc()
@@ -208,11 +213,11 @@ async def send_problem(send: Send, problem: Problem) -> int:
     return problem.status
 
 
-def _decoded(decoder: msgspec.json.Decoder[Form], form: type[BaseModel], body: bytes) -> Form:
+def _decoded(wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: bytes) -> Wire:
     try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
-        raise explain(form, body, str(cause)) from cause
+        return wire.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.convert(read_slowly(form, body).model_dump(), wire.type)
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -249,7 +254,7 @@ def _text(raw: msgspec.Raw) -> str:
 
 
 def _query(scope: Scope, name: str) -> str | None:
-    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(name)
+    values = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True).get(name)
     return values[-1] if values else None
 
 
@@ -266,7 +271,7 @@ def _run_of(scope: Scope) -> str | None:
 def _wait_of(scope: Scope) -> float:
     text = _query(scope, "wait_s")
     try:
-        wait_s = float(text or 0.0)
+        wait_s = 0.0 if text is None else float(text)
     except ValueError:
         wait_s = -1.0
     if not 0.0 <= wait_s < float("inf"):

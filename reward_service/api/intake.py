@@ -77,7 +77,7 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
     """A self-contained batch as a job: what it holds of a question is that question's cohort.
 
     Raises:
-        Problem: 422 where a rollout names no question, or two differ under one identity; 413 for a long text.
+        Problem: 422 where a rollout names no question, 409 where two differ under one identity, 413 for a long text.
     """
     cohorts: dict[tuple[str, tuple[View, ...]], _Gathering] = {}
     seats: dict[tuple[str, View, Voter], int] = {}
@@ -114,7 +114,7 @@ def _once_each(cohort: _Gathering) -> list[Row]:
     """The rows of a cohort, where each identity votes once: of several attempts the highest, of copies the first.
 
     Raises:
-        Problem: 422 where two rollouts of one identity and attempt differ.
+        Problem: 409 where two rollouts of one identity and attempt differ.
     """
     identities = [(row.view, row.voter, row.rollout) for row in cohort.rows_B]
     if len(set(identities)) == len(identities):
@@ -127,7 +127,7 @@ def _once_each(cohort: _Gathering) -> list[Row]:
         elif cohort.attempts_B[index] == cohort.attempts_B[other] and cohort.rows_B[index] != cohort.rows_B[other]:
             here, there = cohort.positions_B[index], cohort.positions_B[other]
             raise Problem(
-                422,
+                409,
                 "two-ballots",
                 f"rollouts[{here}] and rollouts[{there}] are the same rollout of {cohort.question_id!r} with different "
                 "content: number the rollouts of a group, or raise attempt when a step is done again.",
@@ -160,7 +160,7 @@ def part_of(
     A rollout with an index is known by it: sent twice it votes once. One without is known by the request it came in.
 
     Raises:
-        Problem: as `batch_of`; and 422 for an index beyond the group, or a ballot of the teacher.
+        Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher.
     """
     rules = Rules.of(method.name, settings)
     heads: dict[str, tuple[bytes, str]] = {}
@@ -180,7 +180,7 @@ def part_of(
         earlier = seen.setdefault((name, ballot), row)
         if earlier != row:
             raise Problem(
-                422,
+                409,
                 "two-ballots",
                 f"rollouts[{position}] is the same rollout of {question_id!r} as an earlier one with other content: "
                 "number the rollouts of a group.",
@@ -233,11 +233,13 @@ def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
 def _check_seat(rollout: WireRollout, position: int, settings: RunSettings) -> None:
     if rollout.voter is not Voter.POLICY:
         raise Problem(
-            422, "not-yours", f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's."
+            409,
+            "not-yours",
+            f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's.",
         )
     if rollout.rollout is not None and rollout.rollout >= settings.group_size:
         raise Problem(
-            422,
+            409,
             "no-such-rollout",
             f"rollouts[{position}]: rollout {rollout.rollout} of a group of {settings.group_size}: indices begin at 0, "
             "and group_size is set by PUT /v1/runs/{run}.",

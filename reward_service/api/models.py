@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reward_service.api.problems import Problem
 from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
@@ -10,10 +10,21 @@ from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import DEFAULT_RUN, MAX_DEADLINE_S, MAX_GROUP_SIZE, RUN_NAME_PATTERN
 from reward_service.domain.types import Abstention, View, Voter
 
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
-Index = Annotated[int, Field(ge=0, le=MAX_ROLLOUT)]
+
+def _whole(value: object) -> object:
+    """A number without a fraction is an integer, as in JSON Schema: some languages have no other numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_whole)]
+Index = Annotated[int, Field(ge=0, le=MAX_ROLLOUT), BeforeValidator(_whole)]
+Positive = Annotated[int, Field(ge=1, le=MAX_COUNT), BeforeValidator(_whole)]
+GroupSize = Annotated[int, Field(ge=1, le=MAX_GROUP_SIZE), BeforeValidator(_whole)]
 RunName = Annotated[str, Field(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
-MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
+MethodName = Annotated[
+    str, Field(json_schema_extra={"enum": [name for name, row in METHODS.items() if not row.needs_teacher]})
+]
+"""Methods are checked against the table; documented are those that this release carries out."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 MAX_LISTED = 20
 
@@ -31,8 +42,14 @@ class StatisticsForm(Form):
     entropy: Finite | None = None
 
 
+def _has(field: str) -> dict[str, Any]:
+    return {"required": [field], "properties": {field: {"type": "string"}}}
+
+
 class RolloutForm(Form):
     """One response to one view of one question."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_has("question_id"), _has("prompt")]})
 
     question_id: str | None = Field(None, min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])
     prompt: str | None = Field(None, min_length=1, description="Stands in place of question_id.")
@@ -67,6 +84,7 @@ class LabelDocument(BaseModel):
     voter: str
     voted_on: list[View]
     cohort: str = Field(description="For GET /v1/cohorts/{id}.")
+    matches_truth: bool | None = Field(None, description="There where a ground truth was sent.")
 
 
 class RewardDocument(BaseModel):
@@ -140,13 +158,13 @@ class RunForm(Form):
     """A run's settings."""
 
     method: MethodName
-    group_size: int = Field(8, ge=1, le=MAX_GROUP_SIZE)
-    teacher_group_size: int | None = Field(None, ge=1, le=MAX_GROUP_SIZE)
-    total_steps: int = Field(1000, ge=1, le=MAX_COUNT)
+    group_size: GroupSize = 8
+    teacher_group_size: GroupSize | None = None
+    total_steps: Positive = 1000
     alpha_start: float = Field(0.99, ge=0, le=1)
     alpha_end: float = Field(0.9999, ge=0, le=1)
     cohort_deadline_s: float = Field(840.0, ge=0.001, le=MAX_DEADLINE_S)
-    min_votes: int = Field(1, ge=1, le=2 * MAX_GROUP_SIZE)
+    min_votes: GroupSize = 1
     min_vote_share: float = Field(0.0, ge=0, le=1)
     teacher_model: str | None = Field(None, max_length=MAX_ID_CHARS)
 
@@ -205,19 +223,22 @@ class ProblemDocument(BaseModel):
     retry_after_s: float | None = None
 
 
-def explain(form: type[BaseModel], body: bytes, seen: str) -> Problem:
-    """Why a body that could not be decoded is not one of these forms; `seen` is what the decoder said of it."""
+def read_slowly(form: type[BaseModel], body: bytes) -> BaseModel:
+    """A body that the fast decoder has refused, if it has this form all the same.
+
+    Raises:
+        Problem: it has not; with every place that is wrong.
+    """
     try:
-        form.model_validate_json(body)
+        return form.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         if any(each["type"] == "json_invalid" for each in found):
-            return Problem(400, "not-json", f"the body is not JSON in UTF-8: {found[0]['msg']}")
+            raise Problem(400, "not-json", f"the body is not JSON in UTF-8: {found[0]['msg']}") from error
         listed = [{"where": place(each["loc"]), "what": each["msg"]} for each in found[:MAX_LISTED]]
         first = f"{listed[0]['where']}: {listed[0]['what']}"
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        return Problem(422, "invalid", f"{first}{more}. See /docs for the form.", errors=listed)
-    return Problem(422, "invalid", f"{seen}. See /docs for the form.")
+        raise Problem(422, "invalid", f"{first}{more}. See /docs for the form.", errors=listed) from error
 
 
 def place(path: tuple[int | str, ...]) -> str:

@@ -69,6 +69,11 @@ def away(what: str, retry_after_s: float = 1.0) -> Problem:
     )
 
 
+def internal() -> Problem:
+    """500: our fault."""
+    return Problem(500, "internal", "this is a fault of the service, and logged: please report it.")
+
+
 def no_such_run(run: str) -> Problem:
     """404: a run that was not made."""
     return Problem(404, "unknown-run", f"there is no run {run!r}: make it with PUT /v1/runs/{run}, or send no run.")

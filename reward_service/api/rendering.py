@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reward_service.api.wire import RewardAnswer, WireLabel
 from reward_service.domain.summary import Outcome, summarise
-from reward_service.domain.types import Label, View
+from reward_service.domain.types import Label
 from reward_service.store.keys import qualified
 from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
 
@@ -101,7 +101,9 @@ def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) 
 def wire_label(cohort: str, question_id: str, label: Label) -> WireLabel:
     """A label as it is answered."""
     views: list[View] = list(label.voted_on)
-    return WireLabel(question_id, label.view, label.answer, label.votes, label.of, label.voter, views, cohort)
+    return WireLabel(
+        question_id, label.view, label.answer, label.votes, label.of, label.voter, views, cohort, label.matches_truth
+    )
 
 
 def _labels(cohorts: Mapping[str, tuple[CohortRecord, set[int]]]) -> Iterator[tuple[str, str, Label]]:

@@ -17,7 +17,7 @@ from reward_service.api.models import (
 )
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.services import Services
-from reward_service.domain.errors import InvalidRunError
+from reward_service.domain.errors import DomainError
 from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import RUN_NAME_PATTERN, RunSettings, check_run_name
 from reward_service.errors import StoreUnavailableError
@@ -44,7 +44,7 @@ async def put_run(request: Request, run: RunPath, form: Annotated[RunForm, Body(
     """Makes a run, or changes its settings; the same settings again change nothing."""
     try:
         settings = RunSettings(**form.model_dump())
-    except InvalidRunError as cause:
+    except DomainError as cause:
         raise Problem(422, "invalid", f"{cause}.") from cause
     revised = await services(request).runs.put(check_run_name(run), settings)
     return await _document(services(request), run, revised)

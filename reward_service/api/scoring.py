@@ -154,7 +154,7 @@ class Scorer:
             answer = await self._store.submit(request.run, name, fingerprint, payload, revised)
             if isinstance(answer, Batch) and answer.fingerprint != fingerprint:
                 raise Problem(
-                    422, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."
+                    409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."
                 )
             if isinstance(answer, Refused):
                 return answer

@@ -53,8 +53,8 @@ class RewardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: Annotated[float, Meta(ge=0)] = 30.0
 
 
-class WireLabel(msgspec.Struct, frozen=True):
-    """An elected label, in an answer."""
+class WireLabel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An elected label, in an answer; `matches_truth` is there where a ground truth was sent."""
 
     question_id: str
     view: View
@@ -64,6 +64,7 @@ class WireLabel(msgspec.Struct, frozen=True):
     voter: str
     voted_on: list[View]
     cohort: str
+    matches_truth: bool | None = None
 
 
 class RewardAnswer(msgspec.Struct, frozen=True):

@@ -49,7 +49,7 @@ class RunSettings:
         if self.teacher_group_size is not None:
             _within("teacher_group_size", self.teacher_group_size, 1, MAX_GROUP_SIZE)
         _within("cohort_deadline_s", self.cohort_deadline_s, 0.001, MAX_DEADLINE_S)
-        _within("min_votes", self.min_votes, 1, 2 * MAX_GROUP_SIZE)
+        _within("min_votes", self.min_votes, 1, MAX_GROUP_SIZE)
         _within("min_vote_share", self.min_vote_share, 0.0, 1.0)
 
 

@@ -1,6 +1,6 @@
 """Which field of a file holds what: as a person named it, or found by its name and by what it holds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -90,9 +90,7 @@ class Wanted:
 
 _LISTS = ("rollouts", "responses", "completions")
 QUESTION = Wanted("the question", "--question-field", ("question_id", "qid", "id", "prompt", "question"), is_present)
-RESPONSE = Wanted(
-    "the response", "--response-field", ("response", "completion", "output", "text", "answer"), is_text
-)  # fmt: skip
+RESPONSE = Wanted("the response", "--response-field", ("response", "completion", "output", "text", "answer"), is_text)
 PLAIN_ANSWER = Wanted("the answer", "--response-field", ("answer", "prediction", "pred", *RESPONSE.names), is_truth)
 ROLLOUTS = Wanted("the list of rollouts", "--rollouts-field", _LISTS, is_list)
 PARAPHRASES = Wanted(
@@ -142,13 +140,11 @@ def layout_of(sample: Sequence[Row], named: FieldNames, where: str) -> Layout:
             f"the rows have {listed(_names(sample))}; name it with --rollouts-field"
         )
     records = sample if rollouts is None else _objects(sample, rollouts, paraphrases)
-    question = _needed(QUESTION, named.question, sample, where)
-    response = None
-    if records:
-        wanted = PLAIN_ANSWER if named.plain_answers else RESPONSE
-        taken = {question} if rollouts is None else set[str]()
-        response = _needed(wanted, named.response, records, where, taken)
-    taken = {question, response if rollouts is None else None}
+    given = {named.response, named.ground_truth} if rollouts is None else {named.ground_truth}
+    question = _needed(QUESTION, named.question, sample, where, given)
+    taken = (question, named.ground_truth) if rollouts is None else ()  # inside a list the same name is another field
+    response = _response(records, named, where, taken)
+    taken = (question, response) if rollouts is None else (question,)
     return Layout(
         question=question,
         response=response,
@@ -164,17 +160,28 @@ def layout_of(sample: Sequence[Row], named: FieldNames, where: str) -> Layout:
     )
 
 
+def _response(records: Sequence[Record], named: FieldNames, where: str, taken: Collection[str | None]) -> str | None:
+    """The field of the response; None where the rollouts are strings, which have no fields."""
+    if records:
+        return _needed(PLAIN_ANSWER if named.plain_answers else RESPONSE, named.response, records, where, taken)
+    if named.response is not None:
+        raise RolloutFileError(
+            f"{where}: no field {named.response!r} for the response (--response-field): the rollouts in the lists are "
+            "no objects; leave the option out if they are the responses themselves"
+        )
+    return None
+
+
 def _objects(sample: Sequence[Row], *lists: str | None) -> list[Record]:
     """The rollouts of the sample that are objects."""
-    found: list[Record] = []
-    for name in lists:
-        for elements in [] if name is None else _values(sample, name):
-            found += [element for element in elements if isinstance(element, Mapping)] if is_list(elements) else []
-    return found
+    named = [name for name in lists if name is not None]
+    values = chain.from_iterable(_values(sample, name) for name in named)
+    elements = chain.from_iterable(value for value in values if isinstance(value, list))
+    return [element for element in elements if isinstance(element, Mapping)]
 
 
 def _field(
-    wanted: Wanted, named: str | None, records: Sequence[Record], where: str, taken: Sequence[str | None] | set = ()
+    wanted: Wanted, named: str | None, records: Sequence[Record], where: str, taken: Collection[str | None] = ()
 ) -> str | None:
     """The field's name, None if it was not named and is not found."""
     if named is not None:
@@ -194,9 +201,9 @@ def _field(
 
 
 def _needed(
-    wanted: Wanted, named: str | None, records: Sequence[Record], where: str, taken: set[str] | None = None
+    wanted: Wanted, named: str | None, records: Sequence[Record], where: str, taken: Collection[str | None] = ()
 ) -> str:
-    found = _field(wanted, named, records, where, taken or set())
+    found = _field(wanted, named, records, where, taken)
     if found is None:
         raise RolloutFileError(
             f"{where}: no field is known to hold {wanted.what} (tried {', '.join(wanted.names)}); there are "

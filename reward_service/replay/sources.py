@@ -46,7 +46,7 @@ class JsonLines:
 
     path: Path
 
-    def rows(self, columns: Collection[str] | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002 - as Source
+    def rows(self, columns: Collection[str] | None = None) -> Iterator[tuple[int, Row]]:
         """Each line's object with the line's number."""
         try:
             with self.path.open("rb") as file:

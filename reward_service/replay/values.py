@@ -100,7 +100,10 @@ def statistic_of(value: object) -> float | None:
         return None
     if not is_number(value):
         raise ValueError(f"{_kind(value)}, not a number")
-    number = float(value)  # pyright: ignore[reportArgumentType] - is_number has seen that it is one
+    try:
+        number = float(value)  # pyright: ignore[reportArgumentType] - is_number has seen that it is one
+    except OverflowError:  # JSON has whole numbers that no float holds
+        return None
     return number if math.isfinite(number) else None
 
 

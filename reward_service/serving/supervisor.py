@@ -181,8 +181,18 @@ def embedded_service(folder: Path, *, workers: int = 1) -> Iterator[str]:
     Raises:
         CoRewardingError: it did not start.
     """
-    supervisor = Supervisor(Settings(data_dir=folder, port=0, host="127.0.0.1", redis_url=None, workers=workers,
-                                     api_processes=1, log_level="WARNING"))  # fmt: skip
+    settings = Settings(
+        data_dir=folder,
+        host="127.0.0.1",
+        port=0,
+        redis_url=None,
+        workers=workers,
+        api_processes=1,
+        api_keys=[],
+        api_keys_file=None,
+        log_level="WARNING",
+    )
+    supervisor = Supervisor(settings)
     supervisor.start()
     watcher = threading.Thread(target=supervisor.watch, name="supervisor", daemon=True)
     watcher.start()

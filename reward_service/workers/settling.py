@@ -23,9 +23,9 @@ from reward_service.store.records import (
 
 async def settle_batch(job: BatchJob, grader: Grader) -> BatchRecord:
     """Settles each cohort of a self-contained batch."""
-    classes = await grader.classify(_answers(row for cohort in job.cohorts for row in cohort.rows_B))
     records: list[CohortRecord] = []
     for cohort in job.cohorts:
+        classes = await grader.classify(_answers(cohort.rows_B))
         ballots_B = [_ballot(row, classes.class_of) for row in cohort.rows_B]
         settlement = settle(method_named(cohort.head.rules.method), ballots_B, cohort.head.rules.election)
         event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED

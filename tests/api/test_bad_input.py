@@ -70,7 +70,7 @@ def test_every_field_missing_and_of_every_type(client: httpx.Client, path: tuple
     for body in bodies:
         for route in ("/v1/rewards", "/v1/rollouts"):
             answer = client.post(route, content=json.dumps(body))
-            assert answer.status_code in {200, 202, 404, 413, 422}, (body, answer.text)
+            assert answer.status_code in {200, 202, 404, 409, 413, 422, 501}, (body, answer.text)
             if answer.status_code >= 400:
                 assert_problem(answer, answer.status_code)
     assert client.post("/v1/rewards", json=WHOLE).status_code == 200
@@ -198,6 +198,4 @@ def test_the_two_forms_of_a_request_agree(path: tuple[Any, ...], value: Any, rem
 @given(st.fixed_dictionaries({}, optional={"query": JSON, "prompts": JSON, "labels": JSON}))
 def test_the_two_forms_of_openrlhf_agree(body: dict[str, Any]) -> None:
     data, decode = json.dumps(body).encode(), msgspec.json.Decoder(OpenRLHFRequest).decode
-    assert accepts(msgspec.json.Decoder(OpenRLHFRequest).decode, data) == accepts(
-        OpenRLHFForm.model_validate_json, data
-    )
+    assert accepts(decode, data) == accepts(OpenRLHFForm.model_validate_json, data)

@@ -96,5 +96,10 @@ def test_a_label_that_names_a_cohort_wrongly_is_told_so(client: httpx.Client, n:
     assert_problem(client.post("/get_reward", json=body), 422, "label")
 
 
+def test_one_wrong_label_among_many_is_a_problem(client: httpx.Client) -> None:
+    body = {"query": ["a", "b"], "prompts": ["", ""], "labels": ["4", identity(n=0)]}
+    assert_problem(client.post("/get_reward", json=body), 422, "label")
+
+
 def test_uneven_lists_are_refused(client: httpx.Client) -> None:
-    assert_problem(client.post("/get_reward", json={"query": ["a", "b"], "prompts": ["a"]}), 422, "2", "1")
+    assert_problem(client.post("/get_reward", json={"query": ["a", "b"], "prompts": ["a"]}), 409, "2", "1")

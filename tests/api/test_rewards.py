@@ -104,7 +104,7 @@ def test_a_higher_attempt_replaces(client: httpx.Client) -> None:
 
 def test_one_identity_with_two_contents_is_refused(client: httpx.Client) -> None:
     clash = [rollout("q", "original", 0, "4"), rollout("q", "original", 0, "5")]
-    assert_problem(client.post("/v1/rewards", json={"rollouts": clash}), 422, "rollouts[0]", "rollouts[1]")
+    assert_problem(client.post("/v1/rewards", json={"rollouts": clash}), 409, "rollouts[0]", "rollouts[1]")
 
 
 def test_an_empty_batch_is_rewarded_with_nothing(client: httpx.Client) -> None:
@@ -126,7 +126,7 @@ def test_an_idempotency_key_is_remembered(client: httpx.Client) -> None:
     first = client.post("/v1/rewards", json=body, headers=key)
     assert client.post("/v1/rewards", json=body, headers=key).content == first.content
     other = client.post("/v1/rewards", json=body | {"step": 4}, headers=key)
-    assert_problem(other, 422, "Idempotency-Key")
+    assert_problem(other, 409, "Idempotency-Key")
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_step_done_again_is_a_cohort_of_its_own(client: httpx.Client, run: str
 
 
 def test_an_index_beyond_the_group_is_refused(client: httpx.Client, run: str) -> None:
-    assert_problem(part(client, run, [rollout("q", "original", 4, "1")]), 422, "group of 4", "/v1/runs/")
+    assert_problem(part(client, run, [rollout("q", "original", 4, "1")]), 409, "group of 4", "/v1/runs/")
 
 
 def test_a_deadline_ends_the_wait(client: httpx.Client) -> None:
