@@ -1,6 +1,8 @@
 """`co-rewarding`: the service and what goes with it, from a terminal."""
 
+import contextlib
 import signal
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +16,7 @@ from reward_service import __version__
 from reward_service.errors import CoRewardingError, SettingsError
 from reward_service.replay.command import score
 from reward_service.serving.environment import set_up_logging
-from reward_service.serving.supervisor import Supervisor
+from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -61,6 +63,30 @@ def worker(
     if settings.redis_url is None:
         raise typer.BadParameter("a worker needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
     _supervise(Supervisor(settings), settings, api=False)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the table, the picture and the series go.")] = Path("runs/demo"),
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each method.")] = 300,
+    seed: Annotated[int, typer.Option(help="Everything that is random follows from it.")] = 0,
+    methods: Annotated[
+        list[str] | None, typer.Option("--method", help="Methods to train with, each in its turn (repeat the option).")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+) -> None:
+    """A small language model learns arithmetic, with rewards from the service and without labels."""
+    try:
+        from co_rewarding_trainer.demo import DEFAULT_METHODS, run_demo
+    except ModuleNotFoundError as cause:
+        raise SettingsError(f"the demo needs {cause.name}: pip install 'co-rewarding[local]'") from cause
+
+    with contextlib.ExitStack() as stack:
+        if url is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-"))
+            url = stack.enter_context(embedded_service(Path(folder)))
+        run_demo(url, out, methods=methods or DEFAULT_METHODS, steps=steps, seed=seed, api_key=api_key)
 
 
 @app.command()

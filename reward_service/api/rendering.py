@@ -100,9 +100,16 @@ def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) 
 
 def wire_label(cohort: str, question_id: str, label: Label) -> WireLabel:
     """A label as it is answered."""
-    views: list[View] = list(label.voted_on)
     return WireLabel(
-        question_id, label.view, label.answer, label.votes, label.of, label.voter, views, cohort, label.matches_truth
+        question_id,
+        label.view,
+        label.answer,
+        label.votes,
+        label.of,
+        label.voter,
+        list(label.voted_on),
+        cohort,
+        label.matches_truth,
     )
 
 
