@@ -1,0 +1,92 @@
+"""What a trainer imports to be rewarded: a typed client of the reward service, blocking or for asyncio.
+
+A batch that holds its groups whole is rewarded in one call:
+
+>>> from co_rewarding_client import RewardClient, Rollout
+>>> batch = [
+...     Rollout(question_id="math/17", view="original", response=r"... so it is \\boxed{4}"),
+...     Rollout(question_id="math/17", view="paraphrase", response=r"... which makes \\boxed{4}"),
+... ]
+>>> with RewardClient("http://127.0.0.1:8000", api_key=None, run="default") as client:
+...     rewards = client.rewards(batch, step=3, method="co-rewarding-i")
+>>> rewards.rewards
+(1.0, 1.0)
+>>> rewards.labels[0].answer
+'4'
+
+Where several ranks hold one batch, each hands in its part and collects its own rewards; rollouts of one group
+that are on several ranks must then be numbered by the trainer:
+
+>>> from dataclasses import replace
+>>> part = [replace(rollout, rollout=5) for rollout in batch]
+>>> with RewardClient("http://127.0.0.1:8000") as client:
+...     ticket = client.submit(part, step=3, complete=False)
+...     rewards = client.collect(ticket, wait_s=20.0)
+>>> len(rewards.rewards)
+2
+
+`AsyncRewardClient` has the same calls:
+
+>>> import asyncio
+>>> from co_rewarding_client import AsyncRewardClient
+>>> async def rewarded():
+...     async with AsyncRewardClient("http://127.0.0.1:8000") as client:
+...         return await client.rewards(batch, step=3)
+>>> asyncio.run(rewarded()).abstentions
+(None, None)
+
+Identity and Idempotency-Key are filled in, so that every call may be repeated: what was counted is not
+counted twice. Errors are told in `co_rewarding_client.errors`; retries are logged by `co_rewarding_client`.
+"""
+
+from co_rewarding_client.async_client import AsyncRewardClient
+from co_rewarding_client.client import RewardClient
+from co_rewarding_client.errors import (
+    Conflict,
+    CoRewardingError,
+    InvalidRequest,
+    NotFound,
+    NotImplementedByService,
+    ProblemError,
+    ProtocolError,
+    ServiceUnavailable,
+    StillPending,
+    Unauthorized,
+)
+from co_rewarding_client.flow import Surroundings
+from co_rewarding_client.model import (
+    Label,
+    Pending,
+    Rewards,
+    Rollout,
+    RunSettings,
+    Statistics,
+    Ticket,
+    View,
+    Voter,
+)
+
+__all__ = [
+    "AsyncRewardClient",
+    "CoRewardingError",
+    "Conflict",
+    "InvalidRequest",
+    "Label",
+    "NotFound",
+    "NotImplementedByService",
+    "Pending",
+    "ProblemError",
+    "ProtocolError",
+    "RewardClient",
+    "Rewards",
+    "Rollout",
+    "RunSettings",
+    "ServiceUnavailable",
+    "Statistics",
+    "StillPending",
+    "Surroundings",
+    "Ticket",
+    "Unauthorized",
+    "View",
+    "Voter",
+]

@@ -1,0 +1,158 @@
+"""The client for asyncio; what the calls do is told at `RewardClient`."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from co_rewarding_client import address
+from co_rewarding_client.calls import Calls
+from co_rewarding_client.flow import Flow, Pause, Surroundings
+from co_rewarding_client.model import Pending, Rewards, Rollout, RunSettings, Ticket
+from co_rewarding_client.transport import AsyncConnection, AsyncTransport
+
+T = TypeVar("T")
+
+
+class AsyncRewardClient:
+    """A connection to the reward service, for one run; safe to share between threads, to be closed after use.
+
+    `base_url` may carry user:password for HTTP Basic and a path; an `api_key` is sent as Bearer and goes
+    before these. `timeout_s` bounds connecting and every single answer, beyond the time it was asked to be
+    held back. `patience_s` bounds a call with all its tries and polls (the last of which may take `timeout_s`
+    longer); its default outlasts the deadline of a cohort. `transport` is an httpx transport; `surroundings`
+    and `sleep` are for tests.
+
+    Every call retries 429, 502, 503, 504 and transport failures, and raises ServiceUnavailable when patience
+    is over, ProblemError for a refusal, InvalidRequest (one of these) for what cannot be sent, ProtocolError
+    for an answer that is not the contract. The constructor raises InvalidRequest for an address, key or
+    duration that is none.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        run: str = "default",
+        timeout_s: float = 30.0,
+        patience_s: float = 900.0,
+        transport: AsyncTransport | None = None,
+        surroundings: Surroundings | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._calls = Calls(run, timeout_s, patience_s, surroundings or Surroundings())
+        self._connection = AsyncConnection(address.parse(base_url, api_key), timeout_s, transport)
+        self._sleep = sleep
+        self._log = logging.getLogger("co_rewarding_client")
+
+    async def rewards(
+        self,
+        rollouts: Sequence[Rollout],
+        *,
+        step: int | None = None,
+        method: str | None = None,
+        complete: bool = True,
+        wait_s: float = 30.0,
+        idempotency_key: str | None = None,
+    ) -> Rewards:
+        """The rewards of `rollouts`, in their order; waits until they are settled.
+
+        `complete` says that the batch holds its groups whole; False, that it is a part, to be joined by
+        others (rollouts of one group sent by several ranks need indices of their own then). `wait_s` is how
+        long the service is asked to hold one answer back, at most its own limit. `idempotency_key` is made up
+        if not given, and is the same for all tries.
+
+        Raises StillPending, which has the ticket, when the rewards are not settled within patience.
+        """
+        return await self._drive(
+            self._calls.rewards(
+                rollouts,
+                step=step,
+                method=method,
+                complete=complete,
+                wait_s=wait_s,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    async def submit(
+        self,
+        rollouts: Sequence[Rollout],
+        *,
+        step: int | None = None,
+        method: str | None = None,
+        complete: bool = True,
+        idempotency_key: str | None = None,
+    ) -> Ticket:
+        """Hands `rollouts` in without waiting for their rewards; arguments as for `rewards`."""
+        return await self._drive(
+            self._calls.submit(
+                rollouts,
+                step=step,
+                method=method,
+                complete=complete,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    async def collect(self, ticket: Ticket | str, *, wait_s: float = 20.0) -> Rewards:
+        """The rewards of what was submitted; waits, `wait_s` at a time, until they are settled.
+
+        Raises StillPending when they are not settled within patience, NotFound for a ticket that has expired.
+        """
+        return await self._drive(self._calls.collect(ticket, wait_s=wait_s))
+
+    async def poll(self, ticket: Ticket | str, *, wait_s: float = 0.0) -> Rewards | Pending:
+        """The rewards of what was submitted if they are settled within `wait_s`, else how far they are."""
+        return await self._drive(self._calls.poll(ticket, wait_s=wait_s))
+
+    async def put_run(self, name: str, settings: RunSettings) -> Mapping[str, Any]:
+        """Makes or changes the run `name`; the run as the service then has it."""
+        return await self._drive(self._calls.put_run(name, settings))
+
+    async def run(self, name: str) -> Mapping[str, Any]:
+        """The state of the run `name`, as the service tells it."""
+        return await self._drive(self._calls.run(name))
+
+    async def runs(self) -> tuple[Mapping[str, Any], ...]:
+        """All runs, as the service tells them."""
+        return await self._drive(self._calls.runs())
+
+    async def cohort(self, cohort_id: str) -> Mapping[str, Any]:
+        """Why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`."""
+        return await self._drive(self._calls.cohort(cohort_id))
+
+    async def ready(self) -> bool:
+        """Whether the service is able to serve; asked once, False too when it cannot be reached."""
+        return await self._drive(self._calls.ready())
+
+    async def version(self) -> str:
+        """The version of the service."""
+        return await self._drive(self._calls.version())
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _drive(self, flow: Flow[T]) -> T:
+        outcome = None
+        while True:
+            try:
+                step = flow.send(outcome)
+            except StopIteration as end:
+                return end.value
+            if isinstance(step, Pause):
+                self._log.info("%s; next in %.1f s", step.reason, step.seconds)
+                outcome = await self._sleep(step.seconds)
+            else:
+                outcome = await self._connection.perform(step)

@@ -1,0 +1,154 @@
+"""Every call of the contract as a flow, to be driven by a client."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from co_rewarding_client import decoding, encoding
+from co_rewarding_client.decoding import Reply
+from co_rewarding_client.encoding import Request
+from co_rewarding_client.errors import StillPending, invalid
+from co_rewarding_client.flow import (
+    PASSING_STATUSES,
+    Flow,
+    Patience,
+    Pause,
+    Surroundings,
+    TransportFailure,
+    attempt,
+    begin,
+    exchange,
+)
+from co_rewarding_client.model import Pending, Rewards, Rollout, RunSettings, Ticket
+
+# A service or proxy that does not hold the answer back must not be asked in a tight loop.
+POLL_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls for one run. Raises InvalidRequest for durations that are none."""
+
+    run_name: str
+    timeout_s: float
+    patience_s: float
+    surroundings: Surroundings = field(default_factory=Surroundings)
+
+    def __post_init__(self) -> None:
+        if not self.timeout_s > 0.0:
+            raise invalid(f"timeout_s is {self.timeout_s}; it must be more than 0")
+        if not self.patience_s >= 0.0:
+            raise invalid(f"patience_s is {self.patience_s}; it must be 0 (a single try) or more")
+
+    def rewards(
+        self,
+        rollouts: Sequence[Rollout],
+        *,
+        step: int | None,
+        method: str | None,
+        complete: bool,
+        wait_s: float,
+        idempotency_key: str | None,
+    ) -> Flow[Rewards]:
+        patience = self._begin()
+        document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
+        key = self.surroundings.new_key() if idempotency_key is None else idempotency_key
+        request = encoding.rewards_request(document, min(wait_s, self.patience_s), key)
+        reply = yield from exchange(request, patience)
+        if reply.status == 202:
+            accepted = decoding.ticket(decoding.fields(reply, request))
+            value = yield from self._settled(accepted.ticket, wait_s, patience)
+        else:
+            value = decoding.rewards(_success(reply, request))
+        return decoding.counted(value, len(rollouts), request)
+
+    def submit(
+        self,
+        rollouts: Sequence[Rollout],
+        *,
+        step: int | None,
+        method: str | None,
+        complete: bool,
+        idempotency_key: str | None,
+    ) -> Flow[Ticket]:
+        document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
+        key = self.surroundings.new_key() if idempotency_key is None else idempotency_key
+        request = encoding.rollouts_request(document, key)
+        reply = yield from exchange(request, self._begin())
+        return decoding.ticket(_success(reply, request, 202))
+
+    def collect(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards]:
+        return self._settled(_name(ticket), wait_s, self._begin())
+
+    def poll(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards | Pending]:
+        return self._poll(_name(ticket), wait_s, self._begin())
+
+    def put_run(self, name: str, settings: RunSettings) -> Flow[Mapping[str, Any]]:
+        request = encoding.run_request(name, settings)
+        reply = yield from exchange(request, self._begin())
+        return _success(reply, request, 200, 201).values
+
+    def run(self, name: str) -> Flow[Mapping[str, Any]]:
+        return self._document(f"/v1/runs/{encoding.segment(name)}")
+
+    def runs(self) -> Flow[tuple[Mapping[str, Any], ...]]:
+        request = encoding.get("/v1/runs")
+        reply = yield from exchange(request, self._begin())
+        return tuple(run.values for run in _success(reply, request).objects("runs"))
+
+    def cohort(self, cohort_id: str) -> Flow[Mapping[str, Any]]:
+        return self._document(f"/v1/cohorts/{encoding.segment(cohort_id)}")
+
+    def ready(self) -> Flow[bool]:
+        request = encoding.get("/ready")
+        outcome = yield from attempt(request, self._begin())
+        if isinstance(outcome, TransportFailure) or outcome.status in PASSING_STATUSES:
+            return False
+        if outcome.status != 200:
+            raise decoding.problem(outcome, request)
+        return True
+
+    def version(self) -> Flow[str]:
+        request = encoding.get("/version")
+        reply = yield from exchange(request, self._begin())
+        return _success(reply, request).text("version")
+
+    def _begin(self) -> Patience:
+        return begin(self.timeout_s, self.patience_s, self.surroundings)
+
+    def _document(self, path: str) -> Flow[Mapping[str, Any]]:
+        request = encoding.get(path)
+        reply = yield from exchange(request, self._begin())
+        return _success(reply, request).values
+
+    def _poll(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards | Pending]:
+        request = encoding.ticket_request(ticket, min(wait_s, patience.left_s()))
+        reply = yield from exchange(request, patience)
+        if reply.status == 202:
+            return decoding.pending(decoding.fields(reply, request))
+        return decoding.rewards(_success(reply, request))
+
+    def _settled(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards]:
+        clock_s = self.surroundings.clock_s
+        while True:
+            asked_at = clock_s()
+            answer = yield from self._poll(ticket, wait_s, patience)
+            if isinstance(answer, Rewards):
+                return answer
+            left_s = patience.left_s()
+            if left_s <= 0.0:
+                raise StillPending(ticket, answer.settled, answer.of, self.patience_s)
+            rest_s = min(POLL_INTERVAL_S - (clock_s() - asked_at), left_s)
+            if rest_s > 0.0:
+                yield Pause(rest_s, f"ticket {ticket} is not settled yet")
+
+
+def _name(ticket: Ticket | str) -> str:
+    return ticket.ticket if isinstance(ticket, Ticket) else ticket
+
+
+def _success(reply: Reply, request: Request, *expected: int) -> decoding.Fields:
+    """The answer, if its status is `expected` (200 unless said). Raises what another status means."""
+    if reply.status not in (expected or (200,)):
+        raise decoding.problem(reply, request)
+    return decoding.fields(reply, request)

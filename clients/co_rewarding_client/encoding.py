@@ -1,0 +1,179 @@
+"""From values to requests: JSON, UTF-8, without the fields that are None."""
+
+import json
+import math
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, SupportsFloat, SupportsIndex
+from urllib.parse import quote, urlencode
+
+from co_rewarding_client.errors import invalid
+from co_rewarding_client.model import Rollout, RunSettings, Statistics
+
+GroupKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `target` is the path below the base URL, with its query, percent-encoded.
+
+    `wait_s` is how long the service was asked to hold the answer back.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | None = None
+    wait_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.target}"
+
+
+def get(path: str) -> Request:
+    """A request for a fixed path that waits for nothing."""
+    return Request("GET", path)
+
+
+def rewards_request(document: Mapping[str, Any], wait_s: float, idempotency_key: str) -> Request:
+    """POST /v1/rewards. Raises InvalidRequest for a key that no header can carry, or a number not finite."""
+    body = encoded({**document, "wait_s": wait_s})
+    return Request("POST", "/v1/rewards", _keyed(idempotency_key), body, wait_s)
+
+
+def rollouts_request(document: Mapping[str, Any], idempotency_key: str) -> Request:
+    """POST /v1/rollouts. Raises InvalidRequest as `rewards_request` does."""
+    return Request("POST", "/v1/rollouts", _keyed(idempotency_key), encoded(document))
+
+
+def ticket_request(ticket: str, wait_s: float) -> Request:
+    """GET /v1/rewards/{ticket}, to be held for at most `wait_s` seconds."""
+    query = urlencode({"wait_s": round(wait_s, 3)})
+    return Request("GET", f"/v1/rewards/{segment(ticket)}?{query}", wait_s=wait_s)
+
+
+def run_request(run: str, settings: RunSettings) -> Request:
+    """PUT /v1/runs/{run}."""
+    body = encoded(_without_none(asdict(settings)))
+    return Request("PUT", f"/v1/runs/{segment(run)}", {"content-type": "application/json"}, body)
+
+
+def batch(
+    rollouts: Sequence[Rollout], *, run: str, step: int | None, method: str | None, complete: bool
+) -> dict[str, Any]:
+    """The body that both halves of the contract share, every rollout with its index in its group.
+
+    Raises InvalidRequest for a statistic that is not finite, and where an index filled in is one that was
+    given.
+    """
+    items = [
+        _rollout(rollout, index, at)
+        for at, (rollout, index) in enumerate(zip(rollouts, _indices(rollouts), strict=True))
+    ]
+    settings = _without_none({"run": run, "step": step, "method": method, "complete": complete})
+    return {**settings, "rollouts": items}
+
+
+def encoded(document: Mapping[str, Any]) -> bytes:
+    """`document` as UTF-8 JSON, lone surrogates replaced. Raises InvalidRequest for what JSON cannot say."""
+    try:
+        text = json.dumps(
+            document,
+            ensure_ascii=False,  # as an escape a lone surrogate would pass here, and be refused there
+            allow_nan=False,
+            separators=(",", ":"),
+            default=_plain_number,
+        )
+    except (TypeError, ValueError) as error:
+        raise invalid(f"the body cannot be written as JSON: {error}; correct that field") from error
+    return well_formed(text).encode("utf-8")
+
+
+def well_formed(text: str) -> str:
+    """`text` with U+FFFD for every lone surrogate: a Python string may hold what no UTF-8 text can."""
+    if text.isascii():
+        return text
+    # By way of UTF-16, so that two surrogates which are a pair become the character that they spell.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def segment(name: str) -> str:
+    """`name` as one segment of a path. Raises InvalidRequest if it would climb in it or vanish from it."""
+    if name in {"", ".", ".."}:
+        raise invalid(f"{name!r} names no run, ticket or cohort; give the name the service gave")
+    return quote(well_formed(name), safe="")
+
+
+def _keyed(idempotency_key: str) -> dict[str, str]:
+    if not re.fullmatch("[!-~]{1,255}", idempotency_key):
+        raise invalid(f"idempotency_key {idempotency_key[:40]!r} is not 1 to 255 visible ASCII; hash it")
+    return {"content-type": "application/json", "idempotency-key": idempotency_key}
+
+
+def _indices(rollouts: Sequence[Rollout]) -> list[int]:
+    """One index per rollout: its own, else its order of appearance in its group."""
+    keys = [_group(rollout) for rollout in rollouts]
+    given = {(key, r.rollout) for key, r in zip(keys, rollouts, strict=True) if r.rollout is not None}
+    seen: dict[GroupKey, int] = {}
+    indices: list[int] = []
+    for at, (key, rollout) in enumerate(zip(keys, rollouts, strict=True)):
+        order = seen.get(key, 0)
+        seen[key] = order + 1
+        if rollout.rollout is None and (key, order) in given:
+            raise invalid(
+                f"rollouts[{at}] has no index and is number {order} of its group, an index that another one "
+                "was given; number all rollouts of a group or none"
+            )
+        indices.append(order if rollout.rollout is None else rollout.rollout)
+    return indices
+
+
+def _group(rollout: Rollout) -> GroupKey:
+    # As the service will see it: texts that differ only in lone surrogates arrive there as one question.
+    if rollout.question_id is not None:
+        return "question_id", well_formed(rollout.question_id), rollout.view
+    return "prompt", well_formed(rollout.prompt or ""), rollout.view
+
+
+def _rollout(rollout: Rollout, index: int, at: int) -> dict[str, Any]:
+    return _without_none(
+        {
+            "question_id": rollout.question_id,
+            "prompt": rollout.prompt,
+            "view": rollout.view,
+            "rollout": index,
+            "attempt": rollout.attempt,
+            "voter": rollout.voter,
+            "response": rollout.response,
+            "ground_truth": rollout.ground_truth,
+            "statistics": _statistics(rollout.statistics, at),
+        }
+    )
+
+
+def _statistics(statistics: Statistics | None, at: int) -> dict[str, Any] | None:
+    if statistics is None:
+        return None
+    values = _without_none({"self_certainty": statistics.self_certainty, "entropy": statistics.entropy})
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise invalid(f"rollouts[{at}].statistics.{name} is {value}; leave it out or give a finite one")
+    return values or None
+
+
+def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _plain_number(value: object) -> int | float:
+    """A number of numpy's or torch's, which json does not know, as Python's."""
+    if isinstance(value, SupportsIndex):
+        try:
+            return operator.index(value)
+        except TypeError:  # a tensor has __index__ even where it holds a float
+            pass
+    if isinstance(value, SupportsFloat):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

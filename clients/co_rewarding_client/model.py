@@ -1,0 +1,128 @@
+"""The words of the contract as frozen values: what is sent, and what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from co_rewarding_client.errors import invalid
+
+View = Literal["original", "paraphrase"]
+Voter = Literal["policy", "teacher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the trainer measured of one response; the reward of the methods `self-certainty` and `entropy`.
+
+    Both are in nats, averaged over the response's tokens. A value that is not finite is refused when it is to
+    be sent.
+    """
+
+    self_certainty: float | None = None
+    entropy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One response to one view of a question.
+
+    The question is known by its `question_id` within the run or, in place of that, by the text of its
+    `prompt`. `rollout` is its index in the group of this question and view; left out, it is the order of
+    appearance there, and that is sent. Ranks that share a group must therefore number their rollouts
+    themselves: two that count from 0 would overwrite each other's ballots. `attempt` grows when a step is
+    done again. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before it is
+    sent.
+
+    Raises InvalidRequest unless exactly one of `question_id` and `prompt` is given.
+    """
+
+    question_id: str | None = None
+    prompt: str | None = None
+    view: View = "original"
+    rollout: int | None = None
+    attempt: int = 0
+    voter: Voter = "policy"
+    response: str = ""
+    ground_truth: str | None = None
+    statistics: Statistics | None = None
+
+    def __post_init__(self) -> None:
+        if (self.question_id is None) == (self.prompt is None):
+            given = "neither" if self.prompt is None else "both"
+            raise invalid(f"a rollout has either a question_id or a prompt, and {given} is given; give one")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The answer elected for one view of a question, by `votes` of the `of` ballots that could have.
+
+    The ballots were those of `voter` on the views `voted_on`. `answer` is None where no vote was cast;
+    `cohort` is what `RewardClient.cohort` explains.
+    """
+
+    question_id: str | None
+    view: str
+    answer: str | None
+    votes: int
+    of: int
+    voter: str | None
+    voted_on: tuple[str, ...]
+    cohort: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """The rewards of a batch of B rollouts.
+
+    `rewards`, `abstentions` and `answers` have length B, in the order of the rollouts. A reward is None where
+    the service abstained; the abstention then says why ("no-label", "expired", "no-ground-truth",
+    "no-statistics"). An answer is None where the response held none.
+    """
+
+    run: str
+    step: int | None
+    method: str
+    rewards: tuple[float | None, ...]
+    abstentions: tuple[str | None, ...]
+    answers: tuple[str | None, ...]
+    labels: tuple[Label, ...]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The claim to rewards that are not settled yet; `expires_at` is None where the service did not say."""
+
+    ticket: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not yet: `settled` of `of` rollouts have their reward; None where the service did not say."""
+
+    ticket: str
+    settled: int | None = None
+    of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What makes a run; what is None is left to the service's defaults.
+
+    `group_size` is the number of rollouts a view gets from the policy, `teacher_group_size` from the teacher.
+    The teacher's averaging weight goes from `alpha_start` to `alpha_end` over `total_steps`. A cohort that is
+    not complete after `cohort_deadline_s` seconds is settled with what is there.
+    """
+
+    method: str
+    group_size: int
+    total_steps: int | None = None
+    teacher_group_size: int | None = None
+    alpha_start: float | None = None
+    alpha_end: float | None = None
+    cohort_deadline_s: float | None = None
+    min_votes: int | None = None
+    min_vote_share: float | None = None
+    teacher_model: str | None = None
