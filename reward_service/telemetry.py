@@ -17,6 +17,7 @@ class Metrics:
     def __init__(self) -> None:
         """Fresh counters in a registry of their own."""
         self._registry = CollectorRegistry()
+        self._children: dict[tuple[Any, ...], Any] = {}
         self.requests = Counter(
             "co_rewarding_requests", "Requests answered, by route and status.", ["route", "status"],
             registry=self._registry,
@@ -41,6 +42,23 @@ class Metrics:
             "co_rewarding_request_seconds", "Time to answer, waiting included.", ["route"],
             buckets=LATENCY_BUCKETS_S, registry=self._registry,
         )  # fmt: skip
+
+    def accepted(self, route: str, count: int) -> None:
+        """Rollouts came in."""
+        self._bound(self.rollouts, route).inc(count)
+
+    def answered(self, route: str, status: int, took_s: float) -> None:
+        """A request was answered."""
+        self._bound(self.requests, route, str(status)).inc()
+        self._bound(self.latency, route).observe(took_s)
+
+    def _bound(self, metric: Any, *labels: str) -> Any:  # noqa: ANN401
+        """A metric with its labels: prometheus_client's own look-up costs as much as the count."""
+        key = (id(metric), *labels)
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = metric.labels(*labels)
+        return found
 
     def exposition(self) -> bytes:
         """What Prometheus reads: this process, or all that share the folder."""

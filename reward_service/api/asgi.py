@@ -1,5 +1,6 @@
 """As much of ASGI as the hot routes need: a body within its limit, and a JSON answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -12,6 +13,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+LOOK_AFTER_S = 0.1
+
+
 class ClientGoneError(Exception):
     """The client closed its connection; there is nobody to answer."""
 
@@ -19,6 +23,39 @@ class ClientGoneError(Exception):
 def header(scope: Scope, name: bytes) -> bytes | None:
     """A request header's value."""
     return next((value for key, value in scope["headers"] if key == name), None)
+
+
+class Departure:
+    """Cancels the task that made it when its client goes away.
+
+    It begins to look only after a moment: most answers come sooner, and a task for each of them would cost as much as
+    the rest of their way.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        """In the task to be cancelled."""
+        worker = asyncio.current_task()
+        assert worker is not None
+        self.worker = worker
+        self.seen = False
+        self._receive = receive
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._watch)
+
+    def forget(self) -> None:
+        """The work is done, or given up."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.remove_done_callback(self._left)
+            self._watching.cancel()
+
+    def _watch(self) -> None:
+        self._watching = asyncio.create_task(_disconnected(self._receive))
+        self._watching.add_done_callback(self._left)
+
+    def _left(self, _: asyncio.Task[None]) -> None:
+        self.seen = True
+        self.worker.cancel()
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -70,3 +107,8 @@ def _too_large(limit: int) -> Problem:
         f"the body is larger than {limit} bytes: send fewer rollouts a request, or raise CO_REWARDING_MAX_BODY_BYTES.",
         headers={"connection": "close"},
     )
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

@@ -1,6 +1,7 @@
 """OpenRLHF's and slime's wire formats: single rollouts, mostly without identity, whose requests are held."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -24,7 +25,7 @@ from reward_service.api.waiting import WaitingRoom
 from reward_service.api.wire import LabelIdentity, OpenRLHFRequest, RewardRequest, WireRollout
 from reward_service.domain.methods import RewardSource, method_named
 from reward_service.domain.runs import DEFAULT_RUN
-from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Placed, Refused, Revised
+from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Leaving, Placed, Refused, Revised
 from reward_service.store.keys import qualified
 from reward_service.store.records import CohortHead, Rules, packed
 
@@ -115,6 +116,8 @@ class Holder:
         self._book = book
         self._max_text_chars = max_text_chars
         self._leaving: set[asyncio.Task[None]] = set()
+        self._name, self._numbers = uuid4().hex, itertools.count()
+        self._ending: dict[tuple[str, str], list[Leaving]] = {}
 
     async def close(self) -> None:
         """Returns when every request that ended is noted in the store."""
@@ -186,7 +189,7 @@ class Holder:
     ) -> Verdict:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
         method = usable_method(method_name)
-        request = uuid4().hex
+        request = f"{self._name}.{next(self._numbers)}"
 
         async def place(revised: Revised) -> tuple[Arrival, Placed] | Refused:
             coming = _arrival(item, rollout, label, Rules.of(method.name, revised.settings), revised, request)
@@ -203,10 +206,23 @@ class Holder:
             answered = True
         finally:
             # Also when the client has gone: its place is then free for it to come again.
-            leaving = asyncio.create_task(self._store.leave(run, coming, answered=answered))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._left)
+            self._leave(run, coming.question, Leaving(coming.digest, coming.request, answered))
         return Verdict.of(Seat(qualified(run, placed.cohort), record, record.ids_B.index(placed.ballot)))
+
+    def _leave(self, run: str, question: str, leaving: Leaving) -> None:
+        """Those of a question who leave in one tick (a cohort wakes all at once) are noted together."""
+        together = self._ending.get((run, question))
+        if together is not None:
+            together.append(leaving)
+            return
+        self._ending[run, question] = [leaving]
+        noting = asyncio.create_task(self._note(run, question))
+        self._leaving.add(noting)
+        noting.add_done_callback(self._left)
+
+    async def _note(self, run: str, question: str) -> None:
+        await asyncio.sleep(0)
+        await self._store.leave(run, question, self._ending.pop((run, question)))
 
     def _left(self, leaving: asyncio.Task[None]) -> None:
         self._leaving.discard(leaving)

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from pydantic import BaseModel
 
-from reward_service.api.asgi import App, ClientGoneError, Receive, Scope, Send, header, read_body, send_json
+from reward_service.api.asgi import App, ClientGoneError, Departure, Receive, Scope, Send, header, read_body, send_json
 from reward_service.api.auth import Keyring
 from reward_service.api.compat import Holder, Item, Verdict, items_of
 from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm, read_slowly
@@ -117,7 +117,7 @@ class HotRoutes:
 
     async def _accept(self, route: str, request: RewardRequest, scope: Scope) -> Pending:
         pending = await self._scorer.accept(request, _idempotency_key(scope))
-        self._metrics.rollouts.labels(route).inc(len(request.rollouts))
+        self._metrics.accepted(route, len(request.rollouts))
         return pending
 
     async def _collect(self, pending: Pending, wait_s: float) -> RewardAnswer | Progress:
@@ -131,7 +131,7 @@ class HotRoutes:
             raise Problem(
                 413, "too-many", f"{len(items)} rollouts in a request: at most {self._settings.max_rollouts}."
             )
-        self._metrics.rollouts.labels(route).inc(len(items))
+        self._metrics.accepted(route, len(items))
         run = _run_of(scope)
         try:
             async with asyncio.timeout(self._settings.max_hold_s):
@@ -147,18 +147,16 @@ class HotRoutes:
         Raises:
             ClientGoneError: the client closed its connection.
         """
-        working = asyncio.ensure_future(work)
-        leaving = asyncio.ensure_future(_disconnected(receive))
+        departure = Departure(receive)
         try:
-            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                return working.result()
-            raise ClientGoneError
+            return await work
+        except asyncio.CancelledError:
+            if not departure.seen:
+                raise
+            departure.worker.uncancel()
+            raise ClientGoneError from None
         finally:
-            leaving.cancel()
-            if not working.done():
-                working.cancel()
-                await asyncio.wait((working,))
+            departure.forget()
 
     async def _answer(self, send: Send, answer: RewardAnswer | Progress) -> int:
         status = 200 if isinstance(answer, RewardAnswer) else 202
@@ -203,8 +201,7 @@ class Front:
                 status = await send_problem(send, internal())
         finally:
             if status:
-                self._metrics.requests.labels(route, str(status)).inc()
-                self._metrics.latency.labels(route).observe(time.perf_counter() - began_s)
+                self._metrics.answered(route, status, time.perf_counter() - began_s)
 
 
 async def send_problem(send: Send, problem: Problem) -> int:
@@ -218,11 +215,6 @@ def _decoded(wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: byte
         return wire.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.convert(read_slowly(form, body).model_dump(), wire.type)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
 
 
 def _openrlhf_answer(verdicts: list[Verdict]) -> dict[str, Any]:

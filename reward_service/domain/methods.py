@@ -42,13 +42,20 @@ class Method:
     electorates: Mapping[View, Electorate] = field(default_factory=lambda: MappingProxyType({}))
     statistic: Statistic | None = None
     sign: float = 1.0
+    needs_teacher: bool = field(init=False)
+    _decided_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
 
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether any label of this method is elected by the teacher."""
-        return any(electorate.voter is Voter.TEACHER for electorate in self.electorates.values())
+    def __post_init__(self) -> None:
+        """Works out once what every request asks for."""
+        teacher = any(electorate.voter is Voter.TEACHER for electorate in self.electorates.values())
+        object.__setattr__(self, "needs_teacher", teacher)
+        object.__setattr__(self, "_decided_with", MappingProxyType({view: self._linked_with(view) for view in View}))
 
     def views_decided_with(self, view: View) -> tuple[View, ...]:
+        """The views of a cohort, as `_linked_with` says."""
+        return self._decided_with[view]
+
+    def _linked_with(self, view: View) -> tuple[View, ...]:
         """The views whose policy rollouts must be known together with those of `view`, in the order of View.
 
         Majority voting decides each view by itself; co-rewarding-i needs both. This is what makes a cohort.

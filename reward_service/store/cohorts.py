@@ -86,6 +86,19 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """The end of a request without identity."""
+
+    digest: str
+    request: str
+    answered: bool
+
+    def words(self) -> tuple[str, str, str]:
+        """As the script reads it."""
+        return self.digest, self.request, "answered" if self.answered else "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A self-contained batch as it is kept: settled when `record` is there."""
 
@@ -185,11 +198,10 @@ class CohortStore:
             return _refused(answer)
         return Placed(answer[1].decode(), answer[2].decode(), answer[3] or None)
 
-    async def leave(self, run: str, arrival: Arrival, *, answered: bool) -> None:
-        """Says that a request without identity was answered, or was abandoned by its client."""
-        places = RunKeys(run).places(arrival.question)
-        how = "answered" if answered else "abandoned"
-        await self._leave(self._link, [places], arrival.digest, arrival.request, how)
+    async def leave(self, run: str, question: str, leaving: Sequence[Leaving]) -> None:
+        """Says that requests without identity were answered, or were abandoned by their clients."""
+        arguments = [word for each in leaving for word in each.words()]
+        await self._leave(self._link, [RunKeys(run).places(question)], *arguments)
 
     async def watch(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts; this replica is woken when the others are settled, or get late ballots."""

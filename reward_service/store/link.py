@@ -9,8 +9,9 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import hiredis
 import structlog
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import BusyLoadingError, ReadOnlyError, RedisError, ResponseError
@@ -139,7 +140,8 @@ class Link:
             if not calls:
                 continue
             self._in_flight.extend(calls)
-            packed = connection.pack_commands([call.command for call in calls])
+            # redis-py packs in Python, at seven times the price.
+            packed = b"".join([hiredis.pack_command(cast("tuple[str]", call.command)) for call in calls])
             await connection.send_packed_command(packed, check_health=False)
 
     async def _read_for_ever(self, connection: AbstractConnection) -> None:

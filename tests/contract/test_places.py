@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from reward_service.domain.types import View
-from reward_service.store.cohorts import Arrival, Placed, Refused
+from reward_service.store.cohorts import Arrival, Leaving, Placed, Refused
 from reward_service.store.link import listen
 from reward_service.store.records import Row, packed
 from tests.contract.conftest import World, head
@@ -48,7 +48,7 @@ async def test_twins_of_one_group_both_vote(listening: World) -> None:
 async def test_who_was_cut_off_gets_the_place_again(listening: World) -> None:
     first = arrival("text")
     placed = await place(listening, first)
-    await listening.store.leave(listening.run, first, answered=False)
+    await listening.store.leave(listening.run, first.question, [Leaving(first.digest, first.request, False)])
     assert await place(listening, arrival("text")) == placed
     assert await read(listening) == []
 
@@ -56,7 +56,7 @@ async def test_who_was_cut_off_gets_the_place_again(listening: World) -> None:
 async def test_only_one_comer_gets_an_abandoned_place(listening: World) -> None:
     first = arrival("text")
     placed = await place(listening, first)
-    await listening.store.leave(listening.run, first, answered=False)
+    await listening.store.leave(listening.run, first.question, [Leaving(first.digest, first.request, False)])
     comers = [await place(listening, arrival("text")) for _ in range(2)]
     assert comers[0] == placed
     assert comers[1].ballot != placed.ballot
@@ -85,7 +85,7 @@ async def test_the_next_epoch_is_a_round_of_its_own(listening: World) -> None:
         assert {each.cohort for each in placed} == {f"q-{epoch + 1}"}
         await settle_all(listening)
         for each in comers:
-            await listening.store.leave(listening.run, each, answered=True)
+            await listening.store.leave(listening.run, each.question, [Leaving(each.digest, each.request, True)])
 
 
 async def test_views_of_a_pair_meet_in_their_round_though_one_runs_ahead(listening: World) -> None:

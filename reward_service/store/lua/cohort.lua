@@ -28,8 +28,8 @@ end
 
 local function complete(key, views)
   for view in views:gmatch('.') do
-    local needed = tonumber(redis.call('HGET', key, 'n:' .. view))
-    local cast = tonumber(redis.call('HGET', key, 'c:' .. view) or '0')
+    local counts = redis.call('HMGET', key, 'n:' .. view, 'c:' .. view)
+    local needed, cast = tonumber(counts[1] or nil), tonumber(counts[2] or '0')
     if not needed or cast < needed then return false end
   end
   return true
@@ -49,12 +49,14 @@ local function add(key, view, id, ballot)
 end
 
 local function find(key, id)
-  return redis.call('HGET', key, 'b:' .. id) or redis.call('HGET', key, 'l:' .. id)
+  local found = redis.call('HMGET', key, 'b:' .. id, 'l:' .. id)
+  return found[1] or found[2]
 end
 
 -- Closes an open cohort whose groups are whole, and queues it.
 local function close_if_complete(key, jobs, deadlines, cohort, ttl_ms)
-  if redis.call('HGET', key, 's') == 'open' and complete(key, redis.call('HGET', key, 'v')) then
+  local known = redis.call('HMGET', key, 's', 'v')
+  if known[1] == 'open' and complete(key, known[2]) then
     advance(key, 'open', 'quorum')
     redis.call('ZREM', deadlines, cohort)
     enqueue(jobs, ttl_ms, 'c', cohort)

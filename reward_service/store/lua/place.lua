@@ -14,7 +14,8 @@ local function alive(owner) return redis.call('PUBSUB', 'NUMSUB', owner)[2] > 0 
 
 -- Those who wait with this very text. A place is free when its request was abandoned, when the replica that held the
 -- request is gone, or when the group is whole all the same: then this can only be the same rollout again.
-local waiting = redis.call('HGET', places, 'p:' .. digest)
+local noted = redis.call('HMGET', places, 'p:' .. digest, 'r:' .. view)
+local waiting = noted[1]
 waiting = waiting and cmsgpack.unpack(waiting) or {}
 for _, place in ipairs(waiting) do
   local key = hash_of(place.round)
@@ -31,13 +32,13 @@ for _, place in ipairs(waiting) do
 end
 
 if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
-local round = tonumber(redis.call('HGET', places, 'r:' .. view) or '1')
+local round = tonumber(noted[2] or '1')
 while true do
   local key = hash_of(round)
-  if redis.call('EXISTS', key) == 1 then
-    local needed = tonumber(redis.call('HGET', key, 'n:' .. view) or tostring(size))
-    local cast = tonumber(redis.call('HGET', key, 'c:' .. view) or '0')
-    if redis.call('HGET', key, 's') == 'open' and cast < needed then break end
+  local known = redis.call('HMGET', key, 's', 'n:' .. view, 'c:' .. view)
+  if known[1] then
+    local needed, cast = tonumber(known[2] or size), tonumber(known[3] or '0')
+    if known[1] == 'open' and cast < needed then break end
   elseif redis.call('EXISTS', record_of(round)) == 0 then
     if redis.call('ZCARD', deadlines) >= tonumber(ARGV[3]) then return {'full'} end
     open(key, deadlines, cohort_of(round), ARGV[13], views, patience_ms, ttl_ms)
