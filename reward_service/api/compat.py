@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 import msgspec
@@ -35,8 +34,7 @@ VOTE_BY_PROMPT = "majority-voting"
 COMPARE_WITH_LABEL = "ground-truth"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One rollout of a compatibility call: its prompt, its response, and a label of one of the three kinds."""
 
     prompt: str
@@ -44,8 +42,7 @@ class Item:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a rollout came to on the compatibility routes, where an abstention is 0 for its whole group alike."""
 
     reward: float
@@ -91,6 +88,14 @@ def label_identity(label: str) -> LabelIdentity | None:
     """
     if not label.lstrip().startswith("{"):
         return None
+    try:
+        return msgspec.json.decode(label, type=LabelIdentity)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return _identity_or_truth(label)
+
+
+def _identity_or_truth(label: str) -> LabelIdentity | None:
+    """What begins like an identity and is none: a set as a ground truth, or a mistake."""
     try:
         content = msgspec.json.decode(label)
     except (msgspec.DecodeError, UnicodeEncodeError):

@@ -134,8 +134,11 @@ class HotRoutes:
         self._metrics.accepted(route, len(items))
         run = _run_of(scope)
         try:
+            holding = self._within(receive, self._holder.verdicts(items, run))
+            if self._settings.max_hold_s is None:
+                return await holding
             async with asyncio.timeout(self._settings.max_hold_s):
-                return await self._within(receive, self._holder.verdicts(items, run))
+                return await holding
         except DrainingError as cause:
             raise away("this process is stopping") from cause
         except TimeoutError as cause:

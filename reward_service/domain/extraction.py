@@ -8,6 +8,7 @@ _BOX = r"\\boxed\s*\{"
 # A doubled backslash is a line break and leaves the next brace alone, unless it is how an escaped text writes \boxed.
 _TOKEN = re.compile(_BOX + r"|\\\\(?!boxed)|\\[{}]|[{}]")
 _BOX_AT = re.compile(_BOX)
+_PLAIN_BOX_AT = re.compile(_BOX + r"([^{}\\]*)\}")
 
 
 def last_boxed(response: str) -> str | None:
@@ -20,7 +21,8 @@ def last_boxed(response: str) -> str | None:
     start = response.rfind("\\boxed")
     if start < 0:
         return None
-    span = _closed_at(response, start)
+    plain = _PLAIN_BOX_AT.match(response, start)
+    span = plain.span(1) if plain is not None else _closed_at(response, start)
     if span is None:
         span = _last_closed(response)
     if span is None or span[1] - span[0] > MAX_ANSWER_CHARS:

@@ -2,9 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from reward_service.domain.canonical import Canonicalise, canonical_key
+
+KEPT_KEYS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class CanonicalGrader:
     """Equal keys, equal answers."""
 
     def __init__(self, key: Canonicalise = canonical_key) -> None:
-        """`key` is the canonical form."""
-        self._key = key
+        """`key` is the canonical form; few answers are new, so the latest keys are kept."""
+        self._key = lru_cache(KEPT_KEYS)(key)
 
     async def classify(self, answers: Collection[str]) -> Classes:
         """Each answer's canonical key."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from reward_service.domain.runs import RunSettings
 from reward_service.store.keys import RunKeys
 from reward_service.store.link import Argument, Link, Reply
@@ -62,8 +64,7 @@ class Joining:
     ballots: Sequence[tuple[int, str, Row]]  # index of the view, ballot id, ballot
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """Where a rollout without identity found its place; `record` is there if its cohort is settled already."""
 
     cohort: str
@@ -71,8 +72,7 @@ class Placed:
     record: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A rollout without identity: what is known of it, and the request that waits for it."""
 
     question: str
@@ -85,8 +85,7 @@ class Arrival:
     request: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(msgspec.Struct, frozen=True):
     """The end of a request without identity."""
 
     digest: str

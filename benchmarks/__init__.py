@@ -1,0 +1,1 @@
+"""What is measured of the service; `python -m benchmarks.throughput` is `make bench`."""

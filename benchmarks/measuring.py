@@ -1,0 +1,177 @@
+"""The measurements: two servers that take turns on one core."""
+
+import asyncio
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.client import Load, Record
+from benchmarks.machine import Busy, Cores, Meter
+from benchmarks.workload import COHORT, Workload
+
+RAMP_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server under load: the service, or what it is compared with."""
+
+    name: str
+    host: str
+    port: int
+    pids: Mapping[str, Sequence[int]]
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the table: what is sent to either server, over how many connections, and the ratio to reach."""
+
+    name: str
+    workloads: Mapping[str, Workload]
+    connections: int
+    goal: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One server's turn: rollouts per second, and who used the cores meanwhile."""
+
+    rate: float
+    busy: Busy
+
+    @property
+    def rate_by_cpu(self) -> float:
+        """Rollouts per second of the API's CPU time."""
+        return self.rate / self.busy.shares["API"]
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """A kind's turns by server, the first of each beside the first of the other."""
+
+    kind: Kind
+    turns: Mapping[str, Sequence[Turn]]
+
+    def rate(self, server: str) -> float:
+        """The median, in rollouts per second."""
+        return statistics.median(turn.rate for turn in self.turns[server])
+
+    @property
+    def ratios(self) -> list[float]:
+        """Service over no-op, pair by pair."""
+        pairs = zip(self.turns["service"], self.turns["no-op"], strict=True)
+        return [service.rate / noop.rate for service, noop in pairs]
+
+    @property
+    def ratio(self) -> float:
+        """Their median."""
+        return statistics.median(self.ratios)
+
+    @property
+    def ratio_by_cpu(self) -> float:
+        """The same by the API's CPU time instead of the clock: steadier on a machine that others use too."""
+        pairs = zip(self.turns["service"], self.turns["no-op"], strict=True)
+        return statistics.median(service.rate_by_cpu / noop.rate_by_cpu for service, noop in pairs)
+
+    def busy(self, server: str, role: str) -> float:
+        """The median share of a core that a role took in a server's turns."""
+        return statistics.median(turn.busy.shares[role] for turn in self.turns[server])
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latencies in seconds by server."""
+
+    name: str
+    samples_s: Mapping[str, Sequence[float]]
+
+    def quantile_s(self, server: str, share: float) -> float:
+        """The latency that this share of the samples does not exceed."""
+        ordered = sorted(self.samples_s[server])
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    def added_s(self, share: float) -> float:
+        """What the service takes more than the no-op."""
+        return self.quantile_s("service", share) - self.quantile_s("no-op", share)
+
+
+class Bench:
+    """Runs loads, one at a time; no request is ever sent twice."""
+
+    def __init__(self, servers: Sequence[Server], cores: Cores) -> None:
+        """Over two servers that run already, named 'service' and 'no-op'."""
+        self._servers = servers
+        self._cores = cores
+        self._next = 0
+
+    async def probe(self, server: Server, kind: Kind) -> bytes:
+        """One cohort or batch, for the look of an answer."""
+        load = self._load(server, kind, lambda _: False)
+        await load.open(server.host, server.port, COHORT)
+        await load.paced(1000.0, 0.01)
+        return (await self._finish(load)).last
+
+    async def throughput(self, kind: Kind, seconds: float, rounds: int) -> Throughput:
+        """Alternating turns of so many seconds; a first round warms both up and is not counted."""
+        turns: dict[str, list[Turn]] = {server.name: [] for server in self._servers}
+        for number in range(rounds + 1):
+            for server in self._servers:
+                turn = await self._turn(server, kind, seconds)
+                if number:
+                    turns[server.name].append(turn)
+        return Throughput(kind, turns)
+
+    async def latency(self, kind: Kind, seconds: float, rounds: int) -> Latency:
+        """Of one request after the other over one connection."""
+
+        async def turn(server: Server) -> Sequence[float]:
+            load = self._load(server, kind, lambda _: True)
+            await load.open(server.host, server.port, 1)
+            load.keep_busy()
+            await asyncio.sleep(seconds)
+            return (await self._finish(load)).latencies_s
+
+        return await self._alternately(f"{kind.name}, one by one", turn, rounds)
+
+    async def last_ballot(self, kind: Kind, rate: float, seconds: float, rounds: int) -> Latency:
+        """From sending a cohort's last request to its answer, at a steady rate of requests per second."""
+
+        async def turn(server: Server) -> Sequence[float]:
+            workload = kind.workloads[server.name]
+            load = self._load(server, kind, lambda index: index % workload.cohort == workload.cohort - 1)
+            await load.open(server.host, server.port, kind.connections)
+            await load.paced(rate, seconds)
+            return (await self._finish(load)).latencies_s
+
+        return await self._alternately(f"last ballot, {rate:,.0f}/s", turn, rounds)
+
+    async def _alternately(
+        self, name: str, turn: Callable[[Server], Awaitable[Sequence[float]]], rounds: int
+    ) -> Latency:
+        samples_s: dict[str, list[float]] = {server.name: [] for server in self._servers}
+        for _ in range(rounds):
+            for server in self._servers:
+                samples_s[server.name] += await turn(server)
+        return Latency(name, samples_s)
+
+    async def _turn(self, server: Server, kind: Kind, seconds: float) -> Turn:
+        load = self._load(server, kind, lambda _: False)
+        await load.open(server.host, server.port, kind.connections)
+        load.keep_busy()
+        await asyncio.sleep(RAMP_SHARE * seconds)
+        meter = Meter(server.pids, "API", self._cores)
+        began_s, before = asyncio.get_running_loop().time(), load.record.answers
+        await asyncio.sleep((1 - RAMP_SHARE) * seconds)
+        elapsed_s, answers = asyncio.get_running_loop().time() - began_s, load.record.answers - before
+        busy = meter.read()
+        await self._finish(load)
+        return Turn(answers * kind.workloads[server.name].rollouts / elapsed_s, busy)
+
+    def _load(self, server: Server, kind: Kind, timed: Callable[[int], bool]) -> Load:
+        return Load(kind.workloads[server.name], self._next, check=server.checked, timed=timed)
+
+    async def _finish(self, load: Load) -> Record:
+        record = await load.finish()
+        self._next = load.next_index + -load.next_index % COHORT  # where a cohort of any kind may begin
+        return record

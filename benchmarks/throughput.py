@@ -1,0 +1,140 @@
+"""Rollouts per second beside a no-op FastAPI endpoint, and the latency added: `python -m benchmarks.throughput`.
+
+Both validate the same JSON, on the same core, in alternating turns; the service besides extracts, votes and answers,
+with Redis in the path. The exit code of `--check` is 1 when a ratio is below its goal.
+"""
+
+import argparse
+import gc
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from benchmarks.machine import Cores, describe, pin
+from benchmarks.measuring import Bench, Kind, Latency, Server, Throughput
+from benchmarks.report import Report
+from benchmarks.servers import noop, service
+from benchmarks.workload import QUESTIONS, Batches, Singles, Workload
+
+SINGLES = "singles"
+PLAIN_WIDTH = 110  # of a log, in characters
+LATENCY_ROUNDS = 2
+LAST_BALLOT_LOAD = 0.3  # of what the no-op can do: moderate, whatever the machine
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to measure, and for how long (seconds of one turn)."""
+
+    seconds: float
+    rounds: int
+    only: tuple[str, ...]
+    latency: bool
+    file: Path | None
+    check: bool
+
+
+def kinds_of(only: Sequence[str]) -> list[Kind]:
+    """The rows of the table.
+
+    There are enough connections to keep the API busy while some of them wait for Redis and the worker; and for singles,
+    enough that whole cohorts are in flight. The no-op has as many.
+    """
+    kinds = [
+        _kind("256", Batches(QUESTIONS), connections=8, goal=1.0),
+        _kind("16", Batches(1), connections=32, goal=1.0),
+        _kind(SINGLES, Singles(), connections=128, goal=0.8),
+    ]
+    return [kind for kind in kinds if kind.name in only]
+
+
+def _kind(name: str, workload: Workload, connections: int, goal: float) -> Kind:
+    workloads = {"service": workload, "no-op": workload.on(f"{workload.route}/{workload.rollouts}")}
+    return Kind(name, workloads, connections, goal)
+
+
+async def probed(server: Server, kinds: Sequence[Kind], cores: Cores) -> dict[str, bytes]:
+    """The service's own answers, which the no-op shall give."""
+    bench = Bench([server], cores)
+    return {kind.workloads["no-op"].route: await bench.probe(server, kind) for kind in kinds}
+
+
+async def measure(
+    bench: Bench, kinds: Sequence[Kind], options: Options, console: Console
+) -> tuple[list[Throughput], list[Latency]]:
+    """Everything that was asked for."""
+    throughputs: list[Throughput] = []
+    latencies: list[Latency] = []
+    for kind in kinds:
+        with console.status(f"{kind.name}: {options.rounds} rounds and a warm-up, {options.seconds:g} s a turn"):
+            throughputs.append(await bench.throughput(kind, options.seconds, options.rounds))
+    if not options.latency:
+        return throughputs, latencies
+    for found in throughputs:
+        with console.status(f"{found.kind.name}: latency"):
+            if found.kind.name == SINGLES:
+                rate = LAST_BALLOT_LOAD * found.rate("no-op")
+                latencies.append(await bench.last_ballot(found.kind, rate, 2 * options.seconds, LATENCY_ROUNDS))
+            else:
+                latencies.append(await bench.latency(found.kind, options.seconds, LATENCY_ROUNDS))
+    return throughputs, latencies
+
+
+def run(options: Options, console: Console) -> Report:
+    """Starts both servers, measures, and stops them."""
+    cores = Cores.of_this_machine()
+    machine = describe()
+    console.print(machine, highlight=False, soft_wrap=True)
+    console.print(str(cores), highlight=False, soft_wrap=True)
+    kinds = kinds_of(options.only)
+    pin(os.getpid(), cores.rest)
+    gc.freeze()
+    gc.disable()
+    with tempfile.TemporaryDirectory(prefix="co-rewarding-bench-") as name:
+        folder = Path(name)
+        with service(folder / "data", cores) as served:
+            answers = uvloop.run(probed(served, kinds, cores))
+            with noop(folder, answers, cores) as idle:
+                pids = ", ".join(f"{role} {some[0]}" for role, some in served.pids.items())
+                console.print(f"processes: {pids}, no-op {idle.pids['API'][0]}", style="dim", highlight=False)
+                throughputs, latencies = uvloop.run(measure(Bench([served, idle], cores), kinds, options, console))
+    return Report(machine, str(cores), throughputs, latencies)
+
+
+def parsed() -> Options:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of one turn, in seconds")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of turns that count")
+    parser.add_argument("--only", nargs="+", default=("256", "16", SINGLES), choices=("256", "16", SINGLES))
+    parser.add_argument("--no-latency", action="store_true", help="measure throughput alone")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a ratio is below its goal")
+    given = parser.parse_args()
+    if given.seconds <= 0 or given.rounds < 1:
+        parser.error("--seconds must be above 0, --rounds at least 1")
+    return Options(given.seconds, given.rounds, tuple(given.only), not given.no_latency, given.json, given.check)
+
+
+def main() -> None:
+    """Measures, prints, and judges if asked to."""
+    options = parsed()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    report = run(options, console)
+    report.print(console)
+    if options.file is not None:
+        options.file.write_text(json.dumps(report.document(), indent=2) + "\n")
+    if options.check and report.below_goal:
+        names = ", ".join(f"{each.kind.name} {each.ratio:.3f}" for each in report.below_goal)
+        raise SystemExit(f"below the goal: {names}")
+
+
+if __name__ == "__main__":
+    main()
