@@ -8,7 +8,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from reward_service.api.intake import batch_of, digest, part_of, usable_method
-from reward_service.api.problems import Problem, full, no_such_run
+from reward_service.api.problems import Problem, away, full, no_such_run
 from reward_service.api.rendering import Seat, answer_of, seats_of_batch, seats_of_part
 from reward_service.api.waiting import WaitingRoom, Watch
 from reward_service.api.wire import Progress, RewardAnswer, RewardRequest
@@ -29,6 +29,8 @@ from reward_service.store.records import (
 from reward_service.store.runs import RunStore
 
 TRIES = 5
+UNSURE_FOR_S = 20.0
+ASK_AGAIN_S = 0.1
 Answer = TypeVar("Answer")
 
 
@@ -86,11 +88,17 @@ class RunBook:
         Raises:
             Problem: the store refuses: 429 when it is full, 409 for ballots that contradict earlier ones.
         """
-        for attempt in range(TRIES):
-            answer = await call(await self.settings(run, fresh=attempt > 0))
+        stale = 0
+        until_s = self._now_s() + UNSURE_FOR_S
+        while stale < TRIES:
+            answer = await call(await self.settings(run, fresh=stale > 0))
             if not isinstance(answer, Refused):
                 return answer
-            if answer.why is not Refusal.STALE:
+            if answer.why is Refusal.UNSURE and self._now_s() < until_s:
+                await asyncio.sleep(ASK_AGAIN_S)
+            elif answer.why is Refusal.STALE:
+                stale += 1
+            else:
                 raise _problem(run, answer)
         raise Problem(409, "run-changes", f"the settings of run {run!r} keep changing; send the request again.")
 
@@ -266,6 +274,8 @@ def _problem(run: str, refused: Refused) -> Problem:
     match refused.why:
         case Refusal.FULL:
             return full(f"run {run!r} has as much waiting to be settled as the service may hold")
+        case Refusal.UNSURE:
+            return away("whether the process that held this rollout still lives cannot be told")
         case Refusal.OVERFULL:
             return Problem(
                 409,

@@ -13,7 +13,7 @@ from reward_service.api.scoring import RunBook, Scorer
 from reward_service.api.waiting import Look, WaitingRoom
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
-from reward_service.store.cohorts import CohortStore
+from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
 from reward_service.store.guard import check_store
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
 from reward_service.store.link import Link, listen
@@ -68,6 +68,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     tasks = [
         asyncio.create_task(listen(url, wake, room.wake, room.look_now), name="wakeups"),
         asyncio.create_task(room.look_for_ever(), name="looks"),
+        asyncio.create_task(_beat_for_ever(cohorts, room), name="heartbeat"),
     ]
     try:
         yield Services(cohorts, runs, room, Presence(link), hot, metrics)
@@ -77,6 +78,14 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await link.close()
+
+
+async def _beat_for_ever(cohorts: CohortStore, room: WaitingRoom) -> None:
+    """Says that this process lives, where it matters: for the runs whose rollouts it holds."""
+    while True:
+        await asyncio.sleep(HEARTBEAT_S / 3)
+        with contextlib.suppress(StoreUnavailableError):  # looked at again in a moment
+            await cohorts.beat(room.runs())
 
 
 def _look(cohorts: CohortStore) -> Look:

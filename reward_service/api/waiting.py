@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import structlog
 
 from reward_service.errors import StoreUnavailableError
+from reward_service.store.keys import SEPARATOR
 
 log = structlog.get_logger(__name__)
 
@@ -119,6 +120,10 @@ class WaitingRoom:
         """Messages may have been missed: everyone is due for a look."""
         for watch in self._watches.values():
             watch.look_at_s = 0.0
+
+    def runs(self) -> set[str]:
+        """The runs that someone waits in."""
+        return {name.partition(SEPARATOR)[0] for name in self._watches}
 
     @property
     def draining(self) -> bool:

@@ -1,6 +1,6 @@
 """Cohorts and batches in Redis: how ballots come in, and how what was settled is found again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ class Refusal(StrEnum):
     STALE = "stale"  # the run's settings have changed since they were read
     FULL = "full"  # too much is waiting to be settled
     CONFLICT = "conflict"  # a ballot of this identity has another content
+    UNSURE = "unsure"  # whether a twin's replica lives cannot be told yet: ask again
     OVERFULL = "overfull"  # more ballots than the group has rollouts
 
 
@@ -104,6 +105,9 @@ class Batch:
     fingerprint: str
     record: bytes | None
 
+
+HEARTBEAT_S = 3.0
+"""How long a replica is taken for living after it has last said so, should its subscription be lost."""
 
 VIEW_LETTERS = "op"
 """How the scripts name the views, in the order of View."""
@@ -192,6 +196,7 @@ class CohortStore:
             arrival.head,
             packed(arrival.row),
             arrival.request,
+            _ms(HEARTBEAT_S),
         )
         if answer[0] != b"ok":
             return _refused(answer)
@@ -201,6 +206,11 @@ class CohortStore:
         """Says that requests without identity were answered, or were abandoned by their clients."""
         arguments = [word for each in leaving for word in each.words()]
         await self._leave(self._link, [RunKeys(run).places(question)], *arguments)
+
+    async def beat(self, runs: Iterable[str]) -> None:
+        """Says that this replica lives, in the runs whose rollouts it holds."""
+        for run in runs:
+            await self._link.execute("SET", RunKeys(run).alive(self._channel), 1, "PX", _ms(HEARTBEAT_S))
 
     async def watch(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts; this replica is woken when the others are settled, or get late ballots."""

@@ -64,6 +64,10 @@ class RunKeys:
         """String: which ballots of which cohorts a ticket stands for."""
         return f"{self.prefix}t:{ticket}"
 
+    def alive(self, channel: str) -> str:
+        """String: the replica behind a channel held rollouts of the run a moment ago."""
+        return f"{self.prefix}alive:{channel}"
+
     def places(self, question: str) -> str:
         """Hash: rounds of a question whose rollouts come without identity, and who waits where."""
         return f"{self.prefix}q:{question}"

@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 
 from reward_service.domain.types import View
-from reward_service.store.cohorts import Arrival, Leaving, Placed, Refused
+from reward_service.store.cohorts import Arrival, Leaving, Placed, Refusal, Refused
 from reward_service.store.link import listen
 from reward_service.store.records import Row, packed
 from tests.contract.conftest import World, head
 from tests.contract.test_join import read, settle_all
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -62,10 +63,33 @@ async def test_only_one_comer_gets_an_abandoned_place(listening: World) -> None:
     assert comers[1].ballot != placed.ballot
 
 
-async def test_a_dead_replicas_places_are_free(world: World) -> None:
+async def test_a_dead_replicas_places_are_free_once_it_is_known_to_be_dead(world: World) -> None:
     placed = await place(world, arrival("text"))  # nobody listens on this replica's channel
     other, _ = world.another_replica()
-    assert await other.place(world.run, arrival("text"), world.at) == placed
+    again = arrival("text")
+    assert await other.place(world.run, again, world.at) == Refused(Refusal.UNSURE)
+
+    async def told() -> Placed | None:
+        answer = await other.place(world.run, again, world.at)
+        return None if answer == Refused(Refusal.UNSURE) else answer  # type: ignore[return-value]
+
+    assert await until(told) == placed
+
+
+async def test_a_replica_that_lost_its_subscription_for_a_moment_keeps_its_places(world: World) -> None:
+    placed = await place(world, arrival("text"))
+    assert await world.store.place(world.run, arrival("text"), world.at) == Refused(Refusal.UNSURE)
+    ready = asyncio.Event()
+    task = asyncio.create_task(listen(world.url, world.channel, lambda _: None, ready.set))
+    await asyncio.wait_for(ready.wait(), 10)
+    assert (await place(world, arrival("text"))).ballot != placed.ballot
+    task.cancel()
+
+
+async def test_a_command_that_is_repeated_finds_its_own_place(listening: World) -> None:
+    coming, twin = arrival("text", size=3), arrival("text", size=3)
+    placed = [await place(listening, coming), await place(listening, twin)]
+    assert [await place(listening, coming), await place(listening, twin)] == placed
 
 
 async def test_a_text_that_comes_again_to_a_whole_group_is_the_same_rollout(listening: World) -> None:
