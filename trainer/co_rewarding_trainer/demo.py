@@ -1,0 +1,78 @@
+"""The demo: the same small model, the same data and the same number of rollouts, under one method after the other."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import torch
+from co_rewarding_client import RewardClient, RunSettings
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from co_rewarding_trainer.laptop import Evaluation, LaptopConfig, StepReport, train
+from co_rewarding_trainer.policy import load_policy
+from co_rewarding_trainer.report import DemoReport, MethodReport
+from co_rewarding_trainer.warm_start import SHIPPED
+
+DEFAULT_METHODS = ("majority-voting", "co-rewarding-i", "ground-truth")
+
+
+def run_demo(
+    service_url: str,
+    out_dir: Path,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    steps: int = 300,
+    seed: int = 0,
+    api_key: str | None = None,
+    warm_start: Path = SHIPPED,
+) -> DemoReport:
+    """Trains with each method against the service; leaves `series.json` and `curves.png` in `out_dir`.
+
+    Every method starts from the checkpoint `warm_start` and sees the same questions, which follow from `seed`.
+
+    Raises:
+        CoRewardingError: the service cannot be reached or refuses.
+    """
+    console = Console()
+    config = replace(LaptopConfig(), steps=steps, seed=seed)
+    torch.set_num_threads(1)  # the model is small; the other cores are the service's
+    out_dir.mkdir(parents=True, exist_ok=True)
+    columns = (
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        TextColumn("{task.fields[shown]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        trained = [_train_with(each, warm_start, config, progress, service_url, api_key) for each in methods]
+    report = DemoReport(config, tuple(trained))
+    report.write_series(out_dir / "series.json")
+    report.write_picture(out_dir / "curves.png")
+    console.print(report.table())
+    console.print(f"the picture is {out_dir / 'curves.png'}, the series are {out_dir / 'series.json'}")
+    return report
+
+
+def _train_with(
+    method: str,
+    warm_start: Path,
+    config: LaptopConfig,
+    progress: Progress,
+    service_url: str,
+    api_key: str | None,
+) -> MethodReport:
+    run = f"demo-{method}-{uuid4().hex[:8]}"  # a service that keeps running must not take two demos for one
+    bar = progress.add_task(method, total=config.steps, shown="")
+
+    def show(report: StepReport, latest: Evaluation) -> None:
+        labels = "" if report.label_accuracy is None else f", labels right {report.label_accuracy:.2f}"
+        shown = f"accuracy {latest.accuracy:.2f}, reward {report.reward:.2f}{labels}"
+        progress.update(bar, completed=report.step + 1, shown=shown)
+
+    began_s = time.perf_counter()
+    with RewardClient(service_url, api_key=api_key, run=run) as client:
+        client.put_run(run, RunSettings(method=method, group_size=config.group_size, total_steps=config.steps))
+        training = train(load_policy(warm_start), client, config, show)
+    return MethodReport(method, run, time.perf_counter() - began_s, training)

@@ -1,0 +1,126 @@
+"""The laptop trainer: a tiny language model learns from rewards that come over HTTP, and from nothing else."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from co_rewarding_client import Rollout
+
+from co_rewarding_trainer.grpo import group_advantages, update
+from co_rewarding_trainer.policy import Policy, Rollouts, sample
+from co_rewarding_trainer.rewarder import Rewarder
+from co_rewarding_trainer.task import VIEWS, Problem, View, boxed_answer, draw_problems
+
+
+@dataclass(frozen=True)
+class LaptopConfig:
+    """How the laptop trainer trains; the defaults are the demo's.
+
+    Whatever the method, a step has the same `pairs_per_step` questions, two views of each, and `group_size`
+    rollouts of each view: all methods see the same data and spend the same number of rollouts.
+    """
+
+    steps: int = 300
+    pairs_per_step: int = 16
+    group_size: int = 8
+    learning_rate: float = 6e-4
+    warmup_steps: int = 10
+    temperature: float = 1.0
+    evaluate_every: int = 10
+    evaluation_problems: int = 400
+    evaluation_temperature: float = 0.8  # as the paper evaluates
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step as the service saw it: shares between 0 and 1."""
+
+    step: int
+    reward: float
+    label_accuracy: float | None
+    vote_share: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy on held-out problems after `step` steps."""
+
+    step: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """What was seen of a training run."""
+
+    steps: tuple[StepReport, ...]
+    evaluations: tuple[Evaluation, ...]
+
+
+Asked = tuple[Problem, View]
+
+
+def train(
+    policy: Policy,
+    rewarder: Rewarder,
+    config: LaptopConfig,
+    on_step: Callable[[StepReport, Evaluation], None] = lambda report, latest: None,
+) -> Training:
+    """Trains the policy in place. After each step `on_step` is given its report and the latest evaluation."""
+    # No decay of the weights: the policy is to move for its rewards alone.
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
+    generator = torch.Generator().manual_seed(config.seed)
+    steps: list[StepReport] = []
+    evaluations: list[Evaluation] = []
+    for step in range(config.steps):
+        if step % config.evaluate_every == 0:
+            evaluations.append(Evaluation(step, evaluate(policy, config)))
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * min(1.0, (step + 1) / config.warmup_steps)
+
+        asked_P = questions(step, config)
+        prompts_P = [problem.prompt(view) for problem, view in asked_P]
+        rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator)
+        rewards = rewarder.rewards(as_sent(asked_P, rollouts, config.group_size), step=step)
+        update(policy, optimizer, rollouts, group_advantages(rewards.rewards, config.group_size))
+
+        seen = rewards.metrics
+        steps.append(StepReport(step, seen["reward_mean"], seen.get("label_accuracy"), seen["vote_share_mean"]))
+        on_step(steps[-1], evaluations[-1])
+    evaluations.append(Evaluation(config.steps, evaluate(policy, config)))
+    return Training(tuple(steps), tuple(evaluations))
+
+
+def questions(step: int, config: LaptopConfig) -> list[Asked]:
+    """What is asked in one step: P = 2 · pairs_per_step views, the same for the same seed."""
+    problems = draw_problems(config.pairs_per_step, f"training {config.seed} {step}")
+    return [(problem, view) for view in VIEWS for problem in problems]
+
+
+def as_sent(asked_P: Sequence[Asked], rollouts: Rollouts, group_size: int) -> list[Rollout]:
+    """The B = P·G rollouts as the service takes them, in the order in which they were sampled.
+
+    The ground truth goes along for the method that is named after it, and for the others' label accuracy.
+    """
+    return [
+        Rollout(
+            question_id=problem.key,
+            view=view,
+            rollout=index,
+            response=rollouts.texts[place * group_size + index],
+            ground_truth=problem.answer,
+        )
+        for place, (problem, view) in enumerate(asked_P)
+        for index in range(group_size)
+    ]
+
+
+def evaluate(policy: Policy, config: LaptopConfig) -> float:
+    """The share of held-out problems solved, one response each; the same problems and draws every time."""
+    problems = draw_problems(config.evaluation_problems, "evaluation", held_out=True)
+    prompts_P = [problem.prompt(VIEWS[index % 2]) for index, problem in enumerate(problems)]
+    generator = torch.Generator().manual_seed(0)
+    rollouts = sample(policy, prompts_P, 1, config.evaluation_temperature, generator)
+    right = [boxed_answer(text) == each.answer for text, each in zip(rollouts.texts, problems, strict=True)]
+    return sum(right) / len(right)

@@ -1,0 +1,125 @@
+"""The policy: a Llama of about 100k parameters in Hugging Face format, and how it samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from co_rewarding_trainer.task import OPERANDS
+from co_rewarding_trainer.vocabulary import END_ID, PAD_ID, build_tokenizer
+
+# A right response has a state for each operand, the opened box, the answer and the end. The rest is room to go wrong.
+MAX_NEW_TOKENS = OPERANDS + 6
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A language model with the tokenizer that speaks for it."""
+
+    model: LlamaForCausalLM
+    tokenizer: PreTrainedTokenizerFast
+
+    def save(self, folder: Path) -> None:
+        """Writes a checkpoint that AutoModelForCausalLM and AutoTokenizer load."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        # safetensors creates its file for the owner alone; a package's data must be readable by all.
+        (folder / "model.safetensors").chmod(0o644)
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """B = P·G responses: those of one prompt stand together, in the order of the prompts."""
+
+    tokens_BL: Tensor
+    """Prompt and response, padded after the end token."""
+    logprobs_BT: Tensor
+    """log π of the response's tokens when they were sampled; 0.0 on padding."""
+    mask_BT: Tensor
+    """1.0 up to the end token and on it, 0.0 on padding."""
+    texts: tuple[str, ...]
+    temperature: float
+
+
+def build_policy(seed: int) -> Policy:
+    """A policy that has learnt nothing."""
+    tokenizer = build_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=192,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=END_ID,
+        pad_token_id=PAD_ID,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Policy(LlamaForCausalLM(config), tokenizer)
+
+
+def load_policy(folder: Path) -> Policy:
+    """The policy that `Policy.save` wrote."""
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return Policy(model, PreTrainedTokenizerFast.from_pretrained(folder))
+
+
+@torch.no_grad()
+def sample(
+    policy: Policy, prompts_P: Sequence[str], group_size: int, temperature: float, generator: torch.Generator
+) -> Rollouts:
+    """`group_size` responses to each prompt. The prompts must be equally long, as those of the tiny task are."""
+    prompts_PL = torch.tensor(policy.tokenizer(list(prompts_P))["input_ids"])
+    cache = DynamicCache(config=policy.model.config)
+    logits_BV = policy.model(prompts_PL, past_key_values=cache, logits_to_keep=1).logits[:, -1]
+    # The rollouts of a group share their prompt: it is read once, then its keys and values are repeated.
+    cache.batch_repeat_interleave(group_size)
+    logits_BV = logits_BV.repeat_interleave(group_size, dim=0)
+
+    tokens, logprobs, masks = [], [], []
+    running_B1 = torch.ones(len(logits_BV), 1, dtype=torch.bool)
+    while True:
+        logprobs_BV = torch.log_softmax(logits_BV / temperature, dim=-1)
+        drawn_B1 = torch.multinomial(logprobs_BV.exp(), 1, generator=generator)
+        drawn_B1[~running_B1] = PAD_ID
+        tokens.append(drawn_B1)
+        logprobs.append(logprobs_BV.gather(1, drawn_B1) * running_B1)
+        masks.append(running_B1.float())
+        running_B1 = running_B1 & (drawn_B1 != END_ID)
+        if len(tokens) == MAX_NEW_TOKENS or not running_B1.any():
+            break
+        logits_BV = policy.model(drawn_B1, past_key_values=cache).logits[:, -1]
+
+    response_BT, mask_BT = torch.cat(tokens, dim=1), torch.cat(masks, dim=1)
+    return Rollouts(
+        tokens_BL=torch.cat([prompts_PL.repeat_interleave(group_size, dim=0), response_BT], dim=1),
+        logprobs_BT=torch.cat(logprobs, dim=1),
+        mask_BT=mask_BT,
+        texts=decode(policy.tokenizer, response_BT, mask_BT),
+        temperature=temperature,
+    )
+
+
+def decode(tokenizer: PreTrainedTokenizerFast, response_BT: Tensor, mask_BT: Tensor) -> tuple[str, ...]:
+    """The responses as text, e.g. `8 0 2 \\boxed{2}`. The end token is part of it: it closes the box."""
+    lengths_B = mask_BT.sum(dim=1).int().tolist()
+    rows = zip(response_BT.tolist(), lengths_B, strict=True)
+    return tuple(str(tokenizer.decode(tokens[:length])) for tokens, length in rows)
+
+
+def response_logprobs(
+    model: LlamaForCausalLM, tokens_BL: Tensor, response_length: int, temperature: float = 1.0
+) -> Tensor:
+    """log π of the last `response_length` = T tokens of each row, with its gradient; shape BT.
+
+    No attention mask is needed: prompts are equally long, and what follows the end token changes nothing before it.
+    """
+    logits_BTV = model(tokens_BL[:, :-1], logits_to_keep=response_length).logits / temperature
+    chosen_BT1 = tokens_BL[:, -response_length:, None]
+    return torch.log_softmax(logits_BTV, dim=-1).gather(2, chosen_BT1).squeeze(2)

@@ -1,0 +1,129 @@
+"""What the demo leaves behind: a table for the terminal, a picture of the curves, and the series as JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from co_rewarding_trainer.laptop import LaptopConfig, Training
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; dashes say the same once more.
+STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "majority-voting": ("#D55E00", "-"),
+        "co-rewarding-i": ("#0072B2", "-"),
+        "ground-truth": ("#009E73", "--"),
+    }
+)
+OTHER_STYLE = ("#CC79A7", ":")
+SMOOTHING_STEPS = 10
+# One evaluation of 400 problems is within 5 points of the truth (two standard errors): the end is a mean of three.
+EVALUATIONS_AT_END = 3
+
+
+@dataclass(frozen=True)
+class MethodReport:
+    """One method's training run; all numbers are shares between 0 and 1, but for the seconds it took."""
+
+    method: str
+    run: str
+    took_s: float
+    training: Training
+
+    @property
+    def start(self) -> float:
+        """Accuracy before the first step."""
+        return self.training.evaluations[0].accuracy
+
+    @property
+    def peak(self) -> float:
+        """Highest accuracy seen."""
+        return max(each.accuracy for each in self.training.evaluations)
+
+    @property
+    def end(self) -> float:
+        """Mean accuracy of the last evaluations."""
+        return _mean([each.accuracy for each in self.training.evaluations[-EVALUATIONS_AT_END:]])
+
+    @property
+    def reward_at_end(self) -> float:
+        """Mean reward of the last steps."""
+        return _mean([each.reward for each in self.training.steps[-SMOOTHING_STEPS:]])
+
+    @property
+    def label_accuracies(self) -> list[float]:
+        """The share of labels that were right, of the steps where the service told it."""
+        return [each.label_accuracy for each in self.training.steps if each.label_accuracy is not None]
+
+    @property
+    def label_accuracy_at_end(self) -> float:
+        """Mean share of right labels in the last steps."""
+        return _mean(self.label_accuracies[-SMOOTHING_STEPS:])
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """All methods of a demo, and what they were trained with."""
+
+    config: LaptopConfig
+    methods: tuple[MethodReport, ...]
+
+    def table(self) -> Table:
+        """The demo in one look."""
+        table = Table(title="Accuracy on held-out problems; reward and label accuracy in training")
+        table.add_column("method")
+        for name in ("start", "peak", "end", "reward at end", "label accuracy at end", "seconds"):
+            table.add_column(name, justify="right")
+        for each in self.methods:
+            shares = (each.start, each.peak, each.end, each.reward_at_end, each.label_accuracy_at_end)
+            table.add_row(each.method, *(f"{share:.2f}" for share in shares), f"{each.took_s:.0f}")
+        return table
+
+    def write_series(self, path: Path) -> None:
+        """The settings, and every step and evaluation of every method, as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    def write_picture(self, path: Path) -> None:
+        """Accuracy, reward and label accuracy over the steps, a line a method."""
+        # A figure without pyplot needs no display and leaves the caller's matplotlib as it was.
+        figure = Figure(figsize=(11, 3.6), layout="constrained")
+        accuracy, reward, labels = figure.subplots(1, 3, sharex=True, sharey=True)
+        for each in self.methods:
+            evaluations = each.training.evaluations
+            _draw(accuracy, each.method, [e.step for e in evaluations], [e.accuracy for e in evaluations])
+            _draw(reward, each.method, *_smooth([step.reward for step in each.training.steps]))
+            _draw(labels, each.method, *_smooth(each.label_accuracies))
+        _dress(accuracy, "Accuracy on held-out problems")
+        _dress(reward, "Reward, as the trainer sees it")
+        _dress(labels, "Labels that are right")
+        handles, names = accuracy.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=11)
+        figure.savefig(path, dpi=150)
+
+
+def _draw(axes: Axes, method: str, steps: Sequence[int], shares: Sequence[float]) -> None:
+    colour, dashes = STYLES.get(method, OTHER_STYLE)
+    axes.plot(steps, shares, color=colour, linestyle=dashes, linewidth=2, label=method)
+
+
+def _dress(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel("training step")
+    axes.set_ylim(0, 1.03)
+    axes.grid(alpha=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _smooth(shares: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Steps, and at each the mean of the shares up to it, SMOOTHING_STEPS back."""
+    ends = range(1, len(shares) + 1)
+    return [end - 1 for end in ends], [_mean(shares[max(0, end - SMOOTHING_STEPS) : end]) for end in ends]
+
+
+def _mean(shares: Sequence[float]) -> float:
+    return sum(shares) / len(shares) if shares else float("nan")
