@@ -24,6 +24,7 @@ from reward_service.api.waiting import WaitingRoom
 from reward_service.api.wire import LabelIdentity, OpenRLHFRequest, RewardRequest, WireRollout
 from reward_service.domain.methods import RewardSource, method_named
 from reward_service.domain.runs import DEFAULT_RUN
+from reward_service.errors import StoreUnavailableError
 from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Leaving, Placed, Refused, Revised
 from reward_service.store.keys import qualified
 from reward_service.store.records import CohortHead, Rules, packed
@@ -108,6 +109,14 @@ def _identity_or_truth(label: str) -> LabelIdentity | None:
         raise Problem(422, "invalid-label", f"the label names a cohort, but {cause}; see docs/openrlhf.md.") from cause
 
 
+class Visit:
+    """A request while it is held: the places that it has taken, or may have."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.places: dict[str, tuple[str, Arrival]] = {}
+
+
 class Holder:
     """Holds compatibility requests until their cohorts settle."""
 
@@ -128,23 +137,30 @@ class Holder:
         """Returns when every request that ended is noted in the store."""
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    async def verdicts(self, items: Sequence[Item], run: str | None) -> list[Verdict]:
+    def end(self, visit: Visit, *, answered: bool) -> None:
+        """The request has its answer, or nobody is there to be answered: its places are free for it to come again."""
+        for request, (run, coming) in visit.places.items():
+            self._leave(run, coming.question, Leaving(coming.digest, request, answered, coming.stepped))
+
+    async def verdicts(self, items: Sequence[Item], run: str | None, visit: Visit) -> list[Verdict]:
         """One verdict a rollout, in order; returns when all of their cohorts are settled.
+
+        The caller ends the visit when the verdicts have been sent, or cannot be.
 
         Raises:
             Problem: a label or a run is wrong, or the store refuses.
             DrainingError: the process is stopping.
         """
         if len(items) == 1:
-            return [await self._verdict(items[0], run)]
+            return [await self._verdict(items[0], run, visit)]
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._verdict(item, run)) for item in items]
+                tasks = [group.create_task(self._verdict(item, run, visit)) for item in items]
         except ExceptionGroup as failures:  # one is enough to say: the others were cancelled, or say the same
             raise failures.exceptions[0] from failures
         return [task.result() for task in tasks]
 
-    async def _verdict(self, item: Item, run: str | None) -> Verdict:
+    async def _verdict(self, item: Item, run: str | None, visit: Visit) -> Verdict:
         if len(item.response) > self._max_text_chars:
             raise Problem(413, "text-too-long", f"a response has more than {self._max_text_chars} characters: cut it.")
         identity = label_identity(item.label)
@@ -153,7 +169,7 @@ class Holder:
             rollout = rollout_of_label(by_prompt, item.response)
             if item.label:
                 return await self._alone(rollout, run or DEFAULT_RUN, COMPARE_WITH_LABEL)
-            return await self._placed(item, rollout, run or DEFAULT_RUN, VOTE_BY_PROMPT, by_prompt)
+            return await self._placed(item, rollout, run or DEFAULT_RUN, VOTE_BY_PROMPT, by_prompt, visit)
         named_run = identity.run or run or DEFAULT_RUN
         rollout = rollout_of_label(identity, item.response)
         method = (await self._book.settings(named_run)).settings.method
@@ -161,7 +177,7 @@ class Holder:
             return await self._alone(rollout, named_run, method)
         if identity.rollout is not None:
             return await self._known(rollout, named_run, identity)
-        return await self._placed(item, rollout, named_run, method, identity)
+        return await self._placed(item, rollout, named_run, method, identity, visit)
 
     async def _alone(self, rollout: WireRollout, run: str, method: str) -> Verdict:
         """A rollout whose reward needs no other: a batch of one."""
@@ -190,28 +206,23 @@ class Holder:
         return seat
 
     async def _placed(
-        self, item: Item, rollout: WireRollout, run: str, method_name: str, label: LabelIdentity
+        self, item: Item, rollout: WireRollout, run: str, method_name: str, label: LabelIdentity, visit: Visit
     ) -> Verdict:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
         method = usable_method(method_name)
         request = f"{self._name}.{next(self._numbers)}"
 
-        async def place(revised: Revised) -> tuple[Arrival, Placed] | Refused:
+        async def place(revised: Revised) -> Placed | Refused:
             coming = _arrival(item, rollout, label, Rules.of(method.name, revised.settings), revised, request)
-            placed = await self._store.place(run, coming, revised)
-            return placed if isinstance(placed, Refused) else (coming, placed)
+            # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
+            visit.places[request] = run, coming
+            return await self._store.place(run, coming, revised)
 
-        coming, placed = await self._book.retrying(run, place)
-        answered = False
-        try:
-            with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
-                if placed.record is not None:
-                    watch.put_if_empty(placed.record)
-                record = await settled_cohort(watch, {placed.ballot})
-            answered = True
-        finally:
-            # Also when the client has gone: its place is then free for it to come again.
-            self._leave(run, coming.question, Leaving(coming.digest, coming.request, answered))
+        placed = await self._book.retrying(run, place)
+        with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
+            if placed.record is not None:
+                watch.put_if_empty(placed.record)
+            record = await settled_cohort(watch, {placed.ballot})
         return Verdict.of(Seat(qualified(run, placed.cohort), record, record.ids_B.index(placed.ballot)))
 
     def _leave(self, run: str, question: str, leaving: Leaving) -> None:
@@ -227,7 +238,14 @@ class Holder:
 
     async def _note(self, run: str, question: str) -> None:
         await asyncio.sleep(0)
-        await self._store.leave(run, question, self._ending.pop((run, question)))
+        leaving = self._ending.pop((run, question))
+        while True:
+            try:
+                return await self._store.leave(run, question, leaving)
+            except StoreUnavailableError:
+                if self._room.draining:
+                    raise  # the store will see that this process is gone
+                await asyncio.sleep(0.05)
 
     def _left(self, leaving: asyncio.Task[None]) -> None:
         self._leaving.discard(leaving)
@@ -251,6 +269,7 @@ def _arrival(
         head=packed(head),
         row=row,
         request=request,
+        stepped=label.step is not None,
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from reward_service.api.asgi import App, ClientGoneError, Departure, Receive, Scope, Send, header, read_body, send_json
 from reward_service.api.auth import Keyring
-from reward_service.api.compat import Holder, Item, Verdict, items_of
+from reward_service.api.compat import Holder, Item, Verdict, Visit, items_of
 from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm, read_slowly
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.scoring import Pending, Scorer
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 Wire = TypeVar("Wire", bound=msgspec.Struct)
 Result = TypeVar("Result")
 Handler = Callable[[Scope, Receive, Send], Awaitable[int]]
+Answerer = Callable[[list[Verdict]], dict[str, Any]]
 TICKET_PREFIX = "/v1/rewards/"
 MAX_KEY_CHARS = 1024
 OTHER = "other"
@@ -91,17 +92,13 @@ class HotRoutes:
     async def _get_reward(self, scope: Scope, receive: Receive, send: Send) -> int:
         body = await read_body(scope, receive, self._settings.max_body_bytes)
         items = items_of(_decoded(self._openrlhf_request, OpenRLHFForm, body))
-        verdicts = await self._held("/get_reward", items, scope, receive)
-        await send_json(send, 200, self._encode(_openrlhf_answer(verdicts)))
-        return 200
+        return await self._held("/get_reward", items, scope, receive, send, _openrlhf_answer)
 
     async def _remote_rm(self, scope: Scope, receive: Receive, send: Send) -> int:
         body = await read_body(scope, receive, self._settings.max_body_bytes)
         request = _decoded(self._remote_rm_request, RemoteRMForm, body)
         item = Item(_text(request.prompt), request.response, _text(request.label))
-        (verdict,) = await self._held("/v1/remote_rm", [item], scope, receive)
-        await send_json(send, 200, self._encode({"reward": verdict.reward} | _logs(verdict)))
-        return 200
+        return await self._held("/v1/remote_rm", [item], scope, receive, send, _remote_rm_answer)
 
     async def _request(self, scope: Scope, receive: Receive) -> RewardRequest:
         body = await read_body(scope, receive, self._settings.max_body_bytes)
@@ -126,7 +123,23 @@ class HotRoutes:
         except DrainingError:
             return Progress(pending.ticket, 0, pending.count)
 
-    async def _held(self, route: str, items: list[Item], scope: Scope, receive: Receive) -> list[Verdict]:
+    async def _held(
+        self, route: str, items: list[Item], scope: Scope, receive: Receive, send: Send, answer: Answerer
+    ) -> int:
+        visit = Visit()
+        answered = False
+        try:
+            verdicts = await self._verdicts(route, items, scope, receive, visit)
+            await send_json(send, 200, self._encode(answer(verdicts)))
+            answered = True
+            return 200
+        finally:
+            # Only now: a process that is killed before has not answered, and whoever comes again finds the place.
+            self._holder.end(visit, answered=answered)
+
+    async def _verdicts(
+        self, route: str, items: list[Item], scope: Scope, receive: Receive, visit: Visit
+    ) -> list[Verdict]:
         if len(items) > self._settings.max_rollouts:
             raise Problem(
                 413, "too-many", f"{len(items)} rollouts in a request: at most {self._settings.max_rollouts}."
@@ -134,7 +147,7 @@ class HotRoutes:
         self._metrics.accepted(route, len(items))
         run = _run_of(scope)
         try:
-            holding = self._within(receive, self._holder.verdicts(items, run))
+            holding = self._within(receive, self._holder.verdicts(items, run, visit))
             if self._settings.max_hold_s is None:
                 return await holding
             async with asyncio.timeout(self._settings.max_hold_s):
@@ -231,6 +244,11 @@ def _openrlhf_answer(verdicts: list[Verdict]) -> dict[str, Any]:
         "scores": rewards,
         "extra_logs": {name: [each[name] for each in logs] for name in names},
     }
+
+
+def _remote_rm_answer(verdicts: list[Verdict]) -> dict[str, Any]:
+    (verdict,) = verdicts
+    return {"reward": verdict.reward} | _logs(verdict)
 
 
 def _logs(verdict: Verdict) -> dict[str, float]:

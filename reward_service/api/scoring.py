@@ -149,8 +149,9 @@ class Scorer:
             if data is not None:
                 part = unpack_ticket(data)
                 return Pending(run, name, len(part.places_N), part)
-            if await self._store.batch(run, name) is not None:
-                return Pending(run, name, 0)
+            kept = await self._store.batch(run, name)
+            if kept is not None:
+                return Pending(run, name, kept.count)
         raise Problem(404, "unknown-ticket", "this ticket was never given, or its rewards are kept no longer.")
 
     async def _accept_batch(self, request: RewardRequest, method: Method, idempotency_key: str | None) -> Pending:
@@ -159,7 +160,7 @@ class Scorer:
             payload = packed(job)
             fingerprint = digest(payload)
             name = digest(payload, revised.revision, size=12) if idempotency_key is None else _keyed(idempotency_key)
-            answer = await self._store.submit(request.run, name, fingerprint, payload, revised)
+            answer = await self._store.submit(request.run, name, fingerprint, payload, revised, len(request.rollouts))
             if isinstance(answer, Batch) and answer.fingerprint != fingerprint:
                 raise Problem(
                     409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."

@@ -84,6 +84,7 @@ class Arrival(msgspec.Struct, frozen=True):
     head: bytes
     row: Row
     request: str
+    stepped: bool = False
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -92,18 +93,20 @@ class Leaving(msgspec.Struct, frozen=True):
     digest: str
     request: str
     answered: bool
+    stepped: bool = False
 
     def words(self) -> tuple[str, str, str]:
         """As the script reads it."""
-        return self.digest, self.request, "answered" if self.answered else "abandoned"
+        return self.digest, self.request, "answered" if self.answered and not self.stepped else "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A self-contained batch as it is kept: settled when `record` is there."""
+    """A self-contained batch as it is kept: settled when `record` is there; `count` rollouts while it is not."""
 
     fingerprint: str
     record: bytes | None
+    count: int = 0
 
 
 HEARTBEAT_S = 3.0
@@ -127,7 +130,9 @@ class CohortStore:
         self._leave = Script("leave")
         self._watch = Script("watch")
 
-    async def submit(self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised) -> Batch | Refused:
+    async def submit(
+        self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised, count: int = 0
+    ) -> Batch | Refused:
         """Remembers a self-contained batch as pending and queues it, unless it is known already."""
         keys = RunKeys(run)
         answer = await self._submit(
@@ -140,10 +145,11 @@ class CohortStore:
             self._limits.jobs,
             self._ttl_ms(),
             self._channel,
+            count,
         )
         match answer[0]:
             case b"new":
-                return Batch(fingerprint, None)
+                return Batch(fingerprint, None, count)
             case b"known":
                 return parse_batch(answer[1])
             case _:
@@ -245,8 +251,9 @@ class CohortStore:
 
 
 def parse_batch(data: bytes) -> Batch:
-    """A batch as it is kept: 'P' or 'S', the fingerprint, and the record of a settled one."""
-    return Batch(data[1:33].decode(), data[33:] if data[:1] == b"S" else None)
+    """A batch as it is kept: 'P' with its fingerprint and count, or 'S' with its fingerprint and record."""
+    fingerprint, rest = data[1:33].decode(), data[33:]
+    return Batch(fingerprint, rest) if data[:1] == b"S" else Batch(fingerprint, None, int(rest or 0))
 
 
 def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:

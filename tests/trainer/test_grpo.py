@@ -1,64 +1,72 @@
-"""Advantages and the policy step."""
+"""The laws of advantages: what a group's rewards are worth depends on that group alone."""
+
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch", reason="the trainer's tests need torch: pip install 'co-rewarding[local]'")
+torch = pytest.importorskip("torch", reason="the laptop trainer needs torch: pip install 'co-rewarding[local]'")
+pytest.importorskip("transformers", reason="the laptop trainer needs transformers: pip install 'co-rewarding[local]'")
 
 from co_rewarding_trainer.grpo import group_advantages, policy_loss  # noqa: E402
-from co_rewarding_trainer.policy import load_policy, response_logprobs, sample  # noqa: E402
-from co_rewarding_trainer.task import draw_problems  # noqa: E402
-from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
+from co_rewarding_trainer.policy import Rollouts  # noqa: E402
 
-rewards = st.sampled_from([0.0, 1.0])
+G = 8
+Group = list[float | None]
+rewarded = st.lists(st.sampled_from([0.0, 1.0]), min_size=G, max_size=G)
+abstained: Group = [None] * G
+batches = st.lists(st.one_of(rewarded, st.just(abstained)), min_size=1, max_size=6)
 
 
-@given(st.integers(2, 8), st.data())
-def test_groups_are_normalised_by_themselves(size: int, data: st.DataObject) -> None:
-    groups = [data.draw(st.lists(rewards, min_size=size, max_size=size)) for _ in range(3)]
-    advantages = group_advantages([reward for group in groups for reward in group], size).view(3, size)
-    for group, own in zip(groups, advantages, strict=True):
-        assert torch.equal(own, group_advantages(group, size))
-        assert abs(own.sum().item()) < 1e-4
-        if len(set(group)) == 1:
-            assert not own.any()
+def advantages(groups: list[Group]) -> list[list[float]]:
+    return group_advantages([reward for group in groups for reward in group], G).view(-1, G).tolist()
+
+
+@given(batches)
+def test_advantages_of_a_group_have_mean_zero_and_deviation_one_or_are_all_zero(groups: list[Group]) -> None:
+    for group, values in zip(groups, advantages(groups), strict=True):
+        if None in group or len(set(group)) == 1:
+            assert values == [0.0] * G
         else:
-            assert abs(own.square().mean().item() - 1) < 1e-3
-            assert all((value > 0) == (reward == 1.0) for value, reward in zip(own.tolist(), group, strict=True))
+            assert sum(values) == pytest.approx(0, abs=1e-4)
+            assert math.hypot(*values) == pytest.approx(math.sqrt(G), rel=1e-3)
 
 
-def test_a_group_that_abstained_teaches_nothing() -> None:
-    advantages = group_advantages([None, None, 1.0, 0.0], 2)
-    assert advantages[:2].tolist() == [0.0, 0.0]
-    assert advantages[2] > 0 > advantages[3]
+@given(batches, rewarded)
+def test_a_group_does_not_see_the_other_view(groups: list[Group], other_view: Group) -> None:
+    assert advantages([*groups, other_view])[: len(groups)] == advantages(groups)
 
 
-def test_sampled_logprobs_are_the_policys_own() -> None:
-    policy = load_policy(SHIPPED)
-    prompts = [problem.prompt("original") for problem in draw_problems(4, "logprobs")]
-    rollouts = sample(policy, prompts, 3, 1.0, torch.Generator().manual_seed(0))
-    again = response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1], 1.0)
-    torch.testing.assert_close(again * rollouts.mask_BT, rollouts.logprobs_BT * rollouts.mask_BT, atol=1e-4, rtol=1e-4)
-    assert len(rollouts.texts) == 12
+@given(rewarded)
+def test_a_higher_reward_is_a_higher_advantage(group: list[float]) -> None:
+    [values] = advantages([group])
+    for reward, value in zip(group, values, strict=True):
+        assert value * (reward - 0.5) >= 0
 
 
-def test_the_first_step_follows_the_advantages() -> None:
-    policy = load_policy(SHIPPED)
-    prompts = [problem.prompt("original") for problem in draw_problems(2, "loss")]
-    rollouts = sample(policy, prompts, 2, 1.0, torch.Generator().manual_seed(0))
-    logprobs = rollouts.logprobs_BT.clone().requires_grad_()
-    policy_loss(logprobs, rollouts, torch.tensor([1.0, -1.0, 0.0, 0.0])).backward()
-    assert logprobs.grad is not None
-    spoken = rollouts.mask_BT.bool()
-    assert (logprobs.grad[0][spoken[0]] < 0).all()
-    assert (logprobs.grad[1][spoken[1]] > 0).all()
-    assert not logprobs.grad[2:].any()
-    assert not logprobs.grad[~spoken].any()
+def test_half_a_group_is_not_a_group() -> None:
+    with pytest.raises(RuntimeError):
+        group_advantages([1.0] * (G + 1), G)
 
 
-def test_the_same_seed_samples_the_same() -> None:
-    policy = load_policy(SHIPPED)
-    prompts = [problem.prompt("paraphrase") for problem in draw_problems(4, "seed")]
-    texts = [sample(policy, prompts, 2, 1.0, torch.Generator().manual_seed(seed)).texts for seed in (0, 0, 1)]
-    assert texts[0] == texts[1] != texts[2]
+def test_padding_and_abstained_groups_have_no_gradient() -> None:
+    logprobs_BT = torch.full((2 * G, 3), -1.0, requires_grad=True)
+    mask_BT = torch.ones(2 * G, 3)
+    mask_BT[:, 2] = 0.0
+    rollouts = Rollouts(torch.zeros(2 * G, 5), torch.full((2 * G, 3), -1.0), mask_BT, ("",) * 2 * G, 1.0)
+    rewards_B = [1.0, *[0.0] * (G - 1), *abstained]
+    policy_loss(logprobs_BT, rollouts, group_advantages(rewards_B, G)).backward()
+    assert logprobs_BT.grad is not None
+    assert (logprobs_BT.grad[:G, :2] != 0).all()
+    assert (logprobs_BT.grad[:G, 2] == 0).all()
+    assert (logprobs_BT.grad[G:] == 0).all()
+
+
+def test_the_loss_makes_what_was_rewarded_more_likely() -> None:
+    logprobs_BT = torch.full((G, 2), -1.0, requires_grad=True)
+    rollouts = Rollouts(torch.zeros(G, 5), torch.full((G, 2), -1.0), torch.ones(G, 2), ("",) * G, 1.0)
+    policy_loss(logprobs_BT, rollouts, group_advantages([1.0, *[0.0] * (G - 1)], G)).backward()
+    assert logprobs_BT.grad is not None
+    assert (logprobs_BT.grad[0] < 0).all()  # the loss falls as these become more likely
+    assert (logprobs_BT.grad[1:] > 0).all()

@@ -1,9 +1,7 @@
-"""The tiny task: both views have the same answer, and what is held out is never trained on."""
+"""What the tiny task promises: one answer for both views, chains that are worked out right, nothing held out leaks."""
 
-import re
-from itertools import pairwise
+import random
 
-import pytest
 from co_rewarding_trainer.task import (
     OPERATORS,
     VIEWS,
@@ -11,65 +9,67 @@ from co_rewarding_trainer.task import (
     Problem,
     advance,
     boxed_answer,
+    draw_problem,
     draw_problems,
     running_states,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
-digits = st.integers(0, 9)
+problems = st.integers().map(lambda seed: draw_problem(random.Random(seed)))
 
 
-@given(st.lists(digits, min_size=2, max_size=8), st.data())
-def test_a_chain_keeps_the_last_digit(operands: list[int], data: st.DataObject) -> None:
-    operators = tuple(data.draw(st.sampled_from(OPERATORS)) for _ in operands[1:])
-    states = list(running_states(tuple(operands), operators))
-    assert len(states) == len(operands)
-    for (before, after), operator, operand in zip(pairwise(states), operators, operands[1:], strict=True):
-        assert after == eval(f"{before} {operator} {operand}") % 10 == advance(before, operator, operand)
-
-
-@given(st.integers(0, 10**6))
-def test_both_views_tell_the_same_chain_in_other_words(seed: int) -> None:
-    (problem,) = draw_problems(1, str(seed))
-    told = [problem.prompt(view) for view in VIEWS]
-    assert told[0] != told[1]
-    assert len({len(prompt.split()) for prompt in told}) == 1
-    assert _read(told[0]) == _read(told[1]) == (problem.operands, problem.operators)
-
-
-def _read(prompt: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    opening, *words, equals = prompt.split()
-    assert equals == "="
+def read_back(prompt: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Operands and operators, from nothing but the words."""
+    opening, *words, _ = prompt.split()
     wording = next(each for each in WORDINGS if each.opening == opening)
     operands = tuple(wording.digits.index(word) for word in words[::2])
     return operands, tuple(OPERATORS[wording.operators.index(word)] for word in words[1::2])
 
 
-def test_what_is_held_out_is_never_drawn_for_training() -> None:
-    trained = {problem.key for problem in draw_problems(2000, "training")}
-    held_out = {problem.key for problem in draw_problems(400, "evaluation", held_out=True)}
-    assert not trained & held_out
-    assert draw_problems(5, "training") == draw_problems(5, "training")
-    assert draw_problems(5, "training") != draw_problems(5, "another")
+@given(problems)
+def test_both_views_tell_the_same_chain_in_different_words(problem: Problem) -> None:
+    original, paraphrase = (problem.prompt(view) for view in VIEWS)
+    assert read_back(original) == read_back(paraphrase) == (problem.operands, problem.operators)
+    assert original.split()[0] != paraphrase.split()[0]
+    assert len(original.split()) == len(paraphrase.split())
+
+
+@given(problems)
+def test_the_answer_is_the_last_digit_of_the_chain_worked_exactly(problem: Problem) -> None:
+    exact = problem.operands[0]
+    for operator, operand in zip(problem.operators, problem.operands[1:], strict=True):
+        exact = {"+": exact.__add__, "-": exact.__sub__, "*": exact.__mul__}[operator](operand)
+    assert problem.answer == str(exact % 10)
 
 
 def test_a_chain_by_hand() -> None:
-    problem = Problem((8, 5, 2), ("*", "+"), (WORDINGS[1], WORDINGS[0]))
-    assert problem.prompt("original") == "start eight times five plus two ="
-    assert problem.prompt("paraphrase") == "compute 8 * 5 + 2 ="
-    assert problem.answer == "2"
+    assert list(running_states((8, 5, 2, 3), ("*", "+", "-"))) == [8, 0, 2, 9]
+    assert advance(2, "-", 3) == 9
 
 
-@pytest.mark.parametrize(
-    ("text", "answer"), [("8 0 2 \\boxed{2}", "2"), ("8 0 2 \\boxed{2", None), ("8 0 2", None), ("\\boxed{}", None)]
-)
-def test_an_answer_needs_its_end(text: str, answer: str | None) -> None:
-    assert boxed_answer(text) == answer
+def test_training_and_held_out_problems_are_disjoint() -> None:
+    training = {problem.key for problem in draw_problems(4000, "training")}
+    held_out = {problem.key for problem in draw_problems(400, "evaluation", held_out=True)}
+    assert len(held_out) == 400
+    assert not training & held_out
 
 
-def test_misreadings_differ_between_the_wordings() -> None:
-    misread = [set(wording.misread.items()) for wording in WORDINGS]
-    assert all(misread)
-    assert not misread[0] & misread[1] | misread[1] & misread[2] | misread[0] & misread[2]
-    assert all(re.fullmatch(r"\S+", word) for wording in WORDINGS for word in (*wording.digits, *wording.operators))
+def test_held_out_does_not_depend_on_the_wording() -> None:
+    for problem in draw_problems(50, "evaluation", held_out=True):
+        assert Problem(problem.operands, problem.operators, (WORDINGS[2], WORDINGS[0])).held_out
+
+
+def test_the_same_seed_draws_the_same_problems() -> None:
+    assert draw_problems(20, "a") == draw_problems(20, "a") != draw_problems(20, "b")
+
+
+def test_each_wording_misreads_digits_of_its_own() -> None:
+    misread = [digit for wording in WORDINGS for digit in wording.misread]
+    assert len(misread) == len(set(misread))
+
+
+def test_only_a_complete_box_holds_an_answer() -> None:
+    assert boxed_answer("8 0 \\boxed{0} 2 \\boxed{2}") == "2"
+    assert boxed_answer("8 0 2 \\boxed{2") is None
+    assert boxed_answer("8 0 2") is None

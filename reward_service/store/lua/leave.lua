@@ -1,5 +1,6 @@
 -- Requests without identity end: answered (a place is gone) or abandoned (it is free for its request to come again).
--- KEYS places   ARGV text digest, request, "answered" or "abandoned" of each
+-- KEYS places   ARGV text digest, request, "answered" or "abandoned" of each; to a question with steps a text that comes
+-- again belongs to the same rollout, so its place stays free after the answer too.
 for k = 1, #ARGV, 3 do
   local field = 'p:' .. ARGV[k]
   local packed = redis.call('HGET', KEYS[1], field)

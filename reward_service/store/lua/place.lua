@@ -11,6 +11,13 @@ local function cohort_of(round) return question .. '-' .. round end
 local function hash_of(round) return prefix .. 'c:' .. cohort_of(round) end
 local function record_of(round) return prefix .. 'r:' .. cohort_of(round) end
 
+-- A settled cohort gives its rewards again to a rollout that comes again at once. Later the same text is another rollout
+-- (the next epoch's), even where nobody could note that the first was answered.
+local COME_AGAIN_MS = 60000
+local function lately(round)
+  return redis.call('PTTL', record_of(round)) > ttl_ms - patience_ms - COME_AGAIN_MS
+end
+
 -- Whether the replica behind a channel lives: yes, no, or nil while it cannot be told. One that is killed loses its
 -- subscription at once; but so does one whose connection broke, or whose Redis has just restarted, and these come back.
 local function lives(owner)
@@ -36,6 +43,7 @@ for _, place in ipairs(#own > 0 and own or waiting) do
   local key = hash_of(place.round)
   local there = redis.call('EXISTS', key) == 1
   local record = redis.call('GET', record_of(place.round))
+  if record and not lately(place.round) then there, record = false, false end
   local whole = record or (there and tonumber(redis.call('HGET', key, 'c:' .. view) or '0')
     >= tonumber(redis.call('HGET', key, 'n:' .. view) or '0'))
   local free = #own > 0 or place.abandoned or whole

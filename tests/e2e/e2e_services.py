@@ -1,0 +1,151 @@
+"""Real services for these tests: every process of them, over a folder that is gone afterwards."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import redis
+from e2e_rule import Rollout
+
+from reward_service.serving.supervisor import Supervisor
+from reward_service.settings import Settings
+from reward_service.store.keys import RunKeys, qualified
+
+LOOK_S = 0.01
+Found = TypeVar("Found")
+
+
+class Service:
+    """A service under its supervisor, and a look behind its back: what is really in the store."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.redis = redis.Redis.from_url(supervisor.redis_url)
+
+    @property
+    def url(self) -> str:
+        return self.supervisor.url
+
+    def make_run(self, run: str, **settings: Any) -> None:
+        httpx.put(f"{self.url}/v1/runs/{run}", json=settings, timeout=30.0).raise_for_status()
+
+    def state(self, run: str) -> dict[str, int]:
+        """What the run has come to, by its own account."""
+        return httpx.get(f"{self.url}/v1/runs/{run}", timeout=30.0).raise_for_status().json()["state"]
+
+    def stats(self, run: str) -> dict[str, int]:
+        """The same as the store counts it: how often a cohort was settled, and how often one abstained."""
+        kept: dict[bytes, bytes] = self.redis.hgetall(RunKeys(run).stats)  # type: ignore[assignment]
+        return {name.decode(): int(count) for name, count in kept.items()}
+
+    def waiting(self, run: str) -> int:
+        """Ballots of cohorts that are not settled."""
+        keys = list(self.redis.scan_iter(f"{RunKeys(run).prefix}c:*", count=1000))
+        with self.redis.pipeline(transaction=False) as together:
+            for key in keys:
+                together.hget(key, "k")
+            return sum(int(size) for size in together.execute() if size is not None)
+
+    def cohorts(self, run: str, more: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Every cohort of the run that ballots joined one by one, and `more`, as GET /v1/cohorts explains them."""
+        prefix = RunKeys(run).prefix
+        names: set[str] = set(more)
+        for kind in ("c:", "r:"):
+            keys = self.redis.scan_iter(f"{prefix}{kind}*", count=1000)
+            names |= {qualified(run, key.decode().removeprefix(prefix + kind)) for key in keys}
+        with httpx.Client(base_url=self.url, timeout=30.0) as client:
+            return [client.get(f"/v1/cohorts/{name}").raise_for_status().json() for name in names]
+
+    def taken(self, route: str = "/get_reward") -> float:
+        """Rollouts that this service's API processes have taken by a route, whatever became of them since."""
+        text = httpx.get(f"{self.url}/metrics", timeout=30.0).raise_for_status().text
+        wanted = f'co_rewarding_rollouts_total{{route="{route}"}} '
+        return sum(float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted))
+
+
+def assert_one_vote_each(service: Service, run: str, rollouts: Sequence[Rollout], batches: Sequence[str] = ()) -> None:
+    """The run's cohorts hold each rollout once, and each was settled once; nothing else was ever opened.
+
+    `batches` names the cohorts of self-contained batches, which cannot be listed.
+    """
+    cohorts = service.cohorts(run, batches)
+    cast = Counter(
+        (cohort["question_id"], ballot["view"], ballot["answer"]) for cohort in cohorts for ballot in cohort["ballots"]
+    )
+    sent = Counter((rollout.question_id, rollout.view, rollout.answer) for rollout in rollouts)
+    assert cast - sent == Counter(), "votes that nobody cast, or twice"
+    assert sent - cast == Counter(), "votes that were lost"
+    assert all(ballot["counted"] for cohort in cohorts for ballot in cohort["ballots"]), "a vote that did not count"
+    asked = {rollout.question_id for rollout in rollouts}
+    assert sorted(cohort["question_id"] for cohort in cohorts) == sorted(asked), "a cohort was split"
+    assert {cohort["state"] for cohort in cohorts} == {"settled"}
+    stats = service.stats(run)
+    assert stats.get("settled") == len(asked), "a cohort was not settled exactly once"
+    assert not stats.get("abstained")
+
+
+def kill(pid: int) -> None:
+    """The way no process can prepare for."""
+    os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    """A process that hangs, while the context lasts."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def service(**settings: Any) -> Iterator[Service]:
+    """A service on a free port that is ready; without `redis_url` it has a server of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))  # a socket's path may have no more than 100 bytes
+    fixed = {"host": "127.0.0.1", "port": 0, "redis_url": None, "data_dir": folder / "data", "log_level": "ERROR"}
+    supervisor = Supervisor(Settings(**(fixed | settings)))
+    watcher = threading.Thread(target=supervisor.watch, name="supervisor")
+    try:
+        supervisor.start()
+        watcher.start()
+        supervisor.wait_ready()
+        made = Service(supervisor)
+        yield made
+        made.redis.close()
+    finally:
+        supervisor.stop_watching()
+        if watcher.ident is not None:
+            watcher.join()
+        supervisor.stop()
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def two_replicas() -> Iterator[tuple[Service, Service]]:
+    """Two services that share one store: each has its own port, the first has the server and the worker."""
+    with service(workers=1) as first, service(workers=0, redis_url=first.supervisor.redis_url) as second:
+        yield first, second
+
+
+async def until(what: str, look: Callable[[], Found], within_s: float = 30.0) -> Found:
+    """Looks until there is something to see.
+
+    Raises:
+        AssertionError: there was nothing within the time; it says what was seen last.
+    """
+    deadline_s = time.monotonic() + within_s
+    while not (found := look()):
+        assert time.monotonic() < deadline_s, f"{what}: not within {within_s:g} s (seen: {found!r})"
+        await asyncio.sleep(LOOK_S)
+    return found
