@@ -5,9 +5,9 @@ import itertools
 from collections.abc import Sequence
 from uuid import uuid4
 
-import msgspec
 import structlog
 
+from reward_service.api.formats import Item, Verdict, label_identity
 from reward_service.api.intake import (
     digest,
     letters,
@@ -21,7 +21,7 @@ from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
 from reward_service.api.scoring import Pending, RunBook, Scorer, settled_batch, settled_cohort
 from reward_service.api.waiting import WaitingRoom
-from reward_service.api.wire import LabelIdentity, OpenRLHFRequest, RewardRequest, WireRollout
+from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.methods import RewardSource, method_named
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.errors import StoreUnavailableError
@@ -33,80 +33,6 @@ log = structlog.get_logger(__name__)
 
 VOTE_BY_PROMPT = "majority-voting"
 COMPARE_WITH_LABEL = "ground-truth"
-
-
-class Item(msgspec.Struct, frozen=True):
-    """One rollout of a compatibility call: its prompt, its response, and a label of one of the three kinds."""
-
-    prompt: str
-    response: str
-    label: str
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What a rollout came to on the compatibility routes, where an abstention is 0 for its whole group alike."""
-
-    reward: float
-    abstained: float
-    vote_share: float
-    label_matches_truth: float | None
-
-    @classmethod
-    def of(cls, seat: Seat) -> "Verdict":
-        """From its seat in a settled cohort."""
-        label = seat.label()
-        matches = None if label is None or label.matches_truth is None else float(label.matches_truth)
-        share = label.share if label is not None else None
-        return cls(seat.reward or 0.0, float(seat.reward is None), share or 0.0, matches)
-
-
-def items_of(request: OpenRLHFRequest) -> list[Item]:
-    """The rollouts of an OpenRLHF request; the response is what follows the prompt in the query.
-
-    Raises:
-        Problem: 409 where the lists have different lengths.
-    """
-    queries = _as_list(request.query)
-    prompts = _as_list(request.prompts) or [None] * len(queries)
-    labels = _as_list(request.labels) or [None] * len(queries)
-    if not len(queries) == len(prompts) == len(labels):
-        raise Problem(
-            409,
-            "uneven",
-            f"query, prompts and labels hold {len(queries)}, {len(prompts)} and {len(labels)} entries: send one each.",
-        )
-    return [
-        Item(prompt or "", (query or "").removeprefix(prompt or ""), label or "")
-        for query, prompt, label in zip(queries, prompts, labels, strict=True)
-    ]
-
-
-def label_identity(label: str) -> LabelIdentity | None:
-    """The identity in a label; None for a ground truth or an empty one.
-
-    Raises:
-        Problem: 422 for a JSON object that names a question and is wrong in another field.
-    """
-    if not label.lstrip().startswith("{"):
-        return None
-    try:
-        return msgspec.json.decode(label, type=LabelIdentity)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return _identity_or_truth(label)
-
-
-def _identity_or_truth(label: str) -> LabelIdentity | None:
-    """What begins like an identity and is none: a set as a ground truth, or a mistake."""
-    try:
-        content = msgspec.json.decode(label)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return None
-    if not isinstance(content, dict) or "question_id" not in content:
-        return None
-    try:
-        return msgspec.convert(content, LabelIdentity)
-    except msgspec.ValidationError as cause:
-        raise Problem(422, "invalid-label", f"the label names a cohort, but {cause}; see docs/openrlhf.md.") from cause
 
 
 class Visit:
@@ -271,9 +197,3 @@ def _arrival(
         request=request,
         stepped=label.step is not None,
     )
-
-
-def _as_list(value: Sequence[str | None] | str | None) -> list[str | None]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)

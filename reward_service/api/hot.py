@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from reward_service.api.asgi import App, ClientGoneError, Departure, Receive, Scope, Send, header, read_body, send_json
 from reward_service.api.auth import Keyring
-from reward_service.api.compat import Holder, Item, Verdict, Visit, items_of
+from reward_service.api.compat import Holder, Visit
+from reward_service.api.formats import Item, Verdict, item_of, items_of, openrlhf_answer, remote_rm_answer
 from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm, read_slowly
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.scoring import Pending, Scorer
@@ -92,13 +93,12 @@ class HotRoutes:
     async def _get_reward(self, scope: Scope, receive: Receive, send: Send) -> int:
         body = await read_body(scope, receive, self._settings.max_body_bytes)
         items = items_of(_decoded(self._openrlhf_request, OpenRLHFForm, body))
-        return await self._held("/get_reward", items, scope, receive, send, _openrlhf_answer)
+        return await self._held("/get_reward", items, scope, receive, send, openrlhf_answer)
 
     async def _remote_rm(self, scope: Scope, receive: Receive, send: Send) -> int:
         body = await read_body(scope, receive, self._settings.max_body_bytes)
         request = _decoded(self._remote_rm_request, RemoteRMForm, body)
-        item = Item(_text(request.prompt), request.response, _text(request.label))
-        return await self._held("/v1/remote_rm", [item], scope, receive, send, _remote_rm_answer)
+        return await self._held("/v1/remote_rm", [item_of(request)], scope, receive, send, remote_rm_answer)
 
     async def _request(self, scope: Scope, receive: Receive) -> RewardRequest:
         body = await read_body(scope, receive, self._settings.max_body_bytes)
@@ -231,39 +231,6 @@ def _decoded(wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: byte
         return wire.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.convert(read_slowly(form, body).model_dump(), wire.type)
-
-
-def _openrlhf_answer(verdicts: list[Verdict]) -> dict[str, Any]:
-    rewards = [verdict.reward for verdict in verdicts]
-    logs = [_logs(verdict) for verdict in verdicts]
-    names = [name for name in (logs[0] if logs else {}) if all(name in each for each in logs)]
-    if len(verdicts) == 1:
-        return {"rewards": rewards[0], "scores": rewards[0], "extra_logs": logs[0]}
-    return {
-        "rewards": rewards,
-        "scores": rewards,
-        "extra_logs": {name: [each[name] for each in logs] for name in names},
-    }
-
-
-def _remote_rm_answer(verdicts: list[Verdict]) -> dict[str, Any]:
-    (verdict,) = verdicts
-    return {"reward": verdict.reward} | _logs(verdict)
-
-
-def _logs(verdict: Verdict) -> dict[str, float]:
-    logs = {"vote_share": verdict.vote_share, "abstained": verdict.abstained}
-    if verdict.label_matches_truth is not None:
-        logs["label_matches_truth"] = verdict.label_matches_truth
-    return logs
-
-
-def _text(raw: msgspec.Raw) -> str:
-    """A field that may be text, an object or anything else: text as it is, nothing as empty, the rest as its JSON."""
-    value = msgspec.json.decode(raw)
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _query(scope: Scope, name: str) -> str | None:

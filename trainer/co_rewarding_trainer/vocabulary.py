@@ -11,16 +11,15 @@ BOX = "\\boxed{"
 # The brace that closes the box is the end token: a response that never ends holds no complete box and casts no vote.
 END = "}"
 
-
-TOLD = [word for wording in WORDINGS for word in (wording.opening, *wording.operators, *wording.digits)]
+TOLD = tuple(word for wording in WORDINGS for word in (wording.opening, *wording.operators, *wording.digits))
 # Every token of the task, in the order of their ids; a word that two wordings share is one token.
-WORDS = tuple(dict.fromkeys([PAD, UNKNOWN, END, BOX, "=", *TOLD]))
+WORDS = tuple(dict.fromkeys((PAD, UNKNOWN, END, BOX, "=", *TOLD)))
 PAD_ID = WORDS.index(PAD)
 END_ID = WORDS.index(END)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer whose decoding is the text again: `0 2 \\boxed{2}`, with no spaces inside the box."""
+    """A tokenizer whose decoding is the text again: `8 0 2 \\boxed{2}`, with no spaces inside the box."""
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(r"\\boxed\{|\}"), "isolated"), pre_tokenizers.WhitespaceSplit()]
