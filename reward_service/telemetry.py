@@ -1,5 +1,6 @@
 """What can be watched: structured logs, and the metrics that Prometheus reads."""
 
+import asyncio
 import logging
 import os
 import sys
@@ -11,12 +12,17 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
 
 
+FLUSH_S = 0.25
+
+
 class Metrics:
     """The counters of one process; where several share a PROMETHEUS_MULTIPROC_DIR, any of them shows the sum."""
 
     def __init__(self) -> None:
         """Fresh counters in a registry of their own."""
         self._registry = CollectorRegistry()
+        self._counts: dict[tuple[Any, ...], int] = {}
+        self._timed = False
         self._children: dict[tuple[Any, ...], Any] = {}
         self.requests = Counter(
             "co_rewarding_requests", "Requests answered, by route and status.", ["route", "status"],
@@ -45,12 +51,27 @@ class Metrics:
 
     def accepted(self, route: str, count: int) -> None:
         """Rollouts came in."""
-        self._bound(self.rollouts, route).inc(count)
+        self._count(self.rollouts, count, route)
 
     def answered(self, route: str, status: int, took_s: float) -> None:
         """A request was answered."""
-        self._bound(self.requests, route, str(status)).inc()
+        self._count(self.requests, 1, route, str(status))
         self._bound(self.latency, route).observe(took_s)
+
+    def flush(self) -> None:
+        """Writes the counts of the last moment where other processes see them."""
+        self._timed = False
+        counts, self._counts = self._counts, {}
+        for (metric, *labels), count in counts.items():
+            self._bound(metric, *labels).inc(count)
+
+    def _count(self, metric: Counter, count: int, *labels: str) -> None:
+        """Counts in memory for a moment: a file that processes share costs more than the rest of a short request."""
+        key = (metric, *labels)
+        self._counts[key] = self._counts.get(key, 0) + count
+        if not self._timed:
+            self._timed = True
+            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
 
     def _bound(self, metric: Any, *labels: str) -> Any:  # noqa: ANN401
         """A metric with its labels: prometheus_client's own look-up costs as much as the count."""
@@ -62,6 +83,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """What Prometheus reads: this process, or all that share the folder."""
+        self.flush()
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         together = CollectorRegistry()

@@ -26,11 +26,7 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 
 
 class Departure:
-    """Cancels the task that made it when its client goes away.
-
-    It begins to look only after a moment: most answers come sooner, and a task for each of them would cost as much as
-    the rest of their way.
-    """
+    """Cancels the task that made it when its client goes away, once it is asked to look."""
 
     def __init__(self, receive: Receive) -> None:
         """In the task to be cancelled."""
@@ -39,23 +35,59 @@ class Departure:
         self.worker = worker
         self.seen = False
         self._receive = receive
-        self._watching: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._watch)
+        self._looking: asyncio.Task[None] | None = None
+
+    def look(self) -> None:
+        """Looks from now on."""
+        self._looking = asyncio.create_task(_disconnected(self._receive))
+        self._looking.add_done_callback(self._left)
 
     def forget(self) -> None:
         """The work is done, or given up."""
-        self._timer.cancel()
-        if self._watching is not None:
-            self._watching.remove_done_callback(self._left)
-            self._watching.cancel()
-
-    def _watch(self) -> None:
-        self._watching = asyncio.create_task(_disconnected(self._receive))
-        self._watching.add_done_callback(self._left)
+        if self._looking is not None:
+            self._looking.remove_done_callback(self._left)
+            self._looking.cancel()
 
     def _left(self, _: asyncio.Task[None]) -> None:
         self.seen = True
         self.worker.cancel()
+
+
+class Departures:
+    """Looks for clients that go away, of those requests that take longer than a moment.
+
+    Most answers come sooner, and a task and a timer for each of them would cost as much as the rest of their way: so
+    one timer asks all those that were there the last time too.
+    """
+
+    def __init__(self) -> None:
+        """Nobody is there yet."""
+        self._fresh: set[Departure] = set()
+        self._there_before: set[Departure] = set()
+        self._timed = False
+
+    def expect(self, receive: Receive) -> Departure:
+        """For the request whose task this is."""
+        departure = Departure(receive)
+        self._fresh.add(departure)
+        if not self._timed:
+            self._timed = True
+            asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._pass_round)
+        return departure
+
+    def forget(self, departure: Departure) -> None:
+        """The request is done."""
+        self._fresh.discard(departure)
+        self._there_before.discard(departure)
+        departure.forget()
+
+    def _pass_round(self) -> None:
+        for departure in self._there_before:
+            departure.look()
+        self._there_before, self._fresh = self._fresh, set()
+        self._timed = bool(self._there_before)
+        if self._timed:
+            asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._pass_round)
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from uuid import uuid4
 
 import structlog
@@ -22,7 +23,7 @@ from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
 from reward_service.api.scoring import Pending, RunBook, Scorer, settled_batch, settled_cohort
 from reward_service.api.waiting import WaitingRoom
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
-from reward_service.domain.methods import RewardSource, method_named
+from reward_service.domain.methods import Method, RewardSource
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.errors import StoreUnavailableError
 from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Leaving, Placed, Refused, Revised
@@ -31,6 +32,7 @@ from reward_service.store.records import CohortHead, Rules, packed
 
 log = structlog.get_logger(__name__)
 
+KEPT_QUESTIONS = 4096
 VOTE_BY_PROMPT = "majority-voting"
 COMPARE_WITH_LABEL = "ground-truth"
 
@@ -55,6 +57,7 @@ class Holder:
         self._room = room
         self._book = book
         self._max_text_chars = max_text_chars
+        self._question_of = lru_cache(KEPT_QUESTIONS)(_question_of)  # the rollouts of a group come together
         self._leaving: set[asyncio.Task[None]] = set()
         self._name, self._numbers = uuid4().hex, itertools.count()
         self._ending: dict[tuple[str, str], list[Leaving]] = {}
@@ -139,7 +142,7 @@ class Holder:
         request = f"{self._name}.{next(self._numbers)}"
 
         async def place(revised: Revised) -> Placed | Refused:
-            coming = _arrival(item, rollout, label, Rules.of(method.name, revised.settings), revised, request)
+            coming = _arrival(item, rollout, label, method, revised, request, self._question_of)
             # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
             visit.places[request] = run, coming
             return await self._store.place(run, coming, revised)
@@ -179,20 +182,32 @@ class Holder:
             log.warning("the end of a request could not be noted", error=str(leaving.exception()))
 
 
+def _question_of(head: CohortHead, views: str) -> tuple[str, bytes]:
+    """How a question is named where rollouts come without identity, and its cohorts' head as it is kept."""
+    step = "" if head.step is None else str(head.step)
+    return digest(step, head.question_id, views, head.rules.method, str(head.attempt), size=10), packed(head)
+
+
 def _arrival(
-    item: Item, rollout: WireRollout, label: LabelIdentity, rules: Rules, revised: Revised, request: str
+    item: Item,
+    rollout: WireRollout,
+    label: LabelIdentity,
+    method: Method,
+    revised: Revised,
+    request: str,
+    question_of: Callable[[CohortHead, str], tuple[str, bytes]],
 ) -> Arrival:
-    views = letters(views_of(method_named(rules.method), rollout.view))
+    views = letters(views_of(method, rollout.view))
     row = row_of(rollout)
-    head = CohortHead(label.question_id, label.step, label.attempt, rules)
-    step = "" if label.step is None else str(label.step)
+    rules = Rules.of(method.name, revised.settings)
+    question, head = question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)
     return Arrival(
-        question=digest(step, label.question_id, views, rules.method, str(label.attempt), size=10),
+        question=question,
         digest=digest(VIEW_LETTERS[row.view], item.prompt, item.response, size=12),
         view=row.view,
         views=views,
         group_size=label.n or revised.settings.group_size,
-        head=packed(head),
+        head=head,
         row=row,
         request=request,
         stepped=label.step is not None,

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from pydantic import BaseModel
 
-from reward_service.api.asgi import App, ClientGoneError, Departure, Receive, Scope, Send, header, read_body, send_json
+from reward_service.api.asgi import App, ClientGoneError, Departures, Receive, Scope, Send, header, read_body, send_json
 from reward_service.api.auth import Keyring
 from reward_service.api.compat import Holder, Visit
 from reward_service.api.formats import Item, Verdict, item_of, items_of, openrlhf_answer, remote_rm_answer
@@ -45,6 +45,7 @@ class HotRoutes:
         self._holder = holder
         self._settings = settings
         self._metrics = metrics
+        self._departures = Departures()
         self._encode = msgspec.json.Encoder().encode
         self._reward_request = msgspec.json.Decoder(RewardRequest)
         self._openrlhf_request = msgspec.json.Decoder(OpenRLHFRequest)
@@ -163,7 +164,7 @@ class HotRoutes:
         Raises:
             ClientGoneError: the client closed its connection.
         """
-        departure = Departure(receive)
+        departure = self._departures.expect(receive)
         try:
             return await work
         except asyncio.CancelledError:
@@ -172,7 +173,7 @@ class HotRoutes:
             departure.worker.uncancel()
             raise ClientGoneError from None
         finally:
-            departure.forget()
+            self._departures.forget(departure)
 
     async def _answer(self, send: Send, answer: RewardAnswer | Progress) -> int:
         status = 200 if isinstance(answer, RewardAnswer) else 202
@@ -234,7 +235,9 @@ def _decoded(wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: byte
 
 
 def _query(scope: Scope, name: str) -> str | None:
-    values = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True).get(name)
+    if not scope.get("query_string"):
+        return None
+    values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get(name)
     return values[-1] if values else None
 
 

@@ -40,10 +40,6 @@ class Seat:
         index = self.record.classes_B[self.index]
         return None if index < 0 else self.record.classes[index]
 
-    def label(self) -> Label | None:
-        """The label of its view, if one was elected."""
-        return next((row.label(self.record.classes) for row in self.record.labels if row.view == self.view), None)
-
 
 def seats_of_batch(name: str, record: BatchRecord) -> list[Seat]:
     """The rollouts of a self-contained batch in the order of the request."""

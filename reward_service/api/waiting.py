@@ -1,9 +1,9 @@
 """Where requests wait for what they need to be settled: woken by a message, and looking for themselves all the same."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
 
 import structlog
 
@@ -27,8 +27,9 @@ class DrainingError(Exception):
 class Watch:
     """What one or more requests wait for: the latest that was stored under a name."""
 
-    def __init__(self, kind: str, name: str) -> None:
-        """Nothing has come yet."""
+    def __init__(self, kind: str, name: str, forget: Callable[["Watch"], None]) -> None:
+        """Nothing has come yet; `forget` is told when nobody waits any more."""
+        self._forget = forget
         self.kind = kind
         self.name = name
         self.data: bytes | None = None
@@ -37,6 +38,17 @@ class Watch:
         self.look_s = FIRST_LOOK_S
         self.look_at_s = time.monotonic() + FIRST_LOOK_S
         self._changed: set[asyncio.Future[None]] = set()
+
+    def __enter__(self) -> Self:
+        """One more waits."""
+        self.watchers += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """One less."""
+        self.watchers -= 1
+        if not self.watchers:
+            self._forget(self)
 
     def put(self, data: bytes) -> None:
         """Something was stored under the name: everyone looks."""
@@ -83,9 +95,8 @@ class WaitingRoom:
         self._recent: dict[str, bytes] = {}
         self._draining = False
 
-    @contextlib.contextmanager
-    def watch(self, kind: str, name: str) -> Iterator[Watch]:
-        """A watch on a qualified name, shared with everyone who waits for it.
+    def watch(self, kind: str, name: str) -> Watch:
+        """A watch on a qualified name, to be entered; shared with everyone who waits for it.
 
         Raises:
             DrainingError: the process is stopping.
@@ -94,15 +105,12 @@ class WaitingRoom:
             raise DrainingError
         watch = self._watches.get(name)
         if watch is None:
-            watch = self._watches[name] = Watch(kind, name)
+            watch = self._watches[name] = Watch(kind, name, self._forget)
             watch.data = self._recent.pop(name, None)
-        watch.watchers += 1
-        try:
-            yield watch
-        finally:
-            watch.watchers -= 1
-            if not watch.watchers:
-                self._watches.pop(name, None)
+        return watch
+
+    def _forget(self, watch: Watch) -> None:
+        self._watches.pop(watch.name, None)
 
     def wake(self, message: bytes) -> None:
         """A message from a worker: a qualified name, a line feed, and what was stored."""
