@@ -70,7 +70,7 @@ def test_the_same_seed_samples_the_same(policy: Policy) -> None:
 
 def test_the_shipped_checkpoint_is_small_and_half_right(policy: Policy) -> None:
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 1_000_000
-    assert evaluate(policy, LaptopConfig()) == pytest.approx(0.45, abs=0.05)
+    assert evaluate(policy, LaptopConfig()) == pytest.approx(0.55, abs=0.05)
 
 
 def test_any_hugging_face_code_loads_the_shipped_checkpoint(policy: Policy) -> None:

@@ -10,6 +10,7 @@ import torch
 from co_rewarding_client import RewardClient, RunSettings
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers.utils import logging as transformers_logging
 
 from co_rewarding_trainer.laptop import Evaluation, LaptopConfig, StepReport, train
 from co_rewarding_trainer.policy import load_policy
@@ -38,10 +39,11 @@ def run_demo(
     console = Console()
     config = replace(LaptopConfig(), steps=steps, seed=seed)
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
+    transformers_logging.disable_progress_bar()  # a bar for 20 tensors would stand across ours
     out_dir.mkdir(parents=True, exist_ok=True)
     columns = (
-        TextColumn("{task.description:<22}"),
-        BarColumn(),
+        TextColumn("{task.description:<15}"),
+        BarColumn(bar_width=12),
         TextColumn("{task.fields[shown]}"),
         TimeRemainingColumn(),
     )
@@ -67,8 +69,8 @@ def _train_with(
     bar = progress.add_task(method, total=config.steps, shown="")
 
     def show(report: StepReport, latest: Evaluation) -> None:
-        labels = "" if report.label_accuracy is None else f", labels right {report.label_accuracy:.2f}"
-        shown = f"accuracy {latest.accuracy:.2f}, reward {report.reward:.2f}{labels}"
+        labels = "" if report.label_accuracy is None else f" labels {report.label_accuracy:.2f}"
+        shown = f"accuracy {latest.accuracy:.2f} reward {report.reward:.2f}{labels}"
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()

@@ -75,10 +75,10 @@ class DemoReport:
 
     def table(self) -> Table:
         """The demo in one look."""
-        table = Table(title="Accuracy on held-out problems; reward and label accuracy in training")
-        table.add_column("method")
-        for name in ("start", "peak", "end", "reward at end", "label accuracy at end", "seconds"):
-            table.add_column(name, justify="right")
+        table = Table(title="Accuracy (held out) at start, peak and end; reward and right labels at end")
+        table.add_column("method", no_wrap=True)
+        for name in ("start", "peak", "end", "reward", "labels", "seconds"):
+            table.add_column(name, justify="right", no_wrap=True)
         for each in self.methods:
             shares = (each.start, each.peak, each.end, each.reward_at_end, each.label_accuracy_at_end)
             table.add_row(each.method, *(f"{share:.2f}" for share in shares), f"{each.took_s:.0f}")
