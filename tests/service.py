@@ -15,8 +15,8 @@ from reward_service.settings import Settings
 
 
 @contextlib.contextmanager
-def running(**settings: Any) -> Iterator[Supervisor]:
-    """A service with these settings over a folder of its own, ready; its processes are kept alive meanwhile."""
+def running(*, ready: bool = True, **settings: Any) -> Iterator[Supervisor]:
+    """A service with these settings over a folder of its own; its processes are kept alive meanwhile."""
     # Not pytest's folder: the path of a Unix socket is short.
     folder = Path(tempfile.mkdtemp(prefix="cr-"))
     supervisor = Supervisor(Settings(**{"data_dir": folder, "port": 0, "log_level": "ERROR"} | settings))
@@ -24,7 +24,8 @@ def running(**settings: Any) -> Iterator[Supervisor]:
     watcher = threading.Thread(target=supervisor.watch, daemon=True)
     watcher.start()
     try:
-        supervisor.wait_ready()
+        if ready:
+            supervisor.wait_ready()
         yield supervisor
     finally:
         supervisor.stop_watching()

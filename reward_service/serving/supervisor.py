@@ -1,5 +1,6 @@
 """Who starts the processes, starts those again that die, and stops them in the right order."""
 
+import asyncio
 import contextlib
 import http.client
 import shutil
@@ -21,6 +22,8 @@ from reward_service.processes import die_with_parent
 from reward_service.serving.environment import SOCKET_FD, environment_of
 from reward_service.settings import Settings
 from reward_service.store.embedded import EmbeddedValkey
+from reward_service.store.guard import check_store
+from reward_service.store.link import Link
 
 log = structlog.get_logger(__name__)
 
@@ -83,11 +86,14 @@ class Supervisor:
         Raises:
             SettingsError: the address cannot be bound.
             EmbeddedServerError: the embedded server did not start.
+            UnsafeStoreError: the Redis could lose accepted work, or is too old.
+            StoreUnavailableError: there is no Redis at the URL.
         """
         if api:
             self._listener = _bound(self._settings.host, self._settings.port)
         if self._embedded is not None:
             self._embedded.start()
+        asyncio.run(_check(self.redis_url, self._settings.redis_patience_s))
         self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-")
         roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
         self._children = [self._spawn(role) for role in roles]
@@ -203,6 +209,14 @@ def embedded_service(folder: Path, *, workers: int = 1) -> Iterator[str]:
         supervisor.stop_watching()
         watcher.join()
         supervisor.stop()
+
+
+async def _check(url: str, patience_s: float) -> None:
+    link = Link(url, patience_s=patience_s)
+    try:
+        await check_store(link)
+    finally:
+        await link.close()
 
 
 def _bound(host: str, port: int) -> socket.socket:
