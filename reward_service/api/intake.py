@@ -133,15 +133,9 @@ def _once_each(cohort: _Gathering) -> list[Row]:
                 "content: number the rollouts of a group, or raise attempt when a step is done again.",
             )
     return [
-        row if chosen[identity] == index else _uncounted(row)
+        row if chosen[identity] == index else row.uncounted()
         for index, (row, identity) in enumerate(zip(cohort.rows_B, identities, strict=True))
     ]
-
-
-def _uncounted(row: Row) -> Row:
-    return Row(
-        row.view, row.voter, row.rollout, row.answer, row.ground_truth, row.self_certainty, row.entropy, counted=False
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ class Row(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
     entropy: float | None = None
     counted: bool = True
 
+    def uncounted(self) -> "Row":
+        """The same ballot, to be rewarded and not to vote."""
+        return msgspec.structs.replace(self, counted=False)
+
 
 class LabelRow(msgspec.Struct, array_like=True, frozen=True):
     """A label as it is stored; `answer_class` indexes the record's classes."""

@@ -41,7 +41,7 @@ async def settle_cohort(
     if cohort.state in FINAL_STATES and earlier is not None:
         return CohortEvent.LATE, await _with_late(earlier, cohort.late, grader)
     ids_B = [*cohort.ballots, *cohort.late]
-    rows_B = [*cohort.ballots.values(), *(_uncounted(row) for row in cohort.late.values())]
+    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
     classes = await grader.classify(_answers(rows_B))
     ballots_B = [_ballot(row, classes.class_of) for row in rows_B]
     rules = cohort.head.rules
@@ -61,7 +61,9 @@ def abandon_batch(job: BatchJob) -> BatchRecord:
 def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
     """The same for a cohort."""
     ids_B = [*cohort.ballots, *cohort.late]
-    return _abandoned(cohort.head, ids_B, [*cohort.ballots.values(), *map(_uncounted, cohort.late.values())])
+    return _abandoned(
+        cohort.head, ids_B, [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
+    )
 
 
 def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[Row]) -> CohortRecord:
@@ -73,7 +75,7 @@ def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[Row]) -> CohortR
 async def _with_late(earlier: CohortRecord, late: Mapping[str, Row], grader: Grader) -> CohortRecord:
     known = set(earlier.ids_B)
     ids_B = [*earlier.ids_B, *(name for name in late if name not in known)]
-    rows_B = [*earlier.rows_B, *(_uncounted(row) for name, row in late.items() if name not in known)]
+    rows_B = [*earlier.rows_B, *(row.uncounted() for name, row in late.items() if name not in known)]
     classes = await grader.classify(_answers(rows_B))
     labels = [row.label(earlier.classes) for row in earlier.labels]
     missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
@@ -109,12 +111,6 @@ def _ballot(row: Row, class_of: Mapping[str, str]) -> Ballot:
         row.self_certainty,
         row.entropy,
         row.counted,
-    )
-
-
-def _uncounted(row: Row) -> Row:
-    return Row(
-        row.view, row.voter, row.rollout, row.answer, row.ground_truth, row.self_certainty, row.entropy, counted=False
     )
 
 

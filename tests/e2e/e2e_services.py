@@ -56,6 +56,10 @@ class Service:
                 together.hget(key, "k")
             return sum(int(size) for size in together.execute() if size is not None)
 
+    def holders(self, run: str) -> set[bytes]:
+        """The replicas that say, or said a moment ago, that they hold rollouts of the run."""
+        return set(self.redis.scan_iter(f"{RunKeys(run).prefix}alive:*", count=1000))
+
     def cohorts(self, run: str, more: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Every cohort of the run that ballots joined one by one, and `more`, as GET /v1/cohorts explains them."""
         prefix = RunKeys(run).prefix

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from e2e_proxy import proxy
 from e2e_rule import GROUP, Due_R, Rollout, co_rewarding, majority, questions
-from e2e_services import Service, assert_one_vote_each, service
+from e2e_services import Service, assert_one_vote_each, service, suspended
 
 CONNECTIONS = 8
 GROUPS = 64
@@ -142,3 +142,18 @@ def test_parts_and_batches_together(at: Service, run: str):
     client = asyncio.run(through_a_counter(at, run, 35, calls))
     assert client.got == rewards(co_rewarding([*waited, *submitted, *parted], indexed=True))
     assert at.stats(run) == {"settled": 3 * GROUPS // 2, "abstained": 0}
+
+
+def test_a_batch_says_how_far_it_is(at: Service, run: str):
+    """Its ticket is asked for while its worker hangs, and again when it has gone on."""
+    rollouts = questions(2, 36)
+    at.make_run(run, method="co-rewarding-i", **RUN)
+    body = {"run": run, "rollouts": [rollout.wire() for rollout in rollouts]}
+    (worker,) = at.supervisor.pids("worker")
+    with httpx.Client(base_url=at.url, timeout=30.0) as client:
+        with suspended(worker):
+            ticket = client.post("/v1/rollouts", json=body).raise_for_status().json()["ticket"]
+            assert client.get(f"/v1/rewards/{ticket}").json() == {"ticket": ticket, "settled": 0, "of": len(rollouts)}
+        answer = client.get(f"/v1/rewards/{ticket}", params={"wait_s": 20})
+    due = co_rewarding(rollouts, indexed=True)
+    assert answer.json()["rewards"] == [due[rollout].reward for rollout in rollouts]

@@ -132,8 +132,9 @@ def test_a_part_whose_receipt_is_lost_counts_once(near: Service, run: str, index
     assert_one_vote_each(near, run, rollouts)
 
 
-def test_a_parted_replica_keeps_the_votes_it_holds(near: Service, run: str):
-    """Nobody may take the place of a request whose replica the store has lost sight of: it is still held."""
+@pytest.mark.parametrize("parted", ["for a moment", "until it is taken for dead"])
+def test_a_parted_replica_keeps_the_votes_it_holds(near: Service, run: str, parted: str):
+    """A request whose replica the store has lost sight of is still held, whoever has been given its place meanwhile."""
     rollouts = questions(1, 13)
     twin, other = next(alike for rollout in rollouts if len(alike := like(rollout, rollouts)) == 2)
     near.make_run(run, **RUN)
@@ -142,6 +143,7 @@ def test_a_parted_replica_keeps_the_votes_it_holds(near: Service, run: str):
         client = Client(run)
         waiting = [asyncio.create_task(client.held(twin, far))]
         await until("one waits", lambda: near.waiting(run) == 1)
+        alive = near.holders(run)
         wires.parted = True
         wires.cut(1.0, random.Random(0))
         await until("the store has seen it", lambda: len(near.redis.pubsub_channels("cr:wake:*")) == 1)
@@ -149,6 +151,8 @@ def test_a_parted_replica_keeps_the_votes_it_holds(near: Service, run: str):
         waiting.append(asyncio.create_task(client.held(other, near)))
         await until("the other is taken", lambda: near.taken() == before + 1)
         await has_asked(near, run)
+        if parted == "until it is taken for dead":
+            await until("the other has a place", lambda: near.holders(run) - alive and not near.holders(run) & alive)
         wires.parted = False
         rest = [rollout for rollout in rollouts if rollout not in (twin, other)]
         waiting += [asyncio.create_task(client.held(rollout, near)) for rollout in rest]
