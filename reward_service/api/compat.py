@@ -20,7 +20,7 @@ from reward_service.api.intake import (
 )
 from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
-from reward_service.api.scoring import Pending, RunBook, Scorer, settled_batch, settled_cohort
+from reward_service.api.scoring import Pending, RunBook, Scorer, settled_batch, settled_cohort, settled_with
 from reward_service.api.waiting import WaitingRoom
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.methods import Method, RewardSource
@@ -147,12 +147,20 @@ class Holder:
             visit.places[request] = run, coming
             return await self._store.place(run, coming, revised)
 
-        placed = await self._book.retrying(run, place)
-        with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
-            if placed.record is not None:
-                watch.put_if_empty(placed.record)
-            record = await settled_cohort(watch, {placed.ballot})
-        return Verdict.of(Seat(qualified(run, placed.cohort), record, record.ids_B.index(placed.ballot)))
+        while True:
+            # Out of the store's sight for too long this process is taken for dead, and its places are given away: asked
+            # again, the store finds this request's own place, or gives it another.
+            subscriptions = self._room.subscriptions
+            placed = await self._book.retrying(run, place)
+            with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
+                if placed.record is not None:
+                    watch.put_if_empty(placed.record)
+                while (record := settled_with(watch, {placed.ballot})) is None:
+                    await watch.change()
+                    if self._room.subscriptions != subscriptions:
+                        break
+            if record is not None:
+                return Verdict.of(Seat(qualified(run, placed.cohort), record, record.ids_B.index(placed.ballot)))
 
     def _leave(self, run: str, question: str, leaving: Leaving) -> None:
         """Those of a question who leave in one tick (a cohort wakes all at once) are noted together."""

@@ -243,12 +243,17 @@ async def settled_batch(watch: Watch, known: bytes | None) -> BatchRecord:
 
 async def settled_cohort(watch: Watch, ballots: set[str]) -> CohortRecord:
     """Waits until a cohort is settled and these ballots are in it."""
-    while True:
-        if watch.data is not None:
-            record = cohort_in(watch.data, watch)
-            if ballots <= set(record.ids_B):
-                return record
+    while (record := settled_with(watch, ballots)) is None:
         await watch.change()
+    return record
+
+
+def settled_with(watch: Watch, ballots: set[str]) -> CohortRecord | None:
+    """The cohort's record, if it is settled and these ballots are in it."""
+    if watch.data is None:
+        return None
+    record = cohort_in(watch.data, watch)
+    return record if ballots <= set(record.ids_B) else None
 
 
 def cohort_in(data: bytes, watch: Watch) -> CohortRecord:

@@ -94,6 +94,8 @@ class WaitingRoom:
         # A wake may overtake the answer that tells whom it is for, so the latest that met nobody are kept for a while.
         self._recent: dict[str, bytes] = {}
         self._draining = False
+        self.subscriptions = 0
+        """How often the store has come to see this process: places held before may have been given away."""
 
     def watch(self, kind: str, name: str) -> Watch:
         """A watch on a qualified name, to be entered; shared with everyone who waits for it.
@@ -126,8 +128,10 @@ class WaitingRoom:
 
     def look_now(self) -> None:
         """Messages may have been missed: everyone is due for a look."""
+        self.subscriptions += 1
         for watch in self._watches.values():
             watch.look_at_s = 0.0
+            watch.stir(None)
 
     def runs(self) -> set[str]:
         """The runs that someone waits in."""

@@ -7,7 +7,7 @@ import structlog
 import uvicorn
 
 from reward_service.api.app import Service
-from reward_service.processes import raise_open_files_limit
+from reward_service.processes import keep_what_was_made, raise_open_files_limit
 from reward_service.serving.environment import SOCKET_FD, settings_from_environment
 
 log = structlog.get_logger(__name__)
@@ -21,6 +21,11 @@ class DrainingServer(uvicorn.Server):
         """The service is the one that the config serves."""
         super().__init__(config)
         self._service = service
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Composes the service and begins to accept."""
+        await super().startup(sockets)
+        keep_what_was_made()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops accepting, answers what is held, and ends."""

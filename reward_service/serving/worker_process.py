@@ -10,6 +10,7 @@ import uvloop
 
 from reward_service.errors import StoreUnavailableError, UnsafeStoreError
 from reward_service.grading.grader import CanonicalGrader
+from reward_service.processes import keep_what_was_made
 from reward_service.serving.environment import settings_from_environment
 from reward_service.settings import Settings
 from reward_service.store.guard import check_store
@@ -39,6 +40,7 @@ async def work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
+    keep_what_was_made()
     log.info("worker ready", worker=consumer)
     try:
         await worker.run()

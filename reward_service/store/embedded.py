@@ -17,8 +17,9 @@ START_TIMEOUT_S = 30.0
 class EmbeddedValkey:
     """A Valkey process over a folder: append-only file on, reached by a Unix socket that only its owner can open.
 
-    Every write reaches the file before it is acknowledged, so a killed server loses nothing; a machine that loses its
-    power may lose the last second (`appendfsync everysec`).
+    Every write is on the disk before it is acknowledged (`appendfsync always`; what one turn of the server's loop has
+    written shares one flush), so neither a killed server nor a machine that loses its power loses anything. The usual
+    `everysec` acknowledges before it writes whenever a flush is under way, for up to two seconds.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -88,7 +89,7 @@ class EmbeddedValkey:
             "unixsocketperm": "600",
             "port": "0",
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": "always",
             "aof-use-rdb-preamble": "yes",
             "save": "",
             "maxmemory-policy": "noeviction",

@@ -1,5 +1,6 @@
 """The workers' side of Redis: jobs from every run's stream, and the settling of cohorts and batches, once."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -40,8 +41,7 @@ class JobStore:
     async def runs(self) -> list[str]:
         """The runs in use; each has its group of consumers after this."""
         runs = [name.decode() for name in await self._link.execute("ZRANGE", RUNS, 0, -1)]
-        for run in runs:
-            await self._ensure_group(run)
+        await asyncio.gather(*map(self._ensure_group, runs))
         return runs
 
     async def read(self, runs: Sequence[str], most: int, wait_s: float) -> list[Delivery]:

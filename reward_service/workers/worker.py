@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -50,6 +49,7 @@ class Worker:
         self._metrics = metrics
         self._pace = pace or WorkerPace()
         self._stopping = asyncio.Event()
+        self._runs: list[str] = []
 
     def stop(self) -> None:
         """Finish the jobs in hand and end; those not begun stay in Redis."""
@@ -57,37 +57,44 @@ class Worker:
 
     async def run(self) -> None:
         """Works until stopped; a Redis that is away is waited for."""
-        runs: list[str] = []
-        next_beat_s = 0.0
+        beating = asyncio.create_task(self._beat_until_stopped(), name="beat")
         while not self._stopping.is_set():
             try:
-                if time.monotonic() >= next_beat_s:
-                    runs = await self._beat()
-                    next_beat_s = time.monotonic() + self._pace.beat_s
-                if runs:
-                    await self._settle_all(await self._jobs.read(runs, self._pace.jobs_at_once, self._pace.beat_s))
+                if self._runs:
+                    await self._settle_all(
+                        await self._jobs.read(self._runs, self._pace.jobs_at_once, self._pace.beat_s)
+                    )
                 else:
                     await self._idle()
             except StoreUnavailableError as error:
                 log.warning("Redis is away; waiting for it", error=str(error))
                 await self._idle()
+        await beating
         with contextlib.suppress(StoreUnavailableError):
             await self._presence.leave(self._jobs.consumer)
 
-    async def _beat(self) -> list[str]:
+    async def _beat_until_stopped(self) -> None:
+        """Beside the reading, which must not wait for it: a beat is many questions, and jobs come meanwhile."""
+        while not self._stopping.is_set():
+            with contextlib.suppress(StoreUnavailableError):
+                await self._beat()
+            await self._idle()
+
+    async def _beat(self) -> None:
         """Once in a while: which runs there are, what is overdue, and what was left by others."""
         await self._presence.say(self._jobs.consumer)
-        runs = await self._jobs.runs()
-        for run in runs:
-            closed = await self._jobs.expire(run)
-            if closed:
-                self._metrics.expired.inc(closed)
-            claimed = await self._jobs.claim(run, self._pace.claim_idle_s, self._pace.jobs_at_once)
-            if claimed:
-                self._metrics.claimed.inc(len(claimed))
-                log.info("took over jobs", run=run, jobs=len(claimed))
-                await self._settle_all(claimed)
-        return runs
+        self._runs = await self._jobs.runs()
+        await asyncio.gather(*map(self._look_after, self._runs))
+
+    async def _look_after(self, run: str) -> None:
+        closed = await self._jobs.expire(run)
+        if closed:
+            self._metrics.expired.inc(closed)
+        claimed = await self._jobs.claim(run, self._pace.claim_idle_s, self._pace.jobs_at_once)
+        if claimed:
+            self._metrics.claimed.inc(len(claimed))
+            log.info("took over jobs", run=run, jobs=len(claimed))
+            await self._settle_all(claimed)
 
     async def _idle(self) -> None:
         try:
