@@ -50,7 +50,7 @@ def kinds_of(only: Sequence[str]) -> list[Kind]:
     kinds = [
         _kind("256", Batches(QUESTIONS), connections=8, goal=1.0),
         _kind("16", Batches(1), connections=32, goal=1.0),
-        _kind(SINGLES, Singles(), connections=256, goal=0.8),
+        _kind(SINGLES, Singles(), connections=512, goal=0.8),
     ]
     return [kind for kind in kinds if kind.name in only]
 

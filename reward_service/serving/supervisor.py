@@ -28,6 +28,7 @@ from reward_service.store.link import Link
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.05
+FLUSH_S = 1.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 SETTLED_AFTER_S = 10.0
@@ -56,6 +57,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._stopping = threading.Event()
         self._metrics_folder = ""
+        self._flush_at_s = 0.0
 
     @property
     def url(self) -> str:
@@ -123,6 +125,9 @@ class Supervisor:
             with contextlib.suppress(CoRewardingError):
                 self._embedded.start()
         now_s = time.monotonic()
+        if self._embedded is not None and now_s >= self._flush_at_s:
+            self._embedded.flush()
+            self._flush_at_s = now_s + FLUSH_S
         for index, child in enumerate(self._children):
             if child.process.poll() is None:
                 continue
