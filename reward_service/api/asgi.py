@@ -36,19 +36,35 @@ class Departure:
         self.seen = False
         self._receive = receive
         self._looking: asyncio.Task[None] | None = None
+        self._forgotten = False
 
     def look(self) -> None:
         """Looks from now on."""
         self._looking = asyncio.create_task(_disconnected(self._receive))
         self._looking.add_done_callback(self._left)
 
+    def left(self) -> bool:
+        """Whether its client has gone by now: an answer to it would be dropped without a word."""
+        if self._looking is not None:
+            return self._looking.done()
+        asking = self._receive().__await__()
+        try:
+            next(asking)  # one step: a connection that is gone says so at once, another one waits
+        except StopIteration as said:
+            return said.value["type"] == "http.disconnect"
+        asking.close()
+        return False
+
     def forget(self) -> None:
         """The work is done, or given up."""
+        self._forgotten = True
         if self._looking is not None:
-            self._looking.remove_done_callback(self._left)
             self._looking.cancel()
 
     def _left(self, _: asyncio.Task[None]) -> None:
+        # Its client may leave as the work ends, and this call have been on its way already.
+        if self._forgotten:
+            return
         self.seen = True
         self.worker.cancel()
 

@@ -166,7 +166,10 @@ class HotRoutes:
         """
         departure = self._departures.expect(receive)
         try:
-            return await work
+            result = await work
+            if departure.left():
+                raise ClientGoneError
+            return result
         except asyncio.CancelledError:
             if not departure.seen:
                 raise
