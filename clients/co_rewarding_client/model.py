@@ -114,6 +114,9 @@ class RunSettings:
     `group_size` is the number of rollouts a view gets from the policy, `teacher_group_size` from the teacher.
     The teacher's averaging weight goes from `alpha_start` to `alpha_end` over `total_steps`. A cohort that is
     not complete after `cohort_deadline_s` seconds is settled with what is there.
+
+    Answers are read in the first of `answer_formats` ("boxed", "fbox", "json", "final-answer", "hashes") that finds
+    one, and compared by `conventions` ("lenient" or "strict").
     """
 
     method: str
@@ -126,3 +129,5 @@ class RunSettings:
     min_votes: int | None = None
     min_vote_share: float | None = None
     teacher_model: str | None = None
+    answer_formats: tuple[str, ...] | None = None
+    conventions: str | None = None

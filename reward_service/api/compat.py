@@ -206,7 +206,7 @@ def _arrival(
     question_of: Callable[[CohortHead, str], tuple[str, bytes]],
 ) -> Arrival:
     views = letters(views_of(method, rollout.view))
-    row = row_of(rollout)
+    row = row_of(rollout, revised.settings)
     rules = Rules.of(method.name, revised.settings)
     question, head = question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)
     return Arrival(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from reward_service.api.problems import Problem
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.errors import UnknownMethodError
-from reward_service.domain.extraction import last_boxed
+from reward_service.domain.extraction import Extractor, extractor
 from reward_service.domain.methods import Method, method_named
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.types import View, Voter
@@ -82,6 +82,7 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
     cohorts: dict[tuple[str, tuple[View, ...]], _Gathering] = {}
     seats: dict[tuple[str, View, Voter], int] = {}
     views = {view: views_of(method, view) for view in View}
+    answer_of = extractor(settings.answer_formats)
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         key = (question_id, views[rollout.view])
@@ -91,7 +92,7 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
         group = (question_id, rollout.view, rollout.voter)
         seat = seats.get(group, 0)
         seats[group] = seat + 1
-        cohort.rows_B.append(_row(rollout, seat if rollout.rollout is None else rollout.rollout))
+        cohort.rows_B.append(_row(rollout, seat if rollout.rollout is None else rollout.rollout, answer_of))
         cohort.positions_B.append(position)
         cohort.attempts_B.append(rollout.attempt)
     rules = Rules.of(method.name, settings)
@@ -157,6 +158,7 @@ def part_of(
         Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher.
     """
     rules = Rules.of(method.name, settings)
+    answer_of = extractor(settings.answer_formats)
     heads: dict[str, tuple[bytes, str]] = {}
     ballots: dict[str, list[tuple[int, str, Row]]] = {}
     seen: dict[tuple[str, str], Row] = {}
@@ -169,7 +171,7 @@ def part_of(
         name = identified_cohort(head, views)
         view = _VIEW_INDEX[rollout.view]
         ballot = _ballot_id(view, rollout.rollout, f"{request_id}.{position}")
-        row = _row(rollout, rollout.rollout)
+        row = _row(rollout, rollout.rollout, answer_of)
         places_N.append((name, ballot))
         earlier = seen.setdefault((name, ballot), row)
         if earlier != row:
@@ -204,9 +206,9 @@ def rollout_of_label(label: LabelIdentity, response: str) -> WireRollout:
     )
 
 
-def row_of(rollout: WireRollout) -> Row:
-    """A rollout as it is stored."""
-    return _row(rollout, rollout.rollout)
+def row_of(rollout: WireRollout, settings: RunSettings) -> Row:
+    """A rollout of a run with these settings as it is stored."""
+    return _row(rollout, rollout.rollout, extractor(settings.answer_formats))
 
 
 def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
@@ -215,7 +217,7 @@ def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
             413,
             "text-too-long",
             f"rollouts[{position}] holds a text of more than {max_text_chars} characters: cut it (the answer is "
-            "read from its last box), or raise CO_REWARDING_MAX_TEXT_CHARS.",
+            "looked for from its end), or raise CO_REWARDING_MAX_TEXT_CHARS.",
         )
     if rollout.question_id is not None:
         return rollout.question_id
@@ -245,13 +247,13 @@ def _ballot_id(view: int, rollout: int | None, otherwise: str) -> str:
     return f"{letter}{otherwise}" if rollout is None else f"{letter}{rollout}"
 
 
-def _row(rollout: WireRollout, index: int | None) -> Row:
+def _row(rollout: WireRollout, index: int | None, answer_of: Extractor) -> Row:
     statistics = rollout.statistics
     return Row(
         _VIEW_INDEX[rollout.view],
         _VOTER_INDEX[rollout.voter],
         index,
-        last_boxed(rollout.response),
+        answer_of(rollout.response),
         rollout.ground_truth,
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,

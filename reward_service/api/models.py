@@ -6,6 +6,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from reward_service.api.problems import Problem
 from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat
 from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import DEFAULT_RUN, MAX_DEADLINE_S, MAX_GROUP_SIZE, RUN_NAME_PATTERN
 from reward_service.domain.types import Abstention, View, Voter
@@ -25,7 +27,9 @@ MethodName = Annotated[
     str, Field(json_schema_extra={"enum": [name for name, row in METHODS.items() if not row.needs_teacher]})
 ]
 """Methods are checked against the table; documented are those that this release carries out."""
+FormatName = Annotated[AnswerFormat, Field(strict=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+NO_ANSWER = f"null where none of the run's answer_formats finds an answer of 1 to {MAX_ANSWER_CHARS} characters."
 MAX_LISTED = 20
 
 
@@ -95,7 +99,7 @@ class RewardDocument(BaseModel):
     method: str
     rewards: list[float | None]
     abstentions: list[Abstention | None]
-    answers: list[str | None]
+    answers: list[str | None] = Field(description=NO_ANSWER)
     labels: list[LabelDocument]
     metrics: dict[str, float]
 
@@ -167,6 +171,17 @@ class RunForm(Form):
     min_votes: GroupSize = 1
     min_vote_share: float = Field(0.0, ge=0, le=1)
     teacher_model: str | None = Field(None, max_length=MAX_ID_CHARS)
+    answer_formats: tuple[FormatName, ...] = Field(
+        (AnswerFormat.BOXED,),
+        strict=False,  # JSON has lists only
+        min_length=1,
+        json_schema_extra={"uniqueItems": True},
+        description="The notations that answers are read in; the first that finds one decides.",
+        examples=[["boxed", "final-answer"]],
+    )
+    conventions: Conventions = Field(
+        Conventions.LENIENT, strict=False, description="How generously answers are compared: docs/answers.md."
+    )
 
 
 class RunDocument(RunForm):
@@ -190,7 +205,7 @@ class BallotDocument(BaseModel):
     view: View
     voter: Voter
     rollout: int | None
-    answer: str | None
+    answer: str | None = Field(description=NO_ANSWER)
     answer_class: str | None
     counted: bool = Field(description="False for a ballot that came late or was replaced: rewarded, not voted.")
     reward: float | None = None

@@ -1,10 +1,13 @@
 """A run: one training run's method, sizes and patience. Everything the service keeps is kept apart by run."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.ema import alpha
 from reward_service.domain.errors import InvalidRunError
+from reward_service.domain.extraction import AnswerFormat
 from reward_service.domain.methods import method_named
 
 DEFAULT_RUN = "default"
@@ -25,6 +28,8 @@ class RunSettings:
         teacher_group_size: G̃, the teacher's rollouts for each view; None means G.
         cohort_deadline_s: how long a cohort waits for its last ballot, in seconds, from its first.
         min_votes, min_vote_share: what a label needs to be elected; less abstains.
+        answer_formats: the notations that answers are read in, each an AnswerFormat; the first that finds one decides.
+        conventions: how generously answers are compared, one of Conventions.
 
     Raises:
         UnknownMethodError, InvalidScheduleError, InvalidRunError: a setting is out of its bounds.
@@ -40,6 +45,8 @@ class RunSettings:
     min_votes: int = 1
     min_vote_share: float = 0.0
     teacher_model: str | None = None
+    answer_formats: tuple[str, ...] = (AnswerFormat.BOXED.value,)
+    conventions: str = Conventions.LENIENT.value
 
     def __post_init__(self) -> None:
         """Refuses settings that no run could have."""
@@ -51,6 +58,8 @@ class RunSettings:
         _within("cohort_deadline_s", self.cohort_deadline_s, 0.001, MAX_DEADLINE_S)
         _within("min_votes", self.min_votes, 1, MAX_GROUP_SIZE)
         _within("min_vote_share", self.min_vote_share, 0.0, 1.0)
+        _check_formats(self.answer_formats)
+        _one_of("conventions", self.conventions, tuple(Conventions))
 
 
 def check_run_name(name: str) -> str:
@@ -69,3 +78,18 @@ def check_run_name(name: str) -> str:
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise InvalidRunError(f"{name} is {value}: it must lie between {low} and {high}")
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InvalidRunError(f"{name} holds {value!r}: choose from {', '.join(allowed)}")
+
+
+def _check_formats(formats: Sequence[str]) -> None:
+    allowed = tuple(AnswerFormat)
+    if not formats:
+        raise InvalidRunError(f"answer_formats is empty, so no answer could be read: choose from {', '.join(allowed)}")
+    for position, name in enumerate(formats):
+        _one_of(f"answer_formats[{position}]", name, allowed)
+    if len(set(formats)) < len(formats):
+        raise InvalidRunError("answer_formats names a format twice: name each once, the one that decides first")

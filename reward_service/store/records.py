@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import CohortState
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import ElectionRules
@@ -53,16 +54,17 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Rules(msgspec.Struct, array_like=True, frozen=True):
-    """What decides a cohort besides its ballots."""
+    """What decides a cohort besides its ballots. Rules kept by an earlier release end before `conventions`."""
 
     method: str
     min_votes: int
     min_vote_share: float
+    conventions: str = Conventions.LENIENT.value
 
     @classmethod
     def of(cls, method: str, settings: RunSettings) -> "Rules":
         """A run's rules under a method."""
-        return cls(method, settings.min_votes, settings.min_vote_share)
+        return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions)
 
     @property
     def election(self) -> ElectionRules:

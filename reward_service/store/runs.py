@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from typing import Any
 
 import msgspec
 
@@ -36,7 +37,7 @@ class RunStore:
         """A run's settings, for use: workers learn that it has work. None for a run that was not made."""
         revision, text = await self._touch(self._link, [RunKeys(run).settings], round(RUN_RETENTION_S * 1000))
         if text:
-            settings = RunSettings(**msgspec.json.decode(text))
+            settings = _settings(text)
         elif run == DEFAULT_RUN:
             settings = RunSettings()
         else:
@@ -64,3 +65,14 @@ class RunStore:
         await self._link.execute("ZADD", RUNS, now_s, run)
         await self._link.execute("ZREMRANGEBYSCORE", RUNS, "-inf", now_s - RUN_RETENTION_S)
         await self._link.execute("EXPIRE", RUNS, round(RUN_RETENTION_S))
+
+
+def _settings(text: bytes) -> RunSettings:
+    """Settings as they were put. What they do not name, for they are older than it, has its default.
+
+    A name that this release does not know is an error: a replica that is older than a run would reward it otherwise.
+    """
+    stored: dict[str, Any] = msgspec.json.decode(text)
+    if "answer_formats" in stored:
+        stored["answer_formats"] = tuple(stored["answer_formats"])  # JSON has lists only
+    return RunSettings(**stored)

@@ -182,3 +182,7 @@ def test_a_runs_settings_are_sent_without_what_is_left_to_the_service():
     assert json.loads(request.body or b"") == {
         "method": "co-rewarding-ii", "group_size": 8, "total_steps": 300, "cohort_deadline_s": 60.0
     }  # fmt: skip
+    chosen = RunSettings("majority-voting", 8, answer_formats=("json", "boxed"), conventions="strict")
+    assert json.loads(run_request("math", chosen).body or b"") == {
+        "method": "majority-voting", "group_size": 8, "answer_formats": ["json", "boxed"], "conventions": "strict"
+    }  # fmt: skip

@@ -1,0 +1,7 @@
+"""The answer of a response, in the notations that models write it in. Linear in the text, and never an evaluation."""
+
+from reward_service.domain.extraction.boxes import last_boxed
+from reward_service.domain.extraction.content import MAX_ANSWER_CHARS
+from reward_service.domain.extraction.formats import AnswerFormat, Extractor, extractor
+
+__all__ = ["MAX_ANSWER_CHARS", "AnswerFormat", "Extractor", "extractor", "last_boxed"]

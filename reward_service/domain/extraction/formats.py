@@ -1,0 +1,53 @@
+"""The notations that a run may read answers in, as a table, and how several are read in order."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+from reward_service.domain.extraction.boxes import last_boxed, last_framed
+from reward_service.domain.extraction.hashes import last_hashed
+from reward_service.domain.extraction.json_fields import last_json_field
+from reward_service.domain.extraction.sentences import last_said
+
+Extractor = Callable[[str], str | None]
+r"""From a response to its answer, stripped and of 1 to MAX_ANSWER_CHARS characters, or None where it holds none."""
+
+
+class AnswerFormat(StrEnum):
+    """A notation for answers. docs/answers.md shows what each one reads."""
+
+    BOXED = "boxed"
+    FBOX = "fbox"
+    JSON = "json"
+    FINAL_ANSWER = "final-answer"
+    HASHES = "hashes"
+
+
+_EXTRACTORS: Mapping[AnswerFormat, Extractor] = {
+    AnswerFormat.BOXED: last_boxed,
+    AnswerFormat.FBOX: last_framed,
+    AnswerFormat.JSON: last_json_field,
+    AnswerFormat.FINAL_ANSWER: last_said,
+    AnswerFormat.HASHES: last_hashed,
+}
+
+
+def extractor(formats: Sequence[str]) -> Extractor:
+    """How a run reads answers: the first of `formats` in which a response holds one decides.
+
+    A single format is its own function, so that the default costs what it always has.
+
+    Raises:
+        ValueError: a name is that of no AnswerFormat. RunSettings has refused it before.
+    """
+    readers = tuple(_EXTRACTORS[AnswerFormat(name)] for name in formats)
+    if len(readers) == 1:
+        return readers[0]
+
+    def first_found(response: str) -> str | None:
+        for read in readers:
+            answer = read(response)
+            if answer is not None:
+                return answer
+        return None
+
+    return first_found

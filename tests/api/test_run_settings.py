@@ -1,0 +1,105 @@
+"""A run's answer formats and conventions, from PUT /v1/runs/{run} to the answers that are read."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.service import assert_problem
+
+FORMATS = ["boxed", "fbox", "json", "final-answer", "hashes"]
+TEXTS = ['{"answer": "4"} #### 9', "so\n#### 4", "\\boxed{4}"]
+"""Read as json and hashes: 4, 4 and nothing; as the paper reads them: nothing, nothing and 4."""
+
+
+def made(client: httpx.Client, **settings: Any) -> str:
+    name = f"run-{uuid4().hex[:8]}"
+    answer = client.put(f"/v1/runs/{name}", json={"method": "majority-voting", "group_size": 3} | settings)
+    assert answer.status_code == 200, answer.text
+    return name
+
+
+def rollouts() -> list[dict[str, Any]]:
+    return [{"question_id": "q", "rollout": n, "response": text} for n, text in enumerate(TEXTS)]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_answers_are_read_in_the_runs_formats(client: httpx.Client, complete: bool) -> None:
+    run = made(client, answer_formats=["json", "hashes"])
+    body = {"run": run, "step": 1, "complete": complete, "rollouts": rollouts()}
+    answer = client.post("/v1/rewards", json=body).json()
+    assert answer["answers"] == ["4", "4", None]
+    assert answer["rewards"] == [1.0, 1.0, 0.0]
+    assert answer["metrics"]["answered"] == 2 / 3
+    default = client.post("/v1/rewards", json=body | {"run": made(client)}).json()
+    assert default["answers"] == [None, None, "4"]
+
+
+def test_the_other_wire_formats_read_the_same(client: httpx.Client) -> None:
+    run = made(client, answer_formats=["json", "hashes"])
+
+    def openrlhf(text: str) -> float:
+        label = json.dumps({"question_id": "q", "n": 3, "run": run})
+        body = {"query": ["Q" + text], "prompts": ["Q"], "labels": [label]}
+        return client.post("/get_reward", json=body).json()["rewards"]
+
+    def slime(text: str) -> float:
+        label = {"question_id": "p", "n": 3, "run": run}
+        return client.post("/v1/remote_rm", json={"prompt": "Q", "response": text, "label": label}).json()["reward"]
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(openrlhf, TEXTS)) == [1.0, 1.0, 0.0]
+        assert list(threads.map(slime, TEXTS)) == [1.0, 1.0, 0.0]
+
+
+def test_the_order_of_the_formats_decides(client: httpx.Client) -> None:
+    for formats, answer in ((["json", "hashes"], "4"), (["hashes", "json"], "9")):
+        body = {"run": made(client, answer_formats=formats), "rollouts": rollouts()[:1]}
+        assert client.post("/v1/rewards", json=body).json()["answers"] == [answer]
+
+
+def test_changed_formats_hold_for_the_next_request(client: httpx.Client) -> None:
+    run = made(client)
+    body = {"run": run, "rollouts": rollouts()}
+    assert client.post("/v1/rewards", json=body).json()["answers"] == [None, None, "4"]
+    changed = {"method": "majority-voting", "group_size": 3, "answer_formats": ["hashes"]}
+    assert client.put(f"/v1/runs/{run}", json=changed).json()["revision"] == 2
+    # Another step: the same batch again is a retry, and known by its content for as long as a process keeps settings.
+    assert client.post("/v1/rewards", json=body | {"step": 2}).json()["answers"] == ["9", "4", None]
+
+
+def test_a_run_tells_its_formats_and_conventions(client: httpx.Client) -> None:
+    plain = client.get(f"/v1/runs/{made(client)}").json()
+    assert (plain["answer_formats"], plain["conventions"]) == (["boxed"], "lenient")
+    chosen = client.get(f"/v1/runs/{made(client, answer_formats=FORMATS[::-1], conventions='strict')}").json()
+    assert (chosen["answer_formats"], chosen["conventions"]) == (FORMATS[::-1], "strict")
+    schema = client.get("/openapi.json").json()["components"]["schemas"]
+    assert schema["AnswerFormat"]["enum"] == FORMATS
+    assert schema["Conventions"]["enum"] == ["lenient", "strict"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"answer_formats": ["json", "xml"]}, ["answer_formats[1]", *FORMATS]),
+        ({"answer_formats": [7]}, ["answer_formats[0]", *FORMATS]),
+        ({"answer_formats": []}, ["answer_formats"]),
+        ({"answer_formats": "boxed"}, ["answer_formats"]),
+        ({"answer_formats": ["json", "json"]}, ["answer_formats", "twice"]),
+        ({"conventions": "loose"}, ["conventions", "lenient", "strict"]),
+        ({"conventions": None}, ["conventions", "lenient", "strict"]),
+    ],
+    ids=str,
+)
+def test_a_choice_that_is_none_is_told_the_choices(
+    client: httpx.Client, wrong: dict[str, Any], words: list[str]
+) -> None:
+    assert_problem(client.put("/v1/runs/wrong", json={"method": "majority-voting"} | wrong), 422, *words)
+
+
+def test_a_request_does_not_override_its_run(client: httpx.Client) -> None:
+    for field in ({"answer_formats": ["json"]}, {"conventions": "strict"}):
+        assert_problem(client.post("/v1/rewards", json={"rollouts": rollouts()} | field), 422, *field)

@@ -1,0 +1,45 @@
+"""Settings and rules that an earlier release has kept are read by this one."""
+
+from dataclasses import asdict
+
+import msgspec
+import pytest
+
+from reward_service.domain.runs import RunSettings
+from reward_service.store.keys import RunKeys
+from reward_service.store.records import CohortHead, Rules, packed, unpack_head
+from tests.contract.conftest import World
+
+pytestmark = pytest.mark.anyio
+NEW = ("answer_formats", "conventions")
+
+
+async def test_formats_and_conventions_come_back_as_they_were_put(world: World) -> None:
+    settings = RunSettings(answer_formats=("json", "hashes"), conventions="strict")
+    await world.runs.put(world.run, settings)
+    used = await world.runs.use(world.run)
+    assert used is not None
+    assert used.settings == settings
+    assert Rules.of("majority-voting", used.settings).conventions == "strict"
+
+
+async def test_settings_without_formats_have_the_defaults(world: World) -> None:
+    kept = {name: value for name, value in asdict(RunSettings(group_size=5)).items() if name not in NEW}
+    await world.link.execute("HSET", RunKeys(world.run).settings, "settings", msgspec.json.encode(kept))
+    used = await world.runs.use(world.run)
+    assert used is not None
+    assert used.settings == RunSettings(group_size=5)
+    assert (used.settings.answer_formats, used.settings.conventions) == (("boxed",), "lenient")
+
+
+async def test_settings_of_a_later_release_are_not_guessed(world: World) -> None:
+    kept = asdict(RunSettings()) | {"not_known_yet": 1}
+    await world.link.execute("HSET", RunKeys(world.run).settings, "settings", msgspec.json.encode(kept))
+    with pytest.raises(TypeError, match="not_known_yet"):
+        await world.runs.use(world.run)
+
+
+def test_a_cohorts_head_without_conventions_is_lenient() -> None:
+    kept = msgspec.msgpack.encode(["q", 1, 0, ["co-rewarding-i", 1, 0.0]])
+    head = CohortHead("q", 1, 0, Rules("co-rewarding-i", 1, 0.0, "lenient"))
+    assert unpack_head(kept) == unpack_head(packed(head)) == head

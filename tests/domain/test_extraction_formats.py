@@ -1,0 +1,201 @@
+r"""Extraction beyond \boxed{}: what each notation reads, which of several decides, and that no text is slow."""
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat, extractor, last_boxed
+
+ADVERSARIAL = Path(__file__).parents[3] / "shared" / "data" / "equivalence" / "adversarial_dev.json.gz"
+LONGEST = "1" * MAX_ANSWER_CHARS
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (r"so \fbox{4}", "4"),
+        (r"\fbox{1}, no: \fbox{$\frac{1}{2}$}", r"$\frac{1}{2}$"),
+        (r"\fbox{4}, no: \fbox{5", "4"),
+        (r"\fbox 5", None),
+        (r"\boxed{5}", None),
+        (r"\fboxrule{5}", None),
+        (r"\fbox{" + LONGEST + "1}", None),
+    ],
+)
+def test_fbox(response: str, answer: str | None) -> None:
+    assert extractor(["fbox"])(response) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ('{"answer": "4"}', "4"),
+        ('{"answer": 4}', "4"),
+        ('{"reason": "{", "final_answer"\n:\t-1.50e+3 ,', "-1.50e+3"),
+        ('{"answer": "4"} then {"final_answer": "5"}', "5"),
+        ('{"answer": "4"} then {"answer": "5', "4"),
+        ('{"answer": "4"} then {"answer": 5', "4"),
+        ('{"answer": "4"} then {"answer": null, "answer": [5], "answer": 1/2}', "4"),
+        ('{"answer": "4"} then {"answer": " "}', None),
+        ('{"answer": "the \\"answer\\": 5"}', 'the "answer": 5'),
+        (r'{"answer": "\\frac{1}{2}"}', r"\frac{1}{2}"),
+        (r'{"answer": "\frac{1}{2} \times \sqrt{2} \binom{3}{\rho}"}', r"\frac{1}{2} \times \sqrt{2} \binom{3}{\rho}"),
+        (r'{"answer": "1\n\t2\f\/\b3"}', "1\n\t2\f/\b3"),
+        (r'{"answer": "\u0034 \ud83d\ude00 \ud800 \ude00 \u12"}', "4 😀 \\ud800 \\ude00 \\u12"),
+        (r'{"answer": "4\\"}', "4\\"),
+        (r'{"answer": "4\"}', None),
+        ('{"my_answer": 3, "Answer": 4, "answer" 5, answer: 6}', None),
+        (f'{{"answer": "{LONGEST}"}}', LONGEST),
+        (f'{{"answer": 2, "answer": "{LONGEST}1"}}', None),
+        (f'{{"answer": 2, "answer": {LONGEST}1}}', None),
+        ('{"answer": "' + r"\u0031" * MAX_ANSWER_CHARS + '"}', LONGEST),
+        ('{"answer": "' + r"\u0031" * (MAX_ANSWER_CHARS + 1) + '"}', None),
+    ],
+)
+def test_json(response: str, answer: str | None) -> None:
+    assert extractor(["json"])(response) == answer
+
+
+@given(st.text(max_size=50).filter(str.strip), st.booleans())
+def test_what_json_writes_is_read_again(text: str, ascii_only: bool) -> None:
+    # A control character before a letter is the exception: it is taken for LaTeX whose backslash was not doubled.
+    plain = text.translate(dict.fromkeys(map(ord, "\b\f\r\t"), " "))
+    written = json.dumps({"work": "...", "answer": plain}, ensure_ascii=ascii_only)
+    assert extractor(["json"])(f"```json\n{written}\n```") == (plain.strip() or None)
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("So the answer is 4.", "4"),
+        ("The final answer is 4\nbecause of that.", "4"),
+        ("The answer is 3.14. Next, we", "3.14"),
+        ("The answer is 0.333...", "0.333..."),
+        ("Final Answer: 42", "42"),
+        ("**Final Answer:** 42", "42"),
+        ("**Final Answer**: **42**.", "42"),
+        ("**The final answer is 42.** I hope so.", "42"),
+        ("FINAL ANSWER IS: 42", "42"),
+        ("the final\nanswer is 42", "42"),
+        ("The final answer is $42$. I hope it is correct.", "42"),
+        (r"The final answer is $(3,\frac{\pi}{2}).$ I hope it is correct.", r"(3,\frac{\pi}{2})"),
+        ("The answer is $a. b$ there.", "$a. b$ there"),
+        ("The answer is $5$ meters.", "$5$ meters"),
+        ("The answer is $x = 1$ and $y = 2$.", "$x = 1$ and $y = 2$"),
+        (r"The answer is $\$5$.", r"\$5"),
+        ("The answer is $5 each.\nThe other is $6", "$5 each"),
+        (r"The answer is \(7\).", "7"),
+        ("The final answer is:\n\n\\[\n  x = 2\n\\]\nDone.", "x = 2"),
+        ("The final answer is:\n$$\nx = 2\n$$", "x = 2"),
+        (r"The final answer is: $\boxed{42}$. I hope", "42"),
+        ("The answer is 4. Or rather, the answer is 5.", "5"),
+        ("The answer is 4. Therefore the answer is", "4"),
+        ("The answer is 4. The answer is . The answer is $$", "4"),
+        ("Lathe answer is 4", None),
+        ("The answer isolates 4", None),
+        ("An answer is 4", None),
+        ("The answer 4", None),
+        ("The answer is " + LONGEST + ".", None),
+        ("The answer is " + LONGEST[1:] + ".", LONGEST[1:]),
+    ],
+)
+def test_final_answer(response: str, answer: str | None) -> None:
+    assert extractor(["final-answer"])(response) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("5 + 5 = 10\n#### 10", "10"),
+        ("#### 10\r\n", "10"),
+        ("#### 4\n#### 5\nThat is all.", "5"),
+        ("#### 4\n####  \n", "4"),
+        ("so #### 4 #### 5", "5"),
+        ("##### 4 ####", "4"),
+        ("#### **$1,234$.**", "1,234"),
+        ("### 4", None),
+        ("####", None),
+        ("#### " + LONGEST, None),
+        ("####" + LONGEST, LONGEST),
+    ],
+)
+def test_hashes(response: str, answer: str | None) -> None:
+    assert extractor(["hashes"])(response) == answer
+
+
+def test_the_first_format_that_finds_an_answer_decides() -> None:
+    response = '#### 1\n{"answer": 2}\nThe final answer is 3.\n\\fbox{4} \\boxed{}'
+    answers = {"hashes": "1", "json": "2", "final-answer": "3", "fbox": "4", "boxed": None}
+    for first, answer in answers.items():
+        assert extractor([first])(response) == answer
+        assert extractor(["boxed", first])(response) == answer
+        assert extractor([first, *answers])(response) == (answer or "1")
+    assert extractor(list(answers))("nothing") is None
+    assert extractor(["boxed"]) is last_boxed
+    with pytest.raises(ValueError, match="boxes"):
+        extractor(["boxes"])
+
+
+# Every piece that the scanners stop at, and every code point there is: surrogates and NUL too.
+PIECES = st.sampled_from(
+    [
+        "\\boxed", "\\fbox", "{", "}", "\\", '"', '"answer"', '"final_answer":', "answer", "the answer is ", "is", ":",
+        "Final Answer: ", "$", "$$", "\\(", "\\)", "\\[", "\\]", "**", ".", " ", "\n", "####", "#", "4", "e", "\\u",
+        "d83d", "\ud800", "\udc00", "\0", ",",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(PIECES | st.characters(codec=None), max_size=40).map("".join)
+
+
+@pytest.mark.parametrize("name", AnswerFormat)
+@given(response=TEXTS)
+def test_any_text_is_read(name: AnswerFormat, response: str) -> None:
+    answer = extractor([name])(response)
+    assert answer is None or (answer == answer.strip() and 0 < len(answer) <= MAX_ANSWER_CHARS)
+    if answer is not None and name is not AnswerFormat.JSON:
+        assert answer in response
+    if answer is not None and not any("\ud800" <= char <= "\udfff" for char in response):
+        answer.encode()  # what came as UTF-8 can be answered as UTF-8
+
+
+HOSTILE = [
+    "{", "}", "\\", "\\boxed{", "\\fbox ", '"', '\\"', '"answer"', '"answer":', '"answer":"', '"answer":"\\"',
+    '"answer":1', '"answer":"" ', '"answer"   ', '"final_answer" : ', "the answer is ", "the answer     ",
+    "Final Answer: \n", "the answer is . ", "the answer is $", "the answer is $$\n", "the answer is \\[",
+    "the answer is ****\n", "nswerNSWER", "#", "#### ", "####\n", "#### #\n", " ", "\n", "$", ". ", "....", "\\ud800",
+]  # fmt: skip
+OPENINGS = ["", '"answer":"', '"answer":1', "the answer is ", "the answer is $", "the answer is \\[", "#### "]
+MILLION = 1_000_000
+SECONDS = 2.0
+"""The slowest takes 0.2 s here, the formats of a run one after the other 0.5 s; a quadratic scan takes hours."""
+
+
+@pytest.mark.parametrize("name", AnswerFormat)
+def test_time_is_linear(name: AnswerFormat) -> None:
+    read = extractor([name])
+    for piece in HOSTILE:
+        for opening in OPENINGS:
+            text = (opening + piece * (MILLION // len(piece) + 1))[:MILLION]
+            assert _seconds(read, text) < SECONDS, (opening, piece)
+
+
+@pytest.mark.skipif(not ADVERSARIAL.exists(), reason=f"the adversarial answers are not here: {ADVERSARIAL}")
+@pytest.mark.parametrize("name", AnswerFormat)
+def test_adversarial_answers_are_read_in_time(name: AnswerFormat) -> None:
+    read = extractor([name])
+    for case in json.loads(gzip.decompress(ADVERSARIAL.read_bytes())):
+        text = case["text"]
+        assert _seconds(read, text) < SECONDS, case["id"]
+        assert _seconds(read, text * (MILLION // max(1, len(text)) + 1)) < SECONDS, case["id"]
+
+
+def _seconds(read: object, text: str) -> float:
+    assert callable(read)
+    began = time.process_time()
+    read(text)
+    return time.process_time() - began
