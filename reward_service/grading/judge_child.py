@@ -1,0 +1,88 @@
+"""A judge child: answers questions one at a time in its main thread, under limits that the kernel keeps."""
+
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+
+from reward_service.grading.comparing import compare
+from reward_service.grading.judge_wire import Hello, Limits, Question, Reply, framed, receive
+from reward_service.grading.verdicts import Verdict
+
+OPEN_FILES = 32
+RECURSION = 1_500
+
+
+def warm_up() -> None:
+    """In the template: what parsers and simplifiers build at their first use is built before the fork."""
+    for a, b in (
+        (r"\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}"),
+        (r"\sin^2 x+\cos^2 x+y", "y+1"),
+        (r"\sqrt[3]{2+\sqrt{5}}+\sqrt[3]{2-\sqrt{5}}", "1"),
+        (r"\sum_{k=1}^{3} k", "6"),
+        (r"x=2,\ y=[1,2)", r"\{x+1\}, \begin{pmatrix}1&2\end{pmatrix}"),
+    ):
+        compare(a, b)
+
+
+def serve(stream: socket.socket, limits: Limits) -> None:
+    """Answers until the other end is closed, or until enough was answered or used."""
+    _confine(limits)
+    stream.sendall(framed(Hello(os.getpid())))
+    born_bytes = _peak_bytes()
+    for count in range(1, limits.questions + 1):
+        question = receive(stream, Question)
+        if question is None:
+            return
+        verdict, reason, cpu_s = _answered(question, limits.cpu_s)
+        tired = reason == "exhausted" or _peak_bytes() - born_bytes > limits.recycle_bytes
+        last = tired or count == limits.questions
+        stream.sendall(framed(Reply(verdict, reason, cpu_s, last)))
+        if last:
+            return
+
+
+def _answered(question: Question, cpu_s: float) -> tuple[Verdict, str, float]:
+    """The verdict, why, and the CPU seconds it took. SIGPROF, left at its default, ends even what runs in C."""
+    started_s = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    try:
+        verdict, reason = compare(question.a, question.b, guarded=question.guarded)
+    except (MemoryError, RecursionError):
+        verdict, reason = Verdict.UNDECIDED, "exhausted"
+    except Exception:  # the boundary: whatever a library makes of hostile text, the answer is that we do not know
+        verdict, reason = Verdict.UNDECIDED, "error"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+    return verdict, reason, time.process_time() - started_s
+
+
+def _confine(limits: Limits) -> None:
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    sys.setrecursionlimit(RECURSION)
+    # A long integer that is written out takes time that grows with its square.
+    sys.set_int_max_str_digits(5_000)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_AS, _address_space_bytes() + limits.growth_bytes)
+
+
+def _limit(what: int, value: int) -> None:
+    _, hard = resource.getrlimit(what)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (value, value))
+
+
+def _address_space_bytes() -> int:
+    if sys.platform != "linux":
+        return 1 << 30
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,38 @@
+"""What the tests of the judge share: its processes, as the operating system sees them."""
+
+import psutil
+
+HOSTILE = r"9^{9^{9^{9}}}"
+"""A text that the guards refuse; without them it takes all the CPU there is."""
+
+
+def descendants(pid: int | None = None) -> list[psutil.Process]:
+    """The living processes below one that hold memory: what only waits to be buried does not count."""
+    found: list[psutil.Process] = []
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.memory_info().rss > 0:
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def templates(pid: int | None = None) -> list[psutil.Process]:
+    """The template processes of a process's judges."""
+    return [process for process in descendants(pid) if _is_template(process)]
+
+
+def _is_template(process: psutil.Process) -> bool:
+    """Its children have its command line too, and are told by their parent."""
+    try:
+        parent = process.parent()
+        mine, above = process.cmdline(), parent.cmdline() if parent is not None else []
+    except psutil.NoSuchProcess:
+        return False
+    return any("judge_zygote" in part for part in mine) and not any("judge_zygote" in part for part in above)
+
+
+def judge_children(pid: int | None = None) -> list[psutil.Process]:
+    """The children of a process's templates."""
+    return [child for template in templates(pid) for child in descendants(template.pid)]
