@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     retention_s: float = Field(default=24 * 3600.0, ge=1, description="How long what was settled is kept.")
     redis_patience_s: float = Field(default=5.0, gt=0, description="How long a call waits for a Redis that is away.")
     claim_idle_s: float = Field(default=5.0, gt=0, description="After how long another worker's job is taken over.")
+    judge_children: int = Field(
+        default=1, ge=0, le=64, description="Processes a worker may ask to compare answers symbolically; 0: none."
+    )
+    judge_cpu_s: float = Field(default=0.4, gt=0, le=60, description="CPU time of one such comparison; then undecided.")
     shutdown_s: float = Field(default=30.0, gt=0, description="How long a stopping process may finish what it holds.")
     log_json: bool | None = Field(
         default=None, description="Logs as JSON; by default only where no terminal is attached."

@@ -44,6 +44,17 @@ class Metrics:
             "co_rewarding_cohorts_expired", "Cohorts whose deadline passed before their quorum.",
             registry=self._registry,
         )  # fmt: skip
+        self.undecided = Counter(
+            "co_rewarding_comparisons_undecided", "Pairs of answers that were left undecided, in settled cohorts.",
+            registry=self._registry,
+        )  # fmt: skip
+        self.judgements = Counter(
+            "co_rewarding_judgements", "Pairs of answers put to the symbolic judge, by verdict and reason.",
+            ["verdict", "reason"], registry=self._registry,
+        )  # fmt: skip
+        self.judge_cpu = Counter(
+            "co_rewarding_judge_cpu_seconds", "CPU time that the symbolic judge took.", registry=self._registry
+        )
         self.latency = Histogram(
             "co_rewarding_request_seconds", "Time to answer, waiting included.", ["route"],
             buckets=LATENCY_BUCKETS_S, registry=self._registry,
@@ -57,6 +68,11 @@ class Metrics:
         """A request was answered."""
         self._count(self.requests, 1, route, str(status))
         self._bound(self.latency, route).observe(took_s)
+
+    def judged(self, verdict: str, cpu_s: float, reason: str) -> None:
+        """The symbolic judge gave its verdict."""
+        self.judgements.labels(verdict, reason).inc()
+        self.judge_cpu.inc(cpu_s)
 
     def flush(self) -> None:
         """Writes the counts of the last moment where other processes see them."""

@@ -2,12 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
-from reward_service.domain.canonical import Canonicalise, canonical_key
-
-KEPT_KEYS = 16_384
+from reward_service.domain.answers.conventions import Conventions
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +15,21 @@ class Classes:
     undecided: int = 0
 
 
-class Grader(Protocol):
-    """Sorts answers into classes: an equivalence relation, whatever the order in which they come."""
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Which answers equal one that is given, and how many comparisons were left undecided."""
 
-    async def classify(self, answers: Collection[str]) -> Classes:
-        """The class of each answer."""
+    equal: frozenset[str]
+    undecided: int = 0
+
+
+class Grader(Protocol):
+    """Says which answers are equal, whatever the order in which they come."""
+
+    async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
+        """The class of each answer: an equivalence relation."""
         ...
 
-
-class CanonicalGrader:
-    """Equal keys, equal answers."""
-
-    def __init__(self, key: Canonicalise = canonical_key) -> None:
-        """`key` is the canonical form; few answers are new, so the latest keys are kept."""
-        self._key = lru_cache(KEPT_KEYS)(key)
-
-    async def classify(self, answers: Collection[str]) -> Classes:
-        """Each answer's canonical key."""
-        return Classes({answer: self._key(answer) for answer in answers})
+    async def match(self, truth: str, answers: Collection[str], conventions: Conventions) -> Matches:
+        """The answers that equal the truth, each judged by itself: what else is in the cohort has no say."""
+        ...

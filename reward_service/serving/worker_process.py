@@ -3,13 +3,17 @@
 import asyncio
 import signal
 import socket
+import time
 from uuid import uuid4
 
 import structlog
 import uvloop
 
 from reward_service.errors import StoreUnavailableError, UnsafeStoreError
-from reward_service.grading.grader import CanonicalGrader
+from reward_service.grading.judge import Judge, JudgeError
+from reward_service.grading.judge_wire import Limits
+from reward_service.grading.symbolic import SymbolicGrader
+from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import keep_what_was_made
 from reward_service.serving.environment import settings_from_environment
 from reward_service.settings import Settings
@@ -17,6 +21,7 @@ from reward_service.store.guard import check_store
 from reward_service.store.jobs import JobStore
 from reward_service.store.link import Link
 from reward_service.store.presence import Presence
+from reward_service.store.verdicts import RedisVerdicts
 from reward_service.telemetry import Metrics
 from reward_service.workers.worker import Worker, WorkerPace
 
@@ -36,7 +41,10 @@ async def work(settings: Settings) -> None:
     consumer = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     jobs = JobStore(link, reading, settings.limits, consumer)
     pace = WorkerPace(claim_idle_s=settings.claim_idle_s)
-    worker = Worker(jobs, Presence(link), CanonicalGrader(), Metrics(), pace)
+    metrics = Metrics()
+    judge = await _judge(settings, metrics)
+    known = KnownVerdicts(RedisVerdicts(link, Verdict), time.monotonic)
+    worker = Worker(jobs, Presence(link), SymbolicGrader(judge, known), metrics, pace)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
@@ -45,8 +53,23 @@ async def work(settings: Settings) -> None:
     try:
         await worker.run()
     finally:
+        if judge is not None:
+            await judge.close()
         await link.close()
         await reading.close()
+
+
+async def _judge(settings: Settings, metrics: Metrics) -> Judge | None:
+    """The judge, on its way up; None where it is not wanted, or cannot be had: then what is open stays undecided."""
+    if not settings.judge_children:
+        return None
+    judge = Judge(children=settings.judge_children, limits=Limits(cpu_s=settings.judge_cpu_s), observe=metrics.judged)
+    try:
+        await judge.start()
+    except JudgeError as error:
+        log.warning("no symbolic judge: answers that keys leave open stay undecided", error=str(error))
+        return None
+    return judge
 
 
 async def _wait_for_store(link: Link) -> None:

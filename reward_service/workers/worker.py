@@ -133,6 +133,7 @@ class Worker:
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(record))
             if answer == "settled" and event is not CohortEvent.LATE:
                 self._metrics.settled.labels(record.state).inc()
+                self._metrics.undecided.inc(record.undecided)
             if answer != "changed":
                 return
 
@@ -143,6 +144,7 @@ class Worker:
         if answer == "settled":
             self._metrics.settled.labels(CohortState.SETTLED.value).inc(settled)
             self._metrics.settled.labels(CohortState.ABSTAINED.value).inc(abstained)
+            self._metrics.undecided.inc(sum(cohort.undecided for cohort in record.cohorts))
 
     async def _give_up(self, delivery: Delivery) -> None:
         log.error("a job is given up: its rollouts abstain", run=delivery.run, job=delivery.job.entry.decode())

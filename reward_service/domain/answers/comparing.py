@@ -1,0 +1,75 @@
+"""Same, different, or not known: what the meanings of two answers prove."""
+
+from enum import Enum, auto
+
+from reward_service.domain.answers.probing import differ
+from reward_service.domain.answers.shapes import OVERLAPPING, Form, Meaning, Plain, Quantity, Reading, Shape, Unread
+
+
+class Proof(Enum):
+    """What can be proved of two answers without asking anybody."""
+
+    SAME = auto()
+    DIFFERENT = auto()
+    OPEN = auto()
+
+
+def compare(one: Reading, other: Reading) -> Proof:
+    """Symmetric. Answers with contradicting marks are different whatever they mean."""
+    if contradict(one, other):
+        return Proof.DIFFERENT
+    proofs = {
+        Proof.SAME if left.key == right.key else prove(left, right) for left in one.meanings for right in other.meanings
+    }
+    for proof in (Proof.SAME, Proof.OPEN):
+        if proof in proofs:
+            return proof
+    return Proof.DIFFERENT
+
+
+def contradict(one: Reading, other: Reading) -> bool:
+    """Whether they name different units, or different unknowns."""
+    if not one.marks or not other.marks:
+        return False
+    others = dict(other.marks)
+    return any(others.get(kind, value) != value for kind, value in one.marks)
+
+
+def prove(one: Meaning, other: Meaning) -> Proof:
+    """Of two meanings with different keys."""
+    if one.closed and other.closed:
+        return Proof.DIFFERENT
+    return Proof.DIFFERENT if _different(one.shape, other.shape) else Proof.OPEN
+
+
+def _different(one: Shape, other: Shape) -> bool:
+    if one.key == other.key:
+        return False
+    if isinstance(one, Plain) or isinstance(other, Plain):
+        return True
+    if isinstance(one, Unread) or isinstance(other, Unread):
+        return False
+    if isinstance(one, Quantity) and isinstance(other, Quantity):
+        if one.complete and other.complete:
+            return True
+        return differ(one.terms, one.algebra, other.terms, other.algebra)
+    if isinstance(one, Form) and isinstance(other, Form):
+        return _different_forms(one, other)
+    form = one if isinstance(one, Form) else other
+    return isinstance(form, Form) and form.tag not in ("\\cup", "\\cap", "\\setminus")
+
+
+def _different_forms(one: Form, other: Form) -> bool:
+    if one.tag != other.tag:
+        return not (one.tag in OVERLAPPING or other.tag in OVERLAPPING) or {one.tag, other.tag} == {"relation", "="}
+    if one.tag in OVERLAPPING:
+        return False
+    if one.tag in ("{", "bag"):
+        # Equal parts may stand in another order where their keys are not complete: a part that differs from all others
+        # says that the sets do.
+        return any(all(_different(part, against) for against in other.parts) for part in one.parts) or any(
+            all(_different(part, against) for against in one.parts) for part in other.parts
+        )
+    if len(one.parts) != len(other.parts):
+        return True
+    return any(_different(part, against) for part, against in zip(one.parts, other.parts, strict=True))

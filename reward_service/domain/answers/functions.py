@@ -1,0 +1,123 @@
+"""Functions: exact where their value is a plain one, an atom elsewhere."""
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from types import MappingProxyType
+
+from reward_service.domain.answers.algebra import ONE, ZERO, Algebra
+from reward_service.domain.answers.monomials import factors_of, is_constant
+from reward_service.domain.answers.values import NotReadError, Number, Sum, UndefinedError
+
+MAX_FACTORIAL = 400
+FUNCTIONS = frozenset({
+    "\\sin", "\\cos", "\\tan", "\\cot", "\\sec", "\\csc", "\\asin", "\\acos", "\\atan", "\\sinh", "\\cosh", "\\tanh",
+    "\\ln", "\\log", "\\lg", "\\exp", "\\gcd", "\\lcm", "\\max", "\\min",
+})  # fmt: skip
+_QUOTIENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin")}
+)
+_COMMUTING = frozenset({"gcd", "lcm", "max", "min"})
+
+
+def _binomial(above: Number, below: Number) -> Number | None:
+    if above.denominator != 1 or below.denominator != 1 or not 0 <= above <= MAX_FACTORIAL or below < 0:
+        return None
+    return math.comb(int(above), int(below))
+
+
+def _absolute(value: Number) -> Number:
+    return abs(value)
+
+
+def _over_integers(function: Callable[..., int]) -> Callable[..., Number | None]:
+    def value(*numbers: Number) -> Number | None:
+        return function(*map(int, numbers)) if all(number.denominator == 1 for number in numbers) else None
+
+    return value
+
+
+_EXACT: Mapping[str, Callable[..., Number | None]] = MappingProxyType(
+    {
+        "abs": _absolute,
+        "floor": math.floor,
+        "ceil": math.ceil,
+        "gcd": _over_integers(math.gcd),
+        "lcm": _over_integers(math.lcm),
+        "max": max,
+        "min": min,
+        "binom": _binomial,
+    }
+)
+
+
+def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
+    """A function of its arguments; the number it is, where that is known."""
+    algebra.spend(10)
+    if name == "exp":
+        (exponent,) = arguments
+        return algebra.raised(algebra.symbol("e"), exponent)
+    if name in _QUOTIENTS:
+        above, below = _QUOTIENTS[name]
+        ratio = algebra.atom(above, *arguments) if above else ONE
+        return algebra.multiply(ratio, algebra.power(algebra.atom(below, *arguments), -1))
+    exact = _EXACT.get(name)
+    if exact is not None and arguments and all(map(is_constant, arguments)):
+        try:
+            value = exact(*(argument.get((), 0) for argument in arguments))
+        except TypeError as cause:  # one argument where two are needed
+            raise NotReadError from cause
+        if value is not None:
+            return algebra.number(value)
+    if name in _COMMUTING:
+        arguments = tuple(sorted(arguments, key=repr))
+    elif name == "abs":
+        (inside,) = arguments
+        if inside and inside[min(inside)] < 0:
+            arguments = (algebra.scale(inside, -1),)
+    return algebra.atom(name, *arguments)
+
+
+def logarithm(algebra: Algebra, name: str, arguments: list[Sum], base: Sum | None) -> Sum:
+    """ln, log and log_b as quotients of natural logarithms; log without a base stays apart, since nobody says which."""
+    if len(arguments) != 1 or (name not in ("log", "ln", "lg")):
+        raise NotReadError
+    if base is None and name == "lg":
+        base = {(): 10}
+    if base is None:
+        return _natural(algebra, arguments[0], "ln" if name == "ln" else "log")
+    return algebra.divide(_natural(algebra, arguments[0], "ln"), _natural(algebra, base, "ln"))
+
+
+def factorial(algebra: Algebra, terms: Sum) -> Sum:
+    """n!, written out while it is short."""
+    value = terms.get((), 0)
+    if is_constant(terms) and value.denominator == 1:
+        if value < 0:
+            raise UndefinedError
+        if value <= MAX_FACTORIAL:
+            return algebra.number(math.factorial(int(value)))
+    return algebra.atom("factorial", terms)
+
+
+def _natural(algebra: Algebra, terms: Sum, name: str) -> Sum:
+    """A logarithm of a product of powers as a sum of logarithms: ln 8 = 3 ln 2."""
+    if not terms:
+        raise UndefinedError
+    if len(terms) > 1 or next(iter(terms.values())) < 0:
+        return algebra.atom(name, terms)
+    ((monomial, _),) = terms.items()
+    if any(not (atom.startswith("#") or atom == "e") for atom, _ in monomial):
+        return algebra.atom(name, terms)
+    total: Sum = ZERO
+    for factor, power in factors_of(terms):
+        of_e = name == "ln" and factor == {(("e", 1),): 1}
+        part = ONE if of_e else algebra.atom(name, _integer_prime(factor))
+        total = algebra.add(total, algebra.scale(part, Fraction(power)))
+    return total
+
+
+def _integer_prime(factor: Sum) -> Sum:
+    """A prime is one number, whether it stands as a coefficient or under a root."""
+    ((monomial, coefficient),) = factor.items()
+    return {(): int(monomial[0][0][1:])} if monomial else {(): coefficient}

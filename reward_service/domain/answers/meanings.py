@@ -1,0 +1,224 @@
+"""From a parsed answer to its meanings, under a run's conventions."""
+
+from fractions import Fraction
+
+from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.answers.intervals import Interval, united
+from reward_service.domain.answers.monomials import is_constant
+from reward_service.domain.answers.prose import words_key
+from reward_service.domain.answers.rational import canonical
+from reward_service.domain.answers.relations import RelationMeanings
+from reward_service.domain.answers.shapes import Form, Mark, Plain, Quantity, Shape
+from reward_service.domain.answers.values import (
+    Based,
+    Bracketed,
+    Chain,
+    Expression,
+    Joined,
+    Listed,
+    Matrix,
+    NotReadError,
+    Number,
+    Sum,
+    Value,
+    Words,
+)
+
+Understood = tuple[tuple[Shape, ...], tuple[Mark, ...]]
+"""Shapes in order of preference, and marks."""
+
+_MARKED = frozenset({"deg", "usd", "pct"})
+_MARKING = {"deg": "degree", "usd": "dollar"}
+
+
+class Understanding(RelationMeanings):
+    """Gives parsed values their meaning."""
+
+    def __init__(self, algebra: Algebra, conventions: Conventions) -> None:
+        """Of one answer, whose atoms the algebra holds."""
+        self._algebra = algebra
+        self._lenient = conventions is Conventions.LENIENT
+
+    def answer(self, values: tuple[Value, ...]) -> Understood:
+        """Of a whole answer: one value, or the two that a ± stands for."""
+        value = values[0] if len(values) == 1 else _both(*values)
+        return self.understood(value)
+
+    def understood(self, value: Value) -> Understood:
+        """A value's shapes and marks."""
+        match value:
+            case Expression():
+                return self._expression(value)
+            case Listed(items):
+                return self._listed(items)
+            case Chain():
+                return self.chain(value)
+            case Bracketed("{", items, "}"):
+                return self._set(items)
+            case Bracketed(":", items, ":"):
+                return self._ratio(items)
+            case Bracketed(opening, items, closing):
+                parts, marks = self.parts(items)
+                shapes = [self.form(opening + closing, parts)]
+                if self._lenient and len(items) > 2 and opening + closing == "[]":
+                    shapes.append(self._collection(parts))
+                return tuple(shapes), marks
+            case Joined(operation, items):
+                parts, marks = self.parts(items)
+                merged = united(parts) if operation == "\\cup" else None
+                if merged is not None:
+                    return (self._union(merged),), marks
+                ordered = parts if operation == "\\setminus" else tuple(sorted(parts, key=_by_key))
+                return (self.form(operation, ordered),), marks
+            case Matrix(rows):
+                rows_of = tuple(self.form("row", tuple(self.quantity(entry.terms) for entry in row)) for row in rows)
+                return (self.form("matrix", rows_of),), ()
+            case Based(digits, base):
+                return (Plain(f"base {base}: {digits}"),), ()
+            case Words(text):
+                return (Plain(words_key(text)),), ()
+
+    def quantity(self, terms: Sum) -> Quantity:
+        """A sum by its canonical text."""
+        key, complete = canonical(self._algebra, terms)
+        return Quantity(key, complete, terms, self._algebra)
+
+    def form(self, tag: str, parts: tuple[Shape, ...]) -> Form:
+        """Parts under a tag."""
+        if tag == "()" and [part.key for part in parts] == ["-1*oo", "oo"]:
+            return Form("R", tag, parts)
+        return Form(f"{tag}[{','.join(part.key for part in parts)}]", tag, parts)
+
+    def parts(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """Each item in its first meaning. A mark that all carry (or that one carries for all) is theirs together."""
+        shapes: list[Shape] = []
+        marks: dict[str, set[str]] = {}
+        for item in items:
+            found, marked = self._part(item)
+            shapes.append(found)
+            for kind, mark in marked:
+                marks.setdefault(kind, set()).add(mark)
+        if any(len(values) > 1 for values in marks.values()):
+            raise NotReadError
+        return tuple(shapes), tuple((kind, values.pop()) for kind, values in marks.items())
+
+    def _part(self, item: Value) -> tuple[Shape, tuple[Mark, ...]]:
+        if isinstance(item, Expression) and self._lenient:
+            stripped, unit = _marked(item.terms, "pct")
+            if stripped is not None and unit:
+                return self.quantity(stripped), (("unit", "percent"),)
+        found, marks = self.understood(item)
+        return found[0], marks
+
+    def _expression(self, value: Expression) -> Understood:
+        terms, unit = value.terms, value.unit
+        if not unit and not any(name in _MARKED for monomial in terms for name, _ in monomial):
+            return (self.quantity(terms),), ()
+        for symbol, name in _MARKING.items():
+            stripped, found = _marked(terms, symbol)
+            if stripped is not None and found:
+                terms, unit = stripped, unit or name
+        stripped, percent = _marked(terms, "pct")
+        if percent and stripped is not None:
+            hundredth = self.quantity(self._algebra.scale(stripped, Fraction(1, 100)))
+            return ((hundredth, self.quantity(stripped)) if self._lenient else (hundredth,)), _unit(unit)
+        terms = self._without_percent(terms)
+        if unit == "percent" and self._lenient:
+            return (self.quantity(self._algebra.scale(terms, Fraction(1, 100))), self.quantity(terms)), ()
+        if unit == "percent":
+            return (self.quantity(self._algebra.scale(terms, Fraction(1, 100))),), ()
+        if unit and not self._lenient:
+            return (self.form(f"in {unit}", (self.quantity(terms),)),), ()
+        return (self.quantity(terms),), _unit(unit)
+
+    def _without_percent(self, terms: Sum) -> Sum:
+        if not any(name == "pct" for monomial in terms for name, _ in monomial):
+            return terms
+        total: Sum = {}
+        for monomial, coefficient in terms.items():
+            powers = dict(monomial)
+            scale = Fraction(1, 100) ** int(powers.pop("pct", 0))
+            total = self._algebra.add(total, {tuple(powers.items()): coefficient * scale})
+        return total
+
+    def _listed(self, items: tuple[Value, ...]) -> Understood:
+        named = self.named_list(items)
+        if named is not None:
+            return named
+        parts, marks = self.parts(items)
+        if not self._lenient:
+            return (self.form("list", parts),), marks
+        return (self._collection(parts), self.form("()", parts)), marks
+
+    def _set(self, items: tuple[Value, ...]) -> Understood:
+        flat: list[Value] = []
+        for item in items:
+            flat += item.items if isinstance(item, Listed) else [item]
+        parts, marks = self.parts(tuple(flat))
+        found: list[Shape] = [self.form("{", _distinct(parts))]
+        if self._lenient and len(found) == 1 and len(_distinct(parts)) == 1:
+            found.append(parts[0])
+        return tuple(found), marks
+
+    def _collection(self, parts: tuple[Shape, ...]) -> Form:
+        """A list whose order says nothing: a set, unless something is in it twice."""
+        distinct = _distinct(parts)
+        return (
+            self.form("{", distinct)
+            if len(distinct) == len(parts)
+            else self.form("bag", tuple(sorted(parts, key=_by_key)))
+        )
+
+    def _union(self, intervals: list[Interval]) -> Form:
+        forms = [
+            self.form("[("[not low.closed] + "])"[not high.closed], (low.shape, high.shape)) for low, high in intervals
+        ]
+        return forms[0] if len(forms) == 1 else self.form("union", tuple(forms))
+
+    def _ratio(self, items: tuple[Value, ...]) -> Understood:
+        parts, marks = self.parts(items)
+        shapes: list[Shape] = [self.form(":", parts)]
+        numbers: list[Number] = [
+            part.terms.get((), 0) for part in parts if isinstance(part, Quantity) and is_constant(part.terms)
+        ]
+        if self._lenient and len(numbers) == len(parts) == 2 and numbers[1]:
+            shapes.append(self.quantity(self._algebra.number(Fraction(numbers[0]) / numbers[1])))
+        return tuple(shapes), marks
+
+
+def _unit(unit: str) -> tuple[Mark, ...]:
+    return (("unit", unit),) if unit else ()
+
+
+def _marked(terms: Sum, symbol: str) -> tuple[Sum | None, bool]:
+    """A sum without a symbol that each of its terms carries once."""
+    if not terms or not all((symbol, 1) in monomial for monomial in terms):
+        return None, False
+    return {tuple(pair for pair in monomial if pair[0] != symbol): value for monomial, value in terms.items()}, True
+
+
+def _distinct(parts: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    return tuple(sorted({part.key: part for part in parts}.values(), key=_by_key))
+
+
+def _by_key(shape: Shape) -> str:
+    return shape.key
+
+
+def _both(plus: Value, minus: Value) -> Value:
+    """What a ± says twice, said once: 1 ± √5 is a list of two."""
+    if isinstance(plus, Chain) and isinstance(minus, Chain):
+        return Chain((*plus.sides[:-1], _both(plus.sides[-1], minus.sides[-1])), plus.relations, plus.names)
+    if isinstance(plus, Bracketed) and isinstance(minus, Bracketed) and plus.opening == "{":
+        return Bracketed("{", _merged(plus.items, minus.items), "}")
+    if isinstance(plus, Listed) and isinstance(minus, Listed):
+        return Listed(_merged(plus.items, minus.items))
+    return Listed((plus, minus))
+
+
+def _merged(plus: tuple[Value, ...], minus: tuple[Value, ...]) -> tuple[Value, ...]:
+    merged: list[Value] = []
+    for one, other in zip(plus, minus, strict=True):
+        merged += [one] if one == other else [one, other]
+    return tuple(merged)

@@ -1,0 +1,223 @@
+"""The grammar of whole answers: lists, sets, intervals, matrices, relations, quantities."""
+
+import re
+
+from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.terms import TermReader
+from reward_service.domain.answers.tokens import Token
+from reward_service.domain.answers.units import unit_key
+from reward_service.domain.answers.values import (
+    Based,
+    Bracketed,
+    Chain,
+    Expression,
+    Joined,
+    Listed,
+    Matrix,
+    NotReadError,
+    Value,
+    Words,
+)
+
+_CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
+_RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "~", "\\in", "\\equiv"})
+_SETS = frozenset({"\\cup", "\\cap", "\\setminus"})
+_MATRICES = frozenset({
+    "pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array",
+})  # fmt: skip
+_NAME = re.compile(
+    r"\\?[A-Za-z]+'*(?:_(?:\{[^{}]*\}|.))?'*"  # x, x_1, AB, area, \theta
+    r"|\\?[A-Za-z]'*(?:_(?:\{[^{}]*\}|.))?\([A-Za-z0-9,+-]{1,12}\)"  # f(x), P(n+1)
+    r"|\([A-Za-z](?:_\w)?(?:,[A-Za-z](?:_\w)?){1,7}\)"  # (x,y)
+    r"|m?\\angle[A-Za-z]{1,3}"
+)
+_UNIT_TOKENS = frozenset({"text", "word", "^", "{", "}", "/", "number", "\\degree"})
+_MOST_IN_NAME = 12
+
+
+class Parser(TermReader):
+    """Reads one answer."""
+
+    def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1) -> None:
+        """At the first token."""
+        super().__init__(tokens, algebra, sign)
+        self._related = any(token.kind in _RELATIONS for token in tokens)
+
+    def answer(self) -> Value:
+        """All of it.
+
+        Raises:
+            NotReadError: something is left over, or was not understood.
+            UndefinedError: it has no value.
+        """
+        value = self._list()
+        if self.next.kind != "end":
+            raise NotReadError
+        return value
+
+    def bracketed(self, opening: str) -> Value:
+        self.deeper()
+        bars, self.bars = self.bars, 0
+        closings = _CLOSING[opening]
+        items: list[Value] = []
+        if self.next.kind not in closings:
+            items.append(self._item())
+            while self.take(",") or self.take(";"):
+                items.append(self._item())
+        if self.next.kind not in closings:
+            raise NotReadError
+        closing = self.next.kind
+        self.at += 1
+        self.depth -= 1
+        self.bars = bars
+        if len(items) == 1 and opening in "({[" and opening + closing in ("()", "[]", "{}"):
+            return items[0]
+        if opening == "{":
+            return Listed(tuple(items))
+        return Bracketed(opening[-1], tuple(items), closing[-1])
+
+    def matrix(self) -> Matrix:
+        self.expect("{")
+        name = self.next.text
+        self.at += 1
+        if name not in _MATRICES:
+            raise NotReadError
+        self.expect("}")
+        if name == "array" and self.take("{"):
+            while not self.take("}"):
+                if self.next.kind == "end":
+                    raise NotReadError
+                self.at += 1
+        rows: list[tuple[Expression, ...]] = []
+        while self.next.kind != "\\end":
+            row = [Expression(self.number())]
+            while self.take("&"):
+                row.append(Expression(self.number()))
+            rows.append(tuple(row))
+            if not self.take("\\\\"):
+                break
+        for kind in ("\\end", "{"):
+            self.expect(kind)
+        self.at += 1
+        self.expect("}")
+        if not rows or len({len(row) for row in rows}) != 1:
+            raise NotReadError
+        return Matrix(tuple(rows))
+
+    def _list(self) -> Value:
+        items = [self._item()]
+        while self.next.kind in (",", ";"):
+            while self.next.kind in (",", ";"):
+                self.at += 1
+            if self.next.kind == "end":
+                break
+            items.append(self._item())
+        return items[0] if len(items) == 1 else Listed(tuple(items))
+
+    def _item(self) -> Value:
+        """Sides with relations between them, or only one."""
+        sides: list[Value] = []
+        names: list[str | None] = []
+        relations: list[str] = []
+        while True:
+            name, side = self._side()
+            sides.append(side)
+            names.append(name)
+            if self.next.kind not in _RELATIONS:
+                break
+            relations.append(self.next.kind)
+            self.at += 1
+        return Chain(tuple(sides), tuple(relations), tuple(names)) if relations else sides[0]
+
+    def _side(self) -> tuple[str | None, Value]:
+        start = self.at
+        name = self._name_ahead() if self._related else None
+        if name is not None:
+            after, depth = self.at, self.depth
+            self.at = start
+            try:
+                value = self.sum()
+            except NotReadError:
+                value, self.depth = Words(name), depth
+            if self.at != after:
+                self.at, value = after, Words(name)
+            return name, value
+        value = self._joined()
+        return None, value
+
+    def _name_ahead(self) -> str | None:
+        """The name on this side of a relation, passed; None if this is no name."""
+        parts: list[str] = []
+        at = self.at
+        while at - self.at < _MOST_IN_NAME:
+            token = self.tokens[at]
+            if token.kind in _RELATIONS:
+                break
+            if token.kind in (";", "end") or (token.kind == "," and "(" not in parts):
+                return None
+            parts.append(token.text)
+            at += 1
+        else:
+            return None
+        if len(parts) == 1 and self.tokens[self.at].kind == "text":
+            name: str | None = parts[0].strip().lower()
+        else:
+            joined = "".join(parts)
+            name = joined if _NAME.fullmatch(joined) and joined not in ("\\pi", "e", "i") else None
+        if name is not None:
+            self.at = at
+        return name
+
+    def _joined(self) -> Value:
+        value = self._ratio()
+        items, operation = [value], ""
+        while self.next.kind in _SETS:
+            if operation not in ("", self.next.kind) or (operation == "\\setminus"):
+                raise NotReadError
+            operation = self.next.kind
+            self.at += 1
+            items.append(self._ratio())
+        return Joined(operation, tuple(items)) if operation else value
+
+    def _ratio(self) -> Value:
+        value = self._quantity()
+        if self.next.kind != ":":
+            return value
+        parts = [value]
+        while self.take(":"):
+            parts.append(self._quantity())
+        return Bracketed(":", tuple(parts), ":")
+
+    def _quantity(self) -> Value:
+        """A sum and, behind it, its unit."""
+        token = self.next
+        if token.kind == "text":
+            self.at += 1
+            return Words(token.text)
+        if token.kind == "\\emptyset":
+            self.at += 1
+            return Bracketed("{", (), "}")
+        value = self.sum()
+        if isinstance(value, Based) or not (self.next.kind == "text" or self.at_unit()):
+            return value
+        if not isinstance(value, Expression):
+            raise NotReadError
+        parts: list[str] = []
+        while self.next.kind in _UNIT_TOKENS or self.next.kind == "*":
+            parts.append(self.next.text)
+            self.at += 1
+        return Expression(value.terms, unit_key(" ".join(parts)))
+
+
+def parse(tokens: list[Token], algebra: Algebra) -> tuple[Value, ...]:
+    """What the tokens say: one value, or two where they hold ±.
+
+    Raises:
+        NotReadError: they say nothing that this grammar knows, or too much.
+        UndefinedError: what they say has no value.
+    """
+    first = Parser([*tokens], algebra)
+    value = first.answer()
+    if not first.two_signs:
+        return (value,)
+    return value, Parser([*tokens], algebra, -1).answer()

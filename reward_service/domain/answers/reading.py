@@ -1,0 +1,163 @@
+"""From the text of an answer to its reading: the one entry to the grammar, and the bounds around it."""
+
+import re
+from fractions import Fraction
+
+from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.answers.meanings import Understanding
+from reward_service.domain.answers.parser import parse
+from reward_service.domain.answers.prose import is_prose, is_words, words_key
+from reward_service.domain.answers.shapes import Mark, Meaning, Plain, Quantity, Reading, Shape, Unread
+from reward_service.domain.answers.tokens import Token, structure, tokens_of
+from reward_service.domain.answers.unicode import to_latex
+from reward_service.domain.answers.values import NotReadError, Number, UndefinedError
+
+_INTEGER = re.compile(r"-?\d{1,18}")
+_RATIO = re.compile(r"(-?)(?:\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}|(\d{1,18})/(\d{1,18}))")
+_DECIMAL = re.compile(r"-?\d{0,18}\.\d{1,18}")
+_WRAPPED = re.compile(r"\\\((.*)\\\)|\\\[(.*)\\\]|\$\$?([^$]*)\$\$?", re.DOTALL)
+_OUTER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol|mbox|boxed|fbox|bm)\s*\{([^{}]*)\}")
+_BRACED = re.compile(r"\{([^{}]*)\}")
+_CHOICE = re.compile(r"(?:\(([A-J])\)|([A-J])[).:])(?:\s+(?=\S)|\s*(?=[\d\\$]))")
+_BARE_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
+_ONLY_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
+_BASE = re.compile(
+    r"(?:\(?\s*)([0-9][0-9A-Za-z]*)\)?\s*"
+    r"(?:_\s*\{?\s*(\d{1,2})\s*\}?|(?:\\text\{)?\s*(?:\(?base|in base)[\s-]*\{?(\d{1,2})\}?\)?\}?)"
+)
+_BASE_WORDS = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
+    "twelve": 12, "sixteen": 16,
+}  # fmt: skip
+_BASE_WORD = re.compile(r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(\w+)\s*\}\s*\}?$")
+_TRAILING = " \t\n.;,"
+
+
+def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> Reading:
+    """What an answer says.
+
+    Pure and bounded: at most 4096 tokens, 48 levels, 20,000 products of terms, numbers of 13,000 bits; what goes beyond
+    is kept as it was written, and is equal to itself only. Nothing is evaluated that could grow.
+    """
+    if _INTEGER.fullmatch(answer):
+        return _rational(answer, int(answer))
+    text = _unwrapped(to_latex(answer))
+    number = _plain_number(text)
+    if number is not None:
+        return _rational(answer, number)
+    shapes, marks = _understood(text, conventions)
+    choice = _CHOICE.match(text)
+    if choice is not None and conventions is Conventions.LENIENT:
+        letter = choice[1] or choice[2]
+        rest, marks = _understood(text[choice.end() :], conventions)
+        shapes = (_symbol(letter), *rest)
+    return Reading(answer, tuple(map(Meaning.of, shapes)), marks)
+
+
+def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    if is_words(text):
+        return (Plain(words_key(text)),), ()
+    based = _in_base(text)
+    if based is not None:
+        return (based,), ()
+    tokens: list[Token] = []
+    try:
+        tokens = tokens_of(_without_thousands(text))
+        if not tokens:
+            return (Plain(words_key(text)),), ()
+        shapes, marks = _parsed(tokens, conventions)
+        if conventions is Conventions.LENIENT:
+            shapes += _other_shapes(text, tokens, shapes[0])
+    except UndefinedError:
+        return (Plain(f"undefined: {structure(tokens)}"),), ()
+    except (NotReadError, RecursionError):
+        written = structure(tokens) or "".join(text.split())
+        return (Plain(words_key(text)) if is_prose(text) else Unread(f"unread: {written}"),), ()
+    return shapes, marks
+
+
+def _parsed(tokens: list[Token], conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    algebra = Algebra()
+    return Understanding(algebra, conventions).answer(parse(tokens, algebra))
+
+
+def _other_shapes(text: str, tokens: list[Token], first: Shape) -> tuple[Shape, ...]:
+    """What else a reader would let pass: 1,234 as a list, a degree sign left out inside a function."""
+    if _ONLY_THOUSANDS.fullmatch(text):
+        return _parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
+    if "*deg" in first.key or "deg*" in first.key or "(deg" in first.key:
+        return _parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
+    return ()
+
+
+def _rational(answer: str, value: Number) -> Reading:
+    key = str(value)
+    return Reading(answer, (Meaning(key, Quantity(key, True, {(): value} if value else {}), True),))
+
+
+def _symbol(letter: str) -> Quantity:
+    return Quantity(letter, True, {((letter, 1),): 1})
+
+
+def _plain_number(text: str) -> Number | None:
+    """Integers, fractions and decimals, by far the most answers, without the grammar."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    ratio = _RATIO.fullmatch(text)
+    if ratio is not None:
+        sign, above, below, plain_above, plain_below = ratio.groups()
+        denominator = int(below or plain_below)
+        if not denominator:
+            return None
+        value = Fraction(int(above or plain_above), denominator)
+        return _whole(-value if sign else value)
+    return _whole(Fraction(text)) if _DECIMAL.fullmatch(text) else None
+
+
+def _whole(value: Fraction) -> Number:
+    return value.numerator if value.denominator == 1 else value
+
+
+def _unwrapped(text: str) -> str:
+    """Without what stands around all of it: dollar signs, \\( \\), \\text{}, a full stop."""
+    while True:
+        text = text.strip().rstrip(_TRAILING) if not text.endswith("\\,") else text[:-2]
+        if text.endswith("\\"):
+            text += " "
+        wrapped = _WRAPPED.fullmatch(text)
+        if wrapped is not None:
+            text = next(group for group in wrapped.groups() if group is not None)
+            continue
+        outer = _OUTER.fullmatch(text) or _BRACED.fullmatch(text)
+        if outer is None:
+            return _dollars(text.removeprefix("=").lstrip())
+        text = outer[1]
+
+
+def _dollars(text: str) -> str:
+    """A dollar sign in front that opens no formula is money."""
+    return "\\" + text if text.startswith("$") and text.count("$") == 1 else text
+
+
+def _without_thousands(text: str) -> str:
+    """Commas that group digits go, where no brackets make them separate items: 1,234 but (1,234)."""
+    if "," not in text or "(" in text or "[" in text or "{" in text:
+        return text
+    return _BARE_THOUSANDS.sub(lambda found: found[1].replace(",", ""), text)
+
+
+def _in_base(text: str) -> Shape | None:
+    if "_" not in text and "base" not in text:
+        return None
+    word = _BASE_WORD.search(text)
+    if word is not None and word[1].lower() in _BASE_WORDS:
+        text = f"{text[: word.start()]}_{_BASE_WORDS[word[1].lower()]}"
+    found = _BASE.fullmatch(text)
+    if found is None:
+        return None
+    base = int(found[2] or found[3])
+    if base == 10 and found[1].isdigit():
+        value = int(found[1])
+        return Quantity(str(value), True, {(): value} if value else {})
+    return Plain(f"base {base}: {found[1].upper().lstrip('0') or '0'}") if 2 <= base <= 36 else None

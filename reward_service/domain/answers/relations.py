@@ -1,0 +1,211 @@
+"""What equations, inequalities and membership mean as answers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+
+from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape
+from reward_service.domain.answers.values import (
+    Chain,
+    Expression,
+    Listed,
+    NotReadError,
+    Sum,
+    Value,
+)
+
+_TURNED: Mapping[str, str] = MappingProxyType({">": "<", ">=": "<=", "<": ">", "<=": ">="})
+_ORDER = frozenset(_TURNED)
+_NOT_NAMES = frozenset({"e", "i", "pi"})
+
+
+class RelationMeanings(ABC):
+    """The part of an `Understanding` that reads chains."""
+
+    _algebra: Algebra
+
+    @abstractmethod
+    def understood(self, value: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """A value's shapes and marks."""
+
+    @abstractmethod
+    def quantity(self, terms: Sum) -> Quantity:
+        """A sum by its canonical text."""
+
+    @abstractmethod
+    def form(self, tag: str, parts: tuple[Shape, ...]) -> Form:
+        """Parts under a tag."""
+
+    @abstractmethod
+    def parts(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """Each item in its first meaning."""
+
+    def chain(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """An equation, a chain of equal things, an inequality, a membership."""
+        relations = value.relations
+        if "~" in relations:
+            return self._approximate(value)
+        if relations == ("\\in",) and value.names[0] is not None:
+            shapes, marks = self.understood(value.sides[1])
+            return shapes, (*marks, ("name", value.names[0]))
+        if all(relation == "=" for relation in relations):
+            return self._equal(value)
+        if all(relation in _ORDER for relation in relations):
+            return self._ordered(value)
+        if relations == ("!=",):
+            return (self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),)),), ()
+        raise NotReadError
+
+    def named_list(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]] | None:
+        """x = 1, 2 or x = 1, x = 2: values of x. x = 1, y = 2: the pair (1, 2). None for other lists."""
+        if not isinstance(items[0], Chain):
+            return None
+        names: list[str | None] = []
+        values: list[Value] = []
+        for item in items:
+            if not isinstance(item, Chain):
+                names.append(None)
+                values.append(item)
+            elif item.relations == ("=",) and item.names[0] is not None:
+                names.append(item.names[0])
+                values.append(item.sides[1])
+            else:
+                return None
+        if all(name == names[0] for name in names[1:] if name is not None):
+            shapes, marks = self.understood(Listed(tuple(values)))
+            return shapes, (*marks, ("name", str(names[0])))
+        if None in names or len(set(names)) != len(names):
+            return None
+        ordered = sorted(zip(map(str, names), values, strict=True), key=lambda pair: pair[0])
+        parts, marks = self.parts(tuple(value for _, value in ordered))
+        return (self.form("()", parts),), (*marks, ("name", f"({','.join(name for name, _ in ordered)})"))
+
+    def _approximate(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """x = 1/3 ≈ 0.33 says 1/3; x ≈ 0.33 says 0.33."""
+        at = value.relations.index("~")
+        if at == 0 and value.names[0] is not None and len(value.sides) == 2:
+            return self.chain(Chain(value.sides, ("=",), value.names))
+        if at == 0:
+            return self.understood(value.sides[0])
+        return self.chain(Chain(value.sides[: at + 1], value.relations[:at], value.names[: at + 1]))
+
+    def _equal(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        sides, names = value.sides, value.names
+        if len(sides) == 2 and names[0] is None and names[1] is not None:
+            sides, names = sides[::-1], names[::-1]
+        name, last = names[0], sides[-1]
+        if name is None and not _all_constant(sides):
+            if len(sides) != 2:
+                raise NotReadError
+            return self._solved(sides[0], sides[1])
+        if not _agree(self, sides[1 if name is not None else 0 :]):
+            raise NotReadError
+        shapes, marks = self.understood(last)
+        if name is None:
+            return shapes, marks
+        if len(sides) == 2 and isinstance(sides[0], Expression) and isinstance(last, Expression):
+            if _is_symbol(last):
+                return (self._equation(sides[0], last),), ()
+            if not last.unit:
+                shapes = (*shapes, self._equation(sides[0], last))
+        return shapes, (*marks, ("name", name))
+
+    def _solved(self, left: Value, right: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """2x = 10 says what x = 5 says."""
+        equation = self._equation(left, right)
+        (difference,) = equation.parts
+        assert isinstance(difference, Quantity)
+        terms = difference.terms
+        unknowns = {name for monomial in terms for name, _ in monomial}
+        if len(terms) <= 2 and len(unknowns) == 1 and not unknowns & _NOT_NAMES:
+            (name,) = unknowns
+            if ((name, 1),) in terms and set(terms) <= {((name, 1),), ()} and name[0] not in "~#":
+                value = -Fraction(terms.get((), 0)) / terms[((name, 1),)]
+                return (self.quantity(self._algebra.number(value)), equation), (("name", name),)
+        return (equation,), ()
+
+    def _equation(self, left: Value, right: Value) -> Form:
+        return self.form("=", (self._difference(left, right, signed=False),))
+
+    def _difference(self, left: Value, right: Value, *, signed: bool) -> Quantity:
+        """left - right, scaled: by any number for an equation, by a positive one for an inequality."""
+        if not isinstance(left, Expression) or not isinstance(right, Expression) or left.unit or right.unit:
+            raise NotReadError
+        terms = self._algebra.add(left.terms, right.terms, -1)
+        if not terms:
+            raise NotReadError
+        leading = Fraction(terms[max(terms)])
+        return self.quantity(self._algebra.scale(terms, 1 / (abs(leading) if signed else leading)))
+
+    def _ordered(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        parts: list[Shape] = []
+        for left, relation, right in zip(value.sides, value.relations, value.sides[1:], strict=False):
+            if relation in (">", ">="):
+                left, relation, right = right, _TURNED[relation], left
+            parts.append(self.form(relation, (self._difference(left, right, signed=True),)))
+        shape = self.form("relation", tuple(sorted(parts, key=lambda part: part.key)))
+        interval = self._interval(value)
+        return ((interval[0], shape), (interval[1],)) if interval is not None else ((shape,), ())
+
+    def _interval(self, value: Chain) -> tuple[Shape, Mark] | None:
+        """x > 5 as (5, ∞), 1 ≤ x < 2 as [1, 2); None for what bounds no single name by constants."""
+        sides, relations = value.sides, value.relations
+        names = value.names
+        if len(sides) == 2 and names[0] is None:
+            sides, names = sides[::-1], names[::-1]
+            relations = tuple(_TURNED[relation] for relation in relations)
+        if len(sides) == 2:
+            name, bound = names[0], sides[1]
+            if name is None or not _is_constant(bound):
+                return None
+            shape, _ = self.understood(bound)
+            infinity: Sum = {(("oo", 1),): 1}
+            if relations[0] in (">", ">="):
+                ends = (shape[0], self.quantity(infinity))
+                tag = "()" if relations[0] == ">" else "[)"
+            else:
+                ends = (self.quantity(self._algebra.scale(infinity, -1)), shape[0])
+                tag = "()" if relations[0] == "<" else "(]"
+            return self.form(tag, ends), ("name", name)
+        name = names[1]
+        if len(sides) != 3 or name is None or not (_is_constant(sides[0]) and _is_constant(sides[2])):
+            return None
+        if relations[0] in (">", ">="):
+            sides, relations = sides[::-1], tuple(_TURNED[relation] for relation in reversed(relations))
+        if not all(relation in ("<", "<=") for relation in relations):
+            return None
+        tag = ("[" if relations[0] == "<=" else "(") + ("]" if relations[1] == "<=" else ")")
+        ends = (self.understood(sides[0])[0][0], self.understood(sides[2])[0][0])
+        return self.form(tag, ends), ("name", name)
+
+
+def _agree(meanings: RelationMeanings, sides: tuple[Value, ...]) -> bool:
+    """Whether all sides of a chain say the same, so that its last one may speak for it."""
+    if len(sides) == 1:
+        return True
+    if not all(isinstance(side, Expression) for side in sides):
+        return False
+    keys = {meanings.quantity(side.terms).key for side in sides if isinstance(side, Expression)}
+    return len(keys) == 1
+
+
+def _is_symbol(value: Expression) -> bool:
+    if len(value.terms) != 1:
+        return False
+    ((monomial, coefficient),) = value.terms.items()
+    return coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and not _is_constant(value)
+
+
+def _all_constant(sides: tuple[Value, ...]) -> bool:
+    return all(isinstance(side, Expression) and _is_constant(side) for side in sides)
+
+
+def _is_constant(value: Value) -> bool:
+    """Whether it holds no unknown: numbers, roots of numbers, π, e."""
+    return isinstance(value, Expression) and all(
+        name[0] == "#" or name in ("pi", "e", "oo", "deg", "usd", "pct")
+        for monomial in value.terms
+        for name, _ in monomial
+    )

@@ -1,0 +1,95 @@
+"""What is known of an answer's meaning: enough to prove two of them different, and to say what is not known."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.values import Sum
+
+LONG = 160
+OVERLAPPING = frozenset({"\\cup", "\\cap", "\\setminus", "relation"})
+"""Forms that can say the same as a form of another tag: x² < 4 is an interval."""
+
+Mark = tuple[str, str]
+"""A kind (`unit`, `name`) and a value: what a reader lets be left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """A sum. `complete`: of two complete sums that are equal the keys are too."""
+
+    key: str
+    complete: bool
+    terms: Sum
+    algebra: Algebra | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """Something made of parts: a tuple, a set (whose parts are sorted), a relation. `tag` says what."""
+
+    key: str
+    tag: str
+    parts: tuple["Shape", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Words, digits in a base, or something without a value: what has another key is something else."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Mathematics outside the grammar (sums, integrals, cases): only a symbolic judge can say more."""
+
+    key: str
+
+
+Shape = Quantity | Form | Plain | Unread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Meaning:
+    """One way to understand an answer: equal keys, equal meanings."""
+
+    key: str
+    shape: Shape
+    closed: bool = False
+    """Whether its key says everything: of two closed meanings with different keys nothing is open."""
+
+    @classmethod
+    def of(cls, shape: Shape) -> "Meaning":
+        """A shape by its key, which is cut to a digest where it is long."""
+        key = shape.key
+        if len(key) > LONG:
+            key = f"{key[:24]}…{blake2b(key.encode(errors='surrogatepass'), digest_size=16).hexdigest()}"
+        return cls(key, shape, is_closed(shape))
+
+
+def is_closed(shape: Shape) -> bool:
+    """Whether a shape's key says everything of it."""
+    match shape:
+        case Quantity():
+            return shape.complete
+        case Form():
+            return shape.tag not in OVERLAPPING and all(map(is_closed, shape.parts))
+        case Plain():
+            return True
+        case Unread():
+            return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """An answer as it is understood.
+
+    `meanings` are in order of preference: where another answer has one of them and no doubt, it is that one, else the
+    first (50% is 1/2, unless somebody says 50 and nobody 1/2). `marks` are what may be left out: two answers of one
+    meaning whose marks contradict each other (cm and m) are different.
+    """
+
+    text: str
+    meanings: tuple[Meaning, ...]
+    marks: tuple[Mark, ...] = ()

@@ -1,0 +1,177 @@
+"""The grammar of sums: from tokens to normal forms in one pass, as a calculator reads."""
+
+from collections.abc import Callable
+
+from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.atoms import GREEK, AtomReader
+from reward_service.domain.answers.cursor import sum_of
+from reward_service.domain.answers.functions import FUNCTIONS, factorial
+from reward_service.domain.answers.numerals import integer
+from reward_service.domain.answers.tokens import Token
+from reward_service.domain.answers.units import is_thing, is_unit
+from reward_service.domain.answers.values import Expression, Matrix, NotReadError, Sum, UndefinedError, Value
+
+_STARTS = GREEK | FUNCTIONS | {
+    "number", "sci", "word", "(", "{", "[", "\\{", "\\frac", "\\sqrt", "\\pi", "\\infty", "\\binom", "\\lfloor",
+    "\\lceil", "\\begin",
+}  # fmt: skip
+_SIGNS = frozenset({"+", "-", "\\pm", "\\mp"})
+_INFINITE: tuple[Sum, ...] = ({(("oo", 1),): 1}, {(("oo", 1),): -1})
+
+
+class TermReader(AtomReader):
+    """Reads sums. `sign` says which of the two ± stands for."""
+
+    def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1) -> None:
+        """At the first token."""
+        super().__init__(tokens, algebra)
+        self.two_signs = False
+        self._sign = sign
+
+    def sum(self) -> Value:
+        """Terms with + and - between them."""
+        infinities = self.infinities
+        self.deeper()
+        value = self._term()
+        while self.next.kind in _SIGNS:
+            sign = self._sign_of(self.tokens[self.at].kind)
+            self.at += 1
+            value = self._added(value, self._term(), sign)
+        self.depth -= 1
+        seen = self.infinities != infinities
+        # ∞ is an end of the line, no number: ∞ - ∞ is not 0.
+        if seen and isinstance(value, Expression) and value.terms not in _INFINITE:
+            raise UndefinedError
+        return value
+
+    def number(self) -> Sum:
+        """A sum that must be one: not a tuple, not a set."""
+        return sum_of(self.sum())
+
+    def _added(self, left: Value, right: Value, sign: int) -> Value:
+        if isinstance(left, Matrix) and isinstance(right, Matrix):
+            return _entrywise(left, right, lambda one, other: self.algebra.add(one, other, sign))
+        return Expression(self.algebra.add(sum_of(left), sum_of(right), sign))
+
+    def _sign_of(self, kind: str) -> int:
+        if kind in ("\\pm", "\\mp"):
+            self.two_signs = True
+            return self._sign if kind == "\\pm" else -self._sign
+        return 1 if kind == "+" else -1
+
+    def _term(self) -> Value:
+        value = self._signed()
+        while True:
+            kind = self.next.kind
+            if kind == "*":
+                self.at += 1
+                value = self._times(value, self._signed())
+            elif kind == "/":
+                self.at += 1
+                value = Expression(self.algebra.divide(sum_of(value), sum_of(self._signed())))
+            elif self.goes_on(kind):
+                value = self._times(value, self.power())
+            else:
+                return value
+
+    def goes_on(self, kind: str) -> bool:
+        """Whether a factor follows that is multiplied without a sign."""
+        if kind == "|":
+            return not self.bars
+        if kind == "number":
+            return self.tokens[self.at - 1].kind not in ("number", "sci")
+        if kind == "word":
+            return not self.at_unit()
+        return kind in _STARTS
+
+    def at_unit(self) -> bool:
+        """Whether the next word is a unit of what stands before it."""
+        if self.next.kind != "word":
+            return False
+        word = self.next.text
+        return len(word) > 1 and (is_unit(word) or is_thing(word)) and self.at > 0
+
+    def _times(self, left: Value, right: Value) -> Value:
+        if isinstance(left, Matrix) != isinstance(right, Matrix):
+            matrix, factor = (left, right) if isinstance(left, Matrix) else (right, left)
+            assert isinstance(matrix, Matrix)
+            by = sum_of(factor)
+            return _entrywise(matrix, matrix, lambda one, _: self.algebra.multiply(one, by))
+        return Expression(self.algebra.multiply(sum_of(left), sum_of(right)))
+
+    def _signed(self) -> Value:
+        sign = 1
+        while self.next.kind in _SIGNS:
+            sign *= self._sign_of(self.next.kind)
+            self.at += 1
+        value = self.power()
+        if sign == 1:
+            return value
+        if isinstance(value, Matrix):
+            return _entrywise(value, value, lambda one, _: self.algebra.scale(one, -1))
+        return Expression(self.algebra.scale(sum_of(value), -1))
+
+    def power(self) -> Value:
+        value = self.primary()
+        while True:
+            kind = self.next.kind
+            if kind == "^":
+                self.at += 1
+                value = Expression(self.algebra.raised(sum_of(value), self.exponent()))
+            elif kind == "*" and self.ahead(1).kind == "*" and not self.ahead(1).spaced:
+                self.at += 2
+                value = Expression(self.algebra.raised(sum_of(value), sum_of(self._signed())))
+            elif kind == "!":
+                self.at += 1
+                value = Expression(factorial(self.algebra, sum_of(value)))
+            elif kind in ("%", "\\degree"):
+                self.at += 1
+                mark = self.algebra.symbol("pct" if kind == "%" else "deg")
+                value = Expression(self.algebra.multiply(sum_of(value), mark))
+            else:
+                return value
+
+    def exponent(self) -> Sum:
+        if self.take("{"):
+            return sum_of(self._closed("{", "}"))
+        if self.next.kind in ("-", "+"):
+            sign = self._sign_of(self.next.kind)
+            self.at += 1
+            return self.algebra.scale(sum_of(self.power()), sign)
+        if self.next.kind in ("number", "word", "(", "\\pi", "\\infty", "\\frac") or self.next.kind in GREEK:
+            return sum_of(self.power() if self.next.kind in ("number", "(") else self.primary())
+        raise NotReadError
+
+    def _closed(self, opening: str, closing: str) -> Value:
+        value = self.bracketed(opening)
+        assert closing == "}"
+        return value
+
+    def group(self) -> Sum:
+        """A command's argument: what is in braces, or the next digit or sign, as TeX reads it."""
+        if self.take("{"):
+            return sum_of(self._closed("{", "}"))
+        if self.next.kind == "number":
+            text = self.next.text
+            spaced = self.next.spaced
+            if len(text) > 1:
+                self.tokens[self.at] = Token("number", text[1:], spaced)
+            else:
+                self.at += 1
+            return self.algebra.number(integer(text[0]))
+        if self.next.kind == "word" and len(self.next.text) > 1:
+            letter = self.next.text[0]
+            self.tokens[self.at] = Token("word", self.next.text[1:])
+            return self.algebra.symbol(letter)
+        return sum_of(self.primary())
+
+
+def _entrywise(one: Matrix, other: Matrix, combine: Callable[[Sum, Sum], Sum]) -> Matrix:
+    if [len(row) for row in one.rows] != [len(row) for row in other.rows]:
+        raise UndefinedError
+    return Matrix(
+        tuple(
+            tuple(Expression(combine(left.terms, right.terms)) for left, right in zip(lefts, rights, strict=True))
+            for lefts, rights in zip(one.rows, other.rows, strict=True)
+        )
+    )

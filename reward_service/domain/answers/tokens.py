@@ -1,0 +1,162 @@
+"""From the text of an answer to tokens, in one pass: typesetting goes, meaning stays."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from reward_service.domain.answers.units import are_units
+from reward_service.domain.answers.values import NotReadError
+
+MAX_TOKENS = 4096
+
+# Typesetting that says nothing. \, and \! vanish; "\ " and ~ are spaces.
+_NOISE = re.compile(
+    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|boldmath|bf|rm|it)"
+    r"(?![A-Za-z])|(?<![\d,])\\[!;:,>]|\\[!;:,>](?!\s*\d{3}(?!\d))|\\(?:quad|qquad|hspace\{[^{}]*\}|phantom\{[^{}]*\})|~"
+)
+_DEGREE = re.compile(
+    r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|(?<=[\d}])\s*\\circ(?![A-Za-z])|\\(?:degree|deg)(?![A-Za-z])"
+)
+_ORDINAL = re.compile(r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?")
+_TEXT = frozenset({
+    "text", "textrm", "textbf", "textit", "texttt", "textsf", "textnormal", "mbox", "mathrm", "emph", "hbox",
+    "operatorname",
+})  # fmt: skip
+_REPEATING = frozenset({"overline", "vec", "hat", "bar", "overrightarrow", "widehat"})
+_STYLES = "|".join(
+    sorted(
+        {*_TEXT, *_REPEATING, "mathbf", "mathit", "mathsf", "boldsymbol", "bm", "mathbb", "mathcal", "underline"},
+        reverse=True,
+    )
+)
+
+_LEXEME = re.compile(
+    r"""\s*(?:
+      (?P<styled>\\("""
+    + _STYLES
+    + r""")\s*\{((?:[^{}\\]|\\[^A-Za-z])*)\})
+    | (?P<sci>\d+(?:\.\d+)?[eE][+-]?\d{1,4}(?![A-Za-z\d]))
+    | (?P<num>\d{1,3}(?:(?:\{,\}|,?\\!|\\\s|\\,)\s*\d{3})+(?:\.\d+)?(?!\d)|(?:\d+(?:\.\d*)?|\.\d+))
+    | (?P<word>[A-Za-z]+)
+    | (?P<command>\\(?:[A-Za-z]+|.))
+    | (?P<sign>[<>]=|[-+*/^_=<>(){}\[\]|,;!'&:%$"?.@\#`])
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+_SEPARATORS = re.compile(r"[^\d.]")
+
+_SAME: Mapping[str, str] = MappingProxyType(
+    {
+        "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\cfrac": "\\frac", "\\cdot": "*", "\\times": "*", "\\ast": "*",
+        "\\div": "/", "\\leq": "<=", "\\le": "<=", "\\leqslant": "<=", "\\geq": ">=", "\\ge": ">=",
+        "\\geqslant": ">=", "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=", "\\approx": "~", "\\simeq": "~",
+        "\\sim": "~", "\\dbinom": "\\binom", "\\tbinom": "\\binom", "\\lbrace": "\\{", "\\rbrace": "\\}",
+        "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\mid": "|", "\\lbrack": "[", "\\rbrack": "]", "\\langle": "(",
+        "\\rangle": ")", "\\lparen": "(", "\\rparen": ")", "\\%": "%", "\\varnothing": "\\emptyset", "\\land": ",",
+        "\\lor": ",", "\\vee": ",", "\\wedge": ",", "\\dots": "\\ldots", "\\cdots": "\\ldots", "\\colon": ":",
+        "\\&": "&", "\\newline": "\\\\", "\\cr": "\\\\", "\\backslash": "\\setminus", "\\arcsin": "\\asin",
+        "\\arccos": "\\acos", "\\arctan": "\\atan", "\\degree": "\\degree", "\\varphi": "\\phi", "\\mathrm": "\\text",
+        "\\varepsilon": "\\epsilon", "\\infin": "\\infty", "\\prime": "'", "\\pounds": "\\pounds", "\\sp": "^",
+    }
+)  # fmt: skip
+_SEPARATING = frozenset({"and", "or", ", and", ", or", "&"})
+_WORD_COMMANDS = frozenset({
+    "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "arcsin", "arccos", "arctan", "sinh", "cosh",
+    "tanh", "ln", "log", "lg", "exp", "gcd", "lcm", "max", "min", "det",
+})  # fmt: skip
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "sqrt": "\\sqrt", "pi": "\\pi", "infinity": "\\infty", "infty": "\\infty", "inf": "\\infty", "and": ",",
+        "or": ",", "arcsin": "\\asin", "arccos": "\\acos", "arctan": "\\atan", "cup": "\\cup", "times": "*",
+    }
+)  # fmt: skip
+
+
+class Token(NamedTuple):
+    """A lexeme: its kind (`number`, `word`, `text`, `base`, or the sign or command itself), and what it holds."""
+
+    kind: str
+    text: str
+    spaced: bool = False
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of an answer.
+
+    Raises:
+        NotReadError: it holds what no answer does, or too much.
+    """
+    if "\\" in text:
+        text = _ORDINAL.sub("", text)
+        text = _DEGREE.sub(r"\\degree ", _NOISE.sub(" ", text))
+    found: list[Token] = []
+    at = 0
+    for lexeme in _LEXEME.finditer(text):
+        if lexeme.start() != at:
+            raise NotReadError
+        kind = lexeme.lastgroup or ""
+        if kind == "styled":
+            _add_styled(found, lexeme[2], lexeme[3])
+        elif (token := lexeme[kind]) != "$":
+            found.append(_token(kind, token, lexeme.start(kind) > at))
+        at = lexeme.end()
+        if len(found) > MAX_TOKENS:
+            raise NotReadError
+    if at < len(text) and not text[at:].isspace():
+        raise NotReadError
+    return found
+
+
+def structure(tokens: list[Token]) -> str:
+    """The tokens as one text, where spaces and the braces around a single one make no difference."""
+    kept: list[str] = []
+    for token in tokens:
+        if token.kind == "}" and len(kept) > 1 and kept[-2] == "{":
+            kept[-2:] = [kept[-1]]
+        else:
+            kept.append(token.text if token.kind in ("number", "word", "text", "sci", "repeating") else token.kind)
+    return " ".join(kept)
+
+
+def _token(kind: str, text: str, spaced: bool) -> Token:
+    if kind == "sign":
+        return Token(text, text, spaced)
+    if kind == "num":
+        return Token("number", text if text.isdigit() else _SEPARATORS.sub("", text), spaced)
+    if kind == "sci":
+        return Token("sci", text, spaced)
+    if kind == "word":
+        if text in _WORDS:
+            return Token(_WORDS[text], text, spaced)
+        return Token("\\" + text, text, spaced) if text in _WORD_COMMANDS else Token("word", text, spaced)
+    kind = _SAME.get(text, text)
+    return Token(kind, text, spaced)
+
+
+def _add_styled(found: list[Token], style: str, content: str) -> None:
+    """What stands in \\text{} is words, unless it is only a number or a letter; what is \\mathbf{} is its content."""
+    stripped = content.strip()
+    if not stripped:
+        return
+    after_number = bool(found) and found[-1].kind in ("number", "}", ")")
+    if style in _TEXT and stripped.lower().rstrip(",") in _SEPARATING:
+        found.append(Token(",", content))
+        return
+    if style in _TEXT and (not _plain(stripped) or (after_number and are_units(stripped))):
+        found.append(Token("text", content))
+        return
+    inner = tokens_of(stripped)
+    if not inner:
+        return
+    if style in _REPEATING and inner[0].kind == "number":
+        found.append(Token("repeating", inner[0].text))
+        return
+    if len(inner) == 1:
+        found += inner
+    else:
+        found += [Token("{", "{"), *inner, Token("}", "}")]
+
+
+def _plain(content: str) -> bool:
+    return content in _WORD_COMMANDS or not re.search(r"[A-Za-z]{2}", content)

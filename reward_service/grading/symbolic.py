@@ -1,0 +1,103 @@
+"""The service's grader: canonical keys first, proofs of difference next, a judge for the few pairs that stay open."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from reward_service.domain.answers.classes import group, merge, open_pairs
+from reward_service.domain.answers.comparing import Proof, compare
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.answers.reading import read_answer
+from reward_service.domain.answers.shapes import Reading
+from reward_service.grading.grader import Classes, Matches
+from reward_service.grading.judge import JUDGE_VERSION, Judgement
+from reward_service.grading.verdicts import KnownVerdicts, Verdict, verdict_key
+
+KEPT_READINGS = 4096
+KEPT_CHARS = 256
+"""Readings of longer answers are not kept: they are rare, and what they hold is large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one cohort may cost.
+
+    Attributes:
+        questions: comparisons that the judge is asked for, at most.
+        cpu_s: CPU time of the judge after which no more are asked.
+    """
+
+    questions: int = 16
+    cpu_s: float = 0.4
+
+
+class Asked(Protocol):
+    """Who is asked whether two answers are equal."""
+
+    async def compare(self, a: str, b: str) -> Judgement:
+        """Symmetric; never raises for what the answers hold."""
+        ...
+
+
+class SymbolicGrader:
+    """Equal keys, equal answers; for the rest a judge, within a budget. Without a judge the rest is undecided."""
+
+    def __init__(
+        self, judge: Asked | None = None, known: KnownVerdicts | None = None, budget: Budget | None = None
+    ) -> None:
+        """`known` remembers verdicts. Composed once in a worker's process."""
+        self._judge = judge
+        self._known = known
+        self._budget = budget or Budget()
+        self._kept: Callable[[str, Conventions], Reading] = lru_cache(KEPT_READINGS)(read_answer)
+
+    async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
+        """The class of each answer, named by a canonical key; a function of the set of answers and of the verdicts."""
+        groups = group(self._read(answer, conventions) for answer in set(answers))
+        pairs, unseen = open_pairs(groups) if len(groups) > 1 else ([], 0)
+        verdicts = await self._verdicts([(groups[one].text, groups[other].text) for one, other in pairs], conventions)
+        same = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is Verdict.SAME]
+        return Classes(merge(groups, same), unseen + verdicts.count(Verdict.UNDECIDED))
+
+    async def match(self, truth: str, answers: Collection[str], conventions: Conventions) -> Matches:
+        """Each answer against the truth."""
+        against = self._read(truth, conventions)
+        equal: list[str] = []
+        unproved: list[str] = []
+        for answer in set(answers):
+            match compare(against, self._read(answer, conventions)):
+                case Proof.SAME:
+                    equal.append(answer)
+                case Proof.OPEN:
+                    unproved.append(answer)
+                case Proof.DIFFERENT:
+                    continue
+        unproved.sort()
+        verdicts = await self._verdicts([(truth, answer) for answer in unproved], conventions)
+        equal += [answer for answer, verdict in zip(unproved, verdicts, strict=True) if verdict is Verdict.SAME]
+        return Matches(frozenset(equal), verdicts.count(Verdict.UNDECIDED))
+
+    def _read(self, answer: str, conventions: Conventions) -> Reading:
+        return self._kept(answer, conventions) if len(answer) <= KEPT_CHARS else read_answer(answer, conventions)
+
+    async def _verdicts(self, pairs: Sequence[tuple[str, str]], conventions: Conventions) -> list[Verdict]:
+        """A verdict for each pair: known, or asked for while the budget lasts."""
+        if not pairs:
+            return []
+        judge = self._judge
+        if judge is None:
+            return [Verdict.UNDECIDED] * len(pairs)
+        keys = [verdict_key(pair[0], pair[1], conventions, JUDGE_VERSION) for pair in pairs]
+        found = await self._known.get_many(keys) if self._known is not None else [None] * len(pairs)
+        questions, cpu_s = 0, 0.0
+        verdicts: list[Verdict] = []
+        for key, pair, verdict in zip(keys, pairs, found, strict=True):
+            if verdict is None and questions < self._budget.questions and cpu_s < self._budget.cpu_s:
+                judgement = await judge.compare(*pair)
+                questions, cpu_s = questions + 1, cpu_s + judgement.cpu_s
+                verdict = judgement.verdict
+                if self._known is not None:
+                    await self._known.put(key, verdict)
+            verdicts.append(verdict or Verdict.UNDECIDED)
+        return verdicts
