@@ -14,7 +14,7 @@ from rich.text import Text
 
 from reward_service import __version__
 from reward_service.errors import CoRewardingError, SettingsError
-from reward_service.replay.command import score
+from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import Settings
@@ -96,6 +96,7 @@ def version() -> None:
 
 
 app.command()(score)
+app.command()(replay)
 
 
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:

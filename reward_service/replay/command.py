@@ -1,17 +1,25 @@
-"""`co-rewarding score`: its options. What it does is imported when it is called, so that `--help` stays fast."""
+"""`co-rewarding score` and `replay`: their options. What they do is imported when they are called, so that `--help`
+stays fast.
+"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.extraction import AnswerFormat
+from reward_service.replay.graders import GRADERS, REFERENCE
+from reward_service.replay.options import RolloutsPath, reads_rollouts
 
-def _field(option: str, what: str, *more: str) -> typer.models.OptionInfo:
-    return typer.Option(option, *more, help=what, rich_help_panel="Fields (found by their usual names if not given)")
+if TYPE_CHECKING:
+    from reward_service.replay.fields import FieldNames
 
 
+@reads_rollouts
 def score(
-    file: Annotated[Path, typer.Argument(help="Rollouts, as JSON lines or parquet.", show_default=False)],
+    file: RolloutsPath,
+    names: "FieldNames",
     method: Annotated[str, typer.Option(help="How labels are elected: a row of the table of methods.")] = (
         "majority-voting"
     ),
@@ -22,25 +30,6 @@ def score(
     api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
     run: Annotated[str, typer.Option(help="The run of that service to score in.")] = "default",
     rollouts_per_request: Annotated[int, typer.Option(min=1, max=4096, help="At most; groups stay whole.")] = 1024,
-    plain_answers: Annotated[
-        bool, typer.Option("--plain-answers", help="The responses are answers without a box: put them into \\boxed{}.")
-    ] = False,
-    question_field: Annotated[
-        str | None, _field("--question-field", "The question's id, or its text.", "--question-id")
-    ] = None,
-    response_field: Annotated[str | None, _field("--response-field", "A rollout's text; with lists, inside.")] = None,
-    ground_truth_field: Annotated[str | None, _field("--ground-truth-field", "The right answer.")] = None,
-    view_field: Annotated[str | None, _field("--view-field", "'original' or 'paraphrase'.")] = None,
-    rollout_field: Annotated[str | None, _field("--rollout-field", "A rollout's index in its group.")] = None,
-    step_field: Annotated[str | None, _field("--step-field", "The training step; steps are kept apart.")] = None,
-    rollouts_field: Annotated[
-        str | None, _field("--rollouts-field", "A list of a question's rollouts: strings or objects.")
-    ] = None,
-    paraphrase_rollouts_field: Annotated[
-        str | None, _field("--paraphrase-rollouts-field", "The same for its paraphrase.")
-    ] = None,
-    self_certainty_field: Annotated[str | None, _field("--self-certainty-field", "A rollout's self-certainty.")] = None,
-    entropy_field: Annotated[str | None, _field("--entropy-field", "A rollout's entropy.")] = None,
 ) -> None:
     """Rewards the rollouts in a file, and says what they came to.
 
@@ -50,20 +39,61 @@ def score(
 
     The name of a field may lead into an object: statistics.entropy.
     """
-    from reward_service.replay.fields import FieldNames
     from reward_service.replay.scoring import Task, score_file
 
-    names = FieldNames(
-        question=question_field,
-        response=response_field,
-        rollouts=rollouts_field,
-        paraphrase_rollouts=paraphrase_rollouts_field,
-        ground_truth=ground_truth_field,
-        view=view_field,
-        rollout=rollout_field,
-        step=step_field,
-        self_certainty=self_certainty_field,
-        entropy=entropy_field,
-        plain_answers=plain_answers,
-    )
     score_file(Task(file, method, names, out, url, api_key, run, rollouts_per_request))
+
+
+@reads_rollouts
+def replay(
+    file: RolloutsPath,
+    names: "FieldNames",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How labels are elected (repeat the option); by default majority-voting.", show_default=False
+        ),
+    ] = None,
+    grader: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Which answers are equal (repeat the option): {', '.join(GRADERS)}; by default --conventions says.",
+            show_default=False,
+        ),
+    ] = None,
+    answer_format: Annotated[
+        list[AnswerFormat] | None,
+        typer.Option(help="Where a response holds its answer, the first that is found; by default boxed."),
+    ] = None,
+    conventions: Annotated[
+        Conventions | None,
+        typer.Option(help="The service's own grader, lenient (the default) or strict; not with --grader."),
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(help="The grader that judges every column's labels, so that they can be compared.")
+    ] = REFERENCE,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Where the figures go as JSON, '-' for standard output.")
+    ] = None,
+) -> None:
+    """Which labels would training have seen? Recorded rollouts under several methods and graders, side by side.
+
+    Nothing is started or sent: labels and rewards come from the rules of the service, in this process.
+
+    A row is a rollout, or a question with a list of its rollouts.
+
+    The name of a field may lead into an object: statistics.entropy.
+    """
+    from reward_service.replay.replaying import Request, replay_file
+
+    request = Request(
+        file=file,
+        names=names,
+        methods=method or ["majority-voting"],
+        graders=grader or [],
+        formats=answer_format or [],
+        conventions=conventions,
+        reference=reference,
+        json_out=json_out,
+    )
+    replay_file(request)

@@ -11,6 +11,10 @@ class ScoringError(CoRewardingError):
     """The rollouts were read, but could not be rewarded, or the rewards not written."""
 
 
+class ReplayError(CoRewardingError):
+    """What was asked of a replay cannot be done: a method or a grader that it does not have, or has no use for."""
+
+
 def shown(value: object, limit: int = 80) -> str:
     """A value from a file as a message may hold it: quoted, control characters escaped, at most `limit` characters."""
     text = repr(value[: 2 * limit]) if isinstance(value, str) else repr(value)

@@ -20,8 +20,9 @@ def default_out(file: Path) -> Path:
 
 
 @contextlib.contextmanager
-def writer(out: Path, file: Path) -> Iterator[Write]:
+def writer(out: Path, file: Path, option: str = "--out") -> Iterator[Write]:
     """What writes a line of JSON. A file takes its name when all lines are in it, and none is left if one was not.
+    `option` is the one that names `out`, for messages.
 
     Raises:
         ScoringError: it cannot be written, or is the file of the rollouts itself.
@@ -32,12 +33,12 @@ def writer(out: Path, file: Path) -> Iterator[Write]:
         return
     try:
         if out.exists() and out.samefile(file):
-            raise ScoringError(f"{out} is the file of the rollouts; choose another --out")
+            raise ScoringError(f"{out} is the file of the rollouts; choose another {option}")
         # What is no regular file, /dev/null or a pipe, is written to and never replaced.
         with _whole(out) if out.is_file() or not out.exists() else out.open("w") as opened:
             yield _lines_to(opened)
     except OSError as cause:
-        raise ScoringError(f"{out} cannot be written: {cause.strerror}; choose another --out") from cause
+        raise ScoringError(f"{out} cannot be written: {cause.strerror}; choose another {option}") from cause
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ def notes(totals: Totals, layout: Layout) -> Iterator[str]:
     """What a person should look at before believing the numbers."""
     method = METHODS.get(totals.method)
     if totals.groups == totals.rollouts > 1:
-        yield f"every group holds one rollout; is {layout.question!r} the question's id? Name it with --question-field"
+        yield groups_of_one(layout)
     if method is not None and method.views_decided_with(View.ORIGINAL) == tuple(View) and len(totals.views) == 1:
         yield (
             f"{totals.method} votes across two views and the file has only {next(iter(totals.views))!r}; give the "
@@ -39,6 +39,11 @@ def notes(totals: Totals, layout: Layout) -> Iterator[str]:
         yield "some questions have no ground truth; --ground-truth-field names the field that holds it"
     if Abstention.NO_STATISTICS in totals.abstentions:
         yield "some rollouts have no statistic; --self-certainty-field and --entropy-field name the fields"
+
+
+def groups_of_one(layout: Layout) -> str:
+    """The note on a file in which every group holds one rollout."""
+    return f"every group holds one rollout; is {layout.question!r} the question's id? Name it with --question-field"
 
 
 def _rows(totals: Totals) -> Iterator[tuple[str, str, str]]:

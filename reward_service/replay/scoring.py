@@ -10,19 +10,19 @@ from pathlib import Path
 from co_rewarding_client import CoRewardingError as ClientError
 from co_rewarding_client import RewardClient
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.text import Text
 
 from reward_service.domain.errors import UnknownMethodError
 from reward_service.domain.methods import method_named
-from reward_service.replay.batches import batches, take_census
-from reward_service.replay.errors import RolloutFileError, ScoringError
-from reward_service.replay.fields import FieldNames, layout_of
+from reward_service.replay.batches import batches
+from reward_service.replay.errors import ScoringError
+from reward_service.replay.fields import FieldNames
 from reward_service.replay.output import STDOUT, Write, default_out, writer
+from reward_service.replay.reading import counted, open_rollouts, progress_bar
 from reward_service.replay.report import print_summary
 from reward_service.replay.rewarding import Rewarder, lines, score
 from reward_service.replay.rollout_files import RolloutFile
-from reward_service.replay.sources import open_source, sample_of
 from reward_service.replay.tally import Tally, Totals
 from reward_service.serving.supervisor import embedded_service
 from reward_service.telemetry import configure_logging
@@ -53,11 +53,11 @@ def score_file(task: Task) -> Totals:
         ScoringError: the service cannot be reached or refuses, or `out` cannot be written.
         CoRewardingError: the embedded service did not start.
     """
-    file = _opened(task)
+    file = open_rollouts(task.file, task.names)
     out = default_out(task.file) if task.out is None else task.out
     errors = Console(stderr=True)
     errors.print(Text(f"{task.file}: {file.layout.described()}"), soft_wrap=True)
-    with _client(task) as client, writer(out, task.file) as write, _bar(errors) as bar:
+    with _client(task) as client, writer(out, task.file) as write, progress_bar(errors) as bar:
         totals = _scored(file, task, client, write, bar)
     print_summary(totals, file.layout, errors if out == STDOUT else Console())
     if out != STDOUT:
@@ -65,18 +65,11 @@ def score_file(task: Task) -> Totals:
     return totals
 
 
-def _opened(task: Task) -> RolloutFile:
-    source = open_source(task.file)
-    return RolloutFile(source, layout_of(sample_of(source), task.names, str(task.file)))
-
-
 def _scored(file: RolloutFile, task: Task, rewarder: Rewarder, write: Write, bar: Progress) -> Totals:
     """Reads the file twice: to count its groups, and to have them rewarded."""
     place, plain = file.source.place, file.layout.plain_answers
     tally = Tally(plain_answers=plain)
-    census = take_census(bar.track(file.rollouts(), description="reading"))
-    if not census.rollouts:
-        raise RolloutFileError(f"{task.file}: its rows hold no rollouts, only empty lists")
+    census = counted(file, bar)
     rewarded = bar.add_task("rewarding", total=census.rollouts)
     for batch in batches(file.rollouts(), census, task.rollouts_per_request, place):
         scored = score(batch, rewarder, task.method, place)
@@ -120,8 +113,3 @@ def _embedded(method: str) -> Iterator[str]:
     configure_logging(as_json=not sys.stderr.isatty(), level="WARNING")
     with tempfile.TemporaryDirectory(prefix="cr-") as folder, embedded_service(Path(folder)) as url:
         yield url
-
-
-def _bar(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

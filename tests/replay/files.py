@@ -7,11 +7,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
+from click.testing import CliRunner, Result
 from co_rewarding_client import CoRewardingError, Label, Rewards, Rollout
 
-from reward_service.domain.canonical import canonical_key
+from reward_service.cli import main
 from reward_service.domain.extraction import last_boxed
 from reward_service.domain.methods import method_named
 from reward_service.domain.settlement import settle
@@ -21,6 +23,7 @@ from reward_service.domain.types import Label as DomainLabel
 from reward_service.replay.fields import FieldNames, layout_of
 from reward_service.replay.rollout_files import FileRollout, RolloutFile
 from reward_service.replay.sources import open_source, sample_of
+from tests.answers import key_of
 
 
 def jsonl(path: Path, rows: Sequence[Any]) -> Path:
@@ -48,6 +51,17 @@ def boxed(answer: object) -> str:
 
 def place(row: int) -> str:
     return f"file:{row}"
+
+
+def co_rewarding(*words: object) -> Result:
+    """The command line as a person calls it, not at a terminal."""
+
+    @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def console(arguments: tuple[str, ...]) -> None:
+        main(list(arguments))
+
+    return CliRunner().invoke(console, list(map(str, words)))
 
 
 @dataclass
@@ -84,7 +98,7 @@ def rewards_of(rollouts: Sequence[Rollout], step: int | None, method: str) -> Re
         abstentions.update(zip(indices, settled.abstentions_B, strict=True))
         labels += [(question, label) for label in settled.labels]
     outcomes = [
-        Outcome((rollout.question_id, rollout.view), answer and canonical_key(answer), rewards[index])
+        Outcome((rollout.question_id, rollout.view), answer and key_of(answer), rewards[index])
         for index, (rollout, answer) in enumerate(zip(rollouts, answers, strict=True))
     ]
     summary = summarise(outcomes, [label for _, label in labels])
@@ -113,9 +127,9 @@ def _ballot(rollout: Rollout, answer: str | None) -> Ballot:
         Voter.POLICY,
         rollout.rollout,
         answer,
-        answer and canonical_key(answer),
+        answer and key_of(answer),
         truth,
-        truth and canonical_key(truth),
+        truth and key_of(truth),
         rollout.statistics.self_certainty if rollout.statistics else None,
         rollout.statistics.entropy if rollout.statistics else None,
     )

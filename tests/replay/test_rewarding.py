@@ -5,7 +5,6 @@ from co_rewarding_client import InvalidRequest, Unauthorized
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.canonical import canonical_key
 from reward_service.domain.extraction import last_boxed
 from reward_service.replay.batches import Batch, batches, numbered, take_census
 from reward_service.replay.errors import ScoringError
@@ -14,6 +13,7 @@ from reward_service.replay.report import notes
 from reward_service.replay.rewarding import lines, score, why_no_answer
 from reward_service.replay.rollout_files import FileRollout
 from reward_service.replay.tally import Tally, Totals
+from tests.answers import key_of
 from tests.replay.files import Rules, boxed, place
 
 LAYOUT = Layout(question="qid", response="response")
@@ -127,7 +127,7 @@ def test_the_totals_are_those_that_can_be_counted_by_hand(file):
 
     groups = {(r.question_id, r.view) for r in file}
     answers = {key: [last_boxed(r.response) for r in file if (r.question_id, r.view) == key] for key in groups}
-    cast = {key: [canonical_key(a) for a in group if a is not None] for key, group in answers.items()}
+    cast = {key: [key_of(a) for a in group if a is not None] for key, group in answers.items()}
     assert made.rollouts == len(file)
     assert made.groups == made.cohorts == len(groups)
     assert made.groups_rewarded == sum(bool(votes) for votes in cast.values())

@@ -1,21 +1,22 @@
 """`co-rewarding score` as a person calls it, over a whole service."""
 
+import asyncio
 import json
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from reward_service.cli import main
-from reward_service.domain.canonical import canonical_key
+from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import last_boxed
+from reward_service.replay.graders import GRADERS
 from reward_service.serving.supervisor import embedded_service
-from tests.replay.files import boxed, jsonl, parquet
+from tests.replay.files import boxed, co_rewarding, jsonl, parquet
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "rollouts_qwen_math100x8.jsonl"
 PAIR = {
@@ -33,12 +34,7 @@ def service() -> Iterator[str]:
 
 
 def called(*words: object) -> Result:
-    @click.command(context_settings={"ignore_unknown_options": True})
-    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def console(arguments: tuple[str, ...]) -> None:
-        main(list(arguments))
-
-    return CliRunner().invoke(console, ["score", *map(str, words)])
+    return co_rewarding("score", *words)
 
 
 def lines_in(path: Path) -> list[dict]:
@@ -117,8 +113,35 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path, service, content, o
     assert not out.exists()
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A row's answers in their order, their classes, and those that equal its ground truth."""
+
+    answers: list[str | None]
+    class_of: Mapping[str, str]
+    right: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def judged() -> list[Judged]:
+    """The real rows by the service's grader, without the service."""
+
+    async def all_rows() -> list[Judged]:
+        rows: list[Judged] = []
+        async with GRADERS["lenient"].open() as grader:
+            for row in lines_in(REAL):
+                answers = [last_boxed(rollout["response"]) for rollout in row["rollouts"]]
+                given = {answer for answer in answers if answer is not None}
+                classes = await grader.classify(given, Conventions.LENIENT)
+                matches = await grader.match(row["gold"], given, Conventions.LENIENT)
+                rows.append(Judged(answers, classes.class_of, matches.equal))
+        return rows
+
+    return asyncio.run(all_rows())
+
+
 @pytest.mark.skipif(not REAL.is_file(), reason=f"the real rollouts are not there: {REAL}")
-def test_the_800_real_responses_under_majority_voting(tmp_path, service):
+def test_the_800_real_responses_under_majority_voting(tmp_path, service, judged):
     out = tmp_path / "out.jsonl"
 
     result = called(REAL, "--url", service, "--out", out)
@@ -128,13 +151,13 @@ def test_the_800_real_responses_under_majority_voting(tmp_path, service):
     assert len(lines) == 800
     assert all((line["answer"] is None) == (line["why"] is not None) for line in lines)
     assert all((line["reward"] is None) == (line["abstention"] is not None) for line in lines)
-    accuracy = majority_accuracy()
+    accuracy = majority_accuracy(judged)
     assert f"label accuracy │ {accuracy:.3f} │ of 100 labels" in " ".join(result.output.split())
     assert accuracy > 0.5
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f"the real rollouts are not there: {REAL}")
-def test_the_800_real_responses_under_ground_truth(tmp_path, service):
+def test_the_800_real_responses_under_ground_truth(tmp_path, service, judged):
     out = tmp_path / "out.jsonl"
 
     result = called(REAL, "--url", service, "--out", out, "--method", "ground-truth", "--rollouts-per-request", 100)
@@ -143,24 +166,15 @@ def test_the_800_real_responses_under_ground_truth(tmp_path, service):
     lines = lines_in(out)
     assert len(lines) == 800
     assert all((line["answer"] is None) == (line["why"] is not None) for line in lines)
-    expected = [float(answer == canonical_key(row["gold"])) for row in real_rows() for answer in answer_classes(row)]
+    expected = [float(answer in row.right) for row in judged for answer in row.answers]
     assert [line["reward"] for line in lines] == expected
     assert "label accuracy │ 1.000 │ of 100 labels; they are the ground truths" in " ".join(result.output.split())
 
 
-def real_rows() -> list[dict]:
-    return lines_in(REAL)
-
-
-def answer_classes(row: dict) -> list[str | None]:
-    answers = [last_boxed(rollout["response"]) for rollout in row["rollouts"]]
-    return [None if answer is None else canonical_key(answer) for answer in answers]
-
-
-def majority_accuracy() -> float:
-    """Counted here, by the canonical key alone: `most_common` too gives a tie to the class that came first."""
+def majority_accuracy(judged: list[Judged]) -> float:
+    """Counted here: `most_common` too gives a tie to the class that came first."""
     right = 0
-    for row in real_rows():
-        votes = Counter(answer for answer in answer_classes(row) if answer is not None)
-        right += votes.most_common(1)[0][0] == canonical_key(row["gold"])
-    return right / len(real_rows())
+    for row in judged:
+        winner = Counter(row.class_of[answer] for answer in row.answers if answer is not None).most_common(1)[0][0]
+        right += any(row.class_of[answer] == winner for answer in row.right)
+    return right / len(judged)

@@ -1,0 +1,238 @@
+"""`co-rewarding replay` as a person calls it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.main import get_command
+
+from reward_service.cli import app
+from reward_service.domain.extraction import last_boxed
+from reward_service.replay.values import boxed_answer_of
+from tests.replay.files import boxed, co_rewarding, jsonl, parquet
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+RHO = DATA / "rollouts_rho_math500x4.jsonl"
+QWEN = DATA / "rollouts_qwen_math100x8.jsonl"
+ROWS = [
+    {"qid": "a", "gold": "1/2", "rollouts": [boxed("0.5"), boxed("\\frac{1}{2}"), boxed(3), boxed(3)]},
+    {"qid": "b", "gold": "4", "rollouts": [boxed(4), boxed(4), boxed(5), "I do not know"]},
+]
+
+
+def called(*words: object) -> Result:
+    return co_rewarding("replay", *words)
+
+
+def test_the_table_of_a_small_file(tmp_path):
+    result = called(
+        jsonl(tmp_path / "f.jsonl", ROWS), "--method", "majority-voting", "--method", "co-rewarding-i",
+        "--grader", "string", "--grader", "lenient",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert " ".join(lines[0]) == (
+        "2 questions in 2 original groups, 2 with a ground truth; 8 rollouts, 7 with an answer"
+    )
+    assert "as the grader 'lenient' judges them" in result.stdout
+    columns = lines[3:7]
+    assert [line[:7] for line in columns] == [
+        ["1", "majority-voting", "string", "0.500", "1.000", "0.500", "0"],
+        ["2", "majority-voting", "lenient", "1.000", "1.000", "0.500", "0"],
+        ["3", "co-rewarding-i", "string", "–", "0.000", "–", "0"],
+        ["4", "co-rewarding-i", "lenient", "–", "0.000", "–", "0"],
+    ]
+    assert all(0 <= float(line[7]) <= float(line[8]) for line in columns)
+    assert lines[8] == ["1", "2", "0.500", "2", "0.500", "8"]
+    (note,) = result.stdout.splitlines()[9:]
+    assert note.startswith(
+        "note: co-rewarding-i takes two views, and 2 of 2 questions have only one: they get no label"
+    )
+
+
+def test_figures_as_json_beside_the_table_or_in_its_place(tmp_path):
+    file = parquet(tmp_path / "f.parquet", ROWS)
+    out = tmp_path / "out.json"
+
+    beside = called(file, "--grader", "string", "--grader", "strict", "--json", out)
+    instead = called(file, "--grader", "string", "--grader", "strict", "--json", "-")
+
+    assert beside.exit_code == instead.exit_code == 0, beside.output + instead.output
+    assert "label accuracy" in beside.stdout
+    assert "label accuracy" in instead.stderr
+    made, same = json.loads(out.read_text()), json.loads(instead.stdout)
+    first = made["columns"][0]
+    assert 0 <= first.pop("cpu_ms_median") <= first.pop("cpu_ms_p99")
+    assert first == {
+        "method": "majority-voting",
+        "grader": "string",
+        "label_accuracy": 0.5,
+        "labels_judged": 2,
+        "coverage": 1.0,
+        "labels": 2,
+        "reward_mean": 0.5,
+        "rewarded": 8,
+        "undecided": 0,
+        "cohorts": 2,
+    }
+    assert same["agreements"] == made["agreements"] == [
+        {
+            "columns": [
+                {"method": "majority-voting", "grader": "string"},
+                {"method": "majority-voting", "grader": "strict"},
+            ],
+            "equal_labels": 0.5,
+            "labels_compared": 2,
+            "equal_rewards": 0.5,
+            "rewards_compared": 8,
+        }
+    ]  # fmt: skip
+    assert made["reference"] == "lenient"
+    assert made["notes"] == []
+    assert (made["questions"], made["groups"], made["answered"]) == (2, {"original": 2}, 7)
+
+
+def test_the_service_s_own_grader_is_taken_where_none_is_named(tmp_path):
+    file = jsonl(tmp_path / "f.jsonl", ROWS)
+
+    for options, grader in (([], "lenient"), (["--conventions", "strict"], "strict")):
+        made = json.loads(called(file, "--json", "-", *options).stdout)
+        assert [column["grader"] for column in made["columns"]] == [grader]
+        assert made["reference"] == "lenient"
+
+
+def test_answers_are_read_in_the_formats_that_are_named(tmp_path):
+    rows = [{"qid": "q", "gold": "4", "rollouts": ["so\n#### 4", boxed(4), "4"]}]
+    file = jsonl(tmp_path / "f.jsonl", rows)
+
+    for formats, answered in ((["boxed"], 1), (["hashes"], 1), (["hashes", "boxed"], 2)):
+        options = [word for each in formats for word in ("--answer-format", each)]
+        assert json.loads(called(file, "--json", "-", *options).stdout)["answered"] == answered
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        (None, [], "cannot be read: No such file"),
+        ('{"qid": "q", "rollouts": []}\n', [], "hold no rollouts, only empty lists"),
+        ('{"response": "r"}\n', [], "there are response; name it with --question-field"),
+        (ROWS, ["--method", "co-rewarding-ii"], "--method: a teacher elects the labels of co-rewarding-ii"),
+        (ROWS, ["--method", "entropy"], "--method: entropy has no labels to compare"),
+        (ROWS, ["--grader", "exact"], "--grader: 'exact' is not a grader; choose one of string, lenient, strict"),
+        (ROWS, ["--reference", "[/a]"], "--reference: '[/a]' is not a grader"),
+        (ROWS, ["--conventions", "strict", "--grader", "string"], "name strict as a --grader instead"),
+        (ROWS, ["--plain-answers", "--answer-format", "json"], "--plain-answers that there is none to read"),
+        (ROWS, ["--json", "FILE"], "is the file of the rollouts; choose another --json"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path, content, options, words):
+    path, out = tmp_path / "f.jsonl", tmp_path / "out.json"
+    if isinstance(content, str):
+        path.write_text(content)
+    elif content is not None:
+        jsonl(path, content)
+
+    result = called(path, "--json", out, *(path if word == "FILE" else word for word in options))
+
+    assert result.exit_code == 2, result.output
+    told = result.stderr.splitlines()[-1]
+    assert told.startswith("co-rewarding: ")
+    assert words in told
+    assert "Traceback" not in result.output
+    assert not out.exists()
+
+
+def test_score_and_replay_have_the_same_options_for_fields():
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    of_score, of_replay = (
+        {each.name: (each.opts, each.help, each.rich_help_panel) for each in commands[name].params}
+        for name in ("score", "replay")
+    )
+
+    own = {"file", "method", "out", "url", "api_key", "run", "rollouts_per_request"}
+    shared = of_score.keys() - own
+    assert {"plain_answers", "question_field", "entropy_field"} <= shared
+    assert {name: of_score[name] for name in shared} == {name: of_replay[name] for name in shared}
+    assert of_score["question_field"] == (
+        ["--question-field", "--question-id"],
+        "The question's id, or its text.",
+        "Fields (found by their usual names if not given)",
+    )
+
+
+def test_what_is_interrupted_leaves_nothing(tmp_path):
+    file = jsonl(tmp_path / "f.jsonl", [{**row, "qid": str(n)} for n in range(20_000) for row in ROWS[:1]])
+    command = [sys.executable, "-m", "reward_service.cli", "replay", str(file), "--json", str(tmp_path / "out.json")]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(str(file))  # it has begun, and has seconds to go
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+
+    assert process.returncode == 130
+    assert out == ""
+    assert os.listdir(tmp_path) == ["f.jsonl"]
+
+
+@pytest.mark.skipif(not RHO.is_file(), reason=f"the real answers are not there: {RHO}")
+def test_the_2000_real_answers():
+    result = called(
+        RHO, "--plain-answers", "--grader", "string", "--grader", "lenient", "--reference", "string",
+        "--method", "majority-voting", "--method", "ground-truth", "--json", "-",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    made = json.loads(result.stdout)
+    by_text, lenient, given_by_text, given = made["columns"]
+    answers = [
+        (row["gold"].strip(), [last_boxed(boxed_answer_of(each["answer"])) for each in row["rollouts"]])
+        for row in map(json.loads, RHO.read_text().splitlines())
+    ]
+    expect_by_text(by_text, given_by_text, answers)
+    assert lenient["coverage"] == by_text["coverage"]
+    assert lenient["reward_mean"] >= by_text["reward_mean"]
+    assert given["reward_mean"] >= given_by_text["reward_mean"]
+    assert made["agreements"][0]["equal_labels"] > 0.9
+
+
+@pytest.mark.skipif(not QWEN.is_file(), reason=f"the real rollouts are not there: {QWEN}")
+def test_the_800_real_responses():
+    result = called(
+        QWEN, "--grader", "string", "--reference", "string", "--method", "majority-voting", "--method", "ground-truth",
+        "--json", "-",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    answers = [
+        (row["gold"].strip(), [last_boxed(each["response"]) for each in row["rollouts"]])
+        for row in map(json.loads, QWEN.read_text().splitlines())
+    ]
+    expect_by_text(*json.loads(result.stdout)["columns"], answers)
+
+
+def expect_by_text(voted: dict, given: dict, answers: list[tuple[str, list[str | None]]]) -> None:
+    """Counted here by the texts alone: `most_common` too gives a tie to the text that came first."""
+    labels = right = rewards = rewarded = matches = 0
+    for gold, group in answers:
+        matches += group.count(gold)
+        votes = Counter(answer for answer in group if answer is not None)
+        if votes:
+            label, count = votes.most_common(1)[0]
+            labels, rewards, rewarded, right = (
+                labels + 1,
+                rewards + count,
+                rewarded + len(group),
+                right + (label == gold),
+            )
+    assert (voted["labels"], voted["labels_judged"], voted["rewarded"]) == (labels, labels, rewarded)
+    assert voted["label_accuracy"] == pytest.approx(right / labels)
+    assert voted["reward_mean"] == pytest.approx(rewards / rewarded)
+    assert given["reward_mean"] == pytest.approx(matches / sum(len(group) for _, group in answers))
