@@ -19,11 +19,13 @@ from rich.console import Console
 
 from benchmarks.machine import Cores, describe, pin
 from benchmarks.measuring import Bench, Kind, Latency, Server, Throughput
+from benchmarks.recorded import Recorded
 from benchmarks.report import Report
 from benchmarks.servers import noop, service
 from benchmarks.workload import QUESTIONS, Batches, Singles, Workload
 
 SINGLES = "singles"
+RECORDED = "recorded 256"
 PLAIN_WIDTH = 110  # of a log, in characters
 LATENCY_ROUNDS = 2
 LAST_BALLOT_LOAD = 0.3  # of what the no-op can do: moderate, whatever the machine
@@ -36,12 +38,13 @@ class Options:
     seconds: float
     rounds: int
     only: tuple[str, ...]
+    recorded: Path | None
     latency: bool
     file: Path | None
     check: bool
 
 
-def kinds_of(only: Sequence[str]) -> list[Kind]:
+def kinds_of(only: Sequence[str], recorded: Path | None = None) -> list[Kind]:
     """The rows of the table.
 
     There are enough connections to keep the API busy while some of them wait for Redis and the worker; and for singles,
@@ -52,7 +55,9 @@ def kinds_of(only: Sequence[str]) -> list[Kind]:
         _kind("16", Batches(1), connections=32, goal=1.0),
         _kind(SINGLES, Singles(), connections=512, goal=0.8),
     ]
-    return [kind for kind in kinds if kind.name in only]
+    if recorded is not None:
+        kinds.insert(1, _kind(RECORDED, Recorded(recorded), connections=8, goal=1.0))
+    return [kind for kind in kinds if kind.name in (*only, RECORDED)]
 
 
 def _kind(name: str, workload: Workload, connections: int, goal: float) -> Kind:
@@ -93,7 +98,7 @@ def run(options: Options, console: Console) -> Report:
     machine = describe()
     console.print(machine, highlight=False, soft_wrap=True)
     console.print(str(cores), highlight=False, soft_wrap=True)
-    kinds = kinds_of(options.only)
+    kinds = kinds_of(options.only, options.recorded)
     pin(os.getpid(), cores.rest)
     gc.freeze()
     gc.disable()
@@ -114,13 +119,18 @@ def parsed() -> Options:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one turn, in seconds")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of turns that count")
     parser.add_argument("--only", nargs="+", default=("256", "16", SINGLES), choices=("256", "16", SINGLES))
+    parser.add_argument(
+        "--recorded", type=Path, metavar="FILE", help="also batches of 256 responses from a file (JSON lines)"
+    )
     parser.add_argument("--no-latency", action="store_true", help="measure throughput alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a ratio is below its goal")
     given = parser.parse_args()
     if given.seconds <= 0 or given.rounds < 1:
         parser.error("--seconds must be above 0, --rounds at least 1")
-    return Options(given.seconds, given.rounds, tuple(given.only), not given.no_latency, given.json, given.check)
+    return Options(
+        given.seconds, given.rounds, tuple(given.only), given.recorded, not given.no_latency, given.json, given.check
+    )
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ class Verdict(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, seat: Seat) -> "Verdict":
         """From its seat in a settled cohort."""
-        label = next((row for row in seat.record.labels if row.view == seat.view), None)
+        label = next((row for row in seat.record.labels if row.view == seat.record.rows_B[seat.place].view), None)
         matches = None if label is None or label.matches_truth is None else float(label.matches_truth)
         share = label.votes / label.of if label is not None and label.of else 0.0
         return cls(seat.reward or 0.0, float(seat.reward is None), share, matches)

@@ -79,20 +79,22 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
     Raises:
         Problem: 422 where a rollout names no question, 409 where two differ under one identity, 413 for a long text.
     """
-    cohorts: dict[tuple[str, tuple[View, ...]], _Gathering] = {}
-    seats: dict[tuple[str, View, Voter], int] = {}
-    views = {view: views_of(method, view) for view in View}
+    cohorts: dict[tuple[str, str], _Gathering] = {}
+    seats: dict[tuple[str, int, int], int] = {}
+    views = [letters(views_of(method, view)) for view in VIEWS]
     answer_of = extractor(settings.answer_formats)
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
-        key = (question_id, views[rollout.view])
+        view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
+        key = (question_id, views[view])
         cohort = cohorts.get(key)
         if cohort is None:
             cohort = cohorts[key] = _Gathering(question_id)
-        group = (question_id, rollout.view, rollout.voter)
+        group = (question_id, view, voter)
         seat = seats.get(group, 0)
         seats[group] = seat + 1
-        cohort.rows_B.append(_row(rollout, seat if rollout.rollout is None else rollout.rollout, answer_of))
+        index = seat if rollout.rollout is None else rollout.rollout
+        cohort.rows_B.append(_row(rollout, view, voter, index, answer_of))
         cohort.positions_B.append(position)
         cohort.attempts_B.append(rollout.attempt)
     rules = Rules.of(method.name, settings)
@@ -171,7 +173,7 @@ def part_of(
         name = identified_cohort(head, views)
         view = _VIEW_INDEX[rollout.view]
         ballot = _ballot_id(view, rollout.rollout, f"{request_id}.{position}")
-        row = _row(rollout, rollout.rollout, answer_of)
+        row = _row(rollout, view, _VOTER_INDEX[rollout.voter], rollout.rollout, answer_of)
         places_N.append((name, ballot))
         earlier = seen.setdefault((name, ballot), row)
         if earlier != row:
@@ -208,7 +210,8 @@ def rollout_of_label(label: LabelIdentity, response: str) -> WireRollout:
 
 def row_of(rollout: WireRollout, settings: RunSettings) -> Row:
     """A rollout of a run with these settings as it is stored."""
-    return _row(rollout, rollout.rollout, extractor(settings.answer_formats))
+    view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
+    return _row(rollout, view, voter, rollout.rollout, extractor(settings.answer_formats))
 
 
 def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
@@ -247,11 +250,11 @@ def _ballot_id(view: int, rollout: int | None, otherwise: str) -> str:
     return f"{letter}{otherwise}" if rollout is None else f"{letter}{rollout}"
 
 
-def _row(rollout: WireRollout, index: int | None, answer_of: Extractor) -> Row:
+def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer_of: Extractor) -> Row:
     statistics = rollout.statistics
     return Row(
-        _VIEW_INDEX[rollout.view],
-        _VOTER_INDEX[rollout.voter],
+        view,
+        voter,
         index,
         answer_of(rollout.response),
         rollout.ground_truth,

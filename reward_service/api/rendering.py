@@ -1,7 +1,7 @@
 """From what was settled to what is answered. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reward_service.api.wire import RewardAnswer, WireLabel
 from reward_service.domain.summary import Outcome, summarise
@@ -10,45 +10,33 @@ from reward_service.store.keys import qualified
 from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """One rollout's place in what was settled: a cohort's record and the index of its ballot there."""
+class Seat(NamedTuple):
+    """One rollout's place in what was settled: a cohort's record and the place of its ballot there."""
 
     cohort: str
     record: CohortRecord
-    index: int
+    place: int
 
     @property
     def reward(self) -> float | None:
         """Its reward; None where its group abstained."""
-        return self.record.rewards_B[self.index]
+        return self.record.rewards_B[self.place]
 
     @property
     def abstention(self) -> str | None:
         """Why its group abstained."""
-        reason = self.record.abstentions_B[self.index]
+        reason = self.record.abstentions_B[self.place]
         return None if reason < 0 else ABSTENTIONS[reason].value
-
-    @property
-    def view(self) -> int:
-        """Its view, as an index."""
-        return self.record.rows_B[self.index].view
-
-    @property
-    def answer_class(self) -> str | None:
-        """The class of its answer."""
-        index = self.record.classes_B[self.index]
-        return None if index < 0 else self.record.classes[index]
 
 
 def seats_of_batch(name: str, record: BatchRecord) -> list[Seat]:
     """The rollouts of a self-contained batch in the order of the request."""
-    placed: list[tuple[int, Seat]] = []
+    placed: dict[int, Seat] = {}
     for number, (cohort, positions) in enumerate(zip(record.cohorts, record.positions, strict=True)):
         cohort_name = qualified(record.run, f"{name}.{number}")
-        placed += [(position, Seat(cohort_name, cohort, index)) for index, position in enumerate(positions)]
-    placed.sort(key=lambda pair: pair[0])
-    return [seat for _, seat in placed]
+        for index, position in enumerate(positions):
+            placed[position] = Seat(cohort_name, cohort, index)
+    return [placed[position] for position in range(len(placed))]
 
 
 def seats_of_part(ticket: TicketRecord, records: Mapping[str, CohortRecord]) -> list[Seat | None]:
@@ -65,10 +53,21 @@ def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) 
     """The answer to a request whose N rollouts are all settled."""
     cohorts: dict[str, tuple[CohortRecord, set[int]]] = {}
     outcomes: list[Outcome] = []
-    for seat in seats_N:
-        _, views = cohorts.setdefault(seat.cohort, (seat.record, set()))
-        views.add(seat.view)
-        outcomes.append(Outcome((seat.cohort, seat.view), seat.answer_class, seat.reward))
+    rewards: list[float | None] = []
+    abstentions: list[str | None] = []
+    answers: list[str | None] = []
+    for cohort, record, index in seats_N:  # the longest loop of a request: every look-up counts
+        row = record.rows_B[index]
+        known = cohorts.get(cohort)
+        if known is None:
+            known = cohorts[cohort] = (record, set())
+        known[1].add(row.view)
+        reward, place = record.rewards_B[index], record.classes_B[index]
+        outcomes.append(Outcome((cohort, row.view), None if place < 0 else place, reward))
+        reason = record.abstentions_B[index]
+        rewards.append(reward)
+        abstentions.append(None if reason < 0 else ABSTENTIONS[reason].value)
+        answers.append(row.answer)
     labels = list(_labels(cohorts))
     undecided = sum(record.undecided for record, _ in cohorts.values())
     summary = summarise(outcomes, [label for _, _, label in labels], undecided)
@@ -86,9 +85,9 @@ def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) 
         run,
         step,
         method,
-        [seat.reward for seat in seats_N],
-        [seat.abstention for seat in seats_N],
-        [seat.record.rows_B[seat.index].answer for seat in seats_N],
+        rewards,
+        abstentions,
+        answers,
         [wire_label(cohort, question_id, label) for cohort, question_id, label in labels],
         metrics,
     )

@@ -67,8 +67,10 @@ def settle_under(
     class_of = {label.view: label.answer_class for label in labels}
     rewards_B: list[float | None] = []
     abstentions_B: list[Abstention | None] = []
+    # A view is asked for by identity: to look an enum's member up costs more than all the rest of this loop.
+    original, paraphrase = class_of.get(View.ORIGINAL), class_of.get(View.PARAPHRASE)
     for ballot in ballots_B:
-        elected = class_of.get(ballot.view)
+        elected = original if ballot.view is View.ORIGINAL else paraphrase
         rewards_B.append(None if elected is None else float(ballot.answer_class == elected))
         abstentions_B.append(missing if elected is None else None)
     return Settlement(tuple(labels), tuple(rewards_B), tuple(abstentions_B))
@@ -77,7 +79,9 @@ def settle_under(
 def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[Label]:
     labels: list[Label] = []
     truth_of = _truths(ballots_B)
-    for view in sorted({ballot.view for ballot in ballots_B if ballot.voter is Voter.POLICY}, key=list(View).index):
+    for view in View:
+        if not any(ballot.view is view and ballot.voter is Voter.POLICY for ballot in ballots_B):
+            continue
         electorate = method.electorates[view]
         winner = elect(
             ballot
@@ -112,7 +116,7 @@ def _given_labels(ballots_B: Sequence[Ballot]) -> list[Label]:
 def _truths(ballots_B: Sequence[Ballot]) -> dict[View, tuple[str, str]]:
     """Each view's ground truth: that of its lowest ranked ballot which carries one, else the other view's (x′ ≡ x)."""
     found: dict[View, tuple[str, str]] = {}
-    for ballot in sorted(ballots_B, key=rank):
+    for ballot in sorted((ballot for ballot in ballots_B if ballot.ground_truth is not None), key=rank):
         if ballot.ground_truth is not None and ballot.ground_truth_class is not None:
             found.setdefault(ballot.view, (ballot.ground_truth, ballot.ground_truth_class))
     if not found:

@@ -2,16 +2,16 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reward_service.domain.types import Label
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One rollout as it was rewarded; `group` names its question and view, whatever stands for them."""
 
     group: Hashable
-    answer_class: str | None
+    answer_class: Hashable | None
     reward: float | None
 
 
@@ -40,18 +40,20 @@ class Summary:
 
 def summarise(outcomes_N: Sequence[Outcome], labels: Sequence[Label], undecided: int = 0) -> Summary:
     """The summary of N rollouts and the labels they were rewarded by."""
-    classes: dict[Hashable, set[str]] = {}
+    classes: dict[Hashable, set[Hashable]] = {}
     rewarded: dict[Hashable, bool] = {}
     rewards: list[float] = []
     answered = 0
-    for outcome in outcomes_N:
-        seen = classes.setdefault(outcome.group, set())
-        if outcome.answer_class is not None:
+    for group, answer_class, reward in outcomes_N:
+        seen = classes.get(group)
+        if seen is None:
+            seen = classes[group] = set()
+        if answer_class is not None:
             answered += 1
-            seen.add(outcome.answer_class)
-        rewarded[outcome.group] = outcome.reward is not None
-        if outcome.reward is not None:
-            rewards.append(outcome.reward)
+            seen.add(answer_class)
+        rewarded[group] = reward is not None
+        if reward is not None:
+            rewards.append(reward)
     shares = [label.share for label in labels if label.share is not None]
     matches = [label.matches_truth for label in labels if label.matches_truth is not None]
     return Summary(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class View(StrEnum):
@@ -27,8 +28,7 @@ class Abstention(StrEnum):
     NO_STATISTICS = "no-statistics"
 
 
-@dataclass(frozen=True, slots=True)
-class Ballot:
+class Ballot(NamedTuple):
     """One answer cast by one voter on one view of one question in one step.
 
     `answer_class` names the class of equal answers that this one belongs to; None means that the response

@@ -1,12 +1,9 @@
 """Elections: equal answers form classes, the largest class wins, and the order of arrival decides nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from reward_service.domain.types import Ballot, View
-
-_VIEW_ORDER: Mapping[View, int] = MappingProxyType({view: order for order, view in enumerate(View)})
 
 Rank = tuple[int, int, int, str, str]
 
@@ -29,7 +26,7 @@ def rank(ballot: Ballot) -> Rank:
     key = ballot.answer_class or ""
     if ballot.rollout is None:
         return (1, 0, 0, key, ballot.answer or "")
-    return (0, ballot.rollout, _VIEW_ORDER[ballot.view], key, ballot.answer or "")
+    return (0, ballot.rollout, int(ballot.view is not View.ORIGINAL), key, ballot.answer or "")
 
 
 def elect(ballots: Iterable[Ballot]) -> Winner | None:
@@ -38,19 +35,18 @@ def elect(ballots: Iterable[Ballot]) -> Winner | None:
     A tie goes to the class whose first ballot ranks lowest. Ballots without an answer do not vote, and count in `of`.
     Invariant under any permutation of the ballots and under any relabelling of classes that carry indices.
     """
-    votes: dict[str, int] = {}
-    first: dict[str, tuple[Rank, str]] = {}
+    cast: dict[str, list[Ballot]] = {}
     of = 0
     for ballot in ballots:
         of += 1
-        key = ballot.answer_class
-        if key is None or ballot.answer is None:
-            continue
-        votes[key] = votes.get(key, 0) + 1
-        place = (rank(ballot), ballot.answer)
-        if key not in first or place < first[key]:
-            first[key] = place
-    if not votes:
+        if ballot.answer_class is not None and ballot.answer is not None:
+            cast.setdefault(ballot.answer_class, []).append(ballot)
+    if not cast:
         return None
-    elected = min(votes, key=lambda key: (-votes[key], first[key]))
-    return Winner(first[elected][1], elected, votes[elected], of)
+    votes = max(map(len, cast.values()))
+    (*_, answer), elected = min(
+        (min((rank(ballot), ballot.answer or "") for ballot in those), key)
+        for key, those in cast.items()
+        if len(those) == votes
+    )
+    return Winner(answer, elected, votes, of)

@@ -54,7 +54,11 @@ class SymbolicGrader:
 
     async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
         """The class of each answer, named by a canonical key; a function of the set of answers and of the verdicts."""
-        groups = group(self._read(answer, conventions) for answer in set(answers))
+        distinct = set(answers)
+        if len(distinct) == 1:  # a policy that is sure of itself: most cohorts late in training
+            (answer,) = distinct
+            return Classes({answer: self._read(answer, conventions).meanings[0].key})
+        groups = group(self._read(answer, conventions) for answer in distinct)
         pairs, unseen = open_pairs(groups) if len(groups) > 1 else ([], 0)
         verdicts = await self._verdicts([(groups[one].text, groups[other].text) for one, other in pairs], conventions)
         same = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is Verdict.SAME]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.errors import UnknownMethodError
@@ -139,8 +139,7 @@ def _cohorts(method: Method, question: Question) -> Iterator[list[int]]:
 
 
 def _classed(ballot: Ballot, class_of: Mapping[str, str], truth: str | None) -> Ballot:
-    return replace(
-        ballot,
+    return ballot._replace(
         answer_class=None if ballot.answer is None else class_of.get(ballot.answer),
         ground_truth_class=_TRUTH if truth is not None and ballot.ground_truth == truth else None,
     )

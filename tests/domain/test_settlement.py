@@ -1,7 +1,6 @@
 """The laws of rewards, for every row of the method table."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -70,7 +69,7 @@ def test_the_union_gives_both_views_one_label(ballots: list[Ballot]) -> None:
 @given(cohorts(), st.integers(0, 3))
 def test_ballots_that_are_not_counted_do_not_move_a_label(ballots: list[Ballot], late: int) -> None:
     method = method_named("co-rewarding-i")
-    extra = [replace(ballot(View.ORIGINAL, 50 + n, "late"), counted=False) for n in range(late)]
+    extra = [ballot(View.ORIGINAL, 50 + n, "late")._replace(counted=False) for n in range(late)]
     settled, with_late = settle(method, ballots), settle(method, ballots + extra)
     known = {b.view for b in ballots}
     assert [label for label in with_late.labels if label.view in known] == list(settled.labels)
@@ -99,11 +98,11 @@ def test_without_a_ground_truth_the_group_abstains() -> None:
     ("name", "field", "sign"), [("self-certainty", "self_certainty", 1), ("entropy", "entropy", -1)]
 )
 def test_a_statistic_is_the_reward_for_all_of_a_group_or_none(name: str, field: str, sign: int) -> None:
-    group = [replace(ballot(View.ORIGINAL, n, None), **{field: n + 0.5}) for n in range(3)]
+    group = [ballot(View.ORIGINAL, n, None)._replace(**{field: n + 0.5}) for n in range(3)]
     assert settle(method_named(name), group).rewards_B == tuple(sign * (n + 0.5) for n in range(3))
     for missing in (None, math.nan, math.inf):
-        broken = [*group[:2], replace(group[2], **{field: missing})]
-        other_view = replace(ballot(View.PARAPHRASE, 0, None), **{field: 1.0})
+        broken = [*group[:2], group[2]._replace(**{field: missing})]
+        other_view = ballot(View.PARAPHRASE, 0, None)._replace(**{field: 1.0})
         settlement = settle(method_named(name), [*broken, other_view])
         assert settlement.abstentions_B == (Abstention.NO_STATISTICS,) * 3 + (None,)
 
@@ -126,8 +125,8 @@ def test_what_expired_says_so() -> None:
 def test_the_teacher_votes_for_its_own_methods() -> None:
     ballots = [
         ballot(View.ORIGINAL, 0, "1"),
-        replace(ballot(View.ORIGINAL, 0, "2"), voter=Voter.TEACHER),
-        replace(ballot(View.PARAPHRASE, 0, "1"), voter=Voter.TEACHER),
+        ballot(View.ORIGINAL, 0, "2")._replace(voter=Voter.TEACHER),
+        ballot(View.PARAPHRASE, 0, "1")._replace(voter=Voter.TEACHER),
     ]
     assert settle(method_named("co-rewarding-ii"), ballots).rewards_B[0] == 0.0
     assert settle(method_named("co-rewarding-iii"), ballots).rewards_B[0] == 1.0

@@ -33,7 +33,7 @@ def test_the_winner_has_the_most_votes(ballots: list[Ballot]) -> None:
 @given(groups(indexed=True), st.permutations(["1", "2", "3", "x"]))
 def test_relabelling_answers_relabels_the_winner(ballots: list[Ballot], names: list[str]) -> None:
     renamed = dict(zip(["1", "2", "3", "x"], names, strict=True)) | {None: None}
-    other = [replace(b, answer=renamed[b.answer], answer_class=renamed[b.answer_class]) for b in ballots]
+    other = [b._replace(answer=renamed[b.answer], answer_class=renamed[b.answer_class]) for b in ballots]
     winner, expected = elect(other), elect(ballots)
     assert (winner and winner.answer_class) == (expected and renamed[expected.answer_class])
 
@@ -68,7 +68,7 @@ def test_empty_answers_do_not_vote(ballots: list[Ballot], blanks: int) -> None:
 
 
 def test_the_representative_is_the_first_of_its_class() -> None:
-    ballots = [replace(ballot(View.ORIGINAL, n, text), answer_class="1/2") for n, text in [(2, "0.5"), (1, "1/2")]]
+    ballots = [ballot(View.ORIGINAL, n, text)._replace(answer_class="1/2") for n, text in [(2, "0.5"), (1, "1/2")]]
     winner = elect(ballots)
     assert winner is not None
     assert winner.answer == "1/2"

@@ -17,6 +17,15 @@ FUNCTIONS = frozenset({
 _QUOTIENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin")}
 )
+_SINES_SQUARED: Mapping[Fraction, Fraction] = MappingProxyType(
+    {
+        Fraction(0): Fraction(0),
+        Fraction(1, 6): Fraction(1, 4),
+        Fraction(1, 4): Fraction(1, 2),
+        Fraction(1, 3): Fraction(3, 4),
+        Fraction(1, 2): Fraction(1),
+    }
+)
 _COMMUTING = frozenset({"gcd", "lcm", "max", "min"})
 
 
@@ -59,8 +68,12 @@ def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
         return algebra.raised(algebra.symbol("e"), exponent)
     if name in _QUOTIENTS:
         above, below = _QUOTIENTS[name]
-        ratio = algebra.atom(above, *arguments) if above else ONE
-        return algebra.multiply(ratio, algebra.power(algebra.atom(below, *arguments), -1))
+        ratio = applied(algebra, above, *arguments) if above else ONE
+        return algebra.divide(ratio, applied(algebra, below, *arguments))
+    if name in ("sin", "cos") and (turns := _half_turns(arguments[0])) is not None:
+        value = _sine(algebra, turns + Fraction(1, 2) * (name == "cos"))
+        if value is not None:
+            return value
     exact = _EXACT.get(name)
     if exact is not None and arguments and all(map(is_constant, arguments)):
         try:
@@ -76,6 +89,31 @@ def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
         if inside and inside[min(inside)] < 0:
             arguments = (algebra.scale(inside, -1),)
     return algebra.atom(name, *arguments)
+
+
+def _half_turns(angle: Sum) -> Fraction | None:
+    """An angle over π, where it is a rational multiple of π or of a degree; None for others."""
+    if not angle:
+        return Fraction(0)
+    if len(angle) != 1:
+        return None
+    ((monomial, coefficient),) = angle.items()
+    if monomial == (("pi", 1),):
+        return Fraction(coefficient)
+    return Fraction(coefficient) / 180 if monomial == (("deg", 1),) else None
+
+
+def _sine(algebra: Algebra, half_turns: Fraction) -> Sum | None:
+    """The sine of the angles that have a plain one: multiples of π/6 and π/4; None for others."""
+    turns = half_turns % 2
+    sign = 1
+    if turns > 1:
+        turns, sign = turns - 1, -1
+    turns = min(turns, 1 - turns)
+    squared = _SINES_SQUARED.get(turns)
+    if squared is None:
+        return None
+    return algebra.scale(algebra.power(algebra.number(squared), Fraction(1, 2)), sign) if squared else ZERO
 
 
 def logarithm(algebra: Algebra, name: str, arguments: list[Sum], base: Sum | None) -> Sum:

@@ -1,8 +1,9 @@
 """Unions of intervals in one form: disjoint, in order, as few as possible."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from reward_service.domain.answers.probing import real_value
 from reward_service.domain.answers.shapes import Form, Quantity, Shape
@@ -39,6 +40,21 @@ def united(parts: Sequence[Shape]) -> list[Interval] | None:
             return None
         intervals.append((ends[0], ends[1]))
     return _merged(sorted(intervals, key=lambda ends: (ends[0].value, not ends[0].closed)))
+
+
+def all_but(points: Sequence[Shape], line_end: Callable[[int], Shape]) -> list[Interval] | None:
+    """The line without some points, as open intervals; None where a point is not known well enough."""
+    ends: list[End] = []
+    for point in points:
+        end = _end(point, False)
+        if end is None:
+            return None
+        ends.append(end)
+    ends.sort(key=lambda end: end.value)
+    if any(high.value - low.value < CLOSE * max(1.0, abs(low.value)) for low, high in pairwise(ends)):
+        return None
+    line = [End(-math.inf, line_end(-1), False), *ends, End(math.inf, line_end(1), False)]
+    return list(pairwise(line))
 
 
 def _merged(intervals: list[Interval]) -> list[Interval] | None:

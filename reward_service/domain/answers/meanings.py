@@ -4,11 +4,11 @@ from fractions import Fraction
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.answers.intervals import Interval, united
+from reward_service.domain.answers.intervals import Interval, all_but, united
 from reward_service.domain.answers.monomials import is_constant
 from reward_service.domain.answers.prose import words_key
 from reward_service.domain.answers.rational import canonical
-from reward_service.domain.answers.relations import RelationMeanings
+from reward_service.domain.answers.relations import ORDER, RelationMeanings
 from reward_service.domain.answers.shapes import Form, Mark, Plain, Quantity, Shape
 from reward_service.domain.answers.values import (
     Based,
@@ -67,8 +67,10 @@ class Understanding(RelationMeanings):
             case Joined(operation, items):
                 parts, marks = self.parts(items)
                 merged = united(parts) if operation == "\\cup" else None
+                if operation == "\\setminus" and parts[0].key == "R" and isinstance(parts[1], Form):
+                    merged = all_but(parts[1].parts, self.line_end) if parts[1].tag == "{" else None
                 if merged is not None:
-                    return (self._union(merged),), marks
+                    return (self.union(merged),), marks
                 ordered = parts if operation == "\\setminus" else tuple(sorted(parts, key=_by_key))
                 return (self.form(operation, ordered),), marks
             case Matrix(rows):
@@ -147,6 +149,10 @@ class Understanding(RelationMeanings):
         if named is not None:
             return named
         parts, marks = self.parts(items)
+        if all(isinstance(item, Chain) and item.relations[0] in ORDER for item in items):
+            merged = united(parts)
+            if merged is not None:
+                return (self.union(merged),), marks
         if not self._lenient:
             return (self.form("list", parts),), marks
         return (self._collection(parts), self.form("()", parts)), marks
@@ -170,7 +176,12 @@ class Understanding(RelationMeanings):
             else self.form("bag", tuple(sorted(parts, key=_by_key)))
         )
 
-    def _union(self, intervals: list[Interval]) -> Form:
+    def line_end(self, sign: int) -> Quantity:
+        """∞ or -∞."""
+        return self.quantity({(("oo", 1),): sign})
+
+    def union(self, intervals: list[Interval]) -> Form:
+        """Disjoint intervals in their order."""
         forms = [
             self.form("[("[not low.closed] + "])"[not high.closed], (low.shape, high.shape)) for low, high in intervals
         ]

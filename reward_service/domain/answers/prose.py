@@ -19,6 +19,7 @@ SHORT_WORDS = frozenset({
 
 _SYMBOLS: Mapping[str, str] = MappingProxyType(
     {"all real numbers": "R", "all reals": "R", "real numbers": "R", "set of all real numbers": "R", "infinity": "oo"}
+    | dict.fromkeys(("no solution", "no solutions", "no real solution", "no real solutions", "empty set"), "{[]")
 )
 
 

@@ -31,6 +31,7 @@ _BASE_WORDS = {
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(\w+)\s*\}\s*\}?$")
+_TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?:\s|\\[ ,;]|\\text\{|\{)*([aApP])\.?\s*[mM]\b[.}\s]*")
 _TRAILING = " \t\n.;,"
 
 
@@ -58,6 +59,9 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
 def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
     if is_words(text):
         return (Plain(words_key(text)),), ()
+    time = _TIME_OF_DAY.fullmatch(text) if ":" in text else None
+    if time is not None:
+        return (Plain(f"time: {int(time[1])}:{time[2]} {time[3].lower()}"),), ()
     based = _in_base(text)
     if based is not None:
         return (based,), ()

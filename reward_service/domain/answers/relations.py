@@ -6,6 +6,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.intervals import Interval, all_but
 from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape
 from reward_service.domain.answers.values import (
     Chain,
@@ -17,7 +18,7 @@ from reward_service.domain.answers.values import (
 )
 
 _TURNED: Mapping[str, str] = MappingProxyType({">": "<", ">=": "<=", "<": ">", "<=": ">="})
-_ORDER = frozenset(_TURNED)
+ORDER = frozenset(_TURNED)
 _NOT_NAMES = frozenset({"e", "i", "pi"})
 
 
@@ -42,6 +43,14 @@ class RelationMeanings(ABC):
     def parts(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
         """Each item in its first meaning."""
 
+    @abstractmethod
+    def line_end(self, sign: int) -> Quantity:
+        """∞ or -∞."""
+
+    @abstractmethod
+    def union(self, intervals: list[Interval]) -> Form:
+        """Disjoint intervals in their order."""
+
     def chain(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
         """An equation, a chain of equal things, an inequality, a membership."""
         relations = value.relations
@@ -52,11 +61,21 @@ class RelationMeanings(ABC):
             return shapes, (*marks, ("name", value.names[0]))
         if all(relation == "=" for relation in relations):
             return self._equal(value)
-        if all(relation in _ORDER for relation in relations):
+        if all(relation in ORDER for relation in relations):
             return self._ordered(value)
         if relations == ("!=",):
-            return (self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),)),), ()
+            return self._unequal(value)
         raise NotReadError
+
+    def _unequal(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """x ≠ 3 as the line without 3, where that is what it says."""
+        shape = self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
+        name = value.names[0]
+        if name is not None and _is_constant(value.sides[1]):
+            intervals = all_but((self.understood(value.sides[1])[0][0],), self.line_end)
+            if intervals is not None:
+                return (self.union(intervals), shape), (("name", name),)
+        return (shape,), ()
 
     def named_list(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]] | None:
         """x = 1, 2 or x = 1, x = 2: values of x. x = 1, y = 2: the pair (1, 2). None for other lists."""
@@ -161,12 +180,11 @@ class RelationMeanings(ABC):
             if name is None or not _is_constant(bound):
                 return None
             shape, _ = self.understood(bound)
-            infinity: Sum = {(("oo", 1),): 1}
             if relations[0] in (">", ">="):
-                ends = (shape[0], self.quantity(infinity))
+                ends = (shape[0], self.line_end(1))
                 tag = "()" if relations[0] == ">" else "[)"
             else:
-                ends = (self.quantity(self._algebra.scale(infinity, -1)), shape[0])
+                ends = (self.line_end(-1), shape[0])
                 tag = "()" if relations[0] == "<" else "(]"
             return self.form(tag, ends), ("name", name)
         name = names[1]

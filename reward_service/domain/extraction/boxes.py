@@ -5,6 +5,11 @@ import re
 from reward_service.domain.extraction.content import answer_in
 
 
+def _within(inner: str | None = None) -> str:
+    """Text, commands and, around `inner`, braces."""
+    return r"(?:[^{}\\]++|\\[A-Za-z]" + (rf"|\{{{inner}\}}" if inner else "") + ")*+"
+
+
 class _Command:
     r"""A box of LaTeX, by its name. The braces are part of it: `\boxed 5` is no box."""
 
@@ -12,7 +17,9 @@ class _Command:
         box = rf"\\{name}\s*\{{"
         self.begins = f"\\{name}"
         self.box_at = re.compile(box)
-        self.plain_box_at = re.compile(box + r"([^{}\\]*)\}")
+        # Two levels of braces and no escaped ones, as nearly all answers are. It cannot be read in two ways and gives
+        # nothing back, so that its time is linear too.
+        self.shallow_box_at = re.compile(box + rf"({_within(_within(_within()))})\}}")
         # A doubled backslash is a line break and leaves the next brace alone, unless it is how an escaped text writes
         # the command itself.
         self.token = re.compile(box + rf"|\\\\(?!{name})|\\[{{}}]|[{{}}]")
@@ -40,8 +47,10 @@ def _last(command: _Command, response: str) -> str | None:
     start = response.rfind(command.begins)
     if start < 0:
         return None
-    plain = command.plain_box_at.match(response, start)
-    span = plain.span(1) if plain is not None else _closed_at(command, response, start)
+    shallow = command.shallow_box_at.match(response, start)
+    if shallow is not None:
+        return answer_in(shallow[1])
+    span = _closed_at(command, response, start)
     if span is None:
         span = _last_closed(command, response)
     return None if span is None else answer_in(response[span[0] : span[1]])
