@@ -14,6 +14,7 @@ GREEK = frozenset({
     "\\alpha", "\\beta", "\\gamma", "\\delta", "\\epsilon", "\\zeta", "\\eta", "\\theta", "\\iota", "\\kappa",
     "\\lambda", "\\mu", "\\nu", "\\xi", "\\rho", "\\sigma", "\\tau", "\\upsilon", "\\phi", "\\chi", "\\psi",
     "\\omega", "\\Gamma", "\\Delta", "\\Theta", "\\Lambda", "\\Sigma", "\\Phi", "\\Psi", "\\Omega", "\\Pi", "\\ell",
+    "\\triangle", "\\angle",
 })  # fmt: skip
 _APPLIED = frozenset("fghFGH")
 _GROUPED = frozenset({"\\mathbf", "\\mathit", "\\boldsymbol", "\\boxed", "\\text", "\\overline", "\\operatorname"})

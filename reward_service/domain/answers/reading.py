@@ -23,15 +23,17 @@ _CHOICE = re.compile(r"(?:\(([A-J])\)|([A-J])[).:])(?:\s+(?=\S)|\s*(?=[\d\\$]))"
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 _ONLY_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _BASE = re.compile(
-    r"(?:\(?\s*)([0-9][0-9A-Za-z]*)\)?\s*"
+    r"\(?\s*(-?)\s*([0-9A-Z]*[0-9][0-9A-Z]*)\)?\s*"
     r"(?:_\s*\{?\s*(\d{1,2})\s*\}?|(?:\\text\{)?\s*(?:\(?base|in base)[\s-]*\{?(\d{1,2})\}?\)?\}?)"
 )
+_STYLED_DIGITS = re.compile(r"\\(?:text|mathrm)\{([0-9A-Z]+)\}")
 _BASE_WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(\w+)\s*\}\s*\}?$")
-_TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?:\s|\\[ ,;]|\\text\{|\{)*([aApP])\.?\s*[mM]\b[.}\s]*")
+_TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d(?::\d\d)?)(?:\s|\\[ ,;]|\\text\{|\{)*([aApP])\.?\s*[mM]\b[.}\s]*")
+_SAID = re.compile(r"^(?:=|\\approx(?![A-Za-z]))\s*")
 _TRAILING = " \t\n.;,"
 
 
@@ -59,7 +61,7 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
 def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
     if is_words(text):
         return (Plain(words_key(text)),), ()
-    time = _TIME_OF_DAY.fullmatch(text) if ":" in text else None
+    time = _TIME_OF_DAY.fullmatch(text.replace("\\!", "")) if ":" in text else None
     if time is not None:
         return (Plain(f"time: {int(time[1])}:{time[2]} {time[3].lower()}"),), ()
     based = _in_base(text)
@@ -135,7 +137,7 @@ def _unwrapped(text: str) -> str:
             continue
         outer = _OUTER.fullmatch(text) or _BRACED.fullmatch(text)
         if outer is None:
-            return _dollars(text.removeprefix("=").lstrip())
+            return _dollars(_SAID.sub("", text))
         text = outer[1]
 
 
@@ -157,11 +159,12 @@ def _in_base(text: str) -> Shape | None:
     word = _BASE_WORD.search(text)
     if word is not None and word[1].lower() in _BASE_WORDS:
         text = f"{text[: word.start()]}_{_BASE_WORDS[word[1].lower()]}"
-    found = _BASE.fullmatch(text)
+    found = _BASE.fullmatch(_STYLED_DIGITS.sub(r"\1", text))
     if found is None:
         return None
-    base = int(found[2] or found[3])
-    if base == 10 and found[1].isdigit():
-        value = int(found[1])
+    sign, digits = found[1], found[2].lstrip("0") or "0"
+    base = int(found[3] or found[4])
+    if base == 10 and digits.isdigit():
+        value = int(sign + digits)
         return Quantity(str(value), True, {(): value} if value else {})
-    return Plain(f"base {base}: {found[1].upper().lstrip('0') or '0'}") if 2 <= base <= 36 else None
+    return Plain(f"base {base}: {sign}{digits}") if 2 <= base <= 36 else None

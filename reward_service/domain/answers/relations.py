@@ -205,8 +205,7 @@ def _agree(meanings: RelationMeanings, sides: tuple[Value, ...]) -> bool:
         return True
     if not all(isinstance(side, Expression) for side in sides):
         return False
-    keys = {meanings.quantity(side.terms).key for side in sides if isinstance(side, Expression)}
-    return len(keys) == 1
+    return len({meanings.understood(side)[0][0].key for side in sides}) == 1
 
 
 def _is_symbol(value: Expression) -> bool:

@@ -13,7 +13,8 @@ MAX_TOKENS = 4096
 # Typesetting that says nothing. \, and \! vanish; "\ " and ~ are spaces.
 _NOISE = re.compile(
     r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|boldmath|bf|rm|it)"
-    r"(?![A-Za-z])|(?<![\d,])\\[!;:,>]|\\[!;:,>](?!\s*\d{3}(?!\d))|\\(?:quad|qquad|hspace\{[^{}]*\}|phantom\{[^{}]*\})|~"
+    r"(?![A-Za-z])|(?<![\d,\\])\\[!;:,> ]|(?<!\\)\\[!;:,> ](?!\s*\d{3}(?!\d))"
+    r"|\\(?:quad|qquad|hspace\{[^{}]*\}|phantom(?:\{[^{}]*\}|(?![A-Za-z])))|~"
 )
 _DEGREE = re.compile(
     r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|(?<=[\d}])\s*\\circ(?![A-Za-z])|\\(?:degree|deg)(?![A-Za-z])"
