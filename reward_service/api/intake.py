@@ -1,6 +1,7 @@
 """From a request to cohorts and ballots: the text of a response stops here. Pure; the store is not asked."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -80,7 +81,9 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
         Problem: 422 where a rollout names no question, 409 where two differ under one identity, 413 for a long text.
     """
     cohorts: dict[tuple[str, str], _Gathering] = {}
-    seats: dict[tuple[str, int, int], int] = {}
+    seats: Counter[tuple[str, int, int]] | None = None
+    if any(rollout.rollout is None for rollout in request.rollouts):
+        seats = Counter()
     views = [letters(views_of(method, view)) for view in VIEWS]
     answer_of = extractor(settings.answer_formats)
     for position, rollout in enumerate(request.rollouts):
@@ -90,10 +93,11 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
         cohort = cohorts.get(key)
         if cohort is None:
             cohort = cohorts[key] = _Gathering(question_id)
-        group = (question_id, view, voter)
-        seat = seats.get(group, 0)
-        seats[group] = seat + 1
-        index = seat if rollout.rollout is None else rollout.rollout
+        index = rollout.rollout
+        if seats is not None:
+            group = (question_id, view, voter)
+            index = seats[group] if index is None else index
+            seats[group] += 1
         cohort.rows_B.append(_row(rollout, view, voter, index, answer_of))
         cohort.positions_B.append(position)
         cohort.attempts_B.append(rollout.attempt)

@@ -1,11 +1,11 @@
 """From what was settled to what is answered. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from reward_service.api.wire import RewardAnswer, WireLabel
-from reward_service.domain.summary import Outcome, summarise
-from reward_service.domain.types import Label
+from reward_service.domain.summary import Outcome, Summary, summarise
+from reward_service.domain.types import Label, View
 from reward_service.store.keys import qualified
 from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
 
@@ -51,26 +51,58 @@ def seats_of_part(ticket: TicketRecord, records: Mapping[str, CohortRecord]) -> 
 
 def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) -> RewardAnswer:
     """The answer to a request whose N rollouts are all settled."""
+    lines = _Lines(len(seats_N))
     cohorts: dict[str, tuple[CohortRecord, set[int]]] = {}
-    outcomes: list[Outcome] = []
-    rewards: list[float | None] = []
-    abstentions: list[str | None] = []
-    answers: list[str | None] = []
-    for cohort, record, index in seats_N:  # the longest loop of a request: every look-up counts
-        row = record.rows_B[index]
-        known = cohorts.get(cohort)
-        if known is None:
-            known = cohorts[cohort] = (record, set())
-        known[1].add(row.view)
-        reward, place = record.rewards_B[index], record.classes_B[index]
-        outcomes.append(Outcome((cohort, row.view), None if place < 0 else place, reward))
-        reason = record.abstentions_B[index]
-        rewards.append(reward)
-        abstentions.append(None if reason < 0 else ABSTENTIONS[reason].value)
-        answers.append(row.answer)
-    labels = list(_labels(cohorts))
-    undecided = sum(record.undecided for record, _ in cohorts.values())
-    summary = summarise(outcomes, [label for _, _, label in labels], undecided)
+    for position, seat in enumerate(seats_N):
+        record = seat.record
+        row = record.rows_B[seat.place]
+        cohorts.setdefault(seat.cohort, (record, set()))[1].add(row.view)
+        place, reason = record.classes_B[seat.place], record.abstentions_B[seat.place]
+        lines.put(position, (seat.cohort, row.view), row.answer, place, record.rewards_B[seat.place], reason)
+    return lines.answer(run, step, method, cohorts)
+
+
+def answer_of_batch(name: str, record: BatchRecord) -> RewardAnswer:
+    """The same for a self-contained batch, whose record holds its cohorts whole."""
+    lines = _Lines(sum(map(len, record.positions)))
+    cohorts: dict[str, tuple[CohortRecord, set[int]]] = {}
+    for number, (cohort, positions) in enumerate(zip(record.cohorts, record.positions, strict=True)):
+        cohorts[qualified(record.run, f"{name}.{number}")] = (cohort, {row.view for row in cohort.rows_B})
+        columns = (positions, cohort.rows_B, cohort.classes_B, cohort.rewards_B, cohort.abstentions_B)
+        for position, row, place, reward, reason in zip(*columns, strict=True):
+            lines.put(position, len(View) * number + row.view, row.answer, place, reward, reason)
+    return lines.answer(record.run, record.step, record.method, cohorts)
+
+
+class _Lines:
+    """What is said of each rollout, in the order of the request: the longest loop of a request ends here."""
+
+    def __init__(self, count: int) -> None:
+        self.rewards: list[float | None] = [None] * count
+        self.abstentions: list[str | None] = [None] * count
+        self.answers: list[str | None] = [None] * count
+        self.outcomes: list[Outcome] = []
+
+    def put(
+        self, position: int, group: Hashable, answer: str | None, place: int, reward: float | None, reason: int
+    ) -> None:
+        self.rewards[position] = reward
+        self.answers[position] = answer
+        if reason >= 0:
+            self.abstentions[position] = ABSTENTIONS[reason].value
+        self.outcomes.append(Outcome(group, None if place < 0 else place, reward))
+
+    def answer(
+        self, run: str, step: int | None, method: str, cohorts: Mapping[str, tuple[CohortRecord, set[int]]]
+    ) -> RewardAnswer:
+        labels = list(_labels(cohorts))
+        undecided = sum(record.undecided for record, _ in cohorts.values())
+        metrics = _metrics(summarise(self.outcomes, [label for _, _, label in labels], undecided))
+        wire_labels = [wire_label(cohort, question_id, label) for cohort, question_id, label in labels]
+        return RewardAnswer(run, step, method, self.rewards, self.abstentions, self.answers, wire_labels, metrics)
+
+
+def _metrics(summary: Summary) -> dict[str, float]:
     metrics: dict[str, float] = {
         "reward_mean": summary.reward_mean,
         "label_coverage": summary.label_coverage,
@@ -81,16 +113,7 @@ def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) 
     }
     if summary.label_accuracy is not None:
         metrics["label_accuracy"] = summary.label_accuracy
-    return RewardAnswer(
-        run,
-        step,
-        method,
-        rewards,
-        abstentions,
-        answers,
-        [wire_label(cohort, question_id, label) for cohort, question_id, label in labels],
-        metrics,
-    )
+    return metrics
 
 
 def wire_label(cohort: str, question_id: str, label: Label) -> WireLabel:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from reward_service.api.intake import batch_of, digest, part_of, usable_method
 from reward_service.api.problems import Problem, away, full, no_such_run
-from reward_service.api.rendering import Seat, answer_of, seats_of_batch, seats_of_part
+from reward_service.api.rendering import Seat, answer_of, answer_of_batch, seats_of_part
 from reward_service.api.waiting import WaitingRoom, Watch
 from reward_service.api.wire import Progress, RewardAnswer, RewardRequest
 from reward_service.domain.errors import InvalidRunError
@@ -200,7 +200,7 @@ class Scorer:
                     record = await settled_batch(watch, known.get(pending.name))
             except TimeoutError:
                 return Progress(pending.ticket, 0, pending.count)
-        return answer_of(record.run, record.step, record.method, seats_of_batch(pending.name, record))
+        return answer_of_batch(pending.name, record)
 
     async def _collect_part(self, pending: Pending, part: TicketRecord, wait_s: float) -> RewardAnswer | Progress:
         wanted: dict[str, set[str]] = {}

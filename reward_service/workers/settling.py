@@ -116,6 +116,8 @@ async def classes_of(method: Method, rows: Sequence[Row], grader: Grader, conven
         others = {answer: f"other: {answer}" for answer in answers - matches.equal}
         return CohortClasses(others | dict.fromkeys(matches.equal, name), {truths[0]: name}, matches.undecided)
     classes = await grader.classify(answers, conventions)
+    if not truths:
+        return CohortClasses(classes.class_of, {}, classes.undecided)
     speaker_of: dict[str, str] = {}
     for answer in sorted(answers, reverse=True):
         speaker_of[classes.class_of[answer]] = answer
