@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reward_service import __version__
-from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.errors import CoRewardingError, SettingsError, TrainingRunError
 from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
@@ -87,6 +87,51 @@ def demo(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-"))
             url = stack.enter_context(embedded_service(Path(folder)))
         run_demo(url, out, methods=methods or DEFAULT_METHODS, steps=steps, seed=seed, api_key=api_key)
+
+
+@app.command()
+def train(
+    recipes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECIPE...", help="TOML files or names of shipped recipes; a later one has the last word."
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would be run; nothing is written or asked for.")
+    ] = False,
+    url: Annotated[str | None, typer.Option(help="The service; by default the recipe's.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where all files of the run go; by default runs/<name of the run>.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of the recipe, as training.seed=1 (repeat the option)."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in the output folder.")] = False,
+) -> None:
+    """OpenRLHF trains with rewards from the service: data set, run, checks and launch from one recipe."""
+    try:
+        from co_rewarding_client import CoRewardingError as TrainerError
+        from co_rewarding_trainer.openrlhf import command
+    except ModuleNotFoundError as cause:
+        raise SettingsError(f"training needs {cause.name}: pip install 'co-rewarding[openrlhf]'") from cause
+
+    order = command.Order(
+        recipes=recipes,
+        settings=settings or (),
+        url=url,
+        api_key=api_key,
+        output=output,
+        dry_run=dry_run,
+        resume=resume,
+    )
+    try:
+        status = command.train(order)
+    except TrainerError as cause:
+        raise TrainingRunError(str(cause)) from cause
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -24,3 +24,7 @@ class EmbeddedServerError(CoRewardingError):
 
 class SettingsError(CoRewardingError):
     """The service cannot start as it is configured."""
+
+
+class TrainingRunError(CoRewardingError):
+    """A training run could not be started; the message says what to change."""

@@ -24,15 +24,20 @@ class Verdict(msgspec.Struct, frozen=True):
     reward: float
     abstained: float
     vote_share: float
+    undecided: float
     label_matches_truth: float | None
 
     @classmethod
     def of(cls, seat: Seat) -> "Verdict":
-        """From its seat in a settled cohort."""
-        label = next((row for row in seat.record.labels if row.view == seat.record.rows_B[seat.place].view), None)
-        matches = None if label is None or label.matches_truth is None else float(label.matches_truth)
+        """From its seat in a settled cohort; a truth that was sent is matched by no label where none was elected."""
+        record, row = seat.record, seat.record.rows_B[seat.place]
+        label = next((each for each in record.labels if each.view == row.view), None)
+        # There whenever a truth was sent: OpenRLHF ends a run in whose logs a name comes and goes.
+        matches = None if row.ground_truth is None else 0.0
+        if label is not None and label.matches_truth is not None:
+            matches = float(label.matches_truth)
         share = label.votes / label.of if label is not None and label.of else 0.0
-        return cls(seat.reward or 0.0, float(seat.reward is None), share, matches)
+        return cls(seat.reward or 0.0, float(seat.reward is None), share, float(record.undecided), matches)
 
 
 def items_of(request: OpenRLHFRequest) -> list[Item]:
@@ -110,7 +115,7 @@ def remote_rm_answer(verdicts: list[Verdict]) -> dict[str, Any]:
 
 
 def _logs(verdict: Verdict) -> dict[str, float]:
-    logs = {"vote_share": verdict.vote_share, "abstained": verdict.abstained}
+    logs = {"vote_share": verdict.vote_share, "abstained": verdict.abstained, "undecided": verdict.undecided}
     if verdict.label_matches_truth is not None:
         logs["label_matches_truth"] = verdict.label_matches_truth
     return logs

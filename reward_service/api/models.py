@@ -155,6 +155,7 @@ class RemoteRMDocument(BaseModel):
     reward: float
     abstained: float
     vote_share: float
+    undecided: float
     label_matches_truth: float | None = None
 
 

@@ -23,6 +23,7 @@ from reward_service.domain.answers.values import Monomial, NotReadError, Number,
 MAX_TERMS = 256
 MAX_EXPANSION = 20
 LONG = 240
+FACTORING = 60
 WORK = 8_000
 """Products of two terms that reading one answer may take."""
 
@@ -55,6 +56,10 @@ class Algebra:
         self._left -= work
         if self._left < 0:
             raise NotReadError
+
+    def spend_on_factors(self, value: Number) -> None:
+        """What taking a number apart costs: a division by each small prime, dear where the number is long."""
+        self.spend(FACTORING + (value.numerator.bit_length() + value.denominator.bit_length()) // 4)
 
     def number(self, value: Number) -> Sum:
         """A rational constant."""
@@ -89,7 +94,8 @@ class Algebra:
             return self.scale(right, left[()])
         if len(right) == 1 and () in right:
             return self.scale(left, right[()])
-        self.spend(len(left) * len(right))
+        atoms = len(next(iter(left), ())) + len(next(iter(right), ()))
+        self.spend(len(left) * len(right) * (1 + atoms // 4))
         total: dict[Monomial, Number] = {}
         for one, factor in left.items():
             for other, coefficient in right.items():
@@ -140,9 +146,13 @@ class Algebra:
         if not base:
             raise NotReadError
         result = self.power(base, constant) if constant else ONE
-        if len(base) > 1 or base.get((), 1) < 0:
+        whole = all(coefficient.denominator == 1 for coefficient in exponent.values())
+        # (x²)^(n/2) is |x|^n: a power comes out of a root only where the exponent has none.
+        powers = any(power != 1 and name[0] != "#" for monomial in base for name, power in monomial)
+        if len(base) > 1 or base[min(base)] < 0 or (powers and not whole):
             parts: Iterable[tuple[Sum, Number]] = [(base, 1)]
         else:
+            self.spend_on_factors(base[min(base)])
             parts = factors_of(base)
         for part, times in parts:
             for monomial, coefficient in exponent.items():
@@ -184,10 +194,12 @@ class Algebra:
         if value == 1:
             return ONE
         root = exponent.denominator
+        self.spend(2 + (value.numerator.bit_length() + value.denominator.bit_length()) * min(64, root) // 64)
         if exponent.denominator == 1:
             size = max(abs(value.numerator), value.denominator).bit_length() * abs(exponent)
             if abs(value) != 1 and size > MAX_BITS:
                 return self.symbol_power(value, exponent)
+            self.spend(int(size) // 64)
             return self.number(small(Fraction(value) ** int(exponent)))
         if abs(exponent) > MAX_BITS or root > 64:
             raise NotReadError
@@ -198,6 +210,7 @@ class Algebra:
             if root % 2:
                 return self.scale(self._number_power(-value, exponent), -1 if exponent.numerator % 2 else 1)
             return self._rooted({(): value}, exponent)
+        self.spend_on_factors(value)
         factors = [(f"#{p}", n * exponent) for p, n in factored(value.numerator)]
         factors += [(f"#{p}", -n * exponent) for p, n in factored(value.denominator)]
         whole, extra = reduced(sorted(factors))

@@ -16,7 +16,11 @@ GREEK = frozenset({
     "\\omega", "\\Gamma", "\\Delta", "\\Theta", "\\Lambda", "\\Sigma", "\\Phi", "\\Psi", "\\Omega", "\\Pi", "\\ell",
     "\\triangle", "\\angle",
 })  # fmt: skip
-_APPLIED = frozenset("fghFGH")
+APPLIED = frozenset({
+    *"fghABCDFGHKLMNOPQRSTUVWXYZ",
+    "\\zeta", "\\phi", "\\Gamma", "\\sigma", "\\tau", "\\psi", "\\Phi", "\\chi", "\\Lambda",
+})  # fmt: skip
+"""Names that are functions where brackets follow: f(2) is not 2f, and neither is ζ(2)."""
 _GROUPED = frozenset({"\\mathbf", "\\mathit", "\\boldsymbol", "\\boxed", "\\text", "\\overline", "\\operatorname"})
 
 
@@ -87,8 +91,8 @@ class AtomReader(Cursor, ABC):
             return Expression(self.algebra.symbol("oo"))
         if kind == "\\$":
             return Expression(self.algebra.multiply(self.algebra.symbol("usd"), sum_of(self.power())))
-        if kind == "sci":
-            return Expression(self.algebra.number(decimal(token.text)))
+        if kind == "accented":
+            return self._named(token.text)
         if kind == "|":
             self.bars += 1
             inside = self.number()
@@ -181,7 +185,7 @@ class AtomReader(Cursor, ABC):
             name += "'"
         if self.take("_"):
             name += "_" + self._subscript()
-        if name.rstrip("'") in _APPLIED and self.next.kind == "(":
+        if name.rstrip("'") in APPLIED and self.next.kind == "(":
             self.at += 1
             inside = self.bracketed("(")
             items = inside.items if isinstance(inside, Bracketed) else (inside,)
@@ -198,7 +202,8 @@ class AtomReader(Cursor, ABC):
                 raise NotReadError
             parts.append(self.next.text)
             self.at += 1
-        return "".join(parts)
+        text = "".join(parts)
+        return text if text.isalnum() else f"{{{text}}}"  # x_{a+z} is not x_a + z
 
     def _root(self) -> Sum:
         degree = 2

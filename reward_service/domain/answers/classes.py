@@ -64,13 +64,16 @@ def open_pairs(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
     and of these no more than MOST_PAIRS: a cohort of thousands of answers beyond the grammar must not stop all others.
     """
     unsure = [place for place, each in enumerate(groups) if not each.meaning.closed]
+    among = set(unsure)
     pairs = (
-        (min(place, other), max(place, other)) for place in unsure for other in range(len(groups)) if place != other
+        (min(place, other), max(place, other))
+        for place in unsure
+        for other in range(len(groups))
+        if other not in among or place < other
     )
-    candidates = sorted(set(islice(pairs, MOST_PAIRS)))
     count = len(unsure) * (len(unsure) - 1) // 2 + len(unsure) * (len(groups) - len(unsure))
-    found = [(one, other) for one, other in candidates if _open(groups[one], groups[other])]
-    return found, max(0, count - MOST_PAIRS)
+    looked_at = sorted(islice(pairs, MOST_PAIRS))
+    return [(one, other) for one, other in looked_at if _open(groups[one], groups[other])], count - len(looked_at)
 
 
 def merge(groups: Sequence[Group], same: Iterable[tuple[int, int]]) -> Mapping[str, str]:

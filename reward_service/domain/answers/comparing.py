@@ -2,8 +2,11 @@
 
 from enum import Enum, auto
 
-from reward_service.domain.answers.probing import differ
+from reward_service.domain.answers.probing import POINTS, differ, sign_at
 from reward_service.domain.answers.shapes import OVERLAPPING, Form, Meaning, Plain, Quantity, Reading, Shape, Unread
+
+MOST_PARTS = 4_096
+"""Pairs of parts of two sets that are compared: beyond, what their keys leave open stays open."""
 
 
 class Proof(Enum):
@@ -15,12 +18,19 @@ class Proof(Enum):
 
 
 def compare(one: Reading, other: Reading) -> Proof:
-    """Symmetric. Answers with contradicting marks are different whatever they mean."""
+    """Symmetric. Answers with contradicting marks are different whatever they mean.
+
+    An answer with several meanings is taken in another than its first only by one that has no doubt: 50% may be 50
+    where somebody wrote 50, but 50% and 0.5% do not meet halfway.
+    """
     if contradict(one, other):
         return Proof.DIFFERENT
-    proofs = {
-        Proof.SAME if left.key == right.key else prove(left, right) for left in one.meanings for right in other.meanings
-    }
+    pairs = [(one.meanings[0], other.meanings[0])]
+    if len(other.meanings) == 1:
+        pairs += [(meaning, other.meanings[0]) for meaning in one.meanings[1:]]
+    if len(one.meanings) == 1:
+        pairs += [(one.meanings[0], meaning) for meaning in other.meanings[1:]]
+    proofs = {Proof.SAME if left.key == right.key else prove(left, right) for left, right in pairs}
     for proof in (Proof.SAME, Proof.OPEN):
         if proof in proofs:
             return proof
@@ -62,7 +72,9 @@ def _different(one: Shape, other: Shape) -> bool:
 def _different_forms(one: Form, other: Form) -> bool:
     if one.tag != other.tag:
         return not (one.tag in OVERLAPPING or other.tag in OVERLAPPING) or {one.tag, other.tag} == {"relation", "="}
-    if one.tag in OVERLAPPING:
+    if one.tag == "relation":
+        return _told_apart(one, other)
+    if one.tag in OVERLAPPING or len(one.parts) * len(other.parts) > MOST_PARTS:
         return False
     if one.tag in ("{", "bag"):
         # Equal parts may stand in another order where their keys are not complete: a part that differs from all others
@@ -73,3 +85,23 @@ def _different_forms(one: Form, other: Form) -> bool:
     if len(one.parts) != len(other.parts):
         return True
     return any(_different(part, against) for part, against in zip(one.parts, other.parts, strict=True))
+
+
+def _told_apart(one: Form, other: Form) -> bool:
+    """Whether a point is in the one set of inequalities and not in the other."""
+    return any(
+        (inside := _holds(one, point)) is not None and (there := _holds(other, point)) is not None and inside != there
+        for point in range(POINTS)
+    )
+
+
+def _holds(relations: Form, point: int) -> bool | None:
+    """Whether all hold at a point; None where that is not known."""
+    found = True
+    for relation in relations.parts:
+        difference = relation.parts[0] if isinstance(relation, Form) else relation
+        sign = sign_at(difference.terms, difference.algebra, point) if isinstance(difference, Quantity) else 0
+        if sign == 0:
+            return None
+        found = found and sign < 0
+    return found

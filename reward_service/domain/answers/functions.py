@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import ONE, ZERO, Algebra
 from reward_service.domain.answers.monomials import factors_of, is_constant
+from reward_service.domain.answers.probing import real_value
 from reward_service.domain.answers.values import NotReadError, Number, Sum, UndefinedError
 
 MAX_FACTORIAL = 400
+CLOSE = 1e-6
 FUNCTIONS = frozenset({
     "\\sin", "\\cos", "\\tan", "\\cot", "\\sec", "\\csc", "\\asin", "\\acos", "\\atan", "\\sinh", "\\cosh", "\\tanh",
     "\\ln", "\\log", "\\lg", "\\exp", "\\gcd", "\\lcm", "\\max", "\\min",
@@ -37,6 +39,12 @@ def _binomial(above: Number, below: Number) -> Number | None:
 
 def _absolute(value: Number) -> Number:
     return abs(value)
+
+
+def _sign(terms: Sum) -> int:
+    """The sign of a number that is no rational: of π - 3; 0 where it is not known."""
+    value = real_value(terms)
+    return 0 if value is None or abs(value) < CLOSE else 1 if value > 0 else -1
 
 
 def _over_integers(function: Callable[..., int]) -> Callable[..., Number | None]:
@@ -86,6 +94,8 @@ def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
         arguments = tuple(sorted(arguments, key=repr))
     elif name == "abs":
         (inside,) = arguments
+        if sign := _sign(inside):
+            return algebra.scale(inside, sign)
         if inside and inside[min(inside)] < 0:
             arguments = (algebra.scale(inside, -1),)
     return algebra.atom(name, *arguments)
@@ -147,6 +157,7 @@ def _natural(algebra: Algebra, terms: Sum, name: str) -> Sum:
     ((monomial, _),) = terms.items()
     if any(not (atom.startswith("#") or atom == "e") for atom, _ in monomial):
         return algebra.atom(name, terms)
+    algebra.spend_on_factors(terms[monomial])
     total: Sum = ZERO
     for factor, power in factors_of(terms):
         of_e = name == "ln" and factor == {(("e", 1),): 1}
@@ -157,5 +168,5 @@ def _natural(algebra: Algebra, terms: Sum, name: str) -> Sum:
 
 def _integer_prime(factor: Sum) -> Sum:
     """A prime is one number, whether it stands as a coefficient or under a root."""
-    ((monomial, coefficient),) = factor.items()
-    return {(): int(monomial[0][0][1:])} if monomial else {(): coefficient}
+    ((monomial, _),) = factor.items()
+    return {(): int(monomial[0][0][1:])} if monomial and monomial[0][0][0] == "#" else factor

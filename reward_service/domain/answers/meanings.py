@@ -38,7 +38,7 @@ class Understanding(RelationMeanings):
     def __init__(self, algebra: Algebra, conventions: Conventions) -> None:
         """Of one answer, whose atoms the algebra holds."""
         self._algebra = algebra
-        self._lenient = conventions is Conventions.LENIENT
+        self.lenient = conventions is Conventions.LENIENT
 
     def answer(self, values: tuple[Value, ...]) -> Understood:
         """Of a whole answer: one value, or the two that a ± stands for."""
@@ -50,8 +50,8 @@ class Understanding(RelationMeanings):
         match value:
             case Expression():
                 return self._expression(value)
-            case Listed(items):
-                return self._listed(items)
+            case Listed(items, all_hold):
+                return self._listed(items, all_hold)
             case Chain():
                 return self.chain(value)
             case Bracketed("{", items, "}"):
@@ -61,7 +61,7 @@ class Understanding(RelationMeanings):
             case Bracketed(opening, items, closing):
                 parts, marks = self.parts(items)
                 shapes = [self.form(opening + closing, parts)]
-                if self._lenient and len(items) > 2 and opening + closing == "[]":
+                if self.lenient and len(items) > 2 and opening + closing == "[]":
                     shapes.append(self._collection(parts))
                 return tuple(shapes), marks
             case Joined(operation, items):
@@ -106,7 +106,7 @@ class Understanding(RelationMeanings):
         return tuple(shapes), tuple((kind, values.pop()) for kind, values in marks.items())
 
     def _part(self, item: Value) -> tuple[Shape, tuple[Mark, ...]]:
-        if isinstance(item, Expression) and self._lenient:
+        if isinstance(item, Expression) and self.lenient:
             stripped, unit = _marked(item.terms, "pct")
             if stripped is not None and unit:
                 return self.quantity(stripped), (("unit", "percent"),)
@@ -124,13 +124,15 @@ class Understanding(RelationMeanings):
         stripped, percent = _marked(terms, "pct")
         if percent and stripped is not None:
             hundredth = self.quantity(self._algebra.scale(stripped, Fraction(1, 100)))
-            return ((hundredth, self.quantity(stripped)) if self._lenient else (hundredth,)), _unit(unit)
+            if self.lenient:
+                return (hundredth, self.quantity(stripped)), _unit("percent")
+            return (hundredth,), _unit(unit)
         terms = self._without_percent(terms)
-        if unit == "percent" and self._lenient:
-            return (self.quantity(self._algebra.scale(terms, Fraction(1, 100))), self.quantity(terms)), ()
+        if unit == "percent" and self.lenient:
+            return (self.quantity(self._algebra.scale(terms, Fraction(1, 100))), self.quantity(terms)), _unit(unit)
         if unit == "percent":
             return (self.quantity(self._algebra.scale(terms, Fraction(1, 100))),), ()
-        if unit and not self._lenient:
+        if unit and not self.lenient:
             return (self.form(f"in {unit}", (self.quantity(terms),)),), ()
         return (self.quantity(terms),), _unit(unit)
 
@@ -144,16 +146,18 @@ class Understanding(RelationMeanings):
             total = self._algebra.add(total, {tuple(powers.items()): coefficient * scale})
         return total
 
-    def _listed(self, items: tuple[Value, ...]) -> Understood:
+    def _listed(self, items: tuple[Value, ...], all_hold: bool) -> Understood:
         named = self.named_list(items)
         if named is not None:
             return named
         parts, marks = self.parts(items)
         if all(isinstance(item, Chain) and item.relations[0] in ORDER for item in items):
+            if all_hold:
+                return (self.form("\\cap", tuple(sorted(parts, key=_by_key))),), marks
             merged = united(parts)
             if merged is not None:
                 return (self.union(merged),), marks
-        if not self._lenient:
+        if not self.lenient:
             return (self.form("list", parts),), marks
         return (self._collection(parts), self.form("()", parts)), marks
 
@@ -163,7 +167,7 @@ class Understanding(RelationMeanings):
             flat += item.items if isinstance(item, Listed) else [item]
         parts, marks = self.parts(tuple(flat))
         found: list[Shape] = [self.form("{", _distinct(parts))]
-        if self._lenient and len(found) == 1 and len(_distinct(parts)) == 1:
+        if self.lenient and len(_distinct(parts)) == 1 and isinstance(parts[0], Quantity):
             found.append(parts[0])
         return tuple(found), marks
 
@@ -193,7 +197,7 @@ class Understanding(RelationMeanings):
         numbers: list[Number] = [
             part.terms.get((), 0) for part in parts if isinstance(part, Quantity) and is_constant(part.terms)
         ]
-        if self._lenient and len(numbers) == len(parts) == 2 and numbers[1]:
+        if self.lenient and len(numbers) == len(parts) == 2 and numbers[1]:
             shapes.append(self.quantity(self._algebra.number(Fraction(numbers[0]) / numbers[1])))
         return tuple(shapes), marks
 

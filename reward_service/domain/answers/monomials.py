@@ -6,8 +6,8 @@ from math import gcd, isqrt, lcm
 
 from reward_service.domain.answers.values import Monomial, NotReadError, Number, Sum
 
-MAX_BITS = 13_000
-"""Of any coefficient: about 3,900 decimal digits, which Python still turns into text."""
+MAX_BITS = 4_096
+"""Of what arithmetic makes: about 1,200 decimal digits. A number that is written out may have 3,900."""
 TRIAL = 1_000
 """Radicands lose their square factors by trial division up to here; what is left stays as it is."""
 
@@ -123,10 +123,10 @@ def content(terms: Sum) -> Number:
 
 def shared(terms: Sum) -> Monomial:
     """What divides every term of a sum, atoms with integer exponents only."""
-    first, *others = terms
+    names = {name for monomial in terms for name, _ in monomial}
     kept: list[tuple[str, Number]] = []
-    for name, power in first:
-        lowest = min([power, *(dict(other).get(name, 0) for other in others)])
+    for name in sorted(names):
+        lowest = min(dict(monomial).get(name, 0) for monomial in terms)
         if name[0] != "#" and name != "i" and lowest.denominator == 1 and lowest:
             kept.append((name, lowest))
     return tuple(kept)

@@ -3,9 +3,10 @@
 import re
 
 from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.relations import ORDER
 from reward_service.domain.answers.terms import TermReader
 from reward_service.domain.answers.tokens import Token
-from reward_service.domain.answers.units import unit_key
+from reward_service.domain.answers.units import multiplier, says_what, unit_key
 from reward_service.domain.answers.values import (
     Based,
     Bracketed,
@@ -21,6 +22,8 @@ from reward_service.domain.answers.values import (
 
 _CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
 _RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "~", "\\in", "\\equiv"})
+_JOINTS = frozenset({",", ";", "\\lor", "\\land"})
+_LOGICAL = frozenset({"\\lor", "\\vee", "\\land", "\\wedge"})
 _SETS = frozenset({"\\cup", "\\cap", "\\setminus"})
 _MATRICES = frozenset({
     "pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array",
@@ -73,6 +76,8 @@ class Parser(TermReader):
         if len(items) == 1 and opening in "({[" and opening + closing in ("()", "[]", "{}"):
             return items[0]
         if opening == "{":
+            if not items:
+                raise NotReadError
             return Listed(tuple(items))
         return Bracketed(opening[-1], tuple(items), closing[-1])
 
@@ -106,19 +111,24 @@ class Parser(TermReader):
 
     def _list(self) -> Value:
         items = [self._item()]
-        while self.next.kind in (",", ";"):
-            while self.next.kind in (",", ";"):
+        joints: set[str] = set()
+        while self.next.kind in _JOINTS:
+            while self.next.kind in _JOINTS:
+                joints.add(self.next.text)
                 self.at += 1
             if self.next.kind == "end":
                 break
             items.append(self._item())
-        return items[0] if len(items) == 1 else Listed(tuple(items))
+        if joints & _LOGICAL and not all(isinstance(item, Chain) for item in items):
+            raise NotReadError  # of statements that are only letters
+        return items[0] if len(items) == 1 else Listed(tuple(items), bool(joints & {"and", "\\land", "\\wedge"}))
 
     def _item(self) -> Value:
         """Sides with relations between them, or only one."""
         sides: list[Value] = []
         names: list[str | None] = []
         relations: list[str] = []
+        signs = self.signs
         while True:
             name, side = self._side()
             sides.append(side)
@@ -127,7 +137,11 @@ class Parser(TermReader):
                 break
             relations.append(self.next.kind)
             self.at += 1
-        return Chain(tuple(sides), tuple(relations), tuple(names)) if relations else sides[0]
+        value = Chain(tuple(sides), tuple(relations), tuple(names)) if relations else sides[0]
+        of_many = isinstance(value, Listed) or (isinstance(value, Bracketed) and value.opening == "{")
+        if self.signs > signs + 1 and not of_many:
+            raise NotReadError  # of two ± nobody knows whether they go together
+        return value
 
     def _side(self) -> tuple[str | None, Value]:
         start = self.at
@@ -153,6 +167,8 @@ class Parser(TermReader):
             token = self.tokens[at]
             if token.kind in _RELATIONS:
                 break
+            if token.kind == "end" and self.tokens[self.at - 1].kind in ORDER and parts:
+                break  # 5 < x
             if token.kind in (";", "end") or (token.kind == "," and "(" not in parts):
                 return None
             parts.append(token.text)
@@ -202,11 +218,30 @@ class Parser(TermReader):
             return value
         if not isinstance(value, Expression):
             raise NotReadError
+        factor = multiplier(self.next.text)
+        if factor:
+            self.at += 1
+            value = Expression(self.algebra.scale(value.terms, factor))
+        words = self._unit_words()
+        return Expression(value.terms, unit_key(words)) if words else value
+
+    def _unit_words(self) -> str:
+        """What is counted or measured, with its exponents.
+
+        Raises:
+            NotReadError: these words say more than what is counted: 5 or more, 2 thirds, 5 ft 3 in.
+        """
         parts: list[str] = []
         while self.next.kind in _UNIT_TOKENS or self.next.kind == "*":
-            parts.append(self.next.text)
+            token = self.next
+            if token.kind == "number" and self.ahead(-1).kind not in ("^", "{"):
+                raise NotReadError
+            parts.append(token.text)
             self.at += 1
-        return Expression(value.terms, unit_key(" ".join(parts)))
+        words = " ".join(parts)
+        if not says_what(words):
+            raise NotReadError
+        return words
 
 
 def parse(tokens: list[Token], algebra: Algebra) -> tuple[Value, ...]:
@@ -218,6 +253,6 @@ def parse(tokens: list[Token], algebra: Algebra) -> tuple[Value, ...]:
     """
     first = Parser([*tokens], algebra)
     value = first.answer()
-    if not first.two_signs:
+    if not first.signs:
         return (value,)
     return value, Parser([*tokens], algebra, -1).answer()

@@ -46,6 +46,17 @@ def differ(one: Sum, first: Algebra | None, other: Sum, second: Algebra | None) 
     return False
 
 
+def sign_at(terms: Sum, algebra: Algebra | None, point: int) -> int:
+    """The sign of a sum at a point; 0 where it is not known, or not real."""
+    try:
+        value, size = _value(terms, algebra, point)
+    except (_UnknownError, ArithmeticError, ValueError):
+        return 0
+    if not math.isfinite(size) or abs(value.imag) > TOLERANCE * size or abs(value.real) < 1e-6 * size:
+        return 0
+    return 1 if value.real > 0 else -1
+
+
 def real_value(terms: Sum) -> float | None:
     """The number that a sum of numbers is; None if it holds a symbol, or is not known well."""
     if any(name[0] != "#" and name not in ("pi", "e") for monomial in terms for name, _ in monomial):
@@ -64,12 +75,16 @@ def _value(terms: Sum, algebra: Algebra | None, point: int) -> tuple[complex, fl
         if coefficient.numerator.bit_length() > _MOST_BITS or coefficient.denominator.bit_length() > _MOST_BITS:
             raise _UnknownError
         product = complex(coefficient)
+        weight = abs(product)
         for name, power in monomial:
             if abs(power) > _MOST_BITS:
                 raise _UnknownError
-            product *= _raised(_atom(name, algebra, point), power)
+            factor = _raised(_atom(name, algebra, point), power)
+            product *= factor
+            # A function's value is only as precise as what goes into it: sin π is 10⁻¹⁶ here.
+            weight *= max(abs(factor), 1.0) if name[0] == "~" else abs(factor)
         total += product
-        size = max(size, abs(product))
+        size = max(size, weight)
     return total, size
 
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_SIGNS = re.compile(r"[\s.,;:!?\"'`$~]+")
-_COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|emph)\s*|\\(?=[ ,;:!%$&#])|[{}]")
+_SIGNS = re.compile(r"(?:[\s;:\"'`$~]|[!?]\s*$|(?<!\d)[.,]|[.,](?!\d))+")
+_COMMAND = re.compile(r"\\(?:text[a-z]*|mathrm|mathbf|mbox|emph)(?![A-Za-z])\s*|\\(?=[ ,;:!%$&#])|[{}]")
 _LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|mathrm|textrm)\s*\{([^{}]*)\}")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
 _ARTICLE = re.compile(r"^(?:the|an|a) (?=\S{2})")
 SHORT_WORDS = frozenset({
     "no", "yes", "odd", "red", "one", "two", "six", "ten", "all", "any", "not", "top", "up", "out", "old", "new",
@@ -43,5 +44,5 @@ def is_words(text: str) -> bool:
 
 def is_prose(text: str) -> bool:
     """Whether an answer that is not read as mathematics holds sentences rather than formulas."""
-    bare = _TEXT.sub(lambda found: f" {found[1]} ", text)
+    bare = _TEXT.sub(lambda found: f" {found[1]} ", _ENVIRONMENT.sub(" ", text))
     return _LONG_WORD.search(bare) is not None or len(_WORD.findall(bare)) > 1

@@ -15,15 +15,20 @@ from reward_service.domain.answers.values import NotReadError, Number, Undefined
 
 _INTEGER = re.compile(r"-?\d{1,18}")
 _RATIO = re.compile(r"(-?)(?:\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}|(\d{1,18})/(\d{1,18}))")
+# 2e5 and what programs print; 2e-5 and 7e+1 may as well be Euler's number.
+_SCIENTIFIC = re.compile(r"-?(?:\d{1,18}\.\d{1,18}[eE][+-]?\d{1,3}|\d{1,18}(?:[eE]\d{1,3}|E[+-]\d{1,3}|e[+-]\d{2,3}))")
 _DECIMAL = re.compile(r"-?\d{0,18}\.\d{1,18}")
 _WRAPPED = re.compile(r"\\\((.*)\\\)|\\\[(.*)\\\]|\$\$?([^$]*)\$\$?", re.DOTALL)
 _OUTER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol|mbox|boxed|fbox|bm)\s*\{([^{}]*)\}")
+_ONE_WORD = re.compile(r"\s*[A-Za-z]{2,}\s*")
+_POINTS = re.compile(r"[A-Z]{2,4}")
+_LETTERS = re.compile(r"[a-z]{2,3}")
 _BRACED = re.compile(r"\{([^{}]*)\}")
-_CHOICE = re.compile(r"(?:\(([A-J])\)|([A-J])[).:])(?:\s+(?=\S)|\s*(?=[\d\\$]))")
-_BARE_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
-_ONLY_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
+_CHOICE = re.compile(r"(?:\(([A-J])\)|([A-J])[).:]|\\text(?:bf)?\{\(?([A-J])\)?[.:]?\}\\?)(?:\s+(?=\S)|\s*(?=[\d\\$]))")
+_BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
+_ONLY_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _BASE = re.compile(
-    r"\(?\s*(-?)\s*([0-9A-Z]*[0-9][0-9A-Z]*)\)?\s*"
+    r"\(?\s*+(-?)\s*+([0-9A-Z]++)\)?\s*+"
     r"(?:_\s*\{?\s*(\d{1,2})\s*\}?|(?:\\text\{)?\s*(?:\(?base|in base)[\s-]*\{?(\d{1,2})\}?\)?\}?)"
 )
 _STYLED_DIGITS = re.compile(r"\\(?:text|mathrm)\{([0-9A-Z]+)\}")
@@ -52,15 +57,17 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     shapes, marks = _understood(text, conventions)
     choice = _CHOICE.match(text)
     if choice is not None and conventions is Conventions.LENIENT:
-        letter = choice[1] or choice[2]
+        letter = choice[1] or choice[2] or choice[3]
         rest, marks = _understood(text[choice.end() :], conventions)
-        shapes = (_symbol(letter), *rest)
+        shapes = (Plain(f"choice {letter}: {rest[0].key}"), _symbol(letter), *rest)
     return Reading(answer, tuple(map(Meaning.of, shapes)), marks)
 
 
 def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
-    if is_words(text):
-        return (Plain(words_key(text)),), ()
+    word = _OUTER.fullmatch(text)
+    if is_words(text) or (word is not None and _ONE_WORD.fullmatch(word[1])):
+        said: tuple[Shape, ...] = (Plain(words_key(text)),)
+        return (*said, _symbol(text)) if _POINTS.fullmatch(text) and conventions is Conventions.LENIENT else said, ()
     time = _TIME_OF_DAY.fullmatch(text.replace("\\!", "")) if ":" in text else None
     if time is not None:
         return (Plain(f"time: {int(time[1])}:{time[2]} {time[3].lower()}"),), ()
@@ -74,7 +81,7 @@ def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...],
             return (Plain(words_key(text)),), ()
         shapes, marks = _parsed(tokens, conventions)
         if conventions is Conventions.LENIENT:
-            shapes += _other_shapes(text, tokens, shapes[0])
+            shapes += _other_shapes(text, tokens, marks)
     except UndefinedError:
         return (Plain(f"undefined: {structure(tokens)}"),), ()
     except (NotReadError, RecursionError):
@@ -88,11 +95,13 @@ def _parsed(tokens: list[Token], conventions: Conventions) -> tuple[tuple[Shape,
     return Understanding(algebra, conventions).answer(parse(tokens, algebra))
 
 
-def _other_shapes(text: str, tokens: list[Token], first: Shape) -> tuple[Shape, ...]:
-    """What else a reader would let pass: 1,234 as a list, a degree sign left out inside a function."""
+def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tuple[Shape, ...]:
+    """What else a reader would let pass: cat as a word, 1,234 as a list, a degree sign left out inside a function."""
+    if _LETTERS.fullmatch(text):
+        return (Plain(words_key(text)),)
     if _ONLY_THOUSANDS.fullmatch(text):
         return _parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
-    if "*deg" in first.key or "deg*" in first.key or "(deg" in first.key:
+    if any(token.kind == "\\degree" for token in tokens) and ("unit", "degree") not in marks:
         return _parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
     return ()
 
@@ -118,7 +127,7 @@ def _plain_number(text: str) -> Number | None:
             return None
         value = Fraction(int(above or plain_above), denominator)
         return _whole(-value if sign else value)
-    return _whole(Fraction(text)) if _DECIMAL.fullmatch(text) else None
+    return _whole(Fraction(text)) if _DECIMAL.fullmatch(text) or _SCIENTIFIC.fullmatch(text) else None
 
 
 def _whole(value: Fraction) -> Number:
@@ -128,7 +137,9 @@ def _whole(value: Fraction) -> Number:
 def _unwrapped(text: str) -> str:
     """Without what stands around all of it: dollar signs, \\( \\), \\text{}, a full stop."""
     while True:
-        text = text.strip().rstrip(_TRAILING) if not text.endswith("\\,") else text[:-2]
+        text = text[:-2] if text.endswith("\\,") else text.strip()
+        if not text.endswith(".."):  # dots that go on are part of what is said
+            text = text.rstrip(_TRAILING)
         if text.endswith("\\"):
             text += " "
         wrapped = _WRAPPED.fullmatch(text)
@@ -136,7 +147,7 @@ def _unwrapped(text: str) -> str:
             text = next(group for group in wrapped.groups() if group is not None)
             continue
         outer = _OUTER.fullmatch(text) or _BRACED.fullmatch(text)
-        if outer is None:
+        if outer is None or (text.startswith("\\text") and _ONE_WORD.fullmatch(outer[1])):
             return _dollars(_SAID.sub("", text))
         text = outer[1]
 
@@ -160,7 +171,7 @@ def _in_base(text: str) -> Shape | None:
     if word is not None and word[1].lower() in _BASE_WORDS:
         text = f"{text[: word.start()]}_{_BASE_WORDS[word[1].lower()]}"
     found = _BASE.fullmatch(_STYLED_DIGITS.sub(r"\1", text))
-    if found is None:
+    if found is None or found[2].isalpha():
         return None
     sign, digits = found[1], found[2].lstrip("0") or "0"
     base = int(found[3] or found[4])

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.intervals import Interval, all_but
+from reward_service.domain.answers.monomials import is_constant
 from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape
 from reward_service.domain.answers.values import (
     Chain,
@@ -26,6 +27,7 @@ class RelationMeanings(ABC):
     """The part of an `Understanding` that reads chains."""
 
     _algebra: Algebra
+    lenient: bool
 
     @abstractmethod
     def understood(self, value: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
@@ -79,7 +81,7 @@ class RelationMeanings(ABC):
 
     def named_list(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]] | None:
         """x = 1, 2 or x = 1, x = 2: values of x. x = 1, y = 2: the pair (1, 2). None for other lists."""
-        if not isinstance(items[0], Chain):
+        if not items or not isinstance(items[0], Chain):
             return None
         names: list[str | None] = []
         values: list[Value] = []
@@ -104,6 +106,8 @@ class RelationMeanings(ABC):
     def _approximate(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
         """x = 1/3 ≈ 0.33 says 1/3; x ≈ 0.33 says 0.33."""
         at = value.relations.index("~")
+        if not self.lenient:
+            raise NotReadError
         if at == 0 and value.names[0] is not None and len(value.sides) == 2:
             return self.chain(Chain(value.sides, ("=",), value.names))
         if at == 0:
@@ -153,7 +157,7 @@ class RelationMeanings(ABC):
         if not isinstance(left, Expression) or not isinstance(right, Expression) or left.unit or right.unit:
             raise NotReadError
         terms = self._algebra.add(left.terms, right.terms, -1)
-        if not terms:
+        if is_constant(terms):  # 3 < 5 and 1 < 2 are both true, and not one answer
             raise NotReadError
         leading = Fraction(terms[max(terms)])
         return self.quantity(self._algebra.scale(terms, 1 / (abs(leading) if signed else leading)))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.atoms import GREEK, AtomReader
+from reward_service.domain.answers.atoms import APPLIED, GREEK, AtomReader
 from reward_service.domain.answers.cursor import sum_of
 from reward_service.domain.answers.functions import FUNCTIONS, factorial
 from reward_service.domain.answers.numerals import integer
@@ -12,7 +12,7 @@ from reward_service.domain.answers.units import is_thing, is_unit
 from reward_service.domain.answers.values import Expression, Matrix, NotReadError, Sum, UndefinedError, Value
 
 _STARTS = GREEK | FUNCTIONS | {
-    "number", "sci", "word", "(", "{", "[", "\\{", "\\frac", "\\sqrt", "\\pi", "\\infty", "\\binom", "\\lfloor",
+    "number", "word", "accented", "(", "{", "[", "\\{", "\\frac", "\\sqrt", "\\pi", "\\infty", "\\binom", "\\lfloor",
     "\\lceil", "\\begin",
 }  # fmt: skip
 _SIGNS = frozenset({"+", "-", "\\pm", "\\mp"})
@@ -25,7 +25,7 @@ class TermReader(AtomReader):
     def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1) -> None:
         """At the first token."""
         super().__init__(tokens, algebra)
-        self.two_signs = False
+        self.signs = 0
         self._sign = sign
 
     def sum(self) -> Value:
@@ -55,7 +55,7 @@ class TermReader(AtomReader):
 
     def _sign_of(self, kind: str) -> int:
         if kind in ("\\pm", "\\mp"):
-            self.two_signs = True
+            self.signs += 1
             return self._sign if kind == "\\pm" else -self._sign
         return 1 if kind == "+" else -1
 
@@ -79,7 +79,7 @@ class TermReader(AtomReader):
         if kind == "|":
             return not self.bars
         if kind == "number":
-            return self.tokens[self.at - 1].kind not in ("number", "sci")
+            return self.tokens[self.at - 1].kind != "number"
         if kind == "word":
             return not self.at_unit()
         return kind in _STARTS
@@ -112,17 +112,22 @@ class TermReader(AtomReader):
         return Expression(self.algebra.scale(sum_of(value), -1))
 
     def power(self) -> Value:
+        start = self.at
         value = self.primary()
         while True:
             kind = self.next.kind
             if kind == "^":
                 self.at += 1
                 value = Expression(self.algebra.raised(sum_of(value), self.exponent()))
+                if self.next.kind == "(" and self.tokens[start].text in APPLIED:
+                    raise NotReadError  # the inverse of a function, or its power
             elif kind == "*" and self.ahead(1).kind == "*" and not self.ahead(1).spaced:
                 self.at += 2
                 value = Expression(self.algebra.raised(sum_of(value), sum_of(self._signed())))
             elif kind == "!":
                 self.at += 1
+                if self.next.kind == "!":
+                    raise NotReadError  # a double factorial is not the factorial of a factorial
                 value = Expression(factorial(self.algebra, sum_of(value)))
             elif kind in ("%", "\\degree"):
                 self.at += 1
@@ -132,6 +137,8 @@ class TermReader(AtomReader):
                 return value
 
     def exponent(self) -> Sum:
+        if [self.ahead(by).kind for by in (0, 1, 3, 4)] == ["{", "(", ")", "}"]:
+            raise NotReadError  # f^{(2)} is a derivative
         if self.take("{"):
             return sum_of(self._closed("{", "}"))
         if self.next.kind in ("-", "+"):
@@ -151,6 +158,8 @@ class TermReader(AtomReader):
         """A command's argument: what is in braces, or the next digit or sign, as TeX reads it."""
         if self.take("{"):
             return sum_of(self._closed("{", "}"))
+        if self.next.kind == "number" and not self.next.text.isdigit():
+            raise NotReadError
         if self.next.kind == "number":
             text = self.next.text
             spaced = self.next.spaced

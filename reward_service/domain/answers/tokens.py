@@ -24,10 +24,12 @@ _TEXT = frozenset({
     "text", "textrm", "textbf", "textit", "texttt", "textsf", "textnormal", "mbox", "mathrm", "emph", "hbox",
     "operatorname",
 })  # fmt: skip
-_REPEATING = frozenset({"overline", "vec", "hat", "bar", "overrightarrow", "widehat"})
+_ACCENTS: Mapping[str, str] = MappingProxyType(
+    {"overline": "bar", "bar": "bar", "vec": "vec", "overrightarrow": "vec", "hat": "hat", "widehat": "hat"}
+)
 _STYLES = "|".join(
     sorted(
-        {*_TEXT, *_REPEATING, "mathbf", "mathit", "mathsf", "boldsymbol", "bm", "mathbb", "mathcal", "underline"},
+        {*_TEXT, *_ACCENTS, "mathbf", "mathit", "mathsf", "boldsymbol", "bm", "mathbb", "mathcal", "underline"},
         reverse=True,
     )
 )
@@ -37,8 +39,7 @@ _LEXEME = re.compile(
       (?P<styled>\\("""
     + _STYLES
     + r""")\s*\{((?:[^{}\\]|\\[^A-Za-z])*)\})
-    | (?P<sci>\d+(?:\.\d+)?[eE][+-]?\d{1,4}(?![A-Za-z\d]))
-    | (?P<num>\d{1,3}(?:(?:\{,\}|,?\\!|\\\s|\\,)\s*\d{3})+(?:\.\d+)?(?!\d)|(?:\d+(?:\.\d*)?|\.\d+))
+    | (?P<num>[1-9]\d{0,2}(?:(?:\{,\}|,?\\!|\\\s|\\,)\s*\d{3})+(?:\.\d+)?(?!\d)|(?:\d+(?:\.\d*)?|\.\d+))
     | (?P<word>[A-Za-z]+)
     | (?P<command>\\(?:[A-Za-z]+|.))
     | (?P<sign>[<>]=|[-+*/^_=<>(){}\[\]|,;!'&:%$"?.@\#`])
@@ -54,8 +55,8 @@ _SAME: Mapping[str, str] = MappingProxyType(
         "\\geqslant": ">=", "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=", "\\approx": "~", "\\simeq": "~",
         "\\sim": "~", "\\dbinom": "\\binom", "\\tbinom": "\\binom", "\\lbrace": "\\{", "\\rbrace": "\\}",
         "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\mid": "|", "\\lbrack": "[", "\\rbrack": "]", "\\langle": "(",
-        "\\rangle": ")", "\\lparen": "(", "\\rparen": ")", "\\%": "%", "\\varnothing": "\\emptyset", "\\land": ",",
-        "\\lor": ",", "\\vee": ",", "\\wedge": ",", "\\dots": "\\ldots", "\\cdots": "\\ldots", "\\colon": ":",
+        "\\rangle": ")", "\\lparen": "(", "\\rparen": ")", "\\%": "%", "\\varnothing": "\\emptyset", "\\vee": "\\lor",
+        "\\wedge": "\\land", "\\dots": "\\ldots", "\\cdots": "\\ldots", "\\colon": ":",
         "\\&": "&", "\\newline": "\\\\", "\\cr": "\\\\", "\\backslash": "\\setminus", "\\arcsin": "\\asin",
         "\\arccos": "\\acos", "\\arctan": "\\atan", "\\degree": "\\degree", "\\varphi": "\\phi", "\\mathrm": "\\text",
         "\\varepsilon": "\\epsilon", "\\infin": "\\infty", "\\prime": "'", "\\pounds": "\\pounds", "\\sp": "^",
@@ -116,7 +117,7 @@ def structure(tokens: list[Token]) -> str:
         if token.kind == "}" and len(kept) > 1 and kept[-2] == "{":
             kept[-2:] = [kept[-1]]
         else:
-            kept.append(token.text if token.kind in ("number", "word", "text", "sci", "repeating") else token.kind)
+            kept.append(token.text if token.kind in ("number", "word", "text", "repeating") else token.kind)
     return " ".join(kept)
 
 
@@ -125,8 +126,6 @@ def _token(kind: str, text: str, spaced: bool) -> Token:
         return Token(text, text, spaced)
     if kind == "num":
         return Token("number", text if text.isdigit() else _SEPARATORS.sub("", text), spaced)
-    if kind == "sci":
-        return Token("sci", text, spaced)
     if kind == "word":
         if text in _WORDS:
             return Token(_WORDS[text], text, spaced)
@@ -142,7 +141,7 @@ def _add_styled(found: list[Token], style: str, content: str) -> None:
         return
     after_number = bool(found) and found[-1].kind in ("number", "}", ")")
     if style in _TEXT and stripped.lower().rstrip(",") in _SEPARATING:
-        found.append(Token(",", content))
+        found.append(Token(",", "and" if "and" in stripped.lower() else "or" if "or" in stripped.lower() else ","))
         return
     if style in _TEXT and (not _plain(stripped) or (after_number and are_units(stripped))):
         found.append(Token("text", content))
@@ -150,13 +149,23 @@ def _add_styled(found: list[Token], style: str, content: str) -> None:
     inner = tokens_of(stripped)
     if not inner:
         return
-    if style in _REPEATING and inner[0].kind == "number":
-        found.append(Token("repeating", inner[0].text))
+    if style in _ACCENTS:
+        found += _accented(_ACCENTS[style], inner)
         return
     if len(inner) == 1:
         found += inner
     else:
         found += [Token("{", "{"), *inner, Token("}", "}")]
+
+
+def _accented(accent: str, inner: list[Token]) -> list[Token]:
+    """A bar over digits repeats them; over two points it names a segment; over a letter it is another letter."""
+    (first, *others) = inner
+    if first.kind == "number":
+        return [Token("repeating", first.text)]
+    if not others and first.kind == "word" and (len(first.text) == 1 or first.text.isupper()):
+        return [first if len(first.text) > 1 else Token("accented", f"{first.text}.{accent}", first.spaced)]
+    return [Token("\\" + accent, ""), *inner]
 
 
 def _plain(content: str) -> bool:

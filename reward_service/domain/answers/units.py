@@ -54,7 +54,20 @@ _CANONICAL: Mapping[str, str] = MappingProxyType(
 _RAW = frozenset(_CANONICAL) - {*"mglshcfknjwv", "in"}
 _POWERS: Mapping[str, str] = MappingProxyType({"square": "2", "sq": "2", "squared": "2", "cubic": "3", "cubed": "3"})
 _WORD = re.compile(r"[a-z]+|\d+|/|[^\W\d_]+")
-_MOST_WORDS = 12
+_MOST_WORDS = 6
+_MULTIPLIERS: Mapping[str, int] = MappingProxyType(
+    {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+)
+_CHANGING = frozenset({
+    "hundred", "thousand", "million", "billion", "trillion", "dozen", "half", "halves", "third", "thirds", "quarter",
+    "quarters", "fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenths", "hundredths", "times", "plus",
+    "minus", "over", "divided", "multiplied", "more", "less", "fewer", "least", "most", "remainder", "base", "point",
+    "factorial", "mod", "modulo", "if", "unless", "except", "not", "to", "and", "or", "but", "below", "above", "under",
+    "between", "pi", "root", "sqrt", "is", "are", "because", "when", "for", "where", "with", "negative", "exactly",
+    "about", "approximately", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "choose",
+    "percent",
+})  # fmt: skip
+"""Words that make another number of the one before them, or a statement about it."""
 
 
 def is_unit(word: str) -> bool:
@@ -71,6 +84,21 @@ def are_units(text: str) -> bool:
 def is_thing(word: str) -> bool:
     """Whether a raw word after a number says what is counted: 5 apples."""
     return len(word) > 3 and word.isalpha() and word[1:].islower()
+
+
+def multiplier(word: str) -> int:
+    """The number that a word multiplies by: 5 million; 0 for other words."""
+    return _MULTIPLIERS.get(word.strip().lower(), 0)
+
+
+def says_what(words: str) -> bool:
+    """Whether words behind a number say what it counts or measures, and do not change the number."""
+    found: list[str] = re.findall(r"[a-z]+", words.lower())
+    if not found:
+        return not words.strip()
+    return (len(found) <= _MOST_WORDS and found[0] not in _POWERS and not _CHANGING.intersection(found)) or (
+        len(found) > 1 and found[0] in ("square", "sq", "cubic") and not _CHANGING.intersection(found)
+    )
 
 
 def unit_key(text: str) -> str:

@@ -49,9 +49,10 @@ class Bracketed:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Items with commas between them and no brackets around them."""
+    """Items with commas, `and` or `or` between them and no brackets around them. `all_hold`: it was an `and`."""
 
     items: tuple["Value", ...]
+    all_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
