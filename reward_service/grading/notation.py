@@ -145,8 +145,16 @@ def _bound(found: list[str]) -> None:
             raise UnfitError("exponent")
         elif word == "^" and exponents and _numeric_base(before):
             raise UnfitError("tower")
-        elif word == "!" and ((before[:1].isdigit() and _value(before) > MAX_FACTORIAL) or before == "!"):
+        elif word == "!" and (before == "!" or _large(found, at)):
             raise UnfitError("factorial")
+
+
+def _large(found: list[str], at: int) -> bool:
+    """Whether the factorial at this place may be of a large number: of one, or of brackets that hold any number."""
+    before = found[at - 1] if at else ""
+    if before[:1].isdigit():
+        return _value(before) > MAX_FACTORIAL
+    return before in _CLOSING and any(word[:1].isdigit() and _value(word) > 9 for word in found[:at])
 
 
 def _numeric_base(word: str) -> bool:

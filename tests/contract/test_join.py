@@ -8,7 +8,7 @@ import pytest
 from reward_service.domain.cohort import CohortState
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.types import View
-from reward_service.grading.grader import CanonicalGrader
+from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.cohorts import Refusal, Refused, Revised
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys
@@ -29,7 +29,7 @@ async def settle(world: World, jobs: JobStore, delivery: Delivery) -> str:
     if seen is None:
         await jobs.acknowledge(delivery)
         return "gone"
-    event, record = await settle_cohort(seen, unpack_cohort(stored) if stored else None, CanonicalGrader())
+    event, record = await settle_cohort(seen, unpack_cohort(stored) if stored else None, SymbolicGrader())
     return await jobs.settle_cohort(delivery, cohort, seen, event, packed(record))
 
 
@@ -124,7 +124,7 @@ async def test_a_late_ballot_between_closing_and_settling_does_not_vote(world: W
     (delivery,) = await read(world)
     seen, _ = await world.jobs.load(world.run, "c")
     assert seen is not None
-    event, early = await settle_cohort(seen, None, CanonicalGrader())
+    event, early = await settle_cohort(seen, None, SymbolicGrader())
     await world.store.join(world.run, [joining("c", ballot(Y, 1, "5"))], world.at)
     assert await world.jobs.settle_cohort(delivery, "c", seen, event, packed(early)) == "changed"
     assert await settle(world, world.jobs, delivery) == "settled"

@@ -28,7 +28,7 @@ _CHOICE = re.compile(r"(?:\(([A-J])\)|([A-J])[).:]|\\text(?:bf)?\{\(?([A-J])\)?[
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 _ONLY_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _BASE = re.compile(
-    r"\(?\s*+(-?)\s*+([0-9A-Z]++)\)?\s*+"
+    r"\(?\s*+(-?)\s*+([0-9A-Za-f]++)\)?\s*+"
     r"(?:_\s*\{?\s*(\d{1,2})\s*\}?|(?:\\text\{)?\s*(?:\(?base|in base)[\s-]*\{?(\d{1,2})\}?\)?\}?)"
 )
 _STYLED_DIGITS = re.compile(r"\\(?:text|mathrm)\{([0-9A-Z]+)\}")
@@ -175,6 +175,10 @@ def _in_base(text: str) -> Shape | None:
         return None
     sign, digits = found[1], found[2].lstrip("0") or "0"
     base = int(found[3] or found[4])
+    if not digits.isupper() and not digits.isdigit():
+        if base != 16:
+            return None
+        digits = digits.upper()
     if base == 10 and digits.isdigit():
         value = int(sign + digits)
         return Quantity(str(value), True, {(): value} if value else {})

@@ -65,7 +65,6 @@ _CHANGING = frozenset({
     "factorial", "mod", "modulo", "if", "unless", "except", "not", "to", "and", "or", "but", "below", "above", "under",
     "between", "pi", "root", "sqrt", "is", "are", "because", "when", "for", "where", "with", "negative", "exactly",
     "about", "approximately", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "choose",
-    "percent",
 })  # fmt: skip
 """Words that make another number of the one before them, or a statement about it."""
 
