@@ -93,9 +93,7 @@ def demo(
 def train(
     recipes: Annotated[
         list[str],
-        typer.Argument(
-            metavar="RECIPE...", help="TOML files or names of shipped recipes; a later one has the last word."
-        ),
+        typer.Argument(metavar="RECIPE", help="TOML files or names of shipped recipes; a later one has the last word."),
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print what would be run; nothing is written or asked for.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.values import Sum
@@ -14,8 +15,7 @@ Mark = tuple[str, str]
 """A kind (`unit`, `name`) and a value: what a reader lets be left out."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Quantity:
+class Quantity(NamedTuple):
     """A sum. `complete`: of two complete sums that are equal the keys are too."""
 
     key: str
@@ -50,8 +50,7 @@ class Unread:
 Shape = Quantity | Form | Plain | Unread
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Meaning:
+class Meaning(NamedTuple):
     """One way to understand an answer: equal keys, equal meanings."""
 
     key: str
@@ -81,8 +80,7 @@ def is_closed(shape: Shape) -> bool:
             return False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class Reading(NamedTuple):
     """An answer as it is understood.
 
     `meanings` are in order of preference: where another answer has one of them and no doubt, it is that one, else the

@@ -90,8 +90,11 @@ def tokens_of(text: str) -> list[Token]:
         NotReadError: it holds what no answer does, or too much.
     """
     if "\\" in text:
-        text = _ORDINAL.sub("", text)
-        text = _DEGREE.sub(r"\\degree ", _NOISE.sub(" ", text))
+        if "^" in text:
+            text = _ORDINAL.sub("", text)
+        text = _NOISE.sub(" ", text)
+        if "\\circ" in text or "\\deg" in text:
+            text = _DEGREE.sub(r"\\degree ", text)
     found: list[Token] = []
     at = 0
     for lexeme in _LEXEME.finditer(text):
