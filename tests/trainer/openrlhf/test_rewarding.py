@@ -1,0 +1,207 @@
+"""The agent's door against a real service: the same rewards and logs as the plain one, and no vote twice."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+import pytest
+from co_rewarding_client import NotFound, Unauthorized
+from co_rewarding_trainer.openrlhf.aiohttp_transport import AiohttpTransport
+from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.rewarding import Rewarded, Rewarder
+from co_rewarding_trainer.openrlhf.settings import TrainingSettings
+
+from tests.service import running
+
+KEY = "a-key"
+Result = TypeVar("Result")
+Asked = tuple[str, str]  # a response and its label
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running(api_keys=[KEY]) as supervisor:
+        yield supervisor.url
+
+
+@pytest.fixture
+def run(url: str) -> str:
+    name = f"run-{uuid4().hex[:8]}"
+    settings = {"method": "co-rewarding-i", "group_size": 2}
+    headers = {"authorization": f"Bearer {KEY}"}
+    httpx.put(f"{url}/v1/runs/{name}", json=settings, headers=headers, timeout=30.0).raise_for_status()
+    return name
+
+
+class Flaky(httpx.AsyncBaseTransport):
+    """Loses every second answer after the service has given it, and every third request before."""
+
+    def __init__(self) -> None:
+        self._wire = AiohttpTransport()
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        number = self.asked
+        if number % 3 == 0:
+            raise httpx.ConnectError("refused")
+        response = await self._wire.handle_async_request(request)
+        if number % 2 == 0:
+            raise httpx.ReadError("cut")
+        return response
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+
+def through(
+    url: str, call: Callable[[Rewarder], Awaitable[Result]], transport: httpx.AsyncBaseTransport | None = None
+) -> Result:
+    async def asking() -> Result:
+        rewarder = Rewarder(TrainingSettings(url=url, api_key=KEY), transport or AiohttpTransport())
+        try:
+            return await call(rewarder)
+        finally:
+            await rewarder.close()
+
+    return asyncio.run(asking())
+
+
+def group(run: str, question: str, answers: dict[str, list[str | None]], **more: Any) -> list[Asked]:
+    return [
+        (
+            "I do not know." if answer is None else f"So it is \\boxed{{{answer}}}.",
+            json.dumps({"question_id": question, "view": view, "n": 2, "run": run, "rollout": index, "step": 0} | more),
+        )
+        for view, group in answers.items()
+        for index, answer in enumerate(group)
+    ]
+
+
+def by_agent(url: str, asked: list[Asked], transport: httpx.AsyncBaseTransport | None = None) -> list[Rewarded]:
+    async def all_of_them(rewarder: Rewarder) -> list[Rewarded]:
+        return await asyncio.gather(*(rewarder.reward("Q: ", response, label) for response, label in asked))
+
+    return through(url, all_of_them, transport)
+
+
+def by_url(url: str, asked: list[Asked]) -> list[Rewarded]:
+    async def ask(client: httpx.AsyncClient, response: str, label: str) -> Rewarded:
+        body = {"query": [f"Q: {response}"], "prompts": ["Q: "], "labels": [label]}
+        answer = (await client.post(f"{url}/get_reward", json=body)).raise_for_status().json()
+        assert answer["rewards"] == answer["scores"]
+        return Rewarded(answer["rewards"], answer["extra_logs"])
+
+    async def all_of_them() -> list[Rewarded]:
+        async with httpx.AsyncClient(timeout=30.0, auth=("x", KEY)) as client:
+            return await asyncio.gather(*(ask(client, *each) for each in asked))
+
+    return asyncio.run(all_of_them())
+
+
+GROUPS = {
+    "agreed": {"original": ["4", "5"], "paraphrase": ["4", "4"]},
+    "split": {"original": ["4", "5"], "paraphrase": ["6", "7"]},
+    "one view without a vote": {"original": ["4", "4"], "paraphrase": [None, None]},
+    "no vote at all": {"original": [None, None], "paraphrase": [None, None]},
+}
+
+
+@pytest.mark.parametrize("truth", [{}, {"ground_truth": "4"}], ids=["no truth", "a truth"])
+@pytest.mark.parametrize("answers", GROUPS.values(), ids=GROUPS)
+def test_both_doors_say_the_same(url: str, run: str, answers: dict[str, list[str | None]], truth: dict[str, str]):
+    agent = by_agent(url, group(run, "by agent", answers, **truth))
+    assert agent == by_url(url, group(run, "by url", answers, **truth))
+    assert len({tuple(each.logs) for each in agent}) == 1, "every rollout logs the same names"
+
+
+def test_an_abstention_is_zero_for_a_whole_group(url: str, run: str):
+    found = by_agent(url, group(run, "q", GROUPS["one view without a vote"]))
+    assert [(each.reward, each.logs["abstained"]) for each in found] == [(0.0, 1.0)] * 2 + [(0.0, 0.0)] * 2
+
+
+@pytest.mark.parametrize(("response", "reward"), [("\\boxed{4}", 1.0), ("\\boxed{5}", 0.0), ("4", 0.0)])
+def test_a_plain_label_is_a_ground_truth_at_both_doors(url: str, response: str, reward: float):
+    (found,) = by_agent(url, [(response, "4")])
+    assert found.reward == reward
+    assert by_url(url, [(response, "4")]) == [found]
+
+
+def test_what_is_sent_again_votes_once(url: str, run: str):
+    asked = group(run, "q", GROUPS["agreed"])
+    flaky = Flaky()
+    found = by_agent(url, asked, flaky)
+    assert flaky.asked > len(asked)
+    assert [each.reward for each in found] == [1.0, 0.0, 1.0, 1.0]
+    headers = {"authorization": f"Bearer {KEY}"}
+    state = httpx.get(f"{url}/v1/runs/{run}", headers=headers, timeout=30.0).json()["state"]
+    assert (state["settled"], state["open"]) == (1, 0)
+    assert found == by_agent(url, asked), "and is answered alike"
+
+
+def test_a_higher_attempt_is_another_rollout(url: str, run: str):
+    first = by_agent(url, group(run, "q", GROUPS["agreed"], attempt=1))
+    again = by_agent(url, group(run, "q", GROUPS["no vote at all"], attempt=2))
+    assert [each.logs["abstained"] for each in first] == [0.0] * 4
+    assert [each.logs["abstained"] for each in again] == [1.0] * 4
+
+
+def test_what_cannot_be_rewarded_is_told(url: str, run: str):
+    unnumbered = json.dumps({"question_id": "q", "view": "original", "n": 2, "run": run})
+    with pytest.raises(SettingsError, match=r"openrlhf\.driver"):
+        by_agent(url, [("x", unnumbered)])
+    with pytest.raises(SettingsError, match="empty label"):
+        by_agent(url, [("x", "")])
+    with pytest.raises(SettingsError, match="CO_REWARDING_URL"):
+        Rewarder(TrainingSettings())
+
+
+def test_what_happens_on_the_wire_is_what_httpx_calls_it():
+    """So that the client tries again after it, as it does with httpx's own."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        match head.split(" ")[1]:
+            case "/cut":
+                writer.transport.abort()
+            case "/half":
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+                writer.close()
+            case "/zipped":
+                body = gzip.compress(b'{"a": 1}')
+                framing = f"content-encoding: gzip\r\ncontent-length: {len(body)}"
+                writer.write(f"HTTP/1.1 503 Away\r\nretry-after: 7\r\n{framing}\r\n\r\n".encode() + body)
+            case _:
+                await asyncio.sleep(60.0)
+
+    async def scenario() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        at = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=at, transport=AiohttpTransport(), timeout=0.5) as client:
+            for path, kind in (("/cut", httpx.ReadError), ("/half", httpx.ReadError), ("/slow", httpx.ReadTimeout)):
+                with pytest.raises(kind):
+                    await client.get(path)
+            zipped = await client.post("/zipped", content=b"{}")
+            assert (zipped.status_code, zipped.headers["retry-after"], zipped.json()) == (503, "7", {"a": 1})
+            server.close()
+            with pytest.raises(httpx.TransportError):
+                await client.get("http://127.0.0.1:9/")
+
+    asyncio.run(scenario())
+
+
+def test_a_refusal_is_no_reward(url: str):
+    async def ask(rewarder: Rewarder) -> Rewarded:
+        return await rewarder.reward("Q", "\\boxed{4}", "4")
+
+    async def asking() -> Rewarded:
+        return await ask(Rewarder(TrainingSettings(url=url, api_key="another")))
+
+    with pytest.raises(Unauthorized):
+        asyncio.run(asking())
+    with pytest.raises(NotFound):
+        through(f"{url}/nowhere", ask)

@@ -1,0 +1,1 @@
+"""OpenRLHF trains with rewards of the service: pairs, identity, and weights for the teacher."""

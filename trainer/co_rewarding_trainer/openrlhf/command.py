@@ -1,0 +1,212 @@
+"""`co-rewarding train`: from a recipe to a training run that is under way.
+
+The data set is made, the run registered at the service, everything checked that would fail later, and OpenRLHF started
+with the recipe's arguments. What is run is `python -m co_rewarding_trainer.openrlhf.driver`, as a child.
+"""
+
+import dataclasses
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from co_rewarding_client import CoRewardingError, RunSettings
+from rich.console import Console
+
+from co_rewarding_trainer.openrlhf.arguments import Places, arguments, hidden
+from co_rewarding_trainer.openrlhf.child import run_child
+from co_rewarding_trainer.openrlhf.data import Counts, Paraphraser, make_dataset, make_evaluation
+from co_rewarding_trainer.openrlhf.errors import DataError, TrainingError
+from co_rewarding_trainer.openrlhf.facts import (
+    Facts,
+    Machine,
+    Tokenizer,
+    gather,
+    load_tokenizer,
+    prompt_tokens,
+    with_tokenizer,
+)
+from co_rewarding_trainer.openrlhf.preflight import require
+from co_rewarding_trainer.openrlhf.reading import find_recipe, read_recipe
+from co_rewarding_trainer.openrlhf.recipe import Recipe
+from co_rewarding_trainer.openrlhf.service import PARAPHRASES_ROUTE, Service, run_settings
+
+DRIVER = "co_rewarding_trainer.openrlhf.driver"
+KEY_VARIABLE = "CO_REWARDING_API_KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What was asked for on the command line."""
+
+    recipes: Sequence[str]
+    settings: Sequence[str] = ()
+    url: str | None = None
+    api_key: str | None = None
+    output: Path | None = None
+    dry_run: bool = False
+    resume: bool = False
+
+
+def train(order: Order, console: Console | None = None) -> int:
+    """Trains as a recipe says, or only tells what would be run; the exit status of the training.
+
+    Raises:
+        TrainingError: the recipe or the data is wrong, or the preflight found what would fail.
+        CoRewardingError: the service refused.
+    """
+    out = console or Console()
+    recipe = read_recipe([find_recipe(name) for name in order.recipes], order.settings)
+    if order.url is not None:
+        recipe = dataclasses.replace(recipe, service=dataclasses.replace(recipe.service, url=order.url))
+    places = Places.of(recipe, order.output)
+    command = [sys.executable, "-m", DRIVER]
+    command += arguments(recipe, places, api_key=order.api_key, resume=order.resume)
+    if order.dry_run:
+        out.print(described(recipe, places, command, order.api_key), markup=False, highlight=False, soft_wrap=True)
+        return 0
+    with Service(recipe.service.url, order.api_key) as service:
+        counts = prepare(recipe, places, service, Machine.here(os.environ), resume=order.resume)
+    out.print(
+        f"{recipe.run.name}: {counts.rows} of {counts.questions} questions, {places.train}",
+        markup=False,
+        soft_wrap=True,
+    )
+    return run_child(command, dict(variables(recipe, places, order.api_key, os.environ)))
+
+
+def prepare(
+    recipe: Recipe,
+    places: Places,
+    service: Service,
+    machine: Machine,
+    *,
+    tokenizer_of: Callable[[Recipe], Tokenizer | None] = load_tokenizer,
+    resume: bool = False,
+) -> Counts:
+    """Makes the data set and registers the run; the preflight looks again whenever more is known.
+
+    Raises:
+        TrainingError, CoRewardingError: as `train`.
+    """
+    facts = gather(recipe, places, service, machine, resume=resume)
+    require(recipe, facts)  # before a tokenizer is fetched
+    try:
+        tokenizer = tokenizer_of(recipe)
+    except DataError as error:
+        facts = dataclasses.replace(facts, model=dataclasses.replace(facts.model, trouble=str(error)))
+        tokenizer = None
+    facts = with_tokenizer(facts, tokenizer)
+    require(recipe, facts)  # before paraphrases are paid for
+    counts = make_dataset(
+        recipe,
+        places.train,
+        paraphraser=_paraphraser(recipe, service, facts),
+        prompt_tokens=None if tokenizer is None else prompt_tokens(tokenizer),
+    )
+    if recipe.evaluation.source is not None:
+        make_evaluation(recipe, places.evaluation)
+    facts = dataclasses.replace(facts, counts=counts)
+    require(recipe, facts)  # before a run is registered that has nothing to train on
+    sent = run_settings(recipe, counts.rows)
+    registered = _registered(recipe, service, sent)
+    require(recipe, dataclasses.replace(facts, sent=_given(sent), registered=registered))
+    _keep(recipe, places)
+    return counts
+
+
+def variables(recipe: Recipe, places: Places, api_key: str | None, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment of the training: the recipe's variables below those that are set, ours above both."""
+    ours = {
+        "CO_REWARDING_URL": recipe.service.url.split(",")[0].strip(),
+        "CO_REWARDING_RUN": recipe.run.name,
+        "CO_REWARDING_SEED": str(recipe.training.seed),
+        # 0 is never: without a teacher nobody reads the weights.
+        "CO_REWARDING_PUBLISH_EVERY": str(recipe.weights.publish_every_updates if recipe.needs.teacher else 0),
+    }
+    if recipe.needs.teacher:
+        ours["CO_REWARDING_WEIGHTS_DIR"] = str(places.weights)
+    if api_key is not None:
+        ours[KEY_VARIABLE] = api_key
+    return {**recipe.environment, **environ, **ours}
+
+
+def described(recipe: Recipe, places: Places, command: Sequence[str], api_key: str | None) -> str:
+    """What would be run, fit for a screen and, but for the key, to be pasted into a shell."""
+    secrets = {f"${KEY_VARIABLE}": api_key}
+    settings = _given(run_settings(recipe))
+    steps = "" if "total_steps" in settings else "   # and total_steps, from the number of questions"
+    environment = variables(recipe, places, None if api_key is None else f"${KEY_VARIABLE}", {})
+    lines = [
+        "# data set",
+        f"{recipe.data.source} → {places.train}",
+        f"{_views(recipe)}, prompts of at most {recipe.data.prompt_max_tokens} tokens",
+    ]
+    if recipe.evaluation.source is not None:
+        lines.append(
+            f"{recipe.evaluation.source}: evaluation every {recipe.evaluation.every_steps} steps → {places.evaluation}"
+        )
+    lines += ["", f"# run: PUT {recipe.service.url.split(',')[0].rstrip('/')}/v1/runs/{recipe.run.name}"]
+    lines += [json.dumps(settings) + steps]
+    lines += ["", "# environment", *(f"export {name}={_quoted(value)}" for name, value in environment.items())]
+    lines += ["", "# command", _option_a_line(hidden(list(command), secrets))]
+    return "\n".join(lines)
+
+
+def _views(recipe: Recipe) -> str:
+    questions = recipe.sampling.questions_per_step
+    return (
+        f"{questions} questions a step in {'both views' if recipe.views == 'both' else 'their original view'}, "
+        f"{recipe.rollouts_per_step} rollouts"
+    )
+
+
+def _quoted(value: str) -> str:
+    return value if value == f"${KEY_VARIABLE}" else shlex.quote(value)
+
+
+def _option_a_line(command: Sequence[str]) -> str:
+    lines: list[list[str]] = [[]]
+    for word in command:
+        if word.startswith("--"):
+            lines.append([])
+        lines[-1].append(word)
+    shown = (" ".join(word if f"${KEY_VARIABLE}" in word else shlex.quote(word) for word in line) for line in lines)
+    return " \\\n    ".join(shown)
+
+
+def _paraphraser(recipe: Recipe, service: Service, facts: Facts) -> Paraphraser | None:
+    if PARAPHRASES_ROUTE not in facts.service.routes:
+        return None
+    return partial(service.paraphrases, recipe.run.name)
+
+
+def _registered(recipe: Recipe, service: Service, settings: RunSettings) -> Mapping[str, Any]:
+    try:
+        return service.put_run(recipe.run.name, settings)
+    except CoRewardingError as cause:
+        raise TrainingError(f"the run {recipe.run.name} could not be registered at {service.url}: {cause}") from cause
+
+
+def _given(settings: RunSettings) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+
+
+def _keep(recipe: Recipe, places: Places) -> None:
+    """The whole recipe as it was run, for whoever finds the folder later."""
+    content = json.dumps(_plain(recipe), indent=1) + "\n"
+    try:
+        (places.output / "recipe.json").write_text(content, encoding="utf-8")
+    except OSError as cause:
+        raise TrainingError(f"{places.output}: cannot be written ({cause.strerror}); give another --output") from cause
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe holds
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return {name: _plain(each) for name, each in value.items()} if isinstance(value, Mapping) else value

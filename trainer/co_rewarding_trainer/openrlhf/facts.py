@@ -1,0 +1,265 @@
+"""What a run would meet, looked up before it starts. Checks only look at these facts, so that they need no GPU."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from co_rewarding_client import CoRewardingError
+from co_rewarding_client.errors import one_line
+
+from co_rewarding_trainer.openrlhf.arguments import Places
+from co_rewarding_trainer.openrlhf.data import Counts, Prompt
+from co_rewarding_trainer.openrlhf.errors import DataError
+from co_rewarding_trainer.openrlhf.recipe import Recipe
+from co_rewarding_trainer.openrlhf.service import Service
+
+NEEDED = ("torch", "transformers", "datasets", "ray", "vllm", "deepspeed")
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+PARAMETERS_IN_NAME = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([BM])(?![a-z])", re.IGNORECASE)
+
+
+class Tokenizer(Protocol):
+    """What is needed of a tokenizer of transformers."""
+
+    chat_template: Any
+    apply_chat_template: Callable[..., Any]
+
+    def __call__(self, text: str, *, add_special_tokens: bool) -> Mapping[str, Any]:
+        """Its "input_ids" are the tokens."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceFacts:
+    """What the service says; `trouble` is why it said nothing."""
+
+    url: str
+    trouble: str | None = None
+    version: str = ""
+    contract: str = ""
+    methods: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()
+    cohorts_of_run: int = 0
+    """What the run of this name had come to before it was registered now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What is known of the policy; None where it is not at hand."""
+
+    folder: bool
+    """Its path is a folder here."""
+    exists: bool
+    """It is a folder with a configuration, or has the form of a name on the hub."""
+    parameters: float | None = None
+    positions: int | None = None
+    attention_heads: int | None = None
+    chat_template: bool | None = None
+    trouble: str | None = None
+    """Why its tokenizer could not be loaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What this machine has."""
+
+    gpus: int | None
+    """None where nothing can tell."""
+    ray_address: str | None
+    """The cluster that is joined, if one is."""
+    openrlhf: str | None
+    missing: tuple[str, ...]
+    """Packages that OpenRLHF needs and that are not installed."""
+    flash_attention: bool
+    wandb_key: bool
+
+    @classmethod
+    def here(cls, environ: Mapping[str, str]) -> "Machine":
+        """This one."""
+        return cls(
+            gpus=count_gpus(environ),
+            ray_address=environ.get("RAY_ADDRESS") or None,
+            openrlhf=_version("openrlhf"),
+            missing=tuple(name for name in NEEDED if importlib.util.find_spec(name) is None),
+            flash_attention=importlib.util.find_spec("flash_attn") is not None,
+            wandb_key=bool(environ.get("WANDB_API_KEY")) or _netrc_has("api.wandb.ai"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything that the checks look at."""
+
+    service: ServiceFacts
+    model: ModelFacts
+    output: str
+    output_trouble: str | None
+    checkpoints: bool
+    """A training run has left checkpoints in the output folder."""
+    free_bytes: int | None
+    weights_free_bytes: int | None
+    machine: Machine
+    resume: bool = False
+    counts: Counts | None = None
+    """None before the data set is made."""
+    sent: Mapping[str, Any] | None = None
+    registered: Mapping[str, Any] | None = None
+    """The run's settings as they were sent, and as the service has them; None before it is registered."""
+
+
+def gather(recipe: Recipe, places: Places, service: Service, machine: Machine, *, resume: bool) -> Facts:
+    """The facts that can be had before anything is made; nothing is written but the empty output folder."""
+    trouble = _writable(places.output)
+    return Facts(
+        service=_service(recipe, service),
+        model=_model(recipe.model.path),
+        output=str(places.output),
+        output_trouble=trouble,
+        checkpoints=(places.checkpoints / "_actor").is_dir(),
+        free_bytes=_free(places.output),
+        weights_free_bytes=_free(places.weights),
+        machine=machine,
+        resume=resume,
+    )
+
+
+def load_tokenizer(recipe: Recipe) -> Tokenizer | None:
+    """The policy's tokenizer; None where transformers is not installed.
+
+    Raises:
+        DataError: the model cannot be had.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        return None
+    offline = os.environ.get("HF_HUB_OFFLINE", recipe.environment.get("HF_HUB_OFFLINE")) == "1"
+    try:
+        return AutoTokenizer.from_pretrained(recipe.model.path, local_files_only=offline)
+    except Exception as cause:  # of the hub, of the network, of the files: there is no common root
+        raise DataError(one_line(str(cause))) from cause
+
+
+def with_tokenizer(facts: Facts, tokenizer: Tokenizer | None) -> Facts:
+    """The facts, and what a tokenizer tells of its model."""
+    if tokenizer is None:
+        return facts
+    return replace(facts, model=replace(facts.model, chat_template=bool(tokenizer.chat_template)))
+
+
+def prompt_tokens(tokenizer: Tokenizer) -> Callable[[Prompt], int]:
+    """How long a prompt is once OpenRLHF has made it text: by the template, and without special tokens of its own."""
+
+    def count(prompt: Prompt) -> int:
+        if isinstance(prompt, str):
+            text = prompt
+        else:
+            text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return count
+
+
+def count_gpus(environ: Mapping[str, str]) -> int | None:
+    """The GPUs of this machine: of CUDA_VISIBLE_DEVICES, else as the driver lists them; None where nothing can tell."""
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([each for each in visible.split(",") if each.strip() not in {"", "-1"}])
+    program = shutil.which("nvidia-smi")
+    if program is not None:
+        listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603
+        if listed.returncode == 0:
+            return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    try:
+        import torch
+    except ImportError:
+        return None
+    return torch.cuda.device_count()
+
+
+def parameters_in(name: str) -> float | None:
+    """How many parameters a model's name says it has: 1.7e9 for Qwen3-1.7B-Base; None where it says nothing."""
+    found = PARAMETERS_IN_NAME.findall(name.rpartition("/")[2])
+    if not found:
+        return None
+    number, unit = found[-1]
+    return float(number) * {"B": 1e9, "M": 1e6}[unit.upper()]
+
+
+def _service(recipe: Recipe, service: Service) -> ServiceFacts:
+    try:
+        version = service.version()
+        run = service.run(recipe.run.name)
+        return ServiceFacts(
+            url=service.url,
+            version=str(version.get("version", "")),
+            contract=str(version.get("contract", "")),
+            methods=frozenset(version.get("methods", ())),
+            routes=service.routes(),
+            cohorts_of_run=sum(run.get("state", {}).values()) if run else 0,
+        )
+    except CoRewardingError as error:
+        return ServiceFacts(url=service.url, trouble=str(error))
+
+
+def _model(path: str) -> ModelFacts:
+    folder = Path(path)
+    if not folder.is_dir():
+        named = HUB_NAME.fullmatch(path) is not None
+        return ModelFacts(folder=False, exists=named, parameters=parameters_in(path))
+    config = _json(folder / "config.json")
+    stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    width = 4 if config.get("dtype", config.get("torch_dtype")) == "float32" else 2
+    return ModelFacts(
+        folder=True,
+        exists=bool(config),
+        parameters=stored / width if stored else parameters_in(path),
+        positions=config.get("max_position_embeddings"),
+        attention_heads=config.get("num_attention_heads"),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _writable(folder: Path) -> str | None:
+    """Why the folder cannot be written to; it is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return error.strerror
+    return None if os.access(folder, os.W_OK | os.X_OK) else "no permission to write"
+
+
+def _free(folder: Path) -> int | None:
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return shutil.disk_usage(place).free
+    return None
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _netrc_has(host: str) -> bool:
+    try:
+        return host in (Path.home() / ".netrc").read_text(encoding="utf-8")
+    except (OSError, ValueError, RuntimeError):
+        return False

@@ -1,0 +1,114 @@
+"""What a training run asks of the reward service before it starts: by HTTP, through the client's own core."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from co_rewarding_client import NotFound, RunSettings, Surroundings, address
+from co_rewarding_client.decoding import fields, problem
+from co_rewarding_client.encoding import Request, encoded, get, run_request, segment
+from co_rewarding_client.flow import Pause, begin, exchange
+from co_rewarding_client.transport import Connection, Transport
+
+from co_rewarding_trainer.openrlhf.recipe import Recipe
+from co_rewarding_trainer.openrlhf.sources import Question
+
+PARAPHRASES_ROUTE = "/v1/paraphrases"
+TEACHER_ROUTE = "/v1/teacher/updates"
+TIMEOUT_S = 10.0
+PATIENCE_S = 5.0
+PARAPHRASING_S = 600.0
+"""A large model may have to be loaded first."""
+
+
+class Service:
+    """The service at a URL; of several replicas, separated by commas, the first. To be closed after use.
+
+    Every call raises the client's errors: ServiceUnavailable, ProblemError, ProtocolError.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+        transport: Transport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`patience_s` bounds the tries of a call. `transport` is httpx's; it and `sleep` are for tests.
+
+        Raises InvalidRequest for what is no URL.
+        """
+        where = address.parse(url.split(",")[0].strip(), api_key)
+        self.url = where.url
+        self._connection = Connection(where, TIMEOUT_S, transport)
+        self._patience_s = patience_s
+        self._sleep = sleep
+
+    def version(self) -> Mapping[str, Any]:
+        """Its version, that of its contract, and the methods of its table."""
+        return self._asked(get("/version"))
+
+    def routes(self) -> frozenset[str]:
+        """What it can be asked, by its OpenAPI document: a release without a teacher has no route for one."""
+        return frozenset(self._asked(get("/openapi.json")).get("paths", {}))
+
+    def run(self, name: str) -> Mapping[str, Any] | None:
+        """The run of that name; None where there is none."""
+        try:
+            return self._asked(get(f"/v1/runs/{segment(name)}"))
+        except NotFound:
+            return None
+
+    def put_run(self, name: str, settings: RunSettings) -> Mapping[str, Any]:
+        """Makes or changes a run; the run as the service then has it."""
+        return self._asked(run_request(name, settings))
+
+    def paraphrases(self, run: str, questions: Sequence[Question]) -> dict[str, str]:
+        """The paraphrases that were written and accepted, by question_id.
+
+        No ground truth is sent along: a paraphrase must not know the answer.
+        """
+        asked = [{"question_id": each.question_id, "question": each.question} for each in questions]
+        body = encoded({"run": run, "questions": asked})
+        request = Request("POST", PARAPHRASES_ROUTE, {"content-type": "application/json"}, body, wait_s=PARAPHRASING_S)
+        answer = self._asked(request, patience_s=PARAPHRASING_S)
+        rows = answer.get("paraphrases", [])
+        return {row["question_id"]: row["paraphrase"] for row in rows if row.get("accepted") and row.get("paraphrase")}
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _asked(self, request: Request, patience_s: float | None = None) -> Mapping[str, Any]:
+        flow = exchange(
+            request, begin(TIMEOUT_S, self._patience_s if patience_s is None else patience_s, Surroundings())
+        )
+        outcome = None
+        while True:
+            try:
+                step = flow.send(outcome)
+            except StopIteration as end:
+                if end.value.status not in {200, 201}:
+                    raise problem(end.value, request) from None
+                return fields(end.value, request).values
+            outcome = self._sleep(step.seconds) if isinstance(step, Pause) else self._connection.perform(step)
+
+
+def run_settings(recipe: Recipe, questions: int | None = None) -> RunSettings:
+    """The run as it is registered: what the recipe says, and `total_steps` from the questions if it does not.
+
+    Fields that are None are left to the service's defaults.
+    """
+    named = {field.name: getattr(recipe.run, field.name) for field in dataclasses.fields(RunSettings)}
+    if named["total_steps"] is None and questions is not None:
+        named["total_steps"] = max(1, recipe.total_updates(questions))
+    return RunSettings(**named)

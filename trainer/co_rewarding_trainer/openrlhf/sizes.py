@@ -1,0 +1,92 @@
+"""Checks of the preflight that are about sizes: what must divide what, and how many GPUs it takes."""
+
+from co_rewarding_trainer.openrlhf.facts import Facts
+from co_rewarding_trainer.openrlhf.recipe import Recipe
+
+
+def updates_divide(recipe: Recipe, _: Facts) -> str | None:
+    """The rollouts of a step make whole optimizer steps."""
+    rollouts, updates = recipe.rollouts_per_step, recipe.training.updates_per_step
+    if rollouts % updates == 0:
+        return None
+    return (
+        f"training.updates_per_step {updates} does not divide the {rollouts} rollouts of a step; choose one that does"
+    )
+
+
+def micro_batches_divide(recipe: Recipe, _: Facts) -> str | None:
+    """Every GPU gets as many rollouts of an optimizer step as the others, in whole micro batches."""
+    hardware = recipe.hardware
+    actors = hardware.nodes * hardware.actor_gpus_per_node
+    size = hardware.micro_rollouts * actors
+    if recipe.rollouts_per_update % size == 0:
+        return None
+    return (
+        f"an optimizer step has {recipe.rollouts_per_update} rollouts, which {actors} GPUs of hardware.micro_rollouts "
+        f"{hardware.micro_rollouts} cannot share evenly: make it a multiple of {size}"
+    )
+
+
+def scoring_divides(recipe: Recipe, _: Facts) -> str | None:
+    """Every GPU gets a share of the micro batches whose log-probabilities are worked out."""
+    hardware = recipe.hardware
+    actors = hardware.nodes * hardware.actor_gpus_per_node
+    size = hardware.micro_rollouts_scored * actors
+    if recipe.rollouts_per_step % size == 0:
+        return None
+    return (
+        f"a step has {recipe.rollouts_per_step} rollouts, which {actors} GPUs of hardware.micro_rollouts_scored "
+        f"{hardware.micro_rollouts_scored} cannot share evenly: make it a multiple of {size}"
+    )
+
+
+def engines_fit(recipe: Recipe, _: Facts) -> str | None:
+    """On shared GPUs, the engines take as many as the actor."""
+    hardware = recipe.hardware
+    actors = hardware.nodes * hardware.actor_gpus_per_node
+    engines = hardware.engines * hardware.tensor_parallel
+    if not hardware.share_gpus or actors == engines:
+        return None
+    return (
+        f"hardware.share_gpus: {hardware.engines} engines × tensor_parallel {hardware.tensor_parallel} take "
+        f"{engines} GPUs, and the actor {actors}; make them equal, or share_gpus = false"
+    )
+
+
+def enough_gpus(recipe: Recipe, facts: Facts) -> str | None:
+    """This machine has the GPUs, unless a cluster has them."""
+    hardware = recipe.hardware
+    if hardware.device == "cpu" or facts.machine.ray_address is not None or facts.machine.gpus is None:
+        return None
+    needed = gpus_needed(recipe)
+    if hardware.nodes > 1:
+        return (
+            f"hardware.nodes is {hardware.nodes}, and RAY_ADDRESS names no cluster; start one (ray start), and set "
+            "RAY_ADDRESS=auto"
+        )
+    if facts.machine.gpus >= needed:
+        return None
+    return (
+        f"the recipe takes {needed} GPUs and this machine has {facts.machine.gpus}; set "
+        "hardware.actor_gpus_per_node and hardware.engines, or join a cluster with RAY_ADDRESS"
+    )
+
+
+def gpus_needed(recipe: Recipe) -> int:
+    """The GPUs of the actor, the reference model (which only a KL term needs) and the engines."""
+    hardware = recipe.hardware
+    actors = hardware.nodes * hardware.actor_gpus_per_node
+    if hardware.share_gpus:
+        return actors
+    reference = actors if recipe.training.kl_coefficient > 0 else 0
+    return actors + reference + hardware.engines * hardware.tensor_parallel
+
+
+def heads_divide(recipe: Recipe, facts: Facts) -> str | None:
+    """vLLM splits attention heads over its GPUs."""
+    heads, parallel = facts.model.attention_heads, recipe.hardware.tensor_parallel
+    if heads is None or heads % parallel == 0:
+        return None
+    return (
+        f"hardware.tensor_parallel {parallel} does not divide the model's {heads} attention heads; choose one that does"
+    )
