@@ -1,11 +1,11 @@
 """From what was settled to what is answered. Pure."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from reward_service.api.wire import RewardAnswer, WireLabel
-from reward_service.domain.summary import Outcome, Summary, summarise
-from reward_service.domain.types import Label, View
+from reward_service.domain.summary import GroupOutcome, Summary, summarise
+from reward_service.domain.types import Label
 from reward_service.store.keys import qualified
 from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
 
@@ -51,55 +51,59 @@ def seats_of_part(ticket: TicketRecord, records: Mapping[str, CohortRecord]) -> 
 
 def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) -> RewardAnswer:
     """The answer to a request whose N rollouts are all settled."""
-    lines = _Lines(len(seats_N))
-    cohorts: dict[str, tuple[CohortRecord, set[int]]] = {}
-    for position, seat in enumerate(seats_N):
-        record = seat.record
-        row = record.rows_B[seat.place]
-        cohorts.setdefault(seat.cohort, (record, set()))[1].add(row.view)
-        place, reason = record.classes_B[seat.place], record.abstentions_B[seat.place]
-        lines.put(position, (seat.cohort, row.view), row.answer, place, record.rewards_B[seat.place], reason)
-    return lines.answer(run, step, method, cohorts)
+    cohorts: dict[str, tuple[CohortRecord, list[int]]] = {}
+    for seat in seats_N:
+        cohorts.setdefault(seat.cohort, (seat.record, []))[1].append(seat.place)
+    answers = [seat.record.rows_B[seat.place].answer for seat in seats_N]
+    rewards = [seat.reward for seat in seats_N]
+    return _answer(run, step, method, cohorts, rewards, [seat.abstention for seat in seats_N], answers)
 
 
 def answer_of_batch(name: str, record: BatchRecord) -> RewardAnswer:
     """The same for a self-contained batch, whose record holds its cohorts whole."""
-    lines = _Lines(sum(map(len, record.positions)))
-    cohorts: dict[str, tuple[CohortRecord, set[int]]] = {}
+    count = sum(map(len, record.positions))
+    rewards: list[float | None] = [None] * count
+    abstentions: list[str | None] = [None] * count
+    answers: list[str | None] = [None] * count
+    cohorts: dict[str, tuple[CohortRecord, list[int]]] = {}
     for number, (cohort, positions) in enumerate(zip(record.cohorts, record.positions, strict=True)):
-        cohorts[qualified(record.run, f"{name}.{number}")] = (cohort, {row.view for row in cohort.rows_B})
-        columns = (positions, cohort.rows_B, cohort.classes_B, cohort.rewards_B, cohort.abstentions_B)
-        for position, row, place, reward, reason in zip(*columns, strict=True):
-            lines.put(position, len(View) * number + row.view, row.answer, place, reward, reason)
-    return lines.answer(record.run, record.step, record.method, cohorts)
+        cohorts[qualified(record.run, f"{name}.{number}")] = (cohort, list(range(len(positions))))
+        # The longest loops of a request.
+        for position, row, reward in zip(positions, cohort.rows_B, cohort.rewards_B, strict=True):
+            rewards[position], answers[position] = reward, row.answer
+        for position, reason in zip(positions, cohort.abstentions_B, strict=True):
+            if reason >= 0:
+                abstentions[position] = ABSTENTIONS[reason].value
+    return _answer(record.run, record.step, record.method, cohorts, rewards, abstentions, answers)
 
 
-class _Lines:
-    """What is said of each rollout, in the order of the request: the longest loop of a request ends here."""
-
-    def __init__(self, count: int) -> None:
-        self.rewards: list[float | None] = [None] * count
-        self.abstentions: list[str | None] = [None] * count
-        self.answers: list[str | None] = [None] * count
-        self.outcomes: list[Outcome] = []
-
-    def put(
-        self, position: int, group: Hashable, answer: str | None, place: int, reward: float | None, reason: int
-    ) -> None:
-        self.rewards[position] = reward
-        self.answers[position] = answer
-        if reason >= 0:
-            self.abstentions[position] = ABSTENTIONS[reason].value
-        self.outcomes.append(Outcome(group, None if place < 0 else place, reward))
-
-    def answer(
-        self, run: str, step: int | None, method: str, cohorts: Mapping[str, tuple[CohortRecord, set[int]]]
-    ) -> RewardAnswer:
-        labels = list(_labels(cohorts))
-        undecided = sum(record.undecided for record, _ in cohorts.values())
-        metrics = _metrics(summarise(self.outcomes, [label for _, _, label in labels], undecided))
-        wire_labels = [wire_label(cohort, question_id, label) for cohort, question_id, label in labels]
-        return RewardAnswer(run, step, method, self.rewards, self.abstentions, self.answers, wire_labels, metrics)
+def _answer(
+    run: str,
+    step: int | None,
+    method: str,
+    cohorts: Mapping[str, tuple[CohortRecord, list[int]]],
+    rewards: list[float | None],
+    abstentions: list[str | None],
+    answers: list[str | None],
+) -> RewardAnswer:
+    """`cohorts` says which of a cohort's ballots the request holds."""
+    groups: list[GroupOutcome] = []
+    labels: list[tuple[str, str, Label]] = []
+    for name, (record, places) in cohorts.items():
+        rows = record.rows_B
+        for view in sorted({rows[place].view for place in places}):
+            of_view = [place for place in places if rows[place].view == view]
+            classes = [record.classes_B[place] for place in of_view]
+            unanswered = classes.count(-1)
+            rewards_G = [record.rewards_B[place] for place in of_view]
+            groups.append(GroupOutcome(len({*classes}) - bool(unanswered), len(classes) - unanswered, rewards_G))
+            labels += [
+                (name, record.head.question_id, row.label(record.classes)) for row in record.labels if row.view == view
+            ]
+    undecided = sum(record.undecided for record, _ in cohorts.values())
+    metrics = _metrics(summarise(groups, [label for _, _, label in labels], undecided))
+    wire_labels = [wire_label(cohort, question_id, label) for cohort, question_id, label in labels]
+    return RewardAnswer(run, step, method, rewards, abstentions, answers, wire_labels, metrics)
 
 
 def _metrics(summary: Summary) -> dict[str, float]:
@@ -129,10 +133,3 @@ def wire_label(cohort: str, question_id: str, label: Label) -> WireLabel:
         cohort,
         label.matches_truth,
     )
-
-
-def _labels(cohorts: Mapping[str, tuple[CohortRecord, set[int]]]) -> Iterator[tuple[str, str, Label]]:
-    for name, (record, views) in cohorts.items():
-        for row in record.labels:
-            if row.view in views:
-                yield name, record.head.question_id, row.label(record.classes)

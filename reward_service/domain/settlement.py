@@ -78,7 +78,7 @@ def settle_under(
 
 def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[Label]:
     labels: list[Label] = []
-    truth_of = _truths(ballots_B)
+    truth_of = _truths(ballots_B) if any(ballot.ground_truth is not None for ballot in ballots_B) else {}
     for view in View:
         if not any(ballot.view is view and ballot.voter is Voter.POLICY for ballot in ballots_B):
             continue

@@ -1,18 +1,18 @@
 """The numbers that travel with a batch's rewards: what a person watches for collapse."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from reward_service.domain.types import Label
 
 
-class Outcome(NamedTuple):
-    """One rollout as it was rewarded; `group` names its question and view, whatever stands for them."""
+class GroupOutcome(NamedTuple):
+    """One view of a question as it was rewarded: its classes of answers, its rollouts with an answer, its rewards."""
 
-    group: Hashable
-    answer_class: Hashable | None
-    reward: float | None
+    distinct: int
+    answered: int
+    rewards_G: Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +38,18 @@ class Summary:
     label_accuracy: float | None
 
 
-def summarise(outcomes_N: Sequence[Outcome], labels: Sequence[Label], undecided: int = 0) -> Summary:
-    """The summary of N rollouts and the labels they were rewarded by."""
-    classes: dict[Hashable, set[Hashable]] = {}
-    rewarded: dict[Hashable, bool] = {}
-    rewards: list[float] = []
-    answered = 0
-    for group, answer_class, reward in outcomes_N:
-        seen = classes.get(group)
-        if seen is None:
-            seen = classes[group] = set()
-        if answer_class is not None:
-            answered += 1
-            seen.add(answer_class)
-        rewarded[group] = reward is not None
-        if reward is not None:
-            rewards.append(reward)
+def summarise(groups: Sequence[GroupOutcome], labels: Sequence[Label], undecided: int = 0) -> Summary:
+    """The summary of groups and the labels they were rewarded by."""
+    rewards = [reward for group in groups for reward in group.rewards_G if reward is not None]
+    rollouts = sum(len(group.rewards_G) for group in groups)
     shares = [label.share for label in labels if label.share is not None]
     matches = [label.matches_truth for label in labels if label.matches_truth is not None]
     return Summary(
         reward_mean=_mean(rewards),
-        label_coverage=_mean(list(rewarded.values())),
+        label_coverage=_mean([any(reward is not None for reward in group.rewards_G) for group in groups]),
         vote_share_mean=_mean(shares),
-        answers_distinct_mean=_mean([len(seen) for seen in classes.values()]),
-        answered=answered / len(outcomes_N) if outcomes_N else 0.0,
+        answers_distinct_mean=_mean([group.distinct for group in groups]),
+        answered=sum(group.answered for group in groups) / rollouts if rollouts else 0.0,
         undecided=undecided,
         label_accuracy=_mean(matches) if matches else None,
     )

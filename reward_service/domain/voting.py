@@ -44,9 +44,9 @@ def elect(ballots: Iterable[Ballot]) -> Winner | None:
     if not cast:
         return None
     votes = max(map(len, cast.values()))
-    (*_, answer), elected = min(
-        (min((rank(ballot), ballot.answer or "") for ballot in those), key)
-        for key, those in cast.items()
-        if len(those) == votes
-    )
+    largest = [(key, those) for key, those in cast.items() if len(those) == votes]
+    if len(largest) == 1 and len({ballot.answer for ballot in largest[0][1]}) == 1:
+        return Winner(largest[0][1][0].answer or "", largest[0][0], votes, of)
+    # Who comes first is asked only where it decides something: a tie, or which of several texts speaks for a class.
+    (*_, answer), elected = min((min((rank(b), b.answer or "") for b in those), key) for key, those in largest)
     return Winner(answer, elected, votes, of)

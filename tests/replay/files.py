@@ -17,7 +17,7 @@ from reward_service.cli import main
 from reward_service.domain.extraction import last_boxed
 from reward_service.domain.methods import method_named
 from reward_service.domain.settlement import settle
-from reward_service.domain.summary import Outcome, summarise
+from reward_service.domain.summary import GroupOutcome, summarise
 from reward_service.domain.types import Ballot, View, Voter
 from reward_service.domain.types import Label as DomainLabel
 from reward_service.replay.fields import FieldNames, layout_of
@@ -97,9 +97,16 @@ def rewards_of(rollouts: Sequence[Rollout], step: int | None, method: str) -> Re
         rewards.update(zip(indices, settled.rewards_B, strict=True))
         abstentions.update(zip(indices, settled.abstentions_B, strict=True))
         labels += [(question, label) for label in settled.labels]
+    groups: dict[tuple[str | None, str], list[int]] = {}
+    for index, rollout in enumerate(rollouts):
+        groups.setdefault((rollout.question_id, rollout.view), []).append(index)
     outcomes = [
-        Outcome((rollout.question_id, rollout.view), answer and key_of(answer), rewards[index])
-        for index, (rollout, answer) in enumerate(zip(rollouts, answers, strict=True))
+        GroupOutcome(
+            len({key_of(answers[index] or "") for index in indices if answers[index]}),
+            sum(bool(answers[index]) for index in indices),
+            [rewards[index] for index in indices],
+        )
+        for indices in groups.values()
     ]
     summary = summarise(outcomes, [label for _, label in labels])
     metrics = {"answers_distinct_mean": summary.answers_distinct_mean, "undecided": 0.0}
