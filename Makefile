@@ -3,9 +3,11 @@
 #   make test    the checks and the whole suite of tests
 #   make check   ruff, pyright, import-linter
 #   make bench   rollouts per second next to a no-op endpoint
+#   make bench-step      seconds from a batch's last rollout to its last reward
 #   make bench-grading   how right, fast and safe the grader is, next to others
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
+#   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-grading e2e e2e-openrlhf e2e-openrlhf-client clean
+.PHONY: help demo test check bench bench-step bench-grading e2e e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-client clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +51,9 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.throughput
 
+bench-step: $(VENV)/.openrlhf
+	$(BIN)/python -m benchmarks.step_time
+
 bench-grading: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.grading
 
@@ -60,7 +65,10 @@ $(OPENRLHF_VENV)/.installed: scripts/install-openrlhf-cpu
 	@touch $@
 
 e2e-openrlhf: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
-	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m openrlhf_training
+	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m "openrlhf_training and not slow"
+
+e2e-openrlhf-wide: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
+	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m "openrlhf_training and slow"
 
 e2e-openrlhf-client: $(VENV)/.openrlhf
 	$(PYTEST) tests/e2e -m openrlhf

@@ -157,6 +157,8 @@ async def measure(url: str, batches: int, questions: int) -> list[Waits]:
                     waits.batches_s.append(batch_s)
                     waits.questions_s.extend(questions_s)
                 found.append(waits)
+            if hasattr(executor, "close"):
+                await executor.close()
     return found
 
 

@@ -34,12 +34,19 @@ def test_a_group_of_singles_meets(client: httpx.Client, run: str) -> None:
         answers = list(threads.map(lambda a: openrlhf(client, f"\\boxed{{{a}}}", identity(run=run)), [4, 4, 5]))
     assert [a["rewards"] for a in answers] == [1.0, 1.0, 0.0]
     assert all(a["rewards"] == a["scores"] for a in answers)
-    assert answers[0]["extra_logs"] == {"vote_share": pytest.approx(2 / 3), "abstained": 0.0}
+    assert answers[0]["extra_logs"] == {"vote_share": pytest.approx(2 / 3), "abstained": 0.0, "undecided": 0.0}
 
 
 def test_a_truth_in_the_label_is_compared(client: httpx.Client, run: str) -> None:
     label = identity(run=run, n=1, ground_truth="4")
     assert openrlhf(client, "\\boxed{4}", label)["extra_logs"]["label_matches_truth"] == 1.0
+
+
+def test_a_truth_is_matched_by_no_label_where_none_was_elected(client: httpx.Client, run: str) -> None:
+    """OpenRLHF ends a run in which a name is in the logs of some rollouts of a batch only."""
+    label = identity(run=run, n=1, ground_truth="4")
+    logs = openrlhf(client, "no answer", label)["extra_logs"]
+    assert (logs["abstained"], logs["label_matches_truth"]) == (1.0, 0.0)
 
 
 def test_many_in_one_request_are_lists_and_none_are_empty(client: httpx.Client, run: str) -> None:

@@ -216,7 +216,7 @@ def test_a_training_set_says_how_many_views_it_has(rows: Any):
     assert views_in(rows(one | {"paraphrase": "p", "label_paraphrase": "l"})) == 2
     assert views_in(rows({"input": "o", "label": "4"})) == 0
     assert views_in(rows(["o"])) == 0
-    assert views_in("somebody/a-data-set") == views_in(None) == 0
+    assert views_in("somebody/a-data-set") == views_in("a.jsonl,b.jsonl") == views_in(None) == 0
 
 
 def test_a_training_set_that_cannot_be_read_is_told(tmp_path: Any):

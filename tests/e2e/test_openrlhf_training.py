@@ -1,0 +1,316 @@
+"""OpenRLHF for real: train_ppo_ray, vLLM and DeepSpeed, unmodified, learn from the service."""
+
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from e2e_faults import Faults, Trouble, faults
+from e2e_services import Service, service
+from e2e_training import (
+    EPOCHS,
+    GROUP,
+    PAIRS,
+    PAIRS_PER_STEP,
+    ROLLOUTS,
+    STEPS,
+    RecipeTraining,
+    Trained,
+    Training,
+    openrlhf_python,
+)
+
+pytestmark = [
+    pytest.mark.openrlhf_training,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(openrlhf_python() is None, reason="OpenRLHF is not installed: make e2e-openrlhf"),
+]
+
+SETTINGS: dict[str, Any] = {"method": "co-rewarding-i", "group_size": GROUP}
+SAVED_AT = 4
+LONGEST_S = 480.0
+CHANGES = """
+[evaluation]
+source = "{source}"
+every_steps = 3
+samples_per_question = 2
+
+[output]
+checkpoint_every_steps = {saved_at}
+
+[openrlhf]
+"ckpt.best_metric_key" = "none"  # what is best after an evaluation would be what is resumed from
+"""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Not pytest's folder: the paths of Ray's sockets are short."""
+    made = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def replicas() -> Iterator[tuple[Service, Service]]:
+    """Two API replicas and two workers over one store."""
+    with service(workers=2) as first, service(workers=0, redis_url=first.supervisor.redis_url) as second:
+        yield first, second
+
+
+def training(folder: Path, run: str, *urls: str, **more: Any) -> Training:
+    (folder / run).mkdir()
+    return Training(folder / run, run, urls, **more).make()
+
+
+@pytest.fixture(scope="module")
+def shipped(folder: Path, replicas: tuple[Service, Service]) -> tuple[RecipeTraining, Trained, Faults]:
+    """`co-rewarding train cpu-smoke`, by the plain door over both replicas, with an evaluation and a checkpoint."""
+    made = RecipeTraining(folder / "shipped", "shipped", ["later"])
+    made.folder.mkdir()
+    (made.folder / "changes.toml").write_text(CHANGES.format(source=made.folder / "pairs.parquet", saved_at=SAVED_AT))
+    with faults(*(replica.url for replica in replicas)) as wire:  # no fault here, only a clock
+        made = replace(made, urls=[wire.url], more=(str(made.folder / "changes.toml"),)).make()
+        return made, made.train(), wire
+
+
+@pytest.fixture(scope="module")
+def stale(folder: Path, replicas: tuple[Service, Service]) -> tuple[Training, Trained]:
+    """A run that goes on sampling from its first weights, and publishes the new ones all the same."""
+    near, _ = replicas
+    near.make_run("stale", **SETTINGS)
+    environment = {
+        "OPENRLHF_ON_CPU_NO_SYNC": "1",
+        "CO_REWARDING_PUBLISH_EVERY": "2",
+        "CO_REWARDING_WEIGHTS_DIR": str(folder / "weights"),
+    }
+    made = training(folder, "stale", near.url, environment=environment)
+    return made, made.train()
+
+
+def by_step(cohorts: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    steps: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for cohort in cohorts:
+        steps[cohort["step"]].append(cohort)
+    return dict(sorted(steps.items()))
+
+
+def assert_rewarded_once(at: Service, run: str) -> list[dict[str, Any]]:
+    """By the service's own records every rollout of every step was rewarded, once, in whole pairs."""
+    cohorts = at.cohorts(run)
+    assert len(cohorts) == EPOCHS * PAIRS
+    for cohort in cohorts:
+        assert cohort["state"] == "settled"
+        assert Counter(ballot["view"] for ballot in cohort["ballots"]) == {"original": GROUP, "paraphrase": GROUP}
+        assert all(ballot["counted"] for ballot in cohort["ballots"])
+        assert all(ballot["reward"] is not None for ballot in cohort["ballots"])
+    assert sum(len(cohort["ballots"]) for cohort in cohorts) == ROLLOUTS
+    assert at.stats(run).get("settled") == EPOCHS * PAIRS, "a cohort was settled twice, or not"
+    steps = by_step(cohorts)
+    assert {step: len(group) for step, group in steps.items()} == dict.fromkeys(range(STEPS), PAIRS_PER_STEP)
+    each_epoch = PAIRS // PAIRS_PER_STEP
+    for epoch in range(EPOCHS):
+        asked = [c["question_id"] for step in range(epoch * each_epoch, (epoch + 1) * each_epoch) for c in steps[step]]
+        assert len(set(asked)) == PAIRS, "an epoch asks each question once"
+    return cohorts
+
+
+def assert_logged(trained: Trained, cohorts: list[dict[str, Any]]) -> None:
+    """What the trainer logged of each step is what the service's records say of it."""
+    steps = by_step(cohorts)
+    rewards = [statistics.mean(b["reward"] for c in group for b in c["ballots"]) for group in steps.values()]
+    shares = [statistics.mean(la["votes"] / la["of"] for c in group for la in c["labels"]) for group in steps.values()]
+    right = [statistics.mean(la["matches_truth"] for c in group for la in c["labels"]) for group in steps.values()]
+    assert trained.scalars["train/reward"] == pytest.approx(rewards, abs=1e-5)
+    assert trained.scalars["train/vote_share"] == pytest.approx(shares, abs=1e-5)
+    assert trained.scalars["train/label_matches_truth"] == pytest.approx(right, abs=1e-5)
+    assert trained.scalars["train/abstained"] == trained.scalars["train/undecided"] == [0.0] * STEPS
+
+
+def test_every_rollout_is_rewarded_once_and_logged(
+    shipped: tuple[RecipeTraining, Trained, Faults], replicas: tuple[Service, Service]
+):
+    _, trained, wire = shipped
+    assert_logged(trained, assert_rewarded_once(replicas[0], "shipped"))
+    assert trained.took_s < LONGEST_S
+    evaluated = {name for name in trained.scalars if name.startswith("eval/eval_") and name.endswith("_pass1")}
+    (evaluations,) = (trained.scalars[name] for name in evaluated)
+    assert len(evaluations) == STEPS // 3
+    assert all(0.0 <= share <= 1.0 for share in evaluations)
+    waits_s = ", ".join(f"{wait_s:.2f}" for wait_s in sorted(wire.waits_s()))
+    print(f"{trained.took_s:.0f} s; from the last question to the last answer of each step: {waits_s} s")
+
+
+def test_the_schedule_of_the_learning_rate_counts_both_views(shipped: tuple[RecipeTraining, Trained, Faults]):
+    rates = shipped[1].scalars["train/actor_lr"]
+    assert len(rates) == STEPS
+    assert rates == sorted(set(rates), reverse=True), "its end is the last step's, and no earlier one's"
+
+
+def test_vllm_samples_from_the_new_weights(
+    shipped: tuple[RecipeTraining, Trained, Faults], stale: tuple[Training, Trained]
+):
+    """Between what was sampled from and what was trained there is rounding; with the old weights kept there is more."""
+    fresh_kl, stale_kl = (trained.scalars["train/vllm_kl"] for trained in (shipped[1], stale[1]))
+    print(f"train-versus-rollout KL: {fresh_kl} with new weights, {stale_kl} without")
+    assert max(fresh_kl) < 0.02
+    assert max(stale_kl[2:]) > 5 * max(fresh_kl)
+
+
+def test_weights_are_published_and_a_service_without_a_teacher_stops_nothing(
+    stale: tuple[Training, Trained], folder: Path
+):
+    from safetensors.torch import load_file
+
+    folders = sorted((folder / "weights").iterdir())
+    assert [path.name.split(".")[1] for path in folders] == ["step-4", "step-6"]
+    before, after = (load_file(path / "model.safetensors") for path in folders)
+    start = load_file(stale[0].folder / "model" / "model.safetensors")
+    assert before.keys() == after.keys() == start.keys()
+    assert any((before[name] != after[name]).any() for name in before)
+    assert "the service refused the weights of step 6: 404" in stale[0].output()
+
+
+def test_a_resumed_run_asks_what_is_left(
+    shipped: tuple[RecipeTraining, Trained, Faults], replicas: tuple[Service, Service]
+):
+    near, _ = replicas
+    known = near.cohorts("shipped")
+    before = {step: {c["question_id"] for c in group} for step, group in by_step(known).items()}
+    first = {cohort["cohort"] for cohort in known}
+    made = shipped[0]
+    shutil.rmtree(made.logs)
+    resumed = replace(made, urls=[near.url], more=(*made.more, "--resume")).train()
+    assert len(resumed.scalars["train/reward"]) == STEPS - SAVED_AT
+    again = by_step([cohort for cohort in near.cohorts("shipped") if cohort["cohort"] not in first])
+    asked = {step: {c["question_id"] for c in group} for step, group in again.items()}
+    assert asked == {step: before[step] for step in range(SAVED_AT, STEPS)}
+    for group in again.values():
+        assert all(len(cohort["ballots"]) == 2 * GROUP for cohort in group), "older attempts are kept apart"
+
+
+def test_a_third_of_the_requests_meets_trouble(folder: Path, replicas: tuple[Service, Service]):
+    near, far = replicas
+    near.make_run("troubled", **SETTINGS)
+    with faults(near.url, far.url, share=1 / 3) as wire:
+        trained = training(folder, "troubled", wire.url, agent=True).train()
+    assert_logged(trained, assert_rewarded_once(near, "troubled"))
+    assert all(wire.troubles[trouble] > 10 for trouble in Trouble), wire.troubles
+
+
+WIDE = (
+    *("--actor.num_gpus_per_node", "2", "--ref.num_gpus_per_node", "2", "--vllm.num_engines", "2"),
+    *("--ds.zero_stage", "3", "--train.async_enable", "--algo.dynamic_filtering_enable"),
+)
+
+
+@pytest.mark.slow
+def test_ranks_engines_and_filtered_questions(folder: Path, replicas: tuple[Service, Service]):
+    """ZeRO-3 over two ranks, two engines, generation beside training, and pairs that are dropped and replaced."""
+    from safetensors.torch import load_file
+
+    near, _ = replicas
+    near.make_run("wide", **SETTINGS)
+    weights = folder / "wide weights"
+    environment = {"CO_REWARDING_PUBLISH_EVERY": "1", "CO_REWARDING_WEIGHTS_DIR": str(weights)}
+    made = training(folder, "wide", near.url, agent=True, epochs=3, more=WIDE, environment=environment)
+    trained = made.train(within_s=800.0)
+    assert "Filtered out" in made.output()
+    assert set(trained.scalars["train/rollout/num_samples"]) == {2.0 * PAIRS_PER_STEP * GROUP}, "whole batches only"
+    for cohort in near.cohorts("wide"):
+        assert cohort["state"] == "settled"
+        assert Counter(ballot["view"] for ballot in cohort["ballots"]) == {"original": GROUP, "paraphrase": GROUP}
+    start = load_file(made.folder / "model" / "model.safetensors")
+    newest = max(weights.iterdir(), key=lambda path: path.stat().st_mtime)
+    published = load_file(newest / "model.safetensors")
+    assert {name: tensor.shape for name, tensor in published.items()} == {n: t.shape for n, t in start.items()}
+    assert any((published[name] != start[name]).any() for name in start)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Restarted:
+    """`co-rewarding serve` with two API processes and two workers, which can be killed with all that it has started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.redis_url = f"unix://{self.data / 'valkey.sock'}"
+
+    def start(self) -> None:
+        command = [str(Path(sys.executable).with_name("co-rewarding")), "serve", "--port", str(self.port)]
+        more = ["--workers", "2", "--api-processes", "2", "--data-dir", str(self.data)]
+        environment = os.environ | {"CO_REWARDING_LOG_LEVEL": "ERROR"}
+        self._process = subprocess.Popen(command + more, env=environment)
+        self.wait_ready()
+
+    def wait_ready(self, within_s: float = 60.0) -> None:
+        deadline_s = time.monotonic() + within_s
+        while True:
+            try:
+                httpx.get(f"{self.url}/ready", timeout=5.0).raise_for_status()
+            except httpx.HTTPError:
+                assert time.monotonic() < deadline_s
+                time.sleep(0.1)
+            else:
+                return
+
+    def kill(self) -> None:
+        family = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
+        for process in family:
+            process.kill()
+        psutil.wait_procs(family, timeout=10.0)
+        self._process.wait()
+
+
+@contextmanager
+def restarted() -> Iterator[Restarted]:
+    folder = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
+    made = Restarted(folder)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()
+        shutil.rmtree(folder)
+
+
+def test_a_service_that_is_killed_and_restarted_is_waited_for(folder: Path):
+    with restarted() as serving:
+        looking: Any = SimpleNamespace(url=serving.url, redis_url=serving.redis_url)
+        at = Service(looking)
+        at.make_run("killed", **SETTINGS)
+        made = training(folder, "killed", serving.url, agent=True)
+        began_s = time.monotonic()
+        with made.started() as process:
+            while at.stats("killed").get("settled", 0) <= 2 * PAIRS_PER_STEP:  # in the middle of the third step
+                assert process.poll() is None, made.output()[-6000:]
+                time.sleep(0.005)
+            settled, waiting = at.stats("killed")["settled"], at.waiting("killed")
+            serving.kill()
+            serving.start()
+            status = process.wait(LONGEST_S)
+        trained = made.trained(status, time.monotonic() - began_s)
+        print(f"killed with {settled} cohorts settled and {waiting} ballots waiting")
+        assert settled < EPOCHS * PAIRS
+        assert_logged(trained, assert_rewarded_once(at, "killed"))
+        at.redis.close()

@@ -1,0 +1,51 @@
+"""OpenRLHF's door for agents: --train.agent_func_path takes this file.
+
+Needs OpenRLHF, and is imported by its vLLM actors only.
+"""
+
+from typing import Any
+
+from openrlhf.utils.agent import SingleTurnAgentExecutor  # pyright: ignore[reportMissingImports]
+
+from co_rewarding_trainer.openrlhf.aiohttp_transport import AiohttpTransport
+from co_rewarding_trainer.openrlhf.foreign import Foreign
+from co_rewarding_trainer.openrlhf.rewarding import Rewarder
+from co_rewarding_trainer.openrlhf.settings import TrainingSettings
+
+
+class AgentExecutor(SingleTurnAgentExecutor):
+    """One response a prompt, rewarded by the service, which is told whose it is; a coroutine waits, no thread."""
+
+    numbers_rollouts = True  # the rollout actor puts the index into the label
+
+    def __init__(self) -> None:
+        """Reads the service's address from CO_REWARDING_URL: OpenRLHF hands no URL on to an agent."""
+        super().__init__()
+        self._rewarder = Rewarder(TrainingSettings.from_environment(), AiohttpTransport())
+
+    async def close(self) -> None:
+        """Closes the connections; OpenRLHF leaves that to the end of its process."""
+        await self._rewarder.close()
+
+    async def execute(
+        self,
+        prompt: str,
+        label: str,
+        sampling_params: Foreign,
+        max_length: int,
+        hf_tokenizer: Foreign,
+        llm_engine: Foreign,
+        images: Foreign = None,
+    ) -> dict[str, Any]:
+        """The rollout as OpenRLHF's own executor samples it, with its reward and what is logged beside it.
+
+        Raises:
+            CoRewardingError: the service refused, or was away for longer than the client's patience.
+        """
+        output = await super().execute(
+            prompt, label, sampling_params, max_length, hf_tokenizer, llm_engine, images=images
+        )
+        ((start, end),) = output["action_ranges"]
+        response = hf_tokenizer.decode(output["observation_tokens"][start:end], skip_special_tokens=False)
+        rewarded = await self._rewarder.reward(prompt, response, label)
+        return output | {"reward": rewarded.reward, "scores": rewarded.reward, "extra_logs": rewarded.logs}

@@ -1,0 +1,121 @@
+"""python -m co_rewarding_trainer.openrlhf.driver ARGUMENTS: OpenRLHF's own train_ppo_ray, with three names replaced.
+
+ARGUMENTS are OpenRLHF's. What else is needed comes by environment: see `settings`. Needs OpenRLHF.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import runpy
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from co_rewarding_trainer.openrlhf import guards
+from co_rewarding_trainer.openrlhf.errors import TrainingError, UnsupportedOpenRLHFError
+from co_rewarding_trainer.openrlhf.foreign import Foreign
+from co_rewarding_trainer.openrlhf.settings import TrainingSettings, handed_down
+
+TRAIN = "openrlhf.cli.train_ppo_ray"
+GENERATOR_USERS = ("openrlhf.trainer.ppo_trainer", "openrlhf.trainer.ppo_trainer_async")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Trains; the exit status. What this package refuses is told in one message."""
+    try:
+        TrainingSettings.from_environment()
+        guards.check_version(_installed_version())
+        replace_names()
+        start_ray()
+        sys.argv = [TRAIN, *arguments]
+        runpy.run_module(TRAIN, run_name="__main__", alter_sys=True)
+    except TrainingError as error:
+        # What a worker of Ray raised is wrapped in its traceback.
+        print(f"co-rewarding: {getattr(error, 'cause', error)}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def replace_names() -> None:
+    """Puts our strategy, rollout actor and generator in the place of OpenRLHF's, in this process.
+
+    That is enough: the strategy is made here and travels by its module's name, the actors' classes are made here and
+    travel by value with the names that they use directly.
+
+    Raises:
+        UnsupportedOpenRLHFError: OpenRLHF is not what these were tested with.
+    """
+    import ray  # pyright: ignore[reportMissingImports]
+
+    from co_rewarding_trainer.openrlhf.generator import pair_generator
+    from co_rewarding_trainer.openrlhf.rollout import pair_rollout
+
+    engine: Foreign = importlib.import_module("openrlhf.trainer.ray.vllm_engine")
+    rollout_actor = _class_behind(engine.RolloutRayActor)
+    users: list[Foreign] = [importlib.import_module(name) for name in GENERATOR_USERS]
+    guards.check_signatures(_functions({"openrlhf.trainer.ray.vllm_engine:RolloutRayActor": rollout_actor}))
+    from co_rewarding_trainer.openrlhf.strategy import PairedStrategy
+
+    strategies: Foreign = importlib.import_module("openrlhf.utils.deepspeed")
+    strategies.DeepspeedStrategy = PairedStrategy
+    engine.RolloutRayActor = ray.remote(pair_rollout(rollout_actor))
+    generator = pair_generator(users[0].SamplesGenerator)
+    for user in users:
+        user.SamplesGenerator = generator
+
+
+def start_ray() -> None:
+    """Starts Ray, or joins the cluster of RAY_ADDRESS, with OpenRLHF's own variables and ours in every worker."""
+    import ray  # pyright: ignore[reportMissingImports]
+
+    if ray.is_initialized():
+        return
+    variables = {
+        "TOKENIZERS_PARALLELISM": os.environ.get("TOKENIZERS_PARALLELISM", "true"),
+        "NCCL_DEBUG": os.environ.get("NCCL_DEBUG", "WARN"),
+        "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": os.environ.get("RAY_ENABLE_ZERO_COPY_TORCH_TENSORS", "1"),
+    }
+    ray.init(runtime_env={"env_vars": variables | handed_down(os.environ)})
+
+
+def _installed_version() -> str:
+    try:
+        return importlib.metadata.version("openrlhf")
+    except importlib.metadata.PackageNotFoundError as cause:
+        raise UnsupportedOpenRLHFError(
+            f"OpenRLHF is not installed here: pip install openrlhf=={guards.TESTED}"
+        ) from cause
+
+
+def _class_behind(actor: Foreign) -> type:
+    """The class that `ray.remote` made an actor of.
+
+    Raises:
+        UnsupportedOpenRLHFError: Ray keeps it elsewhere than it did.
+    """
+    try:
+        return actor.__ray_metadata__.modified_class.__ray_actor_class__
+    except AttributeError as cause:
+        raise UnsupportedOpenRLHFError(f"Ray's actor classes are made otherwise than expected: {cause}") from cause
+
+
+def _functions(classes: dict[str, type]) -> dict[str, Callable[..., Any]]:
+    """Every function that the guards name and that is there; `classes` stand for what Ray has wrapped."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name in guards.SIGNATURES:
+        module, _, path = name.partition(":")
+        owner, _, attribute = path.rpartition(".")
+        place: type | ModuleType | None = classes.get(f"{module}:{owner}")
+        try:
+            if place is None:
+                loaded = importlib.import_module(module)
+                place = getattr(loaded, owner) if owner else loaded
+            found[name] = getattr(place, attribute)
+        except (ImportError, AttributeError):
+            continue  # the guards say so
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,159 @@
+"""Questions as pairs: their order, their labels, and what a rollout batch must look like."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from co_rewarding_trainer.openrlhf.errors import BrokenPairsError
+
+VIEWS = ("original", "paraphrase")
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the loader gives for one question: P prompts and labels, one for each view (P is 1 or 2)."""
+
+    prompts_P: tuple[str, ...]
+    labels_P: tuple[str, ...]
+
+
+class QuestionOrder(Sampler[Place]):
+    """Questions in an order that depends on the seed and the epoch alone: (step, index) for each.
+
+    A step counts rollout batches of `per_step` questions from 0, over all epochs: no question has the same step
+    twice. Where questions are filtered out and replaced, a rollout batch holds questions of several steps.
+    """
+
+    def __init__(self, questions: int, per_step: int, seed: int) -> None:
+        """`questions` is how many there are."""
+        self.questions = questions
+        self.per_step = per_step
+        self.seed = seed
+        self.next_epoch = 0
+
+    def __len__(self) -> int:
+        """The questions of one epoch."""
+        return self.questions
+
+    def __iter__(self) -> "EpochOrder":
+        """The next epoch."""
+        epoch = self.next_epoch
+        self.next_epoch = epoch + 1
+        return EpochOrder(self, epoch)
+
+
+class EpochOrder(Iterator[Place]):
+    """One epoch under way; StatefulDataLoader keeps its state in the checkpoint and gives it back."""
+
+    def __init__(self, order: QuestionOrder, epoch: int) -> None:
+        """At its beginning."""
+        self._order = order
+        self._begin(epoch, 0)
+
+    def __next__(self) -> Place:
+        """The next question of the epoch."""
+        if self._drawn == len(self._indices):
+            raise StopIteration
+        index, position = self._indices[self._drawn], self._drawn
+        self._drawn += 1
+        steps_per_epoch = -(-self._order.questions // self._order.per_step)
+        return self._epoch * steps_per_epoch + position // self._order.per_step, index
+
+    def state_dict(self) -> dict[str, int]:
+        """Where it stands."""
+        return {"epoch": self._epoch, "drawn": self._drawn}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Goes on where another stood; the epochs after it follow."""
+        self._begin(state["epoch"], state["drawn"])
+        self._order.next_epoch = self._epoch + 1
+
+    def _begin(self, epoch: int, drawn: int) -> None:
+        self._epoch, self._drawn = epoch, drawn
+        generator = torch.Generator().manual_seed(self._order.seed * 1_000_003 + epoch)
+        self._indices: list[int] = torch.randperm(self._order.questions, generator=generator).tolist()
+
+
+class QuestionDataset(Dataset[tuple[str, Drawn]]):
+    """The questions of a training set: prompts and labels of each view, and where they come from."""
+
+    def __init__(
+        self,
+        prompts_V: Sequence[Sequence[str]],
+        labels_V: Sequence[Sequence[str]],
+        sources: Sequence[str],
+        attempt: int,
+    ) -> None:
+        """Of V views, whose prompts and labels are in the same order; `attempt` is what their labels say."""
+        self._prompts_V = prompts_V
+        self._labels_V = labels_V
+        self._sources = sources
+        self._attempt = attempt
+
+    def __len__(self) -> int:
+        """How many questions there are."""
+        return len(self._sources)
+
+    def __getitem__(self, place: Place) -> tuple[str, Drawn]:
+        """The question of a place, its labels with the step in which it is asked."""
+        step, index = place
+        labels_P = (labelled(labels[index], step=step, attempt=self._attempt) for labels in self._labels_V)
+        return self._sources[index], Drawn(tuple(prompts[index] for prompts in self._prompts_V), tuple(labels_P))
+
+
+def collate(items: Sequence[tuple[str, Drawn]]) -> tuple[list[str], list[tuple[str, ...]], list[Any], list[None]]:
+    """Items as OpenRLHF's loaders give them: sources, prompts, labels, images; a prompt is the views of a question."""
+    return (
+        [source for source, _ in items],
+        [drawn.prompts_P for _, drawn in items],
+        [drawn.labels_P for _, drawn in items],
+        [None] * len(items),
+    )
+
+
+def identity_in(label: str | None) -> dict[str, Any] | None:
+    """The JSON object in a label that names a question; None for a ground truth or an empty label."""
+    if label is None or not label.lstrip().startswith("{"):
+        return None
+    try:
+        content = json.loads(label)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) and "question_id" in content else None
+
+
+def labelled(label: str, **fields: object) -> str:
+    """The label with these fields added; one that names no question as it is."""
+    identity = identity_in(label)
+    return label if identity is None else json.dumps(identity | fields)
+
+
+def check_whole_pairs(labels_B: Sequence[str], group_size: int) -> None:
+    """Returns if a batch's B labels are pairs: `group_size` of a question's original, then as many of its paraphrase.
+
+    Raises:
+        BrokenPairsError: they are not; advantages would be normalised over strangers.
+    """
+    size = 2 * group_size
+    if len(labels_B) % size:
+        raise BrokenPairsError(
+            f"a rollout batch holds {len(labels_B)} rollouts, which is no multiple of 2 views of {group_size} rollouts"
+        )
+    for start in range(0, len(labels_B), size):
+        found = [_named(label) for label in labels_B[start : start + size]]
+        question = found[0][0]
+        if found != [(question, view) for view in VIEWS for _ in range(group_size)]:
+            raise BrokenPairsError(
+                f"rollouts {start} to {start + size - 1} of a batch are not {group_size} of each view of question "
+                f"{question!r}: was the data set made by `co-rewarding train`?"
+            )
+
+
+def _named(label: str) -> tuple[Any, Any]:
+    identity = identity_in(label) or {}
+    return identity.get("question_id"), identity.get("view", "original")

@@ -1,0 +1,96 @@
+"""The policy's weights on their way to the teacher: a folder of safetensors, and a call that says it is there."""
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from co_rewarding_trainer.openrlhf.settings import TrainingSettings
+
+TIMEOUT_S = 10.0
+KEPT_VERSIONS = 2  # the last, and the one before, which the service may be reading
+LONGEST_TOLD = 300
+
+
+class WeightPublisher:
+    """Writes a step's weights where the service finds them, and tells it. Nothing that fails here stops training."""
+
+    def __init__(self, settings: TrainingSettings, transport: httpx.BaseTransport | None = None) -> None:
+        """`transport` is httpx's, for tests."""
+        self._settings = settings
+        self._transport = transport
+        self._name = re.compile(rf"{re.escape(settings.run)}\.step-(\d+)\.(\d+)")
+        self._log = logging.getLogger("co_rewarding_trainer.publishing")
+
+    def due(self, step: int) -> bool:
+        """Whether the weights after `step` optimizer steps are to be published."""
+        return self._settings.publishes and step % self._settings.publish_every == 0
+
+    def publish(self, step: int, write: Callable[[Path], None]) -> bool:
+        """Whether the service has taken the weights that `write` puts into the folder it is given.
+
+        The folder appears under its name when it is whole, and older ones of the run are removed. What goes wrong is
+        logged: the service composes the averaging of the steps that it missed when the next one comes.
+        """
+        try:
+            folder = self._written(step, write)
+            self._remove_old(folder)
+        except Exception as error:  # a full disk, a tensor that cannot be written: training goes on
+            self._log.warning("weights of step %d were not written: %r", step, error)
+            return False
+        return self._told(step, folder)
+
+    def _written(self, step: int, write: Callable[[Path], None]) -> Path:
+        assert self._settings.weights_dir is not None
+        root = self._settings.weights_dir
+        root.mkdir(parents=True, exist_ok=True)
+        # A step that is done again after a resume has a folder of its own: os.replace puts none in place of another.
+        name = f"{self._settings.run}.step-{step}.{self._settings.attempt}"
+        growing = root / f".{name}.{os.getpid()}"
+        try:
+            growing.mkdir()
+            write(growing)
+            growing.chmod(0o755)
+            for file in growing.iterdir():
+                file.chmod(0o644)  # safetensors come with 0600, and the service may be another user
+            folder = root / name
+            os.replace(growing, folder)
+        except BaseException:
+            shutil.rmtree(growing, ignore_errors=True)
+            raise
+        return folder
+
+    def _remove_old(self, newest: Path) -> None:
+        """The folders of this run but the newest, by their names; also what a killed process left half-done."""
+        whole: list[tuple[int, int, Path]] = []
+        removed: list[Path] = []
+        for path in newest.parent.iterdir():
+            if match := self._name.fullmatch(path.name):
+                step, attempt = match.groups()
+                whole.append((int(attempt), int(step), path))
+            elif path.name.startswith(f".{self._settings.run}.step-"):
+                removed.append(path)
+        removed += [path for *_, path in sorted(whole)[:-KEPT_VERSIONS]]
+        for path in removed:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _told(self, step: int, folder: Path) -> bool:
+        body = {"run": self._settings.run, "step": step, "path": folder.name}
+        key = self._settings.api_key
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        try:
+            with httpx.Client(transport=self._transport, timeout=TIMEOUT_S, headers=headers) as client:
+                answer = client.post(f"{self._settings.url.rstrip('/')}/v1/teacher/updates", json=body)
+        except Exception as error:
+            self._log.warning("the service was not told of the weights of step %d: %r", step, error)
+            return False
+        if answer.status_code != 202:
+            told = " ".join(answer.text.split())[:LONGEST_TOLD]
+            self._log.warning("the service refused the weights of step %d: %d %r", step, answer.status_code, told)
+            return False
+        self._log.info("weights of step %d are published as %s", step, folder.name)
+        return True

@@ -1,0 +1,82 @@
+"""What the driver and the processes that Ray starts for it are told by their environment."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from co_rewarding_trainer.openrlhf.errors import SettingsError
+
+PREFIX = "CO_REWARDING_"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The variables CO_REWARDING_*, read once; it travels to Ray's workers with the strategy that holds it.
+
+    Attributes:
+        url: where the service is; needed by the agent and for publishing.
+        run: the run at the service.
+        api_key: sent as Bearer.
+        weights_dir: the weights folder of the service, as this machine sees it.
+        publish_every: optimizer steps from one publication of the weights to the next; 0 is never.
+        seed: of the order of the questions.
+        attempt: seconds since the epoch when this training process was started. A run that is resumed, or begun
+            again, goes through steps that the service knows: a higher attempt tells them apart.
+    """
+
+    url: str = ""
+    run: str = "default"
+    api_key: str | None = field(default=None, repr=False)
+    weights_dir: Path | None = None
+    publish_every: int = 0
+    seed: int = 0
+    attempt: int = 0
+
+    @property
+    def publishes(self) -> bool:
+        """Whether the teacher is sent weights."""
+        return self.publish_every > 0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TrainingSettings":
+        """The settings in `environ`.
+
+        Raises:
+            SettingsError: a number is none, or weights are to be published and it is not said where.
+        """
+        weights_dir = environ.get("CO_REWARDING_WEIGHTS_DIR")
+        settings = cls(
+            url=environ.get("CO_REWARDING_URL", ""),
+            run=environ.get("CO_REWARDING_RUN") or "default",
+            api_key=environ.get("CO_REWARDING_API_KEY") or None,
+            weights_dir=Path(weights_dir) if weights_dir else None,
+            publish_every=_count(environ, "CO_REWARDING_PUBLISH_EVERY", 0),
+            seed=_count(environ, "CO_REWARDING_SEED", 0),
+            attempt=int(time.time()),
+        )
+        if settings.publishes and not (settings.url and settings.weights_dir):
+            raise SettingsError(
+                "CO_REWARDING_PUBLISH_EVERY asks for the weights to be published: set CO_REWARDING_URL and "
+                "CO_REWARDING_WEIGHTS_DIR too, or set it to 0."
+            )
+        return settings
+
+
+def handed_down(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that Ray's workers need, wherever they run."""
+    return {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+
+
+def _count(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        count = int(text)
+    except ValueError as cause:
+        raise SettingsError(f"{name} is {text!r}: give a whole number.") from cause
+    if count < 0:
+        raise SettingsError(f"{name} is {count}: give 0 or more.")
+    return count

@@ -1,0 +1,150 @@
+"""OpenRLHF's strategy, which asks questions in pairs and publishes the policy's weights.
+
+Needs OpenRLHF with DeepSpeed. Ray's workers import this module: the strategy travels by its name.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from openrlhf.datasets import PromptDataset  # pyright: ignore[reportMissingImports]
+from openrlhf.datasets.utils import blending_datasets  # pyright: ignore[reportMissingImports]
+from openrlhf.models import Actor  # pyright: ignore[reportMissingImports]
+from openrlhf.utils.deepspeed.deepspeed import DeepspeedStrategy  # pyright: ignore[reportMissingImports]
+
+from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.foreign import Foreign
+from co_rewarding_trainer.openrlhf.pairs import VIEWS, QuestionDataset, QuestionOrder, collate
+from co_rewarding_trainer.openrlhf.publishing import WeightPublisher
+from co_rewarding_trainer.openrlhf.settings import TrainingSettings
+from co_rewarding_trainer.openrlhf.training_set import halved, of_view, views_in
+
+
+class PairedStrategy(DeepspeedStrategy):
+    """Two things differ: the loader of the training set, and what follows an optimizer step of the actor."""
+
+    args: Foreign
+
+    def __init__(self, *args: Foreign, **kwargs: Foreign) -> None:
+        """Made once, in the driver; Ray's workers get copies.
+
+        Raises:
+            SettingsError: the arguments do not allow pairs, or not the publishing that is asked for.
+        """
+        super().__init__(*args, **kwargs)
+        self.training = TrainingSettings.from_environment()
+        self.views = views_in(self.args.data.prompt_dataset)
+        if self.training.publishes and self.args.ds.lora.rank > 0:
+            raise SettingsError(
+                "--ds.lora.rank: the teacher averages whole weights, and LoRA trains adapters; leave LoRA out, or set "
+                "CO_REWARDING_PUBLISH_EVERY=0."
+            )
+        rollout = self.args.rollout
+        self.questions_per_step = rollout.batch_size
+        if self.views == len(VIEWS):
+            self.questions_per_step = halved(rollout.batch_size, "rollout.batch_size")
+            # Counts what the loader gives, which is pairs.
+            rollout.vllm_generate_batch_size = halved(
+                rollout.vllm_generate_batch_size, "rollout.vllm_generate_batch_size"
+            )
+
+    def setup_dataloader(
+        self,
+        replay_buffer: Foreign,
+        batch_size: int,
+        pin_memory: bool = False,
+        shuffle: bool = True,
+        collate_fn: Foreign = None,
+        drop_last: bool = True,
+        sampler: Foreign = None,
+        consumed_samples: int = 0,
+        num_workers: int = 0,
+    ) -> Foreign:
+        """The loader of the training set gives questions, with all of their views; others are as they were."""
+        if not (shuffle and self.views and isinstance(replay_buffer, PromptDataset)):
+            return super().setup_dataloader(
+                replay_buffer,
+                batch_size,
+                pin_memory,
+                shuffle,
+                collate_fn,
+                drop_last,
+                sampler,
+                consumed_samples,
+                num_workers,
+            )
+        questions = self._questions(replay_buffer)
+        if len(questions) < self.questions_per_step:
+            raise SettingsError(
+                f"the training set has {len(questions)} questions, and a step takes {self.questions_per_step}: "
+                "give more, or make --rollout.batch_size smaller."
+            )
+        order = QuestionOrder(len(questions), self.questions_per_step, self.training.seed)
+        return super().setup_dataloader(
+            questions, batch_size, pin_memory, True, collate, drop_last, order, 0, num_workers
+        )
+
+    def optimizer_step(
+        self, _optimizer: Foreign, model: Foreign, _scheduler: Foreign, name: str = "model", **kwargs: Foreign
+    ) -> None:
+        """As it was; after a step of the actor that DeepSpeed has really made, the weights may be published."""
+        if name != "actor" or not self.training.publishes:
+            return super().optimizer_step(_optimizer, model, _scheduler, name=name, **kwargs)
+        engine = model.model if isinstance(model, Actor) else model
+        before = engine.global_steps
+        super().optimizer_step(_optimizer, model, _scheduler, name=name, **kwargs)
+        if engine.global_steps != before:
+            self._publish(engine)
+        return None
+
+    def _questions(self, originals: Foreign) -> QuestionDataset:
+        views_V = [originals]
+        if self.views == len(VIEWS):
+            data = self.args.data
+            rows = blending_datasets(
+                data.prompt_dataset,
+                data.prompt_probs,
+                self,
+                self.args.train.seed,
+                max_count=data.max_samples,
+                dataset_split=data.prompt_split,
+            )
+            template = {"input_template": data.input_template}
+            views_V.append(PromptDataset(rows, originals.tokenizer, of_view(self, VIEWS[1]), **template))
+        questions = QuestionDataset(
+            [list(view.prompts) for view in views_V],
+            [list(view.labels) for view in views_V],
+            list(originals.datasources),
+            self.training.attempt,
+        )
+        # OpenRLHF makes the schedule of the learning rate from this set's length, and means prompts.
+        for view in views_V[1:]:
+            originals.prompts += view.prompts
+            originals.labels += view.labels
+            originals.images += view.images
+            originals.datasources += view.datasources
+        return questions
+
+    def _publish(self, engine: Foreign) -> None:
+        publisher = WeightPublisher(self.training)
+        step = engine.global_steps
+        if not publisher.due(step):
+            return
+        sharded = self.stage > 2 or self.ds_tensor_parallel_size > 1
+        # Every rank takes part in gathering; what comes after is rank 0's, and may fail without the others waiting.
+        gathered = engine._consolidated_16bit_state_dict() if sharded else None
+        if self.is_rank_0():
+            publisher.publish(step, partial(_write, engine.module, gathered))
+
+
+def _write(model: Foreign, gathered: Mapping[str, Any] | None, folder: Path) -> None:
+    """The model's weights and configuration, as transformers writes them; `gathered` where no rank has them whole."""
+    tensors = model.state_dict() if gathered is None else gathered
+    places: dict[tuple[int, Any], str] = {}
+    weights: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        # Tied weights once, whatever the ZeRO stage; below stage 3 copies, since they are views of one large buffer.
+        if places.setdefault((tensor.data_ptr(), tensor.shape), name) == name:
+            weights[name] = tensor.detach().to("cpu", copy=gathered is None).contiguous()
+    model.save_pretrained(folder, state_dict=weights)
