@@ -92,7 +92,9 @@ class SymbolicGrader:
         judge = self._judge
         if judge is None:
             return [Verdict.UNDECIDED] * len(pairs)
-        keys = [verdict_key(pair[0], pair[1], conventions, JUDGE_VERSION) for pair in pairs]
+        # Known by what they mean: other ways to write the two are not asked about again.
+        meant = [[self._read(text, conventions).meanings[0].key for text in pair] for pair in pairs]
+        keys = [verdict_key(one, other, conventions, JUDGE_VERSION) for one, other in meant]
         found = await self._known.get_many(keys) if self._known is not None else [None] * len(pairs)
         questions, cpu_s = 0, 0.0
         verdicts: list[Verdict] = []
