@@ -19,6 +19,7 @@ from reward_service.store.keys import channel
 from reward_service.store.link import Link
 from reward_service.store.records import CohortHead, Row, Rules, packed
 from reward_service.store.runs import RunStore
+from tests.servers import server
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +32,10 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each kind of server in turn."""
     if request.param == "embedded":
         folder = Path(tempfile.mkdtemp(prefix="cr-"))
-        server = EmbeddedValkey(folder)
-        server.start()
-        yield server.url
-        server.stop()
+        valkey = EmbeddedValkey(folder)
+        valkey.start()
+        yield valkey.url
+        valkey.stop()
         shutil.rmtree(folder, ignore_errors=True)
     elif request.param == "cluster":
         with server(str(get_binary_path()), "--cluster-enabled", "yes") as url:
