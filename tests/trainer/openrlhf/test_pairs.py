@@ -50,6 +50,14 @@ def test_steps_count_rollout_batches_and_no_question_has_one_twice():
     assert len(set(places)) == len(places)
 
 
+def test_what_fills_no_step_is_left_out_and_is_others_each_time():
+    order = QuestionOrder(QUESTIONS, PER_STEP, seed=3, whole_steps=True)
+    first, second = epochs(order, 2)
+    assert len(first) == len(second) == len(order) == 8
+    assert {index for _, index in first} != {index for _, index in second}
+    assert [step for step, _ in first + second] == [step for step in range(4) for _ in range(PER_STEP)]
+
+
 @pytest.mark.parametrize("drawn", [0, 1, 7, 10])
 def test_a_resumed_order_goes_on_where_it_was_left(drawn: int):
     whole = QuestionOrder(QUESTIONS, PER_STEP, 5)

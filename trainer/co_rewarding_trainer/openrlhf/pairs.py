@@ -29,16 +29,17 @@ class QuestionOrder(Sampler[Place]):
     twice. Where questions are filtered out and replaced, a rollout batch holds questions of several steps.
     """
 
-    def __init__(self, questions: int, per_step: int, seed: int) -> None:
-        """`questions` is how many there are."""
+    def __init__(self, questions: int, per_step: int, seed: int, *, whole_steps: bool = False) -> None:
+        """`questions` is how many there are; with `whole_steps` an epoch leaves out those that fill no step."""
         self.questions = questions
+        self.asked = questions - questions % per_step if whole_steps else questions
         self.per_step = per_step
         self.seed = seed
         self.next_epoch = 0
 
     def __len__(self) -> int:
         """The questions of one epoch."""
-        return self.questions
+        return self.asked
 
     def __iter__(self) -> "EpochOrder":
         """The next epoch."""
@@ -61,7 +62,7 @@ class EpochOrder(Iterator[Place]):
             raise StopIteration
         index, position = self._indices[self._drawn], self._drawn
         self._drawn += 1
-        steps_per_epoch = -(-self._order.questions // self._order.per_step)
+        steps_per_epoch = -(-self._order.asked // self._order.per_step)
         return self._epoch * steps_per_epoch + position // self._order.per_step, index
 
     def state_dict(self) -> dict[str, int]:
@@ -76,7 +77,9 @@ class EpochOrder(Iterator[Place]):
     def _begin(self, epoch: int, drawn: int) -> None:
         self._epoch, self._drawn = epoch, drawn
         generator = torch.Generator().manual_seed(self._order.seed * 1_000_003 + epoch)
-        self._indices: list[int] = torch.randperm(self._order.questions, generator=generator).tolist()
+        self._indices: list[int] = torch.randperm(self._order.questions, generator=generator).tolist()[
+            : self._order.asked
+        ]
 
 
 class QuestionDataset(Dataset[tuple[str, Drawn]]):

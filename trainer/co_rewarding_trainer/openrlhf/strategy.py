@@ -80,7 +80,9 @@ class PairedStrategy(DeepspeedStrategy):
                 f"the training set has {len(questions)} questions, and a step takes {self.questions_per_step}: "
                 "give more, or make --rollout.batch_size smaller."
             )
-        order = QuestionOrder(len(questions), self.questions_per_step, self.training.seed)
+        # What is left of an epoch is not learned from; where questions are filtered out it takes their place.
+        whole_steps = not self.args.algo.dynamic_filtering_enable
+        order = QuestionOrder(len(questions), self.questions_per_step, self.training.seed, whole_steps=whole_steps)
         return super().setup_dataloader(
             questions, batch_size, pin_memory, True, collate, drop_last, order, 0, num_workers
         )
