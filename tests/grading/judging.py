@@ -1,5 +1,7 @@
 """What the tests of the judge share: its processes, as the operating system sees them."""
 
+import os
+
 import psutil
 
 HOSTILE = r"9^{9^{9^{9}}}"
@@ -19,18 +21,16 @@ def descendants(pid: int | None = None) -> list[psutil.Process]:
 
 
 def templates(pid: int | None = None) -> list[psutil.Process]:
-    """The template processes of a process's judges."""
-    return [process for process in descendants(pid) if _is_template(process)]
+    """The template processes of a process's own judges: a service that it started has judges too, further below."""
+    own = os.getpid() if pid is None else pid
+    return [process for process in descendants(own) if _is_template(process, own)]
 
 
-def _is_template(process: psutil.Process) -> bool:
-    """Its children have its command line too, and are told by their parent."""
+def _is_template(process: psutil.Process, of: int) -> bool:
     try:
-        parent = process.parent()
-        mine, above = process.cmdline(), parent.cmdline() if parent is not None else []
+        return process.ppid() == of and any("judge_zygote" in part for part in process.cmdline())
     except psutil.NoSuchProcess:
         return False
-    return any("judge_zygote" in part for part in mine) and not any("judge_zygote" in part for part in above)
 
 
 def judge_children(pid: int | None = None) -> list[psutil.Process]:

@@ -169,7 +169,7 @@ async def test_closing_ends_all_and_what_is_asked_then_is_undecided() -> None:
     judge = Judge(limits=Limits(cpu_s=30), guards=False)
     await judge.start()
     await judge.ready()
-    mine = descendants()
+    mine = [*templates(), *judge_children()]
     asking = asyncio.create_task(judge.compare(HOSTILE, "1"))
     await until(lambda: _used(judge_children()[0]))
     await judge.close()

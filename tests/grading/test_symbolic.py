@@ -122,7 +122,10 @@ def test_a_judge_that_merges_all_joins_nothing_proved_different(answers: list[st
     classes = classified(answers, SymbolicGrader(Oracle(Verdict.SAME), budget=NO_LIMIT), conventions)
     for one in set(answers):
         for other in set(answers):
-            if compare(read_answer(one, conventions), read_answer(other, conventions)) is Proof.DIFFERENT:
+            readings = read_answer(one, conventions), read_answer(other, conventions)
+            # What may be meant in two ways may join another by way of a third that has no doubt.
+            certain = all(len(reading.meanings) == 1 for reading in readings)
+            if certain and compare(*readings) is Proof.DIFFERENT:
                 assert classes.class_of[one] != classes.class_of[other], (one, other)
 
 

@@ -168,7 +168,7 @@ def test_score_and_replay_have_the_same_options_for_fields():
 
 
 def test_what_is_interrupted_leaves_nothing(tmp_path):
-    file = jsonl(tmp_path / "f.jsonl", [{**row, "qid": str(n)} for n in range(20_000) for row in ROWS[:1]])
+    file = jsonl(tmp_path / "f.jsonl", [{**row, "qid": str(n)} for n in range(150_000) for row in ROWS[:1]])
     command = [sys.executable, "-m", "reward_service.cli", "replay", str(file), "--json", str(tmp_path / "out.json")]
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
