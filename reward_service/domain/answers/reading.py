@@ -45,7 +45,7 @@ _TRAILING = " \t\n.;,"
 def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> Reading:
     """What an answer says.
 
-    Pure and bounded: at most 4096 tokens, 48 levels, 20,000 products of terms, numbers of 13,000 bits; what goes beyond
+    Pure and bounded: at most 4096 tokens, 48 levels, 20,000 products of terms, numbers of 4,096 bits; what goes beyond
     is kept as it was written, and is equal to itself only. Nothing is evaluated that could grow.
     """
     if _INTEGER.fullmatch(answer):
