@@ -204,6 +204,7 @@ ONCE_MERGED = [
     ("f^{(2)}(x)", "f^{2}(x)", "a derivative is no power"),
     ("a^{(3)}", "a^3", "a derivative is no power"),
     ("P(2)", "2P", "a letter before brackets may be a function"),
+    ("the answer is not 5", "5", "the words around an answer may change it"),
     (r"n\ge0", r"n\le0", "turned round it is another relation"),
 ]
 """What a fuzzer or a reader of this grammar once found merged."""
@@ -220,6 +221,8 @@ SEEN_SAME = [
     ("AB", r"\overline{AB}", "a segment with and without its bar"),
     (r"5\text{ million}", "5000000", "a number word multiplies"),
     ("(C) 12", "C", "a choice with its content"),
+    (r"The final answer is $\frac{1}{2}$.", "0.5", "the phrase before an answer says nothing"),
+    ("So the answer is: x=3", "3", "the phrase before an answer says nothing"),
     ("5<x", r"(5,\infty)", "a name on the other side"),
     (r"\textbf{(C)}\ 12", "C", "a choice in bold before its value, as the AMC's are"),
     (r"\textbf{(C)}\ 12", "12", "a choice in bold before its value, as the AMC's are"),

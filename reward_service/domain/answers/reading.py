@@ -38,7 +38,11 @@ _BASE_WORDS = {
 }  # fmt: skip
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(\w+)\s*\}\s*\}?$")
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d(?::\d\d)?)(?:\s|\\[ ,;]|\\text\{|\{)*([aApP])\.?\s*[mM]\b[.}\s]*")
-_SAID = re.compile(r"^(?:=|\\approx(?![A-Za-z]))\s*")
+_SAID = re.compile(
+    r"^(?:=|\\approx(?![A-Za-z])|(?:(?:so|thus|hence|therefore|and),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?answer"
+    r"\s*(?:is|:|=)(?=[\s$\\:]):?)\s*",
+    re.IGNORECASE,
+)
 _TRAILING = " \t\n.;,"
 
 
@@ -148,8 +152,12 @@ def _unwrapped(text: str) -> str:
             continue
         outer = _OUTER.fullmatch(text) or _BRACED.fullmatch(text)
         if outer is None or (text.startswith("\\text") and _ONE_WORD.fullmatch(outer[1])):
-            return _dollars(_SAID.sub("", text))
-        text = outer[1]
+            said = _SAID.sub("", text)
+            if said == text:
+                return _dollars(text)
+            text = said
+        else:
+            text = outer[1]
 
 
 def _dollars(text: str) -> str:
