@@ -168,8 +168,11 @@ def test_score_and_replay_have_the_same_options_for_fields():
 
 
 def test_what_is_interrupted_leaves_nothing(tmp_path):
-    file = jsonl(tmp_path / "f.jsonl", [{**row, "qid": str(n)} for n in range(150_000) for row in ROWS[:1]])
-    command = [sys.executable, "-m", "reward_service.cli", "replay", str(file), "--json", str(tmp_path / "out.json")]
+    file = jsonl(tmp_path / "f.jsonl", [{**row, "qid": str(n)} for n in range(60_000) for row in ROWS[:1]])
+    # Where the tests run in the background of a shell, their children would not hear an interrupt.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heard}; from reward_service.cli import main; main()"
+    command = [sys.executable, "-c", program, "replay", str(file), "--json", str(tmp_path / "out.json")]
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
