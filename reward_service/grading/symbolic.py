@@ -1,5 +1,6 @@
 """The service's grader: canonical keys first, proofs of difference next, a judge for the few pairs that stay open."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,16 +41,48 @@ class Asked(Protocol):
         ...
 
 
+class Allowance:
+    """CPU time of the judge that all cohorts of a worker share: a flood of hard questions goes undecided, not queued.
+
+    Seconds that are not used are saved up to `burst_s`; `per_s` of them come with every second of the clock.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, burst_s: float = 4.0, per_s: float = 0.25) -> None:
+        """Full. `clock` tells monotonic seconds."""
+        self._clock = clock
+        self._burst_s, self._per_s = burst_s, per_s
+        self._left_s, self._at_s = burst_s, clock()
+
+    @property
+    def left_s(self) -> float:
+        """What may be spent now; below zero where the last question took more than there was."""
+        now_s = self._clock()
+        self._left_s = min(self._burst_s, self._left_s + self._per_s * (now_s - self._at_s))
+        self._at_s = now_s
+        return self._left_s
+
+    def spend(self, cpu_s: float) -> None:
+        """A question took so much."""
+        self._left_s = self.left_s - cpu_s
+
+
 class SymbolicGrader:
     """Equal keys, equal answers; for the rest a judge, within a budget. Without a judge the rest is undecided."""
 
     def __init__(
-        self, judge: Asked | None = None, known: KnownVerdicts | None = None, budget: Budget | None = None
+        self,
+        judge: Asked | None = None,
+        known: KnownVerdicts | None = None,
+        budget: Budget | None = None,
+        allowance: Allowance | None = None,
+        at_once: int = 1,
     ) -> None:
-        """`known` remembers verdicts. Composed once in a worker's process."""
+        """`known` remembers verdicts; `at_once` questions are under way at a time. Composed once, in a worker."""
         self._judge = judge
         self._known = known
         self._budget = budget or Budget()
+        self._allowance = allowance
+        self._turn = asyncio.Semaphore(at_once)
         self._kept: Callable[[str, Conventions], Reading] = lru_cache(KEPT_READINGS)(read_answer)
 
     async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
@@ -100,10 +133,23 @@ class SymbolicGrader:
         verdicts: list[Verdict] = []
         for key, pair, verdict in zip(keys, pairs, found, strict=True):
             if verdict is None and questions < self._budget.questions and cpu_s < self._budget.cpu_s:
-                judgement = await judge.compare(*pair)
+                judgement = await self._asked(judge, pair)
+                if judgement is None:
+                    break
                 questions, cpu_s = questions + 1, cpu_s + judgement.cpu_s
                 verdict = judgement.verdict
                 if self._known is not None:
                     await self._known.put(key, verdict)
             verdicts.append(verdict or Verdict.UNDECIDED)
-        return verdicts
+        rest = found[len(verdicts) :]
+        return verdicts + [verdict or Verdict.UNDECIDED for verdict in rest]
+
+    async def _asked(self, judge: Asked, pair: tuple[str, str]) -> Judgement | None:
+        """The judge's answer; None if its time is used up when this question's turn comes."""
+        async with self._turn:
+            if self._allowance is not None and self._allowance.left_s <= 0:
+                return None
+            judgement = await judge.compare(*pair)
+            if self._allowance is not None:
+                self._allowance.spend(judgement.cpu_s)
+            return judgement

@@ -12,7 +12,7 @@ import uvloop
 from reward_service.errors import StoreUnavailableError, UnsafeStoreError
 from reward_service.grading.judge import Judge, JudgeError
 from reward_service.grading.judge_wire import Limits
-from reward_service.grading.symbolic import SymbolicGrader
+from reward_service.grading.symbolic import Allowance, SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import keep_what_was_made
 from reward_service.serving.environment import settings_from_environment
@@ -44,7 +44,8 @@ async def work(settings: Settings) -> None:
     metrics = Metrics()
     judge = await _judge(settings, metrics)
     known = KnownVerdicts(RedisVerdicts(link, Verdict), time.monotonic)
-    worker = Worker(jobs, Presence(link), SymbolicGrader(judge, known), metrics, pace)
+    grader = SymbolicGrader(judge, known, allowance=Allowance(time.monotonic), at_once=max(1, settings.judge_children))
+    worker = Worker(jobs, Presence(link), grader, metrics, pace)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)

@@ -25,12 +25,14 @@ class WorkerPace:
 
     Attributes:
         jobs_at_once: jobs read from one run at a time.
+        jobs_in_hand: jobs that may be under way before no more are read.
         beat_s: how often it looks for new runs and overdue cohorts, in seconds.
         claim_idle_s: after how long a job that another worker holds is taken over.
         tries: after how many deliveries a job that raises is given up: its rollouts abstain, with a log line.
     """
 
     jobs_at_once: int = 64
+    jobs_in_hand: int = 256
     beat_s: float = 0.25
     claim_idle_s: float = 5.0
     tries: int = 5
@@ -50,6 +52,7 @@ class Worker:
         self._pace = pace or WorkerPace()
         self._stopping = asyncio.Event()
         self._runs: list[str] = []
+        self._in_hand: dict[tuple[str, bytes], asyncio.Task[None]] = {}
 
     def stop(self) -> None:
         """Finish the jobs in hand and end; those not begun stay in Redis."""
@@ -60,16 +63,17 @@ class Worker:
         beating = asyncio.create_task(self._beat_until_stopped(), name="beat")
         while not self._stopping.is_set():
             try:
-                if self._runs:
-                    await self._settle_all(
-                        await self._jobs.read(self._runs, self._pace.jobs_at_once, self._pace.beat_s)
-                    )
-                else:
+                if not self._runs:
                     await self._idle()
+                elif len(self._in_hand) >= self._pace.jobs_in_hand:
+                    await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    self._take(await self._jobs.read(self._runs, self._pace.jobs_at_once, self._pace.beat_s))
             except StoreUnavailableError as error:
                 log.warning("Redis is away; waiting for it", error=str(error))
                 await self._idle()
         await beating
+        await asyncio.gather(*self._in_hand.values())
         with contextlib.suppress(StoreUnavailableError):
             await self._presence.leave(self._jobs.consumer)
 
@@ -94,7 +98,7 @@ class Worker:
         if claimed:
             self._metrics.claimed.inc(len(claimed))
             log.info("took over jobs", run=run, jobs=len(claimed))
-            await self._settle_all(claimed)
+            self._take(claimed)
 
     async def _idle(self) -> None:
         try:
@@ -102,16 +106,24 @@ class Worker:
         except TimeoutError:
             return
 
-    async def _settle_all(self, deliveries: Iterable[Delivery]) -> None:
-        """Settles jobs side by side, so that their commands travel to Redis together."""
-        await asyncio.gather(*(self._settle_safely(delivery) for delivery in deliveries))
+    def _take(self, deliveries: Iterable[Delivery]) -> None:
+        """Settles jobs side by side: their commands travel to Redis together, and a slow one holds up no other.
+
+        What is in hand already is not begun again: a job that is slow looks to Redis like one that was left.
+        """
+        for delivery in deliveries:
+            name = (delivery.run, delivery.job.entry)
+            if name not in self._in_hand:
+                task = asyncio.create_task(self._settle_safely(delivery))
+                self._in_hand[name] = task
+                task.add_done_callback(lambda _, name=name: self._in_hand.pop(name, None))
 
     async def _settle_safely(self, delivery: Delivery) -> None:
         """The boundary of a job: one that raises costs no other anything, and is tried again by whoever claims it."""
         try:
             await self._settle(delivery)
-        except StoreUnavailableError:
-            raise
+        except StoreUnavailableError as error:
+            log.warning("Redis is away; the job is settled by whoever claims it", error=str(error))
         except Exception:
             self._metrics.failures.inc()
             log.exception("a job failed", run=delivery.run, cohort=delivery.job.cohort, batch=delivery.job.batch)

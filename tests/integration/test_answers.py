@@ -156,3 +156,21 @@ def test_judges_die_with_their_worker_and_come_back_with_the_next(service: Super
         wait_until(lambda: not any(process.is_running() for process in left))
         body["rollouts"] = rollouts("j2", [r"\cos\frac{\pi}{5}", r"\frac{1+\sqrt5}{4}", r"\frac{\sqrt5+1}4"])
         assert client.post("/v1/rewards", json=body).json()["rewards"] == [1.0, 1.0, 1.0]
+
+
+def test_a_flood_of_hard_questions_holds_up_no_other_run(service: Supervisor):
+    def hard(number: int) -> dict[str, object]:
+        answers: list[str | None] = [
+            rf"\sum_{{n=1}}^{{\infty}}\frac{{1}}{{n^3+{4 * number + index}}}" for index in range(4)
+        ]
+        return {"run": "flood", "method": "majority-voting", "rollouts": rollouts(f"f{number}", answers)}
+
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        for run in ("flood", "calm"):
+            client.put(f"/v1/runs/{run}", json={"method": "majority-voting"})
+        tickets = [client.post("/v1/rollouts", json=hard(number)).json()["ticket"] for number in range(24)]
+        calm = {"run": "calm", "method": "majority-voting", "wait_s": 2, "rollouts": rollouts("c", ["1", "2", "1"])}
+        answer = client.post("/v1/rewards", json=calm)
+        assert (answer.status_code, answer.json()["rewards"]) == (200, [1.0, 0.0, 1.0])
+        for ticket in tickets:
+            assert client.get(f"/v1/rewards/{ticket}?wait_s=50").status_code == 200

@@ -13,6 +13,9 @@ from reward_service.domain.answers.tokens import Token, structure, tokens_of
 from reward_service.domain.answers.unicode import to_latex
 from reward_service.domain.answers.values import NotReadError, Number, UndefinedError
 
+MOST_CHARS = 4096
+"""As many as an answer may have: a ground truth may come longer."""
+
 _INTEGER = re.compile(r"-?\d{1,18}")
 _RATIO = re.compile(r"(-?)(?:\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}|(\d{1,18})/(\d{1,18}))")
 # 2e5 and what programs print; 2e-5 and 7e+1 may as well be Euler's number.
@@ -49,11 +52,13 @@ _TRAILING = " \t\n.;,"
 def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> Reading:
     """What an answer says.
 
-    Pure and bounded: at most 4096 tokens, 48 levels, 20,000 products of terms, numbers of 4,096 bits; what goes beyond
+    Pure and bounded: at most 4096 tokens, 48 levels, 8,000 products of terms, sums of 4,096 bits; what goes beyond
     is kept as it was written, and is equal to itself only. Nothing is evaluated that could grow.
     """
     if _INTEGER.fullmatch(answer):
         return _rational(answer, int(answer))
+    if len(answer) > MOST_CHARS:
+        return Reading(answer, (Meaning.of(Plain(f"long: {answer}")),))
     text = _unwrapped(to_latex(answer))
     number = _plain_number(text)
     if number is not None:
