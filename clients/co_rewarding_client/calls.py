@@ -19,7 +19,16 @@ from co_rewarding_client.flow import (
     begin,
     exchange,
 )
-from co_rewarding_client.model import Pending, Rewards, Rollout, RunSettings, Ticket
+from co_rewarding_client.model import (
+    Pending,
+    Question,
+    Rewards,
+    Rollout,
+    RunSettings,
+    TeacherState,
+    TeacherUpdate,
+    Ticket,
+)
 
 # A service or proxy that does not hold the answer back must not be asked in a tight loop.
 POLL_INTERVAL_S = 0.5
@@ -112,6 +121,24 @@ class Calls:
         request = encoding.get("/version")
         reply = yield from exchange(request, self._begin())
         return _success(reply, request).text("version")
+
+    def publish(self, step: int, path: str, *, run: str | None, sha256: str | None) -> Flow[TeacherUpdate]:
+        request = encoding.update_request(self._run(run), step, path, sha256)
+        reply = yield from exchange(request, self._begin())
+        return decoding.teacher_update(_success(reply, request, 202))
+
+    def prefetch(self, step: int | None, questions: Sequence[Question], *, run: str | None) -> Flow[int]:
+        request = encoding.prefetch_request(self._run(run), step, questions)
+        reply = yield from exchange(request, self._begin())
+        return _success(reply, request, 202).integer("accepted")
+
+    def teacher(self, run: str | None) -> Flow[TeacherState]:
+        request = encoding.teacher_request(self._run(run))
+        reply = yield from exchange(request, self._begin())
+        return decoding.teacher_state(_success(reply, request))
+
+    def _run(self, run: str | None) -> str:
+        return self.run_name if run is None else run
 
     def _begin(self) -> Patience:
         return begin(self.timeout_s, self.patience_s, self.surroundings)

@@ -9,7 +9,16 @@ from typing import Any, Self, TypeVar
 from co_rewarding_client import address
 from co_rewarding_client.calls import Calls
 from co_rewarding_client.flow import Flow, Pause, Surroundings
-from co_rewarding_client.model import Pending, Rewards, Rollout, RunSettings, Ticket
+from co_rewarding_client.model import (
+    Pending,
+    Question,
+    Rewards,
+    Rollout,
+    RunSettings,
+    TeacherState,
+    TeacherUpdate,
+    Ticket,
+)
 from co_rewarding_client.transport import Connection, Transport
 
 T = TypeVar("T")
@@ -123,6 +132,29 @@ class RewardClient:
     def cohort(self, cohort_id: str) -> Mapping[str, Any]:
         """Why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`."""
         return self._drive(self._calls.cohort(cohort_id))
+
+    def publish(self, step: int, folder: str, *, run: str | None = None, sha256: str | None = None) -> TeacherUpdate:
+        """Tells the service that the policy's weights after `step` are there, for the teacher to follow.
+
+        They are the *.safetensors files of `folder`, a path below the service's weights root. `sha256` is that of
+        their contents, one after the other in order of their names, and is checked if given. The same step twice is
+        one update. `run` is the client's if not given, here and below.
+
+        Raises Conflict for a step older than one that was published.
+        """
+        return self._drive(self._calls.publish(step, folder, run=run, sha256=sha256))
+
+    def prefetch(self, step: int | None, questions: Sequence[Question], *, run: str | None = None) -> int:
+        """Has the teacher answer `questions`, of which `step` will have rollouts, while the policy generates these.
+
+        How many the service took: those that it has labels for already are among them. Nothing is wrong with calling
+        it twice, or never.
+        """
+        return self._drive(self._calls.prefetch(step, questions, run=run))
+
+    def teacher(self, run: str | None = None) -> TeacherState:
+        """The run's teacher: its version, and what waits for it."""
+        return self._drive(self._calls.teacher(run))
 
     def ready(self) -> bool:
         """Whether the service is able to serve; asked once, False too when it cannot be reached."""

@@ -20,7 +20,7 @@ from co_rewarding_client.errors import (
     Unauthorized,
     one_line,
 )
-from co_rewarding_client.model import Label, Pending, Rewards, Ticket
+from co_rewarding_client.model import Label, Pending, Rewards, TeacherState, TeacherUpdate, Ticket
 
 T = TypeVar("T")
 
@@ -58,6 +58,19 @@ class Fields:
     def integer_or_none(self, name: str) -> int | None:
         value = self.values.get(name)
         return value if value is None or type(value) is int else self._refuse(name, value, "a whole number")
+
+    def number(self, name: str) -> float:
+        return self._required(name, self.number_or_none(name))
+
+    def number_or_none(self, name: str) -> float | None:
+        value = self.values.get(name)
+        if not _is_number_or_none(value):
+            return self._refuse(name, value, "a finite number")
+        return None if value is None else float(value)
+
+    def truth(self, name: str) -> bool:
+        value = self.values.get(name)
+        return value if isinstance(value, bool) else self._refuse(name, value, "true or false")
 
     def instant_or_none(self, name: str) -> datetime | None:
         text = self.text_or_none(name)
@@ -149,6 +162,24 @@ def pending(document: Fields) -> Pending:
     return Pending(document.text("ticket"), settled, of)
 
 
+def teacher_update(document: Fields) -> TeacherUpdate:
+    """Weights that were taken. Raises ProtocolError where the version or its alpha is missing."""
+    return TeacherUpdate(document.integer("version"), document.number("alpha"))
+
+
+def teacher_state(document: Fields) -> TeacherState:
+    """A run's teacher. Raises ProtocolError where it is not told whether it is ready and what waits for it."""
+    return TeacherState(
+        version=document.integer_or_none("version"),
+        step=document.integer_or_none("step"),
+        alpha=document.number_or_none("alpha"),
+        model=document.text_or_none("model"),
+        ready=document.truth("ready"),
+        queue=document.integer("queue"),
+        waiting_for=document.integer_or_none("waiting_for"),
+    )
+
+
 def counted(value: Rewards, sent: int, request: Request) -> Rewards:
     """`value`, having as many rewards as rollouts were sent. Raises ProtocolError where it has not."""
     if len(value.rewards) != sent:
@@ -182,6 +213,7 @@ def _label(label: Fields) -> Label:
         voter=label.text_or_none("voter"),
         voted_on=label.texts("voted_on"),
         cohort=label.text_or_none("cohort"),
+        teacher_version=label.integer_or_none("teacher_version"),
     )
 
 

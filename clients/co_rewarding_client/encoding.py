@@ -10,7 +10,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 from urllib.parse import quote, urlencode
 
 from co_rewarding_client.errors import invalid
-from co_rewarding_client.model import Rollout, RunSettings, Statistics
+from co_rewarding_client.model import Question, Rollout, RunSettings, Statistics
 
 GroupKey = tuple[str, str, str]
 
@@ -56,8 +56,25 @@ def ticket_request(ticket: str, wait_s: float) -> Request:
 
 def run_request(run: str, settings: RunSettings) -> Request:
     """PUT /v1/runs/{run}."""
-    body = encoded(_without_none(asdict(settings)))
-    return Request("PUT", f"/v1/runs/{segment(run)}", {"content-type": "application/json"}, body)
+    return _json("PUT", f"/v1/runs/{segment(run)}", _without_none(asdict(settings)))
+
+
+def update_request(run: str, step: int, path: str, sha256: str | None) -> Request:
+    """POST /v1/teacher/updates, for a folder below the service's weights root."""
+    return _json(
+        "POST", "/v1/teacher/updates", _without_none({"run": run, "step": step, "path": path, "sha256": sha256})
+    )
+
+
+def prefetch_request(run: str, step: int | None, questions: Sequence[Question]) -> Request:
+    """POST /v1/teacher/prefetch. Raises InvalidRequest for a message without role or content."""
+    items = [_question(question, at) for at, question in enumerate(questions)]
+    return _json("POST", "/v1/teacher/prefetch", {**_without_none({"run": run, "step": step}), "questions": items})
+
+
+def teacher_request(run: str) -> Request:
+    """GET /v1/teacher."""
+    return Request("GET", f"/v1/teacher?{urlencode({'run': well_formed(run)})}")
 
 
 def batch(
@@ -161,6 +178,26 @@ def _statistics(statistics: Statistics | None, at: int) -> dict[str, Any] | None
         if not math.isfinite(value):
             raise invalid(f"rollouts[{at}].statistics.{name} is {value}; leave it out or give a finite one")
     return values or None
+
+
+def _question(question: Question, at: int) -> dict[str, Any]:
+    told = _without_none({"prompt": question.prompt, "question": question.question})
+    if question.messages is not None:
+        told["messages"] = [
+            _message(message, f"questions[{at}].messages[{n}]") for n, message in enumerate(question.messages)
+        ]
+    return {"question_id": question.question_id, "view": question.view, **told}
+
+
+def _message(message: Mapping[str, str], where: str) -> dict[str, str]:
+    try:
+        return {"role": message["role"], "content": message["content"]}
+    except KeyError as error:
+        raise invalid(f"{where} has no {error}; a message has a role and its content") from error
+
+
+def _json(method: str, target: str, document: Mapping[str, Any]) -> Request:
+    return Request(method, target, {"content-type": "application/json"}, encoded(document))
 
 
 def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The words of the contract as frozen values: what is sent, and what comes back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -27,14 +27,14 @@ class Statistics:
 class Rollout:
     """One response to one view of a question.
 
-    The question is known by its `question_id` within the run or, in place of that, by the text of its
-    `prompt`. `rollout` is its index in the group of this question and view; left out, it is the order of
-    appearance there, and that is sent. Ranks that share a group must therefore number their rollouts
-    themselves: two that count from 0 would overwrite each other's ballots. `attempt` grows when a step is
-    done again. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before it is
-    sent.
+    The question is known by its `question_id` within the run or, without one, by the text of its `prompt`. Where a
+    teacher votes, both are given: it answers the prompt. `rollout` is its index in the group of this question and
+    view; left out, it is the order of appearance there, and that is sent. Ranks that share a group must therefore
+    number their rollouts themselves: two that count from 0 would overwrite each other's ballots. `attempt` grows
+    when a step is done again. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before
+    it is sent.
 
-    Raises InvalidRequest unless exactly one of `question_id` and `prompt` is given.
+    Raises InvalidRequest if neither `question_id` nor `prompt` is given.
     """
 
     question_id: str | None = None
@@ -48,9 +48,8 @@ class Rollout:
     statistics: Statistics | None = None
 
     def __post_init__(self) -> None:
-        if (self.question_id is None) == (self.prompt is None):
-            given = "neither" if self.prompt is None else "both"
-            raise invalid(f"a rollout has either a question_id or a prompt, and {given} is given; give one")
+        if self.question_id is None and self.prompt is None:
+            raise invalid("a rollout has a question_id or a prompt, and neither is given; give one or both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ class Label:
     """The answer elected for one view of a question, by `votes` of the `of` ballots that could have.
 
     The ballots were those of `voter` on the views `voted_on`. `answer` is None where no vote was cast;
-    `cohort` is what `RewardClient.cohort` explains.
+    `cohort` is what `RewardClient.cohort` explains. `teacher_version` is the step whose weights the teacher had taken
+    in when it voted, None where the policy elected the label.
     """
 
     question_id: str | None
@@ -69,6 +69,7 @@ class Label:
     voter: str | None
     voted_on: tuple[str, ...]
     cohort: str | None
+    teacher_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,9 @@ class RunSettings:
     The teacher's averaging weight goes from `alpha_start` to `alpha_end` over `total_steps`. A cohort that is
     not complete after `cohort_deadline_s` seconds is settled with what is there.
 
+    The teacher's version may lie `max_teacher_lag` steps behind the rollouts that it labels. Its responses are sampled
+    at `teacher_temperature` and `teacher_top_p`, and are at most `teacher_max_tokens` long.
+
     Answers are read in the first of `answer_formats` ("boxed", "fbox", "json", "final-answer", "hashes") that finds
     one, and compared by `conventions` ("lenient" or "strict").
     """
@@ -129,5 +133,59 @@ class RunSettings:
     min_votes: int | None = None
     min_vote_share: float | None = None
     teacher_model: str | None = None
+    max_teacher_lag: int | None = None
+    teacher_temperature: float | None = None
+    teacher_top_p: float | None = None
+    teacher_max_tokens: int | None = None
     answer_formats: tuple[str, ...] | None = None
     conventions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One view of a question that the teacher is to answer ahead of time.
+
+    It is told as the `prompt` that the policy is given word for word, as the bare `question`, which the service
+    puts into its own prompt, or as chat `messages`, each with its "role" and "content".
+
+    Raises InvalidRequest unless exactly one of the three is given.
+    """
+
+    question_id: str
+    view: View = "original"
+    prompt: str | None = None
+    question: str | None = None
+    messages: Sequence[Mapping[str, str]] | None = None
+
+    def __post_init__(self) -> None:
+        given = sum(text is not None for text in (self.prompt, self.question, self.messages))
+        if given != 1:
+            raise invalid(
+                f"question {self.question_id!r} is told in {given} ways; give one of prompt, question and messages"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherUpdate:
+    """Weights that the service has taken: the teacher of `version` keeps `alpha` of the one before it."""
+
+    version: int
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherState:
+    """The teacher of a run.
+
+    `version` is the `step` whose weights it has taken in, None before the first; `alpha` is what that update kept
+    of the teacher before. `queue` label requests wait for it. `waiting_for` is the version that the oldest of them
+    need and that has not come yet, None where none waits for weights.
+    """
+
+    version: int | None
+    step: int | None
+    alpha: float | None
+    model: str | None
+    ready: bool
+    queue: int
+    waiting_for: int | None = None

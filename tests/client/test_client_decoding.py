@@ -40,7 +40,7 @@ def read(document: object) -> Rewards:
 
 
 def test_rewards_are_read_and_what_is_unknown_is_left_alone():
-    label = {**rewards_document()["labels"][0], "teacher_version": 12}
+    label = {**rewards_document()["labels"][0], "teacher_version": 12, "seed": 7}
     value = read(
         rewards_document(
             rewards=[1, 0.0, None],
@@ -58,7 +58,7 @@ def test_rewards_are_read_and_what_is_unknown_is_left_alone():
         rewards=(1.0, 0.0, None),
         abstentions=(None, None, "no-label"),
         answers=("4", None, "5"),
-        labels=(Label("q", "original", "4", 6, 8, "policy", ("paraphrase",), "c1"),),
+        labels=(Label("q", "original", "4", 6, 8, "policy", ("paraphrase",), "c1", 12),),
         metrics={"reward_mean": 0.5, "undecided": 0.0},
     )
     assert type(value.rewards[0]) is float

@@ -115,10 +115,19 @@ def test_what_is_none_is_left_out_and_the_rest_is_explicit():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("given_twice", [{}, {"question_id": "q", "prompt": "p"}])
-def test_a_rollout_names_its_question_once(given_twice):
-    with pytest.raises(InvalidRequest, match="give one"):
-        Rollout(**given_twice)
+def test_a_rollout_names_its_question():
+    with pytest.raises(InvalidRequest, match="give one or both"):
+        Rollout(response="y")
+
+
+def test_a_rollout_with_both_names_is_known_by_its_id():
+    one = Rollout(question_id="q", prompt="What is 2 + 2?")
+    sent = items(one, replace(one, prompt="asked otherwise"), replace(one, question_id=None))
+    assert [(item.get("question_id"), item["prompt"], item["rollout"]) for item in sent] == [
+        ("q", "What is 2 + 2?", 0),
+        ("q", "asked otherwise", 1),
+        (None, "What is 2 + 2?", 0),
+    ]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float32("nan")])
@@ -181,6 +190,13 @@ def test_a_runs_settings_are_sent_without_what_is_left_to_the_service():
     assert (request.method, request.target) == ("PUT", "/v1/runs/math")
     assert json.loads(request.body or b"") == {
         "method": "co-rewarding-ii", "group_size": 8, "total_steps": 300, "cohort_deadline_s": 60.0
+    }  # fmt: skip
+    taught = RunSettings(
+        "co-rewarding-ii", 8, max_teacher_lag=0, teacher_temperature=0.0, teacher_top_p=0.8, teacher_max_tokens=512
+    )
+    assert json.loads(run_request("math", taught).body or b"") == {
+        "method": "co-rewarding-ii", "group_size": 8, "max_teacher_lag": 0, "teacher_temperature": 0.0,
+        "teacher_top_p": 0.8, "teacher_max_tokens": 512,
     }  # fmt: skip
     chosen = RunSettings("majority-voting", 8, answer_formats=("json", "boxed"), conventions="strict")
     assert json.loads(run_request("math", chosen).body or b"") == {
