@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from co_rewarding_client import RunSettings
 from co_rewarding_trainer.openrlhf import command
 from co_rewarding_trainer.openrlhf.arguments import Places
 from co_rewarding_trainer.openrlhf.child import run_child
@@ -19,6 +21,7 @@ from co_rewarding_trainer.openrlhf.errors import DataError, PreflightError, Trai
 from co_rewarding_trainer.openrlhf.facts import Machine, gather
 from co_rewarding_trainer.openrlhf.guards import TESTED
 from co_rewarding_trainer.openrlhf.preflight import check
+from co_rewarding_trainer.openrlhf.recipe import Run
 from co_rewarding_trainer.openrlhf.service import Service, run_settings
 from co_rewarding_trainer.openrlhf.sources import Question
 from rich.console import Console
@@ -160,7 +163,20 @@ def test_a_service_that_is_away_is_one_of_the_problems(tmp_path: Path) -> None:
 def test_the_teacher_s_schedule_spans_the_run(tmp_path: Path) -> None:
     recipe = small(tmp_path)
     assert run_settings(recipe, questions=9).total_steps == 2
+    assert run_settings(small(tmp_path, "training.updates_per_step=2"), questions=9).total_steps == 2
     assert run_settings(small(tmp_path, "run.total_steps=7"), questions=9).total_steps == 7
+
+
+def test_the_teacher_samples_as_the_policy_unless_the_recipe_says_otherwise(tmp_path: Path) -> None:
+    policy = ["sampling.temperature=0.7", "sampling.top_p=0.9", "run.teacher_temperature=1.0"]
+    taught = run_settings(small(tmp_path, "run.method=co-rewarding-ii", *policy))
+    assert (taught.teacher_temperature, taught.teacher_top_p, taught.teacher_max_tokens) == (1.0, 0.9, 32)
+    untaught = run_settings(small(tmp_path, *policy[:2]))
+    assert (untaught.teacher_temperature, untaught.teacher_top_p, untaught.teacher_max_tokens) == (None, None, None)
+
+
+def test_a_recipe_has_every_setting_of_a_run() -> None:
+    assert {field.name for field in fields(Run)} == {field.name for field in fields(RunSettings)} | {"name", "views"}
 
 
 def test_the_environment_says_what_the_driver_reads(tmp_path: Path) -> None:
@@ -173,12 +189,13 @@ def test_the_environment_says_what_the_driver_reads(tmp_path: Path) -> None:
         "CO_REWARDING_URL": "http://a",
         "CO_REWARDING_RUN": "small",
         "CO_REWARDING_SEED": "0",
+        "CO_REWARDING_TEACHER": "0",
         "CO_REWARDING_PUBLISH_EVERY": "0",
         "CO_REWARDING_API_KEY": "key",
     }
-    teacher = small(tmp_path, "run.method=co-rewarding-ii", "weights.publish_every_updates=4")
+    teacher = small(tmp_path, "run.method=co-rewarding-ii", "weights.publish_every_steps=4")
     told = command.variables(teacher, Places.of(teacher, tmp_path), None, {})
-    assert told["CO_REWARDING_PUBLISH_EVERY"] == "4"
+    assert (told["CO_REWARDING_TEACHER"], told["CO_REWARDING_PUBLISH_EVERY"]) == ("1", "4")
     assert told["CO_REWARDING_WEIGHTS_DIR"] == str(tmp_path / "weights")
 
 

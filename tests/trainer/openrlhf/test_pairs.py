@@ -19,6 +19,7 @@ from co_rewarding_trainer.openrlhf.pairs import (
     labelled,
 )
 from co_rewarding_trainer.openrlhf.rollout import pair_responses, pair_rollout
+from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 from co_rewarding_trainer.openrlhf.training_set import halved, of_view, views_in
 
 QUESTIONS, PER_STEP = 10, 4
@@ -34,8 +35,10 @@ def epochs(order: QuestionOrder, count: int) -> list[list[Place]]:
 
 def test_an_epoch_asks_each_question_once_and_the_next_in_another_order():
     first, second = epochs(QuestionOrder(QUESTIONS, PER_STEP, seed=3), 2)
-    assert sorted(index for _, index in first) == sorted(index for _, index in second) == list(range(QUESTIONS))
-    assert [index for _, index in first] != [index for _, index in second]
+    assert sorted(at.index for at in first) == sorted(at.index for at in second) == list(range(QUESTIONS))
+    assert [at.index for at in first] != [at.index for at in second]
+    assert {at.epoch for at in first} == {0}
+    assert {at.epoch for at in second} == {1}
 
 
 def test_a_seed_decides_the_order():
@@ -45,17 +48,17 @@ def test_a_seed_decides_the_order():
 
 def test_steps_count_rollout_batches_and_no_question_has_one_twice():
     places = [place for epoch in epochs(QuestionOrder(QUESTIONS, PER_STEP, 0), 3) for place in epoch]
-    assert [step for step, _ in places] == sorted(step for step, _ in places)
-    assert [step for step, _ in places[:QUESTIONS]] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2]
-    assert len(set(places)) == len(places)
+    assert [at.step for at in places] == sorted(at.step for at in places)
+    assert [at.step for at in places[:QUESTIONS]] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2]
+    assert len({(at.step, at.index) for at in places}) == len(places)
 
 
 def test_what_fills_no_step_is_left_out_and_is_others_each_time():
     order = QuestionOrder(QUESTIONS, PER_STEP, seed=3, whole_steps=True)
     first, second = epochs(order, 2)
     assert len(first) == len(second) == len(order) == 8
-    assert {index for _, index in first} != {index for _, index in second}
-    assert [step for step, _ in first + second] == [step for step in range(4) for _ in range(PER_STEP)]
+    assert {at.index for at in first} != {at.index for at in second}
+    assert [at.step for at in first + second] == [step for step in range(4) for _ in range(PER_STEP)]
 
 
 @pytest.mark.parametrize("drawn", [0, 1, 7, 10])
@@ -79,11 +82,18 @@ def test_a_question_comes_with_both_views_and_its_step_in_their_labels():
     prompts = [["o0", "o1"], ["p0", "p1"]]
     labels = [[label(f"q{index}", view) for index in range(2)] for view in VIEWS]
     dataset = QuestionDataset(prompts, labels, ["here", "there"], attempt=7)
-    sources, asked, said, images = collate([dataset[3, 1], dataset[3, 0]])
+    sources, asked, said, images = collate([dataset[Place(0, 3, 1)], dataset[Place(0, 3, 0)]])
     assert (sources, asked, images) == (["there", "here"], [("o1", "p1"), ("o0", "p0")], [None, None])
     assert [json.loads(each) for each in said[0]] == [
         {"question_id": "q1", "view": view, "n": 2, "step": 3, "attempt": 7} for view in VIEWS
     ]
+
+
+def test_without_a_step_the_epochs_are_told_apart_by_their_attempt():
+    dataset = QuestionDataset([["o"]], [[label("q", "original")]], ["here"], attempt=7, names_steps=False)
+    first, second = (json.loads(dataset[Place(epoch, 5 * epoch, 0)][1].labels_P[0]) for epoch in range(2))
+    assert "step" not in first
+    assert (first["attempt"], second["attempt"]) == (7, 8)
 
 
 @pytest.mark.parametrize("plain", ["4", "", "{1, 2}", '{"a": 1}', "[1]"])
@@ -182,6 +192,9 @@ class Generator:
     def generate_samples(self, **_options: Any) -> tuple[Any, ...]:
         return [SimpleNamespace(labels=[each]) for each in self._labels], 50.0, 1, True
 
+    def _dispatch_prompts_to_vllm(self, prompts: Any, labels: Any, *, images: Any = None, **options: Any) -> list[Any]:
+        return [prompts, labels, images, options]
+
 
 def generated(*of: Any) -> tuple[Any, ...]:
     return pair_generator(Generator)(*of).generate_samples(temperature=1.0)
@@ -206,6 +219,16 @@ def test_what_is_left_of_an_epoch_is_not_learned_from(caplog: pytest.LogCaptureF
     assert "4 rollouts at the end of an epoch" in caplog.text
     assert generated(2, [], 4)[0] == []
     assert len(generated(0, WHOLE, 4)[0]) == 4, "a data set that is not ours is OpenRLHF's own affair"
+
+
+def test_prompts_are_dispatched_as_they_were():
+    """And where a teacher labels, a service that is not there does not change that."""
+    made = pair_generator(Generator)(2, WHOLE)
+    asked = [("o", "p")], [tuple(WHOLE[::2])]
+    for training in (None, TrainingSettings(), TrainingSettings(url="http://127.0.0.1:9", teacher=True)):
+        if training is not None:
+            made.strategy.training = training
+        assert made._dispatch_prompts_to_vllm(*asked, images=[None], top_p=1.0) == [*asked, [None], {"top_p": 1.0}]
 
 
 @pytest.fixture

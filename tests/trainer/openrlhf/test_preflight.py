@@ -9,6 +9,7 @@ from co_rewarding_trainer.openrlhf import preflight
 from co_rewarding_trainer.openrlhf.data import Counts
 from co_rewarding_trainer.openrlhf.errors import PreflightError
 from co_rewarding_trainer.openrlhf.facts import Facts, Machine, ModelFacts, ServiceFacts, parameters_in
+from co_rewarding_trainer.openrlhf.timeliness import labels_come_in_time
 
 from tests.trainer.openrlhf.recipes import small
 
@@ -53,6 +54,18 @@ CASES: list[tuple[str, dict[str, Any], list[str], str]] = [
     ("run_unused", {"service": replace(SERVICE, cohorts_of_run=7)}, [], "has 7 cohorts at the service already"),
     ("run_as_sent", {"registered": {"method": "co-rewarding-i", "group_size": 8}}, [], "group_size is 8 and not 4"),
     ("deadline_below_patience", {"registered": None}, ["run.cohort_deadline_s=900"], "gives up after 900 s"),
+    (
+        "labels_come_in_time",
+        {"registered": None},
+        ["run.method=co-rewarding-ii", "weights.publish_every_steps=4"],
+        "up to 3 steps ahead of the weights",
+    ),
+    (
+        "labels_come_in_time",
+        {"registered": {"max_teacher_lag": 1}},
+        ["run.method=co-rewarding-ii", "weights.publish_every_steps=2", "openrlhf.train.async_enable=true"],
+        "set run.max_teacher_lag = 2",
+    ),
     ("workers_reach_service", {"machine": replace(MACHINE, ray_address="10.0.0.1:6379")}, [], "another machine"),
     ("updates_divide", {}, ["training.updates_per_step=3"], "does not divide the 32 rollouts"),
     ("micro_batches_divide", {}, ["hardware.micro_rollouts=3"], "multiple of 6"),
@@ -134,6 +147,24 @@ def test_what_is_not_known_is_no_problem(tmp_path: Path) -> None:
         sent=None,
     )
     assert preflight.check(small(tmp_path), facts) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        [
+            *("run.max_teacher_lag=4", "weights.publish_every_steps=2"),
+            *("openrlhf.train.async_enable=true", "openrlhf.train.async_queue_size=3"),
+        ],
+        ["weights.publish_every_steps=0", "openrlhf.train.async_enable=true"],
+        ["weights.publish_every_steps=3", "openrlhf.algo.dynamic_filtering_enable=true"],
+        ["openrlhf.train.async_enable=true", "openrlhf.rollout.vllm_generate_batch_size=16"],
+    ],
+    ids=["by default", "lag enough", "a teacher that does not follow", "filtered", "drawn ahead"],
+)
+def test_labels_that_wait_for_nothing_come_in_time(tmp_path: Path, settings: list[str]) -> None:
+    assert labels_come_in_time(small(tmp_path, "run.method=co-rewarding-iii", *settings), WELL) is None
 
 
 def test_a_cluster_has_its_own_gpus(tmp_path: Path) -> None:

@@ -32,10 +32,11 @@ class Teacher:
         return httpx.Response(202, json={"version": json.loads(request.content)["step"], "alpha": 0.99})
 
 
-def publisher(root: Path, teacher: Teacher, **changes: Any) -> WeightPublisher:
+def publisher(root: Path, teacher: Teacher, patience_s: float = 0.0, **changes: Any) -> WeightPublisher:
     fields: dict[str, Any] = {"url": "http://service/", "run": "a.run-1", "weights_dir": root, "publish_every": 1}
-    settings = TrainingSettings(**(fields | {"attempt": 1700} | changes))
-    return WeightPublisher(settings, httpx.MockTransport(teacher))
+    fields |= {"attempt": 1700}
+    settings = TrainingSettings(**(fields | changes))
+    return WeightPublisher(settings, httpx.MockTransport(teacher), patience_s)
 
 
 def writing(content: bytes) -> Callable[[Path], None]:
@@ -110,6 +111,14 @@ def refused() -> httpx.Response:
     return httpx.Response(409, json={"title": "older step", "detail": "the teacher stands at step 14"})
 
 
+def starting() -> httpx.Response:
+    return httpx.Response(503, json={"title": "starting"})
+
+
+def taken() -> httpx.Response:
+    return httpx.Response(202, json={"version": 3, "alpha": 0.99})
+
+
 def away() -> httpx.Response:
     raise httpx.ConnectError("refused")
 
@@ -128,6 +137,15 @@ def test_a_service_that_does_not_take_them_stops_nothing(
     assert names(tmp_path) == ["a.run-1.step-3.1700"]
 
 
+def test_a_service_that_comes_back_is_told(tmp_path: Path):
+    """Else the rollouts of that step would wait for its weights until their deadline."""
+    answers = iter([away, starting, taken])
+    teacher = Teacher(tmp_path, lambda: next(answers)())
+    assert publisher(tmp_path, teacher, patience_s=30.0).publish(3, writing(b"three"))
+    assert len({request.content for request in teacher.requests}) == 1
+    assert len(teacher.requests) == 3
+
+
 @pytest.mark.parametrize(("every", "due"), [(0, []), (1, [1, 2, 3, 4]), (2, [2, 4])])
 def test_every_so_many_steps(tmp_path: Path, every: int, due: list[int]):
     made = publisher(tmp_path, Teacher(tmp_path), publish_every=every)
@@ -142,16 +160,19 @@ def test_the_environment_is_read():
         "CO_REWARDING_WEIGHTS_DIR": "/weights",
         "CO_REWARDING_PUBLISH_EVERY": "5",
         "CO_REWARDING_SEED": "7",
+        "CO_REWARDING_TEACHER": "1",
         "HOME": "/home/nobody",
     }
     settings = TrainingSettings.from_environment(environ)
     assert (settings.url, settings.run, settings.seed, settings.publish_every) == ("http://service", "r", 7, 5)
     assert settings.weights_dir == Path("/weights")
     assert settings.publishes
+    assert settings.teacher
     assert settings.attempt > 1_700_000_000
     assert "secret" not in repr(settings)
     assert set(handed_down(environ)) == set(environ) - {"HOME"}
     assert not TrainingSettings.from_environment({}).publishes
+    assert not TrainingSettings.from_environment({}).teacher
 
 
 @pytest.mark.parametrize(
@@ -159,6 +180,8 @@ def test_the_environment_is_read():
     [
         {"CO_REWARDING_PUBLISH_EVERY": "often"},
         {"CO_REWARDING_SEED": "-1"},
+        {"CO_REWARDING_TEACHER": "yes"},
+        {"CO_REWARDING_TEACHER": "1"},
         {"CO_REWARDING_PUBLISH_EVERY": "1", "CO_REWARDING_URL": "http://service"},
         {"CO_REWARDING_PUBLISH_EVERY": "1", "CO_REWARDING_WEIGHTS_DIR": "/weights"},
     ],

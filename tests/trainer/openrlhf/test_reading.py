@@ -14,7 +14,7 @@ def test_what_is_not_said_has_a_neutral_default(tmp_path: Path) -> None:
     assert (recipe.run.name, recipe.views, recipe.prompts_per_step) == ("small", "both", 8)
     assert (recipe.rollouts_per_step, recipe.rollouts_per_update) == (32, 32)
     assert recipe.training.adam_betas == (0.9, 0.999)
-    assert recipe.total_updates(questions=11) == 2
+    assert recipe.total_steps(questions=11) == 2
 
 
 def test_a_method_that_needs_one_view_trains_on_one_unless_told(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_paper_s_table_5() -> None:
 def test_cpu_smoke_takes_six_steps() -> None:
     recipe = read_recipe([SHIPPED / "cpu-smoke.toml"])
     assert recipe.data.max_questions is not None
-    assert recipe.total_updates(recipe.data.max_questions) >= 6
+    assert recipe.total_steps(recipe.data.max_questions) >= 6
     assert not recipe.hardware.share_gpus
 
 

@@ -126,8 +126,9 @@ def variables(recipe: Recipe, places: Places, api_key: str | None, environ: Mapp
         "CO_REWARDING_URL": recipe.service.url.split(",")[0].strip(),
         "CO_REWARDING_RUN": recipe.run.name,
         "CO_REWARDING_SEED": str(recipe.training.seed),
+        "CO_REWARDING_TEACHER": str(int(recipe.needs.teacher)),
         # 0 is never: without a teacher nobody reads the weights.
-        "CO_REWARDING_PUBLISH_EVERY": str(recipe.weights.publish_every_updates if recipe.needs.teacher else 0),
+        "CO_REWARDING_PUBLISH_EVERY": str(recipe.weights.publish_every_steps if recipe.needs.teacher else 0),
     }
     if recipe.needs.teacher:
         ours["CO_REWARDING_WEIGHTS_DIR"] = str(places.weights)

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from co_rewarding_trainer.openrlhf.announcing import announce
 from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.pairs import VIEWS, check_whole_pairs
 
@@ -26,7 +27,7 @@ def batch_to_learn_from(samples: list[Any], views: int, prompts: int, group_size
 
 
 def pair_generator(generator: type) -> type:
-    """OpenRLHF's SamplesGenerator, which gives whole batches of whole pairs.
+    """OpenRLHF's SamplesGenerator, which gives whole batches of whole pairs, and announces them to the teacher.
 
     Made here and not at import, so that Ray carries it by value and this module needs no OpenRLHF.
     """
@@ -37,5 +38,18 @@ def pair_generator(generator: type) -> type:
             rollout = self.args.rollout
             views = getattr(self.strategy, "views", 0)
             return batch_to_learn_from(samples, views, rollout.batch_size, rollout.n_samples_per_prompt), *rest
+
+        def _dispatch_prompts_to_vllm(
+            self,
+            prompts: list[str | tuple[str, ...]],
+            labels: list[str | tuple[str, ...]],
+            *,
+            images: Foreign = None,
+            **generate_kwargs: Foreign,
+        ) -> list[Any]:
+            training = getattr(self.strategy, "training", None)
+            if training is not None:
+                announce(training, prompts, labels)
+            return super()._dispatch_prompts_to_vllm(prompts, labels, images=images, **generate_kwargs)
 
     return PairGenerator

@@ -43,6 +43,13 @@ SIGNATURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "kwargs",
         ),
         "openrlhf.trainer.ppo_utils.samples_generator:SamplesGenerator.generate_samples": ("self", "generate_kwargs"),
+        "openrlhf.trainer.ppo_utils.samples_generator:SamplesGenerator._dispatch_prompts_to_vllm": (
+            "self",
+            "prompts",
+            "labels",
+            "images",
+            "generate_kwargs",
+        ),
         "openrlhf.trainer.ray.vllm_engine:RolloutRayActor.generate_responses": (
             "self",
             "prompt",

@@ -11,7 +11,15 @@ from torch.utils.data import Dataset, Sampler
 from co_rewarding_trainer.openrlhf.errors import BrokenPairsError
 
 VIEWS = ("original", "paraphrase")
-Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a training run a question is asked: epoch and step, both from 0, and which question it is."""
+
+    epoch: int
+    step: int
+    index: int
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class Drawn:
 
 
 class QuestionOrder(Sampler[Place]):
-    """Questions in an order that depends on the seed and the epoch alone: (step, index) for each.
+    """Questions in an order that depends on the seed and the epoch alone: a Place for each.
 
     A step counts rollout batches of `per_step` questions from 0, over all epochs: no question has the same step
     twice. Where questions are filtered out and replaced, a rollout batch holds questions of several steps.
@@ -63,7 +71,7 @@ class EpochOrder(Iterator[Place]):
         index, position = self._indices[self._drawn], self._drawn
         self._drawn += 1
         steps_per_epoch = -(-self._order.asked // self._order.per_step)
-        return self._epoch * steps_per_epoch + position // self._order.per_step, index
+        return Place(self._epoch, self._epoch * steps_per_epoch + position // self._order.per_step, index)
 
     def state_dict(self) -> dict[str, int]:
         """Where it stands."""
@@ -91,22 +99,34 @@ class QuestionDataset(Dataset[tuple[str, Drawn]]):
         labels_V: Sequence[Sequence[str]],
         sources: Sequence[str],
         attempt: int,
+        *,
+        names_steps: bool = True,
     ) -> None:
-        """Of V views, whose prompts and labels are in the same order; `attempt` is what their labels say."""
+        """Of V views, whose prompts and labels are in the same order.
+
+        Labels say the attempt and, with `names_steps`, the step in which they are asked. Without, the attempt grows
+        with the epoch, so that a question's rollouts are not taken for those of the epoch before. It counts seconds,
+        and an epoch takes longer than one: a run that is started later has higher ones all the same.
+        """
         self._prompts_V = prompts_V
         self._labels_V = labels_V
         self._sources = sources
         self._attempt = attempt
+        self._names_steps = names_steps
 
     def __len__(self) -> int:
         """How many questions there are."""
         return len(self._sources)
 
     def __getitem__(self, place: Place) -> tuple[str, Drawn]:
-        """The question of a place, its labels with the step in which it is asked."""
-        step, index = place
-        labels_P = (labelled(labels[index], step=step, attempt=self._attempt) for labels in self._labels_V)
-        return self._sources[index], Drawn(tuple(prompts[index] for prompts in self._prompts_V), tuple(labels_P))
+        """The question of a place, its labels with when it is asked."""
+        if self._names_steps:
+            asked = {"step": place.step, "attempt": self._attempt}
+        else:
+            asked = {"attempt": self._attempt + place.epoch}
+        prompts_P = tuple(prompts[place.index] for prompts in self._prompts_V)
+        labels_P = tuple(labelled(labels[place.index], **asked) for labels in self._labels_V)
+        return self._sources[place.index], Drawn(prompts_P, labels_P)
 
 
 def collate(items: Sequence[tuple[str, Drawn]]) -> tuple[list[str], list[tuple[str, ...]], list[Any], list[None]]:

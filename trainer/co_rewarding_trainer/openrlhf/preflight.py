@@ -5,7 +5,6 @@ is a function and a place in the table.
 """
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from co_rewarding_trainer.openrlhf.errors import PreflightError
@@ -14,23 +13,20 @@ from co_rewarding_trainer.openrlhf.guards import TESTED
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.service import TEACHER_ROUTE
 from co_rewarding_trainer.openrlhf.sizes import (
+    disk_suffices,
     engines_fit,
     enough_gpus,
     heads_divide,
     micro_batches_divide,
     scoring_divides,
     updates_divide,
+    weights_disk_suffices,
 )
+from co_rewarding_trainer.openrlhf.timeliness import labels_come_in_time
 
 CONTRACT = "1"
 OPENRLHF_PATIENCE_S = 900.0
 """It gives up on a reward after 180 s, five times, and then the step fails."""
-WEIGHTS_BYTES = 2.0
-"""Of a parameter in bfloat16."""
-CHECKPOINT_BYTES = 14.0
-"""Of a parameter in a checkpoint: weights, and in float32 their master copy and Adam's two averages."""
-WEIGHTS_AT_ONCE = 3
-"""Published weights: two that are kept, and one that is written."""
 TOO_MANY_DROPPED = 0.5
 
 Check = Callable[[Recipe, Facts], str | None]
@@ -234,24 +230,6 @@ def checkpoints_meant(_: Recipe, facts: Facts) -> str | None:
     )
 
 
-def disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
-    """There is room for the checkpoints that are kept and the one that is written, and for the trained model."""
-    if facts.model.parameters is None or facts.free_bytes is None:
-        return None
-    kept = recipe.output.checkpoints_kept + 1
-    needed = facts.model.parameters * (CHECKPOINT_BYTES * kept + WEIGHTS_BYTES)
-    return _room(facts.output, facts.free_bytes, needed, f"{kept} checkpoints; output.checkpoints_kept = 1 takes less")
-
-
-def weights_disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
-    """There is room for the weights that the teacher is sent."""
-    if not recipe.needs.teacher or facts.model.parameters is None or facts.weights_free_bytes is None:
-        return None
-    needed = facts.model.parameters * WEIGHTS_BYTES * WEIGHTS_AT_ONCE
-    where = str(Path(recipe.weights.folder or Path(facts.output) / "weights"))
-    return _room(where, facts.weights_free_bytes, needed, "published weights; weights.folder names another place")
-
-
 def wandb_known(recipe: Recipe, facts: Facts) -> str | None:
     """wandb asks for a key on a terminal that is not there."""
     if recipe.output.wandb_project is None or facts.machine.wandb_key:
@@ -266,6 +244,7 @@ CHECKS: tuple[Check, ...] = (
     run_unused,
     run_as_sent,
     deadline_below_patience,
+    labels_come_in_time,
     workers_reach_service,
     updates_divide,
     micro_batches_divide,
@@ -285,12 +264,6 @@ CHECKS: tuple[Check, ...] = (
     weights_disk_suffices,
     wandb_known,
 )
-
-
-def _room(where: str, free: float, needed: float, of_what: str) -> str | None:
-    if free >= needed:
-        return None
-    return f"{where} has {free / 1e9:.0f} GB free and needs {needed / 1e9:.0f} GB for {of_what}"
 
 
 def _plain(value: object) -> object:

@@ -8,33 +8,43 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+from co_rewarding_client import CoRewardingError, RewardClient
 
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 TIMEOUT_S = 10.0
+PATIENCE_S = 60.0
+"""Training stands still for as long if the service is away. Its rollouts would wait for the service all the same, and
+then for weights that it was never told of."""
 KEPT_VERSIONS = 2  # the last, and the one before, which the service may be reading
-LONGEST_TOLD = 300
 
 
 class WeightPublisher:
     """Writes a step's weights where the service finds them, and tells it. Nothing that fails here stops training."""
 
-    def __init__(self, settings: TrainingSettings, transport: httpx.BaseTransport | None = None) -> None:
-        """`transport` is httpx's, for tests."""
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        transport: httpx.BaseTransport | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`patience_s` bounds the tries to reach the service. `transport` is httpx's, for tests."""
         self._settings = settings
+        self._patience_s = patience_s
         self._transport = transport
         self._name = re.compile(rf"{re.escape(settings.run)}\.step-(\d+)\.(\d+)")
         self._log = logging.getLogger("co_rewarding_trainer.publishing")
 
     def due(self, step: int) -> bool:
-        """Whether the weights after `step` optimizer steps are to be published."""
+        """Whether the weights of `step`, a rollout batch, are to be published: those that it is sampled from."""
         return self._settings.publishes and step % self._settings.publish_every == 0
 
     def publish(self, step: int, write: Callable[[Path], None]) -> bool:
         """Whether the service has taken the weights that `write` puts into the folder it is given.
 
         The folder appears under its name when it is whole, and older ones of the run are removed. What goes wrong is
-        logged: the service composes the averaging of the steps that it missed when the next one comes.
+        logged: the service composes the averaging of the steps that it missed when the next one comes, and rollouts
+        whose teacher lags too far behind meanwhile abstain when their cohort's deadline has passed.
         """
         try:
             folder = self._written(step, write)
@@ -79,18 +89,19 @@ class WeightPublisher:
             shutil.rmtree(path, ignore_errors=True)
 
     def _told(self, step: int, folder: Path) -> bool:
-        body = {"run": self._settings.run, "step": step, "path": folder.name}
-        key = self._settings.api_key
-        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        at = self._settings
         try:
-            with httpx.Client(transport=self._transport, timeout=TIMEOUT_S, headers=headers) as client:
-                answer = client.post(f"{self._settings.url.rstrip('/')}/v1/teacher/updates", json=body)
-        except Exception as error:
-            self._log.warning("the service was not told of the weights of step %d: %r", step, error)
+            with RewardClient(
+                at.url,
+                api_key=at.api_key,
+                run=at.run,
+                timeout_s=TIMEOUT_S,
+                patience_s=self._patience_s,
+                transport=self._transport,
+            ) as client:
+                update = client.publish(step, folder.name)
+        except CoRewardingError as error:
+            self._log.warning("the service did not take the weights of step %d: %s", step, error)
             return False
-        if answer.status_code != 202:
-            told = " ".join(answer.text.split())[:LONGEST_TOLD]
-            self._log.warning("the service refused the weights of step %d: %d %r", step, answer.status_code, told)
-            return False
-        self._log.info("weights of step %d are published as %s", step, folder.name)
+        self._log.info("weights of step %d are published as %s: alpha %.6f", step, folder.name, update.alpha)
         return True

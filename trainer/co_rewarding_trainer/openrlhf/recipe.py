@@ -62,11 +62,17 @@ class Run:
     alpha_start: float | None = bounded(None, above=0.0, at_most=1.0)
     alpha_end: float | None = bounded(None, above=0.0, at_most=1.0)
     total_steps: int | None = bounded(None, at_least=1)
-    """Optimizer steps, which the teacher's schedule spans; by default what the data set comes to."""
+    """Rollout batches, which the teacher's schedule spans; by default what the data set comes to."""
     cohort_deadline_s: float | None = bounded(None, above=0.0)
     min_votes: int | None = bounded(None, at_least=1)
     min_vote_share: float | None = bounded(None, at_least=0.0, at_most=1.0)
     teacher_model: str | None = None
+    max_teacher_lag: int | None = bounded(None, at_least=0)
+    """Steps by which the teacher's version may lie behind the rollouts that it labels."""
+    teacher_temperature: float | None = bounded(None, at_least=0.0)
+    """How the teacher samples, here and in the next two; by default as the policy does, which is the paper's way."""
+    teacher_top_p: float | None = bounded(None, above=0.0, at_most=1.0)
+    teacher_max_tokens: int | None = bounded(None, at_least=1)
     answer_formats: tuple[str, ...] | None = None
     conventions: str | None = None
 
@@ -214,7 +220,8 @@ class Weights:
 
     folder: str | None = None
     """A folder that the service reads too; by default `weights` in the output folder."""
-    publish_every_updates: int = bounded(1, at_least=1)
+    publish_every_steps: int = bounded(1, at_least=0)
+    """Rollout batches from one publication to the next; 0 is never, for a teacher that does not follow."""
 
 
 Plain = bool | int | float | str | tuple[bool | int | float | str, ...]
@@ -263,6 +270,6 @@ class Recipe:
         """OpenRLHF's train batch, over all GPUs; `updates_per_step` must divide the step (preflight)."""
         return self.rollouts_per_step // self.training.updates_per_step
 
-    def total_updates(self, questions: int) -> int:
-        """The optimizer steps that `questions` come to; a last batch that is not full is not counted."""
-        return questions // self.sampling.questions_per_step * self.training.epochs * self.training.updates_per_step
+    def total_steps(self, questions: int) -> int:
+        """The rollout batches that `questions` come to; a last one that is not full is not counted."""
+        return questions // self.sampling.questions_per_step * self.training.epochs

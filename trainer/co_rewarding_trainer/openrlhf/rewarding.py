@@ -50,7 +50,7 @@ class Rewarder:
         """
         identity = identity_in(label)
         if identity is not None:
-            return await self._known(response, identity)
+            return await self._known(prompt, response, identity)
         if not label:
             raise SettingsError(
                 "a rollout has an empty label: the agent needs one that names its question, or a ground truth; "
@@ -60,7 +60,7 @@ class Rewarder:
         client = self._client(self._settings.run)
         return rewarded(await client.rewards([rollout], method=GROUND_TRUTH), truth_sent=True)
 
-    async def _known(self, response: str, identity: dict[str, Any]) -> Rewarded:
+    async def _known(self, prompt: str, response: str, identity: dict[str, Any]) -> Rewarded:
         if "rollout" not in identity:
             raise SettingsError(
                 "a label has no rollout index: the agent needs `python -m co_rewarding_trainer.openrlhf.driver` "
@@ -68,6 +68,7 @@ class Rewarder:
             )
         rollout = Rollout(
             question_id=identity["question_id"],
+            prompt=prompt if self._settings.teacher else None,  # the teacher answers it, announced or not
             view=identity.get("view", "original"),
             rollout=identity["rollout"],
             attempt=identity.get("attempt", 0),

@@ -104,11 +104,20 @@ class Service:
 
 
 def run_settings(recipe: Recipe, questions: int | None = None) -> RunSettings:
-    """The run as it is registered: what the recipe says, and `total_steps` from the questions if it does not.
+    """The run as it is registered: what the recipe says, and where it does not, `total_steps` from the questions and
+    the teacher's sampling from the policy's.
 
     Fields that are None are left to the service's defaults.
     """
     named = {field.name: getattr(recipe.run, field.name) for field in dataclasses.fields(RunSettings)}
     if named["total_steps"] is None and questions is not None:
-        named["total_steps"] = max(1, recipe.total_updates(questions))
+        named["total_steps"] = max(1, recipe.total_steps(questions))
+    if recipe.needs.teacher:
+        sampling = recipe.sampling
+        ours = {
+            "teacher_temperature": sampling.temperature,
+            "teacher_top_p": sampling.top_p,
+            "teacher_max_tokens": sampling.response_max_tokens,
+        }
+        named |= {name: value for name, value in ours.items() if named[name] is None}
     return RunSettings(**named)

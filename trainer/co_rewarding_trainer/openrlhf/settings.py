@@ -20,7 +20,8 @@ class TrainingSettings:
         run: the run at the service.
         api_key: sent as Bearer.
         weights_dir: the weights folder of the service, as this machine sees it.
-        publish_every: optimizer steps from one publication of the weights to the next; 0 is never.
+        publish_every: rollout batches from one publication of the weights to the next; 0 is never.
+        teacher: whether the labels are a teacher's: it is then told of the questions that are coming.
         seed: of the order of the questions.
         attempt: seconds since the epoch when this training process was started. A run that is resumed, or begun
             again, goes through steps that the service knows: a higher attempt tells them apart.
@@ -31,6 +32,7 @@ class TrainingSettings:
     api_key: str | None = field(default=None, repr=False)
     weights_dir: Path | None = None
     publish_every: int = 0
+    teacher: bool = False
     seed: int = 0
     attempt: int = 0
 
@@ -44,7 +46,8 @@ class TrainingSettings:
         """The settings in `environ`.
 
         Raises:
-            SettingsError: a number is none, or weights are to be published and it is not said where.
+            SettingsError: a value is none that its variable takes, or it is not said where the service or the weights
+                folder is, and it is needed.
         """
         weights_dir = environ.get("CO_REWARDING_WEIGHTS_DIR")
         settings = cls(
@@ -53,6 +56,7 @@ class TrainingSettings:
             api_key=environ.get("CO_REWARDING_API_KEY") or None,
             weights_dir=Path(weights_dir) if weights_dir else None,
             publish_every=_count(environ, "CO_REWARDING_PUBLISH_EVERY", 0),
+            teacher=_flag(environ, "CO_REWARDING_TEACHER"),
             seed=_count(environ, "CO_REWARDING_SEED", 0),
             attempt=int(time.time()),
         )
@@ -61,12 +65,23 @@ class TrainingSettings:
                 "CO_REWARDING_PUBLISH_EVERY asks for the weights to be published: set CO_REWARDING_URL and "
                 "CO_REWARDING_WEIGHTS_DIR too, or set it to 0."
             )
+        if settings.teacher and not settings.url:
+            raise SettingsError(
+                "CO_REWARDING_TEACHER says that a teacher labels: set CO_REWARDING_URL too, or set it to 0."
+            )
         return settings
 
 
 def handed_down(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that Ray's workers need, wherever they run."""
     return {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name) or "0"
+    if text not in {"0", "1"}:
+        raise SettingsError(f"{name} is {text!r}: give 1 or 0.")
+    return text == "1"
 
 
 def _count(environ: Mapping[str, str], name: str, default: int) -> int:

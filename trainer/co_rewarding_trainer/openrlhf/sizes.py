@@ -1,7 +1,16 @@
-"""Checks of the preflight that are about sizes: what must divide what, and how many GPUs it takes."""
+"""Checks of the preflight that are about sizes: what must divide what, and how many GPUs and how much disk it takes."""
+
+from pathlib import Path
 
 from co_rewarding_trainer.openrlhf.facts import Facts
 from co_rewarding_trainer.openrlhf.recipe import Recipe
+
+WEIGHTS_BYTES = 2.0
+"""Of a parameter in bfloat16."""
+CHECKPOINT_BYTES = 14.0
+"""Of a parameter in a checkpoint: weights, and in float32 their master copy and Adam's two averages."""
+WEIGHTS_AT_ONCE = 3
+"""Published weights: two that are kept, and one that is written."""
 
 
 def updates_divide(recipe: Recipe, _: Facts) -> str | None:
@@ -90,3 +99,27 @@ def heads_divide(recipe: Recipe, facts: Facts) -> str | None:
     return (
         f"hardware.tensor_parallel {parallel} does not divide the model's {heads} attention heads; choose one that does"
     )
+
+
+def disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
+    """There is room for the checkpoints that are kept and the one that is written, and for the trained model."""
+    if facts.model.parameters is None or facts.free_bytes is None:
+        return None
+    kept = recipe.output.checkpoints_kept + 1
+    needed = facts.model.parameters * (CHECKPOINT_BYTES * kept + WEIGHTS_BYTES)
+    return _room(facts.output, facts.free_bytes, needed, f"{kept} checkpoints; output.checkpoints_kept = 1 takes less")
+
+
+def weights_disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
+    """There is room for the weights that the teacher is sent."""
+    if not recipe.needs.teacher or facts.model.parameters is None or facts.weights_free_bytes is None:
+        return None
+    needed = facts.model.parameters * WEIGHTS_BYTES * WEIGHTS_AT_ONCE
+    where = str(Path(recipe.weights.folder or Path(facts.output) / "weights"))
+    return _room(where, facts.weights_free_bytes, needed, "published weights; weights.folder names another place")
+
+
+def _room(where: str, free: float, needed: float, of_what: str) -> str | None:
+    if free >= needed:
+        return None
+    return f"{where} has {free / 1e9:.0f} GB free and needs {needed / 1e9:.0f} GB for {of_what}"

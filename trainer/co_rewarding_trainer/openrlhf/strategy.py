@@ -18,6 +18,7 @@ from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.pairs import VIEWS, QuestionDataset, QuestionOrder, collate
 from co_rewarding_trainer.openrlhf.publishing import WeightPublisher
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
+from co_rewarding_trainer.openrlhf.steps import labels_count_batches, step_sampled_next, updates_per_step
 from co_rewarding_trainer.openrlhf.training_set import halved, of_view, views_in
 
 
@@ -40,6 +41,9 @@ class PairedStrategy(DeepspeedStrategy):
                 "--ds.lora.rank: the teacher averages whole weights, and LoRA trains adapters; leave LoRA out, or set "
                 "CO_REWARDING_PUBLISH_EVERY=0."
             )
+        self.updates_per_step = updates_per_step(self.args) if self.training.publishes else 1
+        # A teacher waits for the weights of the step that a label names: it must be one that comes.
+        self.labels_name_steps = not self.training.teacher or labels_count_batches(self.args)
         rollout = self.args.rollout
         self.questions_per_step = rollout.batch_size
         if self.views == len(VIEWS):
@@ -119,6 +123,7 @@ class PairedStrategy(DeepspeedStrategy):
             [list(view.labels) for view in views_V],
             list(originals.datasources),
             self.training.attempt,
+            names_steps=self.labels_name_steps,
         )
         # OpenRLHF makes the schedule of the learning rate from this set's length, and means prompts.
         for view in views_V[1:]:
@@ -130,8 +135,8 @@ class PairedStrategy(DeepspeedStrategy):
 
     def _publish(self, engine: Foreign) -> None:
         publisher = WeightPublisher(self.training)
-        step = engine.global_steps
-        if not publisher.due(step):
+        step = step_sampled_next(engine.global_steps, self.updates_per_step)
+        if step is None or not publisher.due(step):
             return
         sharded = self.stage > 2 or self.ds_tensor_parallel_size > 1
         # Every rank takes part in gathering; what comes after is rank 0's, and may fail without the others waiting.
