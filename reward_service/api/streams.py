@@ -1,0 +1,54 @@
+"""Bodies that are larger than memory: read in blocks, given up when nothing comes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from reward_service.api.problems import Problem
+
+BLOCK_BYTES = 2**20
+"""What is handed to the disk at once: chunks as they come, of at most 64 KiB, would cost a thread switch each."""
+
+IDLE_S = 30.0
+"""After how long without a byte a request is given up, so that its file is free for the one that resumes it."""
+
+
+async def blocks(request: Request) -> AsyncIterator[bytes]:
+    """The body in blocks of about BLOCK_BYTES; of one that is cut, all that came.
+
+    Raises:
+        Problem: 400 or 408, after the last block: the connection was cut, or brought nothing for IDLE_S.
+    """
+    stream = request.stream()
+    block = bytearray()
+    cut: Problem | None = None
+    while cut is None:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                block += await anext(stream)
+        except StopAsyncIteration:
+            break
+        except ClientDisconnect:
+            cut = Problem(400, "cut", "the connection was closed before the end of the body: resume.")
+        except TimeoutError:
+            cut = Problem(408, "silent", f"nothing came for {IDLE_S:g} s: resume.", headers={"connection": "close"})
+        if len(block) >= BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
+    if cut is not None:
+        raise cut
+
+
+def check_octets(request: Request) -> None:
+    """Refuses bodies that are not the bytes themselves.
+
+    Raises:
+        Problem: 415.
+    """
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != "application/octet-stream" or request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(415, "not-octets", "send the bytes as they are, as Content-Type: application/octet-stream.")

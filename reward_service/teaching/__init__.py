@@ -1,0 +1,1 @@
+"""The teacher: its weights on their way in, their average, and the labels it votes."""

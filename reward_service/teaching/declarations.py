@@ -1,0 +1,153 @@
+"""What an upload is said to be before its first byte: files with their sizes and checksums; and how one is refused."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from reward_service.teaching.intake import UPLOADS, IntakeError
+
+MAX_FILES = 4096
+SAFETENSORS = ".safetensors"
+FILE_NAME_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}\.safetensors|model\.safetensors\.index\.json|config\.json)$"
+ID_PATTERN = r"^[0-9a-f]{32}$"
+
+_FILE_NAME = re.compile(FILE_NAME_PATTERN)
+
+
+class UnknownUploadError(IntakeError):
+    """No such upload, or no such file in it."""
+
+
+class UploadBusyError(IntakeError):
+    """Another request is writing the file."""
+
+
+class TooLargeError(IntakeError):
+    """More than may be sent, or than was declared."""
+
+
+class NoRoomError(IntakeError):
+    """The disk, or what uploads may take of it, is full."""
+
+
+class OffsetError(IntakeError):
+    """Bytes that do not follow those that are there; `offset` is where to go on."""
+
+    def __init__(self, name: str, offset: int) -> None:
+        """Of a file of which `offset` bytes are there."""
+        super().__init__(f"{offset} bytes of {name} are here: go on from there, as Upload-Offset says")
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredFile:
+    """A file to come: its size in bytes and the SHA-256 of its contents, in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The weights of a run after a step, as the files that they lie in.
+
+    Raises:
+        IntakeError: there are no safetensors among the files, or too many files, or two of a name.
+    """
+
+    run: str
+    step: int
+    files: tuple[DeclaredFile, ...]
+
+    def __post_init__(self) -> None:
+        """Checks the files' names."""
+        check_names([file.name for file in self.files])
+
+    @cached_property
+    def id(self) -> str:
+        """The same for the same declaration: whoever declares it again finds what is there already."""
+        files = sorted((file.name, file.size, file.sha256) for file in self.files)
+        return hashlib.sha256(json.dumps([self.run, self.step, files]).encode()).hexdigest()[:32]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder in which it lies when it is whole; hidden until then."""
+        return f"{self.run}.step-{self.step}.{self.id}"
+
+    @property
+    def path(self) -> str:
+        """The folder's path from the weights root, by which it is announced."""
+        return f"{UPLOADS}/{self.folder}"
+
+    def file(self, name: str) -> DeclaredFile:
+        """The file of this name.
+
+        Raises:
+            UnknownUploadError: none was declared.
+        """
+        for file in self.files:
+            if file.name == name:
+                return file
+        raise UnknownUploadError(f"no file {name!r} was declared for this upload: see GET for those that were")
+
+    def encoded(self) -> bytes:
+        """As it is kept beside the files."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """From what `encoded` made."""
+        return cls(document["run"], document["step"], tuple(DeclaredFile(**file) for file in document["files"]))
+
+
+@dataclass(frozen=True, slots=True)
+class UploadState:
+    """How much of an upload is here.
+
+    `received_F` has the bytes of each declared file that are there, `path` is None until all are. `expires_at_s` (Unix
+    time) is when it is removed if nothing more comes.
+    """
+
+    declaration: Declaration
+    received_F: tuple[int, ...]
+    expires_at_s: float
+    path: str | None
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuses files that no model is made of.
+
+    Raises:
+        IntakeError: a name that is not allowed or comes twice, no safetensors, or too many files.
+    """
+    for name in names:
+        check_name(name)
+    if len(set(names)) < len(names):
+        raise IntakeError("a file name comes twice: name each file once")
+    if len(names) > MAX_FILES:
+        raise IntakeError(f"{len(names)} files where at most {MAX_FILES} are taken: write fewer, larger shards")
+    if not any(name.endswith(SAFETENSORS) for name in names):
+        raise IntakeError("there is no *.safetensors among the files: send the weights in that format")
+
+
+def check_name(name: str) -> None:
+    """Refuses a file that is not part of a model in safetensors.
+
+    Raises:
+        IntakeError: with the names that are allowed.
+    """
+    if not _FILE_NAME.fullmatch(name):
+        raise IntakeError(
+            f"a file {name[:200]!r} is not taken: send *.safetensors (names of letters, digits, '.', '_' and '-'), "
+            "model.safetensors.index.json and config.json, without folders"
+        )

@@ -1,0 +1,270 @@
+"""Weights that come over the wire, for machines without a shared disk: resumable, checked, and bounded.
+
+All there is to know about an upload is in its folder, so that any process that shares the disk serves any request:
+
+    uploads/.math.step-12.<id>/     being written: .upload.json, config.json.part, model.safetensors, ...
+    uploads/math.step-12.<id>/      whole: renamed, and now seen by `intake.resolve`
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from reward_service.teaching.declarations import (
+    ID_PATTERN,
+    Declaration,
+    NoRoomError,
+    TooLargeError,
+    UnknownUploadError,
+    UploadState,
+)
+from reward_service.teaching.intake import UPLOADS, IntakeError, discard, opened
+from reward_service.teaching.receiving import Receiving
+from reward_service.teaching.upload_files import PART, FileWriter, opened_file, size_of
+from reward_service.teaching.upload_folders import (
+    GONE,
+    MAKING,
+    RECEIVING,
+    bytes_in,
+    declared_in,
+    folders,
+    folders_of,
+    inside,
+    is_hidden,
+    make_folder,
+    opened_folder,
+    promise,
+    promised_to,
+    received_of,
+    reveal,
+    touched_at_s,
+)
+
+_LOCK = ".lock"
+_ID = re.compile(ID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What uploads may take: bytes of one, bytes of all together, and seconds that one may lie untouched."""
+
+    upload_bytes: int
+    uploads_bytes: int
+    ttl_s: float
+
+
+class Uploads:
+    """The uploads below a weights root. Every call blocks on the disk; none keeps anything in memory."""
+
+    def __init__(
+        self,
+        root: Path,
+        bounds: Bounds,
+        clock_s: Callable[[], float] = time.time,
+        free_bytes: Callable[[Path], int] = lambda root: shutil.disk_usage(root).free,
+    ) -> None:
+        """`clock_s` is Unix time, as the disk's own times are; `free_bytes` is what is left of the root's disk."""
+        self._root = root
+        self._bounds = bounds
+        self._clock_s = clock_s
+        self._free_bytes = free_bytes
+
+    def declare(self, declaration: Declaration) -> UploadState:
+        """Begins an upload, or finds the one of this declaration with what is there of it.
+
+        Raises:
+            TooLargeError, NoRoomError: it may not be begun.
+        """
+        with self._locked() as uploads:
+            found = folders_of(uploads, declaration.id)
+            for name in found:  # before it is swept: who declares it means to go on
+                with contextlib.suppress(FileNotFoundError):  # given its name just now
+                    os.utime(name, dir_fd=uploads, follow_symlinks=False)
+            self._sweep(uploads)
+            if not found:
+                self._make_room(uploads, declaration.size)
+                make_folder(uploads, f".{declaration.folder}", declaration.encoded())
+        self._finish_what_is_there(declaration.id)
+        return self.state(declaration.id)
+
+    def state(self, upload: str) -> UploadState:
+        """How far an upload is.
+
+        Raises:
+            UnknownUploadError: it was never begun, has been taken, or was removed.
+        """
+        with self._opened(upload) as (name, folder):
+            declaration = declared_in(folder)
+            received_F = tuple(received_of(folder, file.name) for file in declaration.files)
+            expires_at_s = touched_at_s(folder) + self._bounds.ttl_s
+        return UploadState(declaration, received_F, expires_at_s, None if is_hidden(name) else declaration.path)
+
+    def write(self, upload: str, name: str, offset: int) -> FileWriter:
+        """What appends to a file of which `offset` bytes are there.
+
+        Raises:
+            UnknownUploadError: no such upload, or file.
+            OffsetError, UploadBusyError: not at this offset, or not now.
+        """
+        with self._opened(upload) as (_, folder):
+            return FileWriter(os.dup(folder), declared_in(folder).file(name), offset)
+
+    def check(self, upload: str, writer: FileWriter) -> None:
+        """Gives a file its name if it is whole, and the upload's folder its name if that was the last one.
+
+        Raises:
+            IntakeError: the file is not what was declared.
+        """
+        if writer.check():
+            self._complete(upload)
+
+    def receive(self, size: int) -> Receiving:
+        """A folder for files that come in one go and are at most `size` bytes together.
+
+        Raises:
+            TooLargeError, NoRoomError: they may not come.
+        """
+        name = f"{RECEIVING}{uuid4().hex}"
+        with self._locked() as uploads:
+            self._sweep(uploads)
+            self._make_room(uploads, size)
+            make_folder(uploads, name, promise(size))
+            return Receiving(os.dup(uploads), name, size)
+
+    def remove(self, upload: str) -> None:
+        """Removes an upload, whole or not.
+
+        Raises:
+            UnknownUploadError: there is none.
+        """
+        with self._uploads(upload) as uploads:
+            removed = [discard(uploads, name) for name in folders_of(uploads, upload)]
+        if not any(removed):
+            raise _unknown(upload)
+
+    def sweep(self) -> None:
+        """Removes what has lain untouched for too long, and what killed processes left half made or half gone.
+
+        Raises:
+            IntakeError: the folder of uploads cannot be used.
+        """
+        if self._root.joinpath(UPLOADS).is_dir():
+            with self._locked() as uploads:
+                self._sweep(uploads)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The folder of uploads, in which no other process begins an upload or sweeps meanwhile."""
+        with contextlib.ExitStack() as stack:
+            try:
+                with opened(self._root) as root, contextlib.suppress(FileExistsError):
+                    os.mkdir(UPLOADS, dir_fd=root)
+                uploads = stack.enter_context(opened(self._root, UPLOADS))
+                lock = stack.enter_context(opened_file(uploads, _LOCK, os.O_RDWR | os.O_CREAT))
+            except OSError as cause:
+                raise IntakeError(
+                    f"the folder {UPLOADS!r} below the weights root cannot be used ({cause.strerror}): let the "
+                    "service's user write there, and see that it is a folder and no link"
+                ) from cause
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield uploads
+
+    def _make_room(self, uploads: int, size: int) -> None:
+        """Sees that `size` bytes may come, and fit beside what others may still send; called under the lock."""
+        if size > self._bounds.upload_bytes:
+            raise TooLargeError(
+                f"{size} bytes are more than one upload may have, {self._bounds.upload_bytes}: "
+                "raise CO_REWARDING_MAX_WEIGHTS_BYTES"
+            )
+        promised = here = 0
+        for name in folders(uploads):
+            with contextlib.suppress(FileNotFoundError), inside(uploads, name) as folder:
+                promised += promised_to(folder)
+                here += bytes_in(folder)
+        if promised + size > self._bounds.uploads_bytes:
+            raise NoRoomError(
+                f"uploads have {promised} of {self._bounds.uploads_bytes} bytes and {size} are asked for: wait until "
+                "the teacher has taken some, remove some, or raise CO_REWARDING_MAX_UPLOADS_BYTES"
+            )
+        coming, free = promised - here, self._free_bytes(self._root)
+        if coming + size > free:
+            raise NoRoomError(
+                f"{size} bytes are asked for and {coming} are promised to other uploads, but {free} are free on the "
+                "disk of the weights root: make room there"
+            )
+
+    def _sweep(self, uploads: int) -> None:
+        oldest_s = self._clock_s() - self._bounds.ttl_s
+        for name in folders(uploads):
+            dead = name.startswith((MAKING, GONE))  # who made it had the lock, or removes it for ever
+            with contextlib.suppress(FileNotFoundError):
+                if not dead:
+                    with inside(uploads, name) as folder:
+                        dead = touched_at_s(folder) < oldest_s
+                if dead:
+                    discard(uploads, name)
+
+    def _finish_what_is_there(self, upload: str) -> None:
+        """Checks files of which all bytes came before a process was killed: who sent them will not send more."""
+        with self._opened(upload) as (_, folder):
+            whole = [file for file in declared_in(folder).files if size_of(folder, file.name + PART) == file.size]
+            for file in whole:
+                with (
+                    contextlib.suppress(IntakeError),  # discarded, or being checked by someone else
+                    contextlib.closing(FileWriter(os.dup(folder), file, file.size)) as writer,
+                ):
+                    writer.check()
+        self._complete(upload)
+
+    def _complete(self, upload: str) -> None:
+        with self._uploads(upload) as uploads:
+            for name in filter(is_hidden, folders_of(uploads, upload)):
+                with contextlib.suppress(FileNotFoundError):  # another process was first
+                    with inside(uploads, name) as folder:
+                        declaration = declared_in(folder)
+                        if any(size_of(folder, file.name) is None for file in declaration.files):
+                            continue
+                    reveal(uploads, name, declaration.folder)
+
+    @contextlib.contextmanager
+    def _opened(self, upload: str) -> Iterator[tuple[str, int]]:
+        """An upload's folder: its name and its descriptor."""
+        with self._uploads(upload) as uploads:
+            name, folder = _found(uploads, upload)
+        try:
+            yield name, folder
+        finally:
+            os.close(folder)
+
+    @contextlib.contextmanager
+    def _uploads(self, upload: str) -> Iterator[int]:
+        if not _ID.fullmatch(upload):
+            raise _unknown(upload)
+        with contextlib.ExitStack() as stack:
+            try:
+                uploads = stack.enter_context(opened(self._root, UPLOADS))
+            except OSError as cause:
+                raise _unknown(upload) from cause
+            yield uploads
+
+
+def _found(uploads: int, upload: str) -> tuple[str, int]:
+    for _ in range(2):  # it may be given its name between the look and the opening
+        for name in folders_of(uploads, upload):
+            with contextlib.suppress(FileNotFoundError):
+                return name, opened_folder(uploads, name)
+    raise _unknown(upload)
+
+
+def _unknown(upload: str) -> UnknownUploadError:
+    return UnknownUploadError(
+        f"there is no upload {upload[:64]!r}: the teacher has taken it, it lay too long, or it was removed; declare it "
+        "(POST /v1/teacher/uploads) to begin anew"
+    )
