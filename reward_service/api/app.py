@@ -1,9 +1,9 @@
 """The application: FastAPI with its routes, and the hot routes in front."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
@@ -16,6 +16,8 @@ from reward_service.api.openapi import document
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.routes import router
 from reward_service.api.services import Services, open_services
+from reward_service.api.teacher_routes import router as teacher_router
+from reward_service.api.uploads import uploads_router
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.telemetry import Metrics
@@ -37,8 +39,10 @@ class Service:
                 yield
 
         self._api = FastAPI(title="Co-rewarding", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-        self._api.include_router(router)
-        _answer_with_problems(self._api)
+        routers = (router, teacher_router, uploads_router(settings))
+        for each in routers:
+            self._api.include_router(each)
+        _answer_with_problems(self._api, routers)
         document(self._api)
         self.asgi = Front(self._api, Keyring(settings.keys()), metrics, lambda: self._services.hot)
 
@@ -51,7 +55,7 @@ class Service:
         return self._api.state.services
 
 
-def _answer_with_problems(app: FastAPI) -> None:
+def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """What FastAPI refuses or the routes raise is a problem document too."""
 
     @app.exception_handler(Problem)
@@ -83,17 +87,15 @@ def _answer_with_problems(app: FastAPI) -> None:
         }
         detail = details.get(error.status_code, str(error.detail))
         kind = {404: "no-such-route", 405: "wrong-method"}.get(error.status_code, "refused")
-        headers = {"allow": _allowed(request)} if error.status_code == 405 else error.headers
+        headers = {"allow": _allowed(request, routers)} if error.status_code == 405 else error.headers
         return _response(Problem(error.status_code, kind, detail, headers=headers))
 
 
-def _allowed(request: Request) -> str:
+def _allowed(request: Request, routers: Sequence[APIRouter]) -> str:
     """The methods of a path, over all of its routes."""
-    methods: set[str] = set()
-    for route in router.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return ", ".join(sorted(methods))
+    routes = [route for each in routers for route in each.routes if isinstance(route, Route)]
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
 
 
 def _response(problem: Problem) -> Response:

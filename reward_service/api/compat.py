@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import structlog
 
+from reward_service.api.book import RunBook
 from reward_service.api.formats import Item, Verdict, label_identity
 from reward_service.api.intake import (
     digest,
@@ -20,7 +21,7 @@ from reward_service.api.intake import (
 )
 from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
-from reward_service.api.scoring import Pending, RunBook, Scorer, settled_batch, settled_cohort, settled_with
+from reward_service.api.scoring import Pending, Scorer, settled_batch, settled_cohort, settled_with
 from reward_service.api.waiting import WaitingRoom
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.methods import Method, RewardSource
@@ -100,17 +101,18 @@ class Holder:
                 return await self._alone(rollout, run or DEFAULT_RUN, COMPARE_WITH_LABEL)
             return await self._placed(item, rollout, run or DEFAULT_RUN, VOTE_BY_PROMPT, by_prompt, visit)
         named_run = identity.run or run or DEFAULT_RUN
-        rollout = rollout_of_label(identity, item.response)
+        rollout = rollout_of_label(identity, item.response, item.prompt)
         method = (await self._book.settings(named_run)).settings.method
-        if usable_method(method).source is not RewardSource.VOTE:
-            return await self._alone(rollout, named_run, method)
+        row = usable_method(method)
+        if row.needs_teacher or row.source is not RewardSource.VOTE:
+            return await self._alone(rollout, named_run, method, identity.step)
         if identity.rollout is not None:
             return await self._known(rollout, named_run, identity)
         return await self._placed(item, rollout, named_run, method, identity, visit)
 
-    async def _alone(self, rollout: WireRollout, run: str, method: str) -> Verdict:
+    async def _alone(self, rollout: WireRollout, run: str, method: str, step: int | None = None) -> Verdict:
         """A rollout whose reward needs no other: a batch of one."""
-        pending = await self._scorer.accept(RewardRequest([rollout], run=run, method=method), None)
+        pending = await self._scorer.accept(RewardRequest([rollout], run=run, method=method, step=step), None)
         with self._room.watch("batch", pending.ticket) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))
         return Verdict.of(seats_of_batch(pending.name, record)[0])

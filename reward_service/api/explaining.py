@@ -49,6 +49,8 @@ def _settled(name: str, run: str, record: CohortRecord) -> CohortDocument:
         answer_class = None if index < 0 else record.classes[index]
         abstention = None if reason < 0 else ABSTENTIONS[reason]
         ballots.append(_ballot(row, answer_class, reward, abstention))
+    for row, index in zip(record.electors_E, record.elector_classes_E, strict=True):
+        ballots.append(_ballot(row, None if index < 0 else record.classes[index], None, None))
     labels = [
         LabelDocument.model_validate(
             wire_label(name, record.head.question_id, row.label(record.classes)), from_attributes=True

@@ -20,23 +20,15 @@ _VOTER_INDEX = {voter: index for index, voter in enumerate(VOTERS)}
 
 
 def usable_method(name: str) -> Method:
-    """The method of that name, if this release can carry it out.
+    """The method of that name.
 
     Raises:
-        Problem: 422 for a name that is not in the table, 501 for a method that needs a teacher.
+        Problem: 422 for a name that is not in the table.
     """
     try:
-        method = method_named(name)
+        return method_named(name)
     except UnknownMethodError as cause:
         raise Problem(422, "unknown-method", f"method: {cause}.") from cause
-    if method.needs_teacher:
-        raise Problem(
-            501,
-            "no-teacher",
-            f"{name} elects its labels with a teacher, which this release does not run yet: use co-rewarding-i, which "
-            "needs none, and see the table in docs/methods.md.",
-        )
-    return method
 
 
 def digest(*parts: str | bytes, size: int = 16) -> str:
@@ -200,11 +192,12 @@ def identified_cohort(head: CohortHead, views: Sequence[View]) -> str:
     return digest(step, head.question_id, letters(views), head.rules.method, str(head.attempt), size=10)
 
 
-def rollout_of_label(label: LabelIdentity, response: str) -> WireRollout:
+def rollout_of_label(label: LabelIdentity, response: str, prompt: str | None = None) -> WireRollout:
     """A rollout of the compatibility routes, as one of /v1."""
     return WireRollout(
         response,
         question_id=label.question_id,
+        prompt=prompt or None,
         view=label.view,
         rollout=label.rollout,
         attempt=label.attempt,

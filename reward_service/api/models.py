@@ -9,7 +9,15 @@ from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat
 from reward_service.domain.methods import METHODS
-from reward_service.domain.runs import DEFAULT_RUN, MAX_DEADLINE_S, MAX_GROUP_SIZE, RUN_NAME_PATTERN
+from reward_service.domain.runs import (
+    DEFAULT_RUN,
+    MAX_DEADLINE_S,
+    MAX_GROUP_SIZE,
+    MAX_LAG,
+    MAX_RESPONSE_TOKENS,
+    MAX_TEMPERATURE,
+    RUN_NAME_PATTERN,
+)
 from reward_service.domain.types import Abstention, View, Voter
 
 
@@ -22,11 +30,11 @@ Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_whole)]
 Index = Annotated[int, Field(ge=0, le=MAX_ROLLOUT), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(ge=1, le=MAX_COUNT), BeforeValidator(_whole)]
 GroupSize = Annotated[int, Field(ge=1, le=MAX_GROUP_SIZE), BeforeValidator(_whole)]
+Lag = Annotated[int, Field(ge=0, le=MAX_LAG), BeforeValidator(_whole)]
+ResponseTokens = Annotated[int, Field(ge=1, le=MAX_RESPONSE_TOKENS), BeforeValidator(_whole)]
 RunName = Annotated[str, Field(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
-MethodName = Annotated[
-    str, Field(json_schema_extra={"enum": [name for name, row in METHODS.items() if not row.needs_teacher]})
-]
-"""Methods are checked against the table; documented are those that this release carries out."""
+MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
+"""Methods are checked against the table."""
 FormatName = Annotated[AnswerFormat, Field(strict=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 NO_ANSWER = f"null where none of the run's answer_formats finds an answer of 1 to {MAX_ANSWER_CHARS} characters."
@@ -89,6 +97,7 @@ class LabelDocument(BaseModel):
     voted_on: list[View]
     cohort: str = Field(description="For GET /v1/cohorts/{id}.")
     matches_truth: bool | None = Field(None, description="There where a ground truth was sent.")
+    teacher_version: int | None = Field(None, description="There where the teacher has voted.")
 
 
 class RewardDocument(BaseModel):
@@ -172,6 +181,12 @@ class RunForm(Form):
     min_votes: GroupSize = 1
     min_vote_share: float = Field(0.0, ge=0, le=1)
     teacher_model: str | None = Field(None, max_length=MAX_ID_CHARS)
+    max_teacher_lag: Lag = Field(
+        0, description="Steps that the teacher's version may lie behind the rollouts that it labels."
+    )
+    teacher_temperature: float = Field(1.0, ge=0, le=MAX_TEMPERATURE)
+    teacher_top_p: float = Field(1.0, ge=0.001, le=1)
+    teacher_max_tokens: ResponseTokens = 3072
     answer_formats: tuple[FormatName, ...] = Field(
         (AnswerFormat.BOXED,),
         strict=False,  # JSON has lists only
@@ -191,7 +206,9 @@ class RunDocument(RunForm):
     model_config = ConfigDict(extra="ignore")
     run: str
     revision: int = Field(description="Grows with every change of the settings; 0 for a run that was never made.")
-    state: dict[str, int] = Field(description="Cohorts settled, abstained and open, and jobs queued.")
+    state: dict[str, int] = Field(
+        description="Cohorts settled, abstained and open; requests that wait for the teacher; jobs queued."
+    )
 
 
 class RunsDocument(BaseModel):
@@ -225,7 +242,7 @@ class CohortDocument(BaseModel):
     state: str
     labels: list[LabelDocument]
     classes: dict[str, int] = Field(description="Votes by class of equal answers, ballots of every view together.")
-    ballots: list[BallotDocument]
+    ballots: list[BallotDocument] = Field(description="The teacher's own come last: they vote and earn nothing.")
 
 
 class ProblemDocument(BaseModel):

@@ -132,4 +132,5 @@ def wire_label(cohort: str, question_id: str, label: Label) -> WireLabel:
         list(label.voted_on),
         cohort,
         label.matches_truth,
+        label.version,
     )

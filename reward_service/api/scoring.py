@@ -2,21 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import uuid4
 
+from reward_service.api.book import RunBook, refusal_as_problem
 from reward_service.api.intake import batch_of, digest, part_of, usable_method
-from reward_service.api.problems import Problem, away, full, no_such_run
+from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat, answer_of, answer_of_batch, seats_of_part
+from reward_service.api.taught import taught
 from reward_service.api.waiting import WaitingRoom, Watch
 from reward_service.api.wire import Progress, RewardAnswer, RewardRequest
-from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.methods import Method, RewardSource
-from reward_service.domain.runs import check_run_name
 from reward_service.store.cohorts import Batch, CohortStore, Joining, Refusal, Refused, Revised, parse_batch
 from reward_service.store.keys import qualified, split_qualified
+from reward_service.store.labels import LabelStore
 from reward_service.store.records import (
     BatchRecord,
     CohortRecord,
@@ -26,12 +26,7 @@ from reward_service.store.records import (
     unpack_cohort,
     unpack_ticket,
 )
-from reward_service.store.runs import RunStore
-
-TRIES = 5
-UNSURE_FOR_S = 20.0
-ASK_AGAIN_S = 0.1
-Answer = TypeVar("Answer")
+from reward_service.store.teachers import TeacherStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,62 +48,22 @@ class Pending:
         return qualified(self.run, self.name)
 
 
-class RunBook:
-    """Runs' settings, read once in a while: a change is noticed at the store, which knows the revision."""
-
-    def __init__(self, runs: RunStore, now_s: Callable[[], float], keep_s: float = 2.0) -> None:
-        """Over the store of runs and a clock."""
-        self._runs = runs
-        self._now_s = now_s
-        self._keep_s = keep_s
-        self._known: dict[str, tuple[float, Revised]] = {}
-
-    async def settings(self, run: str, *, fresh: bool = False) -> Revised:
-        """A run's settings.
-
-        Raises:
-            Problem: 404 for a run that was not made, 422 for a name that cannot be one.
-        """
-        known = self._known.get(run)
-        if known is not None and not fresh and self._now_s() < known[0]:
-            return known[1]
-        try:
-            found = await self._runs.use(check_run_name(run))
-        except InvalidRunError as cause:
-            raise Problem(422, "invalid", f"run: {cause}.") from cause
-        if found is None:
-            self._known.pop(run, None)
-            raise no_such_run(run)
-        self._known[run] = (self._now_s() + self._keep_s, found)
-        return found
-
-    async def retrying(self, run: str, call: Callable[[Revised], Awaitable[Answer | Refused]]) -> Answer:
-        """Calls the store with a run's settings, again if they have changed meanwhile.
-
-        Raises:
-            Problem: the store refuses: 429 when it is full, 409 for ballots that contradict earlier ones.
-        """
-        stale = 0
-        until_s = self._now_s() + UNSURE_FOR_S
-        while stale < TRIES:
-            answer = await call(await self.settings(run, fresh=stale > 0))
-            if not isinstance(answer, Refused):
-                return answer
-            if answer.why is Refusal.UNSURE and self._now_s() < until_s:
-                await asyncio.sleep(ASK_AGAIN_S)
-            elif answer.why is Refusal.STALE:
-                stale += 1
-            else:
-                raise _problem(run, answer)
-        raise Problem(409, "run-changes", f"the settings of run {run!r} keep changing; send the request again.")
-
-
 class Scorer:
     """Scores requests over a store, a room to wait in and the book of runs."""
 
-    def __init__(self, store: CohortStore, room: WaitingRoom, book: RunBook, max_text_chars: int) -> None:
+    def __init__(
+        self,
+        store: CohortStore,
+        labels: LabelStore,
+        teachers: TeacherStore,
+        room: WaitingRoom,
+        book: RunBook,
+        max_text_chars: int,
+    ) -> None:
         """Composed once, in the app's lifespan."""
         self._store = store
+        self._labels = labels
+        self._teachers = teachers
         self._room = room
         self._book = book
         self._max_text_chars = max_text_chars
@@ -121,6 +76,8 @@ class Scorer:
         """
         revised = await self._book.settings(request.run)
         method = usable_method(request.method or revised.settings.method)
+        if method.needs_teacher:
+            return await self._accept_taught(request, method, idempotency_key)
         if request.complete or method.source is not RewardSource.VOTE:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)
@@ -160,15 +117,31 @@ class Scorer:
             payload = packed(job)
             fingerprint = digest(payload)
             name = digest(payload, revised.revision, size=12) if idempotency_key is None else _keyed(idempotency_key)
-            answer = await self._store.submit(request.run, name, fingerprint, payload, revised, len(request.rollouts))
-            if isinstance(answer, Batch) and answer.fingerprint != fingerprint:
-                raise Problem(
-                    409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."
-                )
-            if isinstance(answer, Refused):
-                return answer
-            known = {} if answer.record is None else {name: answer.record}
-            return Pending(request.run, name, len(request.rollouts), known=known)
+            count = len(request.rollouts)
+            answer = await self._store.submit(request.run, name, fingerprint, payload, revised, count)
+            return _pending(request.run, name, count, fingerprint, answer)
+
+        return await self._book.retrying(request.run, submit)
+
+    async def _accept_taught(self, request: RewardRequest, method: Method, idempotency_key: str | None) -> Pending:
+        """Whole or a part is the same here: a rollout needs its teacher's label, and no other rollout."""
+
+        async def submit(revised: Revised) -> Pending | Refused:
+            job, wanted = taught(
+                batch_of(request, method, revised.settings, self._max_text_chars), request, method, revised.settings
+            )
+            payload = packed(job)
+            fingerprint = digest(payload)
+            if idempotency_key is None:
+                # What comes again without a step belongs to the teacher of its time.
+                newest = None if request.step is not None else await self._teachers.accepted(request.run)
+                texts = (rollout.response for rollout in request.rollouts)
+                name = digest(payload, revised.revision, str(newest), *texts, size=12)
+            else:
+                name = _keyed(idempotency_key)
+            count = len(request.rollouts)
+            answer = await self._labels.submit(request.run, name, fingerprint, payload, revised, count, wanted)
+            return _pending(request.run, name, count, fingerprint, answer)
 
         return await self._book.retrying(request.run, submit)
 
@@ -263,6 +236,21 @@ def cohort_in(data: bytes, watch: Watch) -> CohortRecord:
     return watch.decoded
 
 
+def _pending(run: str, name: str, count: int, fingerprint: str, answer: Batch | Refused) -> Pending | Refused:
+    """A batch as the store has taken it.
+
+    Raises:
+        Problem: 409 where another batch has its name.
+    """
+    if isinstance(answer, Refused):
+        return answer
+    if answer.fingerprint != fingerprint:
+        raise Problem(
+            409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."
+        )
+    return Pending(run, name, count, known={} if answer.record is None else {name: answer.record})
+
+
 def _keyed(idempotency_key: str) -> str:
     return f"k{digest(idempotency_key, size=12)}"
 
@@ -273,26 +261,4 @@ def _check_same(cohort: Joining, record: CohortRecord) -> None:
     for _, ballot, row in cohort.ballots:
         known = rows.get(ballot, row)
         if known != row and getattr(known, "answer", None) != row.answer:
-            raise _problem("", Refused(Refusal.CONFLICT, cohort.cohort, ballot))
-
-
-def _problem(run: str, refused: Refused) -> Problem:
-    match refused.why:
-        case Refusal.FULL:
-            return full(f"run {run!r} has as much waiting to be settled as the service may hold")
-        case Refusal.UNSURE:
-            return away("whether the process that held this rollout still lives cannot be told")
-        case Refusal.OVERFULL:
-            return Problem(
-                409,
-                "group-full",
-                "a group has more rollouts than the run's group_size: number them with `rollout` so that one sent "
-                "twice is recognised, send `step`, or set group_size with PUT /v1/runs/{run}.",
-            )
-        case _:
-            return Problem(
-                409,
-                "ballot-conflict",
-                f"ballot {refused.about!r} was cast before with another content: raise "
-                "`attempt` when a step is done again, and send `step` so that steps are kept apart.",
-            )
+            raise refusal_as_problem("", Refused(Refusal.CONFLICT, cohort.cohort, ballot))

@@ -7,18 +7,21 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from reward_service.api.book import RunBook
 from reward_service.api.compat import Holder
 from reward_service.api.hot import HotRoutes
-from reward_service.api.scoring import RunBook, Scorer
+from reward_service.api.scoring import Scorer
 from reward_service.api.waiting import Look, WaitingRoom
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
 from reward_service.store.guard import check_store
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
+from reward_service.store.labels import LabelStore
 from reward_service.store.link import Link, listen
 from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
+from reward_service.store.teachers import TeacherStore
 from reward_service.telemetry import Metrics
 
 
@@ -26,8 +29,12 @@ from reward_service.telemetry import Metrics
 class Services:
     """The parts that routes use."""
 
+    settings: Settings
     cohorts: CohortStore
+    labels: LabelStore
+    teachers: TeacherStore
     runs: RunStore
+    book: RunBook
     room: WaitingRoom
     presence: Presence
     hot: HotRoutes
@@ -62,7 +69,9 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     runs = RunStore(link, settings.limits)
     room = WaitingRoom(_look(cohorts))
     book = RunBook(runs, time.monotonic)
-    scorer = Scorer(cohorts, room, book, settings.max_text_chars)
+    labels = LabelStore(link, settings.limits, wake)
+    teachers = TeacherStore(link)
+    scorer = Scorer(cohorts, labels, teachers, room, book, settings.max_text_chars)
     holder = Holder(scorer, cohorts, room, book, settings.max_text_chars)
     hot = HotRoutes(scorer, holder, settings, metrics)
     tasks = [
@@ -71,7 +80,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         asyncio.create_task(_beat_for_ever(cohorts, room), name="heartbeat"),
     ]
     try:
-        yield Services(cohorts, runs, room, Presence(link), hot, metrics)
+        yield Services(settings, cohorts, labels, teachers, runs, book, room, Presence(link), hot, metrics)
     finally:
         await holder.close()
         for task in tasks:

@@ -54,7 +54,10 @@ class RewardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WireLabel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An elected label, in an answer; `matches_truth` is there where a ground truth was sent."""
+    """An elected label, in an answer.
+
+    `matches_truth` is there where a ground truth was sent, `teacher_version` where the teacher has voted.
+    """
 
     question_id: str
     view: View
@@ -65,6 +68,7 @@ class WireLabel(msgspec.Struct, frozen=True, omit_defaults=True):
     voted_on: list[View]
     cohort: str
     matches_truth: bool | None = None
+    teacher_version: int | None = None
 
 
 class RewardAnswer(msgspec.Struct, frozen=True):

@@ -19,3 +19,7 @@ class InvalidScheduleError(DomainError):
 
 class InvalidRunError(DomainError):
     """A run's settings contradict each other or their bounds."""
+
+
+class OldStepError(DomainError):
+    """An update of the teacher that comes after a later one."""

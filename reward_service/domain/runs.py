@@ -17,6 +17,9 @@ RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _RUN_NAME = re.compile(RUN_NAME_PATTERN)
 MAX_GROUP_SIZE = 4096
 MAX_DEADLINE_S = 7 * 24 * 3600.0
+MAX_LAG = 2**31 - 1
+MAX_TEMPERATURE = 100.0
+MAX_RESPONSE_TOKENS = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,10 @@ class RunSettings:
     Attributes:
         group_size: G, the policy's rollouts for each view of a question.
         teacher_group_size: G̃, the teacher's rollouts for each view; None means G.
-        cohort_deadline_s: how long a cohort waits for its last ballot, in seconds, from its first.
+        alpha_start, alpha_end: the teacher's schedule; both 1 is a teacher that never moves.
+        max_teacher_lag: how many steps the teacher's version may lie behind the rollouts that it labels.
+        teacher_temperature, teacher_top_p, teacher_max_tokens: how the teacher's responses are sampled.
+        cohort_deadline_s: how long a cohort waits for its last ballot, or its teacher, in seconds, from its first.
         min_votes, min_vote_share: what a label needs to be elected; less abstains.
         answer_formats: the notations that answers are read in, each an AnswerFormat; the first that finds one decides.
         conventions: how generously answers are compared, one of Conventions.
@@ -45,6 +51,10 @@ class RunSettings:
     min_votes: int = 1
     min_vote_share: float = 0.0
     teacher_model: str | None = None
+    max_teacher_lag: int = 0
+    teacher_temperature: float = 1.0
+    teacher_top_p: float = 1.0
+    teacher_max_tokens: int = 3072
     answer_formats: tuple[str, ...] = (AnswerFormat.BOXED.value,)
     conventions: str = Conventions.LENIENT.value
 
@@ -55,11 +65,25 @@ class RunSettings:
         _within("group_size", self.group_size, 1, MAX_GROUP_SIZE)
         if self.teacher_group_size is not None:
             _within("teacher_group_size", self.teacher_group_size, 1, MAX_GROUP_SIZE)
+        _within("max_teacher_lag", self.max_teacher_lag, 0, MAX_LAG)
+        _within("teacher_temperature", self.teacher_temperature, 0.0, MAX_TEMPERATURE)
+        _within("teacher_top_p", self.teacher_top_p, 0.001, 1.0)
+        _within("teacher_max_tokens", self.teacher_max_tokens, 1, MAX_RESPONSE_TOKENS)
         _within("cohort_deadline_s", self.cohort_deadline_s, 0.001, MAX_DEADLINE_S)
         _within("min_votes", self.min_votes, 1, MAX_GROUP_SIZE)
         _within("min_vote_share", self.min_vote_share, 0.0, 1.0)
         _check_formats(self.answer_formats)
         _one_of("conventions", self.conventions, tuple(Conventions))
+
+    @property
+    def frozen_teacher(self) -> bool:
+        """Whether the teacher stays what it was at the start, whatever it is sent (the ablation with α = 1)."""
+        return self.alpha_start == 1.0 and self.alpha_end == 1.0
+
+    @property
+    def teacher_ballots(self) -> int:
+        """G̃, the teacher's responses to each view that it labels."""
+        return self.teacher_group_size or self.group_size
 
 
 def check_run_name(name: str) -> str:

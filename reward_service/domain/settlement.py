@@ -32,7 +32,12 @@ class Settlement:
 
 
 def settle(
-    method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules | None = None, *, expired: bool = False
+    method: Method,
+    ballots_B: Sequence[Ballot],
+    rules: ElectionRules | None = None,
+    *,
+    electors_E: Sequence[Ballot] = (),
+    expired: bool = False,
 ) -> Settlement:
     """Labels and rewards of a cohort's ballots under a method.
 
@@ -40,6 +45,7 @@ def settle(
         method: a row of the table; its electorates name voters and views.
         ballots_B: every ballot of the cohort, in any order, each identity once.
         rules: what a label needs to be elected.
+        electors_E: ballots that vote and earn nothing: those that the service's own teacher has cast.
         expired: the deadline passed before the quorum; a label that is missing then abstains as `expired`.
 
     Source: arXiv 2508.00410, eq. 7-8 (I), 10 (II); equality of answers stands for the paper's string equality.
@@ -48,7 +54,7 @@ def settle(
     missing = Abstention.EXPIRED if expired else Abstention.NO_LABEL
     match method.source:
         case RewardSource.VOTE:
-            labels = _elected_labels(method, ballots_B, rules)
+            labels = _elected_labels(method, [*ballots_B, *electors_E] if electors_E else ballots_B, rules)
             return settle_under(labels, ballots_B, missing)
         case RewardSource.GROUND_TRUTH:
             labels = _given_labels(ballots_B)
@@ -83,11 +89,12 @@ def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: Election
         if not any(ballot.view is view and ballot.voter is Voter.POLICY for ballot in ballots_B):
             continue
         electorate = method.electorates[view]
-        winner = elect(
+        electors = [
             ballot
             for ballot in ballots_B
             if ballot.voter is electorate.voter and ballot.view in electorate.views and ballot.counted
-        )
+        ]
+        winner = elect(electors)
         if winner is None or winner.votes < rules.min_votes or winner.votes < rules.min_vote_share * winner.of:
             continue
         truth = truth_of.get(view)
@@ -101,9 +108,15 @@ def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: Election
                 voter=electorate.voter,
                 voted_on=electorate.views,
                 matches_truth=None if truth is None else truth[1] == winner.answer_class,
+                version=_version(electors) if electorate.voter is Voter.TEACHER else None,
             )
         )
     return labels
+
+
+def _version(electors: Sequence[Ballot]) -> int | None:
+    """The teacher's version behind a label; the oldest one, should views have been answered by different ones."""
+    return min((ballot.version for ballot in electors if ballot.version is not None), default=None)
 
 
 def _given_labels(ballots_B: Sequence[Ballot]) -> list[Label]:

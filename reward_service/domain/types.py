@@ -34,7 +34,7 @@ class Ballot(NamedTuple):
     `answer_class` names the class of equal answers that this one belongs to; None means that the response
     held no answer: such a ballot does not vote and earns 0 under an elected label. `rollout` is its index within the
     group, or None where the client could not say. A ballot that is not `counted` (it came after its cohort had closed,
-    or a higher attempt took its place) is rewarded and does not vote.
+    or a higher attempt took its place) is rewarded and does not vote. `version` is the teacher's that cast it.
     """
 
     view: View
@@ -47,6 +47,7 @@ class Ballot(NamedTuple):
     self_certainty: float | None = None
     entropy: float | None = None
     counted: bool = True
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Label:
     """The elected answer (pseudo label) of one view, with its votes and who elected it.
 
     `of` counts the ballots of the electorate, those without an answer included, so that `votes / of` is the
-    share of the group that stands behind the label. `matches_truth` is None where no ground truth was sent.
+    share of the group that stands behind the label. `matches_truth` is None where no ground truth was sent, `version`
+    where no teacher voted.
     """
 
     view: View
@@ -65,6 +67,7 @@ class Label:
     voter: str
     voted_on: tuple[View, ...]
     matches_truth: bool | None = None
+    version: int | None = None
 
     @property
     def share(self) -> float | None:

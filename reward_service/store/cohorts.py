@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     FULL = "full"  # too much is waiting to be settled
     CONFLICT = "conflict"  # a ballot of this identity has another content
     UNSURE = "unsure"  # whether a twin's replica lives cannot be told yet: ask again
+    UNTOLD = "untold"  # nobody has said how a question is worded that the teacher is to answer
     OVERFULL = "overfull"  # more ballots than the group has rollouts
 
 

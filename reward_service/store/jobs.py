@@ -9,8 +9,9 @@ from redis.exceptions import ResponseError
 from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.store.cohorts import Limits, as_dict
 from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
+from reward_service.store.labels import labels_in
 from reward_service.store.link import Link
-from reward_service.store.records import Job, OpenCohort, Row, unpack_head, unpack_row
+from reward_service.store.records import Job, OpenCohort, Row, TeacherLabel, unpack_head, unpack_row
 from reward_service.store.scripts import Script
 
 DUE_AT_ONCE = 500
@@ -18,7 +19,7 @@ FORGET_CONSUMER_AFTER_MS = 600_000
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """A job as a worker holds it; `channel` is the replica that waits for a batch."""
+    """A job as a worker holds it; `channel` names the replicas that wait for a batch, one a line."""
 
     run: str
     job: Job
@@ -37,6 +38,7 @@ class JobStore:
         self._settle_cohort = Script("settle_cohort")
         self._settle_batch = Script("settle_batch")
         self._expire = Script("expire")
+        self._expire_waits = Script("expire_waits", "labels")
 
     async def runs(self) -> list[str]:
         """The runs in use; each has its group of consumers after this."""
@@ -79,10 +81,16 @@ class JobStore:
         return [_delivery(run, entry, fields) for entry, fields in entries if fields]
 
     async def expire(self, run: str) -> int:
-        """Closes the run's cohorts whose deadline has passed; how many."""
+        """Closes the run's cohorts, and its batches that wait for a teacher, whose deadline has passed; how many."""
         keys = RunKeys(run)
         ttl_ms = round(self._limits.retention_s * 1000)
-        return await self._expire(self._link, [keys.deadlines, keys.jobs], keys.prefix, DUE_AT_ONCE, ttl_ms)
+        closed = self._expire(self._link, [keys.deadlines, keys.jobs], keys.prefix, DUE_AT_ONCE, ttl_ms)
+        released = self._expire_waits(self._link, [keys.waits, keys.jobs], keys.prefix, DUE_AT_ONCE, ttl_ms)
+        return sum(await asyncio.gather(closed, released))
+
+    async def labels(self, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
+        """The newest label of each slot; None where there is none."""
+        return await labels_in(self._link, run, slots)
 
     async def load(self, run: str, cohort: str) -> tuple[OpenCohort | None, bytes | None]:
         """A cohort to settle, and its record if it was settled before and ballots came late."""
@@ -173,4 +181,5 @@ def _delivery(run: str, entry: bytes, flat: Sequence[bytes]) -> Delivery:
     fields = as_dict(flat)
     if b"c" in fields:
         return Delivery(run, Job(entry, cohort=fields[b"c"].decode()))
-    return Delivery(run, Job(entry, batch=fields[b"b"].decode(), payload=fields[b"p"]), fields[b"w"].decode())
+    job = Job(entry, batch=fields[b"b"].decode(), payload=fields[b"p"], overdue=bool(fields.get(b"o")))
+    return Delivery(run, job, fields[b"w"].decode())

@@ -48,6 +48,44 @@ class RunKeys:
         """Hash: counts of what was settled."""
         return f"{self.prefix}stats"
 
+    @property
+    def waits(self) -> str:
+        """Sorted set: batches that wait for the teacher, by deadline (ms since the epoch)."""
+        return f"{self.prefix}waits"
+
+    @property
+    def asks(self) -> str:
+        """Sorted set: labels that the teacher is asked for, by how many rollouts wait for each."""
+        return f"{self.prefix}asks"
+
+    @property
+    def taken(self) -> str:
+        """Sorted set: labels that a teacher is at work on, by the end of its lease (ms since the epoch)."""
+        return f"{self.prefix}taken"
+
+    @property
+    def teacher(self) -> str:
+        """Hash: what the run's teacher stands at, and the step of the last weights that were announced."""
+        return f"{self.prefix}teacher"
+
+    @property
+    def teachers(self) -> str:
+        """Hash: what each teacher process at the run's service said last."""
+        return f"{self.prefix}teachers"
+
+    @property
+    def updates(self) -> str:
+        """Sorted set: weights that were announced and are not in the average yet, by step."""
+        return f"{self.prefix}updates"
+
+    def slot(self, slot: str) -> str:
+        """Hash: one view of a question as the teacher sees it: its text, its label, and who waits for one."""
+        return f"{self.prefix}l:{slot}"
+
+    def waiting(self, batch: str) -> str:
+        """Hash: a batch that waits for labels."""
+        return f"{self.prefix}w:{batch}"
+
     def open_cohort(self, cohort: str) -> str:
         """Hash: a cohort's ballots until it is settled, and those that come late."""
         return f"{self.prefix}c:{cohort}"

@@ -43,13 +43,22 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
     voter: str
     voted_on: list[int]
     matches_truth: bool | None = None
+    version: int | None = None
 
     def label(self, classes: Sequence[str]) -> Label:
         """The label of the domain."""
         views = tuple(VIEWS[view] for view in self.voted_on)
         answer_class = classes[self.answer_class]
         return Label(
-            VIEWS[self.view], self.answer, answer_class, self.votes, self.of, self.voter, views, self.matches_truth
+            VIEWS[self.view],
+            self.answer,
+            answer_class,
+            self.votes,
+            self.of,
+            self.voter,
+            views,
+            self.matches_truth,
+            self.version,
         )
 
 
@@ -91,6 +100,7 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
         rewards_B: None where the ballot's group abstained.
         abstentions_B: indices into ABSTENTIONS, -1 for none.
         undecided: comparisons that the grader left open.
+        electors_E, elector_classes_E: the teacher's ballots, which vote and earn nothing, and their classes.
     """
 
     state: str
@@ -103,6 +113,8 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
     rewards_B: list[float | None]
     abstentions_B: list[int]
     undecided: int = 0
+    electors_E: list[Row] = []
+    elector_classes_E: list[int] = []
 
     @property
     def final_state(self) -> CohortState:
@@ -111,11 +123,32 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class CohortRows(msgspec.Struct, array_like=True, frozen=True):
-    """One cohort of a self-contained batch; `positions_B` say where its rollouts stood in the request."""
+    """One cohort of a self-contained batch; `positions_B` say where its rollouts stood in the request.
+
+    `slots` names the teacher's labels that it waits for.
+    """
 
     head: CohortHead
     rows_B: list[Row]
     positions_B: list[int]
+    slots: list[str] = []
+
+
+class TeacherLabel(msgspec.Struct, array_like=True, frozen=True):
+    """What the teacher answered to one view of a question: `rows_G` are its ballots, drawn from `seed` at `version`."""
+
+    version: int
+    seed: int
+    model: str
+    rows_G: list[Row]
+
+
+class TeacherPrompt(msgspec.Struct, array_like=True, frozen=True):
+    """What the teacher is asked: the text as the policy reads it; or a plain question; or (role, content) messages."""
+
+    text: str | None = None
+    question: str | None = None
+    messages: list[tuple[str, str]] | None = None
 
 
 class BatchJob(msgspec.Struct, array_like=True, frozen=True):
@@ -147,12 +180,16 @@ class TicketRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """An entry of a run's stream: settle this cohort, or this batch with its payload."""
+    """An entry of a run's stream: settle this cohort, or this batch with its payload.
+
+    A batch that is `overdue` has waited for its teacher for as long as it may, and is settled with what is there.
+    """
 
     entry: bytes
     cohort: str | None = None
     batch: str | None = None
     payload: bytes = b""
+    overdue: bool = False
 
 
 class OpenCohort(msgspec.Struct, frozen=True):
@@ -198,3 +235,13 @@ def unpack_batch(data: bytes) -> BatchRecord:
 def unpack_ticket(data: bytes) -> TicketRecord:
     """A ticket."""
     return msgspec.msgpack.decode(data, type=TicketRecord)
+
+
+def unpack_label(data: bytes) -> TeacherLabel:
+    """A teacher's label."""
+    return msgspec.msgpack.decode(data, type=TeacherLabel)
+
+
+def unpack_prompt(data: bytes) -> TeacherPrompt:
+    """What the teacher is asked."""
+    return msgspec.msgpack.decode(data, type=TeacherPrompt)

@@ -45,18 +45,26 @@ class RunStore:
         await self._list(run)
         return Revised(settings, revision.decode())
 
+    async def look(self, run: str) -> RunSettings | None:
+        """A run's settings, for those who only serve it: it is not in use for that. None for a run that is gone."""
+        text = await self._link.execute("HGET", RunKeys(run).settings, "settings")
+        if text:
+            return _settings(text)
+        return RunSettings() if run == DEFAULT_RUN else None
+
     async def names(self) -> list[str]:
         """The runs in use, the latest first."""
         return [name.decode() for name in await self._link.execute("ZREVRANGE", RUNS, 0, -1)]
 
     async def state(self, run: str) -> dict[str, int]:
-        """What a run has come to: cohorts settled, abstained and open, and jobs waiting."""
+        """What a run has come to: cohorts settled, abstained and open, requests without a label yet, and jobs."""
         keys = RunKeys(run)
         stats = {name.decode(): int(n) for name, n in as_dict(await self._link.execute("HGETALL", keys.stats)).items()}
         return {
             "settled": stats.get("settled", 0),
             "abstained": stats.get("abstained", 0),
             "open": await self._link.execute("ZCARD", keys.deadlines),
+            "waiting_for_teacher": await self._link.execute("ZCARD", keys.waits),
             "queued": await self._link.execute("XLEN", keys.jobs),
         }
 

@@ -12,11 +12,11 @@ from reward_service.store.link import Argument, Link, Reply
 class Script:
     """One atomic step in Redis."""
 
-    def __init__(self, name: str) -> None:
-        """Reads `lua/<name>.lua`, behind the library that all scripts share."""
+    def __init__(self, name: str, library: str = "cohort") -> None:
+        """Reads `lua/<name>.lua`, behind the library that it shares with others."""
         folder = files("reward_service.store") / "lua"
-        library = (folder / "cohort.lua").read_text().replace("--TRANSITIONS--", _transitions())
-        self._text = library + (folder / f"{name}.lua").read_text()
+        shared = (folder / f"{library}.lua").read_text().replace("--TRANSITIONS--", _transitions())
+        self._text = shared + (folder / f"{name}.lua").read_text()
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, link: Link, keys: list[str], *arguments: Argument) -> Reply:

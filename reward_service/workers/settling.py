@@ -1,49 +1,60 @@
 """From stored ballots to a stored settlement: the domain's rules, between two forms of storage."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import FINAL_STATES, CohortEvent, CohortState, advance
-from reward_service.domain.methods import Method, RewardSource, method_named
+from reward_service.domain.methods import method_named
 from reward_service.domain.settlement import Settlement, settle, settle_under
 from reward_service.domain.types import Abstention, Ballot, Label
 from reward_service.grading.grader import Grader
 from reward_service.store.records import (
     ABSTENTIONS,
     VIEWS,
-    VOTERS,
     BatchJob,
     BatchRecord,
     CohortHead,
     CohortRecord,
+    CohortRows,
     LabelRow,
     OpenCohort,
     Row,
+    TeacherLabel,
 )
+from reward_service.workers.classifying import CohortClasses, ballot_of, classes_of, classes_under, taught_classes
 
 
-@dataclass(frozen=True, slots=True)
-class CohortClasses:
-    """The class of each answer and of each ground truth of a cohort, and how many comparisons stayed undecided."""
-
-    of_answer: Mapping[str, str]
-    of_truth: Mapping[str, str]
-    undecided: int = 0
-
-
-async def settle_batch(job: BatchJob, grader: Grader) -> BatchRecord:
-    """Settles each cohort of a self-contained batch."""
-    records: list[CohortRecord] = []
-    for cohort in job.cohorts:
-        method = method_named(cohort.head.rules.method)
-        classes = await classes_of(method, cohort.rows_B, grader, Conventions(cohort.head.rules.conventions))
-        ballots_B = [_ballot(row, classes) for row in cohort.rows_B]
-        settlement = settle(method, ballots_B, cohort.head.rules.election)
-        event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
-        state = advance(CohortState.COMPLETE, event)
-        records.append(_record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes))
+async def settle_batch(
+    job: BatchJob, grader: Grader, labels: Mapping[str, TeacherLabel] | None = None, *, overdue: bool = False
+) -> BatchRecord:
+    """Settles each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
+    records = [await _settled(cohort, grader, labels or {}, overdue=overdue) for cohort in job.cohorts]
     return BatchRecord(job.run, job.step, job.method, records, [cohort.positions_B for cohort in job.cohorts])
+
+
+async def _settled(
+    cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], *, overdue: bool
+) -> CohortRecord:
+    rules = cohort.head.rules
+    method, conventions = method_named(rules.method), Conventions(rules.conventions)
+    cast = [labels[slot] for slot in cohort.slots if slot in labels]
+    rows_E = [row for label in cast for row in label.rows_G]
+    versions_E = [label.version for label in cast for _ in label.rows_G]
+    if method.needs_teacher:
+        classes = await taught_classes(cohort.rows_B, rows_E, grader, conventions)
+    else:
+        classes = await classes_of(method, cohort.rows_B, grader, conventions)
+    ballots_B = [ballot_of(row, classes) for row in cohort.rows_B]
+    electors_E = [
+        ballot_of(row, classes)._replace(version=version) for row, version in zip(rows_E, versions_E, strict=True)
+    ]
+    settlement = settle(method, ballots_B, rules.election, electors_E=electors_E, expired=overdue)
+    event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
+    state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
+    record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
+    return _with_electors(record, rows_E, electors_E) if rows_E else record
 
 
 async def settle_cohort(
@@ -57,7 +68,7 @@ async def settle_cohort(
     rules = cohort.head.rules
     method = method_named(rules.method)
     classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
-    ballots_B = [_ballot(row, classes) for row in rows_B]
+    ballots_B = [ballot_of(row, classes) for row in rows_B]
     expired = cohort.state is CohortState.EXPIRED
     settlement = settle(method, ballots_B, rules.election, expired=expired)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
@@ -80,7 +91,7 @@ def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
 
 
 def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[Row]) -> CohortRecord:
-    ballots_B = [_ballot(row, CohortClasses({}, {})) for row in rows_B]
+    ballots_B = [ballot_of(row, CohortClasses({}, {})) for row in rows_B]
     nothing = Settlement((), (None,) * len(rows_B), (Abstention.EXPIRED,) * len(rows_B))
     return _record(CohortState.ABSTAINED, head, ids_B, rows_B, ballots_B, nothing, CohortClasses({}, {}))
 
@@ -90,9 +101,9 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, Row], grader: Gra
     ids_B = [*earlier.ids_B, *(name for name in late if name not in known)]
     rows_B = [*earlier.rows_B, *(row.uncounted() for name, row in late.items() if name not in known)]
     labels = [row.label(earlier.classes) for row in earlier.labels]
-    classes = await _classes_under(earlier, labels, rows_B[len(earlier.rows_B) :], grader)
+    classes = await classes_under(earlier, labels, rows_B[len(earlier.rows_B) :], grader)
     missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
-    ballots_B = [_ballot(row, classes) for row in rows_B]
+    ballots_B = [ballot_of(row, classes) for row in rows_B]
     came = settle_under(labels, ballots_B[len(earlier.rows_B) :], missing)
     settlement = Settlement(
         tuple(labels),
@@ -100,73 +111,6 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, Row], grader: Gra
         (*(ABSTENTIONS[reason] if reason >= 0 else None for reason in earlier.abstentions_B), *came.abstentions_B),
     )
     return _record(earlier.final_state, earlier.head, ids_B, rows_B, ballots_B, settlement, classes)
-
-
-async def classes_of(method: Method, rows: Sequence[Row], grader: Grader, conventions: Conventions) -> CohortClasses:
-    """The classes of a cohort's answers and of its ground truths.
-
-    What votes is classified among itself: no ground truth has a say in which answers are one. Each truth is then
-    compared with one answer of each class; under the ground truth as the label, with every answer by itself.
-    """
-    answers = {row.answer for row in rows if row.answer is not None}
-    truths = sorted({row.ground_truth for row in rows if row.ground_truth is not None})
-    if method.source is RewardSource.GROUND_TRUTH and len(truths) == 1:
-        matches = await grader.match(truths[0], answers, conventions)
-        name = (await grader.classify(truths, conventions)).class_of[truths[0]]
-        others = {answer: f"other: {answer}" for answer in answers - matches.equal}
-        return CohortClasses(others | dict.fromkeys(matches.equal, name), {truths[0]: name}, matches.undecided)
-    classes = await grader.classify(answers, conventions)
-    if not truths:
-        return CohortClasses(classes.class_of, {}, classes.undecided)
-    speaker_of: dict[str, str] = {}
-    for answer in sorted(answers, reverse=True):
-        speaker_of[classes.class_of[answer]] = answer
-    undecided = classes.undecided
-    class_of_truth: dict[str, str] = {}
-    for truth in truths:
-        if truth in classes.class_of:
-            class_of_truth[truth] = classes.class_of[truth]
-            continue
-        matches = await grader.match(truth, speaker_of.values(), conventions)
-        undecided += matches.undecided
-        found = sorted(name for name, answer in speaker_of.items() if answer in matches.equal)
-        class_of_truth[truth] = found[0] if found else f"truth: {truth}"
-    return CohortClasses(classes.class_of, class_of_truth, undecided)
-
-
-async def _classes_under(
-    earlier: CohortRecord, labels: Sequence[Label], late: Sequence[Row], grader: Grader
-) -> CohortClasses:
-    """Late answers under labels that stand: each is compared with them, and none changes what was one before."""
-    class_of = {
-        row.answer: earlier.classes[place]
-        for row, place in zip(earlier.rows_B, earlier.classes_B, strict=True)
-        if row.answer is not None and place >= 0
-    }
-    fresh = {row.answer for row in late if row.answer is not None} - class_of.keys()
-    undecided = earlier.undecided
-    conventions = Conventions(earlier.head.rules.conventions)
-    for label in labels:
-        matches = await grader.match(label.answer, fresh - class_of.keys(), conventions)
-        undecided += matches.undecided
-        class_of |= dict.fromkeys(matches.equal, label.answer_class)
-    class_of |= {answer: f"other: {answer}" for answer in fresh - class_of.keys()}
-    return CohortClasses(class_of, {}, undecided)
-
-
-def _ballot(row: Row, classes: CohortClasses) -> Ballot:
-    return Ballot(
-        VIEWS[row.view],
-        VOTERS[row.voter],
-        row.rollout,
-        row.answer,
-        None if row.answer is None else classes.of_answer.get(row.answer),
-        row.ground_truth,
-        None if row.ground_truth is None else classes.of_truth.get(row.ground_truth),
-        row.self_certainty,
-        row.entropy,
-        row.counted,
-    )
 
 
 def _record(
@@ -198,6 +142,22 @@ def _record(
     )
 
 
+def _with_electors(record: CohortRecord, rows_E: list[Row], electors_E: Sequence[Ballot]) -> CohortRecord:
+    """The record with the teacher's ballots beside those that were rewarded."""
+    classes = list(record.classes)
+    index = {name: place for place, name in enumerate(classes)}
+    places_E: list[int] = []
+    for ballot in electors_E:
+        if ballot.answer_class is None:
+            places_E.append(-1)
+            continue
+        if ballot.answer_class not in index:
+            index[ballot.answer_class] = len(classes)
+            classes.append(ballot.answer_class)
+        places_E.append(index[ballot.answer_class])
+    return msgspec.structs.replace(record, classes=classes, electors_E=rows_E, elector_classes_E=places_E)
+
+
 def _label_row(label: Label, index: dict[str, int]) -> LabelRow:
     return LabelRow(
         VIEWS.index(label.view),
@@ -208,4 +168,5 @@ def _label_row(label: Label, index: dict[str, int]) -> LabelRow:
         label.voter,
         [VIEWS.index(view) for view in label.voted_on],
         label.matches_truth,
+        label.version,
     )

@@ -132,7 +132,11 @@ class Worker:
 
     async def _settle(self, delivery: Delivery) -> None:
         if delivery.job.batch is not None:
-            record = await settle_batch(unpack_job(delivery.job.payload), self._grader)
+            job = unpack_job(delivery.job.payload)
+            slots = list({slot for cohort in job.cohorts for slot in cohort.slots})
+            found = zip(slots, await self._jobs.labels(delivery.run, slots), strict=True) if slots else ()
+            labels = {slot: label for slot, label in found if label is not None}
+            record = await settle_batch(job, self._grader, labels, overdue=delivery.job.overdue)
             await self._keep_batch(delivery, delivery.job.batch, record)
             return
         cohort = delivery.job.cohort or ""

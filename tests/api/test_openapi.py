@@ -15,9 +15,9 @@ OTHERS = ["--exclude-path", "/get_reward", "--exclude-path", "/v1/remote_rm"]
 
 
 @pytest.fixture(scope="module")
-def impatient() -> Iterator[str]:
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service whose default run does not wait for cohorts that nobody completes."""
-    with running(max_wait_s=0.5) as supervisor:
+    with running(max_wait_s=0.5, weights_root=tmp_path_factory.mktemp("weights")) as supervisor:
         settings = {"method": "co-rewarding-i", "cohort_deadline_s": 0.05}
         httpx.put(f"{supervisor.url}/v1/runs/default", json=settings).raise_for_status()
         yield supervisor.url

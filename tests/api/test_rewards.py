@@ -63,7 +63,7 @@ def test_every_method_of_the_table_is_answered(client: httpx.Client) -> None:
     for name, method in METHODS.items():
         answer = client.post("/v1/rewards", json={"rollouts": pair("q", ["4"], ["4"]), "method": name})
         if method.needs_teacher:
-            assert_problem(answer, 501, "teacher", "co-rewarding-i")
+            assert_problem(answer, 409, "teacher", "prompt")
         else:
             assert answer.status_code == 200
 
@@ -208,7 +208,7 @@ def test_a_deadline_ends_the_wait(client: httpx.Client) -> None:
     late = part(client, run, pair("half", [], ["4", "4"]))
     assert late.json()["rewards"] == [1.0, 1.0]
     state = client.get(f"/v1/runs/{run}").json()["state"]
-    assert state == {"settled": 1, "abstained": 1, "open": 0, "queued": 0}
+    assert state == {"settled": 1, "abstained": 1, "open": 0, "waiting_for_teacher": 0, "queued": 0}
 
 
 def test_runs_are_kept_apart(client: httpx.Client) -> None:

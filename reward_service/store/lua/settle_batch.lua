@@ -1,5 +1,5 @@
 -- The end of a self-contained batch: whoever settles it first decides.
--- KEYS batch, jobs, stats   ARGV record, ttl_ms, entry, group, qualified id, replica, settled, abstained
+-- KEYS batch, jobs, stats   ARGV record, ttl_ms, entry, group, qualified id, replicas in lines, settled, abstained
 local known = redis.call('GET', KEYS[1])
 local first = not known or known:sub(1, 1) == 'P'
 if first then
@@ -11,5 +11,5 @@ if first then
 end
 redis.call('XACK', KEYS[2], ARGV[4], ARGV[3])
 redis.call('XDEL', KEYS[2], ARGV[3])
-redis.call('PUBLISH', ARGV[6], ARGV[5] .. '\n' .. known)
+for replica in ARGV[6]:gmatch('[^\n]+') do redis.call('PUBLISH', replica, ARGV[5] .. '\n' .. known) end
 return first and 'settled' or 'known'

@@ -1,0 +1,75 @@
+"""Rollouts whose labels the teacher elects: which labels a request waits for, and what the teacher is asked. Pure."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from reward_service.api.intake import digest, question_of_prompt
+from reward_service.api.wire import RewardRequest, WireRollout
+from reward_service.domain.methods import Method
+from reward_service.domain.runs import RunSettings
+from reward_service.domain.teacher import needed_version
+from reward_service.domain.types import View, Voter
+from reward_service.store.cohorts import VIEW_LETTERS
+from reward_service.store.labels import Wanted
+from reward_service.store.records import VIEWS, VOTERS, BatchJob, TeacherPrompt
+
+
+def slot_of(question_id: str, view: View) -> str:
+    """How one view of a question is named where the teacher labels it."""
+    return digest(question_id, VIEW_LETTERS[VIEWS.index(view)], size=10)
+
+
+def taught(
+    job: BatchJob, request: RewardRequest, method: Method, settings: RunSettings
+) -> tuple[BatchJob, list[Wanted]]:
+    """The job with the labels that its cohorts wait for, and those labels with who wants them and what is asked.
+
+    A view that comes with ballots of a teacher (a batch may bring its own) waits for none. A prompt is kept for every
+    view that came with one, wanted here or not: the rollouts of the other view may be on their way.
+    """
+    texts = _texts(request.rollouts)
+    brought = {(_question_of(r), r.view) for r in request.rollouts if r.voter is Voter.TEACHER}
+    need = needed_version(request.step, settings)
+    wanted: dict[str, Wanted] = {}
+    cohorts = list(job.cohorts)
+    for place, cohort in enumerate(job.cohorts):
+        question_id, slots = cohort.head.question_id, []
+        for index, view in enumerate(VIEWS):
+            rollouts = sum(row.view == index and VOTERS[row.voter] is Voter.POLICY for row in cohort.rows_B)
+            if not rollouts:
+                continue
+            for asked in method.electorates[view].views:
+                if (question_id, asked) in brought:
+                    continue
+                slot = slot_of(question_id, asked)
+                slots.append(slot)
+                earlier = wanted.get(slot)
+                wanted[slot] = Wanted(
+                    slot,
+                    question_id,
+                    VIEWS.index(asked),
+                    need,
+                    rollouts + (earlier.rollouts if earlier else 0),
+                    texts.get((question_id, asked)),
+                    asked is view or bool(earlier and earlier.told),
+                )
+        cohorts[place] = msgspec.structs.replace(cohort, slots=slots)
+    for (question_id, view), prompt in texts.items():
+        slot = slot_of(question_id, view)
+        if slot not in wanted:
+            wanted[slot] = Wanted(slot, question_id, VIEWS.index(view), need, 0, prompt, told=True)
+    return msgspec.structs.replace(job, cohorts=cohorts), list(wanted.values())
+
+
+def _texts(rollouts: Sequence[WireRollout]) -> dict[tuple[str, View], TeacherPrompt]:
+    """What the teacher is asked for each view of each question, where a rollout says it."""
+    found: dict[tuple[str, View], TeacherPrompt] = {}
+    for rollout in rollouts:
+        if rollout.prompt is not None:
+            found.setdefault((_question_of(rollout), rollout.view), TeacherPrompt(text=rollout.prompt))
+    return found
+
+
+def _question_of(rollout: WireRollout) -> str:
+    return rollout.question_id or question_of_prompt(rollout.prompt or "")

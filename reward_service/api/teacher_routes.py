@@ -1,0 +1,148 @@
+"""The teacher's routes: new weights, what it stands at, questions that are coming."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Request
+
+from reward_service.api.problems import Problem
+from reward_service.api.routes import PROBLEM, services
+from reward_service.api.services import Services
+from reward_service.api.taught import slot_of
+from reward_service.api.teacher_models import (
+    PrefetchDocument,
+    PrefetchForm,
+    QuestionForm,
+    TeacherDocument,
+    UpdateDocument,
+    UpdateForm,
+)
+from reward_service.domain.errors import DomainError, OldStepError
+from reward_service.domain.methods import method_named
+from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN
+from reward_service.domain.teacher import needed_version, update_to
+from reward_service.store.labels import Coming
+from reward_service.store.records import VIEWS, TeacherPrompt
+from reward_service.store.teachers import AnnouncedWeights, TeacherStanding
+from reward_service.teaching.checking import check_weights
+from reward_service.teaching.intake import IntakeError
+
+router = APIRouter(tags=["teacher"])
+TRIES = 5
+
+
+@router.post(
+    "/v1/teacher/updates",
+    status_code=202,
+    responses={404: PROBLEM, 409: PROBLEM, 422: PROBLEM, 501: PROBLEM, 503: PROBLEM},
+    summary="New weights of the policy",
+)
+async def post_update(request: Request, form: Annotated[UpdateForm, Body()]) -> UpdateDocument:
+    """Queues weights for the average; the same step again is one update, an older one is refused."""
+    return await announce(services(request), form.run, AnnouncedWeights(form.step, form.path, form.sha256))
+
+
+@router.get(
+    "/v1/teacher", responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="What the teacher stands at"
+)
+async def get_teacher(
+    request: Request, run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN
+) -> TeacherDocument:
+    """The version that votes, and what its labels wait for."""
+    made = services(request)
+    await made.book.settings(run)
+    return _document(run, await made.teachers.standing(run))
+
+
+@router.post(
+    "/v1/teacher/prefetch",
+    status_code=202,
+    responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    summary="Questions that are coming",
+)
+async def post_prefetch(request: Request, form: Annotated[PrefetchForm, Body()]) -> PrefetchDocument:
+    """Asks the teacher for labels before any rollout waits for them, and tells it how the questions are worded."""
+    made = services(request)
+    settings = (await made.book.settings(form.run)).settings
+    longest = made.settings.max_text_chars
+    for place, question in enumerate(form.questions):
+        if _chars(question) > longest:
+            raise Problem(413, "text-too-long", f"questions[{place}] has more than {longest} characters: cut it.")
+    coming = [
+        Coming(slot_of(each.question_id, each.view), each.question_id, VIEWS.index(each.view), _prompt(each))
+        for each in form.questions
+    ]
+    if coming:
+        await made.labels.prefetch(form.run, needed_version(form.step, settings), coming)
+    return PrefetchDocument(accepted=len(coming))
+
+
+async def announce(made: Services, run: str, weights: AnnouncedWeights) -> UpdateDocument:
+    """Queues weights, once they were found to be there and to fit.
+
+    Raises:
+        Problem: 422 for weights that cannot be taken, 409 for a step that is older than the last.
+    """
+    settings = (await made.book.settings(run)).settings
+    if made.settings.weights_root is None:
+        raise Problem(
+            501,
+            "no-weights-root",
+            "this service takes no weights: start it with CO_REWARDING_WEIGHTS_ROOT, the folder that trainers "
+            "publish below.",
+        )
+    for _ in range(TRIES):
+        standing = await made.teachers.standing(run)
+        if standing.accepted != weights.step:  # what is known already may be gone by now
+            try:
+                await asyncio.to_thread(check_weights, made.settings.weights_root, weights.path, standing.tensors)
+            except IntakeError as cause:
+                raise Problem(422, "weights", f"{cause}.") from cause
+        try:
+            update = update_to(weights.step, standing.accepted, settings)
+        except OldStepError as cause:
+            raise Problem(409, "old-step", f"{cause}: publish later ones only.") from cause
+        except DomainError as cause:
+            raise Problem(422, "invalid", f"step: {cause}.") from cause
+        alpha = await made.teachers.announce(run, standing.accepted, update.alpha, weights)
+        if alpha is not None:
+            return UpdateDocument(version=weights.step, alpha=alpha)
+    raise Problem(409, "run-changes", f"other weights of run {run!r} keep coming in; send the request again.")
+
+
+def _document(run: str, standing: TeacherStanding) -> TeacherDocument:
+    teachers = standing.teachers
+    return TeacherDocument(
+        run=run,
+        version=standing.version,
+        step=standing.accepted or 0,
+        alpha=standing.alpha,
+        model=teachers[0].model if teachers else None,
+        ready=bool(teachers),
+        queue=standing.queue,
+        waiting=standing.waiting,
+        waiting_for=_waiting_for(standing),
+        refused=standing.refused,
+        teachers=len(teachers),
+    )
+
+
+def _waiting_for(standing: TeacherStanding) -> str | None:
+    if not standing.queue:
+        return None
+    if not standing.teachers:
+        return "teacher"
+    if all(each.waiting_for for each in standing.teachers):
+        return "average" if standing.version < (standing.accepted or 0) else "update"
+    return "generation"
+
+
+def _prompt(question: QuestionForm) -> TeacherPrompt:
+    messages = question.messages
+    said = None if messages is None else [(message.role, message.content) for message in messages]
+    return TeacherPrompt(question.prompt, question.question, said)
+
+
+def _chars(question: QuestionForm) -> int:
+    texts = [question.prompt, question.question, *(message.content for message in question.messages or ())]
+    return sum(len(text) for text in texts if text is not None)

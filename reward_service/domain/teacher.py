@@ -1,0 +1,58 @@
+"""The teacher's rules: which version may label which step, how far an update moves it, what its draws follow from."""
+
+import hashlib
+from dataclasses import dataclass
+
+from reward_service.domain.ema import alpha, composed
+from reward_service.domain.errors import InvalidScheduleError, OldStepError
+from reward_service.domain.runs import RunSettings
+from reward_service.domain.types import View
+
+MAX_STEPS_AT_ONCE = 100_000
+"""Steps that one update may stand for; more is taken for a mistake."""
+
+SEED_BITS = 31
+"""What every backend takes for a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """New policy weights on their way into the average: the teacher of version `step` keeps `alpha` of itself."""
+
+    step: int
+    alpha: float
+
+
+def needed_version(step: int | None, settings: RunSettings) -> int | None:
+    """The oldest version of the teacher that may label rollouts of `step`; None: the newest that was announced.
+
+    A label of version v serves step k while k - v ≤ max_teacher_lag (steps), so with a lag of 0 the teacher has taken
+    the weights of step k before it answers for it (arXiv 2508.00410, algorithm 1). A teacher that never moves needs no
+    update, and a rollout without a step cannot say which one it needs.
+    """
+    if settings.frozen_teacher:
+        return 0
+    return None if step is None else max(0, step - settings.max_teacher_lag)
+
+
+def update_to(step: int, accepted: int | None, settings: RunSettings) -> Update:
+    """The update that the weights of `step` come to after those of step `accepted` (None: none yet, the teacher is the
+    model it began with). Steps between the two were skipped; their α are composed with this one's.
+
+    Raises:
+        OldStepError: the step lies before the accepted one.
+        InvalidScheduleError: it lies too far ahead to be meant.
+    """
+    if accepted is not None and step < accepted:
+        raise OldStepError(f"step {step} is older than step {accepted}, whose weights the teacher has been given")
+    begins = min(step, (accepted or 0) + 1)
+    if step - begins >= MAX_STEPS_AT_ONCE:
+        raise InvalidScheduleError(f"step {step} lies more than {MAX_STEPS_AT_ONCE} steps after {accepted or 0}")
+    schedule = (settings.total_steps, settings.alpha_start, settings.alpha_end)
+    return Update(step, composed(alpha(each, *schedule) for each in range(begins, step + 1)))
+
+
+def draw_seed(run: str, version: int, question_id: str, view: View) -> int:
+    """What the teacher's responses are drawn from: the same for the same label, different for any two."""
+    named = repr((run, version, question_id, view.value)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(named).digest()[:8], "little") >> (64 - SEED_BITS)

@@ -1,0 +1,206 @@
+"""The teacher's labels in Redis: who waits for which, what the teacher is asked, and what it has answered."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from reward_service.store.cohorts import VIEW_LETTERS, Batch, Limits, Refusal, Refused, Revised, parse_batch
+from reward_service.store.keys import RunKeys
+from reward_service.store.link import Argument, Link
+from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label, unpack_prompt
+from reward_service.store.scripts import Script
+
+DUE_AT_ONCE = 500
+LIBRARY = "labels"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A label that a batch waits for.
+
+    Attributes:
+        need: the oldest version that may give it; None for the newest whose weights were announced.
+        rollouts: how many rollouts of the batch wait for it; none where only its text is told.
+        prompt: what the teacher is asked, where the request says it.
+        told: whether it must be known by now: nobody else can say how a rollout's own view is worded.
+    """
+
+    slot: str
+    question_id: str
+    view: int
+    need: int | None
+    rollouts: int
+    prompt: TeacherPrompt | None
+    told: bool
+
+
+class Coming(msgspec.Struct, frozen=True):
+    """A question that is announced: what the teacher is asked for one of its views."""
+
+    slot: str
+    question_id: str
+    view: int
+    prompt: TeacherPrompt
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A label that a teacher has taken to make; `rollouts` wait for it."""
+
+    run: str
+    slot: str
+    question_id: str
+    view: int
+    prompt: TeacherPrompt
+    rollouts: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a teacher got: labels to make, and how many of the run's a dead teacher had left."""
+
+    asked: list[Asked]
+    left: int
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """What is asked of a teacher of some version: rollouts that wait for the most wanted label that it may give (None:
+    there is none), and how many labels must wait for a newer version."""
+
+    most: int | None
+    too_new: int
+
+
+class LabelStore:
+    """What the API asks of Redis about labels. Every call is atomic and may be repeated."""
+
+    def __init__(self, link: Link, limits: Limits, channel: str) -> None:
+        """`channel` is where this replica is woken."""
+        self._link = link
+        self._limits = limits
+        self._channel = channel
+        self._submit = Script("submit_taught", LIBRARY)
+        self._prefetch = Script("prefetch", LIBRARY)
+
+    async def submit(
+        self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised, count: int, wanted: Sequence[Wanted]
+    ) -> Batch | Refused:
+        """Remembers a batch; it is queued as soon as each label that it wants is there, or at its deadline."""
+        keys = RunKeys(run)
+        patience_s = at.settings.cohort_deadline_s
+        arguments: list[Argument] = [
+            batch,
+            fingerprint,
+            payload,
+            at.revision,
+            self._limits.jobs,
+            _ms(self._limits.retention_s + patience_s),
+            self._channel,
+            count,
+            self._limits.open_cohorts,
+            _ms(patience_s),
+        ]
+        for each in wanted:
+            need = "" if each.need is None else each.need
+            prompt = b"" if each.prompt is None else packed(each.prompt)
+            arguments += [each.slot, each.question_id.encode("utf-8", "surrogatepass"), VIEW_LETTERS[each.view]]
+            arguments += [need, each.rollouts, prompt, int(each.told)]
+        fixed = [keys.batch(batch), keys.jobs, keys.settings, keys.teacher, keys.waits, keys.asks, keys.taken]
+        names = [*fixed, keys.waiting(batch), *(keys.slot(each.slot) for each in wanted)]
+        answer = await self._submit(self._link, names, *arguments)
+        match answer[0]:
+            case b"new":
+                return Batch(fingerprint, None, count)
+            case b"known":
+                return parse_batch(answer[1])
+            case b"untold":
+                return Refused(Refusal.UNTOLD, about=answer[1].decode("utf-8", "surrogatepass"))
+            case _:
+                return Refused(Refusal(answer[0].decode()))
+
+    async def prefetch(self, run: str, need: int | None, coming: Sequence[Coming]) -> int:
+        """Asks for labels that nobody waits for yet; how many questions there were."""
+        keys = RunKeys(run)
+        arguments: list[Argument] = [_ms(self._limits.retention_s), "" if need is None else need]
+        for each in coming:
+            question = each.question_id.encode("utf-8", "surrogatepass")
+            arguments += [each.slot, question, VIEW_LETTERS[each.view], packed(each.prompt)]
+        names = [keys.teacher, keys.asks, keys.taken, *(keys.slot(each.slot) for each in coming)]
+        return await self._prefetch(self._link, names, *arguments)
+
+    async def labels(self, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
+        """The newest label of each slot; None where there is none."""
+        return await labels_in(self._link, run, slots)
+
+
+class TeacherDesk:
+    """The teacher's side: labels to make, for one teacher process."""
+
+    def __init__(self, link: Link, limits: Limits, teacher: str, lease_s: float) -> None:
+        """`lease_s` is for how long what was taken is this teacher's, unless it says so again."""
+        self._link = link
+        self._limits = limits
+        self.teacher = teacher
+        self._lease_ms = _ms(lease_s)
+        self._peek = Script("peek_labels", LIBRARY)
+        self._take = Script("take_labels", LIBRARY)
+        self._renew = Script("renew_labels", LIBRARY)
+        self._give_back = Script("give_back", LIBRARY)
+        self._keep = Script("keep_label", LIBRARY)
+
+    async def take(self, run: str, version: int, most: int) -> Taken:
+        """At most `most` labels of a run that a teacher of this version may give, the most wanted first."""
+        keys = RunKeys(run)
+        names = [keys.asks, keys.taken]
+        left, taken = await self._take(
+            self._link, names, keys.prefix, version, most, self.teacher, self._lease_ms, self._ttl_ms()
+        )
+        asked = [
+            Asked(
+                run,
+                slot.decode(),
+                question.decode("utf-8", "surrogatepass"),
+                VIEW_LETTERS.index(view.decode()),
+                unpack_prompt(prompt),
+                rollouts,
+            )
+            for slot, question, view, prompt, rollouts in taken
+        ]
+        return Taken(asked, left)
+
+    async def demand(self, run: str, version: int) -> Demand:
+        """What is asked of a teacher of this version in a run."""
+        keys = RunKeys(run)
+        best, too_new = await self._peek(self._link, [keys.asks], keys.prefix, version)
+        return Demand(None if best < 0 else best, too_new)
+
+    async def renew(self, run: str, slots: Sequence[str]) -> list[str]:
+        """Says that this teacher is still at work on these; those that it has lost."""
+        keys = RunKeys(run)
+        lost = await self._renew(self._link, [keys.taken], keys.prefix, self.teacher, self._lease_ms, *slots)
+        return [slot.decode() for slot in lost]
+
+    async def give_back(self, run: str, slots: Sequence[str]) -> None:
+        """Others may take these."""
+        keys = RunKeys(run)
+        await self._give_back(self._link, [keys.asks, keys.taken], keys.prefix, self.teacher, self._ttl_ms(), *slots)
+
+    async def keep(self, run: str, slot: str, label: TeacherLabel) -> int:
+        """Keeps a label; how many batches go on with it."""
+        keys = RunKeys(run)
+        names = [keys.slot(slot), keys.asks, keys.taken, keys.jobs, keys.waits]
+        return await self._keep(
+            self._link, names, keys.prefix, slot, label.version, packed(label), self._ttl_ms(), self.teacher
+        )
+
+    def _ttl_ms(self) -> int:
+        return _ms(self._limits.retention_s)
+
+
+async def labels_in(link: Link, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
+    """The newest label of each slot; None where there is none."""
+    keys = RunKeys(run)
+    found = await asyncio.gather(*(link.execute("HGET", keys.slot(slot), "r") for slot in slots))
+    return [None if data is None else unpack_label(data) for data in found]
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

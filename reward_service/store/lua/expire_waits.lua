@@ -1,0 +1,21 @@
+-- Batches that have waited for the teacher for too long go to the workers with what is there.
+-- KEYS waits, jobs   ARGV prefix, most, ttl_ms
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms(), 'LIMIT', 0, tonumber(ARGV[2]))
+local released = 0
+for _, batch in ipairs(due) do
+  local waiting = ARGV[1] .. 'w:' .. batch
+  redis.call('ZREM', KEYS[1], batch)
+  if redis.call('EXISTS', waiting) == 1 then
+    for slot in redis.call('HGET', waiting, 's'):gmatch('[^\n]+') do
+      local key = ARGV[1] .. 'l:' .. slot
+      local place = redis.call('HGET', key, 'b:' .. batch)
+      if place then
+        redis.call('HDEL', key, 'b:' .. batch)
+        redis.call('HINCRBY', key, 'n', -tonumber(place:match(':(%d+)')))
+      end
+    end
+    release(waiting, KEYS[2], KEYS[1], batch, tonumber(ARGV[3]), true)
+    released = released + 1
+  end
+end
+return released

@@ -1,0 +1,145 @@
+"""Where each run's teacher stands, in Redis: the weights that were announced, its average's version, who serves."""
+
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from reward_service.store.cohorts import as_dict
+from reward_service.store.keys import RunKeys
+from reward_service.store.link import Link
+from reward_service.store.runs import RUN_RETENTION_S
+from reward_service.store.scripts import Script
+
+SEEN_LATELY_S = 10.0
+TTL_MS = round(RUN_RETENTION_S * 1000)
+
+
+class AnnouncedWeights(msgspec.Struct, array_like=True, frozen=True):
+    """Weights of one step: a folder below the weights root, and what its contents must hash to, if that was said."""
+
+    step: int
+    path: str
+    sha256: str | None = None
+
+
+class TeacherPresence(msgspec.Struct, frozen=True):
+    """What one teacher process says of itself in a run, once in a while."""
+
+    model: str
+    version: int
+    busy: int
+    waiting_for: str | None
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherStanding:
+    """Where the teacher of a run stands.
+
+    Attributes:
+        accepted: the step of the newest weights that were announced; None before the first.
+        version: the step of the newest weights in the average.
+        alpha: what the average kept of itself at its last update; None before the first.
+        refused: why weights that were announced could not be taken; None if the last ones were.
+        queue: labels that are asked for or being made.
+        waiting: rollouts' batches that wait for labels.
+        teachers: the processes that serve the run and were seen lately.
+    """
+
+    accepted: int | None
+    version: int
+    alpha: float | None
+    refused: str | None
+    tensors: bytes | None
+    queue: int
+    waiting: int
+    teachers: tuple[TeacherPresence, ...]
+
+
+class TeacherStore:
+    """Standings by run."""
+
+    def __init__(self, link: Link) -> None:
+        """Over an open link."""
+        self._link = link
+        self._announce = Script("announce", "labels")
+        self._advance = Script("advance", "labels")
+
+    async def accepted(self, run: str) -> int | None:
+        """The step of the newest weights that were announced."""
+        step = await self._link.execute("HGET", RunKeys(run).teacher, "accepted")
+        return None if step is None else int(step)
+
+    async def announce(self, run: str, accepted: int | None, alpha: float, weights: AnnouncedWeights) -> float | None:
+        """Queues new weights, if `accepted` is still the last step; the α they are taken with, None if it is not.
+
+        The same step again is known, and has the α that it had.
+        """
+        keys = RunKeys(run)
+        before = "" if accepted is None else accepted
+        member = msgspec.msgpack.encode(weights)
+        answer = await self._announce(
+            self._link, [keys.teacher, keys.updates], before, weights.step, repr(alpha), member, TTL_MS
+        )
+        return None if answer[0] == b"moved" else float(answer[1])
+
+    async def updates(self, run: str) -> list[AnnouncedWeights]:
+        """Weights that are not in the average yet, in order of their steps."""
+        found = await self._link.execute("ZRANGE", RunKeys(run).updates, 0, -1)
+        return [msgspec.msgpack.decode(each, type=AnnouncedWeights) for each in found]
+
+    async def advance(self, run: str, version: int, alpha: float | None) -> None:
+        """The average stands at a version now: updates up to it are done."""
+        keys = RunKeys(run)
+        shown = "" if alpha is None else repr(alpha)
+        await self._advance(self._link, [keys.teacher, keys.updates], version, shown, TTL_MS)
+
+    async def version(self, run: str) -> int:
+        """The step of the newest weights in the average, as teachers may load it."""
+        return int(await self._link.execute("HGET", RunKeys(run).teacher, "version") or 0)
+
+    async def restate(self, run: str, version: int) -> None:
+        """The average stands at an older version than was said: what held the newer one is lost."""
+        await self._link.execute("HSET", RunKeys(run).teacher, "version", version)
+
+    async def refuse(self, run: str, weights: AnnouncedWeights, why: str) -> None:
+        """These weights cannot be taken: the next ones stand for their step too."""
+        keys = RunKeys(run)
+        await self._link.execute("HSET", keys.teacher, "refused", f"step {weights.step}: {why}"[:2000])
+        await self._link.execute("ZREMRANGEBYSCORE", keys.updates, weights.step, weights.step)
+
+    async def describe(self, run: str, tensors: bytes) -> None:
+        """Keeps what weights of this run must look like, so that others are refused at the door."""
+        await self._link.execute("HSET", RunKeys(run).teacher, "tensors", tensors)
+        await self._link.execute("PEXPIRE", RunKeys(run).teacher, TTL_MS)
+
+    async def say(self, run: str, teacher: str, presence: TeacherPresence) -> None:
+        """A teacher process serves this run."""
+        keys = RunKeys(run)
+        await self._link.execute("HSET", keys.teachers, teacher, msgspec.json.encode(presence))
+        await self._link.execute("PEXPIRE", keys.teachers, round(SEEN_LATELY_S * 1000))
+
+    async def leave(self, run: str, teacher: str) -> None:
+        """It does no longer."""
+        await self._link.execute("HDEL", RunKeys(run).teachers, teacher)
+
+    async def standing(self, run: str) -> TeacherStanding:
+        """Where the run's teacher stands."""
+        keys = RunKeys(run)
+        kept = as_dict(await self._link.execute("HGETALL", keys.teacher))
+        alpha = kept.get(b"alpha")
+        queue = await self._link.execute("ZCARD", keys.asks) + await self._link.execute("ZCARD", keys.taken)
+        said = as_dict(await self._link.execute("HGETALL", keys.teachers))
+        now_s = time.time()
+        teachers = (msgspec.json.decode(each, type=TeacherPresence) for each in said.values())
+        return TeacherStanding(
+            accepted=int(kept[b"accepted"]) if b"accepted" in kept else None,
+            version=int(kept.get(b"version", b"0")),
+            alpha=float(alpha) if alpha else None,
+            refused=kept[b"refused"].decode(errors="replace") if b"refused" in kept else None,
+            tensors=kept.get(b"tensors"),
+            queue=queue,
+            waiting=await self._link.execute("ZCARD", keys.waits),
+            teachers=tuple(each for each in teachers if now_s - each.at_s < SEEN_LATELY_S),
+        )
