@@ -1,7 +1,9 @@
 """What rewards add to a step: from a batch's last rollout to its last reward. `python -m benchmarks.step_time`
 
 OpenRLHF's own executors send the rollouts, by both doors; only the engine is made up: responses of real length come
-when their time has come. Needs OpenRLHF's client: `pip install --no-deps openrlhf==0.11.2`.
+when their time has come. Beside them, in turns, the plain executor asks a FastAPI endpoint that validates the same body
+and answers a constant at once: what any reward over HTTP costs. Needs OpenRLHF's client:
+`pip install --no-deps openrlhf==0.11.2`.
 """
 
 import argparse
@@ -28,17 +30,19 @@ from co_rewarding_trainer.openrlhf.rollout import pair_responses
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import describe
+from benchmarks.machine import Cores, describe
+from benchmarks.servers import noop, service
 from benchmarks.texts import prompt, response
 from reward_service.processes import raise_open_files_limit
-from reward_service.serving.supervisor import Supervisor
-from reward_service.settings import Settings
 
 GROUP = 8
 RESPONSE_BYTES = 7000
 DISTINCT = 256
-SPREAD_S = 4.0
+SPREAD_S = 2.0
 AGENT = "co_rewarding_trainer.openrlhf.agent"
+NO_OP = "no-op"
+ENDS = ("spread", "at once")
+CONSTANT = {"rewards": 1.0, "scores": 1.0, "extra_logs": {"vote_share": 1.0, "abstained": 0.0, "undecided": 0.0}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,10 @@ class Waits:
     rollouts_end: str
     batches_s: list[float]
     questions_s: list[float]
+
+    def values_s(self) -> tuple[list[float], list[float]]:
+        """Of batches, and of questions."""
+        return self.batches_s, self.questions_s
 
 
 class WholeTexts:
@@ -91,8 +99,8 @@ class Engine:
         return SimpleNamespace(outputs=[output])
 
 
-def executors(url: str) -> dict[str, Any]:
-    """OpenRLHF's executor and ours on top of it, without the torch and ray that its package imports.
+def executors(url: str, noop_url: str) -> dict[str, Any]:
+    """By door, OpenRLHF's executor and ours on top of it, without the torch and ray that its package imports.
 
     Raises:
         SystemExit: OpenRLHF is not there.
@@ -105,7 +113,11 @@ def executors(url: str) -> dict[str, Any]:
     sys.modules["openrlhf.utils"] = utils
     plain = importlib.import_module("openrlhf.utils.agent").SingleTurnAgentExecutor
     os.environ["CO_REWARDING_URL"] = url
-    return {"/get_reward": plain([f"{url}/get_reward"]), "agent": importlib.import_module(AGENT).AgentExecutor()}
+    return {
+        NO_OP: plain([f"{noop_url}/get_reward"]),
+        "/get_reward": plain([f"{url}/get_reward"]),
+        "agent": importlib.import_module(AGENT).AgentExecutor(),
+    }
 
 
 async def batch(executor: Any, run: str, step: int, questions: int, ends: str) -> tuple[float, list[float]]:  # noqa: ANN401
@@ -141,24 +153,25 @@ async def batch(executor: Any, run: str, step: int, questions: int, ends: str) -
     return rewarded_s - last_s, [rewarded - last for last, rewarded in times]
 
 
-async def measure(url: str, batches: int, questions: int) -> list[Waits]:
-    """Both doors, with rollouts that end over some seconds and with rollouts that all end at once."""
+async def measure(url: str, noop_url: str, batches: int, questions: int) -> list[Waits]:
+    """Every door, batch by batch in turns, with rollouts that end over some seconds and that all end at once."""
     found: list[Waits] = []
+    doors = executors(url, noop_url)
     async with httpx.AsyncClient(timeout=30.0) as client:
-        for door, executor in executors(url).items():
-            for ends in ("spread", "at once"):
-                run = f"bench-{uuid4().hex[:8]}"
+        for ends in ENDS:
+            runs = {door: f"bench-{uuid4().hex[:8]}" for door in doors}
+            for run in runs.values():
                 settings = {"method": "co-rewarding-i", "group_size": GROUP}
                 (await client.put(f"{url}/v1/runs/{run}", json=settings)).raise_for_status()
-                waits = Waits(door, ends, [], [])
-                await batch(executor, run, batches, questions, ends)  # the first is not counted
-                for step in range(batches):
-                    batch_s, questions_s = await batch(executor, run, step, questions, ends)
-                    waits.batches_s.append(batch_s)
-                    waits.questions_s.extend(questions_s)
-                found.append(waits)
-            if hasattr(executor, "close"):
-                await executor.close()
+            waits = {door: Waits(door, ends, [], []) for door in doors}
+            for step in range(batches + 1):
+                for door, executor in doors.items():
+                    batch_s, questions_s = await batch(executor, runs[door], step, questions, ends)
+                    if step > 0:  # the first is not counted
+                        waits[door].batches_s.append(batch_s)
+                        waits[door].questions_s.extend(questions_s)
+            found += waits.values()
+    await doors["agent"].close()
     return found
 
 
@@ -168,17 +181,25 @@ def quantile(values_s: Sequence[float], share: float) -> float:
 
 
 def table(found: Sequence[Waits], questions: int) -> Table:
-    """For a person."""
+    """For a person: quantiles, and the median over that of the no-op in the same run."""
     rollouts = questions * len(VIEWS) * GROUP
     made = Table(
         title=f"From the last rollout to the last reward: batches of {rollouts} rollouts", title_justify="left"
     )
-    for heading in ("door", "rollouts end", "batch p50", "batch p99", "question p50", "question p99"):
-        made.add_column(heading, justify="left" if heading in ("door", "rollouts end") else "right")
+    for heading in ("door", "end"):
+        made.add_column(heading, no_wrap=True)
+    for heading in ("batch p50", "p99", "p50 ratio", "question p50", "p99"):
+        made.add_column(heading, justify="right")
+    baselines_s = {each.rollouts_end: quantile(each.batches_s, 0.5) for each in found if each.door == NO_OP}
     for each in found:
-        cells = [quantile(values, share) for values in (each.batches_s, each.questions_s) for share in (0.5, 0.99)]
-        made.add_row(each.door, each.rollouts_end, *(f"{1000 * value:,.0f} ms" for value in cells))
+        batch_s, question_s = ([quantile(values, share) for share in (0.5, 0.99)] for values in each.values_s())
+        over = f"{batch_s[0] / baselines_s[each.rollouts_end]:.2f} x"
+        made.add_row(each.door, each.rollouts_end, *map(_ms, batch_s), over, *map(_ms, question_s))
     return made
+
+
+def _ms(value_s: float) -> str:
+    return f"{1000 * value_s:,.0f} ms"
 
 
 def main() -> None:
@@ -191,16 +212,15 @@ def main() -> None:
     raise_open_files_limit()
     console = Console()
     console.print(describe())
-    with tempfile.TemporaryDirectory(prefix="cr-") as folder:
-        supervisor = Supervisor(
-            Settings(data_dir=Path(folder), port=0, workers=1, api_processes=1, log_level="WARNING")
-        )
-        supervisor.start()
-        try:
-            supervisor.wait_ready()
-            found = asyncio.run(measure(supervisor.url, options.batches, options.questions))
-        finally:
-            supervisor.stop()
+    unpinned = Cores(None, None)
+    answers = {"/get_reward": json.dumps(CONSTANT).encode()}
+    with (
+        tempfile.TemporaryDirectory(prefix="cr-") as folder,
+        service(Path(folder), unpinned) as ours,
+        noop(Path(folder), answers, unpinned) as other,
+    ):
+        urls = [f"http://{server.host}:{server.port}" for server in (ours, other)]
+        found = asyncio.run(measure(urls[0], urls[1], options.batches, options.questions))
     console.print(table(found, options.questions))
     if options.file is not None:
         options.file.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n")
