@@ -38,6 +38,8 @@ def serve(
     api_processes: Annotated[int | None, typer.Option(help="API processes, sharing the port.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the embedded server keeps its data.")] = None,
     api_keys_file: Annotated[Path | None, typer.Option(help="A file with one key a line.")] = None,
+    weights_root: Annotated[Path | None, typer.Option(help="Where policies' weights are published.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="A model to start a teacher with, beside the rest.")] = None,
 ) -> None:
     """Starts the API and its workers; every option is also CO_REWARDING_<OPTION> in the environment."""
     settings = _settings(
@@ -48,6 +50,8 @@ def serve(
         api_processes=api_processes,
         data_dir=data_dir,
         api_keys_file=api_keys_file,
+        weights_root=weights_root,
+        teacher=teacher,
     )
     supervisor = Supervisor(settings)
     _supervise(supervisor, settings, api=True)
@@ -63,6 +67,42 @@ def worker(
     if settings.redis_url is None:
         raise typer.BadParameter("a worker needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
     _supervise(Supervisor(settings), settings, api=False)
+
+
+@app.command()
+def teacher(
+    model: Annotated[
+        str,
+        typer.Option(help="A folder or hub name; openai:URL#MODEL or vllm-server:URL#MODEL."),
+    ],
+    redis_url: RedisUrl = None,
+    weights_root: Annotated[Path | None, typer.Option(help="Where policies' weights are published.")] = None,
+    teacher_dir: Annotated[Path | None, typer.Option(help="Where averages are kept, for all teachers.")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, transformers or vllm.")] = None,
+    name: Annotated[str | None, typer.Option(help="What runs name as their teacher_model.")] = None,
+    mapped: Annotated[
+        bool | None, typer.Option(help="Averages in memory-mapped files, for models larger than memory.")
+    ] = None,
+) -> None:
+    """Adds a teacher to a service that runs elsewhere on the same Redis: it follows the policy and labels rollouts."""
+    settings = _settings(
+        redis_url=redis_url,
+        teacher=model,
+        weights_root=weights_root,
+        teacher_dir=teacher_dir,
+        teacher_backend=backend,
+        teacher_name=name,
+        teacher_mapped=mapped,
+    )
+    if settings.redis_url is None:
+        raise typer.BadParameter("a teacher needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
+    try:
+        from reward_service.teaching.process import run_teacher
+    except ModuleNotFoundError as cause:
+        raise SettingsError(f"a teacher needs {cause.name}: pip install 'co-rewarding[local]'") from cause
+
+    set_up_logging(settings)
+    run_teacher(settings)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """How the service is configured: options of the command line, or CO_REWARDING_* in the environment."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +30,17 @@ class Settings(BaseSettings):
         default=None, description="A file with one key a line, instead of or beside api_keys."
     )
 
+    weights_root: Path | None = Field(
+        default=None, description="Folder below which policies' weights come to the teacher; none: they are not taken."
+    )
+    max_weights_bytes: int = Field(default=200 * 2**30, ge=1, description="Largest upload of weights.")
+    max_uploads_bytes: int = Field(
+        default=400 * 2**30, ge=1, description="Most that all uploads together may take of the weights root's disk."
+    )
+    upload_ttl_s: float = Field(
+        default=24 * 3600.0, ge=1, description="How long an upload may lie untouched before it is removed."
+    )
+
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Largest request body.")
     max_rollouts: int = Field(default=4096, ge=1, description="Most rollouts in one request.")
     max_text_chars: int = Field(default=2_000_000, ge=1, description="Longest response or prompt.")
@@ -42,6 +53,37 @@ class Settings(BaseSettings):
     retention_s: float = Field(default=24 * 3600.0, ge=1, description="How long what was settled is kept.")
     redis_patience_s: float = Field(default=5.0, gt=0, description="How long a call waits for a Redis that is away.")
     claim_idle_s: float = Field(default=5.0, gt=0, description="After how long another worker's job is taken over.")
+    teacher: str | None = Field(
+        default=None, description="A model that `serve` starts a teacher with: a folder, a hub name, or a URL."
+    )
+    teacher_backend: str = Field(
+        default="auto",
+        pattern="^(auto|transformers|vllm)$",
+        description="What runs it; auto: vLLM where there is a GPU.",
+    )
+    teacher_name: str | None = Field(
+        default=None, description="What runs name as their teacher_model; by default the model as it is given."
+    )
+    teacher_dir: Path | None = Field(
+        default=None, description="Where averages are kept, for all teachers of a service; data_dir/teacher by default."
+    )
+    teacher_dtype: str = Field(
+        default="bfloat16", pattern="^(bfloat16|float16|float32)$", description="Of the weights that teachers serve."
+    )
+    teacher_mapped: bool = Field(default=False, description="Averages in memory-mapped files instead of memory.")
+    teacher_threads: int | None = Field(default=None, ge=1, description="Threads of one update; by default all cores.")
+    teacher_keep_special_tokens: bool = Field(
+        default=False,
+        description="Answers may hold special tokens, as those of models do whose box one of them closes.",
+    )
+    teacher_capacity: int | None = Field(
+        default=None, ge=1, description="Questions that a teacher answers at once; by default what suits the backend."
+    )
+    teacher_engine: dict[str, Any] = Field(
+        default_factory=dict, description="Arguments of vLLM's engine, or fields of every request to a URL (JSON)."
+    )
+    teacher_api_key: SecretStr | None = Field(default=None, description="The key of a teacher that is a URL.")
+    teacher_lease_s: float = Field(default=10.0, gt=0, description="After how long a dead teacher's labels are taken.")
     judge_children: int = Field(
         default=1, ge=0, le=64, description="Processes a worker may ask to compare answers symbolically; 0: none."
     )
@@ -76,6 +118,11 @@ class Settings(BaseSettings):
             except OSError as cause:
                 raise SettingsError(f"the file of keys, {self.api_keys_file}, cannot be read: {cause}") from cause
         return [key for key in keys if key]
+
+    @property
+    def averages_dir(self) -> Path:
+        """Where the averages are kept."""
+        return self.teacher_dir or self.data_dir / "teacher"
 
     @property
     def limits(self) -> Limits:

@@ -107,8 +107,12 @@ class Metrics:
         return generate_latest(together)
 
 
-def configure_logging(*, as_json: bool, level: str = "INFO") -> None:
-    """Logs as JSON lines (containers) or for a person at a terminal; to standard error, which never holds results."""
+def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> None:
+    """Logs as JSON lines (containers) or for a person at a terminal; to standard error, which never holds results.
+
+    None chooses by whether there is a terminal.
+    """
+    as_json = not sys.stderr.isatty() if as_json is None else as_json
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[

@@ -25,8 +25,8 @@ def taught(
 ) -> tuple[BatchJob, list[Wanted]]:
     """The job with the labels that its cohorts wait for, and those labels with who wants them and what is asked.
 
-    A view that comes with ballots of a teacher (a batch may bring its own) waits for none. A prompt is kept for every
-    view that came with one, wanted here or not: the rollouts of the other view may be on their way.
+    A view that comes with ballots of a teacher (a batch may bring its own) waits for none. How a view is worded is
+    told by its own rollouts, whoever wants its label: those of the other view may be on their way.
     """
     texts = _texts(request.rollouts)
     brought = {(_question_of(r), r.view) for r in request.rollouts if r.voter is Voter.TEACHER}
@@ -52,22 +52,23 @@ def taught(
                     need,
                     rollouts + (earlier.rollouts if earlier else 0),
                     texts.get((question_id, asked)),
-                    asked is view or bool(earlier and earlier.told),
+                    told=(question_id, asked) in texts,
                 )
         cohorts[place] = msgspec.structs.replace(cohort, slots=slots)
     for (question_id, view), prompt in texts.items():
         slot = slot_of(question_id, view)
-        if slot not in wanted:
+        if slot not in wanted and (question_id, view) not in brought:
             wanted[slot] = Wanted(slot, question_id, VIEWS.index(view), need, 0, prompt, told=True)
     return msgspec.structs.replace(job, cohorts=cohorts), list(wanted.values())
 
 
-def _texts(rollouts: Sequence[WireRollout]) -> dict[tuple[str, View], TeacherPrompt]:
-    """What the teacher is asked for each view of each question, where a rollout says it."""
-    found: dict[tuple[str, View], TeacherPrompt] = {}
+def _texts(rollouts: Sequence[WireRollout]) -> dict[tuple[str, View], TeacherPrompt | None]:
+    """How each view of each question is worded; None where no rollout of it says so."""
+    found: dict[tuple[str, View], TeacherPrompt | None] = {}
     for rollout in rollouts:
-        if rollout.prompt is not None:
-            found.setdefault((_question_of(rollout), rollout.view), TeacherPrompt(text=rollout.prompt))
+        view = (_question_of(rollout), rollout.view)
+        if found.get(view) is None:
+            found[view] = None if rollout.prompt is None else TeacherPrompt(text=rollout.prompt)
     return found
 
 

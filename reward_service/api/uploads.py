@@ -24,6 +24,7 @@ from reward_service.teaching.declarations import (
     DeclaredFile,
     NoRoomError,
     OffsetError,
+    SameNameError,
     TooLargeError,
     UnknownUploadError,
     UploadBusyError,
@@ -55,7 +56,12 @@ class UploadForm(Form):
 
     run: RunName = DEFAULT_RUN
     step: Count
-    files: list[FileForm] = Field(min_length=1, max_length=MAX_FILES)
+    files: list[FileForm] = Field(
+        min_length=1,
+        max_length=MAX_FILES,
+        description="At least one *.safetensors; each name once.",
+        json_schema_extra={"contains": {"properties": {"name": {"pattern": r"\.safetensors$"}}, "required": ["name"]}},
+    )
 
 
 class FileDocument(BaseModel):
@@ -103,7 +109,7 @@ def uploads_router(settings: Settings) -> APIRouter:
     @router.post(
         "/v1/teacher/uploads",
         status_code=201,
-        responses={400: PROBLEM, 413: PROBLEM, 415: PROBLEM},
+        responses={400: PROBLEM, 409: PROBLEM, 413: PROBLEM, 415: PROBLEM},
         summary="Begin or resume an upload",
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": _upload_schema()}}}
@@ -192,6 +198,8 @@ def problem_of(error: IntakeError) -> Problem:
             return Problem(404, "unknown-upload", detail)
         case OffsetError(offset=offset):
             return Problem(409, "wrong-offset", detail, headers={"upload-offset": str(offset)})
+        case SameNameError():
+            return Problem(409, "same-name", detail)
         case UploadBusyError():
             return Problem(409, "upload-busy", detail, retry_after_s=1.0)
         case TooLargeError():  # the rest of the body is not read, so the connection cannot be used again

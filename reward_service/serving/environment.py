@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 
 from reward_service.settings import Settings
 from reward_service.telemetry import configure_logging
@@ -13,12 +12,14 @@ SOCKET_FD = "CO_REWARDING_SOCKET_FD"
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as variables of the environment, keys included: a process's environment is its owner's alone."""
-    values = settings.model_dump(mode="json", exclude={"api_keys"}, exclude_none=True)
+    values = settings.model_dump(mode="json", exclude={"api_keys", "teacher_api_key"}, exclude_none=True)
     given = {
         f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()
     }
     given[f"{PREFIX}API_KEYS"] = json.dumps([key.get_secret_value() for key in settings.api_keys])
+    if settings.teacher_api_key is not None:
+        given[f"{PREFIX}TEACHER_API_KEY"] = settings.teacher_api_key.get_secret_value()
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | given
 
 
@@ -31,5 +32,4 @@ def settings_from_environment() -> Settings:
 
 def set_up_logging(settings: Settings) -> None:
     """Logs for a person at a terminal, or as JSON for a collector."""
-    as_json = settings.log_json if settings.log_json is not None else not sys.stderr.isatty()
-    configure_logging(as_json=as_json, level=settings.log_level)
+    configure_logging(as_json=settings.log_json, level=settings.log_level)

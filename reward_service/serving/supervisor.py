@@ -33,6 +33,11 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 SETTLED_AFTER_S = 10.0
 READY_TIMEOUT_S = 60.0
+MODULES = {
+    "api": "reward_service.serving.api_process",
+    "worker": "reward_service.serving.worker_process",
+    "teacher": "reward_service.teaching.process",
+}
 
 
 @dataclass(slots=True)
@@ -77,7 +82,7 @@ class Supervisor:
         return self._settings.redis_url or (self._embedded.url if self._embedded is not None else "")
 
     def pids(self, role: str) -> list[int]:
-        """The living processes of a role: 'api', 'worker' or 'redis'."""
+        """The living processes of a role: 'api', 'worker', 'teacher' or 'redis'."""
         if role == "redis":
             return [self._embedded.pid] if self._embedded is not None and self._embedded.pid is not None else []
         return [child.process.pid for child in self._children if child.role == role and child.process.poll() is None]
@@ -98,6 +103,7 @@ class Supervisor:
         asyncio.run(_check(self.redis_url, self._settings.redis_patience_s))
         self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-")
         roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
+        roles += ["teacher"] if self._settings.teacher is not None else []
         self._children = [self._spawn(role) for role in roles]
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
@@ -145,9 +151,9 @@ class Supervisor:
         self._stopping.set()
 
     def stop(self) -> None:
-        """Stops the API, then the workers, then the embedded server: what was accepted is finished or kept."""
+        """Stops the API, the teacher, the workers, then the embedded server: what was accepted is finished or kept."""
         self._stopping.set()
-        for role in ("api", "worker"):
+        for role in ("api", "teacher", "worker"):
             self._stop_role(role)
         if self._listener is not None:
             self._listener.close()
@@ -163,7 +169,7 @@ class Supervisor:
             pass_fds = (self._listener.fileno(),)
             environment[SOCKET_FD] = str(self._listener.fileno())
         process = subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, "-m", f"reward_service.serving.{role}_process"],
+            [sys.executable, "-m", MODULES[role]],
             env=environment,
             pass_fds=pass_fds,
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
@@ -186,8 +192,10 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def embedded_service(folder: Path, *, workers: int = 1) -> Iterator[str]:
+def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = None) -> Iterator[str]:
     """A whole service over a folder, for a command that needs one while it runs: its URL, once it is ready.
+
+    With a `teacher` (a model's folder) it takes weights below `folder`/weights.
 
     Raises:
         CoRewardingError: it did not start.
@@ -202,7 +210,13 @@ def embedded_service(folder: Path, *, workers: int = 1) -> Iterator[str]:
         api_keys=[],
         api_keys_file=None,
         log_level="WARNING",
+        teacher=None if teacher is None else str(teacher),
+        teacher_backend="transformers",
+        teacher_dtype="float32",
+        weights_root=None if teacher is None else folder / "weights",
     )
+    if settings.weights_root is not None:
+        settings.weights_root.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(settings)
     supervisor.start()
     watcher = threading.Thread(target=supervisor.watch, name="supervisor", daemon=True)

@@ -1,4 +1,4 @@
-"""Announced weights, looked at before anything is done with them: they lie where they may, are whole, and of this model."""
+"""Announced weights, looked at before anything is done with them: where they lie, and whether they are this model's."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,5 @@ def description(manifest: Manifest) -> bytes:
 
 def _described(model: bytes) -> Manifest:
     said: dict[str, Any] = json.loads(model)
-    tensors = {
-        name: Tensor(Dtype(dtype), tuple(shape), "", 0, 0) for name, (dtype, shape) in said["tensors"].items()
-    }
+    tensors = {name: Tensor(Dtype(dtype), tuple(shape), "", 0, 0) for name, (dtype, shape) in said["tensors"].items()}
     return Manifest(tensors, {name: tuple(shape) for name, shape in said["repeated"].items()})

@@ -1,0 +1,116 @@
+"""One teacher process: a model, the averages of the runs that it serves, and the labels that are asked for."""
+
+import asyncio
+import signal
+import socket
+from uuid import uuid4
+
+import structlog
+
+from reward_service.errors import CoRewardingError, SettingsError, StoreUnavailableError
+from reward_service.generation.model_folder import model_folder
+from reward_service.generation.opening import OPENAI, VLLM_SERVER, open_generator
+from reward_service.processes import keep_what_was_made
+from reward_service.settings import Settings
+from reward_service.store.guard import check_store
+from reward_service.store.labels import TeacherDesk
+from reward_service.store.link import Link
+from reward_service.store.runs import RunStore
+from reward_service.store.teachers import TeacherStore
+from reward_service.teaching.averages import AverageOptions, Averages
+from reward_service.teaching.following import Follower
+from reward_service.teaching.teacher import Teacher
+from reward_service.telemetry import configure_logging
+
+log = structlog.get_logger(__name__)
+
+
+async def teach(settings: Settings) -> None:
+    """Teaches until asked to stop; what is in hand is finished, or left to other teachers.
+
+    Raises:
+        SettingsError: the model or a folder cannot be used as it is given.
+        UnsafeStoreError: the Redis at hand could lose accepted work.
+    """
+    assert settings.redis_url is not None, "a teacher is told where the store is"
+    assert settings.teacher is not None, "a teacher is told its model"
+    key = settings.teacher_api_key
+    opening = open_generator(
+        settings.teacher,
+        backend=settings.teacher_backend,
+        capacity=settings.teacher_capacity,
+        keep_special_tokens=settings.teacher_keep_special_tokens,
+        api_key=None if key is None else key.get_secret_value(),
+        more=settings.teacher_engine,
+    )
+    averages = await asyncio.to_thread(_averages, settings)
+    link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
+    await _wait_for_store(link)
+    name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+    async with opening as generator:
+        desk = TeacherDesk(link, settings.limits, name, settings.teacher_lease_s)
+        follower = Follower(
+            RunStore(link, settings.limits),
+            TeacherStore(link),
+            averages,
+            model=settings.teacher_name or generator.name,
+            teacher=name,
+        )
+        teacher = Teacher(desk, follower, generator)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, teacher.stop)
+        keep_what_was_made()
+        log.info("teacher ready", teacher=name, model=generator.name, capacity=generator.capacity)
+        try:
+            await teacher.run(finish_within_s=settings.shutdown_s)
+        finally:
+            await link.close()
+
+
+def _averages(settings: Settings) -> Averages | None:
+    """The averages of this process; None for a model at a URL, which stays what it is."""
+    model = settings.teacher or ""
+    if model.startswith(OPENAI):
+        return None
+    if settings.weights_root is None:
+        raise SettingsError(
+            "a teacher follows the weights that policies publish: give --weights-root (CO_REWARDING_WEIGHTS_ROOT), the "
+            "folder that the service takes them from"
+        )
+    base = model_folder(model.partition("#")[2] if model.startswith(VLLM_SERVER) else model)
+    options = AverageOptions(settings.teacher_mapped, settings.teacher_threads, settings.teacher_dtype)
+    return Averages(settings.averages_dir, base, settings.weights_root, options)
+
+
+async def _wait_for_store(link: Link) -> None:
+    while True:
+        try:
+            await check_store(link)
+        except StoreUnavailableError as error:
+            log.warning("Redis is away; waiting for it", error=str(error))
+        else:
+            return
+
+
+def run_teacher(settings: Settings) -> None:
+    """Teaches with these settings until a signal comes.
+
+    Raises:
+        CoRewardingError: it cannot begin; the message says what to change.
+    """
+    asyncio.run(teach(settings))
+
+
+def main() -> None:
+    """Teaches with the settings of the environment."""
+    settings = Settings()
+    configure_logging(as_json=settings.log_json, level=settings.log_level)
+    try:
+        run_teacher(settings)
+    except CoRewardingError as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

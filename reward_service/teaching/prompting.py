@@ -1,0 +1,28 @@
+"""What the teacher is asked, as a generator takes it."""
+
+from reward_service.domain.runs import RunSettings
+from reward_service.generation.generator import Message, Prompt, Sampling
+from reward_service.store.records import TeacherPrompt
+
+SYSTEM_PROMPT = "Let's think step by step and output the final answer within \\boxed{}."
+"""The paper's (arXiv 2508.00410, Table 5), for questions that come without a template."""
+
+
+def prompt_of(asked: TeacherPrompt) -> Prompt:
+    """The prompt: text and messages as they were sent, a bare question behind the paper's system prompt."""
+    if asked.text is not None:
+        return Prompt(text=asked.text)
+    if asked.messages:
+        return Prompt(messages=tuple(Message(role, content) for role, content in asked.messages))
+    return Prompt(messages=(Message("system", SYSTEM_PROMPT), Message("user", asked.question or "")))
+
+
+def sampling_of(settings: RunSettings, seed: int) -> Sampling:
+    """How a run's teacher draws its G̃ ballots of one view."""
+    return Sampling(
+        n=settings.teacher_ballots,
+        temperature=settings.teacher_temperature,
+        top_p=settings.teacher_top_p,
+        max_tokens=settings.teacher_max_tokens,
+        seed=seed,
+    )

@@ -1,0 +1,241 @@
+"""A teacher: takes the labels that are asked for, answers with the weights of one version, and keeps the labels."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from reward_service.domain.extraction import extractor
+from reward_service.domain.runs import RunSettings
+from reward_service.domain.teacher import draw_seed
+from reward_service.domain.types import Voter
+from reward_service.errors import CoRewardingError, StoreUnavailableError
+from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
+from reward_service.generation.generator import Generator
+from reward_service.store.labels import Asked, TeacherDesk
+from reward_service.store.records import VIEWS, VOTERS, Row, TeacherLabel
+from reward_service.teaching.following import Followed, Follower
+from reward_service.teaching.prompting import prompt_of, sampling_of
+
+log = structlog.get_logger(__name__)
+
+TEACHER = VOTERS.index(Voter.TEACHER)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherPace:
+    """How a teacher divides its time, in seconds.
+
+    Attributes:
+        beat_s: how often it looks for work when it has none.
+        renew_s: how often it says that it is still at work on what it has taken.
+        switch_s: how long the weights of one run are served before a run for which more rollouts wait gets its turn.
+        retry_s: how long it pauses where its model is away.
+        tell_s: how often it says in its log what it waits for.
+    """
+
+    beat_s: float = 0.05
+    renew_s: float = 2.0
+    switch_s: float = 10.0
+    retry_s: float = 1.0
+    tell_s: float = 10.0
+
+
+class Teacher:
+    """Labels whatever is asked for, until told to stop.
+
+    The weights change only while nothing is generated, so every ballot of a label is of the version that it names.
+    """
+
+    def __init__(
+        self, desk: TeacherDesk, follower: Follower, generator: Generator, pace: TeacherPace | None = None
+    ) -> None:
+        """Over a desk of its own and a model."""
+        self._desk = desk
+        self._follower = follower
+        self._generator = generator
+        self._pace = pace or TeacherPace()
+        self._stopping = asyncio.Event()
+        self._in_hand: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._loaded: tuple[str | None, int] = (None, 0)
+        self._loaded_at_s = 0.0
+        self._told_at_s = 0.0
+
+    def stop(self) -> None:
+        """Take no more; finish what is in hand, and end."""
+        self._stopping.set()
+
+    async def run(self, finish_within_s: float = 30.0) -> None:
+        """Works until stopped; a Redis or a model that is away is waited for."""
+        beside = [
+            asyncio.create_task(self._follower.follow(), name="follow"),
+            asyncio.create_task(self._renew_for_ever(), name="renew"),
+        ]
+        try:
+            while not self._stopping.is_set():
+                for task in beside:
+                    if task.done():
+                        task.result()  # a fault of ours: the process ends, and another takes over
+                try:
+                    busy = await self._serve()
+                except StoreUnavailableError as error:
+                    log.warning("Redis is away; waiting for it", error=str(error))
+                    busy = False
+                if not busy:
+                    await self._idle(self._pace.beat_s)
+            await self._finish(finish_within_s)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _serve(self) -> bool:
+        """Takes what there is to take; whether there was anything to do."""
+        room = self._generator.capacity - len(self._in_hand)
+        if room <= 0:
+            await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
+            return True
+        served = await self._follower.served()
+        waiting = await self._waiting(served)
+        weights = self._choose(served, waiting)
+        if weights is None:
+            return False
+        if weights != self._loaded:
+            await self._swap(weights)
+            return True
+        taken = 0
+        for run in sorted(waiting, key=lambda run: -waiting[run]):
+            if served[run].weights == self._loaded and taken < room:
+                taken += await self._take(run, served[run], room - taken)
+        return taken > 0
+
+    async def _waiting(self, served: Mapping[str, Followed]) -> dict[str, int]:
+        """The runs that it could label for now, and how many rollouts wait for the most wanted label of each."""
+        waiting: dict[str, int] = {}
+        for run, followed in served.items():
+            demand = await self._desk.demand(run, followed.version)
+            if demand.most is not None:
+                waiting[run] = demand.most
+            followed.waits_for_weights = demand.most is None and demand.too_new > 0
+            if followed.waits_for_weights and not self._in_hand:
+                self._tell_of(run, followed, demand.too_new)
+        return waiting
+
+    def _choose(self, served: Mapping[str, Followed], waiting: Mapping[str, int]) -> tuple[str | None, int] | None:
+        """The weights to serve now: those that most rollouts wait for, but not in turns of less than `switch_s`."""
+        if not waiting:
+            return None
+        here = [run for run in waiting if served[run].weights == self._loaded]
+        if here and time.monotonic() - self._loaded_at_s < self._pace.switch_s:
+            return self._loaded
+        return served[max(waiting, key=lambda run: (waiting[run], run in here, run))].weights
+
+    async def _swap(self, weights: tuple[str | None, int]) -> None:
+        """What is in hand is finished with the weights that it was begun with."""
+        if self._in_hand:
+            await asyncio.gather(*self._in_hand.values())
+        run, version = weights
+        folder = None if run is None else self._follower.serving_folder(run, version)
+        try:
+            await self._generator.load(folder)
+        except (CoRewardingError, OSError) as error:  # the model is away, or the folder has made room for a newer one
+            log.warning("weights could not be loaded; trying again", run=run, version=version, error=str(error))
+            await self._idle(self._pace.retry_s)
+            return
+        self._loaded, self._loaded_at_s = weights, time.monotonic()
+        log.info("the teacher answers with new weights", run=run, version=version)
+
+    async def _take(self, run: str, followed: Followed, room: int) -> int:
+        taken = await self._desk.take(run, followed.version, room)
+        if taken.left:
+            log.info("took over labels", run=run, labels=taken.left)
+        for asked in taken.asked:
+            name = (run, asked.slot)
+            task = asyncio.create_task(self._label_safely(asked, followed.version, followed.settings))
+            self._in_hand[name] = task
+            task.add_done_callback(lambda _, name=name: self._in_hand.pop(name, None))
+        return len(taken.asked)
+
+    async def _label_safely(self, asked: Asked, version: int, settings: RunSettings) -> None:
+        """The boundary of a label: one that cannot be made costs no other anything."""
+        try:
+            label = await self._label(asked, version, settings)
+        except GeneratorUnavailableError as error:
+            log.warning("the model is away; the label is asked for again", run=asked.run, error=str(error))
+            await self._idle(error.retry_after_s)
+            await self._give_back(asked)
+        except Exception:
+            log.exception("a label failed", run=asked.run, question_id=asked.question_id)
+            await self._idle(self._pace.retry_s)
+            await self._give_back(asked)
+        else:
+            await self._keep(asked, label)
+
+    async def _label(self, asked: Asked, version: int, settings: RunSettings) -> TeacherLabel:
+        view = VIEWS[asked.view]
+        seed = draw_seed(asked.run, version, asked.question_id, view)
+        sampling = sampling_of(settings, seed)
+        try:
+            generated = await self._generator.generate(prompt_of(asked.prompt), sampling)
+            texts_G: tuple[str, ...] = generated.texts_n
+        except GenerationError as error:  # it never will be answered: its rollouts abstain, and it is said why
+            log.error("the teacher cannot answer", run=asked.run, question_id=asked.question_id, error=str(error))
+            texts_G = ("",) * sampling.n
+        answer_of = extractor(settings.answer_formats)
+        rows_G = [Row(asked.view, TEACHER, index, answer_of(text)) for index, text in enumerate(texts_G)]
+        return TeacherLabel(version, seed, self._generator.name, rows_G)
+
+    async def _keep(self, asked: Asked, label: TeacherLabel) -> None:
+        """A label that was paid for is kept, however long Redis is away."""
+        while True:
+            try:
+                await self._desk.keep(asked.run, asked.slot, label)
+            except StoreUnavailableError:
+                await asyncio.sleep(self._pace.beat_s)
+            else:
+                return
+
+    async def _give_back(self, asked: Asked) -> None:
+        with contextlib.suppress(StoreUnavailableError):  # its lease ends
+            await self._desk.give_back(asked.run, [asked.slot])
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.renew_s)
+            slots_of: dict[str, list[str]] = {}
+            for run, slot in self._in_hand:
+                slots_of.setdefault(run, []).append(slot)
+            with contextlib.suppress(StoreUnavailableError):
+                for run, slots in slots_of.items():
+                    await self._desk.renew(run, slots)
+                await self._follower.say(len(self._in_hand))
+
+    async def _finish(self, within_s: float) -> None:
+        if self._in_hand:
+            await asyncio.wait(self._in_hand.values(), timeout=within_s)
+        with contextlib.suppress(StoreUnavailableError):
+            left = list(self._in_hand.items())
+            for _, task in left:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in left), return_exceptions=True)
+            for (run, slot), _ in left:
+                await self._desk.give_back(run, [slot])
+            await self._follower.leave()
+
+    def _tell_of(self, run: str, followed: Followed, labels: int) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_at_s > self._pace.tell_s:
+            self._told_at_s = now_s
+            log.warning(
+                "labels wait for new weights, and nothing else: publish them sooner, or allow max_teacher_lag",
+                run=run,
+                labels=labels,
+                version=followed.version,
+            )
+
+    async def _idle(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
