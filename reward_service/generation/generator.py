@@ -1,0 +1,143 @@
+"""The Generator protocol: prompts in, n sampled responses out, and weights that can be swapped in between."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+_SEED_BITS = 31
+"""Seeds travel to servers of many kinds; a non-negative int32 is what all of them take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is answered: text as the model reads it (already templated), or chat messages, which the backend templates.
+
+    Raises:
+        ValueError: not exactly one of the two is given.
+    """
+
+    text: str | None = None
+    messages: tuple[Message, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses a prompt that is nothing, or two things."""
+        if (self.text is None) == (not self.messages):
+            raise ValueError("a prompt is either text or messages")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How responses are drawn.
+
+    Attributes:
+        n: how many responses.
+        temperature: 0 is greedy: one response is generated and stands for all n.
+        top_p: the tokens drawn from are the likeliest that hold this share together.
+        max_tokens: of each response; less where the model's context ends sooner.
+        seed: what the draws follow from; None draws differently every time. Neighbouring seeds share nothing.
+        thinking: whether a chat template that knows `enable_thinking` is to open with thinking; None: its default.
+
+    Raises:
+        ValueError: a setting is out of its bounds.
+    """
+
+    n: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 3072
+    seed: int | None = None
+    thinking: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses settings that nothing can be drawn with."""
+        if self.n < 1 or self.max_tokens < 1:
+            raise ValueError(f"n is {self.n} and max_tokens {self.max_tokens}: both must be at least 1")
+        if not (self.temperature >= 0 and 0 < self.top_p <= 1):
+            raise ValueError(
+                f"temperature is {self.temperature} and top_p {self.top_p}: "
+                "the one must be at least 0, the other above 0 and at most 1"
+            )
+
+    @property
+    def greedy(self) -> bool:
+        """Whether nothing is left to chance, so that all responses are the same."""
+        return self.temperature == 0
+
+    @property
+    def drawn(self) -> int:
+        """How many responses are in fact generated."""
+        return 1 if self.greedy else self.n
+
+    def response_seed(self, index: int) -> int | None:
+        """The seed of the response at `index`, in [0, 2³¹): a hash, because servers add the index to what they get.
+
+        With vLLM's seed + index, response 1 of seed 7 would be response 0 of seed 8: votes that are not independent.
+        """
+        if self.seed is None:
+            return None
+        digest = hashlib.blake2b(f"{self.seed}/{index}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest) >> (64 - _SEED_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The n responses to a prompt, in order, and how many tokens were generated for all of them together."""
+
+    texts_n: tuple[str, ...]
+    tokens: int
+
+
+class Generator(Protocol):
+    """A language model that answers. Belongs to the event loop that opened it.
+
+    What is under way when weights are swapped ends on the weights it began with: `load` waits for it, and what is
+    asked meanwhile waits for the new weights. No response is ever sampled from two versions.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model, as it is told to people."""
+        ...
+
+    @property
+    def capacity(self) -> int:
+        """How many prompts may usefully be under way at once."""
+        ...
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
+        """Samples n responses. The same weights, prompt and sampling with a seed give the same again.
+
+        The transformers backend holds that whatever is asked beside it. The others pass the seed on, and their sums
+        depend on the batch in their last bits.
+
+        Raises:
+            GenerationError: this prompt cannot be answered.
+            GeneratorUnavailableError: the model is away; ask again after its `retry_after_s`.
+        """
+        ...
+
+    async def load(self, weights: Path | None) -> None:
+        """Swaps to the weights in a folder of safetensors, or back to those the model came with (None).
+
+        Waits until what is under way has ended. What was computed with the old weights, the prefix cache too, is gone.
+        If it fails in the middle, nothing is answered until another `load` has succeeded.
+
+        Raises:
+            FixedWeightsError: this backend's weights cannot be swapped.
+            WeightsError: the folder does not fit the model, tensor for tensor; nothing was changed.
+            GeneratorUnavailableError: the model is away, or did not take the weights.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Lets the model go. What is under way ends with GeneratorUnavailableError."""
+        ...

@@ -1,0 +1,118 @@
+"""From a model's name to a generator, the backend's libraries being imported only when it is chosen."""
+
+import asyncio
+import contextlib
+import enum
+import importlib.util
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from reward_service.errors import SettingsError
+from reward_service.generation.generator import Generator
+
+OPENAI = "openai:"
+VLLM_SERVER = "vllm-server:"
+
+
+class Backend(enum.StrEnum):
+    """What runs a model that is named by a folder or a name on the Hugging Face hub."""
+
+    AUTO = "auto"
+    """vLLM if it is installed and there is a GPU, else transformers."""
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+
+
+@contextlib.asynccontextmanager
+async def open_generator(
+    model: str,
+    *,
+    backend: str = Backend.AUTO,
+    capacity: int | None = None,
+    keep_special_tokens: bool = False,
+    api_key: str | None = None,
+    timeout_s: float = 600.0,
+    patience_s: float = 60.0,
+    more: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Generator]:
+    """A generator, which is closed with the context.
+
+    `model` is one of
+
+    - a folder, or a name on the Hugging Face hub, which `backend` runs in this process;
+    - openai:URL#MODEL, a model behind an OpenAI-compatible endpoint, whose weights are fixed;
+    - vllm-server:URL#MODEL, a model of `vllm serve`, whose weights can be swapped.
+
+    `capacity` is how many prompts may usefully be under way (None: the backend's own idea). For a model in this
+    process, `keep_special_tokens` leaves tokens such as <|im_end|> in the responses. For one behind a URL, `api_key`,
+    `timeout_s` of a request and `patience_s` between its tries. `more` are arguments for vLLM's engine
+    (gpu_memory_utilization, tensor_parallel_size) or fields sent with every request to a URL.
+
+    Raises:
+        SettingsError: there is no such model or backend, or an extra has to be installed: the message names it.
+        GeneratorUnavailableError: the server at the URL is away.
+    """
+    common: dict[str, Any] = {} if capacity is None else {"capacity": capacity}
+    if model.startswith((OPENAI, VLLM_SERVER)):
+        common |= {"api_key": api_key, "timeout_s": timeout_s, "patience_s": patience_s, "more": more or {}}
+        generator = await _remote(model, backend, common)
+    else:
+        generator = await _here(model, backend, common | {"keep_special_tokens": keep_special_tokens}, more)
+    try:
+        yield generator
+    finally:
+        await generator.close()
+
+
+async def _remote(model: str, backend: str, options: Mapping[str, Any]) -> Generator:
+    if backend != Backend.AUTO:
+        raise SettingsError(f"{model} is run by its server: backend {backend} is for models in this process")
+    kind, _, rest = model.partition(":")
+    url, _, name = rest.partition("#")
+    if not url.startswith(("http://", "https://")) or not name:
+        raise SettingsError(f"{model!r} is not {kind}:URL#MODEL, such as {kind}:http://127.0.0.1:8001/v1#my-model")
+    from reward_service.generation.openai_backend import Endpoint, OpenAIGenerator
+
+    endpoint = Endpoint(base_url=url.rstrip("/"), model=name, **options)
+    if f"{kind}:" == OPENAI:
+        return OpenAIGenerator(endpoint)
+    try:
+        from reward_service.generation.vllm_server_backend import VllmServerGenerator
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, "server") from error
+    return await VllmServerGenerator.open(endpoint)
+
+
+async def _here(model: str, backend: str, options: Mapping[str, Any], engine: Mapping[str, Any] | None) -> Generator:
+    try:
+        chosen = Backend(backend)
+    except ValueError as error:
+        raise SettingsError(f"there is no backend {backend}: choose from {', '.join(Backend)}") from error
+    if chosen is Backend.AUTO:
+        chosen = await asyncio.to_thread(_suited)
+    if chosen is Backend.VLLM:
+        try:
+            from reward_service.generation.vllm_backend import VllmGenerator
+        except ModuleNotFoundError as error:
+            raise _not_installed(error, "vllm") from error
+        return await VllmGenerator.open(model, engine=engine, **options)
+    if engine:
+        raise SettingsError(f"the transformers backend takes no engine arguments: {', '.join(engine)}")
+    try:
+        from reward_service.generation.transformers_backend import TransformersGenerator
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, "local") from error
+    return await TransformersGenerator.open(model, **options)
+
+
+def _suited() -> Backend:
+    """vLLM where it can use a GPU, else transformers."""
+    if importlib.util.find_spec("vllm") is None:
+        return Backend.TRANSFORMERS
+    import torch
+
+    return Backend.VLLM if torch.cuda.is_available() else Backend.TRANSFORMERS
+
+
+def _not_installed(error: ModuleNotFoundError, extra: str) -> SettingsError:
+    return SettingsError(f"{error.name} is not installed: pip install 'co-rewarding[{extra}]'")
