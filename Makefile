@@ -8,6 +8,7 @@
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
 #   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
+#   make e2e-openrlhf-smollm2    two steps with a language model that can speak
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-step bench-grading e2e e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-client clean
+.PHONY: help demo test check bench bench-step bench-grading e2e e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -69,6 +70,12 @@ e2e-openrlhf: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
 
 e2e-openrlhf-wide: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
 	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m "openrlhf_training and slow"
+
+runs/smollm2-135m/tokenizer.json: $(OPENRLHF_VENV)/.installed scripts/make-smollm2
+	$(OPENRLHF_VENV)/bin/python scripts/make-smollm2 $(@D)
+
+e2e-openrlhf-smollm2: $(VENV)/.dev $(OPENRLHF_VENV)/.installed runs/smollm2-135m/tokenizer.json
+	OPENRLHF_VENV="$(OPENRLHF_VENV)" PYTHONPATH=. $(BIN)/python tests/e2e/smollm2.py runs/smollm2-135m
 
 e2e-openrlhf-client: $(VENV)/.openrlhf
 	$(PYTEST) tests/e2e -m openrlhf

@@ -19,6 +19,9 @@ UNAVAILABLE = (
     b'content-length: 43\r\n\r\n{"title":"away","status":503,"detail":"no"}'
 )
 LONGEST_HELD_S = 600.0
+ABANDONED_AFTER_S = 0.05
+MOST_TROUBLES = 3
+"""That one rollout meets. OpenRLHF asks five times, a second apart, and then ends the run: it must get through."""
 HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
 
 
@@ -27,6 +30,7 @@ class Trouble(Enum):
 
     NONE = auto()
     LOST = auto()  # the connection is cut before the service sees it
+    ABANDONED = auto()  # while the service holds it
     ANSWER_LOST = auto()  # and after it has answered
     UNAVAILABLE = auto()  # 503
 
@@ -42,7 +46,10 @@ class Answered:
 
 @dataclass
 class Faults:
-    """A proxy in front of services, which take turns. `share` of the requests meet some trouble."""
+    """A proxy in front of services, which take turns. `share` of the requests meet some trouble.
+
+    The same request, sent again, meets no more than MOST_TROUBLES.
+    """
 
     targets: list[str]
     share: float
@@ -54,6 +61,7 @@ class Faults:
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
         self._turn = 0
+        self._met: Counter[bytes] = Counter()
         self._http = httpx.AsyncClient(timeout=LONGEST_HELD_S, limits=httpx.Limits(max_keepalive_connections=0))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -71,15 +79,21 @@ class Faults:
         headers = {name.lower(): value for name, value in headers.items()}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         asked_at_s = time.monotonic()
-        trouble = self._trouble()
+        trouble = self._trouble(target.encode() + body)
         self.troubles[trouble] += 1
         if trouble is Trouble.LOST:
             return False
         if trouble is Trouble.UNAVAILABLE:
             writer.write(UNAVAILABLE)
             return True
+        asking = asyncio.create_task(self._ask(method, target, headers, body))
+        if trouble is Trouble.ABANDONED:
+            await asyncio.wait([asking], timeout=ABANDONED_AFTER_S)
+            asking.cancel()  # and its connection to the service ends
+            await asyncio.gather(asking, return_exceptions=True)
+            return False
         try:
-            answer = await self._ask(method, target, headers, body)
+            answer = await asking
         except httpx.TransportError:  # the service is away
             return False
         if trouble is Trouble.ANSWER_LOST:
@@ -92,10 +106,11 @@ class Faults:
             self.answered.append(Answered(_step(body), asked_at_s, time.monotonic()))
         return True
 
-    def _trouble(self) -> Trouble:
-        if self._chance.random() >= self.share:
+    def _trouble(self, request: bytes) -> Trouble:
+        if self._met[request] == MOST_TROUBLES or self._chance.random() >= self.share:
             return Trouble.NONE
-        return self._chance.choice((Trouble.LOST, Trouble.ANSWER_LOST, Trouble.UNAVAILABLE))
+        self._met[request] += 1
+        return self._chance.choice([trouble for trouble in Trouble if trouble is not Trouble.NONE])
 
     async def _ask(self, method: str, target: str, headers: dict[str, str], body: bytes) -> httpx.Response:
         self._turn += 1

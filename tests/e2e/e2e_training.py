@@ -191,7 +191,7 @@ class Training:
         assert python is not None
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL"))}
         environment |= ON_CPU | {
-            "PYTHONPATH": str(HOOKS),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(HOOKS), os.environ.get("PYTHONPATH")))),
             "RAY_TMPDIR": str(self.folder),
             "CO_REWARDING_URL": self.urls[0],
             "CO_REWARDING_RUN": self.run,
@@ -227,6 +227,13 @@ class Training:
 class RecipeTraining(Training):
     """A run by `co-rewarding train` and the recipe that is shipped for this."""
 
+    recipe = "cpu-smoke"
+
+    @property
+    def changes(self) -> Mapping[str, object]:
+        """What the recipe leaves to be given."""
+        return {"model.path": self.folder / "model", "data.source": self.folder / "pairs.parquet"}
+
     @property
     def logs(self) -> Path:
         return self.folder / "output" / "tensorboard"
@@ -239,14 +246,10 @@ class RecipeTraining(Training):
     def command(self) -> list[str]:
         python = openrlhf_python()
         assert python is not None
-        changes = {
-            "run.name": self.run,
-            "model.path": self.folder / "model",
-            "data.source": self.folder / "pairs.parquet",
-        }
+        changes = {"run.name": self.run, **self.changes}
         settings = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
         options = ["--url", ",".join(self.urls), "--output", str(self.folder / "output"), *settings, *self.more]
-        return [str(python.with_name("co-rewarding")), "train", "cpu-smoke", *options]
+        return [str(python.with_name("co-rewarding")), "train", self.recipe, *options]
 
 
 @dataclass(frozen=True)

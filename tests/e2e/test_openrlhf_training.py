@@ -1,18 +1,18 @@
 """OpenRLHF for real: train_ppo_ray, vLLM and DeepSpeed, unmodified, learn from the service."""
 
 import shutil
-import statistics
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from e2e_faults import Faults, Trouble, faults
+from e2e_records import assert_logged, assert_rewarded_once, by_step
 from e2e_restarted import restarted
 from e2e_services import Service, service
 from e2e_training import (
@@ -20,7 +20,6 @@ from e2e_training import (
     GROUP,
     PAIRS,
     PAIRS_PER_STEP,
-    ROLLOUTS,
     STEPS,
     RecipeTraining,
     Trained,
@@ -82,57 +81,46 @@ def shipped(folder: Path, replicas: tuple[Service, Service]) -> tuple[RecipeTrai
         return made, made.train(), wire
 
 
+@dataclass(frozen=True)
+class Killed:
+    """A run whose service was killed: how far it was then, and what the service's records say in the end."""
+
+    training: Training
+    trained: Trained
+    settled_before: int
+    cohorts: list[dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def stale(folder: Path, replicas: tuple[Service, Service]) -> tuple[Training, Trained]:
-    """A run that goes on sampling from its first weights, and publishes the new ones all the same."""
-    near, _ = replicas
-    near.make_run("stale", **SETTINGS)
+def killed(folder: Path) -> Killed:
+    """By the agent's door; the service and its store are killed in the midst of a later step and started again.
+
+    The negative control too: vLLM goes on sampling from the first weights. And the new ones are published.
+    """
     environment = {
         "OPENRLHF_ON_CPU_NO_SYNC": "1",
         "CO_REWARDING_PUBLISH_EVERY": "2",
         "CO_REWARDING_WEIGHTS_DIR": str(folder / "weights"),
     }
-    made = training(folder, "stale", near.url, environment=environment)
-    return made, made.train()
-
-
-def by_step(cohorts: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    steps: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for cohort in cohorts:
-        steps[cohort["step"]].append(cohort)
-    return dict(sorted(steps.items()))
-
-
-def assert_rewarded_once(at: Service, run: str) -> list[dict[str, Any]]:
-    """By the service's own records every rollout of every step was rewarded, once, in whole pairs."""
-    cohorts = at.cohorts(run)
-    assert len(cohorts) == EPOCHS * PAIRS
-    for cohort in cohorts:
-        assert cohort["state"] == "settled"
-        assert Counter(ballot["view"] for ballot in cohort["ballots"]) == {"original": GROUP, "paraphrase": GROUP}
-        assert all(ballot["counted"] for ballot in cohort["ballots"])
-        assert all(ballot["reward"] is not None for ballot in cohort["ballots"])
-    assert sum(len(cohort["ballots"]) for cohort in cohorts) == ROLLOUTS
-    assert at.stats(run).get("settled") == EPOCHS * PAIRS, "a cohort was settled twice, or not"
-    steps = by_step(cohorts)
-    assert {step: len(group) for step, group in steps.items()} == dict.fromkeys(range(STEPS), PAIRS_PER_STEP)
-    each_epoch = PAIRS // PAIRS_PER_STEP
-    for epoch in range(EPOCHS):
-        asked = [c["question_id"] for step in range(epoch * each_epoch, (epoch + 1) * each_epoch) for c in steps[step]]
-        assert len(set(asked)) == PAIRS, "an epoch asks each question once"
-    return cohorts
-
-
-def assert_logged(trained: Trained, cohorts: list[dict[str, Any]]) -> None:
-    """What the trainer logged of each step is what the service's records say of it."""
-    steps = by_step(cohorts)
-    rewards = [statistics.mean(b["reward"] for c in group for b in c["ballots"]) for group in steps.values()]
-    shares = [statistics.mean(la["votes"] / la["of"] for c in group for la in c["labels"]) for group in steps.values()]
-    right = [statistics.mean(la["matches_truth"] for c in group for la in c["labels"]) for group in steps.values()]
-    assert trained.scalars["train/reward"] == pytest.approx(rewards, abs=1e-5)
-    assert trained.scalars["train/vote_share"] == pytest.approx(shares, abs=1e-5)
-    assert trained.scalars["train/label_matches_truth"] == pytest.approx(right, abs=1e-5)
-    assert trained.scalars["train/abstained"] == trained.scalars["train/undecided"] == [0.0] * STEPS
+    with restarted() as serving:
+        looking: Any = SimpleNamespace(url=serving.url, redis_url=serving.redis_url)
+        at = Service(looking)
+        at.make_run("killed", **SETTINGS)
+        made = training(folder, "killed", serving.url, agent=True, environment=environment)
+        began_s = time.monotonic()
+        with made.started() as process:
+            while at.stats("killed").get("settled", 0) < 2 * PAIRS_PER_STEP or not (waiting := at.waiting("killed")):
+                assert process.poll() is None, made.output()[-6000:]
+                time.sleep(0.005)
+            settled = at.stats("killed")["settled"]
+            serving.kill()
+            serving.start()
+            status = process.wait(LONGEST_S)
+        trained = made.trained(status, time.monotonic() - began_s)
+        print(f"killed with {settled} cohorts settled and {waiting} ballots waiting; {trained.took_s:.0f} s in all")
+        cohorts = assert_rewarded_once(at, "killed")
+        at.redis.close()
+    return Killed(made, trained, settled, cohorts)
 
 
 def test_every_rollout_is_rewarded_once_and_logged(
@@ -155,28 +143,29 @@ def test_the_schedule_of_the_learning_rate_counts_both_views(shipped: tuple[Reci
     assert rates == sorted(set(rates), reverse=True), "its end is the last step's, and no earlier one's"
 
 
-def test_vllm_samples_from_the_new_weights(
-    shipped: tuple[RecipeTraining, Trained, Faults], stale: tuple[Training, Trained]
-):
+def test_a_service_that_is_killed_and_restarted_is_waited_for(killed: Killed):
+    assert killed.settled_before < EPOCHS * PAIRS
+    assert_logged(killed.trained, killed.cohorts)
+
+
+def test_vllm_samples_from_the_new_weights(shipped: tuple[RecipeTraining, Trained, Faults], killed: Killed):
     """Between what was sampled from and what was trained there is rounding; with the old weights kept there is more."""
-    fresh_kl, stale_kl = (trained.scalars["train/vllm_kl"] for trained in (shipped[1], stale[1]))
+    fresh_kl, stale_kl = (trained.scalars["train/vllm_kl"] for trained in (shipped[1], killed.trained))
     print(f"train-versus-rollout KL: {fresh_kl} with new weights, {stale_kl} without")
     assert max(fresh_kl) < 0.02
     assert max(stale_kl[2:]) > 5 * max(fresh_kl)
 
 
-def test_weights_are_published_and_a_service_without_a_teacher_stops_nothing(
-    stale: tuple[Training, Trained], folder: Path
-):
+def test_weights_are_published_and_a_run_without_a_teacher_stops_nothing(killed: Killed, folder: Path):
     from safetensors.torch import load_file
 
     folders = sorted((folder / "weights").iterdir())
     assert [path.name.split(".")[1] for path in folders] == ["step-4", "step-6"]
     before, after = (load_file(path / "model.safetensors") for path in folders)
-    start = load_file(stale[0].folder / "model" / "model.safetensors")
+    start = load_file(killed.training.folder / "model" / "model.safetensors")
     assert before.keys() == after.keys() == start.keys()
     assert any((before[name] != after[name]).any() for name in before)
-    assert "the service refused the weights of step 6: 404" in stale[0].output()
+    assert "the service did not take the weights of step 6: " in killed.training.output()
 
 
 def test_a_resumed_run_asks_what_is_left(
@@ -198,12 +187,16 @@ def test_a_resumed_run_asks_what_is_left(
 
 
 def test_a_third_of_the_requests_meets_trouble(folder: Path, replicas: tuple[Service, Service]):
-    near, far = replicas
-    near.make_run("troubled", **SETTINGS)
-    with faults(near.url, far.url, share=1 / 3) as wire:
-        trained = training(folder, "troubled", wire.url, agent=True).train()
-    assert_logged(trained, assert_rewarded_once(near, "troubled"))
-    assert all(wire.troubles[trouble] > 10 for trouble in Trouble), wire.troubles
+    """The shipped recipe again, by the plain door: OpenRLHF's own five tries, of which no rollout loses more than 3."""
+    made = RecipeTraining(folder / "troubled", "troubled", ["later"])
+    made.folder.mkdir()
+    with faults(*(replica.url for replica in replicas), share=1 / 3) as wire:
+        trained = replace(made, urls=[wire.url]).make().train()
+    assert_logged(trained, assert_rewarded_once(replicas[0], "troubled"))
+    requests = sum(wire.troubles.values())
+    print(f"{requests} requests: {dict(wire.troubles)}; {trained.took_s:.0f} s")
+    assert all(wire.troubles[trouble] > 5 for trouble in Trouble), wire.troubles
+    assert 0.25 < 1.0 - wire.troubles[Trouble.NONE] / requests < 0.42
 
 
 WIDE = (
@@ -233,25 +226,3 @@ def test_ranks_engines_and_filtered_questions(folder: Path, replicas: tuple[Serv
     published = load_file(newest / "model.safetensors")
     assert {name: tensor.shape for name, tensor in published.items()} == {n: t.shape for n, t in start.items()}
     assert any((published[name] != start[name]).any() for name in start)
-
-
-def test_a_service_that_is_killed_and_restarted_is_waited_for(folder: Path):
-    with restarted() as serving:
-        looking: Any = SimpleNamespace(url=serving.url, redis_url=serving.redis_url)
-        at = Service(looking)
-        at.make_run("killed", **SETTINGS)
-        made = training(folder, "killed", serving.url, agent=True)
-        began_s = time.monotonic()
-        with made.started() as process:
-            while at.stats("killed").get("settled", 0) <= 2 * PAIRS_PER_STEP:  # in the middle of the third step
-                assert process.poll() is None, made.output()[-6000:]
-                time.sleep(0.005)
-            settled, waiting = at.stats("killed")["settled"], at.waiting("killed")
-            serving.kill()
-            serving.start()
-            status = process.wait(LONGEST_S)
-        trained = made.trained(status, time.monotonic() - began_s)
-        print(f"killed with {settled} cohorts settled and {waiting} ballots waiting")
-        assert settled < EPOCHS * PAIRS
-        assert_logged(trained, assert_rewarded_once(at, "killed"))
-        at.redis.close()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from co_rewarding_trainer.openrlhf.arguments import INPUT_KEY, LABEL_KEY
-from co_rewarding_trainer.openrlhf.data import make_dataset, make_evaluation
+from co_rewarding_trainer.openrlhf.data import Prompt, make_dataset, make_evaluation
 from co_rewarding_trainer.openrlhf.errors import DataError
 from co_rewarding_trainer.openrlhf.recipe import Columns
 from co_rewarding_trainer.openrlhf.sources import Question, read_questions
@@ -156,11 +156,16 @@ def test_missing_paraphrases_are_dropped_or_refused(tmp_path: Path) -> None:
         )
 
 
+def letters(prompt: Prompt) -> int:
+    assert not isinstance(prompt, str)
+    return len(prompt[-1]["content"])
+
+
 def test_long_prompts_are_left_out_with_their_pair(tmp_path: Path) -> None:
     rows = pairs(3)
     rows[1]["paraphrase"] = "x" * 100
     recipe = small(tmp_path, f"data.source={write_pairs(tmp_path / 'p.jsonl', rows)}", "data.prompt_max_tokens=20")
-    counts = make_dataset(recipe, tmp_path / "train.jsonl", prompt_tokens=lambda prompt: len(prompt[-1]["content"]))
+    counts = make_dataset(recipe, tmp_path / "train.jsonl", prompt_tokens=letters)
     assert [row["question_id"] for row in rows_of(tmp_path / "train.jsonl")] == ["q/0", "q/2"]
     assert (counts.dropped_too_long, counts.longest_prompt_tokens) == (1, 14)
 

@@ -158,10 +158,18 @@ def test_what_is_not_known_is_no_problem(tmp_path: Path) -> None:
             *("openrlhf.train.async_enable=true", "openrlhf.train.async_queue_size=3"),
         ],
         ["weights.publish_every_steps=0", "openrlhf.train.async_enable=true"],
+        ["weights.publish_every_steps=3", "run.alpha_start=1.0", "run.alpha_end=1.0"],
         ["weights.publish_every_steps=3", "openrlhf.algo.dynamic_filtering_enable=true"],
         ["openrlhf.train.async_enable=true", "openrlhf.rollout.vllm_generate_batch_size=16"],
     ],
-    ids=["by default", "lag enough", "a teacher that does not follow", "filtered", "drawn ahead"],
+    ids=[
+        "by default",
+        "lag enough",
+        "a teacher that does not follow",
+        "nor does a frozen one",
+        "filtered",
+        "drawn ahead",
+    ],
 )
 def test_labels_that_wait_for_nothing_come_in_time(tmp_path: Path, settings: list[str]) -> None:
     assert labels_come_in_time(small(tmp_path, "run.method=co-rewarding-iii", *settings), WELL) is None

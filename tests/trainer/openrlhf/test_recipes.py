@@ -17,13 +17,15 @@ from co_rewarding_trainer.openrlhf.sizes import (
     scoring_divides,
     updates_divide,
 )
+from co_rewarding_trainer.openrlhf.sources import read_questions
 from rich.console import Console
 
 from tests.trainer.openrlhf.upstream import parser
 
 SHIPPED = shipped_recipes()
 PARTS = [sorted((SHIPPED / kind).glob("*.toml")) for kind in ("methods", "data", "models")]
-COMBINATIONS = [*product(*PARTS), (SHIPPED / "cpu-smoke.toml",)]
+WHOLE = [SHIPPED / "cpu-smoke.toml", SHIPPED / "smollm2-cpu.toml"]
+COMBINATIONS = [*product(*PARTS), *((each,) for each in WHOLE)]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def openrlhf() -> argparse.ArgumentParser:
 
 
 def test_all_that_the_paper_trained_is_there() -> None:
-    assert len(COMBINATIONS) == 6 * 3 * 6 + 1
+    assert len(COMBINATIONS) == 6 * 3 * 6 + len(WHOLE)
     assert {path.stem for path in PARTS[0]} == set(METHODS)
 
 
@@ -66,6 +68,14 @@ def test_cpu_smoke_takes_six_steps() -> None:
     assert recipe.data.max_questions is not None
     assert recipe.total_steps(recipe.data.max_questions) >= 6
     assert not recipe.hardware.share_gpus
+
+
+def test_smollm2_takes_two_steps_of_the_questions_that_are_shipped() -> None:
+    recipe = read_recipe([SHIPPED / "smollm2-cpu.toml"])
+    questions = read_questions(str(SHIPPED / "word-problems.jsonl"), recipe.data.column)
+    assert recipe.total_steps(len(questions)) == 2
+    assert len(questions) == recipe.data.max_questions
+    assert all(each.paraphrase and each.ground_truth and each.paraphrase != each.question for each in questions)
 
 
 def test_the_wheel_has_them_beside_the_package() -> None:

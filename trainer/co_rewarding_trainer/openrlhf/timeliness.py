@@ -9,7 +9,7 @@ DEFAULT_LAG = 0
 
 def labels_come_in_time(recipe: Recipe, facts: Facts) -> str | None:
     """The teacher may lag as many steps as the policy samples ahead of the weights that are published."""
-    if not recipe.needs.teacher or not recipe.weights.publish_every_steps or not _labels_name_steps(recipe):
+    if not _follows(recipe) or not _labels_name_steps(recipe):
         return None
     allowed = (facts.registered or {}).get("max_teacher_lag", recipe.run.max_teacher_lag)
     ahead = steps_ahead(recipe)
@@ -26,6 +26,12 @@ def labels_come_in_time(recipe: Recipe, facts: Facts) -> str | None:
 def steps_ahead(recipe: Recipe) -> int:
     """How far a step that is sampled may be ahead of the newest weights that are published: k - v."""
     return recipe.weights.publish_every_steps - 1 + _queue(recipe)
+
+
+def _follows(recipe: Recipe) -> bool:
+    """Whether there is a teacher that the weights change."""
+    frozen = recipe.run.alpha_start == recipe.run.alpha_end == 1.0
+    return recipe.needs.teacher and recipe.weights.publish_every_steps > 0 and not frozen
 
 
 def _queue(recipe: Recipe) -> int:
