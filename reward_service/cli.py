@@ -115,18 +115,32 @@ def demo(
     ] = None,
     url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    weights_root: Annotated[
+        Path | None, typer.Option(help="Its weights root, for methods with a teacher; with --url.")
+    ] = None,
 ) -> None:
     """A small language model learns arithmetic, with rewards from the service and without labels."""
     try:
-        from co_rewarding_trainer.demo import DEFAULT_METHODS, run_demo
+        from co_rewarding_trainer.demo import DEFAULT_METHODS, TAUGHT_METHODS, run_demo
+        from co_rewarding_trainer.warm_start import SHIPPED
     except ModuleNotFoundError as cause:
         raise SettingsError(f"the demo needs {cause.name}: pip install 'co-rewarding[local]'") from cause
 
     with contextlib.ExitStack() as stack:
         if url is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-"))
-            url = stack.enter_context(embedded_service(Path(folder)))
-        run_demo(url, out, methods=methods or DEFAULT_METHODS, steps=steps, seed=seed, api_key=api_key)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-")))
+            teacher = SHIPPED if TAUGHT_METHODS.intersection(methods or ()) else None
+            url = stack.enter_context(embedded_service(folder, teacher=teacher))
+            weights_root = folder / "weights"
+        run_demo(
+            url,
+            out,
+            methods=methods or DEFAULT_METHODS,
+            steps=steps,
+            seed=seed,
+            api_key=api_key,
+            weights_root=weights_root,
+        )
 
 
 @app.command()

@@ -32,7 +32,8 @@ class Followed:
     run: str
     settings: RunSettings
     version: int = 0
-    waits_for_weights: bool = False
+    waits_since_s: float | None = None
+    """On the monotonic clock, while its labels wait for newer weights and nothing else."""
 
     @property
     def weights(self) -> tuple[str | None, int]:
@@ -100,7 +101,7 @@ class Follower:
         for run, followed in self._served.items():
             if method_named(followed.settings.method).needs_teacher:
                 await self._describe(run)
-                waiting_for = "weights" if followed.waits_for_weights else None
+                waiting_for = None if followed.waits_since_s is None else "weights"
                 presence = TeacherPresence(self._model, followed.version, busy, waiting_for, now_s)
                 await self._teachers.say(run, self._teacher, presence)
 

@@ -15,7 +15,7 @@ from reward_service.domain.types import Voter
 from reward_service.errors import CoRewardingError, StoreUnavailableError
 from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
 from reward_service.generation.generator import Generator
-from reward_service.store.labels import Asked, TeacherDesk
+from reward_service.store.labels import Asked, Demand, TeacherDesk
 from reward_service.store.records import VIEWS, VOTERS, Row, TeacherLabel
 from reward_service.teaching.following import Followed, Follower
 from reward_service.teaching.prompting import prompt_of, sampling_of
@@ -34,7 +34,7 @@ class TeacherPace:
         renew_s: how often it says that it is still at work on what it has taken.
         switch_s: how long the weights of one run are served before a run for which more rollouts wait gets its turn.
         retry_s: how long it pauses where its model is away.
-        tell_s: how often it says in its log what it waits for.
+        tell_s: after how long it says in its log that it waits for weights.
     """
 
     beat_s: float = 0.05
@@ -62,7 +62,6 @@ class Teacher:
         self._in_hand: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._loaded: tuple[str | None, int] = (None, 0)
         self._loaded_at_s = 0.0
-        self._told_at_s = 0.0
 
     def stop(self) -> None:
         """Take no more; finish what is in hand, and end."""
@@ -119,9 +118,7 @@ class Teacher:
             demand = await self._desk.demand(run, followed.version)
             if demand.most is not None:
                 waiting[run] = demand.most
-            followed.waits_for_weights = demand.most is None and demand.too_new > 0
-            if followed.waits_for_weights and not self._in_hand:
-                self._tell_of(run, followed, demand.too_new)
+            self._note_wait(run, followed, demand)
         return waiting
 
     def _choose(self, served: Mapping[str, Followed], waiting: Mapping[str, int]) -> tuple[str | None, int] | None:
@@ -225,14 +222,19 @@ class Teacher:
                 await self._desk.give_back(run, [slot])
             await self._follower.leave()
 
-    def _tell_of(self, run: str, followed: Followed, labels: int) -> None:
+    def _note_wait(self, run: str, followed: Followed, demand: Demand) -> None:
+        """Whether new weights are all that a run's labels wait for, and since when; said once they wait for long."""
         now_s = time.monotonic()
-        if now_s - self._told_at_s > self._pace.tell_s:
-            self._told_at_s = now_s
+        if demand.most is not None or not demand.too_new:
+            followed.waits_since_s = None
+        elif followed.waits_since_s is None:
+            followed.waits_since_s = now_s
+        elif now_s - followed.waits_since_s > self._pace.tell_s:
+            followed.waits_since_s = now_s
             log.warning(
-                "labels wait for new weights, and nothing else: publish them sooner, or allow max_teacher_lag",
+                "labels wait for new weights, and for nothing else: publish them sooner, or allow max_teacher_lag",
                 run=run,
-                labels=labels,
+                labels=demand.too_new,
                 version=followed.version,
             )
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,12 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers.utils import logging as transformers_logging
 
+from co_rewarding_trainer.coach import TeacherCoach
 from co_rewarding_trainer.laptop import Evaluation, LaptopConfig, StepReport, train
-from co_rewarding_trainer.policy import load_policy
+from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy
 from co_rewarding_trainer.report import DemoReport, MethodReport
 from co_rewarding_trainer.warm_start import SHIPPED
 
 DEFAULT_METHODS = ("majority-voting", "co-rewarding-i", "ground-truth")
+TAUGHT_METHODS = frozenset({"co-rewarding-ii", "co-rewarding-iii"})
+"""Methods whose service needs a teacher that begins with the warm start, and its weights root."""
 
 
 def run_demo(
@@ -28,10 +31,12 @@ def run_demo(
     seed: int = 0,
     api_key: str | None = None,
     warm_start: Path = SHIPPED,
+    weights_root: Path | None = None,
 ) -> DemoReport:
     """Trains with each method against the service; leaves `series.json` and `curves.png` in `out_dir`.
 
-    Every method starts from the checkpoint `warm_start` and sees the same questions, which follow from `seed`.
+    Every method starts from the checkpoint `warm_start` and sees the same questions, which follow from `seed`. Methods
+    with a teacher need the service's `weights_root`.
 
     Raises:
         CoRewardingError: the service cannot be reached or refuses.
@@ -48,7 +53,8 @@ def run_demo(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        trained = [_train_with(each, warm_start, config, progress, service_url, api_key) for each in methods]
+        place = _Place(service_url, api_key, warm_start, weights_root)
+        trained = [_train_with(each, place, config, progress) for each in methods]
     report = DemoReport(config, tuple(trained))
     report.write_series(out_dir / "series.json")
     report.write_picture(out_dir / "curves.png")
@@ -57,14 +63,17 @@ def run_demo(
     return report
 
 
-def _train_with(
-    method: str,
-    warm_start: Path,
-    config: LaptopConfig,
-    progress: Progress,
-    service_url: str,
-    api_key: str | None,
-) -> MethodReport:
+@dataclass(frozen=True)
+class _Place:
+    """Where training begins, and who rewards it."""
+
+    service_url: str
+    api_key: str | None
+    warm_start: Path
+    weights_root: Path | None
+
+
+def _train_with(method: str, place: _Place, config: LaptopConfig, progress: Progress) -> MethodReport:
     run = f"demo-{method}-{uuid4().hex[:8]}"  # a service that keeps running must not take two demos for one
     bar = progress.add_task(method, total=config.steps, shown="")
 
@@ -74,7 +83,17 @@ def _train_with(
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()
-    with RewardClient(service_url, api_key=api_key, run=run) as client:
-        client.put_run(run, RunSettings(method=method, group_size=config.group_size, total_steps=config.steps))
-        training = train(load_policy(warm_start), client, config, show)
+    settings = RunSettings(
+        method=method,
+        group_size=config.group_size,
+        total_steps=config.steps,
+        teacher_max_tokens=MAX_NEW_TOKENS,
+        teacher_temperature=config.temperature,
+    )
+    with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
+        client.put_run(run, settings)
+        coach = None
+        if method in TAUGHT_METHODS and place.weights_root is not None:
+            coach = TeacherCoach(client, run, place.weights_root)
+        training = train(load_policy(place.warm_start), client, config, show, coach)
     return MethodReport(method, run, time.perf_counter() - began_s, training)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from co_rewarding_client import Rollout
 
+from co_rewarding_trainer.coach import Asked, Coach
 from co_rewarding_trainer.grpo import group_advantages, update
 from co_rewarding_trainer.policy import Policy, Rollouts, sample
 from co_rewarding_trainer.rewarder import Rewarder
-from co_rewarding_trainer.task import VIEWS, Problem, View, boxed_answer, draw_problems
+from co_rewarding_trainer.task import VIEWS, boxed_answer, draw_problems
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,17 @@ class Training:
     evaluations: tuple[Evaluation, ...]
 
 
-Asked = tuple[Problem, View]
-
-
 def train(
     policy: Policy,
     rewarder: Rewarder,
     config: LaptopConfig,
     on_step: Callable[[StepReport, Evaluation], None] = lambda report, latest: None,
+    coach: Coach | None = None,
 ) -> Training:
-    """Trains the policy in place. After each step `on_step` is given its report and the latest evaluation."""
+    """Trains the policy in place. After each step `on_step` is given its report and the latest evaluation.
+
+    A method with a teacher needs a `coach`.
+    """
     # No decay of the weights: the policy is to move for its rewards alone.
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     generator = torch.Generator().manual_seed(config.seed)
@@ -80,6 +82,8 @@ def train(
             group["lr"] = config.learning_rate * min(1.0, (step + 1) / config.warmup_steps)
 
         asked_P = questions(step, config)
+        if coach is not None:
+            coach.prepare(step, policy, asked_P)
         prompts_P = [problem.prompt(view) for problem, view in asked_P]
         rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator)
         rewards = rewarder.rewards(as_sent(asked_P, rollouts, config.group_size), step=step)
@@ -106,6 +110,7 @@ def as_sent(asked_P: Sequence[Asked], rollouts: Rollouts, group_size: int) -> li
     return [
         Rollout(
             question_id=problem.key,
+            prompt=problem.prompt(view),
             view=view,
             rollout=index,
             response=rollouts.texts[place * group_size + index],

@@ -18,6 +18,8 @@ STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "majority-voting": ("#D55E00", "-"),
         "co-rewarding-i": ("#0072B2", "-"),
         "ground-truth": ("#009E73", "--"),
+        "co-rewarding-ii": ("#56B4E9", "-."),
+        "co-rewarding-iii": ("#E69F00", "-."),
     }
 )
 OTHER_STYLE = ("#CC79A7", ":")

@@ -1,0 +1,63 @@
+"""What a method with a teacher needs of its trainer: new weights after each step, and word of what is asked next."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from co_rewarding_client import Question, RewardClient
+
+from co_rewarding_trainer.policy import Policy
+from co_rewarding_trainer.task import Problem, View
+
+KEPT_VERSIONS = 2  # the last, and the one before, which the teacher may be reading
+
+Asked = tuple[Problem, View]
+
+
+class Coach(Protocol):
+    """Is told of each step before its rollouts are sampled."""
+
+    def prepare(self, step: int, policy: Policy, asked_P: Sequence[Asked]) -> None:
+        """`policy` is what will answer the P views in `step`."""
+        ...
+
+
+class TeacherCoach:
+    """Publishes the policy below the service's weights root and announces the questions, so that teacher and policy
+    answer at the same time. Version 0 is the model that both begin with, and is not published."""
+
+    def __init__(self, client: RewardClient, run: str, weights_root: Path) -> None:
+        """`weights_root` is the service's, as this process sees it."""
+        self._client = client
+        self._run = run
+        self._root = weights_root
+        self._published: list[Path] = []
+
+    def prepare(self, step: int, policy: Policy, asked_P: Sequence[Asked]) -> None:
+        """Returns when the service knows; it does not wait for the teacher.
+
+        Raises:
+            CoRewardingError: the service refuses or is away.
+        """
+        if step > 0:
+            self._client.publish(step, self._written(step, policy), run=self._run)
+        self._client.prefetch(
+            step, [Question(problem.key, view, prompt=problem.prompt(view)) for problem, view in asked_P], run=self._run
+        )
+
+    def _written(self, step: int, policy: Policy) -> str:
+        """The folder's name; it appears when it is whole."""
+        folder = self._root / f"{self._run}.step-{step}"
+        growing = self._root / f".{folder.name}.{os.getpid()}"
+        growing.mkdir(parents=True)
+        policy.model.save_pretrained(growing)
+        for file in growing.iterdir():
+            file.chmod(0o644)  # safetensors come with 0600, and the service may be another user
+        growing.rename(folder)
+        self._published.append(folder)
+        for old in self._published[:-KEPT_VERSIONS]:
+            shutil.rmtree(old, ignore_errors=True)
+        del self._published[:-KEPT_VERSIONS]
+        return folder.name
