@@ -22,6 +22,7 @@ from reward_service.teaching.declarations import (
     MAX_FILES,
     Declaration,
     DeclaredFile,
+    FullError,
     NoRoomError,
     OffsetError,
     SameNameError,
@@ -59,8 +60,7 @@ class UploadForm(Form):
     files: list[FileForm] = Field(
         min_length=1,
         max_length=MAX_FILES,
-        description="At least one *.safetensors; each name once.",
-        json_schema_extra={"contains": {"properties": {"name": {"pattern": r"\.safetensors$"}}, "required": ["name"]}},
+        description="Each name once. Announced are only those with a *.safetensors among them.",
     )
 
 
@@ -109,7 +109,7 @@ def uploads_router(settings: Settings) -> APIRouter:
     @router.post(
         "/v1/teacher/uploads",
         status_code=201,
-        responses={400: PROBLEM, 409: PROBLEM, 413: PROBLEM, 415: PROBLEM},
+        responses={400: PROBLEM, 409: PROBLEM, 413: PROBLEM, 415: PROBLEM, 429: PROBLEM},
         summary="Begin or resume an upload",
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": _upload_schema()}}}
@@ -204,6 +204,8 @@ def problem_of(error: IntakeError) -> Problem:
             return Problem(409, "upload-busy", detail, retry_after_s=1.0)
         case TooLargeError():  # the rest of the body is not read, so the connection cannot be used again
             return Problem(413, "too-large", detail, headers={"connection": "close"})
+        case FullError():
+            return Problem(429, "full", detail, retry_after_s=5.0)
         case NoRoomError():
             return Problem(507, "no-room", detail)
         case _:

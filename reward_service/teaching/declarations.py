@@ -30,8 +30,16 @@ class TooLargeError(IntakeError):
     """More than may be sent, or than was declared."""
 
 
+class FullError(IntakeError):
+    """Uploads have taken what they may of the disk; there is room again when the teacher has taken some."""
+
+
 class NoRoomError(IntakeError):
-    """The disk, or what uploads may take of it, is full."""
+    """The disk is full."""
+
+
+class SameNameError(IntakeError):
+    """Two files of one name."""
 
 
 class OffsetError(IntakeError):
@@ -57,7 +65,7 @@ class Declaration:
     """The weights of a run after a step, as the files that they lie in.
 
     Raises:
-        IntakeError: there are no safetensors among the files, or too many files, or two of a name.
+        IntakeError: as `check_names` has it.
     """
 
     run: str
@@ -128,16 +136,17 @@ def check_names(names: Sequence[str]) -> None:
     """Refuses files that no model is made of.
 
     Raises:
-        IntakeError: a name that is not allowed or comes twice, no safetensors, or too many files.
+        SameNameError: a name comes twice.
+        IntakeError: a name is not allowed, or there are no files, or too many.
     """
     for name in names:
         check_name(name)
     if len(set(names)) < len(names):
-        raise IntakeError("a file name comes twice: name each file once")
+        raise SameNameError("a file name comes twice: name each file once")
     if len(names) > MAX_FILES:
         raise IntakeError(f"{len(names)} files where at most {MAX_FILES} are taken: write fewer, larger shards")
-    if not any(name.endswith(SAFETENSORS) for name in names):
-        raise IntakeError("there is no *.safetensors among the files: send the weights in that format")
+    if not names:
+        raise IntakeError("there is no file: send the weights as *.safetensors")
 
 
 def check_name(name: str) -> None:

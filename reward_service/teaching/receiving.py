@@ -5,8 +5,8 @@ import hashlib
 import os
 from io import FileIO
 
-from reward_service.teaching.declarations import Declaration, DeclaredFile, TooLargeError, check_name
-from reward_service.teaching.intake import IntakeError, discard
+from reward_service.teaching.declarations import Declaration, DeclaredFile, SameNameError, TooLargeError, check_name
+from reward_service.teaching.intake import discard
 from reward_service.teaching.upload_files import check_format, opened_file, write_all
 from reward_service.teaching.upload_folders import opened_folder, reveal, write_notes
 
@@ -30,13 +30,14 @@ class Receiving:
         """What is written from now on is in the file `name`.
 
         Raises:
-            IntakeError: no model has such a file, or it was there already.
+            SameNameError: it was there already.
+            IntakeError: no model has such a file.
         """
         check_name(name)
         try:
             self._file = opened_file(self._folder, name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         except FileExistsError as cause:
-            raise IntakeError(f"the file {name} comes twice: send each file once") from cause
+            raise SameNameError(f"the file {name} comes twice: send each file once") from cause
         self._file_name = name
         self._digest = hashlib.sha256()
 

@@ -20,6 +20,7 @@ from uuid import uuid4
 from reward_service.teaching.declarations import (
     ID_PATTERN,
     Declaration,
+    FullError,
     NoRoomError,
     TooLargeError,
     UnknownUploadError,
@@ -80,7 +81,8 @@ class Uploads:
         """Begins an upload, or finds the one of this declaration with what is there of it.
 
         Raises:
-            TooLargeError, NoRoomError: it may not be begun.
+            TooLargeError: it is more than one upload may have.
+            FullError, NoRoomError: there is no room for it, among uploads or on the disk.
         """
         with self._locked() as uploads:
             found = folders_of(uploads, declaration.id)
@@ -129,7 +131,7 @@ class Uploads:
         """A folder for files that come in one go and are at most `size` bytes together.
 
         Raises:
-            TooLargeError, NoRoomError: they may not come.
+            TooLargeError, FullError, NoRoomError: as `declare` has it.
         """
         name = f"{RECEIVING}{uuid4().hex}"
         with self._locked() as uploads:
@@ -189,9 +191,9 @@ class Uploads:
                 promised += promised_to(folder)
                 here += bytes_in(folder)
         if promised + size > self._bounds.uploads_bytes:
-            raise NoRoomError(
-                f"uploads have {promised} of {self._bounds.uploads_bytes} bytes and {size} are asked for: wait until "
-                "the teacher has taken some, remove some, or raise CO_REWARDING_MAX_UPLOADS_BYTES"
+            raise FullError(
+                f"uploads have {promised} of {self._bounds.uploads_bytes} bytes and {size} are asked for: the teacher "
+                "makes room when it takes some; or remove some, or raise CO_REWARDING_MAX_UPLOADS_BYTES"
             )
         coming, free = promised - here, self._free_bytes(self._root)
         if coming + size > free:
