@@ -17,7 +17,7 @@ from reward_service.errors import CoRewardingError, SettingsError, TrainingRunEr
 from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
-from reward_service.settings import Settings
+from reward_service.settings import Settings, without_password
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -204,7 +204,8 @@ def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None
     try:
         supervisor.start(api=api)
         if api:
-            console.print(f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {supervisor.redis_url}")
+            store = without_password(supervisor.redis_url)
+            console.print(f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {store}")
         supervisor.watch()
     finally:
         supervisor.stop()

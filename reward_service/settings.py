@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +22,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind; 0 takes a free one.")
     redis_url: str | None = Field(
         default=None, description="redis://, rediss:// or unix://; none starts an embedded server."
+    )
+    redis_password_file: Path | None = Field(
+        default=None, description="A file with the password of redis_url, for one that must not be in the environment."
     )
     data_dir: Path = Field(default=Path(".co-rewarding"), description="Where the embedded server keeps its data.")
     workers: int = Field(default=1, ge=0, le=256, description="Worker processes that `serve` starts.")
@@ -84,6 +88,12 @@ class Settings(BaseSettings):
     )
     teacher_api_key: SecretStr | None = Field(default=None, description="The key of a teacher that is a URL.")
     teacher_lease_s: float = Field(default=10.0, gt=0, description="After how long a dead teacher's labels are taken.")
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Where `worker` and `teacher` show their metrics; none: nowhere."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address of metrics_port, which asks for no key: keep it in a private network."
+    )
     judge_children: int = Field(
         default=1, ge=0, le=64, description="Processes a worker may ask to compare answers symbolically; 0: none."
     )
@@ -95,6 +105,12 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level logged."
     )
+
+    @model_validator(mode="after")
+    def _with_password(self) -> Self:
+        if self.redis_url is not None and self.redis_password_file is not None:
+            self.redis_url = with_password(self.redis_url, _read(self.redis_password_file, "password").strip())
+        return self
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
@@ -113,10 +129,7 @@ class Settings(BaseSettings):
         """
         keys = [key.get_secret_value() for key in self.api_keys]
         if self.api_keys_file is not None:
-            try:
-                keys += self.api_keys_file.read_text().split()
-            except OSError as cause:
-                raise SettingsError(f"the file of keys, {self.api_keys_file}, cannot be read: {cause}") from cause
+            keys += _read(self.api_keys_file, "keys").split()
         return [key for key in keys if key]
 
     @property
@@ -128,3 +141,25 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What the store may hold."""
         return Limits(self.max_queued_jobs, self.max_open_cohorts, self.retention_s)
+
+
+def with_password(url: str, password: str) -> str:
+    """A Redis URL with this password, unless it has one already."""
+    parts = urlsplit(url)
+    user, colon, _ = parts.netloc.rpartition("@")[0].partition(":")
+    if colon:
+        return url
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def without_password(url: str) -> str:
+    """A Redis URL as it may be shown."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        return path.read_text()
+    except OSError as cause:
+        raise SettingsError(f"the file of {what}, {path}, cannot be read: {cause}") from cause

@@ -4,13 +4,18 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess, start_http_server
+
+from reward_service.errors import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
 
+KILLED = "killed"
+"""The reason of a judgement whose child had to be killed."""
 
 FLUSH_S = 0.25
 
@@ -34,6 +39,28 @@ class Metrics:
         self.settled = Counter(
             "co_rewarding_cohorts_settled", "Cohorts settled, by how they ended.", ["state"], registry=self._registry
         )
+        self.settle = Histogram(
+            "co_rewarding_settle_seconds", "From a job's queueing (a cohort's last ballot) to its settlement.",
+            buckets=LATENCY_BUCKETS_S, registry=self._registry,
+        )  # fmt: skip
+        self.rewarded = Counter(
+            "co_rewarding_rollouts_rewarded", "Rollouts with a reward, by run.", ["run"], registry=self._registry
+        )
+        self.abstentions = Counter(
+            "co_rewarding_abstentions", "Rollouts without a reward, by run and reason.", ["run", "reason"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.labels = Counter(
+            "co_rewarding_labels", "Labels elected, by run and whether the ground truth, where known, is the same.",
+            ["run", "truth"], registry=self._registry,
+        )  # fmt: skip
+        self.label_votes = Counter(
+            "co_rewarding_label_votes", "Votes for the labels that were elected.", ["run"], registry=self._registry
+        )
+        self.label_ballots = Counter(
+            "co_rewarding_label_ballots", "Ballots of their electorates: votes over ballots is the mean vote share.",
+            ["run"], registry=self._registry,
+        )  # fmt: skip
         self.claimed = Counter(
             "co_rewarding_jobs_claimed", "Jobs taken over from a worker that died or was slow.", registry=self._registry
         )
@@ -51,6 +78,10 @@ class Metrics:
         self.judgements = Counter(
             "co_rewarding_judgements", "Pairs of answers put to the symbolic judge, by verdict and reason.",
             ["verdict", "reason"], registry=self._registry,
+        )  # fmt: skip
+        self.judge_kills = Counter(
+            "co_rewarding_judge_kills", "Children of the symbolic judge that were killed over their limit.",
+            registry=self._registry,
         )  # fmt: skip
         self.judge_cpu = Counter(
             "co_rewarding_judge_cpu_seconds", "CPU time that the symbolic judge took.", registry=self._registry
@@ -73,6 +104,13 @@ class Metrics:
         """The symbolic judge gave its verdict."""
         self.judgements.labels(verdict, reason).inc()
         self.judge_cpu.inc(cpu_s)
+        if reason == KILLED:
+            self.judge_kills.inc()
+
+    def count(self, metric: Counter, count: int, *labels: str) -> None:
+        """Counts what happens too often to be written each time; it shows after a moment."""
+        if count:
+            self._count(metric, count, *labels)
 
     def flush(self) -> None:
         """Writes the counts of the last moment where other processes see them."""
@@ -94,7 +132,7 @@ class Metrics:
         key = (id(metric), *labels)
         found = self._children.get(key)
         if found is None:
-            found = self._children[key] = metric.labels(*labels)
+            found = self._children[key] = metric.labels(*labels) if labels else metric
         return found
 
     def exposition(self) -> bytes:
@@ -105,6 +143,25 @@ class Metrics:
         together = CollectorRegistry()
         multiprocess.MultiProcessCollector(together)
         return generate_latest(together)
+
+
+def expose(registry: CollectorRegistry, host: str, port: int) -> Callable[[], None]:
+    """Serves a registry from a thread, for a process that has no HTTP door of its own; how to end it.
+
+    Raises:
+        SettingsError: the address cannot be bound.
+    """
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as cause:
+        raise SettingsError(f"metrics cannot be shown at {host}:{port}: {cause.strerror}; set another port") from cause
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return end
 
 
 def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> None:

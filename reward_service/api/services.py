@@ -9,12 +9,14 @@ from uuid import uuid4
 
 from reward_service.api.book import RunBook
 from reward_service.api.compat import Holder
+from reward_service.api.gauges import exposition
 from reward_service.api.hot import HotRoutes
 from reward_service.api.scoring import Scorer
 from reward_service.api.waiting import Look, WaitingRoom
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
+from reward_service.store.gauges import GaugeStore
 from reward_service.store.guard import check_store
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
 from reward_service.store.labels import LabelStore
@@ -37,19 +39,16 @@ class Services:
     book: RunBook
     room: WaitingRoom
     presence: Presence
+    gauges: GaugeStore
     hot: HotRoutes
     metrics: Metrics
 
     async def waiting_metrics(self) -> bytes:
-        """What waits in Redis, as Prometheus reads it; nothing if Redis is away, which `up` then tells."""
-        lines = ["# HELP co_rewarding_waiting What waits in Redis, by run.", "# TYPE co_rewarding_waiting gauge"]
-        with contextlib.suppress(StoreUnavailableError):
-            for run in await self.runs.names():
-                state = await self.runs.state(run)
-                lines += [
-                    f'co_rewarding_waiting{{run="{run}",what="{what}"}} {state[what]}' for what in ("open", "queued")
-                ]
-        return ("\n".join(lines) + "\n").encode()
+        """What stands in Redis, as Prometheus reads it; only that it is away, if it is."""
+        try:
+            return exposition(await self.gauges.read())
+        except StoreUnavailableError:
+            return exposition(None)
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +79,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         asyncio.create_task(_beat_for_ever(cohorts, room), name="heartbeat"),
     ]
     try:
-        yield Services(settings, cohorts, labels, teachers, runs, book, room, Presence(link), hot, metrics)
+        gauges = GaugeStore(link, runs)
+        yield Services(settings, cohorts, labels, teachers, runs, book, room, Presence(link), gauges, hot, metrics)
     finally:
         await holder.close()
         for task in tasks:

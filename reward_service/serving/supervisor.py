@@ -20,6 +20,7 @@ import structlog
 from reward_service.errors import CoRewardingError, SettingsError
 from reward_service.processes import die_with_parent
 from reward_service.serving.environment import SOCKET_FD, environment_of
+from reward_service.serving.exposing import expose_children
 from reward_service.settings import Settings
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.guard import check_store
@@ -62,6 +63,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._stopping = threading.Event()
         self._metrics_folder = ""
+        self._end_exposing = contextlib.ExitStack()
         self._flush_at_s = 0.0
 
     @property
@@ -105,6 +107,9 @@ class Supervisor:
         roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
         roles += ["teacher"] if self._settings.teacher is not None else []
         self._children = [self._spawn(role) for role in roles]
+        if not api and self._settings.metrics_port is not None:
+            end = expose_children(self._settings, self._metrics_folder, self.pids, sorted(set(roles)))
+            self._end_exposing.callback(end)
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Returns when the API says that it is able to serve.
@@ -155,6 +160,7 @@ class Supervisor:
         self._stopping.set()
         for role in ("api", "teacher", "worker"):
             self._stop_role(role)
+        self._end_exposing.close()
         if self._listener is not None:
             self._listener.close()
         if self._embedded is not None:
@@ -162,7 +168,8 @@ class Supervisor:
         shutil.rmtree(self._metrics_folder, ignore_errors=True)
 
     def _spawn(self, role: str) -> Child:
-        environment = environment_of(self._settings.model_copy(update={"redis_url": self.redis_url}))
+        told = {"redis_url": self.redis_url, "metrics_port": None}
+        environment = environment_of(self._settings.model_copy(update=told))
         environment["PROMETHEUS_MULTIPROC_DIR"] = self._metrics_folder
         pass_fds: tuple[int, ...] = ()
         if role == "api" and self._listener is not None:

@@ -54,6 +54,7 @@ async def work(settings: Settings) -> None:
     try:
         await worker.run()
     finally:
+        metrics.flush()
         if judge is not None:
             await judge.close()
         await link.close()

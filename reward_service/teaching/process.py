@@ -1,11 +1,13 @@
 """One teacher process: a model, the averages of the runs that it serves, and the labels that are asked for."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 from uuid import uuid4
 
 import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from reward_service.errors import CoRewardingError, SettingsError, StoreUnavailableError
 from reward_service.generation.model_folder import model_folder
@@ -20,7 +22,7 @@ from reward_service.store.teachers import TeacherStore
 from reward_service.teaching.averages import AverageOptions, Averages
 from reward_service.teaching.following import Follower
 from reward_service.teaching.teacher import Teacher
-from reward_service.telemetry import configure_logging
+from reward_service.telemetry import configure_logging, expose
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +101,12 @@ def run_teacher(settings: Settings) -> None:
     Raises:
         CoRewardingError: it cannot begin; the message says what to change.
     """
-    asyncio.run(teach(settings))
+    with contextlib.ExitStack() as stack:
+        if settings.metrics_port is not None:
+            registry = CollectorRegistry()
+            ProcessCollector(registry=registry)
+            stack.callback(expose(registry, settings.metrics_host, settings.metrics_port))
+        asyncio.run(teach(settings))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from reward_service.store.presence import Presence
 from reward_service.store.records import BatchRecord, packed, unpack_cohort, unpack_job
 from reward_service.telemetry import Metrics
 from reward_service.workers.settling import abandon_batch, abandon_cohort, settle_batch, settle_cohort
+from reward_service.workers.watching import count_settled
 
 log = structlog.get_logger(__name__)
 
@@ -148,8 +149,7 @@ class Worker:
             event, record = await settle_cohort(seen, unpack_cohort(stored) if stored else None, self._grader)
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(record))
             if answer == "settled" and event is not CohortEvent.LATE:
-                self._metrics.settled.labels(record.state).inc()
-                self._metrics.undecided.inc(record.undecided)
+                count_settled(self._metrics, delivery, [record])
             if answer != "changed":
                 return
 
@@ -158,9 +158,7 @@ class Worker:
         abstained = len(record.cohorts) - settled
         answer = await self._jobs.settle_batch(delivery, batch, packed(record), settled=settled, abstained=abstained)
         if answer == "settled":
-            self._metrics.settled.labels(CohortState.SETTLED.value).inc(settled)
-            self._metrics.settled.labels(CohortState.ABSTAINED.value).inc(abstained)
-            self._metrics.undecided.inc(sum(cohort.undecided for cohort in record.cohorts))
+            count_settled(self._metrics, delivery, record.cohorts)
 
     async def _give_up(self, delivery: Delivery) -> None:
         log.error("a job is given up: its rollouts abstain", run=delivery.run, job=delivery.job.entry.decode())

@@ -1,0 +1,57 @@
+"""What stands in Redis, as Prometheus reads it."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from reward_service.store.gauges import NOTHING, Gauges, RunGauges
+
+TEACHER_WAITS = (NOTHING, "weights")
+
+
+class _Shown(Collector):
+    def __init__(self, gauges: Gauges | None) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("co_rewarding_store_up", "1 if Redis answers, else 0.", int(self._gauges is not None))
+        if self._gauges is not None:
+            yield GaugeMetricFamily("co_rewarding_workers", "Worker processes seen lately.", self._gauges.workers)
+            yield from _families(self._gauges.runs)
+
+
+def exposition(gauges: Gauges | None) -> bytes:
+    """The gauges as text; None if Redis is away. All API replicas show the same ones: they read the same Redis."""
+    registry = CollectorRegistry()
+    registry.register(_Shown(gauges))
+    return generate_latest(registry)
+
+
+def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
+    waiting = _family("waiting", "Cohorts that are open, jobs that are queued, batches without a label.", "what")
+    cohorts = _family("cohorts", "Cohorts by state; ended ones count while their run is in use.", "state")
+    oldest = _family("oldest_job_seconds", "Age of the job that waits longest to be settled.")
+    version = _family("teacher_version", "Step of the newest weights in the teacher's average.")
+    lag = _family("teacher_lag_steps", "Steps between the teacher and the newest weights that were announced.")
+    labels = _family("teacher_labels", "Labels that are asked for, and those that a teacher is making.", "what")
+    teachers = _family("teachers", "Teacher processes seen in the last 10 s, by what they wait for.", "waiting_for")
+    for each in runs:
+        for what, count in (("open", each.open), ("queued", each.queued), ("teacher", each.waiting_for_teacher)):
+            waiting.add_metric((each.run, what), count)
+        for state in ("open", "settled", "abstained"):
+            cohorts.add_metric((each.run, state), getattr(each, state))
+        oldest.add_metric((each.run,), each.oldest_job_s)
+        if each.teacher is not None:
+            version.add_metric((each.run,), each.teacher.version)
+            lag.add_metric((each.run,), each.teacher.lag)
+            labels.add_metric((each.run, "asked"), each.teacher.asked)
+            labels.add_metric((each.run, "making"), each.teacher.making)
+            for waiting_for in sorted({*TEACHER_WAITS, *each.teacher.teachers}):  # 0 too: so that its absence is seen
+                teachers.add_metric((each.run, waiting_for), each.teacher.teachers[waiting_for])
+    yield from (waiting, cohorts, oldest, version, lag, labels, teachers)
+
+
+def _family(name: str, what: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"co_rewarding_{name}", what, labels=("run", *labels))

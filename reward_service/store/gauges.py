@@ -1,0 +1,128 @@
+"""What is told of Redis to those who watch: what waits there by run, who works, and where each run's teacher stands."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+
+from reward_service.domain.methods import method_named
+from reward_service.store.cohorts import as_dict
+from reward_service.store.keys import RUNS, RunKeys
+from reward_service.store.link import Link
+from reward_service.store.presence import Presence
+from reward_service.store.runs import RunStore
+from reward_service.store.teachers import SEEN_LATELY_S, TeacherPresence
+
+SHOWN_RUNS = 100
+"""Of the runs in use only the latest are told of: each is a few series for as long as it is remembered."""
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherGauges:
+    """Where the teacher of a run stands.
+
+    Attributes:
+        version: the step of the newest weights in the average.
+        lag: steps between it and the newest weights that were announced.
+        asked, making: labels that no teacher has begun, and those at which one is at work.
+        teachers: the processes that were seen lately, by what they wait for.
+    """
+
+    version: int
+    lag: int
+    asked: int
+    making: int
+    teachers: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunGauges:
+    """What waits in a run, in cohorts, jobs and batches; `oldest_job_s` is the age of the job that waits longest."""
+
+    run: str
+    open: int
+    settled: int
+    abstained: int
+    queued: int
+    oldest_job_s: float
+    waiting_for_teacher: int
+    teacher: TeacherGauges | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """All of it, at one moment."""
+
+    workers: int
+    runs: tuple[RunGauges, ...]
+
+
+class GaugeStore:
+    """Reads the gauges; it changes nothing."""
+
+    def __init__(self, link: Link, runs: RunStore) -> None:
+        """Over an open link."""
+        self._link = link
+        self._runs = runs
+        self._presence = Presence(link)
+
+    async def read(self) -> Gauges:
+        """What stands in Redis now. The runs are asked about together: it is a few round trips, however many they are.
+
+        Raises:
+            StoreUnavailableError: Redis is away.
+        """
+        workers, names = await asyncio.gather(
+            self._presence.workers(), self._link.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1)
+        )
+        runs = await asyncio.gather(*(self._run(name.decode()) for name in names))
+        return Gauges(workers, tuple(runs))
+
+    async def _run(self, run: str) -> RunGauges:
+        keys = RunKeys(run)
+        state, oldest_job_s, settings = await asyncio.gather(
+            self._runs.state(run), self._oldest_s(keys.jobs), self._runs.look(run)
+        )
+        taught = settings is not None and method_named(settings.method).needs_teacher
+        return RunGauges(
+            run,
+            state["open"],
+            state["settled"],
+            state["abstained"],
+            state["queued"],
+            oldest_job_s,
+            state["waiting_for_teacher"],
+            await self._teacher(keys) if taught else None,
+        )
+
+    async def _oldest_s(self, jobs: str) -> float:
+        """The age of a stream's first entry, both by the clock of Redis."""
+        entries, now = await asyncio.gather(
+            self._link.execute("XRANGE", jobs, "-", "+", "COUNT", 1), self._link.execute("TIME")
+        )
+        if not entries:
+            return 0.0
+        seconds, microseconds = now
+        return max(0.0, int(seconds) + int(microseconds) / 1e6 - queued_at_s(entries[0][0]))
+
+    async def _teacher(self, keys: RunKeys) -> TeacherGauges:
+        stands, asked, making, said = await asyncio.gather(
+            self._link.execute("HMGET", keys.teacher, "version", "accepted"),
+            self._link.execute("ZCARD", keys.asks),
+            self._link.execute("ZCARD", keys.taken),
+            self._link.execute("HGETALL", keys.teachers),
+        )
+        version, accepted = (int(value or 0) for value in stands)
+        now_s = time.time()
+        presences = (msgspec.json.decode(each, type=TeacherPresence) for each in as_dict(said).values())
+        lately = Counter(each.waiting_for or NOTHING for each in presences if now_s - each.at_s < SEEN_LATELY_S)
+        return TeacherGauges(version, max(0, accepted - version), asked, making, lately)
+
+
+def queued_at_s(entry: bytes) -> float:
+    """When a stream's entry was written, in seconds since the epoch by the clock of Redis: its id says so."""
+    return int(entry.partition(b"-")[0]) / 1000

@@ -1,0 +1,187 @@
+"""What Prometheus is told: names, units and values, and that the table in the documentation is what is served."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from reward_service.serving.supervisor import Supervisor
+from reward_service.settings import Settings
+from reward_service.store.link import Link
+from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
+from tests.service import pair, rollout, running
+from tests.waiting import wait_until
+
+TABLE = Path(__file__).parents[2] / "docs" / "operations.md"
+SERIES = re.compile(r"`(co_rewarding_\w+)(?:\{[^`]*\})?`")
+SUFFIXES = ("_total", "_created", "_bucket", "_count", "_sum")
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Supervisor]:
+    with running() as supervisor:
+        yield supervisor
+
+
+@pytest.fixture
+def client(service: Supervisor) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service.url, timeout=30.0) as client:
+        yield client
+
+
+def values(text: str) -> dict[tuple[str, ...], float]:
+    """Every sample by its name and the values of its labels, in the order of the labels' names."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(each.name, *(value for _, value in sorted(each.labels.items()))): each.value for each in samples}
+
+
+def told(client: httpx.Client) -> dict[tuple[str, ...], float]:
+    return values(client.get("/metrics").raise_for_status().text)
+
+
+def reward(client: httpx.Client, run: str, rollouts: list[dict[str, object]], **more: object) -> None:
+    body = {"run": run, "rollouts": rollouts, **more}
+    assert client.post("/v1/rewards", json=body).raise_for_status().status_code == 200
+
+
+def test_how_cohorts_ended_is_told_by_run(client: httpx.Client):
+    run = f"run-{uuid4().hex[:8]}"
+    client.put(f"/v1/runs/{run}", json={"method": "majority-voting"}).raise_for_status()
+    known = [each | {"ground_truth": "4"} for each in pair("known", ["4", "4", "5"], ["7", "7", None])]
+    reward(client, run, known)
+    reward(client, run, pair("empty", [None, None], ["3", "3"]))
+    expected = {
+        ("co_rewarding_rollouts_rewarded_total", run): 8,
+        ("co_rewarding_abstentions_total", "no-label", run): 2,
+        ("co_rewarding_labels_total", run, "right"): 1,  # 4
+        ("co_rewarding_labels_total", run, "wrong"): 1,  # 7
+        ("co_rewarding_labels_total", run, "unknown"): 1,  # 3, of which no truth was sent
+        ("co_rewarding_label_votes_total", run): 2 + 2 + 2,
+        ("co_rewarding_label_ballots_total", run): 3 + 3 + 2,
+        ("co_rewarding_cohorts", run, "settled"): 3,  # a view is a cohort where none votes for the other
+        ("co_rewarding_cohorts", run, "abstained"): 1,
+        ("co_rewarding_cohorts", run, "open"): 0,
+    }
+    wait_until(lambda: not {name: told(client).get(name) for name in expected}.items() ^ expected.items())
+
+
+def test_settling_is_timed_from_the_last_ballot(client: httpx.Client):
+    before = told(client).get(("co_rewarding_settle_seconds_count",), 0.0)
+    reward(client, "default", pair("timed", ["1"], ["1"]))
+    wait_until(lambda: told(client)["co_rewarding_settle_seconds_count",] == before + 1)
+    assert 0 < told(client)["co_rewarding_settle_seconds_sum",] < 60
+
+
+def test_what_is_open_is_told(client: httpx.Client):
+    run = f"run-{uuid4().hex[:8]}"
+    client.put(f"/v1/runs/{run}", json={"method": "majority-voting", "group_size": 3}).raise_for_status()
+    body = {"run": run, "complete": False, "rollouts": [rollout("q", "original", 0, "4")], "step": 1}
+    assert client.post("/v1/rollouts", json=body).status_code == 202
+    seen = told(client)
+    assert seen["co_rewarding_cohorts", run, "open"] == seen["co_rewarding_waiting", run, "open"] == 1
+    assert seen["co_rewarding_workers",] == 1
+    assert seen["co_rewarding_store_up",] == 1
+
+
+def test_where_the_teacher_stands_is_told_for_runs_that_have_one(service: Supervisor, client: httpx.Client):
+    run = f"run-{uuid4().hex[:8]}"
+    client.put(f"/v1/runs/{run}", json={"method": "co-rewarding-ii", "group_size": 2}).raise_for_status()
+    asyncio.run(_stand(service.redis_url, run))
+    questions = [{"question_id": "q", "question": "What is 2 + 2?"}]
+    client.post("/v1/teacher/prefetch", json={"run": run, "questions": questions}).raise_for_status()
+    seen = told(client)
+    assert seen["co_rewarding_teacher_version", run] == 3
+    assert seen["co_rewarding_teacher_lag_steps", run] == 5 - 3
+    assert seen["co_rewarding_teacher_labels", run, "asked"] == 1
+    assert seen["co_rewarding_teacher_labels", run, "making"] == 0
+    assert seen["co_rewarding_teachers", run, "weights"] == 1
+    assert seen["co_rewarding_teachers", run, "nothing"] == 0
+    assert ("co_rewarding_teacher_version", "default") not in seen
+
+
+async def _stand(url: str, run: str) -> None:
+    """A teacher at step 3, of a policy at step 5, that waits for weights."""
+    link = Link(url)
+    teachers = TeacherStore(link)
+    await teachers.announce(run, None, 0.99, AnnouncedWeights(3, "three"))
+    await teachers.announce(run, 3, 0.99, AnnouncedWeights(5, "five"))
+    await teachers.advance(run, 3, 0.99)
+    now_s = float((await link.execute("TIME"))[0])
+    await teachers.say(run, "a", TeacherPresence("model", 3, 0, "weights", now_s))
+    await link.close()
+
+
+def test_the_age_of_the_oldest_job_grows_while_nobody_works():
+    with running(workers=0, ready=False) as supervisor, httpx.Client(base_url=supervisor.url, timeout=10.0) as client:
+        wait_until(lambda: _answers(client))
+        for _ in range(2):
+            assert client.post("/v1/rollouts", json={"rollouts": pair(uuid4().hex, ["1"], ["1"])}).status_code == 202
+        first = told(client)
+        assert first["co_rewarding_waiting", "default", "queued"] == 2
+        assert first["co_rewarding_workers",] == 0
+        wait_until(lambda: told(client)["co_rewarding_oldest_job_seconds", "default"] > 0.2)
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_a_store_that_is_away_is_told():
+    with running(redis_patience_s=0.2) as supervisor, httpx.Client(base_url=supervisor.url, timeout=30.0) as client:
+        supervisor.stop_watching()
+        (redis,) = supervisor.pids("redis")
+        os.kill(redis, signal.SIGKILL)
+        wait_until(lambda: told(client)["co_rewarding_store_up",] == 0)
+
+
+def test_workers_without_an_api_show_their_sum(service: Supervisor):
+    port = _free_port()
+    workers = Supervisor(Settings(redis_url=service.redis_url, workers=2, metrics_port=port, log_level="ERROR"))
+    workers.start(api=False)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
+            wait_until(lambda: told(client).get(("co_rewarding_processes", "worker")) == 2)
+            with httpx.Client(base_url=service.url, timeout=30.0) as api:
+
+                def settled_here() -> bool:
+                    reward(api, "default", pair(uuid4().hex, ["1"], ["1"]))
+                    return told(client).get(("co_rewarding_cohorts_settled_total", "settled"), 0) > 0
+
+                wait_until(settled_here)
+    finally:
+        workers.stop()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/metrics")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_table_in_the_documentation_names_what_is_served(client: httpx.Client):
+    reward(client, "default", pair("q", [r"\sum_{n} f(n)", "1"], ["1", None]))  # the judge is asked
+    wait_until(lambda: "co_rewarding_judgements_total{" in client.get("/metrics").text)
+    served = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
+    served = {name for name in served if name.startswith("co_rewarding_")} | {"co_rewarding_processes"}
+    named = {_family(name) for name in SERIES.findall(TABLE.read_text())}
+    assert served <= named, f"not in {TABLE.name}: {sorted(served - named)}"
+    assert named <= served, f"in {TABLE.name}, and not served: {sorted(named - served)}"
+
+
+def _family(name: str) -> str:
+    for suffix in SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
