@@ -176,7 +176,7 @@ def teacher_state(document: Fields) -> TeacherState:
         model=document.text_or_none("model"),
         ready=document.truth("ready"),
         queue=document.integer("queue"),
-        waiting_for=document.integer_or_none("waiting_for"),
+        waiting_for=document.text_or_none("waiting_for"),
     )
 
 

@@ -177,9 +177,10 @@ class TeacherUpdate:
 class TeacherState:
     """The teacher of a run.
 
-    `version` is the `step` whose weights it has taken in, None before the first; `alpha` is what that update kept
-    of the teacher before. `queue` label requests wait for it. `waiting_for` is the version that the oldest of them
-    need and that has not come yet, None where none waits for weights.
+    `version` is the step of the newest weights that it has taken in, `step` of the newest that were published, 0 before
+    the first; `alpha` is what that update kept of the teacher before. `queue` labels are asked for or being made.
+    `waiting_for` says what holds them up: "update" (weights that were not published yet), "average" (they are being
+    taken in), "teacher" (none is there), "generation"; None where nothing waits.
     """
 
     version: int | None
@@ -188,4 +189,4 @@ class TeacherState:
     model: str | None
     ready: bool
     queue: int
-    waiting_for: int | None = None
+    waiting_for: str | None = None

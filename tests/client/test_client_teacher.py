@@ -90,7 +90,7 @@ def test_a_message_without_its_content_is_not_sent(caller: Caller):
     ("changes", "expected"),
     [
         ({}, TeacherState(12, 12, 0.9905, "m", True, 3)),
-        ({"waiting_for": 13, "news": []}, TeacherState(12, 12, 0.9905, "m", True, 3, 13)),
+        ({"waiting_for": "update", "news": []}, TeacherState(12, 12, 0.9905, "m", True, 3, "update")),
         (
             {"version": None, "step": None, "alpha": None, "model": None, "ready": False},
             TeacherState(None, None, None, None, False, 3),
@@ -105,7 +105,7 @@ def test_the_teacher_tells_its_version(caller: Caller, changes: dict[str, object
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ready": None}, {"ready": 1}, {"queue": None}, {"alpha": "0.99"}, {"version": 1.5}, {"waiting_for": "13"}],
+    [{"ready": None}, {"ready": 1}, {"queue": None}, {"alpha": "0.99"}, {"version": 1.5}, {"waiting_for": 13}],
     ids=str,
 )
 def test_a_teacher_off_the_contract(caller: Caller, changes: dict[str, object]):
