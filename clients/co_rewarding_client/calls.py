@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from co_rewarding_client import decoding, encoding
@@ -29,6 +31,7 @@ from co_rewarding_client.model import (
     TeacherUpdate,
     Ticket,
 )
+from co_rewarding_client.uploading import Progress, shared_path, uploaded
 
 # A service or proxy that does not hold the answer back must not be asked in a tight loop.
 POLL_INTERVAL_S = 0.5
@@ -122,7 +125,20 @@ class Calls:
         reply = yield from exchange(request, self._begin())
         return _success(reply, request).text("version")
 
-    def publish(self, step: int, path: str, *, run: str | None, sha256: str | None) -> Flow[TeacherUpdate]:
+    def publish(
+        self,
+        step: int,
+        folder: str | PathLike[str],
+        *,
+        run: str | None,
+        sha256: str | None,
+        upload: bool,
+        progress: Progress | None,
+    ) -> Flow[TeacherUpdate]:
+        if upload:
+            path = yield from uploaded(Path(folder), self._run(run), step, self._begin, progress)
+        else:
+            path = shared_path(folder)
         request = encoding.update_request(self._run(run), step, path, sha256)
         reply = yield from exchange(request, self._begin())
         return decoding.teacher_update(_success(reply, request, 202))

@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from co_rewarding_client import address
 from co_rewarding_client.calls import Calls
-from co_rewarding_client.flow import Flow, Pause, Surroundings
+from co_rewarding_client.flow import Flow, Pause, Send, Surroundings, Work
 from co_rewarding_client.model import (
     Pending,
     Question,
@@ -20,6 +21,7 @@ from co_rewarding_client.model import (
     Ticket,
 )
 from co_rewarding_client.transport import Connection, Transport
+from co_rewarding_client.uploading import Progress
 
 T = TypeVar("T")
 
@@ -133,16 +135,30 @@ class RewardClient:
         """Why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`."""
         return self._drive(self._calls.cohort(cohort_id))
 
-    def publish(self, step: int, folder: str, *, run: str | None = None, sha256: str | None = None) -> TeacherUpdate:
+    def publish(
+        self,
+        step: int,
+        folder: str | PathLike[str],
+        *,
+        run: str | None = None,
+        sha256: str | None = None,
+        upload: bool = False,
+        progress: Progress | None = None,
+    ) -> TeacherUpdate:
         """Tells the service that the policy's weights after `step` are there, for the teacher to follow.
 
-        They are the *.safetensors files of `folder`, a path below the service's weights root. `sha256` is that of
-        their contents, one after the other in order of their names, and is checked if given. The same step twice is
-        one update. `run` is the client's if not given, here and below.
+        They are the *.safetensors files of `folder`, a path below the service's weights root; with `upload`, a folder
+        of this machine, whose weights are sent first. `sha256` is that of their contents, one after the other in order
+        of their names, and is checked if given. The same step twice is one update. `run` is the client's if not given,
+        here and below.
 
-        Raises Conflict for a step older than one that was published.
+        An upload goes on where it was cut, also when this is called again with the same files, and every file is
+        checked by its SHA-256. Patience then bounds the time without progress. `progress` is called with the bytes
+        that have arrived and those of the whole.
+
+        Raises Conflict for a step older than one that was published, InvalidRequest for a folder without weights.
         """
-        return self._drive(self._calls.publish(step, folder, run=run, sha256=sha256))
+        return self._drive(self._calls.publish(step, folder, run=run, sha256=sha256, upload=upload, progress=progress))
 
     def prefetch(self, step: int | None, questions: Sequence[Question], *, run: str | None = None) -> int:
         """Has the teacher answer `questions`, of which `step` will have rollouts, while the policy generates these.
@@ -183,8 +199,11 @@ class RewardClient:
                 step = flow.send(outcome)
             except StopIteration as end:
                 return end.value
-            if isinstance(step, Pause):
-                self._log.info("%s; next in %.1f s", step.reason, step.seconds)
-                outcome = self._sleep(step.seconds)
-            else:
-                outcome = self._connection.perform(step)
+            match step:
+                case Pause():
+                    self._log.info("%s; next in %.1f s", step.reason, step.seconds)
+                    outcome = self._sleep(step.seconds)
+                case Work():
+                    outcome = step.do()
+                case Send():
+                    outcome = self._connection.perform(step)

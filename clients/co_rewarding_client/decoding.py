@@ -177,6 +177,7 @@ def teacher_state(document: Fields) -> TeacherState:
         ready=document.truth("ready"),
         queue=document.integer("queue"),
         waiting_for=document.text_or_none("waiting_for"),
+        refused=document.text_or_none("refused"),
     )
 
 

@@ -66,6 +66,17 @@ def update_request(run: str, step: int, path: str, sha256: str | None) -> Reques
     )
 
 
+def declaration_request(run: str, step: int, files: Sequence[Mapping[str, Any]]) -> Request:
+    """POST /v1/teacher/uploads: each file with its name, size and sha256."""
+    return _json("POST", "/v1/teacher/uploads", {"run": run, "step": step, "files": list(files)})
+
+
+def append_request(upload: str, name: str, offset: int, data: bytes, wait_s: float) -> Request:
+    """PATCH /v1/teacher/uploads/{upload}/{name}; `wait_s` is what the service may take beyond receiving it."""
+    headers = {"content-type": "application/octet-stream", "upload-offset": str(offset)}
+    return Request("PATCH", f"/v1/teacher/uploads/{segment(upload)}/{segment(name)}", headers, data, wait_s)
+
+
 def prefetch_request(run: str, step: int | None, questions: Sequence[Question]) -> Request:
     """POST /v1/teacher/prefetch. Raises InvalidRequest for a message without role or content."""
     items = [_question(question, at) for at, question in enumerate(questions)]

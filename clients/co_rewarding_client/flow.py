@@ -1,8 +1,8 @@
 """The core: what to send and when to pause, without sending or pausing.
 
 A flow is a generator in the manner of httpx's `auth_flow`: it yields `Send`, and is sent the `Reply` or
-`TransportFailure` that came of it, or yields `Pause`, and is sent None when the time is over; it returns the
-typed result. A client only drives it, so that the sync and the async one cannot differ, and a test needs
+`TransportFailure` that came of it, or yields `Pause` or `Work`, and is sent None when that is over; it returns
+the typed result. A client only drives it, so that the sync and the async one cannot differ, and a test needs
 neither network nor time.
 """
 
@@ -45,6 +45,13 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """Call `do`, which blocks on a disk; a client for asyncio calls it in a thread."""
+
+    do: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class TransportFailure:
     """No whole reply came: refused, reset, timed out."""
 
@@ -52,7 +59,7 @@ class TransportFailure:
 
 
 Outcome = Reply | TransportFailure
-Flow = Generator[Send | Pause, Outcome | None, T]
+Flow = Generator[Send | Pause | Work, Outcome | None, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,13 @@ def attempt(request: Request, patience: Patience) -> Flow[Outcome]:
     outcome = yield Send(request, min(request.wait_s, patience.left_s()) + patience.timeout_s)
     assert outcome is not None, "a driver answers a Send with its outcome"
     return outcome
+
+
+def worked(do: Callable[[], T]) -> Flow[T]:
+    """What `do` returns, which blocks on a disk."""
+    results: list[T] = []
+    yield Work(lambda: results.append(do()))
+    return results[0]
 
 
 def exchange(request: Request, patience: Patience) -> Flow[Reply]:

@@ -180,7 +180,8 @@ class TeacherState:
     `version` is the step of the newest weights that it has taken in, `step` of the newest that were published, 0 before
     the first; `alpha` is what that update kept of the teacher before. `queue` labels are asked for or being made.
     `waiting_for` says what holds them up: "update" (weights that were not published yet), "average" (they are being
-    taken in), "teacher" (none is there), "generation"; None where nothing waits.
+    taken in), "teacher" (none is there), "generation"; None where nothing waits. `refused` says why published weights
+    could not be taken, None if the last ones were.
     """
 
     version: int | None
@@ -190,3 +191,4 @@ class TeacherState:
     ready: bool
     queue: int
     waiting_for: str | None = None
+    refused: str | None = None

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from co_rewarding_client import AsyncRewardClient, CoRewardingError, RewardClient, Rollout, Surroundings
 from co_rewarding_client.decoding import Reply
-from co_rewarding_client.flow import Flow, Outcome, Pause, Send
+from co_rewarding_client.flow import Flow, Outcome, Pause, Send, Work
 
 EPOCH_S = 1_700_000_000.0
 
@@ -62,12 +62,15 @@ def run_flow(flow: Flow[Any], time: FakeTime, answer: Callable[[Send], Outcome],
             step = flow.send(outcome)
         except StopIteration as end:
             return end.value
-        if isinstance(step, Pause):
-            trace.pauses.append((time.now_s, step))
-            outcome = time.sleep(step.seconds)
-        else:
-            trace.sends.append((time.now_s, step))
-            outcome = answer(step)
+        match step:
+            case Pause():
+                trace.pauses.append((time.now_s, step))
+                outcome = time.sleep(step.seconds)
+            case Work():
+                outcome = step.do()
+            case Send():
+                trace.sends.append((time.now_s, step))
+                outcome = answer(step)
 
 
 def told(call: Callable[[], Any]) -> Any:

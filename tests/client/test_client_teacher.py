@@ -92,8 +92,8 @@ def test_a_message_without_its_content_is_not_sent(caller: Caller):
         ({}, TeacherState(12, 12, 0.9905, "m", True, 3)),
         ({"waiting_for": "update", "news": []}, TeacherState(12, 12, 0.9905, "m", True, 3, "update")),
         (
-            {"version": None, "step": None, "alpha": None, "model": None, "ready": False},
-            TeacherState(None, None, None, None, False, 3),
+            {"version": 0, "step": 0, "alpha": None, "model": None, "ready": False, "refused": "no such folder"},
+            TeacherState(0, 0, None, None, False, 3, refused="no such folder"),
         ),
     ],
 )
