@@ -1,0 +1,199 @@
+"""The header of a safetensors file, read strictly and written. Standard library only: the API reads headers too.
+
+Format: https://github.com/huggingface/safetensors#format. Eight bytes are the header's length (little-endian), then
+comes the header, a JSON object of names with their dtype, shape and place, then the data, which the places cover whole.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reward_service.teaching.errors import WeightsFolderError
+
+LENGTH_BYTES = 8
+LONGEST_HEADER_BYTES = 100_000_000
+"""As the format's own library has it."""
+
+METADATA = "__metadata__"
+_LONGEST_NAME = 512
+_LARGEST_RANK = 16
+_LARGEST_DIMENSION = 1 << 48
+_ALIGNMENT_BYTES = 64
+
+Shape = tuple[int, ...]
+
+
+class Dtype(StrEnum):
+    """What tensors may consist of. All else is refused (floats of 64 or 8 bits): nothing that is trained has it."""
+
+    F32 = "F32"
+    F16 = "F16"
+    BF16 = "BF16"
+    I64 = "I64"
+    I32 = "I32"
+    I16 = "I16"
+    I8 = "I8"
+    U8 = "U8"
+    BOOL = "BOOL"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether these are weights, which are averaged; all else are buffers, which are copied."""
+        return self in {Dtype.F32, Dtype.F16, Dtype.BF16}
+
+    @property
+    def item_bytes(self) -> int:
+        """The size of one element."""
+        return _ITEM_BYTES[self]
+
+
+_ITEM_BYTES: Mapping[Dtype, int] = {
+    Dtype.F32: 4, Dtype.F16: 2, Dtype.BF16: 2, Dtype.I64: 8, Dtype.I32: 4, Dtype.I16: 2, Dtype.I8: 1, Dtype.U8: 1,
+    Dtype.BOOL: 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Where a tensor lies: in bytes [begin, end) of a file of the folder, from the file's own beginning."""
+
+    dtype: Dtype
+    shape: Shape
+    file: str
+    begin: int
+    end: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds; 1 for a scalar, whose shape is empty."""
+        return math.prod(self.shape)
+
+
+def header_length(first_bytes: bytes, file: str, file_bytes: int) -> int:
+    """The length of the header in bytes, from the first eight bytes of a file.
+
+    Raises:
+        WeightsFolderError: the file is too short for it, or it is longer than any header.
+    """
+    if len(first_bytes) < LENGTH_BYTES:
+        raise _malformed(file, f"it has {file_bytes} bytes, fewer than the length of a header takes")
+    length = int.from_bytes(first_bytes[:LENGTH_BYTES], "little")
+    if length > LONGEST_HEADER_BYTES:
+        raise _malformed(file, f"its header is said to have {length} bytes; the format allows {LONGEST_HEADER_BYTES}")
+    if LENGTH_BYTES + length > file_bytes:
+        raise _malformed(file, f"it is cut off: a header of {length} bytes does not fit its {file_bytes} bytes")
+    return length
+
+
+def parsed_header(header: bytes, file: str, file_bytes: int) -> dict[str, Tensor]:
+    """The tensors of one file by name, in order of their places.
+
+    Raises:
+        WeightsFolderError: the header is not what the format demands; the message names file and tensor.
+    """
+    begin = LENGTH_BYTES + len(header)
+    tensors = {
+        name: _tensor(name, told, file, begin) for name, told in _decoded(header, file).items() if name != METADATA
+    }
+    ordered = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
+    reached = begin
+    for name, tensor in ordered.items():
+        if tensor.begin != reached:
+            kind = "overlaps what is before it" if tensor.begin < reached else "leaves a hole before it"
+            raise _malformed(file, f"{name!r} begins at byte {tensor.begin - begin} of the data and {kind}")
+        reached = tensor.end
+    if reached != file_bytes:
+        kind = "is cut off" if reached > file_bytes else "goes on after its last tensor"
+        raise _malformed(file, f"it {kind}: its tensors end at byte {reached}, and it has {file_bytes}")
+    return ordered
+
+
+def written_header(
+    tensors: Sequence[tuple[str, Dtype, Shape]], file: str, metadata: Mapping[str, str]
+) -> tuple[bytes, dict[str, Tensor]]:
+    """The first bytes of a file that holds these tensors one after the other, and their places.
+
+    The data begin at a multiple of 64 bytes, so that tensors in order of falling element size are aligned when mapped.
+    """
+    places: dict[str, tuple[int, int]] = {}
+    reached = 0
+    for name, dtype, shape in tensors:
+        places[name] = reached, reached + dtype.item_bytes * math.prod(shape)
+        reached = places[name][1]
+    described: dict[str, Any] = {METADATA: dict(metadata)}
+    for name, dtype, shape in tensors:
+        described[name] = {"dtype": dtype.value, "shape": list(shape), "data_offsets": list(places[name])}
+    header = json.dumps(described, separators=(",", ":")).encode()
+    header += b" " * (-(LENGTH_BYTES + len(header)) % _ALIGNMENT_BYTES)
+    begin = LENGTH_BYTES + len(header)
+    located = {
+        name: Tensor(dtype, shape, file, begin + places[name][0], begin + places[name][1])
+        for name, dtype, shape in tensors
+    }
+    return len(header).to_bytes(LENGTH_BYTES, "little") + header, located
+
+
+def decoded_json(text: bytes, file: str) -> dict[str, Any]:
+    """A JSON object in which no name comes twice.
+
+    Raises:
+        WeightsFolderError: it is none.
+    """
+    try:
+        value = json.loads(text.decode(), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as cause:
+        raise _malformed(file, f"it holds no valid JSON object where it should ({str(cause)[:200]})") from cause
+    if not isinstance(value, dict):
+        raise _malformed(file, "it holds JSON where it should, but no object")
+    return value
+
+
+def _decoded(header: bytes, file: str) -> dict[str, Any]:
+    if not header.startswith(b"{"):
+        raise _malformed(file, "no header follows its first eight bytes; pickles (.bin, .pt) are never read")
+    described = decoded_json(header, file)
+    metadata = described.get(METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise _malformed(file, f"{METADATA} must be an object of texts")
+    return described
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:_LONGEST_NAME]!r} comes twice")
+        found[name] = value
+    return found
+
+
+def _tensor(name: str, told: object, file: str, begin: int) -> Tensor:
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise _malformed(file, f"{name[:_LONGEST_NAME]!r} is no name of a tensor")
+    match told:
+        case {"dtype": str(word), "shape": list(shape), "data_offsets": [first, last], **rest} if not rest:
+            pass
+        case _:
+            raise _malformed(file, f"{name!r} must have dtype, shape and two data_offsets, and nothing else")
+    try:
+        dtype = Dtype(word)
+    except ValueError:
+        raise _malformed(
+            file, f"{name!r} is of dtype {word[:20]!r}: weights must be F32, F16 or BF16, buffers integers"
+        ) from None
+    if len(shape) > _LARGEST_RANK or not all(_is_size(size) for size in (*shape, first, last)):
+        raise _malformed(file, f"{name!r} has a shape or offsets that no tensor has")
+    if last - first != dtype.item_bytes * math.prod(shape):
+        raise _malformed(file, f"{name!r} is {dtype} of shape {shape}, and is given {last - first} bytes for it")
+    return Tensor(dtype, tuple(shape), file, begin + first, begin + last)
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST_DIMENSION
+
+
+def _malformed(file: str, what: str) -> WeightsFolderError:
+    return WeightsFolderError(f"{file} is not safetensors as the format wants it: {what}")
