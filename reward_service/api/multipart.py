@@ -89,9 +89,9 @@ async def _received(request: Request, boundary: bytes, receiving: Receiving) -> 
         raise Problem(422, "invalid", f"the body is no multipart/form-data with that boundary: {cause}.") from cause
     if not form.ended:
         raise Problem(422, "invalid", "the form has no closing boundary: send it whole.")
-    run, step = form.run(), form.step()
+    run, step, sha256 = form.run(), form.step(), form.sha256()
     kept = await asyncio.to_thread(receiving.keep, run, step)
-    return Arrived(run, step, kept.path, form.sha256())
+    return Arrived(run, step, kept.path, sha256)
 
 
 class _Form:

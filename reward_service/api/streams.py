@@ -1,12 +1,18 @@
-"""Bodies that are larger than memory: read in blocks, given up when nothing comes."""
+"""Bodies of routes that read them by themselves: in blocks where they are larger than memory, or within a limit."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from reward_service.api.asgi import ClientGoneError, read_body
+from reward_service.api.models import read_slowly
 from reward_service.api.problems import Problem
+
+ReadForm = TypeVar("ReadForm", bound=BaseModel)
 
 BLOCK_BYTES = 2**20
 """What is handed to the disk at once: chunks as they come, of at most 64 KiB, would cost a thread switch each."""
@@ -52,3 +58,18 @@ def check_octets(request: Request) -> None:
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent != "application/octet-stream" or request.headers.get("content-encoding", "identity") != "identity":
         raise Problem(415, "not-octets", "send the bytes as they are, as Content-Type: application/octet-stream.")
+
+
+async def read_form(request: Request, form: type[ReadForm], limit: int) -> ReadForm:
+    """A JSON body of at most `limit` bytes, as this form.
+
+    Raises:
+        Problem: it is too large, cut, no JSON, or not of the form.
+    """
+    try:
+        body = await read_body(request.scope, request.receive, limit)
+    except ClientGoneError as cause:
+        raise Problem(400, "cut", "the connection was closed before the end of the body.") from cause
+    read = read_slowly(form, body)
+    assert isinstance(read, form)
+    return read

@@ -10,10 +10,9 @@ import structlog
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from reward_service.api.asgi import ClientGoneError, read_body
-from reward_service.api.models import Count, Form, Positive, ProblemDocument, RunName, read_slowly
+from reward_service.api.models import Count, Form, Positive, ProblemDocument, RunName
 from reward_service.api.problems import MEDIA_TYPE, Problem
-from reward_service.api.streams import blocks, check_octets
+from reward_service.api.streams import blocks, check_octets, read_form
 from reward_service.api.wire import MAX_COUNT
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.settings import Settings
@@ -118,7 +117,7 @@ def uploads_router(settings: Settings) -> APIRouter:
     async def declare(request: Request) -> UploadDocument:
         """Begins an upload of weights; the same body again finds it, with what is here of it already."""
         uploads = configured(found)
-        form = await _read(request, settings.max_body_bytes)
+        form = await read_form(request, UploadForm, settings.max_body_bytes)
         with as_problems():
             files = tuple(DeclaredFile(file.name, file.size, file.sha256) for file in form.files)
             return _document(await asyncio.to_thread(uploads.declare, Declaration(form.run, form.step, files)))
@@ -210,16 +209,6 @@ def problem_of(error: IntakeError) -> Problem:
             return Problem(507, "no-room", detail)
         case _:
             return Problem(422, "invalid", detail)
-
-
-async def _read(request: Request, limit: int) -> UploadForm:
-    try:
-        body = await read_body(request.scope, request.receive, limit)
-    except ClientGoneError as cause:
-        raise Problem(400, "cut", "the connection was closed before the end of the body.") from cause
-    form = read_slowly(UploadForm, body)
-    assert isinstance(form, UploadForm)
-    return form
 
 
 def _document(state: UploadState) -> UploadDocument:
