@@ -6,6 +6,9 @@
 #   make bench-step      seconds from a batch's last rollout to its last reward
 #   make bench-grading   how right, fast and safe the grader is, next to others
 #   make e2e     OpenRLHF's own client, and kills, against the service
+#   make e2e-compose     docker-compose up for real: images, kills, the demo (needs a Docker engine and docker-compose)
+#   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
+#   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
 #   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
 #   make e2e-openrlhf-smollm2    two steps with a language model that can speak
@@ -17,7 +20,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-step bench-grading e2e e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client clean
+.PHONY: help demo test check bench bench-step bench-grading e2e e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-stored clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -57,6 +60,15 @@ bench-step: $(VENV)/.openrlhf
 
 bench-grading: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.grading
+
+bench-stored: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.stored
+
+loadtest: $(VENV)/.dev
+	$(BIN)/co-rewarding loadtest
+
+e2e-compose: $(VENV)/.dev
+	$(PYTEST) tests/e2e/test_compose.py -m compose
 
 e2e: $(VENV)/.openrlhf
 	$(PYTEST) tests/e2e

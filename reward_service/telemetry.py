@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess, start_http_server
 
+from reward_service.consumption import Consumption
 from reward_service.errors import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
@@ -140,9 +141,15 @@ class Metrics:
         self.flush()
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
-        together = CollectorRegistry()
-        multiprocess.MultiProcessCollector(together)
-        return generate_latest(together)
+        return generate_latest(registry_of(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+
+
+def registry_of(folder: str) -> CollectorRegistry:
+    """The sum of what the processes that share a folder have counted, and what they use."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=folder)
+    registry.register(Consumption(folder))
+    return registry
 
 
 def expose(registry: CollectorRegistry, host: str, port: int) -> Callable[[], None]:

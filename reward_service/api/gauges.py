@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from reward_service.store.gauges import NOTHING, Gauges, RunGauges
@@ -15,9 +15,13 @@ class _Shown(Collector):
     def __init__(self, gauges: Gauges | None) -> None:
         self._gauges = gauges
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         yield GaugeMetricFamily("co_rewarding_store_up", "1 if Redis answers, else 0.", int(self._gauges is not None))
         if self._gauges is not None:
+            yield CounterMetricFamily(
+                "co_rewarding_store_cpu_seconds", "CPU time that Redis has used.", self._gauges.store_cpu_s
+            )
+            yield GaugeMetricFamily("co_rewarding_store_bytes", "Memory that Redis holds.", self._gauges.store_bytes)
             yield GaugeMetricFamily("co_rewarding_workers", "Worker processes seen lately.", self._gauges.workers)
             yield from _families(self._gauges.runs)
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from reward_service.settings import Settings
-from reward_service.telemetry import expose
+from reward_service.telemetry import expose, registry_of
 
 
 class _Living(Collector):
@@ -32,7 +31,6 @@ def expose_children(
     Raises:
         SettingsError: the port cannot be bound.
     """
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry, path=folder)
+    registry = registry_of(folder)
     registry.register(_Living(pids, roles))
     return expose(registry, settings.metrics_host, settings.metrics_port or 0)

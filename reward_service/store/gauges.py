@@ -1,6 +1,7 @@
 """What is told of Redis to those who watch: what waits there by run, who works, and where each run's teacher stands."""
 
 import asyncio
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -55,9 +56,11 @@ class RunGauges:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """All of it, at one moment."""
+    """All of it, at one moment; `store_cpu_s` and `store_bytes` are what Redis itself has used, and holds."""
 
     workers: int
+    store_cpu_s: float
+    store_bytes: int
     runs: tuple[RunGauges, ...]
 
 
@@ -76,11 +79,15 @@ class GaugeStore:
         Raises:
             StoreUnavailableError: Redis is away.
         """
-        workers, names = await asyncio.gather(
-            self._presence.workers(), self._link.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1)
+        workers, names, cpu, memory = await asyncio.gather(
+            self._presence.workers(),
+            self._link.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1),
+            self._link.execute("INFO", "cpu"),
+            self._link.execute("INFO", "memory"),
         )
         runs = await asyncio.gather(*(self._run(name.decode()) for name in names))
-        return Gauges(workers, tuple(runs))
+        used, held = _figures(cpu), _figures(memory)
+        return Gauges(workers, used["used_cpu_sys"] + used["used_cpu_user"], int(held["used_memory"]), tuple(runs))
 
     async def _run(self, run: str) -> RunGauges:
         keys = RunKeys(run)
@@ -121,6 +128,12 @@ class GaugeStore:
         presences = (msgspec.json.decode(each, type=TeacherPresence) for each in as_dict(said).values())
         lately = Counter(each.waiting_for or NOTHING for each in presences if now_s - each.at_s < SEEN_LATELY_S)
         return TeacherGauges(version, max(0, accepted - version), asked, making, lately)
+
+
+def _figures(info: bytes) -> dict[str, float]:
+    """The lines of INFO that are plain numbers."""
+    pairs = (line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    return {name: float(value) for name, value in pairs if re.fullmatch(r"[\d.]+", value)}
 
 
 def queued_at_s(entry: bytes) -> float:

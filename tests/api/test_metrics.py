@@ -145,6 +145,17 @@ def test_a_store_that_is_away_is_told():
         wait_until(lambda: told(client)["co_rewarding_store_up",] == 0)
 
 
+def test_what_the_parts_use_is_told(client: httpx.Client):
+    reward(client, "default", pair("q", ["1"], ["1"]))  # a worker is seen once it has counted something
+    wait_until(lambda: ("co_rewarding_process_cpu_seconds_total", "worker") in told(client))
+    seen = told(client)
+    for role in ("api", "worker"):
+        assert 0 < seen["co_rewarding_process_cpu_seconds_total", role] < 600
+        assert 10e6 < seen["co_rewarding_process_resident_bytes", role] < 1e9
+    assert seen["co_rewarding_store_cpu_seconds_total",] > 0
+    assert seen["co_rewarding_store_bytes",] > 1e5
+
+
 def test_workers_without_an_api_show_their_sum(service: Supervisor):
     port = _free_port()
     workers = Supervisor(Settings(redis_url=service.redis_url, workers=2, metrics_port=port, log_level="ERROR"))
