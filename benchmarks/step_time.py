@@ -32,7 +32,7 @@ from rich.table import Table
 
 from benchmarks.machine import Cores, describe
 from benchmarks.servers import noop, service
-from benchmarks.texts import prompt, response
+from reward_service.loadtest.texts import prompt, response
 from reward_service.processes import raise_open_files_limit
 
 GROUP = 8

@@ -187,6 +187,46 @@ def train(
 
 
 @app.command()
+def loadtest(
+    url: Annotated[str | None, typer.Option(help="A service that runs here; by default one is started.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    traffic: Annotated[str, typer.Option(help="singles (OpenRLHF), batches (TRL, verl) or mixed.")] = "mixed",
+    rate: Annotated[float, typer.Option(help="Rollouts per second, whatever the service does.")] = 1000.0,
+    seconds: Annotated[float, typer.Option(help="For how long.")] = 30.0,
+    batch: Annotated[int, typer.Option(help="Rollouts in a batch.")] = 256,
+    prompts: Annotated[int, typer.Option(min=1, help="Prompts in a burst of singles: two views of 8 rollouts.")] = 128,
+    most_rollouts: Annotated[int, typer.Option(help="No more are sent.")] = 1_000_000,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of a service that is started.")] = 1,
+    metrics: Annotated[
+        list[str] | None, typer.Option(help="/metrics of workers elsewhere, for their CPU and memory (repeat it).")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where report.md and report.png go.")] = Path("runs/loadtest"),
+    seed: Annotated[int, typer.Option(help="Of arrivals.")] = 0,
+    web: Annotated[int | None, typer.Option(metavar="PORT", help="Locust's page here, to start it from.")] = None,
+) -> None:
+    """Load-tests the scorer with traffic as trainers send it, and writes a report."""
+    try:
+        from reward_service.loadtest import command
+        from reward_service.loadtest.arrivals import Traffic
+    except ModuleNotFoundError as cause:
+        raise SettingsError(f"the load test needs {cause.name}: pip install 'co-rewarding[loadtest]'") from cause
+
+    if traffic not in command.SHARES:
+        raise typer.BadParameter(f"{traffic}: one of {', '.join(command.SHARES)}", param_hint="--traffic")
+    planned = Traffic(rate, seconds, batch, prompts, command.SHARES[traffic], seed)
+    with contextlib.ExitStack() as stack:
+        if url is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-")))
+            url = stack.enter_context(embedded_service(folder, workers=workers))
+        test = command.LoadTest(url.rstrip("/"), planned, api_key, most_rollouts, metrics or (), web)
+        report = command.run_loadtest(test)
+    report.write(out)
+    typer.echo(report.markdown())
+    typer.echo(f"the report is {out / 'report.md'}")
+    raise typer.Exit(1 if report.failed else 0)
+
+
+@app.command()
 def version() -> None:
     """Prints the version."""
     typer.echo(__version__)

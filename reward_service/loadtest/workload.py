@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from benchmarks.texts import json_size, prompt, response
+from reward_service.loadtest.texts import json_size, prompt, response
 
 VIEWS = ("original", "paraphrase")
 GROUP = 8
@@ -120,8 +120,12 @@ class Batches:
 
     cohort = 1
 
-    def __init__(self, questions: int, route: str = "/v1/rewards") -> None:
+    def __init__(
+        self, questions: int, route: str = "/v1/rewards", run: str | None = None, rollout_bytes: int = ROLLOUT_BYTES
+    ) -> None:
         """Makes the requests: as many templates as fit into one batch of 256, of different texts."""
+        self._run = run
+        self._rollout_bytes = rollout_bytes
         self.name = f"batches of {questions * COHORT}"
         self.route = route
         self.rollouts = questions * COHORT
@@ -138,7 +142,7 @@ class Batches:
 
     def on(self, route: str) -> "Batches":
         """The same requests to another route."""
-        return Batches(self._questions, route)
+        return Batches(self._questions, route, self._run, self._rollout_bytes)
 
     def request(self, index: int) -> bytes:
         """The request of that index; all its numbers are new."""
@@ -166,12 +170,12 @@ class Batches:
                 "question_id": question_id(self._questions, rollout.question),
                 "view": rollout.view,
                 "rollout": rollout.index,
-                "response": text_of(rollout, ENVELOPE_BYTES),
+                "response": text_of(rollout, ENVELOPE_BYTES, self._rollout_bytes),
             }
             for rollout in batch
         ]
         body = {"step": int(MARKER), "method": "co-rewarding-i", "complete": True, "rollouts": rollouts}
-        return _json(body)
+        return _json(body if self._run is None else body | {"run": self._run})
 
 
 class Singles:
@@ -242,10 +246,10 @@ def question_id(kind: int, question: int) -> str:
     return f"bench-{kind}/{MARKER}/{question}"
 
 
-def text_of(rollout: Rollout, beside: int) -> str:
+def text_of(rollout: Rollout, beside: int, rollout_bytes: int = ROLLOUT_BYTES) -> str:
     """A rollout's response, which leaves room for what stands beside it."""
     seed = (rollout.question * len(VIEWS) + VIEWS.index(rollout.view)) * GROUP + rollout.index
-    return response(seed, rollout.answer, ROLLOUT_BYTES - beside)
+    return response(seed, rollout.answer, rollout_bytes - beside)
 
 
 def _shuffled(rollouts: list[Rollout], seed: int) -> list[Rollout]:
