@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request
 
+from reward_service.api.multipart import UPDATE_BODY, is_multipart, receive_multipart
 from reward_service.api.problems import Problem
 from reward_service.api.routes import PROBLEM, services
 from reward_service.api.services import Services
+from reward_service.api.streams import read_form
 from reward_service.api.taught import slot_of
 from reward_service.api.teacher_models import (
     PrefetchDocument,
@@ -17,8 +19,8 @@ from reward_service.api.teacher_models import (
     UpdateDocument,
     UpdateForm,
 )
+from reward_service.api.uploads import uploads_of
 from reward_service.domain.errors import DomainError, OldStepError
-from reward_service.domain.methods import method_named
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN
 from reward_service.domain.teacher import needed_version, update_to
 from reward_service.store.labels import Coming
@@ -34,17 +36,29 @@ TRIES = 5
 @router.post(
     "/v1/teacher/updates",
     status_code=202,
-    responses={404: PROBLEM, 409: PROBLEM, 422: PROBLEM, 501: PROBLEM, 503: PROBLEM},
+    responses=dict.fromkeys((400, 404, 409, 411, 413, 415, 422, 501, 503, 507), PROBLEM),
     summary="New weights of the policy",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": UpdateForm.model_json_schema()}, **UPDATE_BODY},
+        }
+    },
 )
-async def post_update(request: Request, form: Annotated[UpdateForm, Body()]) -> UpdateDocument:
-    """Queues weights for the average; the same step again is one update, an older one is refused."""
-    return await announce(services(request), form.run, AnnouncedWeights(form.step, form.path, form.sha256))
+async def post_update(request: Request) -> UpdateDocument:
+    """Queues weights for the average: those in a folder below the weights root, or those that come with the request.
+
+    The same step again is one update, an older one is refused.
+    """
+    made = services(request)
+    if is_multipart(request):
+        arrived = await receive_multipart(request, uploads_of(made.settings))
+        return await announce(made, arrived.run, AnnouncedWeights(arrived.step, arrived.path, arrived.sha256))
+    form = await read_form(request, UpdateForm, made.settings.max_body_bytes)
+    return await announce(made, form.run, AnnouncedWeights(form.step, form.path, form.sha256))
 
 
-@router.get(
-    "/v1/teacher", responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="What the teacher stands at"
-)
+@router.get("/v1/teacher", responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="What the teacher stands at")
 async def get_teacher(
     request: Request, run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN
 ) -> TeacherDocument:

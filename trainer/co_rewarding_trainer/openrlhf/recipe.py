@@ -59,8 +59,8 @@ class Run:
     """Which views the policy is trained on; by default both if the method needs both, else the original."""
     group_size: int = bounded(8, at_least=2, at_most=4096)
     teacher_group_size: int | None = bounded(None, at_least=1, at_most=4096)
-    alpha_start: float | None = bounded(None, above=0.0, at_most=1.0)
-    alpha_end: float | None = bounded(None, above=0.0, at_most=1.0)
+    alpha_start: float | None = bounded(None, at_least=0.0, at_most=1.0)
+    alpha_end: float | None = bounded(None, at_least=0.0, at_most=1.0)
     total_steps: int | None = bounded(None, at_least=1)
     """Rollout batches, which the teacher's schedule spans; by default what the data set comes to."""
     cohort_deadline_s: float | None = bounded(None, above=0.0)
