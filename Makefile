@@ -4,11 +4,14 @@
 #   make check   ruff, pyright, import-linter
 #   make bench   rollouts per second next to a no-op endpoint
 #   make bench-step      seconds from a batch's last rollout to its last reward
+#   make bench-ema       the teacher's average next to torch's own in-place lerp
+#   make bench-prefetch  how much of the teacher's time a trainer sees
 #   make bench-grading   how right, fast and safe the grader is, next to others
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make e2e-compose     docker-compose up for real: images, kills, the demo (needs a Docker engine and docker-compose)
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
+#   make e2e-vllm        the real vLLM under swapped weights, on the CPU (the same installation)
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
 #   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
 #   make e2e-openrlhf-smollm2    two steps with a language model that can speak
@@ -20,7 +23,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-step bench-grading e2e e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-stored clean
+.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-stored clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -58,6 +61,12 @@ bench: $(VENV)/.dev
 bench-step: $(VENV)/.openrlhf
 	$(BIN)/python -m benchmarks.step_time
 
+bench-ema: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.ema
+
+bench-prefetch: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.prefetch
+
 bench-grading: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.grading
 
@@ -76,6 +85,9 @@ e2e: $(VENV)/.openrlhf
 $(OPENRLHF_VENV)/.installed: scripts/install-openrlhf-cpu
 	scripts/install-openrlhf-cpu "$(OPENRLHF_VENV)" "$(PYTHON)"
 	@touch $@
+
+e2e-vllm: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
+	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/generation -m vllm
 
 e2e-openrlhf: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
 	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m "openrlhf_training and not slow"
