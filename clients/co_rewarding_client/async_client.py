@@ -145,7 +145,7 @@ class AsyncRewardClient:
         upload: bool = False,
         progress: Progress | None = None,
     ) -> TeacherUpdate:
-        """Tells the service that the policy's weights after `step` are there, for the teacher to follow.
+        """Tells the service that the weights from which the rollouts of `step` are sampled are there, for the teacher.
 
         They are the *.safetensors files of `folder`, a path below the service's weights root; with `upload`, a folder
         of this machine, whose weights are sent first. `sha256` is that of their contents, one after the other in order

@@ -52,7 +52,7 @@ class FileForm(Form):
 
 
 class UploadForm(Form):
-    """The files in which the weights of a run after a step lie."""
+    """The files in which the weights of a step lie."""
 
     run: RunName = DEFAULT_RUN
     step: Count

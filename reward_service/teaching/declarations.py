@@ -62,7 +62,7 @@ class DeclaredFile:
 
 @dataclass(frozen=True)
 class Declaration:
-    """The weights of a run after a step, as the files that they lie in.
+    """The weights of a step of a run, as the files that they lie in.
 
     Raises:
         IntakeError: as `check_names` has it.

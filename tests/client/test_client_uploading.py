@@ -123,7 +123,7 @@ def test_a_large_file_comes_in_pieces_and_says_how_far_it_is(tmp_path: Path):
 
 
 @given(troubles=st.lists(st.sampled_from(["none", "refused", "away", "cut", "lost", "busy"]), max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_whatever_happens_on_the_way_what_arrives_is_what_was_sent(tmp_path_factory, troubles):
     folder = tmp_path_factory.mktemp("step")
     contents, intake = weights(folder), Intake(list(troubles))
