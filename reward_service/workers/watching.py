@@ -18,15 +18,30 @@ def count_settled(metrics: Metrics, delivery: Delivery, records: Sequence[Cohort
     How long it took is told by two clocks, of Redis and of this machine, which are assumed to agree.
     """
     metrics.settle.observe(max(0.0, time.time() - queued_at_s(delivery.job.entry)))
+    run = delivery.run
+    rewarded = votes = ballots = undecided = 0
+    truths: Counter[bool | None] = Counter()
     for record in records:
-        metrics.count(metrics.settled, 1, record.state)
-        metrics.count(metrics.undecided, record.undecided)
-        for index, count in Counter(record.abstentions_B).items():
-            if index < 0:
-                metrics.count(metrics.rewarded, count, delivery.run)
-            else:
-                metrics.count(metrics.abstentions, count, delivery.run, ABSTENTIONS[index].value)
+        with_reward = record.abstentions_B.count(-1)
+        rewarded += with_reward
+        if with_reward < len(record.abstentions_B):
+            _count_abstentions(metrics, run, record.abstentions_B)
+        undecided += record.undecided
         for label in record.labels:
-            metrics.count(metrics.labels, 1, delivery.run, TRUTH[label.matches_truth])
-            metrics.count(metrics.label_votes, label.votes, delivery.run)
-            metrics.count(metrics.label_ballots, label.of, delivery.run)
+            truths[label.matches_truth] += 1
+            votes += label.votes
+            ballots += label.of
+    for state, count in Counter(record.state for record in records).items():
+        metrics.count(metrics.settled, count, state)
+    for truth, count in truths.items():
+        metrics.count(metrics.labels, count, run, TRUTH[truth])
+    metrics.count(metrics.undecided, undecided)
+    metrics.count(metrics.rewarded, rewarded, run)
+    metrics.count(metrics.label_votes, votes, run)
+    metrics.count(metrics.label_ballots, ballots, run)
+
+
+def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
+    for index, count in Counter(abstentions_B).items():
+        if index >= 0:
+            metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)

@@ -2,54 +2,63 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from e2e_rule import Rollout
+from e2e_rule import Rollout, questions
 
 GIVE_UP_S = 100.0
 
 
+A_WAVE = 12  # questions
+
+
 @dataclass
 class Trainer:
-    """Sends parts of cohorts in two halves (202, then the ticket), a few at a time, and again when told to.
+    """Sends cohorts wave by wave, each in parts and in two halves (202, then the ticket), and again when told to.
 
     Attributes:
+        sent: all rollouts of the waves that were begun.
         got: the rewards, by rollout.
         cohorts: the ids of all cohorts that rewards came from.
         refusals: the statuses of refused requests, each with its Retry-After.
         broken: connections that broke or were refused.
+        waves: how many are rewarded.
     """
 
     url: str
     key: str
+    run: str
+    sent: list[Rollout] = field(default_factory=list)
     got: dict[Rollout, float] = field(default_factory=dict)
     cohorts: set[str] = field(default_factory=set)
     refusals: list[tuple[int, str | None]] = field(default_factory=list)
     broken: int = 0
+    waves: int = 0
 
-    async def send(self, run: str, rollouts: Sequence[Rollout], part: int = 8) -> None:
-        """All of them, in a random order."""
-        chance = random.Random(0)
-        shuffled = chance.sample(rollouts, len(rollouts))
-        parts = [shuffled[first : first + part] for first in range(0, len(shuffled), part)]
-        at_once = asyncio.Semaphore(32)
+    async def send_until(self, stop: threading.Event) -> None:
+        """Begins the next wave when the last is rewarded, until it is told to stop."""
         headers = {"authorization": f"Bearer {self.key}"}
-        timeout = aiohttp.ClientTimeout(total=20.0)
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http, asyncio.timeout(GIVE_UP_S):
-            tickets = await asyncio.gather(*(self._submit(http, run, some, at_once) for some in parts))
-            await asyncio.gather(*map(self._collect, [http] * len(parts), parts, tickets))
+        async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=20.0)) as http:
+            while not stop.is_set():
+                wave = questions(A_WAVE, self.waves, name=self.run)
+                self.sent += wave
+                async with asyncio.timeout(GIVE_UP_S):
+                    await self._send(http, wave)
+                self.waves += 1
 
-    async def _submit(
-        self, http: aiohttp.ClientSession, run: str, rollouts: Sequence[Rollout], at_once: asyncio.Semaphore
-    ) -> str:
-        body = {"run": run, "complete": False, "rollouts": [rollout.wire() for rollout in rollouts]}
-        async with at_once:
-            answer = await self._asked(http, "POST", "/v1/rollouts", json=body)
-            await asyncio.sleep(0.05)  # the pace of a trainer, so that the kills fall in between
-        return answer["ticket"]
+    async def _send(self, http: aiohttp.ClientSession, wave: Sequence[Rollout], part: int = 8) -> None:
+        shuffled = random.Random(self.waves).sample(wave, len(wave))
+        parts = [shuffled[first : first + part] for first in range(0, len(shuffled), part)]
+        tickets = await asyncio.gather(*(self._submit(http, some) for some in parts))
+        await asyncio.gather(*map(self._collect, [http] * len(parts), parts, tickets))
+
+    async def _submit(self, http: aiohttp.ClientSession, rollouts: Sequence[Rollout]) -> str:
+        body = {"run": self.run, "complete": False, "rollouts": [rollout.wire() for rollout in rollouts]}
+        return (await self._asked(http, "POST", "/v1/rollouts", json=body))["ticket"]
 
     async def _collect(self, http: aiohttp.ClientSession, rollouts: Sequence[Rollout], ticket: str) -> None:
         answer: dict[str, Any] = {}

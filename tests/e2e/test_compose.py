@@ -5,6 +5,7 @@ file over one project, since a build and a start take most of the time.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -13,14 +14,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
-from compose_load import Trainer
+from compose_load import A_WAVE, Trainer
 from compose_project import ROOT, CommandError, Project, engine_is_there, run, seconds
-from e2e_rule import co_rewarding, questions
+from e2e_rule import co_rewarding
 
 from tests.service import pair
 from tests.waiting import wait_until
@@ -30,7 +32,6 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
 SERVICES = ("redis", "reward-service", "worker", "prometheus")
 START_S = 60.0
 MOST_BYTES = 400e6
-COHORTS = 60
 
 
 @pytest.fixture(scope="module")
@@ -134,48 +135,53 @@ def test_killed_part_by_part_under_load_nothing_is_lost_or_voted_twice(
 ):
     name = f"run-{uuid4().hex[:8]}"
     client.put(f"/v1/runs/{name}", json={"method": "co-rewarding-i", "group_size": 8}).raise_for_status()
-    sent = questions(COHORTS, 7, name=name)
-    trainer = Trainer(project.url, key)
-    load = threading.Thread(target=lambda: asyncio.run(trainer.send(name, sent)), daemon=True)
-    load.start()
-    settled = lambda: _settled(client, name)  # noqa: E731
-    wait_until(lambda: settled() > 0, 60.0)
+    trainer = Trainer(project.url, key, name)
+    with _in_the_background(trainer):
+        _wait_for_waves(trainer, 1)
+        run("docker", "kill", project.containers("worker")[0])  # the other two go on
+        _wait_for_waves(trainer, 2)
 
-    (worker, *_) = project.containers("worker")
-    run("docker", "kill", worker)  # the other two go on
+        (redis,) = project.containers("redis")
+        run("docker", "kill", redis)  # to the engine a wish: it stays down until it is started
+        wait_until(lambda: trainer.refusals, 60.0)
+        run("docker", "start", redis)
+        _wait_for_waves(trainer, 2)
 
-    (redis,) = project.containers("redis")
-    run("docker", "kill", redis)  # to the engine a wish: it stays down until it is started
-    wait_until(lambda: trainer.refusals, 60.0)
-    run("docker", "start", redis)
-    wait_until(lambda: settled() > 0, 60.0)
+        (api,) = project.inspect("reward-service")
+        os.kill(api["State"]["Pid"], signal.SIGKILL)  # a crash: the engine starts it again by itself
+        wait_until(lambda: trainer.broken, 60.0)
+        _wait_for_waves(trainer, 2)
 
-    (api,) = project.inspect("reward-service")
-    os.kill(api["State"]["Pid"], signal.SIGKILL)  # a crash: the engine starts it again by itself
-
-    load.join(timeout=110.0)
-    assert not load.is_alive()
-    assert trainer.broken, "the API was not killed in the middle"
     assert {status for status, _ in trainer.refusals} == {503}
     assert all(float(after or "nan") > 0 for _, after in trainer.refusals), "a 503 without Retry-After"
-    assert trainer.got == {rollout: each.reward or 0.0 for rollout, each in co_rewarding(sent, indexed=True).items()}
+    due = co_rewarding(trainer.sent, indexed=True)
+    assert trainer.got == {rollout: each.reward or 0.0 for rollout, each in due.items()}
     cohorts = [client.get(f"/v1/cohorts/{cohort}").raise_for_status().json() for cohort in trainer.cohorts]
-    cast = Counter(
-        (each["question_id"], ballot["view"], ballot["answer"]) for each in cohorts for ballot in each["ballots"]
-    )
-    assert cast == Counter((rollout.question_id, rollout.view, rollout.answer) for rollout in sent)
+    ballots = [(each["question_id"], ballot) for each in cohorts for ballot in each["ballots"]]
+    cast = Counter((question_id, ballot["view"], ballot["answer"]) for question_id, ballot in ballots)
+    assert cast == Counter((rollout.question_id, rollout.view, rollout.answer) for rollout in trainer.sent)
     state = client.get(f"/v1/runs/{name}").json()["state"]
-    assert state["settled"] + state["abstained"] == COHORTS
+    assert state["settled"] + state["abstained"] == trainer.waves * A_WAVE
     wait_until(lambda: project.healthy("reward-service"), START_S)
 
 
-def _settled(client: httpx.Client, run_name: str) -> int:
-    """How many cohorts are settled; 0 while that cannot be asked."""
-    try:
-        answer = client.get(f"/v1/runs/{run_name}")
-    except httpx.HTTPError:
-        return 0
-    return answer.json()["state"]["settled"] if answer.status_code == 200 else 0
+@contextlib.contextmanager
+def _in_the_background(trainer: Trainer) -> Iterator[None]:
+    """The trainer at work; it ends its last wave when the context ends."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(lambda: asyncio.run(trainer.send_until(stop)))
+        try:
+            yield
+        finally:
+            stop.set()
+            work.result()
+
+
+def _wait_for_waves(trainer: Trainer, more: int) -> None:
+    """Returns when so many more waves are rewarded."""
+    wanted = trainer.waves + more
+    wait_until(lambda: trainer.waves >= wanted, 90.0)
 
 
 def test_down_and_up_again_lose_nothing(project: Project, key: str, client: httpx.Client):
