@@ -1,8 +1,8 @@
 """The forms of the teacher's routes."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reward_service.api.models import Count, Form, RunName
 from reward_service.api.wire import MAX_ID_CHARS
@@ -12,6 +12,7 @@ from reward_service.domain.types import View
 MAX_QUESTIONS = 65_536
 MAX_MESSAGES = 256
 MAX_PATH_CHARS = 1024
+WORDINGS = ("prompt", "question", "messages")
 
 
 class UpdateForm(Form):
@@ -46,8 +47,16 @@ class MessageForm(Form):
     content: str
 
 
+def _only(field: str) -> dict[str, Any]:
+    others = [name for name in WORDINGS if name != field]
+    absent = {name: {"type": "null"} for name in others}
+    return {"required": [field], "properties": {field: {"not": {"type": "null"}}, **absent}}
+
+
 class QuestionForm(Form):
     """One view of a question that is coming: exactly one of prompt, question and messages."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_only("prompt"), _only("question"), _only("messages")]})
 
     question_id: str = Field(min_length=1, max_length=MAX_ID_CHARS)
     view: View = Field(View.ORIGINAL, strict=False)
@@ -57,7 +66,7 @@ class QuestionForm(Form):
 
     @model_validator(mode="after")
     def _one_wording(self) -> Self:
-        given = [name for name in ("prompt", "question", "messages") if getattr(self, name) is not None]
+        given = [name for name in WORDINGS if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"send one of prompt, question and messages; this has {' and '.join(given) or 'none'}")
         return self

@@ -27,7 +27,7 @@ from reward_service.store.labels import Coming
 from reward_service.store.records import VIEWS, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherStanding
 from reward_service.teaching.checking import check_weights
-from reward_service.teaching.intake import IntakeError
+from reward_service.teaching.intake import IntakeError, remove_upload
 
 router = APIRouter(tags=["teacher"])
 TRIES = 5
@@ -36,7 +36,7 @@ TRIES = 5
 @router.post(
     "/v1/teacher/updates",
     status_code=202,
-    responses=dict.fromkeys((400, 404, 409, 411, 413, 415, 422, 501, 503, 507), PROBLEM),
+    responses=dict.fromkeys((400, 404, 408, 409, 411, 413, 415, 422, 429, 501, 503, 507), PROBLEM),
     summary="New weights of the policy",
     openapi_extra={
         "requestBody": {
@@ -53,7 +53,12 @@ async def post_update(request: Request) -> UpdateDocument:
     made = services(request)
     if is_multipart(request):
         arrived = await receive_multipart(request, uploads_of(made.settings))
-        return await announce(made, arrived.run, AnnouncedWeights(arrived.step, arrived.path, arrived.sha256))
+        try:
+            return await announce(made, arrived.run, AnnouncedWeights(arrived.step, arrived.path, arrived.sha256))
+        except Problem:  # nobody else knows of them
+            assert made.settings.weights_root is not None
+            await asyncio.to_thread(remove_upload, made.settings.weights_root, arrived.path)
+            raise
     form = await read_form(request, UpdateForm, made.settings.max_body_bytes)
     return await announce(made, form.run, AnnouncedWeights(form.step, form.path, form.sha256))
 
@@ -71,7 +76,7 @@ async def get_teacher(
 @router.post(
     "/v1/teacher/prefetch",
     status_code=202,
-    responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    responses={400: PROBLEM, 404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
     summary="Questions that are coming",
 )
 async def post_prefetch(request: Request, form: Annotated[PrefetchForm, Body()]) -> PrefetchDocument:
