@@ -31,9 +31,9 @@ class Average:
     is replaced, after everything is on disk. Whatever ends the process, and whenever, what is opened again is the
     version before or the one after, whole. Both modes have this; the mode may change between two openings:
 
-    - in memory: the average is held besides, so an update reads nothing but the policy. Takes 4 bytes of memory a
-      weight.
-    - mapped: the file is the memory. For models that are larger; while the files fit into the page cache it is as fast.
+    - in memory: the average is held besides, in 4 bytes of memory a weight, so an update reads nothing but the policy.
+    - mapped: it is read through a map of its file. For models that are larger than the memory; while the files fit into
+      the page cache it is about as fast.
 
     The disk needs 8 bytes a weight in both. All methods block.
     """

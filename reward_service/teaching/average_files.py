@@ -77,22 +77,22 @@ class State:
 
 
 class AverageFile:
-    """A safetensors file of float32 tensors (and the buffers beside them), mapped into memory.
+    """A safetensors file of float32 tensors (and the buffers beside them), mapped into memory to be read.
 
     Attributes:
         tensors: where each tensor lies.
-        data: the whole file, as bytes; to be written to.
+        data: the whole file as bytes, as it is at any time.
     """
 
     def __init__(self, path: Path, tensors: Mapping[str, Tensor]) -> None:
         """Maps a file that is there and as long as it should be."""
         self.tensors = tensors
-        self._file = open(path, "r+b")  # noqa: SIM115 - lives as long as the map
-        self.data = np.frombuffer(mmap.mmap(self._file.fileno(), 0), np.uint8)
+        self._file = open(path, "r+b", buffering=0)  # noqa: SIM115 - lives as long as the map
+        self.data = np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> "AverageFile":
-        """A file for the tensors of a model, with room on the disk for all of it. What it holds is yet to be written.
+        """A file for the tensors of a model, with room on the disk for all of it. What it holds is yet to come.
 
         Raises:
             AverageError: there is no room.
@@ -103,7 +103,7 @@ class AverageFile:
                 file.write(header)
                 file.truncate(size)
                 file.flush()
-                _allocate(file.fileno(), size)  # a map that the disk has no room for would end the process
+                _allocate(file.fileno(), size)
         except OSError as cause:
             raise AverageError(
                 f"no file of {size} bytes can be made in {path.parent} ({cause.strerror}): an average takes two"
@@ -120,6 +120,10 @@ class AverageFile:
         except FileNotFoundError:
             return None
         return cls(path, tensors) if whole else None
+
+    def write(self, values: np.ndarray, offset_bytes: int) -> None:
+        """Writes numbers to where they belong in the file. Any number of threads may."""
+        write_at(self._file.fileno(), values.data.cast("B"), offset_bytes)
 
     def flush(self) -> None:
         """Everything that was written to it is on disk when it returns."""
@@ -139,6 +143,13 @@ def locked(folder: Path) -> IO[bytes]:
         lock.close()
         raise AverageError(f"the average in {folder} is open elsewhere: let one process have it at a time") from cause
     return lock
+
+
+def write_at(file: int, data: memoryview, offset: int) -> None:
+    """Writes all of the bytes; a system call may write fewer than it is given."""
+    while data.nbytes:
+        count = os.pwrite(file, data, offset)
+        data, offset = data[count:], offset + count
 
 
 def sync_folder(folder: Path) -> None:

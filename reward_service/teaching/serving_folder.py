@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reward_service.teaching.average_files import sync_folder
+from reward_service.teaching.average_files import sync_folder, write_at
 from reward_service.teaching.errors import AverageError
 from reward_service.teaching.kernel import NARROWING, is_finite
 from reward_service.teaching.pool import Pool
@@ -103,7 +103,7 @@ def _write_file(path: Path, served: Served, shapes: list[tuple[str, Dtype, Shape
     """Writes one file, and gives the size of its data in bytes."""
     header, tensors = written_header(shapes, path.name, {"format": "pt", "version": str(served.version)})
     with open(path, "wb", buffering=0) as file:
-        _write_at(file.fileno(), memoryview(header), 0)
+        write_at(file.fileno(), memoryview(header), 0)
         pool.run(_tasks(file.fileno(), served, tensors))
         os.fsync(file.fileno())
     return sum(tensor.end - tensor.begin for tensor in tensors.values())
@@ -114,7 +114,7 @@ def _tasks(file: int, served: Served, tensors: Mapping[str, Tensor]) -> Iterator
         ours = served.tensors[name]
         values = served.data[ours.begin : ours.end]
         if not tensor.dtype.is_float:
-            yield partial(_write_at, file, values.data, tensor.begin)
+            yield partial(write_at, file, values.data, tensor.begin)
             continue
         values = values.view(np.float32)
         for first in range(0, values.size, _ELEMENTS_OF_A_TASK):
@@ -132,13 +132,7 @@ def _write_rounded(file: int, name: str, values: np.ndarray, dtype: Dtype, offse
         rounded = scratch[: part.size]
         if not is_finite(narrowing.round_to(part, rounded)):
             raise AverageError(f"{name} holds numbers that {dtype} does not: serve bfloat16 or float32")
-        _write_at(file, rounded.data.cast("B"), offset + first * dtype.item_bytes)
-
-
-def _write_at(file: int, data: memoryview, offset: int) -> None:
-    while data.nbytes:
-        count = os.pwrite(file, data, offset)
-        data, offset = data[count:], offset + count
+        write_at(file, rounded.data.cast("B"), offset + first * dtype.item_bytes)
 
 
 def _copy_rest(base: Path, folder: Path, dtype: str) -> None:

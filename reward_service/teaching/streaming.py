@@ -25,9 +25,9 @@ class Stream:
     Attributes:
         policy: the folder that is read.
         source: the bytes of the average's file; not written to.
-        held: the same bytes in memory, where they are held there: then these are changed in place and copied to the
-            target, and `source` is not looked at.
-        target: the file that is written.
+        held: the same bytes in memory, where they are held there: then these are changed in place, and `source` is not
+            looked at.
+        target: the file that is written; with writes, not through its map, so a full disk is an error and no more.
         weight: 1 - α.
     """
 
@@ -53,30 +53,31 @@ class Stream:
     def _move(self, name: str, ours: Tensor, theirs: Tensor, first: int) -> None:
         widening = WIDENING[theirs.dtype]
         last = min(first + ELEMENTS_OF_A_TASK, ours.elements)
-        buffer = np.empty(min(ELEMENTS_AT_ONCE, last - first), widening.stored)
-        for begin in range(first, last, ELEMENTS_AT_ONCE):
-            policy = buffer[: last - begin]
+        size = min(ELEMENTS_AT_ONCE, last - first)
+        buffer, scratch = np.empty(size, widening.stored), np.empty(size, np.float32)
+        for begin in range(first, last, size):
+            policy, result = buffer[: last - begin], scratch[: last - begin]
             self.policy.read_into(policy.data.cast("B"), theirs, begin * policy.itemsize)
-            place = ours.begin + begin * ours.dtype.item_bytes
-            if not is_finite(self._moved(slice(place, place + policy.size * ours.dtype.item_bytes), policy, widening)):
+            place = slice(ours.begin + begin * result.itemsize, ours.begin + begin * result.itemsize + result.nbytes)
+            if self.held is not None:
+                result = self.held[place].view(np.float32)
+            if not is_finite(self._moved(place, policy, result, widening)):
                 raise WeightsFolderError(
                     f"{name} of the policy holds numbers that are not finite, and would spoil the teacher for good: "
                     "the training has diverged; go back to an earlier step"
                 )
+            self.target.write(result, place.start)
 
-    def _moved(self, place: slice, policy: np.ndarray, widening: Widening) -> int:
-        result = self.target.data[place].view(np.float32)
-        if self.held is None:
-            if self.weight == 1:
-                return widening.replace(result, policy)
-            return widening.follow_to(self.source[place].view(np.float32), policy, self.weight, result)
-        held = self.held[place].view(np.float32)
-        largest = widening.replace(held, policy) if self.weight == 1 else widening.follow(held, policy, self.weight)
-        result[:] = held
-        return largest
+    def _moved(self, place: slice, policy: np.ndarray, result: np.ndarray, widening: Widening) -> int:
+        if self.weight == 1:
+            return widening.replace(result, policy)
+        if self.held is not None:
+            return widening.follow(result, policy, self.weight)
+        return widening.follow_to(self.source[place].view(np.float32), policy, self.weight, result)
 
     def _copy(self, ours: Tensor, theirs: Tensor) -> None:
-        target = self.target.data[ours.begin : ours.end]
-        self.policy.read_into(target.data, theirs)
+        buffer = np.empty(ours.end - ours.begin, np.uint8)
+        self.policy.read_into(buffer.data, theirs)
+        self.target.write(buffer, ours.begin)
         if self.held is not None:
-            self.held[ours.begin : ours.end] = target
+            self.held[ours.begin : ours.end] = buffer

@@ -1,5 +1,6 @@
 """What an average refuses, and that it is then as it was before: in memory, on disk, and for the next update."""
 
+import contextlib
 import os
 import resource
 from collections.abc import Callable, Iterator, Mapping
@@ -109,6 +110,7 @@ def test_what_is_refused_changes_nothing(average: Average, tmp_path: Path, base:
     average.update(5, write_model(tmp_path / "step-5-again", weights(8, **SHAPES)), 0.75)
     after = moved(before, weights(8, **SHAPES), 0.25)
     assert_equal(kept(average, tmp_path), after)
+    average.close()
     with Average.open(tmp_path / "average", base) as reopened:
         assert (reopened.version, reopened.alpha) == (5, 0.75)
         assert_equal(kept(reopened, tmp_path), after)
@@ -161,17 +163,34 @@ def test_a_model_that_is_not_finite_is_not_begun_with(tmp_path: Path, mapped: bo
 
 
 @pytest.fixture
-def little_room() -> Iterator[None]:
-    """A file may not be longer than 2000 bytes: as if the disk were full."""
+def little_room() -> Iterator[contextlib.ExitStack]:
+    """A file may not be longer than 2000 bytes, as if the disk were full, until this is closed."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with contextlib.ExitStack() as limit:
+        limit.callback(resource.setrlimit, resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+        yield limit
 
 
-def test_a_disk_without_room_is_an_error_at_the_beginning(tmp_path: Path, base: Path, little_room: None) -> None:
+def test_a_disk_without_room_is_an_error_at_the_beginning(
+    tmp_path: Path, base: Path, little_room: contextlib.ExitStack
+) -> None:
     with pytest.raises(AverageError, match="an average takes two"):
         Average.open(tmp_path / "average", base)
+
+
+def test_a_disk_that_fails_in_an_update_leaves_the_average_as_it_was(
+    average: Average, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    before, policy = kept(average, tmp_path), write_model(tmp_path / "step-1", weights(1, **SHAPES))
+    limit = request.getfixturevalue("little_room")
+    with pytest.raises(AverageError, match="step 1 was not taken"):
+        average.update(1, policy, 0.5)
+    limit.close()
+    assert average.version == 0
+    assert_equal(kept(average, tmp_path), before)
+    average.update(1, policy, 0.5)
+    assert_equal(kept(average, tmp_path), moved(before, weights(1, **SHAPES), 0.5))
 
 
 def test_a_state_that_cannot_be_written_leaves_the_average_as_it_was(average: Average, tmp_path: Path) -> None:
