@@ -1,6 +1,7 @@
 """`co-rewarding loadtest`: Locust in a process of its own, and the report of what it has sent."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from reward_service.loadtest.records import read
 from reward_service.loadtest.report import LoadReport
 from reward_service.loadtest.target import check_target
 from reward_service.loadtest.workload import COHORT, QUESTIONS
+from reward_service.processes import die_with_parent
 
 SHARES = {"singles": 1.0, "batches": 0.0, "mixed": 0.5}
 MOST_SECONDS = 3600.0
@@ -90,7 +92,7 @@ def _make_run(url: str, headers: Mapping[str, str]) -> None:
 
 
 def _run_locust(order: Order, web_port: int | None) -> None:
-    """Runs it to its end; with a page it waits there to be started, and ends by itself after the test."""
+    """Runs it to its end; with a page it waits there to be started, and for Ctrl-C after the test."""
     file = Path(__file__).with_name("locustfile.py")
     command = [sys.executable, "-m", "locust", "--locustfile", str(file), "--users", "1", "--skip-log-setup"]
     command += ["--stop-timeout", "5"]
@@ -100,7 +102,18 @@ def _run_locust(order: Order, web_port: int | None) -> None:
         command += ["--web-host", "127.0.0.1", "--web-port", str(web_port)]
     environment = os.environ | {ORDER: msgspec.json.encode(order).decode()}
     limit_s = order.traffic.seconds + 2 * AFTERWARDS_S if web_port is None else MOST_SECONDS
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if web_port is not None else signal.getsignal(signal.SIGINT))
     try:
-        subprocess.run(command, env=environment, timeout=limit_s, check=False, stdout=sys.stderr)  # noqa: S603
+        subprocess.run(  # noqa: S603 - our own file
+            command, env=environment, timeout=limit_s, check=False, stdout=sys.stderr, preexec_fn=_interruptible
+        )
     except subprocess.TimeoutExpired as cause:
         raise CoRewardingError(f"the load test did not end within {limit_s:g} s and was stopped") from cause
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interruptible() -> None:
+    """In the child: Ctrl-C is for Locust, also where this process leaves it to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    die_with_parent()

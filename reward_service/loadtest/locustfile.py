@@ -16,6 +16,7 @@ import msgspec
 from gevent.pool import Group
 from locust import constant, events, task
 from locust.contrib.fasthttp import FastHttpUser
+from locust.exception import StopUser
 
 from reward_service.loadtest.arrivals import Arrival
 from reward_service.loadtest.orders import ORDER, Order
@@ -63,7 +64,9 @@ class Trainers(FastHttpUser):
             sending.add(gevent.spawn(self._send, arrival, began_s))
         sending.join(timeout=PATIENCE_S)
         sending.kill()
-        self.environment.runner.quit()
+        runner = self.environment.runner
+        gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)  # a page stays to be looked at
+        raise StopUser
 
     def _bounded(self) -> Iterator[Arrival]:
         left = order.most_rollouts
@@ -107,7 +110,7 @@ class Trainers(FastHttpUser):
     def _post(self, workload: Workload, body: bytes) -> Any:  # noqa: ANN401 - Locust's response, as a context
         name = workload.route.partition("?")[0]
         return self.client.post(
-            workload.route,
+            order.url + workload.route,  # whole: Locust's page would send it to any host that it is told
             data=body,  # pyright: ignore[reportArgumentType] - bytes go as they are
             headers=self._headers,
             name=name,
