@@ -33,6 +33,7 @@ ON_CPU = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TORCHDYNAMO_DISABLE": "1",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # a process less to import everything
     "VLLM_NO_USAGE_STATS": "1",
 }
 

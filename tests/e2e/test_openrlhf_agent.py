@@ -2,8 +2,9 @@
 
 import asyncio
 import importlib
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,6 +75,26 @@ def test_pairs_are_rewarded_by_identity(executor: Any, replicas: tuple[Service, 
     due = co_rewarding(rollouts, indexed=True)
     assert found == {(rollout.prompt, rollout.index): due[rollout].openrlhf for rollout in rollouts}
     assert_one_vote_each(near, run, rollouts)
+
+
+class EndedTexts(Characters):
+    """A tokenizer that knows what ends a turn."""
+
+    END = "<|im_end|>"
+
+    def decode(self, tokens: Sequence[int], **options: object) -> str:
+        text = super().decode(tokens)
+        return text.replace(self.END, "") if options["skip_special_tokens"] else text
+
+
+def test_what_ends_a_turn_is_no_part_of_an_answer(executor: Any, replicas: tuple[Service, Service], run: str):
+    near, _ = replicas
+    near.make_run(run, method="ground-truth", group_size=1, answer_formats=["final-answer"])
+    label = {"question_id": "q", "view": "original", "n": 1, "run": run, "rollout": 0, "ground_truth": "4"}
+    engine = Texts({"2 + 2?": iter([f"The answer is 4{EndedTexts.END}"])})
+    params = SimpleNamespace(max_tokens=256, logprobs=None)
+    output = asyncio.run(executor.execute("2 + 2?", json.dumps(label), params, 4096, EndedTexts(), engine))
+    assert output["reward"] == 1.0
 
 
 def test_it_is_where_openrlhf_looks_for_it(executor: Any):

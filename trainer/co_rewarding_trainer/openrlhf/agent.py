@@ -46,6 +46,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
             prompt, label, sampling_params, max_length, hf_tokenizer, llm_engine, images=images
         )
         ((start, end),) = output["action_ranges"]
-        response = hf_tokenizer.decode(output["observation_tokens"][start:end], skip_special_tokens=False)
+        # What ends a turn is no part of an answer.
+        response = hf_tokenizer.decode(output["observation_tokens"][start:end], skip_special_tokens=True)
         rewarded = await self._rewarder.reward(prompt, response, label)
         return output | {"reward": rewarded.reward, "scores": rewarded.reward, "extra_logs": rewarded.logs}
