@@ -56,8 +56,10 @@ class Gate:
                 self._drained.set()
 
     @contextlib.asynccontextmanager
-    async def swap(self) -> AsyncIterator[None]:
+    async def swap(self, *, mends: bool = False) -> AsyncIterator[None]:
         """While the context lasts, nothing is generated. Leaving it by an error leaves weights that are not whole.
+
+        `mends` is for giving a model back the weights that it lost: afterwards they count as they did before.
 
         Raises:
             GeneratorUnavailableError: the gate is closed.
@@ -67,18 +69,21 @@ class Gate:
             try:
                 await self._drained.wait()
                 self._check_closed()
-                self._whole = False
+                before = self._whole
+                self._whole = before and mends
                 yield
-                self._whole = True
+                self._whole = before or not mends
             finally:
                 self._open.set()
 
     async def close(self) -> None:
-        """Ends the generations under way, and lets nothing through any more."""
+        """Ends the generations under way, waits for a swap to end, and lets nothing through any more."""
         self._closed = True
         for task in self._under_way:
             task.cancel()
         await self._drained.wait()
+        async with self._swaps:
+            pass
 
     def _check_closed(self) -> None:
         if self._closed:

@@ -110,16 +110,10 @@ class VllmServerGenerator(OpenAIGenerator):
 
         If that fails, the server has no version of ours, so that its answers go on being refused and this is repeated.
         """
-        failure: GeneratorUnavailableError | None = None
-        async with self._gate.swap():
-            try:
-                if self._version == version and await self._read_version() != version:
-                    log.warning("the server lost its weights: giving them again", url=self._root, path=self._weights)
-                    await self._swap(self._weights)
-            except GeneratorUnavailableError as error:
-                failure = error
-        if failure is not None:
-            raise failure
+        async with self._gate.swap(mends=True):
+            if self._version == version and await self._read_version() != version:
+                log.warning("the server lost its weights: giving them again", url=self._root, path=self._weights)
+                await self._swap(self._weights)
 
     async def _swap(self, path: str) -> None:
         world = (await self._called("GET", "/get_world_size?include_dp=false"))["world_size"]
@@ -141,7 +135,7 @@ class VllmServerGenerator(OpenAIGenerator):
         raise GeneratorUnavailableError(f"{self._root} does not empty its prefix cache: does another use it?")
 
     async def _read_version(self) -> str:
-        return str((await self._called("GET", "/weight_info"))["weight_version"])
+        return str((await self._called("GET", "/weight_info")).get("weight_version"))
 
     async def _called(self, method: str, route: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """One of vLLM's own routes, tried once.

@@ -119,6 +119,37 @@ async def test_closing_ends_what_is_under_way_with_an_error_of_its_own() -> None
             await late
 
 
+async def test_closing_waits_for_the_swap_under_way() -> None:
+    traffic = Traffic()
+    swap, go = traffic.swap("swap")
+    await settle()
+    closing = asyncio.create_task(traffic.gate.close())
+    await settle()
+    assert not closing.done()
+    go.set()
+    await asyncio.gather(swap, closing)
+    assert traffic.said == ["swap began", "swap ended"]
+
+
+async def test_a_model_that_cannot_be_mended_is_no_less_whole_than_before() -> None:
+    gate = Gate("model")
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk"):
+            async with gate.swap(mends=True):
+                raise OSError("disk")
+        async with gate.generation():
+            pass
+    with pytest.raises(OSError, match="disk"):
+        async with gate.swap():
+            raise OSError("disk")
+    with pytest.raises(OSError, match="disk"):
+        async with gate.swap(mends=True):
+            raise OSError("disk")
+    with pytest.raises(GeneratorUnavailableError, match="half-way"):
+        async with gate.generation():
+            pass
+
+
 async def test_who_was_cancelled_by_another_is_cancelled_though_the_gate_closes_too() -> None:
     traffic = Traffic()
     under_way, _ = traffic.generate("under way")
