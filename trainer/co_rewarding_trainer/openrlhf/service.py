@@ -8,7 +8,7 @@ from typing import Any, Self
 from co_rewarding_client import NotFound, RunSettings, Surroundings, address
 from co_rewarding_client.decoding import fields, problem
 from co_rewarding_client.encoding import Request, encoded, get, run_request, segment
-from co_rewarding_client.flow import Pause, begin, exchange
+from co_rewarding_client.flow import Pause, Send, Work, begin, exchange
 from co_rewarding_client.transport import Connection, Transport
 
 from co_rewarding_trainer.openrlhf.recipe import Recipe
@@ -100,7 +100,13 @@ class Service:
                 if end.value.status not in {200, 201}:
                     raise problem(end.value, request) from None
                 return fields(end.value, request).values
-            outcome = self._sleep(step.seconds) if isinstance(step, Pause) else self._connection.perform(step)
+            match step:
+                case Pause():
+                    outcome = self._sleep(step.seconds)
+                case Work():
+                    outcome = step.do()
+                case Send():
+                    outcome = self._connection.perform(step)
 
 
 def run_settings(recipe: Recipe, questions: int | None = None) -> RunSettings:
