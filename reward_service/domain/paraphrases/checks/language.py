@@ -1,0 +1,57 @@
+"""The same language: an English question does not come back in Chinese, nor in Spanish."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from reward_service.domain.paraphrases.findings import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import Reading
+
+_COMMON: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        language: frozenset(words.split())
+        for language, words in {
+            "English": "the of and is that what how if are which find each with for many when value number",
+            "Spanish": "el los las una del que es cuál cuántos con por para encuentra halla si cuando valor número son",
+            "French": "le les des une du que est quel quelle combien avec pour dans si trouver valeur nombre sont et",
+            "German": "der die das und ist ein eine wie viele welche mit für wenn von den wert zahl bestimme sind",
+            "Portuguese": "o os uma do da que é qual quantos com para não se quando encontre valor número são dos",
+            "Italian": "il gli una del della che è quale quanti con per se quando trova valore numero sono dei",
+        }.items()
+    }
+)
+_LEAST_WORDS = 8
+_LEAST_SHARE = 0.15
+
+
+def same_language(pair: Pair, tolerances: Tolerances) -> Evidence | None:
+    """Letters of the same scripts, and the common words of the same language where there are enough words to tell."""
+    before, after = _scripts(pair.original), _scripts(pair.paraphrase)
+    letters = after.total()
+    for script, count in after.items():
+        if before[script] == 0 and count > tolerances.foreign_letters * letters:
+            return Evidence(f"{count} of {letters} letters are {script.lower()}")
+    old, new = _language(pair.original), _language(pair.paraphrase)
+    if old and new and old != new:
+        return Evidence(f"{new} instead of {old}")
+    return None
+
+
+def _scripts(reading: Reading) -> Counter[str]:
+    """The letters of the words by their scripts: LATIN, CJK, CYRILLIC."""
+    counted: Counter[str] = Counter()
+    for word in reading.words:
+        if word.isascii():
+            counted["LATIN"] += len(word)
+        else:
+            counted.update(unicodedata.name(letter, "OTHER").partition(" ")[0] for letter in word if letter.isalpha())
+    return counted
+
+
+def _language(reading: Reading) -> str | None:
+    if len(reading.words) < _LEAST_WORDS:
+        return None
+    counts = {name: sum(word in common for word in reading.words) for name, common in _COMMON.items()}
+    best = max(counts, key=lambda name: counts[name])
+    return best if counts[best] >= _LEAST_SHARE * len(reading.words) else None

@@ -1,0 +1,87 @@
+"""Negation kept: what the original denies, the paraphrase does not say."""
+
+from collections.abc import Sequence
+
+from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.number_words import UNITS
+from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.vocabulary import (
+    ALSO_DENYING,
+    DENYING,
+    FUNCTION_WORDS,
+    IDLE_DENIALS,
+    stem,
+)
+
+_SIGNS = frozenset({"≠", "\\notin", "\\nmid", "\\setminus", "\\not"})
+_STOPS = frozenset({".", ",", ";", "?", "!", ":", "(", ")"})
+_REACH = 2
+_SAID_OTHERWISE = frozenset({"nonnegative", "nonzero"})
+"""Whole numbers are nonnegative, and positive numbers nonzero, without a word that denies."""
+
+
+def negation_kept(pair: Pair, _: Tolerances) -> Evidence | None:
+    """No "not" is lost: neither the only one, nor the one in front of a word that is in the paraphrase without it."""
+    lost = denials(pair.original.tokens)
+    if not lost:
+        return None
+    if not any(_may_deny(token) for token in pair.paraphrase.tokens):
+        return Evidence(f"{lost[0].text} is lost, and nothing denies", _spans(lost))
+    if len(denials(pair.paraphrase.tokens)) >= len(lost):
+        return None
+    denied, said = _polarity(pair.original.tokens)
+    still_denied, now_said = _polarity(pair.paraphrase.tokens)
+    turned = (denied.keys() - said.keys()) & (now_said.keys() - still_denied.keys())
+    if not turned:
+        return None
+    word = min(turned, key=lambda each: denied[each].start)
+    words = f"{denied[word].text} is denied in the original, and said here"
+    return Evidence(words, _spans([denied[word]]), _spans([now_said[word]]))
+
+
+def _denies(token: Token) -> bool:
+    word = token.text
+    return token.kind == "word" and (
+        word in DENYING
+        or word.endswith("n't")
+        or (word.startswith("non") and len(word) > 5 and word not in _SAID_OTHERWISE)
+    )
+
+
+def _may_deny(token: Token) -> bool:
+    if token.kind != "word":
+        return token.text in _SIGNS
+    return _denies(token) or token.text in ALSO_DENYING or token.text.endswith("less") or token.text.startswith("non")
+
+
+def denials(tokens: Sequence[Token]) -> list[Token]:
+    """The words that deny something that matters."""
+    words = [token for token in tokens if token.kind == "word"]
+    return [
+        token
+        for at, token in enumerate(words)
+        if _denies(token) and not any(each.text in IDLE_DENIALS for each in words[at + 1 : at + 4])
+    ]
+
+
+def _polarity(tokens: Sequence[Token]) -> tuple[dict[str, Token], dict[str, Token]]:
+    """The stems of the words that stand behind a denial, and of those that do not."""
+    denied: dict[str, Token] = {}
+    said: dict[str, Token] = {}
+    reach = 0
+    for token in tokens:
+        if token.text in _STOPS or token.kind == "break":
+            reach = 0
+        elif token.text == "free":
+            denied.setdefault(stem("divisible"), token)
+            denied.setdefault(stem("square"), token)
+        elif _denies(token):
+            reach = _REACH
+        elif token.kind == "word" and token.text not in FUNCTION_WORDS and token.text not in UNITS:
+            (denied if reach > 0 else said).setdefault(stem(token.text), token)
+            reach -= 1
+    return denied, said
+
+
+def _spans(tokens: Sequence[Token]) -> tuple[Span, ...]:
+    return tuple(Span(token.start, token.end) for token in tokens)

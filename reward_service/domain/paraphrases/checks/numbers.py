@@ -1,0 +1,146 @@
+"""Quantities kept: each number of one text is in the other, in digits or words, as a fraction or a percentage."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import combinations
+
+from reward_service.domain.paraphrases.accounts import Accounts
+from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.quantities import Mention
+from reward_service.domain.paraphrases.reading import Reading
+
+_SHOWN = 4
+_SMALL = 3
+"""Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
+_LABELS = 9
+_MOST_OPERANDS = 4
+_MOST_COMPARED = 40
+_YEARS = range(1800, 2101)
+_DATED = re.compile(r"\b(?:in|since|until|during|year|the|[A-Z][a-z]{2,8} \d{1,2},) $")
+_DATE_CHARS = 16
+
+
+def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
+    """Every number of the original that matters is in the paraphrase, and none comes from nowhere.
+
+    A small number, or one in words, counts only against another: "the six sums" may go, and "the three sides" may
+    come, but "four cans" may not become "five cans". What is only worked out is kept: 216 for 180 + 36.
+    """
+    original, paraphrase = pair.original, pair.paraphrase
+    missing = _unaccounted(original, paraphrase.accounts, _end(original, paraphrase))
+    new = _unaccounted(paraphrase, original.accounts, _end(paraphrase, original))
+    if _worked_out(missing, new):
+        return None
+    lost = [each for each in missing if each.digits and each.size > _SMALL]
+    come = [each for each in new if each.digits and each.size > _SMALL]
+    if not (lost or come):
+        lost, come = _changed(missing, new)
+    if not (lost or come):
+        return _swapped(original, paraphrase)
+    said = [_listed(original, lost, "is missing"), _listed(paraphrase, come, "is new")]
+    return Evidence("; ".join(part for part in said if part), _spans(lost), _spans(come))
+
+
+def _unaccounted(reading: Reading, there: Accounts, end: int) -> list[Mention]:
+    """The numbers of a text that the other one does not say, but for those that need not be kept."""
+    return [
+        mention
+        for at, mention in enumerate(reading.mentions)
+        if at not in reading.loose
+        and mention.start < end
+        and not (mention.label and mention.value <= _LABELS)
+        and not _dates(reading, mention)
+        and not there.cover(mention)
+    ]
+
+
+def _dates(reading: Reading, mention: Mention) -> bool:
+    """Whether a number only dates a story: "in 2006", "the 1998 season"."""
+    if mention.value not in _YEARS:
+        return False
+    return _DATED.search(reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]) is not None
+
+
+def _end(reading: Reading, other: Reading) -> int:
+    """Where the numbers that count end: before the choices, if the other text offers none."""
+    return reading.choices if other.choices >= _last(other) else _last(reading) + 1
+
+
+def _last(reading: Reading) -> int:
+    return reading.tokens[-1].end if reading.tokens else 0
+
+
+def _worked_out(missing: list[Mention], new: list[Mention]) -> bool:
+    """Whether what has come are sums, differences or products of what is gone."""
+    if len(missing) > _MOST_OPERANDS or not new:
+        return False
+    pairs = combinations([each.value for each in missing], 2)
+    results = {result for one, other in pairs for result in (one + other, abs(one - other), one * other)}
+    return all(each.value in results for each in new)
+
+
+def _changed(missing: list[Mention], new: list[Mention]) -> tuple[list[Mention], list[Mention]]:
+    """Digits that are gone with digits that have come; or one number in words for one other."""
+    in_digits = _of_kind(missing, digits=True), _of_kind(new, digits=True)
+    if all(in_digits):
+        return in_digits
+    gone, come = (_of_kind(each, digits=False) for each in (missing, new))
+    plain = [each for each in (*gone, *come) if each.value > 2 and not each.parts]
+    return (gone, come) if len(gone) == len(come) == 1 and len(plain) == 2 else ([], [])
+
+
+def _swapped(original: Reading, paraphrase: Reading) -> Evidence | None:
+    """One number once less and another once more, where all the others stand as often as before."""
+    before, after = _counted(original), _counted(paraphrase)
+    lost, come = before - after, after - before
+    if lost.total() != 1 or come.total() != 1:
+        return None
+    (gone,), (new,) = lost, come
+    if gone in paraphrase.implied - original.implied or new in original.implied - paraphrase.implied:
+        return None
+    old, other = _of_value(original, gone), _of_value(paraphrase, new)
+    if all(original.in_example(each.start) for each in old) and all(
+        paraphrase.in_example(each.start) for each in other
+    ):
+        return None
+    if any(_same(each, one) or _same(one, each) for each in old for one in other):
+        return None
+    words = f"{_short(gone)} stands once less, {_short(new)} once more"
+    return Evidence(words, _spans(old), _spans(other))
+
+
+def _same(one: Mention, other: Mention) -> bool:
+    """Whether another number says the same: 36 of 3 dozen, up to 99 of less than 100."""
+    return other.value in one.values or (other.within is None and other.value == one.within)
+
+
+def _counted(reading: Reading) -> Counter[Fraction]:
+    counted: Counter[Fraction] = Counter()
+    for mention in reading.mentions:
+        if mention.digits:
+            counted.update(mention.parts or (mention.value,))
+    return counted
+
+
+def _of_value(reading: Reading, value: Fraction) -> list[Mention]:
+    return [each for each in reading.mentions if value in (each.value, *each.parts)][:_MOST_COMPARED]
+
+
+def _of_kind(mentions: Iterable[Mention], *, digits: bool) -> list[Mention]:
+    return [each for each in mentions if each.digits == digits]
+
+
+def _listed(reading: Reading, mentions: list[Mention], what: str) -> str:
+    texts = list(dict.fromkeys(" ".join(reading.text[each.start : each.end].split()) for each in mentions))
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return f"{', '.join(texts[:_SHOWN])}{more} {what}" if texts else ""
+
+
+def _short(value: Fraction) -> str:
+    return str(value)[:20]
+
+
+def _spans(mentions: Iterable[Mention]) -> tuple[Span, ...]:
+    return tuple(Span(each.start, each.end) for each in mentions)

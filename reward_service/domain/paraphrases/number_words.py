@@ -1,0 +1,77 @@
+"""Numbers in words: what they are, and which words bring a number with them without saying it."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+
+UNITS: Mapping[str, int] = MappingProxyType({
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19,
+})  # fmt: skip
+TENS: Mapping[str, int] = MappingProxyType({
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+})  # fmt: skip
+SCALES: Mapping[str, int] = MappingProxyType(
+    {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+)
+ORDINALS: Mapping[str, int] = MappingProxyType({
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+    "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16,
+    "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "thirtieth": 30, "fortieth": 40,
+    "fiftieth": 50, "sixtieth": 60, "seventieth": 70, "eightieth": 80, "ninetieth": 90, "hundredth": 100,
+    "thousandth": 1000, "millionth": 10**6,
+})  # fmt: skip
+PARTS: Mapping[str, int] = MappingProxyType(
+    {"half": 2, "halves": 2, "quarter": 4, "quarters": 4}
+    | {word: value for word, value in ORDINALS.items() if value > 2}
+    | {f"{word}s": value for word, value in ORDINALS.items() if value > 2}
+)
+"""Below the line: three quarters, two-thirds. A third alone may also be the one after the second."""
+
+_IMPLYING: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("zero zeros zeroes origin positive negative nonnegative nonzero vanish vanishes root roots axis axes none no "
+     "nothing empty initially", (0,)),
+    ("unit single sole only once itself alone reciprocal inverse monic identity", (1,)),
+    ("twice double doubled doubles doubling both pair pairs couple even halved halve halves half bisect bisects "
+     "bisected bisector midpoint quadratic diameter radius alternate binary square squared squares root", (2,)),
+    ("thrice triple tripled triples tripling triplet cubed cube cubes cubic", (3,)),
+    ("quadruple quadrupled quartic quarter quarters quadrilateral tetrahedron", (4,)),
+    ("pentagon pentagonal nickel nickels weekday weekdays", (5,)),
+    ("hexagon hexagonal die dice", (6,)),
+    ("heptagon week weeks", (7,)),
+    ("octagon octagonal octahedron octal", (8,)),
+    ("nonagon", (9,)),
+    ("decagon decimal decade dime dimes digit digits common", (10,)),
+    ("dozen dodecagon foot feet year years annually", (12,)),
+    ("equilateral", (3, 60)), ("right perpendicular acute obtuse complement complementary", (90,)),
+    ("straight semicircle semicircular supplement supplementary upside", (180,)),
+    ("circle circular revolution", (360,)), ("hour hours minute minutes", (60,)), ("day days", (24,)),
+    ("percent percentage century", (100,)), ("letter letters alphabet", (26,)), ("deck", (52,)),
+    ("icosahedron score", (20,)), ("hexadecimal", (16,)), ("quarter quarters", (25,)), ("yard yards", (3,)),
+    ("penny pennies", (1,)), ("gross", (144,)), ("thousands", (1000,)),
+)  # fmt: skip
+
+
+def _implied() -> dict[str, frozenset[Fraction]]:
+    found: dict[str, set[Fraction]] = {}
+    for words, values in _IMPLYING:
+        for word in words.split():
+            found.setdefault(word, set()).update(map(Fraction, values))
+    found["root"].add(Fraction(1, 2))
+    return {word: frozenset(values) for word, values in found.items()}
+
+
+IMPLIED: Mapping[str, frozenset[Fraction]] = MappingProxyType(_implied())
+"""Numbers that a word brings with it: they may stand in one text and be left unsaid in the other."""
+
+FACTORS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {
+        "hour": (60, 3600), "hours": (60, 3600), "hr": (60,), "hrs": (60,), "minute": (60,), "minutes": (60,),
+        "foot": (12,), "feet": (12,), "yard": (3, 36), "yards": (3, 36), "dozen": (12,), "decade": (10,),
+        "decades": (10,), "century": (100,), "centuries": (100,), "week": (7,), "weeks": (7,), "day": (24,),
+        "days": (24,), "meter": (100,), "meters": (100,), "m": (100,), "km": (1000,), "kilometer": (1000,),
+        "kilometers": (1000,), "kg": (1000,), "kilograms": (1000,), "dollars": (100,),
+    }
+)  # fmt: skip
+"""How many of a smaller unit are one: 3 hours may come as 180 minutes."""

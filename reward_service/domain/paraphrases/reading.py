@@ -1,0 +1,127 @@
+"""A text as the checks see it: read once, compared often."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from reward_service.domain.paraphrases.accounts import Accounts, accounts_of
+from reward_service.domain.paraphrases.formulas import (
+    MOST_TOKENS,
+    Piece,
+    Tuple,
+    formulas_of,
+    piece_of,
+    pieces_of,
+    terms_of,
+    tuples_of,
+)
+from reward_service.domain.paraphrases.loose import examples_of, loose_of, runs_of
+from reward_service.domain.paraphrases.number_words import IMPLIED
+from reward_service.domain.paraphrases.quantities import Mention, mentions_of
+from reward_service.domain.paraphrases.segments import Kind, Segment, segments_of
+from reward_service.domain.paraphrases.tokens import Token, tokens_of
+
+MOST_CHARS = 20_000
+"""What stands behind is not read: no question is so long."""
+
+_NUMERAL = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
+_LABEL = re.compile(r'label\s?\(\s?"([^"\n]{0,80})"')
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Reading:
+    """A text's parts, words, numbers and formulas.
+
+    `loose` are the places of the mentions that another text may leave out, `runs` those of lists of numbers; `implied`
+    are the numbers that words bring with them, `drawn` those that label a figure, `accounts` all of them. `examples`
+    and `choices` say where the text gives examples, and from where on it lists choices.
+    """
+
+    text: str
+    segments: Sequence[Segment]
+    tokens: Sequence[Token]
+    words: tuple[str, ...]
+    mentions: Sequence[Mention]
+    runs: Sequence[range]
+    loose: frozenset[int]
+    implied: frozenset[Fraction]
+    drawn: frozenset[Fraction]
+    accounts: Accounts
+    examples: Sequence[tuple[int, int]]
+    choices: int
+    formulas: Sequence[Piece]
+    pieces: Sequence[Piece]
+    terms: Sequence[Piece]
+    tuples: Sequence[Tuple]
+
+    @property
+    def has_figure(self) -> bool:
+        """Whether it draws something."""
+        return any(segment.kind is Kind.FIGURE for segment in self.segments)
+
+    def in_example(self, place: int) -> bool:
+        """Whether a place in the text is inside an example."""
+        at = bisect_right(self.examples, (place, len(self.text))) - 1
+        return at >= 0 and place < self.examples[at][1]
+
+
+def read_text(text: str) -> Reading:
+    """Pure and linear in the text, of which at most `MOST_CHARS` are read."""
+    text = text[:MOST_CHARS]
+    segments = segments_of(text)
+    tokens = tokens_of(text, segments)
+    words = tuple(token.text for token in tokens if token.kind == "word")
+    mentions = mentions_of(tokens)
+    runs = tuple(runs_of(text, mentions))
+    examples = tuple(examples_of(tokens))
+    implied = frozenset(value for word in {*words} & IMPLIED.keys() for value in IMPLIED[word])
+    drawn = frozenset(_drawn(text, segments))
+    formulas = list(formulas_of(tokens, segments))
+    return Reading(
+        text=text,
+        segments=segments,
+        tokens=tokens,
+        words=words,
+        mentions=mentions,
+        runs=runs,
+        loose=loose_of(text, segments, mentions, runs, examples),
+        implied=implied,
+        drawn=drawn,
+        accounts=accounts_of(text, mentions, runs, implied.union(drawn, _sketched(text, segments))),
+        examples=examples,
+        choices=_choices(tokens),
+        formulas=[piece_of(formula) for formula in formulas if len(formula) <= MOST_TOKENS],
+        pieces=[piece for formula in formulas for piece in pieces_of(formula)],
+        terms=[term for formula in formulas for term in terms_of(formula)],
+        tuples=list(tuples_of(tokens)),
+    )
+
+
+def _drawn(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
+    for segment in segments:
+        if segment.kind is Kind.FIGURE:
+            for label in _LABEL.finditer(text, segment.start, segment.end):
+                said = label[1]
+                for mention in mentions_of(tokens_of(said, segments_of(said))):
+                    yield from mention.values
+                    yield from mention.parts
+
+
+def _sketched(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
+    for segment in segments:
+        if segment.kind is Kind.FIGURE:
+            yield from (Fraction(found.group()) for found in _NUMERAL.finditer(text, segment.start, segment.end))
+
+
+def _choices(tokens: Sequence[Token]) -> int:
+    """Where (A) stands that (B) and (C) follow; behind the text where none does."""
+    places: list[int] = []
+    for at in range(1, len(tokens) - 1):
+        letter = "abc"[len(places)]
+        if tokens[at].text.lower() == letter and tokens[at + 1].text in (")", "."):
+            places.append(tokens[at].start)
+            if len(places) == 3:
+                return places[0]
+    return tokens[-1].end if tokens else 0
