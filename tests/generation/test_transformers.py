@@ -106,9 +106,8 @@ async def test_a_batch_is_no_larger_than_its_tokens(folder: Path) -> None:
 
 async def test_a_batch_that_nobody_waits_for_ends(folder: Path) -> None:
     watched = Watched(folder)
-    asked = asyncio.create_task(
-        watched.generator.generate(Prompt("w1"), Sampling(n=4, seed=0, temperature=9.0, max_tokens=CONTEXT))
-    )
+    sampling = Sampling(n=256, seed=0, temperature=9.0, max_tokens=CONTEXT)  # so many that one fills the context
+    asked = asyncio.create_task(watched.generator.generate(Prompt("w1"), sampling))
     await until(watched.has_begun)
     asked.cancel()
     await watched.generator.close()
