@@ -25,7 +25,7 @@ class Accounts:
         said = self.said
         if any(value in said for value in mention.values):
             return True
-        if mention.parts and all(part in said for part in mention.parts):
+        if mention.parts and all(part in said for part in mention.parts if part):
             return True
         if mention.values and mention.value.numerator == 1 and Fraction(mention.value.denominator) in said:
             return True  # a third of it, and divided by 3

@@ -36,16 +36,16 @@ class Tolerances:
     """How much a paraphrase may differ, or must. Lengths are in words and signs, shares in [0, 1].
 
     least_changed: of the wording, where that has near_copy_words words.
-    least_length, most_length: of the original's length, give or take spare_tokens (three times that for the longest).
+    least_length, most_length: of the original's length, give or take spare_tokens (ten times that for the longest).
     foreign_letters: of a script that the original has not.
     least_words, least_numbers: shared with the original; one of the two is enough.
     """
 
     least_changed: float = 0.15
     near_copy_words: int = 12
-    least_length: float = 0.4
+    least_length: float = 0.3
     most_length: float = 5.0
-    spare_tokens: int = 10
+    spare_tokens: int = 4
     foreign_letters: float = 0.1
     least_words: float = 0.12
     least_numbers: float = 0.8

@@ -8,6 +8,8 @@ from reward_service.domain.paraphrases.tokens import Token
 
 RELATIONS = frozenset({"=", "<", ">", "≤", "≥", "≠", "\\equiv", "\\approx"})
 _CUTS = frozenset({",", ";", "&", "\\\\", "?", "\\in", "\\to", ":", "\\mid"})
+NUMBER, LETTER, SIGN, RELATION = "<number>", "<letter>", "<sign>", "<relation>"
+"""What stands in a skeleton for what may change: longer than any sign, so nothing in a text reads like it."""
 _SIGNS = frozenset({"+", "-"})
 _OPENING, _CLOSING = frozenset({"{", "(", "["}), frozenset({"}", ")", "]"})
 _BETWEEN = frozenset({",", ";", "&", "\\\\", "|"})
@@ -17,9 +19,9 @@ MOST_TOKENS = 400
 
 
 class Piece(NamedTuple):
-    """A formula or a part of one: its skeleton has # for a number, a for a letter, ± for a sign, = for a relation.
+    """A formula or a part of one: its skeleton, and beside it what the skeleton masks.
 
-    Those stand beside it; a number without its superfluous noughts.
+    Those are numbers without superfluous noughts, letters, and signs and relations.
     """
 
     skeleton: tuple[str, ...]
@@ -118,16 +120,16 @@ def piece_of(tokens: Sequence[Token]) -> Piece:
         if token.text in _NOTHING:
             continue
         if token.kind == "number":
-            skeleton.append("#")
+            skeleton.append(NUMBER)
             numbers.append(plain_number(token.text))
         elif token.kind == "letter":
-            skeleton.append("a")
+            skeleton.append(LETTER)
             letters.append(token.text)
         elif token.text in _SIGNS:
-            skeleton.append("±")
+            skeleton.append(SIGN)
             signs.append(token.text)
         elif token.text in RELATIONS:
-            skeleton.append("=")
+            skeleton.append(RELATION)
             signs.append(token.text)
         elif token.kind == "break":
             continue

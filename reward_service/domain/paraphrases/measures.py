@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.vocabulary import word_set
 
 _TABLE = (
     ("length", "mm millimeter millimeters millimetre millimetres", 10),
@@ -43,6 +44,7 @@ _TABLE = (
 )
 _LETTERS: Mapping[str, str] = MappingProxyType({"m": "meter", "g": "gram", "h": "hour", "s": "second", "in": "inch"})
 """Only right behind a number: a letter may be anything."""
+_BEHIND = word_set("and apart away by deep from high in is long of per square tall to wide")
 _AMBIGUOUS = frozenset({"second", "min", "mi", "pound", "cup", "cups"})
 
 
@@ -106,4 +108,4 @@ def _stands_alone(tokens: Sequence[Token], at: int) -> bool:
     if tokens[at].kind == "letter":
         return False
     following = tokens[at + 1] if at + 1 < len(tokens) else None
-    return tokens[at].math or following is None or following.kind in ("sign", "break")
+    return tokens[at].math or following is None or following.kind in ("sign", "break") or following.text in _BEHIND

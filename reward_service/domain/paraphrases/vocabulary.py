@@ -31,12 +31,13 @@ ASKING = word_set(
     "what when where which who whose write"
 )
 DENYING = word_set(
-    "not no never none neither nor cannot without except excluding excluded free unable impossible squarefree"
+    "not no never none neither nor cannot without except excluding excluded unable impossible squarefree"
 )
 """Words, beside non- and -n't, that deny what follows."""
 ALSO_DENYING = word_set(
     "absent any apart avoid avoiding avoids besides beyond delayed different disallowed disregarding distinct either "
-    "empty exclude excludes exclusive exclusively fail failed failing fails false first forbidden hidden if ignore "
+    "empty exclude excludes exclusive exclusively fail failed failing fails false first forbidden free hidden if "
+    "ignore "
     "ignored ignoring inconsistent incomplete incorrect incorrectly indistinguishable infinite invalid irrelevant lack "
     "lacking lacks missing omit omits omitted omitting only other outside prohibited rather refuse regardless "
     "remaining remove removed singular skip skipped skipping skips through unanswered uncolored uncovered undefined "
@@ -45,6 +46,8 @@ ALSO_DENYING = word_set(
 """Words that can carry what a denial said: "distinct" for "no two the same"."""
 IDLE_DENIALS = word_set("necessarily calculator scale drawn pictured shown both need")
 """A denial of these asks nothing: "not necessarily", "without a calculator", "not drawn to scale"."""
+BOUNDING = word_set("more less fewer greater larger smaller later earlier exceed exceeding")
+"""A denial of these is a bound: "no more than 5"."""
 ROUNDING = word_set(
     "round rounded rounding nearest closest approximate approximately approximation decimal decimals cents"
 )

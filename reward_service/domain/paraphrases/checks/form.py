@@ -59,7 +59,7 @@ def right_length(pair: Pair, tolerances: Tolerances) -> Evidence | None:
     before, after = len(pair.original.tokens), len(pair.paraphrase.tokens)
     if after < tolerances.least_length * before - tolerances.spare_tokens:
         return Evidence(f"{after} words and signs for {before}: too short")
-    if after > tolerances.most_length * before + 3 * tolerances.spare_tokens:
+    if after > tolerances.most_length * before + 10 * tolerances.spare_tokens:
         return Evidence(f"{after} words and signs for {before}: too long")
     return None
 

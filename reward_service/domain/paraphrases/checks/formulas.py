@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
-from reward_service.domain.paraphrases.formulas import Piece
+from reward_service.domain.paraphrases.formulas import SIGN, Piece
 from reward_service.domain.paraphrases.reading import Reading
 
 _LEAST_FORMULA, _LEAST_PIECE, _LEAST_TERM = 5, 2, 3
@@ -92,7 +92,7 @@ def _terms(reading: Reading) -> Iterator[_Part]:
 
 def _of(reading: Reading, pieces: Iterable[Piece], least: int) -> Iterator[_Part]:
     for piece in _outside_examples(reading, pieces):
-        skeleton = piece.skeleton[piece.skeleton[:1] == ("±",) :]
+        skeleton = piece.skeleton[piece.skeleton[:1] == (SIGN,) :]
         if len(skeleton) >= least and piece.numbers and _balanced(skeleton):
             yield _Part(skeleton, piece.numbers, Span(piece.start, piece.end))
 

@@ -7,22 +7,19 @@ from types import MappingProxyType
 
 from reward_service.domain.paraphrases.findings import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.reading import Reading
+from reward_service.domain.paraphrases.vocabulary import word_set
 
-_COMMON: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        language: frozenset(words.split())
-        for language, words in {
-            "English": "the of and is that what how if are which find each with for many when value number",
-            "Spanish": "el los las una del que es cuál cuántos con por para encuentra halla si cuando valor número son",
-            "French": "le les des une du que est quel quelle combien avec pour dans si trouver valeur nombre sont et",
-            "German": "der die das und ist ein eine wie viele welche mit für wenn von den wert zahl bestimme sind",
-            "Portuguese": "o os uma do da que é qual quantos com para não se quando encontre valor número são dos",
-            "Italian": "il gli una del della che è quale quanti con per se quando trova valore numero sono dei",
-        }.items()
-    }
-)
+_COMMON: Mapping[str, frozenset[str]] = MappingProxyType({
+    "English": word_set("the of and that is what how if are which find each with for many when value number to"),
+    "Spanish": word_set("el los las una del que es cuál cuántos cuántas con por para de tiene hay formas mismo cuando"),
+    "French": word_set("le les des une du que est quel quelle combien avec pour dans de aux il trouver valeur nombre"),
+    "German": word_set("der die das und ist ein eine wie viele welche mit für wenn von den wert zahl bestimme sind"),
+    "Portuguese": word_set("o os uma do da que é qual quantos quantas com para de em não quando valor número tem há"),
+    "Italian": word_set("il gli uno della che è quale quanti quante con di nel quando trova valore numero ci sono"),
+})  # fmt: skip
 _LEAST_WORDS = 8
 _LEAST_SHARE = 0.15
+_LEAST_COMMON = 3
 
 
 def same_language(pair: Pair, tolerances: Tolerances) -> Evidence | None:
@@ -53,5 +50,6 @@ def _language(reading: Reading) -> str | None:
     if len(reading.words) < _LEAST_WORDS:
         return None
     counts = {name: sum(word in common for word in reading.words) for name, common in _COMMON.items()}
-    best = max(counts, key=lambda name: counts[name])
-    return best if counts[best] >= _LEAST_SHARE * len(reading.words) else None
+    best, second = sorted(counts, key=lambda name: -counts[name])[:2]
+    clear = counts[best] >= max(_LEAST_SHARE * len(reading.words), 2 * counts[second], _LEAST_COMMON)
+    return best if clear else None

@@ -7,6 +7,7 @@ from reward_service.domain.paraphrases.number_words import UNITS
 from reward_service.domain.paraphrases.tokens import Token
 from reward_service.domain.paraphrases.vocabulary import (
     ALSO_DENYING,
+    BOUNDING,
     DENYING,
     FUNCTION_WORDS,
     IDLE_DENIALS,
@@ -28,6 +29,8 @@ def negation_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     if not any(_may_deny(token) for token in pair.paraphrase.tokens):
         return Evidence(f"{lost[0].text} is lost, and nothing denies", _spans(lost))
     if len(denials(pair.paraphrase.tokens)) >= len(lost):
+        return None
+    if _carriers(pair.paraphrase.tokens) - _carriers(pair.original.tokens):
         return None
     denied, said = _polarity(pair.original.tokens)
     still_denied, now_said = _polarity(pair.paraphrase.tokens)
@@ -54,14 +57,21 @@ def _may_deny(token: Token) -> bool:
     return _denies(token) or token.text in ALSO_DENYING or token.text.endswith("less") or token.text.startswith("non")
 
 
+def _carriers(tokens: Sequence[Token]) -> set[str]:
+    """What may deny without being a denial: "distinct", "until"."""
+    return {token.text for token in tokens if _may_deny(token) and not _denies(token)}
+
+
 def denials(tokens: Sequence[Token]) -> list[Token]:
     """The words that deny something that matters."""
     words = [token for token in tokens if token.kind == "word"]
-    return [
-        token
-        for at, token in enumerate(words)
-        if _denies(token) and not any(each.text in IDLE_DENIALS for each in words[at + 1 : at + 4])
-    ]
+    found: list[Token] = []
+    for at, token in enumerate(words):
+        if _denies(token):
+            following = {each.text for each in words[at + 1 : at + 4]}
+            if IDLE_DENIALS.isdisjoint(following) and (at + 1 == len(words) or words[at + 1].text not in BOUNDING):
+                found.append(token)
+    return found
 
 
 def _polarity(tokens: Sequence[Token]) -> tuple[dict[str, Token], dict[str, Token]]:
@@ -75,6 +85,8 @@ def _polarity(tokens: Sequence[Token]) -> tuple[dict[str, Token], dict[str, Toke
         elif token.text == "free":
             denied.setdefault(stem("divisible"), token)
             denied.setdefault(stem("square"), token)
+        elif token.text in BOUNDING:
+            reach = 0
         elif _denies(token):
             reach = _REACH
         elif token.kind == "word" and token.text not in FUNCTION_WORDS and token.text not in UNITS:

@@ -18,7 +18,7 @@ _LABELS = 9
 _MOST_OPERANDS = 4
 _MOST_COMPARED = 40
 _YEARS = range(1800, 2101)
-_DATED = re.compile(r"\b(?:in|since|until|during|year|the|[A-Z][a-z]{2,8} \d{1,2},) $")
+_DATED = re.compile(r"\b(?:[Ii]n|[Ss]ince|until|during|year|the|[A-Z][a-z]{2,8} \d{1,2},) $")
 _DATE_CHARS = 16
 
 
