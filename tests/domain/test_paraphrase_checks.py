@@ -22,7 +22,8 @@ FAULTS = [
     ("copy", CARDS, CARDS.upper().replace(". ", "  "), None, "again"),
     ("copy", CARDS, CARDS.replace("draw", "take"), None, "changed"),
     ("language", CARDS, "一个盒子里有12张红卡和15张蓝卡。抽取4张同色卡片有多少种方法?", None, "cjk"),
-    ("language", CARDS, "Una caja tiene 12 tarjetas rojas y 15 azules. ¿De cuántas formas se sacan 4 del mismo color?", None,
+    ("language", CARDS,
+     "Una caja tiene 12 tarjetas rojas y 15 azules. ¿De cuántas formas se sacan 4 del mismo color?", None,
      "Spanish"),
     ("length", CARDS, "Draw 4.", None, "short"),
     ("length", "Compute $12\\cdot15$.", "A baker counts 12 trays of 15 rolls. " * 12, None, "long"),
@@ -35,9 +36,11 @@ FAULTS = [
     ("figure", 'Find $x$. [asy]draw((0,0)--(9,9)); label("17",(1,1));[/asy]', "What is $x$ in the figure?", None, "17"),
     ("numbers", CARDS, "A bag has 12 red and 14 blue tiles. In how many ways can 4 of one color be drawn?", None, "15"),
     ("numbers", CARDS, "A bag has red and 15 blue tiles. In how many ways can 4 of one color be drawn?", None, "12"),
-    ("numbers", CARDS, "A bag has 12 red, 15 blue and 20 green tiles. How many ways to draw 4 of one color?", None, "20"),
+    ("numbers", CARDS,
+     "A bag has 12 red, 15 blue and 20 green tiles. How many ways to draw 4 of one color?", None, "20"),
     ("numbers", "Find 12 + 12 + 7.", "What is the sum of 12, 7 and 7?", None, "once"),
-    ("numbers", "Six friends share a pie. How much is left?", "Nine people share a tart. How much remains?", None, "Nine"),
+    ("numbers", "Six friends share a pie. How much is left?",
+     "Nine people share a tart. How much remains?", None, "Nine"),
     ("numbers", "Compute $\\frac{3}{7}$ of 70.", "What is $\\frac{5}{7}$ of 70?", None, "3"),
     ("formulas", "Solve $x^2-7x+12=0$.", "Find the roots of $y^2-8y+12=0$.", None, "became"),
     ("formulas", "Solve $x^2-7x+12=0$.", "Find the roots of $y^2+7y+12=0$.", None, "became"),
@@ -48,14 +51,18 @@ FAULTS = [
     ("units", "A rod is 12 cm long, another 9 cm. Which is longer?", "Of rods of 12 m and 9 cm, which is longer?", None,
      "meter"),
     ("units", "A road of 12 miles takes 3 hours.", "In 3 hours one walks 12 kilometers.", None, "kilometer"),
-    ("units", "Find the area of a triangle with sides 5, 5 and 6.", "A garden has sides of 5 meters, 5 feet and 6 feet.", None,
+    ("units", "Find the area of a triangle with sides 5, 5 and 6.",
+     "A garden has sides of 5 meters, 5 feet and 6 feet.", None,
      "beside"),
-    ("bounds", "Find the largest multiple of 7 that is at most 350.", "Which multiple of 7 less than 350 is largest?", None,
+    ("bounds", "Find the largest multiple of 7 that is at most 350.",
+     "Which multiple of 7 less than 350 is largest?", None,
      "at most"),
     ("bounds", "How many $n$ satisfy $n\\ge 40$?", "How many whole numbers are more than 40?", None, "more than"),
     ("bounds", "How many numbers are less than 50?", "How many numbers are not less than 50?", None, "at least"),
-    ("negation", "How many numbers up to 50 are not divisible by 3?", "Count the numbers up to 50 divisible by 3.", None, "not"),
-    ("negation", "Each day he does not work costs 30. Without pay he leaves.", "A day that he does work costs 30. Without pay "
+    ("negation", "How many numbers up to 50 are not divisible by 3?",
+     "Count the numbers up to 50 divisible by 3.", None, "not"),
+    ("negation", "Each day he does not work costs 30. Without pay he leaves.",
+     "A day that he does work costs 30. Without pay "
      "he leaves.", None, "work"),
     ("asked", "What is the area of the field?", "Determine the perimeter of the field.", None, "perimeter"),
     ("asked", "Find the largest root.", "Which root is the smallest?", None, "smallest"),
@@ -94,7 +101,8 @@ KEPT = [
     ("Let $f(x)=2x+5$. Find $f(8)$.", "For the function $g(t)=2t+5$, determine $g(8)$.", "21"),
     ("In triangle $ABC$, $AB=9$ and $BC=12$. Find $AC$.", "Triangle $PQR$ has $PQ=9$, $QR=12$. What is $PR$?", "15"),
     ("The set holds $12,\\!000$ and 1,500 stamps. Add them.", "Find the sum of 12000 and 1500 stamps.", "13500"),
-    ("Each of the 5 kids gets \\$30. What do they get?", "There are 5 children with 30 dollars each. Find the total.", "150"),
+    ("Each of the 5 kids gets \\$30. What do they get?",
+     "There are 5 children with 30 dollars each. Find the total.", "150"),
     ("Find the area of a circle of radius 7.", "A round field has a radius of 7 meters. What is its area?", "49\\pi"),
     ("How many days does he not work?", "Determine on how many days he stays without work.", None),
     ("No two of the 8 digits are the same. Which are they?", "Find 8 digits that are all distinct.", None),
@@ -148,7 +156,9 @@ def test_a_fatal_objection_ends_the_review():
 
 
 def test_tolerances_decide_where_there_is_more_or_less():
-    pair = pair_of(CARDS, "A pack holds 12 red cards and 15 blue cards. How many ways are there to take 4 cards of one color?")
+    pair = pair_of(
+        CARDS, "A pack holds 12 red cards and 15 blue cards. How many ways are there to take 4 cards of one color?"
+    )
     strict = Policy(tolerances=Tolerances(least_changed=0.9))
 
     assert review(pair, Policy()).accepted
