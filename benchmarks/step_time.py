@@ -38,7 +38,7 @@ from reward_service.processes import raise_open_files_limit
 GROUP = 8
 RESPONSE_BYTES = 7000
 DISTINCT = 256
-SPREAD_S = 2.0
+SPREAD_S = 4.0
 AGENT = "co_rewarding_trainer.openrlhf.agent"
 NO_OP = "no-op"
 ENDS = ("spread", "at once")
@@ -205,7 +205,7 @@ def _ms(value_s: float) -> str:
 def main() -> None:
     """Measures and prints; with --file also writes every number as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batches", type=int, default=20, help="counted batches of each kind")
+    parser.add_argument("--batches", type=int, default=12, help="counted batches of each kind")
     parser.add_argument("--questions", type=int, default=64, help="questions of a batch, each 2 views of 8 rollouts")
     parser.add_argument("--file", type=Path, help="where every number is written, as JSON")
     options = parser.parse_args()
