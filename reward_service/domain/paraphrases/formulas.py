@@ -33,7 +33,7 @@ class Piece(NamedTuple):
 
 
 def formulas_of(tokens: Sequence[Token], segments: Sequence[Segment]) -> Iterator[Sequence[Token]]:
-    """The tokens of each formula."""
+    """The tokens of each formula that has some."""
     at = 0
     for segment in segments:
         if segment.kind is not Kind.MATH:
@@ -43,7 +43,8 @@ def formulas_of(tokens: Sequence[Token], segments: Sequence[Segment]) -> Iterato
         first = at
         while at < len(tokens) and tokens[at].start < segment.end:
             at += 1
-        yield tokens[first:at]
+        if at > first:
+            yield tokens[first:at]
 
 
 def pieces_of(formula: Sequence[Token]) -> list[Piece]:

@@ -27,14 +27,16 @@ def loose_of(
 ) -> frozenset[int]:
     """The places, in `mentions`, of those that need not be in the other text."""
     loose: set[int] = set()
+    ends: set[int] = set()
     for run in runs:
         loose |= _inner(text, mentions, run)
+        ends |= {at for at in (run[0], run[-1]) if not mentions[at].parts} - loose
     starts = [mention.start for mention in mentions]
     for segment in segments:
         if segment.kind is Kind.MATH and _DOTS.search(text, segment.start, segment.end):
             inside = range(bisect_left(starts, segment.start), bisect_left(starts, segment.end))
             largest = max((mentions[at].value for at in inside), default=None)
-            loose.update(at for at in inside if mentions[at].value != largest)
+            loose.update(at for at in inside if mentions[at].value != largest and at not in ends)
     for start, end in examples:
         loose.update(range(bisect_left(starts, start), bisect_left(starts, end)))
     return frozenset(loose)

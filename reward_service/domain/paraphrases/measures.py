@@ -86,11 +86,12 @@ def measured(tokens: Sequence[Token], mentions: Sequence[Mention]) -> list[Measu
         if token.text in ("$", "\\$") and at + 1 < len(tokens) and tokens[at + 1].start in following:
             found.append(Measured(UNITS["dollar"], following[tokens[at + 1].start], token.start, token.end))
             continue
+        letter = token.text in _LETTERS and _stands_alone(tokens, at)
+        unit = UNITS.get(_LETTERS[token.text] if letter else token.text)
+        if unit is None:
+            continue
         value = _number_before(tokens, at, numbers)
-        unit = UNITS.get(token.text)
-        if unit is None and value is not None and token.text in _LETTERS and _stands_alone(tokens, at):
-            unit = UNITS[_LETTERS[token.text]]
-        if unit is not None and (value is not None or token.text not in _AMBIGUOUS):
+        if value is not None or not (letter or token.text in _AMBIGUOUS):
             found.append(Measured(unit, value, token.start, token.end))
     return found
 

@@ -183,7 +183,7 @@ def _cardinal(tokens: Sequence[Token], at: int) -> tuple[int, int] | None:
     while here < len(tokens) and here < at + _MOST_POWER:
         word = tokens[here].text
         if word in UNITS and (here == at or part % 100 == 0 or (part % 100 in TENS.values() and UNITS[word] < 10)):
-            if here > at and part == 0:
+            if here > at and total == part == 0:
                 break
             part += UNITS[word]
         elif word in TENS and (here == at or (part and part % 100 == 0)):

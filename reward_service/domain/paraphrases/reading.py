@@ -23,7 +23,7 @@ from reward_service.domain.paraphrases.quantities import Mention, mentions_of
 from reward_service.domain.paraphrases.segments import Kind, Segment, segments_of
 from reward_service.domain.paraphrases.tokens import Token, tokens_of
 
-MOST_CHARS = 20_000
+MOST_CHARS = 12_000
 """What stands behind is not read: no question is so long."""
 
 _NUMERAL = re.compile(r"\d{1,12}(?:\.\d{1,12})?")

@@ -72,7 +72,7 @@ def not_truncated(pair: Pair, _: Tolerances) -> Evidence | None:
     last_line = text[text.rfind("\n") + 1 :].lstrip()[:_LONGEST_LINE]
     if _LIST_LINE.search(last_line) and "\n" in text:
         return None
-    last = pair.paraphrase.tokens[-1] if pair.paraphrase.tokens else None
+    last = next((token for token in reversed(pair.paraphrase.tokens) if token.kind != "break"), None)
     hangs = last is not None and last.kind == "word" and last.text in _HANGING and not last.math
     if not hangs and (not _OPEN_END.search(text) or _OPEN_END.search(pair.original.text.rstrip())):
         return None

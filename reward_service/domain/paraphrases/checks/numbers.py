@@ -45,15 +45,17 @@ def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
 
 def _unaccounted(reading: Reading, there: Accounts, end: int) -> list[Mention]:
     """The numbers of a text that the other one does not say, but for those that need not be kept."""
-    return [
-        mention
-        for at, mention in enumerate(reading.mentions)
-        if at not in reading.loose
-        and mention.start < end
-        and not (mention.label and mention.value <= _LABELS)
-        and not _dates(reading, mention)
-        and not there.cover(mention)
-    ]
+    found: list[Mention] = []
+    covered: dict[object, bool] = {}
+    for at, mention in enumerate(reading.mentions):
+        if at in reading.loose or mention.start >= end or (mention.label and mention.value <= _LABELS):
+            continue
+        written = reading.text[mention.start : mention.end], mention.values, mention.within
+        if written not in covered:
+            covered[written] = there.cover(mention)
+        if not covered[written] and not _dates(reading, mention):
+            found.append(mention)
+    return found
 
 
 def _dates(reading: Reading, mention: Mention) -> bool:
