@@ -1,8 +1,6 @@
 """What an average refuses, and that it is then as it was before: in memory, on disk, and for the next update."""
 
-import contextlib
 import os
-import resource
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +12,7 @@ pytest.importorskip("numba", reason="the average needs numba: pip install 'co-re
 from reward_service.teaching.average import Average
 from reward_service.teaching.errors import AverageError, OtherModelError, WeightsFolderError
 from tests.teaching.averages import SHAPES, assert_equal, kept, moved
+from tests.teaching.disks import little_room
 from tests.teaching.folders import raw_file, weights, write_model
 
 
@@ -162,31 +161,15 @@ def test_a_model_that_is_not_finite_is_not_begun_with(tmp_path: Path, mapped: bo
         assert_equal(kept(average, tmp_path), tensors)
 
 
-@pytest.fixture
-def little_room() -> Iterator[contextlib.ExitStack]:
-    """A file may not be longer than 2000 bytes, as if the disk were full, until this is closed."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with contextlib.ExitStack() as limit:
-        limit.callback(resource.setrlimit, resource.RLIMIT_FSIZE, before)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-        yield limit
-
-
-def test_a_disk_without_room_is_an_error_at_the_beginning(
-    tmp_path: Path, base: Path, little_room: contextlib.ExitStack
-) -> None:
-    with pytest.raises(AverageError, match="an average takes two"):
+def test_a_disk_without_room_is_an_error_at_the_beginning(tmp_path: Path, base: Path) -> None:
+    with pytest.raises(AverageError, match="an average takes two"), little_room():
         Average.open(tmp_path / "average", base)
 
 
-def test_a_disk_that_fails_in_an_update_leaves_the_average_as_it_was(
-    average: Average, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_disk_that_fails_in_an_update_leaves_the_average_as_it_was(average: Average, tmp_path: Path) -> None:
     before, policy = kept(average, tmp_path), write_model(tmp_path / "step-1", weights(1, **SHAPES))
-    limit = request.getfixturevalue("little_room")
-    with pytest.raises(AverageError, match="step 1 was not taken"):
+    with pytest.raises(AverageError, match="step 1 was not taken"), little_room():
         average.update(1, policy, 0.5)
-    limit.close()
     assert average.version == 0
     assert_equal(kept(average, tmp_path), before)
     average.update(1, policy, 0.5)

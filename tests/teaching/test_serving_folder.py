@@ -1,7 +1,6 @@
 """The average as a model: what transformers loads is the average, rounded once."""
 
 import json
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from safetensors.torch import load_file as load_torch  # noqa: E402
 from reward_service.teaching.average import Average  # noqa: E402
 from reward_service.teaching.errors import AverageError  # noqa: E402
 from reward_service.teaching.safetensors_folder import read_manifest  # noqa: E402
+from tests.teaching.disks import little_room  # noqa: E402
 from tests.teaching.folders import INDEX, weights, write_model  # noqa: E402
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -119,22 +119,10 @@ def test_another_dtype_is_refused(average: Average, tmp_path: Path) -> None:
         average.write_serving(tmp_path / "served", "float64")
 
 
-@pytest.fixture
-def little_room() -> Iterator[None]:
-    """A file may not be longer than 2000 bytes: as if the disk were full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_a_disk_without_room_leaves_what_was_served(
-    average: Average, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_disk_without_room_leaves_what_was_served(average: Average, tmp_path: Path) -> None:
     served = average.write_serving(tmp_path / "served", "bfloat16")
     before = (served / "model.safetensors").read_bytes()
-    request.getfixturevalue("little_room")
-    with pytest.raises(AverageError, match="cannot be written"):
+    with pytest.raises(AverageError, match="cannot be written"), little_room():
         average.write_serving(tmp_path / "served", "float32")
     assert (served / "model.safetensors").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"average", "served"}
