@@ -14,6 +14,7 @@ from rich.text import Text
 
 from reward_service import __version__
 from reward_service.errors import CoRewardingError, SettingsError, TrainingRunError
+from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
@@ -234,6 +235,7 @@ def version() -> None:
 
 app.command()(score)
 app.command()(replay)
+app.add_typer(paraphrase_app, name="paraphrase")
 
 
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:

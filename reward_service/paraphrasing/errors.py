@@ -1,0 +1,11 @@
+"""What can be wrong with a file of pairs, or with its audit."""
+
+from reward_service.errors import CoRewardingError
+
+
+class PairFileError(CoRewardingError):
+    """The file cannot be read as pairs; the message says where (file, row) and what would help."""
+
+
+class AuditError(CoRewardingError):
+    """The pairs were read, but the report could not be written."""
