@@ -1,4 +1,4 @@
-"""What can be wrong with a file of pairs, or with its audit."""
+"""What can be wrong with a file of pairs, with its audit, or with rewriting one."""
 
 from reward_service.errors import CoRewardingError
 
@@ -9,3 +9,7 @@ class PairFileError(CoRewardingError):
 
 class AuditError(CoRewardingError):
     """The pairs were read, but the report could not be written."""
+
+
+class RewritingError(CoRewardingError):
+    """Questions cannot be rewritten as ordered; the message says what to change. Nothing that was asked is lost."""

@@ -45,8 +45,12 @@ class Recipe:
         seed: what the draws follow from, together with the question and the round.
         answers: how often the model answers x and x′, to compare its majority answers; 0: it is not asked.
         least_agreement: the share of the answers to x′ that must equal the majority answer to x.
+        least_similarity: how near the embeddings of x and x′ must be, in [-1, 1]; None: it is only told.
         fallback: what a question gets that nothing acceptable was found for.
         policy: which checks decide.
+
+    Raises:
+        ValueError: a setting is out of its bounds.
     """
 
     prompts: tuple[str, ...] = ("paper", "reword", "scenario")
@@ -57,13 +61,30 @@ class Recipe:
     seed: int = 0
     answers: int = 0
     least_agreement: float = 0.5
+    least_similarity: float | None = None
     fallback: Fallback = Fallback.LEAVE_OUT
     policy: Policy = field(default_factory=Policy)
+
+    def __post_init__(self) -> None:
+        """Refuses a recipe that nothing can be rewritten by."""
+        if not self.prompts or self.candidates < 1 or self.max_tokens < 1 or self.answers < 0:
+            raise ValueError(
+                f"{len(self.prompts)} prompts, {self.candidates} candidates of {self.max_tokens} tokens and "
+                f"{self.answers} answers: there must be at least one of each, but for answers, which may be 0"
+            )
+        if not (self.temperature >= 0 and 0 < self.top_p <= 1 and 0 <= self.least_agreement <= 1):
+            raise ValueError(
+                f"temperature is {self.temperature}, top_p {self.top_p}, least_agreement {self.least_agreement}: the "
+                "first must be at least 0, the second above 0 and at most 1, the third between 0 and 1"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A text that the model gave, what the cheap checks say of it, and the share of answers that agree, if asked."""
+    """A text that the model gave, what the cheap checks say of it, and the share of answers that agree, if asked.
+
+    `accepted` says that everything that was asked speaks for it. Of several accepted ones one is taken.
+    """
 
     prompt: str
     text: str

@@ -1,0 +1,184 @@
+"""A language model as a rewriter: rounds of candidates, each read, checked and, if the recipe says so, answered."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.extraction import AnswerFormat, extractor
+from reward_service.domain.paraphrases.findings import pair_of
+from reward_service.domain.paraphrases.policy import review
+from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, Recipe
+from reward_service.generation.errors import GenerationError
+from reward_service.generation.generator import Generator, Sampling
+from reward_service.generation.opening import Backend, open_generator
+from reward_service.grading.judge import Judge
+from reward_service.grading.judge_wire import Limits
+from reward_service.grading.symbolic import SymbolicGrader
+from reward_service.paraphrasing.errors import RewritingError
+from reward_service.paraphrasing.marks import marked_text
+from reward_service.paraphrasing.prompts import instruction_named, rewriting_prompt
+from reward_service.paraphrasing.same_answer import Answerer
+from reward_service.paraphrasing.similarity import EmbeddingSimilarity, Similarity
+
+_JUDGE_CPU_S = 0.4
+"""For one comparison, as in a worker."""
+_SEED_BITS = 31
+
+
+class ModelRewriter:
+    """See `Rewriter`. One model writes; it answers too, unless another one is given for that."""
+
+    def __init__(
+        self, generator: Generator, *, answerer: Answerer | None = None, similarity: Similarity | None = None
+    ) -> None:
+        """Without an answerer, the generator's answers are compared by their keys alone: no judge is asked."""
+        self.name = generator.name
+        self.capacity = generator.capacity
+        self._generator = generator
+        self._answerer = answerer or answerer_of(generator, SymbolicGrader())
+        self._similarity = similarity
+
+    async def rewrite(self, question: Question, recipe: Recipe) -> Outcome:
+        """See `Rewriter.rewrite`.
+
+        All candidates of a round are judged. Of the accepted ones that is taken whose answers agree most, and of
+        equals the first.
+
+        Raises:
+            RewritingError: the recipe names a prompt that does not exist, or needs an embedding model that is not here.
+        """
+        if recipe.least_similarity is not None and self._similarity is None:
+            raise RewritingError("least_similarity is set, but there is no embedding model: name one, or take it out")
+        drawing = _Drawing(self._generator, self._answerer, self._similarity, question, recipe)
+        error = paraphrase = None
+        try:
+            paraphrase = await drawing.taken()
+        except GenerationError as cause:
+            error = str(cause)
+        if error is not None:
+            fate = Fate.FAILED
+        elif paraphrase is not None:
+            fate = Fate.REWRITTEN
+        elif recipe.fallback is Fallback.SAME_AGAIN:
+            fate, paraphrase = Fate.PASSED_THROUGH, question.question
+        else:
+            fate = Fate.LEFT_OUT
+        return Outcome(question.question_id, fate, paraphrase, tuple(drawing.candidates), error)
+
+
+class _Drawing:
+    """The rounds of one question. Its answers are drawn once, when the first candidate needs them."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        answerer: Answerer,
+        similarity: Similarity | None,
+        question: Question,
+        recipe: Recipe,
+    ) -> None:
+        self._generator = generator
+        self._answerer = answerer
+        self._similarity = similarity
+        self._question = question
+        self._recipe = recipe
+        self._majority: tuple[str | None] | None = None
+        self.candidates: list[Candidate] = []
+        """In the order they were drawn; there also after an error."""
+
+    async def taken(self) -> str | None:
+        """The paraphrase of the first round that gives one, if any does."""
+        for place, prompt in enumerate(self._recipe.prompts):
+            await self._round(place, prompt)
+            accepted = [each for each in self.candidates if each.accepted]
+            if accepted:
+                return max(accepted, key=lambda each: each.same_answer or 0.0).text
+        return None
+
+    async def _round(self, place: int, prompt: str) -> None:
+        instruction = instruction_named(prompt)
+        question = self._question.question
+        sampling = self._sampling(self._recipe.candidates, "candidates", place)
+        drawn = await self._generator.generate(rewriting_prompt(instruction, question), sampling)
+        for index, response in enumerate(drawn.texts_n):
+            text = marked_text(response, instruction.markers, question)
+            self.candidates.append(await self._judged(prompt, text, "answers", place, index))
+
+    async def _judged(self, prompt: str, text: str, *drawn: object) -> Candidate:
+        """Cheap first: nothing dear is asked of what is rejected already."""
+        question, recipe = self._question, self._recipe
+        found = review(pair_of(question.question, text, question.ground_truth), recipe.policy)
+        if not found.accepted:
+            return Candidate(prompt, text, found)
+        near = await self._similarity.of(question.question, text) if self._similarity is not None else None
+        if near is not None and recipe.least_similarity is not None and near < recipe.least_similarity:
+            return Candidate(prompt, text, found, similarity=near)
+        agreed = await self._agreement(text, *drawn) if recipe.answers else None
+        accepted = agreed is None or agreed >= recipe.least_agreement
+        return Candidate(prompt, text, found, agreed, near, accepted)
+
+    async def _agreement(self, text: str, *drawn: object) -> float:
+        """The share of the answers to x′ that equal the majority answer to x: 0 where x has none."""
+        if self._majority is None:
+            answers_n = await self._answers(self._question.question, "answers")
+            self._majority = (await self._answerer.majority(answers_n),)
+        (majority,) = self._majority
+        if majority is None:
+            return 0.0
+        return await self._answerer.agreement(majority, await self._answers(text, *drawn))
+
+    async def _answers(self, text: str, *drawn: object) -> list[str | None]:
+        return await self._answerer.answers(text, self._sampling(self._recipe.answers, *drawn))
+
+    def _sampling(self, n: int, *drawn: object) -> Sampling:
+        recipe = self._recipe
+        return Sampling(
+            n=n,
+            temperature=recipe.temperature,
+            top_p=recipe.top_p,
+            max_tokens=recipe.max_tokens,
+            seed=seed_of(recipe.seed, self._question.question_id, *drawn),
+            thinking=False,
+        )
+
+
+def seed_of(seed: int, question_id: str, *drawn: object) -> int:
+    """The seed of one draw, in [0, 2³¹): a hash, so that neither neighbouring questions nor rounds share anything."""
+    digest = hashlib.blake2b(json.dumps([seed, question_id, *drawn]).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> (64 - _SEED_BITS)
+
+
+def answerer_of(generator: Generator, grader: SymbolicGrader) -> Answerer:
+    """Reads and compares answers as runs do by default: boxed, under lenient conventions."""
+    return Answerer(generator, grader, extractor((AnswerFormat.BOXED,)), Conventions.LENIENT)
+
+
+@contextlib.asynccontextmanager
+async def open_rewriter(
+    model: str,
+    *,
+    backend: str = Backend.AUTO,
+    capacity: int | None = None,
+    api_key: str | None = None,
+    answers: bool = False,
+    embeddings: str | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> AsyncIterator[ModelRewriter]:
+    """A rewriter by a model as `open_generator` names it, closed with the context.
+
+    With `answers`, a judge is started for the answers that keys do not settle. `embeddings` names a model of
+    sentence-transformers.
+
+    Raises:
+        SettingsError: there is no such model or backend, or an extra has to be installed.
+        GeneratorUnavailableError: the server at the URL is away.
+    """
+    similarity = EmbeddingSimilarity(embeddings) if embeddings is not None else None
+    async with contextlib.AsyncExitStack() as stack:
+        opening = open_generator(model, backend=backend, capacity=capacity, api_key=api_key, more=more)
+        generator = await stack.enter_async_context(opening)
+        judge = await stack.enter_async_context(Judge(limits=Limits(cpu_s=_JUDGE_CPU_S))) if answers else None
+        yield ModelRewriter(generator, answerer=answerer_of(generator, SymbolicGrader(judge)), similarity=similarity)
