@@ -1,11 +1,14 @@
 """The Lua scripts as functions: loaded once, run by digest, sent whole again to a server that has forgotten them."""
 
 import hashlib
+from collections.abc import Iterable
+from enum import StrEnum
 from importlib.resources import files
 
 from redis.exceptions import NoScriptError
 
 from reward_service.domain.cohort import TRANSITIONS
+from reward_service.domain.paraphrases.jobs import JOB_TRANSITIONS
 from reward_service.store.link import Argument, Link, Reply
 
 
@@ -15,7 +18,9 @@ class Script:
     def __init__(self, name: str, library: str = "cohort") -> None:
         """Reads `lua/<name>.lua`, behind the library that it shares with others."""
         folder = files("reward_service.store") / "lua"
-        shared = (folder / f"{library}.lua").read_text().replace("--TRANSITIONS--", _transitions())
+        shared = (folder / f"{library}.lua").read_text()
+        shared = shared.replace("--TRANSITIONS--", _transitions(TRANSITIONS.items()))
+        shared = shared.replace("--JOB_TRANSITIONS--", _transitions(JOB_TRANSITIONS.items()))
         self._text = shared + (folder / f"{name}.lua").read_text()
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
@@ -27,6 +32,6 @@ class Script:
             return await link.execute("EVAL", self._text, len(keys), *keys, *arguments)
 
 
-def _transitions() -> str:
-    """The domain's transition table as a Lua table from 'state:event' to state."""
-    return ", ".join(f"['{state}:{event}'] = '{to}'" for (state, event), to in TRANSITIONS.items())
+def _transitions(table: Iterable[tuple[tuple[StrEnum, StrEnum], StrEnum]]) -> str:
+    """A transition table of the domain as a Lua table from 'state:event' to state."""
+    return ", ".join(f"['{state}:{event}'] = '{to}'" for (state, event), to in table)

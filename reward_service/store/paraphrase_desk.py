@@ -1,0 +1,121 @@
+"""The paraphraser's side of jobs in Redis: questions to take, outcomes to keep."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from reward_service.domain.paraphrases.rewriting import Outcome
+from reward_service.store.link import Argument, Link
+from reward_service.store.paraphrases import (
+    LIBRARY,
+    PREFIX,
+    Item,
+    Order,
+    ParaphraserPresence,
+    decode_order,
+    unpack_item,
+)
+from reward_service.store.scripts import Script
+
+Claim = tuple[str, int]
+"""A job, and the index of a question in it."""
+
+
+class TakenQuestion(msgspec.Struct, frozen=True):
+    """A question that a paraphraser has taken."""
+
+    job: str
+    index: int
+    order: Order
+    item: Item
+
+    @property
+    def claim(self) -> Claim:
+        """What it is known by."""
+        return self.job, self.index
+
+
+class TakenQuestions(msgspec.Struct, frozen=True):
+    """What a paraphraser got, and how many questions dead ones had left."""
+
+    questions: list[TakenQuestion]
+    left: int
+
+
+class ParaphraseDesk:
+    """For one paraphraser process. What it takes is its own while it renews; `lease_s` after that it is others'."""
+
+    def __init__(self, link: Link, paraphraser: str, lease_s: float) -> None:
+        """Over an open link."""
+        self._link = link
+        self.paraphraser = paraphraser
+        self._lease_ms = max(1, round(lease_s * 1000))
+        # What is in hand is known only between takes: a renewal meanwhile would give back what has just been taken.
+        self._knowing = asyncio.Lock()
+        self._in_hand: set[Claim] = set()
+        self._take = Script("take_paraphrases", LIBRARY)
+        self._renew = Script("renew_paraphrases", LIBRARY)
+        self._return = Script("return_paraphrases", LIBRARY)
+        self._keep = Script("keep_paraphrase", LIBRARY)
+        self._leave = Script("leave_paraphrases", LIBRARY)
+
+    async def take(self, most: int) -> TakenQuestions:
+        """At most `most` questions: of jobs that somebody waits for first, of the others in turn."""
+        async with self._knowing:
+            left, taken = await self._take(self._link, [PREFIX], self.paraphraser, most, self._lease_ms)
+            orders = {text: decode_order(text) for text in {row[1] for row in taken}}
+            questions = [
+                TakenQuestion(job.decode(), index, orders[text], unpack_item(item)) for job, text, index, item in taken
+            ]
+            self._in_hand.update(each.claim for each in questions)
+        return TakenQuestions(questions, left)
+
+    async def renew(self, presence: ParaphraserPresence) -> list[str]:
+        """Says that this paraphraser is there and at work; the jobs in hand that nobody wants any more."""
+        async with self._knowing:
+            unwanted = await self._renew(
+                self._link,
+                [PREFIX],
+                self.paraphraser,
+                self._lease_ms,
+                msgspec.json.encode(presence),
+                *_flat(self._in_hand),
+            )
+        return [job.decode() for job in unwanted]
+
+    async def keep(self, claim: Claim, outcome: Outcome) -> bool:
+        """Keeps an outcome; False if there is one already, or nobody wants it."""
+        job, index = claim
+        kept = await self._keep(self._link, [PREFIX], job, index, msgspec.msgpack.encode(outcome), *_counted(outcome))
+        self._in_hand.discard(claim)
+        return bool(kept)
+
+    async def give_back(self, claims: Sequence[Claim]) -> None:
+        """Others may take these."""
+        self._in_hand.difference_update(claims)
+        await self._return(self._link, [PREFIX], self.paraphraser, *_flat(claims))
+
+    def drop(self, claim: Claim) -> None:
+        """This is not worked on any more; the next renewal says so."""
+        self._in_hand.discard(claim)
+
+    async def leave(self) -> None:
+        """This paraphraser stops; others may take what it has at once."""
+        await self._leave(self._link, [PREFIX], self.paraphraser)
+
+
+def _flat(claims: Iterable[Claim]) -> Iterator[Argument]:
+    for job, index in claims:
+        yield job
+        yield index
+
+
+def _counted(outcome: Outcome) -> Iterator[str]:
+    yield f"fate:{outcome.fate.value}"
+    for candidate in outcome.candidates:
+        yield f"drawn:{candidate.prompt}"
+        if candidate.accepted:
+            yield f"accepted:{candidate.prompt}"
+        for objection in candidate.review.objections:
+            yield f"objection:{objection.check}"

@@ -1,0 +1,197 @@
+"""Paraphrase jobs in Redis: how their questions come in, what they have come to, and how their outcomes are read."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from reward_service.domain.paraphrases.jobs import JobEvent, JobState
+from reward_service.domain.paraphrases.rewriting import Outcome, Question, Recipe
+from reward_service.store.cohorts import as_dict
+from reward_service.store.link import Link
+from reward_service.store.scripts import Script
+
+PREFIX = "cr:{paraphrases~}:"
+"""Of all keys here: one slot of a cluster, and no run's, for no run's name may hold a ~."""
+
+LIBRARY = "paraphrases"
+FILLING_TTL_S = 15 * 60.0
+"""A job whose questions stop coming in is forgotten after this."""
+
+READ_AT_ONCE = 200
+COUNT_KINDS = ("fate", "objection", "drawn", "accepted")
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is asked of a job: its recipe, fixed, for a run; and where its questions came from, as people are told."""
+
+    run: str
+    recipe: Recipe
+    source: str
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A question, and the other columns of its row, of which nothing is known but that JSON holds them."""
+
+    question: Question
+    columns: dict[str, Any] = {}
+
+
+class ParaphraserPresence(msgspec.Struct, frozen=True):
+    """What one paraphraser says of itself, once in a while; `away` is why its model cannot be asked."""
+
+    model: str
+    busy: int
+    away: str | None = None
+
+
+class Begun(StrEnum):
+    """How a job begins."""
+
+    FILLING = "filling"  # its questions may come in
+    KNOWN = "known"  # it is there
+    CONFLICT = "conflict"  # one of its name is there, and is another
+    FULL = "full"  # too many are unfinished
+
+
+@dataclass(frozen=True, slots=True)
+class ParaphraseLimits:
+    """How many jobs may be unfinished, and how long one is kept that nobody uses: nobody works at it, asks or reads."""
+
+    open_jobs: int = 100
+    retention_s: float = 7 * 24 * 3600.0
+    urgent_retention_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobStanding:
+    """What a job has come to.
+
+    Attributes:
+        columns: the columns of its rows beside those of a question, with their types' names, in order.
+        urgent: whether somebody waits for it, who was not told of a job.
+        of, done, taken: questions in all, those with an outcome, and those that workers have in hand.
+        created_s, ended_s: by the clock of Redis, in seconds since the epoch.
+        counts: by kind, then name: fates of questions, objections by check, candidates drawn and accepted by prompt.
+    """
+
+    job: str
+    state: JobState
+    order: Order
+    columns: Mapping[str, str]
+    urgent: bool
+    of: int
+    done: int
+    taken: int
+    created_s: float
+    ended_s: float | None
+    counts: Mapping[str, Mapping[str, int]]
+
+
+class ParaphraseJobs:
+    """What the API asks of Redis about paraphrase jobs. Every call is atomic and may be repeated."""
+
+    def __init__(self, link: Link, limits: ParaphraseLimits) -> None:
+        """Over an open link."""
+        self._link = link
+        self._limits = limits
+        names = ("begin", "fill", "open", "steer", "look", "forget")
+        self._scripts = {name: Script(f"{name}_paraphrases", LIBRARY) for name in names}
+
+    async def begin(self, job: str, fingerprint: str, order: Order, *, urgent: bool = False) -> Begun:
+        """Begins a job, unless it is there or there is no room. One that is begun is seen once it is opened."""
+        kept_s = self._limits.urgent_retention_s if urgent else self._limits.retention_s
+        ttl_ms, filling_ms = _ms(kept_s), _ms(FILLING_TTL_S)
+        text = msgspec.json.encode(order)
+        answer = await self._scripts["begin"](
+            self._link, [PREFIX], job, fingerprint, text, int(urgent), ttl_ms, filling_ms, self._limits.open_jobs
+        )
+        return Begun(answer.decode())
+
+    async def fill(self, job: str, first: int, items: Sequence[Item]) -> None:
+        """Hands in questions, of which the first has this index."""
+        packed = [msgspec.msgpack.encode(item) for item in items]
+        await self._scripts["fill"](self._link, [PREFIX], job, _ms(FILLING_TTL_S), first, *packed)
+
+    async def open(self, job: str, of: int, columns: Mapping[str, str]) -> bool:
+        """Gives a job with all of its questions to the workers; False if some have been forgotten meanwhile."""
+        return bool(await self._scripts["open"](self._link, [PREFIX], job, of, msgspec.json.encode(columns)))
+
+    async def steer(self, job: str, event: JobEvent) -> tuple[bool, JobState | None]:
+        """Asks something of a job: whether it could be, and its state now; None if there is no job."""
+        done, state = await self._scripts["steer"](self._link, [PREFIX], job, event.value)
+        known = state.decode()
+        return bool(done), JobState(known) if known not in {"", JobState.FILLING} else None
+
+    async def forget(self, job: str) -> bool:
+        """Removes a job, whatever its state; whether it was there."""
+        return bool(await self._scripts["forget"](self._link, [PREFIX], job))
+
+    async def look(self, job: str) -> JobStanding | None:
+        """What a job has come to, which is a use of it; None if there is none."""
+        found = await self._scripts["look"](self._link, [PREFIX], job)
+        if found is None:
+            return None
+        (state, order, columns, urgent, of, done, created, ended), taken, counts = found
+        return JobStanding(
+            job=job,
+            state=JobState(state.decode()),
+            order=decode_order(order),
+            columns=msgspec.json.decode(columns or b"{}", type=dict[str, str]),
+            urgent=urgent == b"1",
+            of=int(of),
+            done=int(done),
+            taken=taken,
+            created_s=int(created) / 1000,
+            ended_s=None if ended is None else int(ended) / 1000,
+            counts=by_kind(as_dict(counts)),
+        )
+
+    async def latest(self, most: int) -> list[JobStanding]:
+        """The latest jobs, without those that somebody waits for."""
+        names = [name.decode() for name in await self._link.execute("ZREVRANGE", f"{PREFIX}jobs", 0, most - 1)]
+        found = [await self.look(name) for name in names]
+        return [each for each in found if each is not None]
+
+    async def outcomes(self, job: str, of: int) -> AsyncIterator[tuple[int, Item, Outcome]]:
+        """The outcomes that are there, in the order of their questions, with their indexes."""
+        for first in range(0, of, READ_AT_ONCE):
+            indexes = range(first, min(first + READ_AT_ONCE, of))
+            items = await self._link.execute("HMGET", f"{PREFIX}q:{job}", *indexes)
+            outcomes = await self._link.execute("HMGET", f"{PREFIX}r:{job}", *indexes)
+            for index, item, outcome in zip(indexes, items, outcomes, strict=True):
+                if item is not None and outcome is not None:
+                    yield index, unpack_item(item), msgspec.msgpack.decode(outcome, type=Outcome)
+
+    async def paraphrasers(self) -> list[ParaphraserPresence]:
+        """Who works on jobs now, as far as they have said."""
+        seconds, microseconds = await self._link.execute("TIME")
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        there = await self._link.execute("ZRANGEBYSCORE", f"{PREFIX}workers", now_ms, "+inf")
+        said = as_dict(await self._link.execute("HGETALL", f"{PREFIX}said"))
+        return [msgspec.json.decode(said[name], type=ParaphraserPresence) for name in there if name in said]
+
+
+def decode_order(text: bytes) -> Order:
+    """What was asked of a job."""
+    return msgspec.json.decode(text, type=Order)
+
+
+def unpack_item(record: bytes) -> Item:
+    """A question of a job."""
+    return msgspec.msgpack.decode(record, type=Item)
+
+
+def by_kind(counts: Mapping[bytes, bytes]) -> dict[str, dict[str, int]]:
+    """Counts as they are kept, 'fate:rewritten', by kind and name."""
+    found: dict[str, dict[str, int]] = {kind: {} for kind in COUNT_KINDS}
+    for field, number in counts.items():
+        kind, _, name = field.decode().partition(":")
+        found.setdefault(kind, {})[name] = int(number)
+    return found
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
