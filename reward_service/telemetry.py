@@ -62,6 +62,10 @@ class Metrics:
             "co_rewarding_label_ballots", "Ballots of their electorates: votes over ballots is the mean vote share.",
             ["run"], registry=self._registry,
         )  # fmt: skip
+        self.pairs = Counter(
+            "co_rewarding_pairs", "Pairs that came into quarantine (accused) or left it (acquitted), by run.",
+            ["run", "verdict"], registry=self._registry,
+        )  # fmt: skip
         self.claimed = Counter(
             "co_rewarding_jobs_claimed", "Jobs taken over from a worker that died or was slow.", registry=self._registry
         )

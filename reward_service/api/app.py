@@ -14,6 +14,7 @@ from reward_service.api.hot import Front
 from reward_service.api.models import MAX_LISTED, place
 from reward_service.api.openapi import document
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
+from reward_service.api.quarantine_routes import router as quarantine_router
 from reward_service.api.routes import router
 from reward_service.api.services import Services, open_services
 from reward_service.api.teacher_routes import router as teacher_router
@@ -39,7 +40,7 @@ class Service:
                 yield
 
         self._api = FastAPI(title="Co-rewarding", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-        routers = (router, teacher_router, uploads_router(settings))
+        routers = (router, quarantine_router, teacher_router, uploads_router(settings))
         for each in routers:
             self._api.include_router(each)
         _answer_with_problems(self._api, routers)

@@ -9,6 +9,7 @@ from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat
 from reward_service.domain.methods import METHODS
+from reward_service.domain.quarantine import Quarantine
 from reward_service.domain.runs import (
     DEFAULT_RUN,
     MAX_DEADLINE_S,
@@ -168,8 +169,15 @@ class RemoteRMDocument(BaseModel):
     label_matches_truth: float | None = None
 
 
+_NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}}
+_ACROSS_VIEWS = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if row.apart is not None]}}}
+_RUN_SCHEMA: dict[str, Any] = {"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}
+
+
 class RunForm(Form):
     """A run's settings."""
+
+    model_config = ConfigDict(json_schema_extra=_RUN_SCHEMA)
 
     method: MethodName
     group_size: GroupSize = 8
@@ -197,6 +205,11 @@ class RunForm(Form):
     )
     conventions: Conventions = Field(
         Conventions.LENIENT, strict=False, description="How generously answers are compared: docs/answers.md."
+    )
+    quarantine: Quarantine = Field(
+        Quarantine.OFF,
+        strict=False,
+        description="What becomes of a pair whose views keep disagreeing: docs/paraphrasing.md.",
     )
 
 

@@ -13,6 +13,7 @@ from reward_service.api.gauges import exposition
 from reward_service.api.hot import HotRoutes
 from reward_service.api.scoring import Scorer
 from reward_service.api.waiting import Look, WaitingRoom
+from reward_service.domain.quarantine import Watch
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
@@ -21,6 +22,7 @@ from reward_service.store.guard import check_store
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
 from reward_service.store.labels import LabelStore
 from reward_service.store.link import Link, listen
+from reward_service.store.pairs import PairStore
 from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import TeacherStore
@@ -37,6 +39,7 @@ class Services:
     teachers: TeacherStore
     runs: RunStore
     book: RunBook
+    pairs: PairStore
     room: WaitingRoom
     presence: Presence
     gauges: GaugeStore
@@ -80,7 +83,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     ]
     try:
         gauges = GaugeStore(link, runs)
-        yield Services(settings, cohorts, labels, teachers, runs, book, room, Presence(link), gauges, hot, metrics)
+        pairs, presence = PairStore(link, Watch()), Presence(link)
+        yield Services(settings, cohorts, labels, teachers, runs, book, pairs, room, presence, gauges, hot, metrics)
     finally:
         await holder.close()
         for task in tasks:

@@ -34,7 +34,10 @@ class Electorate:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row: for each view, the electorate of its label; or the statistic (and its sign) that is the reward."""
+    """One row: for each view, the electorate of its label; or the statistic (and its sign) that is the reward.
+
+    `apart` names the row that labels a pair whose views are not to vote for each other any more.
+    """
 
     name: str
     origin: str
@@ -42,6 +45,7 @@ class Method:
     electorates: Mapping[View, Electorate] = field(default_factory=lambda: MappingProxyType({}))
     statistic: Statistic | None = None
     sign: float = 1.0
+    apart: str | None = None
     needs_teacher: bool = field(init=False)
     _decided_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
 
@@ -74,9 +78,9 @@ class Method:
             known |= linked
 
 
-def _elected(name: str, origin: str, original: Electorate, paraphrase: Electorate) -> Method:
+def _elected(name: str, origin: str, original: Electorate, paraphrase: Electorate, apart: str | None = None) -> Method:
     electorates = MappingProxyType({View.ORIGINAL: original, View.PARAPHRASE: paraphrase})
-    return Method(name, origin, RewardSource.VOTE, electorates)
+    return Method(name, origin, RewardSource.VOTE, electorates, apart=apart)
 
 
 def _by(voter: Voter, *views: View) -> Electorate:
@@ -89,6 +93,7 @@ _ROWS = (
         "arXiv 2508.00410, eq. 7-8",
         original=_by(Voter.POLICY, View.PARAPHRASE),
         paraphrase=_by(Voter.POLICY, View.ORIGINAL),
+        apart="majority-voting",
     ),
     _elected(
         "co-rewarding-ii",

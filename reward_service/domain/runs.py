@@ -8,7 +8,8 @@ from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.ema import alpha
 from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.extraction import AnswerFormat
-from reward_service.domain.methods import method_named
+from reward_service.domain.methods import METHODS, method_named
+from reward_service.domain.quarantine import Quarantine
 
 DEFAULT_RUN = "default"
 RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -36,6 +37,7 @@ class RunSettings:
         min_votes, min_vote_share: what a label needs to be elected; less abstains.
         answer_formats: the notations that answers are read in, each an AnswerFormat; the first that finds one decides.
         conventions: how generously answers are compared, one of Conventions.
+        quarantine: what becomes of a pair whose views keep disagreeing, one of Quarantine.
 
     Raises:
         UnknownMethodError, InvalidScheduleError, InvalidRunError: a setting is out of its bounds.
@@ -57,6 +59,7 @@ class RunSettings:
     teacher_max_tokens: int = 3072
     answer_formats: tuple[str, ...] = (AnswerFormat.BOXED.value,)
     conventions: str = Conventions.LENIENT.value
+    quarantine: str = Quarantine.OFF.value
 
     def __post_init__(self) -> None:
         """Refuses settings that no run could have."""
@@ -74,6 +77,7 @@ class RunSettings:
         _within("min_vote_share", self.min_vote_share, 0.0, 1.0)
         _check_formats(self.answer_formats)
         _one_of("conventions", self.conventions, tuple(Conventions))
+        _check_quarantine(self.quarantine, self.method)
 
     @property
     def frozen_teacher(self) -> bool:
@@ -117,3 +121,13 @@ def _check_formats(formats: Sequence[str]) -> None:
         _one_of(f"answer_formats[{position}]", name, allowed)
     if len(set(formats)) < len(formats):
         raise InvalidRunError("answer_formats names a format twice: name each once, the one that decides first")
+
+
+def _check_quarantine(quarantine: str, method: str) -> None:
+    _one_of("quarantine", quarantine, tuple(Quarantine))
+    if quarantine != Quarantine.OFF and method_named(method).apart is None:
+        fitting = ", ".join(name for name, row in METHODS.items() if row.apart is not None)
+        raise InvalidRunError(
+            f"quarantine is {quarantine!r}, and under {method} the policy's views do not vote for each other: "
+            f"leave it off, or choose {fitting}"
+        )

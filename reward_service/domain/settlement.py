@@ -82,6 +82,12 @@ def settle_under(
     return Settlement(tuple(labels), tuple(rewards_B), tuple(abstentions_B))
 
 
+def withheld(settlement: Settlement) -> Settlement:
+    """The same ballots without labels and rewards: their pair is in quarantine."""
+    count = len(settlement.rewards_B)
+    return Settlement((), (None,) * count, (Abstention.QUARANTINED,) * count)
+
+
 def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[Label]:
     labels: list[Label] = []
     truth_of = _truths(ballots_B) if any(ballot.ground_truth is not None for ballot in ballots_B) else {}

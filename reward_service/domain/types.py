@@ -26,6 +26,7 @@ class Abstention(StrEnum):
     EXPIRED = "expired"
     NO_GROUND_TRUTH = "no-ground-truth"
     NO_STATISTICS = "no-statistics"
+    QUARANTINED = "quarantined"
 
 
 class Ballot(NamedTuple):

@@ -9,6 +9,7 @@ from uuid import uuid4
 import structlog
 import uvloop
 
+from reward_service.domain.quarantine import Watch
 from reward_service.errors import StoreUnavailableError, UnsafeStoreError
 from reward_service.grading.judge import Judge, JudgeError
 from reward_service.grading.judge_wire import Limits
@@ -20,6 +21,7 @@ from reward_service.settings import Settings
 from reward_service.store.guard import check_store
 from reward_service.store.jobs import JobStore
 from reward_service.store.link import Link
+from reward_service.store.pairs import PairStore
 from reward_service.store.presence import Presence
 from reward_service.store.verdicts import RedisVerdicts
 from reward_service.telemetry import Metrics
@@ -45,7 +47,7 @@ async def work(settings: Settings) -> None:
     judge = await _judge(settings, metrics)
     known = KnownVerdicts(RedisVerdicts(link, Verdict), time.monotonic)
     grader = SymbolicGrader(judge, known, allowance=Allowance(time.monotonic), at_once=max(1, settings.judge_children))
-    worker = Worker(jobs, Presence(link), grader, metrics, pace)
+    worker = Worker(jobs, PairStore(link, Watch()), Presence(link), grader, metrics, pace)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)

@@ -78,6 +78,21 @@ class RunKeys:
         """Sorted set: weights that were announced and are not in the average yet, by step."""
         return f"{self.prefix}updates"
 
+    @property
+    def pairs(self) -> str:
+        """Hash: what was seen of each pair, by question."""
+        return f"{self.prefix}pairs"
+
+    @property
+    def pairs_base(self) -> str:
+        """Hash: how often the views of pairs have disagreed that nothing is held against."""
+        return f"{self.prefix}pairs_base"
+
+    @property
+    def quarantined(self) -> str:
+        """Sorted set: the questions whose pairs are in quarantine, by the evidence against them."""
+        return f"{self.prefix}quarantined"
+
     def slot(self, slot: str) -> str:
         """Hash: one view of a question as the teacher sees it: its text, its label, and who waits for one."""
         return f"{self.prefix}l:{slot}"

@@ -6,6 +6,8 @@ import msgspec
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import CohortState
+from reward_service.domain.methods import method_named
+from reward_service.domain.quarantine import Quarantine
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import ElectionRules
 from reward_service.domain.types import Abstention, Label, View, Voter
@@ -63,17 +65,25 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Rules(msgspec.Struct, array_like=True, frozen=True):
-    """What decides a cohort besides its ballots. Rules kept by an earlier release end before `conventions`."""
+    """What decides a cohort besides its ballots. Rules kept by an earlier release end sooner."""
 
     method: str
     min_votes: int
     min_vote_share: float
     conventions: str = Conventions.LENIENT.value
+    quarantine: str = Quarantine.OFF.value
 
     @classmethod
     def of(cls, method: str, settings: RunSettings) -> "Rules":
         """A run's rules under a method."""
-        return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions)
+        watched = method_named(method).apart is not None
+        quarantine = settings.quarantine if watched else Quarantine.OFF.value
+        return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions, quarantine)
+
+    @property
+    def watched(self) -> bool:
+        """Whether it is noted if the two views disagree."""
+        return self.quarantine != Quarantine.OFF
 
     @property
     def election(self) -> ElectionRules:

@@ -1,15 +1,18 @@
 """From stored ballots to a stored settlement: the domain's rules, between two forms of storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import FINAL_STATES, CohortEvent, CohortState, advance
-from reward_service.domain.methods import method_named
-from reward_service.domain.settlement import Settlement, settle, settle_under
+from reward_service.domain.methods import Method, method_named
+from reward_service.domain.quarantine import Quarantine, Watch, disagreement
+from reward_service.domain.settlement import Settlement, settle, settle_under, withheld
 from reward_service.domain.types import Abstention, Ballot, Label
 from reward_service.grading.grader import Grader
+from reward_service.store.pairs import Observation
 from reward_service.store.records import (
     ABSTENTIONS,
     VIEWS,
@@ -25,18 +28,43 @@ from reward_service.store.records import (
 )
 from reward_service.workers.classifying import CohortClasses, ballot_of, classes_of, classes_under, taught_classes
 
+Kept = TypeVar("Kept")
+
+
+class PairWatch(NamedTuple):
+    """How a run's pairs are watched, and which questions' pairs are in quarantine."""
+
+    watch: Watch = Watch()
+    quarantined: Collection[str] = frozenset()
+
+
+class Settled(NamedTuple, Generic[Kept]):
+    """What is kept of a job, and what was seen of its pairs."""
+
+    record: Kept
+    observations: Sequence[Observation] = ()
+
 
 async def settle_batch(
-    job: BatchJob, grader: Grader, labels: Mapping[str, TeacherLabel] | None = None, *, overdue: bool = False
-) -> BatchRecord:
+    job: BatchJob,
+    grader: Grader,
+    labels: Mapping[str, TeacherLabel] | None = None,
+    pairs: PairWatch | None = None,
+    *,
+    overdue: bool = False,
+) -> Settled[BatchRecord]:
     """Settles each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
-    records = [await _settled(cohort, grader, labels or {}, overdue=overdue) for cohort in job.cohorts]
-    return BatchRecord(job.run, job.step, job.method, records, [cohort.positions_B for cohort in job.cohorts])
+    settled = [
+        await _settled(cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue) for cohort in job.cohorts
+    ]
+    positions = [cohort.positions_B for cohort in job.cohorts]
+    record = BatchRecord(job.run, job.step, job.method, [each.record for each in settled], positions)
+    return Settled(record, [observation for each in settled for observation in each.observations])
 
 
 async def _settled(
-    cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], *, overdue: bool
-) -> CohortRecord:
+    cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], pairs: PairWatch, *, overdue: bool
+) -> Settled[CohortRecord]:
     rules = cohort.head.rules
     method, conventions = method_named(rules.method), Conventions(rules.conventions)
     cast = [labels[slot] for slot in cohort.slots if slot in labels]
@@ -50,19 +78,19 @@ async def _settled(
     electors_E = [
         ballot_of(row, classes)._replace(version=version) for row, version in zip(rows_E, versions_E, strict=True)
     ]
-    settlement = settle(method, ballots_B, rules.election, electors_E=electors_E, expired=overdue)
+    settlement, observations = _decided(cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
     record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
-    return _with_electors(record, rows_E, electors_E) if rows_E else record
+    return Settled(_with_electors(record, rows_E, electors_E) if rows_E else record, observations)
 
 
 async def settle_cohort(
-    cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader
-) -> tuple[CohortEvent, CohortRecord]:
+    cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
+) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settles a cohort that has closed, or rewards what came late under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
-        return CohortEvent.LATE, await _with_late(earlier, cohort.late, grader)
+        return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
     ids_B = [*cohort.ballots, *cohort.late]
     rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
     rules = cohort.head.rules
@@ -70,10 +98,35 @@ async def settle_cohort(
     classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
     ballots_B = [ballot_of(row, classes) for row in rows_B]
     expired = cohort.state is CohortState.EXPIRED
-    settlement = settle(method, ballots_B, rules.election, expired=expired)
+    settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
-    return event, _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes)
+    record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes)
+    return event, Settled(record, observations)
+
+
+def _decided(
+    head: CohortHead,
+    method: Method,
+    ballots_B: Sequence[Ballot],
+    pairs: PairWatch,
+    *,
+    electors_E: Sequence[Ballot] = (),
+    expired: bool,
+) -> tuple[Settlement, Sequence[Observation]]:
+    """Labels and rewards, and whether the pair's views disagree. One in quarantine is labelled by each view for itself,
+    or, where the run wants that, goes without; it is watched all the same, so that it can be released."""
+    election = head.rules.election
+    if not head.rules.watched:
+        return settle(method, ballots_B, election, electors_E=electors_E, expired=expired), ()
+    apart = head.question_id in pairs.quarantined
+    acting = method_named(method.apart) if apart and method.apart is not None else method
+    settlement = settle(acting, ballots_B, election, electors_E=electors_E, expired=expired)
+    disagrees = disagreement(settlement.labels, pairs.watch)
+    observations = () if disagrees is None else (Observation(head.question_id, disagrees),)
+    if apart and head.rules.quarantine == Quarantine.ABSTAIN:
+        settlement = withheld(settlement)
+    return settlement, observations
 
 
 def abandon_batch(job: BatchJob) -> BatchRecord:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,10 +11,11 @@ from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.grader import Grader
 from reward_service.store.jobs import Delivery, JobStore
+from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.presence import Presence
-from reward_service.store.records import BatchRecord, packed, unpack_cohort, unpack_job
+from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
 from reward_service.telemetry import Metrics
-from reward_service.workers.settling import abandon_batch, abandon_cohort, settle_batch, settle_cohort
+from reward_service.workers.settling import PairWatch, abandon_batch, abandon_cohort, settle_batch, settle_cohort
 from reward_service.workers.watching import count_settled
 
 log = structlog.get_logger(__name__)
@@ -43,10 +44,17 @@ class Worker:
     """Settles whatever the streams hold, until told to stop."""
 
     def __init__(
-        self, jobs: JobStore, presence: Presence, grader: Grader, metrics: Metrics, pace: WorkerPace | None = None
+        self,
+        jobs: JobStore,
+        pairs: PairStore,
+        presence: Presence,
+        grader: Grader,
+        metrics: Metrics,
+        pace: WorkerPace | None = None,
     ) -> None:
         """Over a job store of its own."""
         self._jobs = jobs
+        self._pairs = pairs
         self._presence = presence
         self._grader = grader
         self._metrics = metrics
@@ -137,8 +145,9 @@ class Worker:
             slots = list({slot for cohort in job.cohorts for slot in cohort.slots})
             found = zip(slots, await self._jobs.labels(delivery.run, slots), strict=True) if slots else ()
             labels = {slot: label for slot, label in found if label is not None}
-            record = await settle_batch(job, self._grader, labels, overdue=delivery.job.overdue)
-            await self._keep_batch(delivery, delivery.job.batch, record)
+            pairs = await self._watched(delivery.run, [each.head for each in job.cohorts])
+            settled = await settle_batch(job, self._grader, labels, pairs, overdue=delivery.job.overdue)
+            await self._keep_batch(delivery, delivery.job.batch, settled.record, settled.observations)
             return
         cohort = delivery.job.cohort or ""
         while True:
@@ -146,19 +155,36 @@ class Worker:
             if seen is None or (seen.state is CohortState.OPEN):
                 await self._jobs.acknowledge(delivery)
                 return
-            event, record = await settle_cohort(seen, unpack_cohort(stored) if stored else None, self._grader)
-            answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(record))
+            pairs = await self._watched(delivery.run, [seen.head])
+            earlier = unpack_cohort(stored) if stored else None
+            event, settled = await settle_cohort(seen, earlier, self._grader, pairs)
+            answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
             if answer == "settled" and event is not CohortEvent.LATE:
-                count_settled(self._metrics, delivery, [record])
+                count_settled(self._metrics, delivery, [settled.record])
+                await self._observe(delivery.run, settled.observations)
             if answer != "changed":
                 return
 
-    async def _keep_batch(self, delivery: Delivery, batch: str, record: BatchRecord) -> None:
+    async def _watched(self, run: str, heads: Iterable[CohortHead]) -> PairWatch:
+        """How these pairs are watched, and which are in quarantine."""
+        questions = list({head.question_id for head in heads if head.rules.watched})
+        return PairWatch(self._pairs.watch, await self._pairs.quarantined(run, questions))
+
+    async def _observe(self, run: str, observations: Sequence[Observation]) -> None:
+        """Once for each settlement; one is missed if the worker dies between the two, which misleads nobody."""
+        changes = await self._pairs.observe(run, observations)
+        self._metrics.count(self._metrics.pairs, changes.accused, run, "accused")
+        self._metrics.count(self._metrics.pairs, changes.acquitted, run, "acquitted")
+
+    async def _keep_batch(
+        self, delivery: Delivery, batch: str, record: BatchRecord, observations: Sequence[Observation] = ()
+    ) -> None:
         settled = sum(cohort.state == CohortState.SETTLED for cohort in record.cohorts)
         abstained = len(record.cohorts) - settled
         answer = await self._jobs.settle_batch(delivery, batch, packed(record), settled=settled, abstained=abstained)
         if answer == "settled":
             count_settled(self._metrics, delivery, record.cohorts)
+            await self._observe(delivery.run, observations)
 
     async def _give_up(self, delivery: Delivery) -> None:
         log.error("a job is given up: its rollouts abstain", run=delivery.run, job=delivery.job.entry.decode())

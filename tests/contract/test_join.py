@@ -29,8 +29,8 @@ async def settle(world: World, jobs: JobStore, delivery: Delivery) -> str:
     if seen is None:
         await jobs.acknowledge(delivery)
         return "gone"
-    event, record = await settle_cohort(seen, unpack_cohort(stored) if stored else None, SymbolicGrader())
-    return await jobs.settle_cohort(delivery, cohort, seen, event, packed(record))
+    event, settled = await settle_cohort(seen, unpack_cohort(stored) if stored else None, SymbolicGrader())
+    return await jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
 
 
 async def read(world: World) -> list[Delivery]:
@@ -126,7 +126,7 @@ async def test_a_late_ballot_between_closing_and_settling_does_not_vote(world: W
     assert seen is not None
     event, early = await settle_cohort(seen, None, SymbolicGrader())
     await world.store.join(world.run, [joining("c", ballot(Y, 1, "5"))], world.at)
-    assert await world.jobs.settle_cohort(delivery, "c", seen, event, packed(early)) == "changed"
+    assert await world.jobs.settle_cohort(delivery, "c", seen, event, packed(early.record)) == "changed"
     assert await settle(world, world.jobs, delivery) == "settled"
     settled = await record(world, "c")
     assert settled is not None

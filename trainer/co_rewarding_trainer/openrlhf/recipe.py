@@ -75,6 +75,8 @@ class Run:
     teacher_max_tokens: int | None = bounded(None, at_least=1)
     answer_formats: tuple[str, ...] | None = None
     conventions: str | None = None
+    quarantine: str | None = None
+    """What becomes of a pair whose views keep disagreeing: "off", "own-view" or "abstain"."""
 
 
 @dataclass(frozen=True, kw_only=True)
