@@ -1,0 +1,90 @@
+"""What rewriting came to: counts by fate, by instruction and by what rejected a candidate."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, Recipe
+from reward_service.domain.paraphrases.table import CHECKS
+
+SAME_ANSWER, SIMILARITY = "same-answer", "similarity"
+"""How reasons are named that no cheap check gives."""
+_ABOUT = {name: row.about for name, row in CHECKS.items()} | {
+    SIMILARITY: "the embeddings of both are near",
+    SAME_ANSWER: "the model comes to the same answer",
+}
+
+
+def reasons_of(candidate: Candidate, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What rejects a candidate: its name and a few words. None for one that is accepted."""
+    if candidate.accepted:
+        return
+    for each in candidate.review.objections:
+        if each.check in recipe.policy.deciding:
+            yield each.check, each.evidence.words
+    if not candidate.review.accepted:
+        return
+    if candidate.same_answer is not None:
+        yield SAME_ANSWER, f"{candidate.same_answer:.0%} of the answers agree, of at least {recipe.least_agreement:.0%}"
+    elif candidate.similarity is not None:
+        yield SIMILARITY, f"{candidate.similarity:.2f}, of at least {recipe.least_similarity}"
+
+
+class RewritingTally:
+    """Counts outcomes as they come."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Of nothing yet."""
+        self._recipe = recipe
+        self.fates: Counter[Fate] = Counter()
+        self.drawn: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+        self.rejected_by: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Counts one more."""
+        self.fates[outcome.fate] += 1
+        if outcome.error is not None:
+            self.errors[outcome.error] += 1
+        for candidate in outcome.candidates:
+            self.drawn[candidate.prompt] += 1
+            self.accepted[candidate.prompt] += candidate.accepted
+            self.rejected_by.update(name for name, _ in reasons_of(candidate, self._recipe))
+
+    def as_json(self) -> dict[str, Any]:
+        """The counts, each check that objected to none left out."""
+        prompts = dict.fromkeys(self._recipe.prompts)
+        return {
+            "questions": self.fates.total(),
+            "fates": {fate: self.fates[fate] for fate in Fate},
+            "candidates": self.drawn.total(),
+            "prompts": {name: {"drawn": self.drawn[name], "accepted": self.accepted[name]} for name in prompts},
+            "rejected_by": {name: self.rejected_by[name] for name in _ABOUT if self.rejected_by[name]},
+            "errors": dict(self.errors.most_common(20)),
+        }
+
+    def show(self, console: Console) -> None:
+        """The same as tables."""
+        console.print(_table("what became of questions", [(fate, self.fates[fate], "") for fate in Fate]))
+        prompts = dict.fromkeys(self._recipe.prompts)
+        accepted = [(name, self.drawn[name], f"{self.accepted[name]} accepted") for name in prompts]
+        console.print(_table("candidates by prompt", accepted))
+        rejected = [(name, count, _ABOUT[name]) for name, count in self.rejected_by.most_common()]
+        if rejected:
+            console.print(_table("rejected, as not true of them", rejected))
+        for error, count in self.errors.most_common(3):
+            console.print(f"failed, {count}: {error}", markup=False, soft_wrap=True)
+
+
+def _table(title: str, rows: list[tuple[str, int, str]]) -> Table:
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    for name, count, about in rows:
+        table.add_row(str(name), str(count), about)
+    return table
