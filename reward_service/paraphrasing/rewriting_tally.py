@@ -1,7 +1,8 @@
 """What rewriting came to: counts by fate, by instruction and by what rejected a candidate."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -12,10 +13,11 @@ from reward_service.domain.paraphrases.table import CHECKS
 
 SAME_ANSWER, SIMILARITY = "same-answer", "similarity"
 """How reasons are named that no cheap check gives."""
-_ABOUT = {name: row.about for name, row in CHECKS.items()} | {
-    SIMILARITY: "the embeddings of both are near",
-    SAME_ANSWER: "the model comes to the same answer",
-}
+REASONS: Mapping[str, str] = MappingProxyType(
+    {name: row.about for name, row in CHECKS.items()}
+    | {SIMILARITY: "the embeddings of both are near", SAME_ANSWER: "the model comes to the same answer"}
+)
+"""What a candidate may be rejected by, and what is then not true of it."""
 
 
 def reasons_of(candidate: Candidate, recipe: Recipe) -> Iterator[tuple[str, str]]:
@@ -63,7 +65,7 @@ class RewritingTally:
             "fates": {fate: self.fates[fate] for fate in Fate},
             "candidates": self.drawn.total(),
             "prompts": {name: {"drawn": self.drawn[name], "accepted": self.accepted[name]} for name in prompts},
-            "rejected_by": {name: self.rejected_by[name] for name in _ABOUT if self.rejected_by[name]},
+            "rejected_by": {name: self.rejected_by[name] for name in REASONS if self.rejected_by[name]},
             "errors": dict(self.errors.most_common(20)),
         }
 
@@ -73,7 +75,7 @@ class RewritingTally:
         prompts = dict.fromkeys(self._recipe.prompts)
         accepted = [(name, self.drawn[name], f"{self.accepted[name]} accepted") for name in prompts]
         console.print(_table("candidates by prompt", accepted))
-        rejected = [(name, count, _ABOUT[name]) for name, count in self.rejected_by.most_common()]
+        rejected = [(name, count, REASONS[name]) for name, count in self.rejected_by.most_common()]
         if rejected:
             console.print(_table("rejected, as not true of them", rejected))
         for error, count in self.errors.most_common(3):
