@@ -1,6 +1,7 @@
 """Which numbers a text accounts for: what another text may say in their place."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,7 @@ from reward_service.domain.paraphrases.quantities import Mention
 
 _BY = re.compile(r"\s*[-$]*\s*(?:by|x|×|\\times)\s*[-$]*\s*")
 _MOST_GAP = 14
+_LEAST_RUN = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +40,7 @@ def accounts_of(text: str, mentions: Sequence[Mention], runs: Sequence[range], b
     """Of the numbers that a text mentions, and those that it brings with it besides."""
     said = {value for each in mentions for value in (*each.values, *each.parts)}
     return Accounts(
-        frozenset(said.union(besides, _steps(mentions, runs), _boards(text, mentions))),
+        frozenset(said.union(besides, _steps(mentions, runs), _boards(text, mentions), _counts(mentions, runs))),
         frozenset(each.value for each in mentions if each.within is None),
         frozenset(each.within for each in mentions if each.within is not None),
     )
@@ -49,6 +51,12 @@ def _steps(mentions: Sequence[Mention], runs: Sequence[range]) -> Iterator[Fract
     for run in runs:
         for at, following in pairwise(run):
             yield abs(mentions[following].value - mentions[at].value)
+
+
+def _counts(mentions: Sequence[Mention], runs: Sequence[range]) -> Iterator[Fraction]:
+    """How many members lists have, and how often a number stands: 4 of 16 + 16 + 16 + 16."""
+    yield from (Fraction(len(run)) for run in runs)
+    yield from (Fraction(count) for count in Counter(each.value for each in mentions).values() if count >= _LEAST_RUN)
 
 
 def _boards(text: str, mentions: Sequence[Mention]) -> Iterator[Fraction]:

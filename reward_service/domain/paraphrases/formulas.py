@@ -67,6 +67,18 @@ def terms_of(formula: Sequence[Token]) -> list[Piece]:
     return found
 
 
+def groups_of(formula: Sequence[Token]) -> Iterator[Piece]:
+    """What stands in the innermost brackets and braces: x + 3 of (x + 3)^2."""
+    first: int | None = None
+    for at, token in enumerate(formula):
+        if token.text in _OPENING:
+            first = at + 1
+        elif token.text in _CLOSING:
+            if first is not None and first < at <= first + MOST_TOKENS:
+                yield piece_of(formula[first:at])
+            first = None
+
+
 def _cut(formula: Sequence[Token], at: frozenset[str]) -> Iterator[list[Token]]:
     part: list[Token] = []
     for token in formula:

@@ -14,6 +14,9 @@ _GAP = re.compile(
     r"(?:[\s,;:+*$&{}()-]|\\\\|\\(?:cdot|times|quad|text|cdots|ldots|dots|dotsc|dotsb|dotsm|vdots)(?![a-z])|\\,|\.\.\.|…|and\b)*"
 )
 _DOTS = re.compile(r"\\(?:cdots|ldots|dots|dotsc|dotsb|dotsm|vdots)(?![a-z])|\.\.\.|…")
+_DOTTED_ON = re.compile(
+    r"(?:[\s,;$+]|\\,)*(?:\\(?:cdots|ldots|dots|dotsc|dotsb|dotsm)(?![a-z])|\.\.\.|…|and so on\b)(?!\W*\d)"
+)
 _LEAST_RUN = 3
 _QUOTES = {'"': '"', "“": "”"}
 
@@ -33,13 +36,26 @@ def loose_of(
         ends |= {at for at in (run[0], run[-1]) if not mentions[at].parts} - loose
     starts = [mention.start for mention in mentions]
     for segment in segments:
-        if segment.kind is Kind.MATH and _DOTS.search(text, segment.start, segment.end):
+        dots = list(_DOTS.finditer(text, segment.start, segment.end)) if segment.kind is Kind.MATH else []
+        if dots:
             inside = range(bisect_left(starts, segment.start), bisect_left(starts, segment.end))
-            largest = max((mentions[at].value for at in inside), default=None)
-            loose.update(at for at in inside if mentions[at].value != largest and at not in ends)
+            loose |= _dotted(mentions, inside, ends, dots)
     for start, end in examples:
         loose.update(range(bisect_left(starts, start), bisect_left(starts, end)))
     return frozenset(loose)
+
+
+def _dotted(mentions: Sequence[Mention], inside: range, ends: set[int], dots: Sequence[re.Match[str]]) -> set[int]:
+    """Of a formula with dots: all but the largest number, if one stands behind them, and the ends of a list.
+
+    Of lists below each other the ends are inner ones as well.
+    """
+    largest = max((mentions[at].value for at in inside), default=None)
+    for_ever = not inside or mentions[inside[-1]].end <= dots[-1].start()
+    firm = {at for at in inside if mentions[at].value == largest and not (for_ever and at not in ends)}
+    if any(each.group() == "\\vdots" for each in dots):
+        return set(inside[1:]) - firm
+    return set(inside) - firm - ends
 
 
 def runs_of(text: str, mentions: Sequence[Mention]) -> Iterator[range]:
@@ -56,12 +72,20 @@ def runs_of(text: str, mentions: Sequence[Mention]) -> Iterator[range]:
 
 
 def _inner(text: str, mentions: Sequence[Mention], run: range) -> set[int]:
-    """All but the ends of 1, 2, ..., 9, 10; all but the first of 3, 5, 7, which may come as "three from 3 on"."""
+    """All but the ends of 1, 2, ..., 9, 10; all but the first of 3, 5, 7, which may come as "three from 3 on".
+
+    So may 3, 6, 12, which is doubled, and 2, 3, 5, ..., which goes on for ever.
+    """
+    if _DOTTED_ON.match(text, mentions[run[-1]].end):
+        return set(run[1:])
     gaps = pairwise(run)
     if any(_DOTS.search(text, mentions[one].end, mentions[two].start) for one, two in gaps):
         return set(run[1:-1])
-    loose: set[int] = set()
     values = [mentions[at].value for at in run]
+    ratios = {other / one for one, other in pairwise(values) if one}
+    if len(ratios) == 1 and ratios != {1}:
+        return set(run[1:])
+    loose: set[int] = set()
     begins = 0
     for at in range(1, len(values)):
         step = values[at] - values[at - 1]

@@ -36,19 +36,21 @@ _IMPLYING: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("twice double doubled doubles doubling both pair pairs couple even halved halve halves half bisect bisects "
      "bisected bisector midpoint quadratic diameter radius alternate binary square squared squares root", (2,)),
     ("thrice triple tripled triples tripling triplet cubed cube cubes cubic", (3,)),
-    ("quadruple quadrupled quartic quarter quarters quadrilateral tetrahedron", (4,)),
+    ("quadruple quadrupled quartic quarter quarters quadrilateral quaternary", (4,)),
     ("pentagon pentagonal nickel nickels weekday weekdays", (5,)),
-    ("hexagon hexagonal die dice", (6,)),
+    ("hexagon hexagonal die dice", (6,)), ("ternary", (3,)), ("septenary", (7,)),
     ("heptagon week weeks", (7,)),
-    ("octagon octagonal octahedron octal", (8,)),
+    ("octagon octagonal octal", (8,)),
     ("nonagon", (9,)),
-    ("decagon decimal decade dime dimes digit digits common", (10,)),
-    ("dozen dodecagon foot feet year years annually", (12,)),
+    ("decagon decimal decade dime dimes digit digits common", (10,)), ("digit digits", (0, 9)),
+    ("dozen dodecagon foot feet year years annually edge edges clock duodecimal", (12,)), ("year years", (365, 366)),
     ("equilateral", (3, 60)), ("right perpendicular acute obtuse complement complementary", (90,)),
-    ("straight semicircle semicircular supplement supplementary upside", (180,)),
+    ("straight semicircle semicircular supplement supplementary upside halfway", (180,)), ("slope slopes", (45,)),
     ("circle circular revolution", (360,)), ("hour hours minute minutes", (60,)), ("day days", (24,)),
-    ("percent percentage century", (100,)), ("letter letters alphabet", (26,)), ("deck", (52,)),
-    ("icosahedron score", (20,)), ("hexadecimal", (16,)), ("quarter quarters", (25,)), ("yard yards", (3,)),
+    ("percent percentage century", (100,)), ("letter letters alphabet", (26,)), ("deck", (4, 13, 52)),
+    ("tetrahedron", (4, 6)), ("cube cuboid prism", (6, 8, 12)), ("octahedron", (6, 8, 12)),
+    ("dodecahedron icosahedron", (12, 20, 30)), ("tomorrow overnight", (24,)), ("score", (20,)),
+    ("hexadecimal", (16,)), ("quarter quarters", (25,)), ("yard yards", (3,)),
     ("penny pennies", (1,)), ("gross", (144,)), ("thousands", (1000,)),
 )  # fmt: skip
 
@@ -59,6 +61,7 @@ def _implied() -> dict[str, frozenset[Fraction]]:
         for word in words.split():
             found.setdefault(word, set()).update(map(Fraction, values))
     found["root"].add(Fraction(1, 2))
+    found["coin"] = found["coins"] = {Fraction(1, 2), Fraction(50)}
     return {word: frozenset(values) for word, values in found.items()}
 
 

@@ -12,6 +12,7 @@ from reward_service.domain.paraphrases.formulas import (
     Piece,
     Tuple,
     formulas_of,
+    groups_of,
     piece_of,
     pieces_of,
     terms_of,
@@ -54,6 +55,7 @@ class Reading:
     formulas: Sequence[Piece]
     pieces: Sequence[Piece]
     terms: Sequence[Piece]
+    groups: Sequence[Piece]
     tuples: Sequence[Tuple]
 
     @property
@@ -95,6 +97,7 @@ def read_text(text: str) -> Reading:
         formulas=[piece_of(formula) for formula in formulas if len(formula) <= MOST_TOKENS],
         pieces=[piece for formula in formulas for piece in pieces_of(formula)],
         terms=[term for formula in formulas for term in terms_of(formula)],
+        groups=[group for formula in formulas for group in groups_of(formula)],
         tuples=list(tuples_of(tokens)),
     )
 

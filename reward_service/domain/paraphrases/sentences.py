@@ -6,13 +6,15 @@ from reward_service.domain.paraphrases.tokens import Token
 from reward_service.domain.paraphrases.vocabulary import ASKING
 
 _ENDS = frozenset({".", "?", "!"})
+_BEFORE_COMMANDS = frozenset({"and", "then", "please", "to", "now", "can", "you", "must", "us", "or", "if", "is"})
 
 
 def sentences_of(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """The tokens of each sentence or line, with its ending."""
+    """The tokens of each sentence or line, with its ending, which may be the last sign of a formula."""
     first = 0
     for at, token in enumerate(tokens):
-        if not token.math and (token.text in _ENDS or token.kind == "break"):
+        ends = token.text in _ENDS or token.kind == "break"
+        if ends and (not token.math or at + 1 == len(tokens) or not tokens[at + 1].math):
             yield tokens[first : at + 1]
             first = at + 1
     if first < len(tokens):
@@ -27,5 +29,18 @@ def asks(sentence: Sequence[Token]) -> bool:
 def question_of(tokens: Sequence[Token]) -> list[Token]:
     """The tokens of all sentences that ask, or of the last one where none does."""
     sentences = list(sentences_of(tokens))
-    asking = [sentence for sentence in sentences if asks(sentence)] or sentences[-1:]
+    asking = [sentence for sentence in sentences if _asks_clearly(sentence)]
+    asking = asking or [sentence for sentence in sentences if asks(sentence)] or sentences[-1:]
     return [token for sentence in asking for token in sentence]
+
+
+def _asks_clearly(sentence: Sequence[Token]) -> bool:
+    """Whether it is a question or a command: "find", but not "they decide" or "the order"."""
+    for at, token in enumerate(sentence):
+        if token.text == "?" or (token.text in ASKING and (at == 0 or _commands(sentence[at - 1]))):
+            return True
+    return False
+
+
+def _commands(before: Token) -> bool:
+    return before.kind in ("sign", "break") or before.text in _BEFORE_COMMANDS

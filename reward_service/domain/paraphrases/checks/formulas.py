@@ -26,7 +26,7 @@ def formulas_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     """No formula, term or list of numbers comes back with one number or sign changed. Other letters, another order of
     factors, and another side of the equation are no changes.
     """
-    for parts in (_formulas, _pieces, _terms, _lists, _tuples):
+    for parts in (_formulas, _pieces, _terms, _groups, _lists, _tuples):
         found = _changed(parts(pair.original), parts(pair.paraphrase))
         if found is not None:
             old, new = found
@@ -88,6 +88,10 @@ def _pieces(reading: Reading) -> Iterator[_Part]:
 
 def _terms(reading: Reading) -> Iterator[_Part]:
     return _of(reading, reading.terms, _LEAST_TERM)
+
+
+def _groups(reading: Reading) -> Iterator[_Part]:
+    return _of(reading, reading.groups, _LEAST_TERM)
 
 
 def _of(reading: Reading, pieces: Iterable[Piece], least: int) -> Iterator[_Part]:

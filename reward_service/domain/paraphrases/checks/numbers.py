@@ -4,10 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
-from itertools import combinations
 
 from reward_service.domain.paraphrases.accounts import Accounts
+from reward_service.domain.paraphrases.derived import follows_from_its_neighbours, worked_out
 from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.given import given
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Reading
 
@@ -15,11 +16,11 @@ _SHOWN = 4
 _SMALL = 3
 """Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
 _LABELS = 9
-_MOST_OPERANDS = 4
 _MOST_COMPARED = 40
-_YEARS = range(1800, 2101)
+_YEARS = range(1500, 2101)
 _DATED = re.compile(r"\b(?:[Ii]n|[Ss]ince|until|during|year|the|[A-Z][a-z]{2,8} \d{1,2},) $")
 _DATE_CHARS = 16
+_TITLED = re.compile(r"\b(?:AMC|AIME|AHSME|Chapter|Exercise|Figure|Lesson|Problem|Section|Theorem)[\s~$]{1,3}$")
 
 
 def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
@@ -31,14 +32,18 @@ def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     original, paraphrase = pair.original, pair.paraphrase
     missing = _unaccounted(original, paraphrase.accounts, _end(original, paraphrase))
     new = _unaccounted(paraphrase, original.accounts, _end(paraphrase, original))
-    if _worked_out(missing, new):
+    if worked_out(original.mentions, paraphrase.mentions, missing, new):
         return None
+    if not new and not _counted(paraphrase) - _counted(original):
+        missing = _telling(original, missing)
+    if not missing and not _counted(original) - _counted(paraphrase):
+        new = _telling(paraphrase, new)
     lost = [each for each in missing if each.digits and each.size > _SMALL]
     come = [each for each in new if each.digits and each.size > _SMALL]
     if not (lost or come):
         lost, come = _changed(missing, new)
     if not (lost or come):
-        return _swapped(original, paraphrase)
+        return _swapped(original, paraphrase) or _given_otherwise(original, paraphrase)
     said = [_listed(original, lost, "is missing"), _listed(paraphrase, come, "is new")]
     return Evidence("; ".join(part for part in said if part), _spans(lost), _spans(come))
 
@@ -53,16 +58,17 @@ def _unaccounted(reading: Reading, there: Accounts, end: int) -> list[Mention]:
         written = reading.text[mention.start : mention.end], mention.values, mention.within
         if written not in covered:
             covered[written] = there.cover(mention)
-        if not covered[written] and not _dates(reading, mention):
+        if not covered[written] and not _names(reading, mention):
             found.append(mention)
     return found
 
 
-def _dates(reading: Reading, mention: Mention) -> bool:
-    """Whether a number only dates a story: "in 2006", "the 1998 season"."""
-    if mention.value not in _YEARS:
-        return False
-    return _DATED.search(reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]) is not None
+def _names(reading: Reading, mention: Mention) -> bool:
+    """Whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
+    before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
+    if mention.value in _YEARS and _DATED.search(before) is not None:
+        return True
+    return _TITLED.search(before) is not None
 
 
 def _end(reading: Reading, other: Reading) -> int:
@@ -74,13 +80,10 @@ def _last(reading: Reading) -> int:
     return reading.tokens[-1].end if reading.tokens else 0
 
 
-def _worked_out(missing: list[Mention], new: list[Mention]) -> bool:
-    """Whether what has come are sums, differences or products of what is gone."""
-    if len(missing) > _MOST_OPERANDS or not new:
-        return False
-    pairs = combinations([each.value for each in missing], 2)
-    results = {result for one, other in pairs for result in (one + other, abs(one - other), one * other)}
-    return all(each.value in results for each in new)
+def _telling(reading: Reading, mentions: list[Mention]) -> list[Mention]:
+    """Those that do not follow from the numbers beside them."""
+    places = {each.start: at for at, each in enumerate(reading.mentions)}
+    return [each for each in mentions if not follows_from_its_neighbours(reading.mentions, places[each.start])]
 
 
 def _changed(missing: list[Mention], new: list[Mention]) -> tuple[list[Mention], list[Mention]]:
@@ -100,6 +103,8 @@ def _swapped(original: Reading, paraphrase: Reading) -> Evidence | None:
     if lost.total() != 1 or come.total() != 1:
         return None
     (gone,), (new,) = lost, come
+    if _spelt(paraphrase, gone) > _spelt(original, gone) or _spelt(original, new) > _spelt(paraphrase, new):
+        return None
     if gone in paraphrase.implied - original.implied or new in original.implied - paraphrase.implied:
         return None
     old, other = _of_value(original, gone), _of_value(paraphrase, new)
@@ -124,6 +129,31 @@ def _counted(reading: Reading) -> Counter[Fraction]:
         if mention.digits:
             counted.update(mention.parts or (mention.value,))
     return counted
+
+
+def _given_otherwise(original: Reading, paraphrase: Reading) -> Evidence | None:
+    """A letter that is one number in the one text, and another in the other."""
+    before = given(original.tokens, original.mentions)
+    after = given(paraphrase.tokens, paraphrase.mentions)
+    for letter, there in before.items():
+        here = after.get(letter, [])
+        gone, come = _not_among(there, here), _not_among(here, there)
+        if len(gone) == len(come) == 1:
+            words = f"{letter} = {_short(gone[0].value)} became {letter} = {_short(come[0].value)}"
+            return Evidence(words, _spans(gone), _spans(come))
+    return None
+
+
+def _not_among(mentions: list[Mention], others: list[Mention]) -> list[Mention]:
+    """One of each number that none of the others may mean."""
+    values = {value for each in others for value in (*each.values, *each.parts)}
+    left = {each.value: each for each in mentions if values.isdisjoint((*each.values, *each.parts))}
+    return list(left.values())
+
+
+def _spelt(reading: Reading, value: Fraction) -> int:
+    """How often a text says a number in words."""
+    return sum(each.value == value for each in reading.mentions if not each.digits)
 
 
 def _of_value(reading: Reading, value: Fraction) -> list[Mention]:
