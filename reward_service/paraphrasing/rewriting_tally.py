@@ -77,7 +77,7 @@ class RewritingTally:
         console.print(_table("candidates by prompt", accepted))
         rejected = [(name, count, REASONS[name]) for name, count in self.rejected_by.most_common()]
         if rejected:
-            console.print(_table("rejected, as not true of them", rejected))
+            console.print(_table("candidates rejected because this does not hold", rejected))
         for error, count in self.errors.most_common(3):
             console.print(f"failed, {count}: {error}", markup=False, soft_wrap=True)
 

@@ -1,6 +1,7 @@
 """A file rewritten here: what is written, where it goes on after it was stopped, and what is refused."""
 
 import contextlib
+import io
 import json
 import multiprocessing
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +18,7 @@ from reward_service.domain.paraphrases.rewriting import Fallback, Recipe
 from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
 from reward_service.generation.generator import Prompt, Sampling
 from reward_service.paraphrasing.errors import PairFileError, RewritingError
-from reward_service.paraphrasing.file_rewriting import RewritingOrder, Rewritten, rewrite_file
+from reward_service.paraphrasing.file_rewriting import OpenRewriter, RewritingOrder, Rewritten, rewrite_file
 from reward_service.paraphrasing.model_rewriter import ModelRewriter
 from reward_service.paraphrasing.pair_files import PairFields
 from reward_service.paraphrasing.part_file import PartFile
@@ -47,12 +48,15 @@ def order_of(folder: Path, rows: Sequence[dict[str, Any]], out: str = "out.jsonl
 
 def run(order: RewritingOrder, generator: ScriptedGenerator | Script = script) -> Rewritten:
     model = generator if isinstance(generator, ScriptedGenerator) else ScriptedGenerator(generator)
+    return rewrite_file(order, opening_of(model), Console(quiet=True))
 
+
+def opening_of(generator: ScriptedGenerator) -> OpenRewriter:
     @contextlib.asynccontextmanager
     async def opening() -> AsyncIterator[ModelRewriter]:
-        yield ModelRewriter(model)
+        yield ModelRewriter(generator)
 
-    return rewrite_file(order, opening, Console(quiet=True))
+    return opening
 
 
 def stopping_after(count: int) -> ScriptedGenerator:
@@ -127,6 +131,16 @@ def test_columns_of_other_names_and_rows_without_ids_or_answers(tmp_path):
         for number, row in enumerate(rows, start=1)
         if (number + 19) % 6 not in (0, 1)
     ]
+
+
+def test_a_terminal_shows_how_far_it_is_and_what_becomes_of_questions(tmp_path):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+
+    rewrite_file(order_of(tmp_path, apple_rows(24)), opening_of(ScriptedGenerator(script)), console)
+
+    assert "24/24" in screen.getvalue()
+    assert "16 rewritten, 8 left-out" in screen.getvalue()
 
 
 def test_questions_can_be_passed_through_as_they_are(tmp_path):
