@@ -29,6 +29,8 @@ RedisUrl = Annotated[
     ),
 ]
 
+ModelName = Annotated[str, typer.Option(help="A folder or hub name; openai:URL#MODEL or vllm-server:URL#MODEL.")]
+
 
 @app.command()
 def serve(
@@ -41,6 +43,7 @@ def serve(
     api_keys_file: Annotated[Path | None, typer.Option(help="A file with one key a line.")] = None,
     weights_root: Annotated[Path | None, typer.Option(help="Where policies' weights are published.")] = None,
     teacher: Annotated[str | None, typer.Option(help="A model to start a teacher with, beside the rest.")] = None,
+    paraphraser: Annotated[str | None, typer.Option(help="A model to start a paraphraser with.")] = None,
 ) -> None:
     """Starts the API and its workers; every option is also CO_REWARDING_<OPTION> in the environment."""
     settings = _settings(
@@ -53,6 +56,7 @@ def serve(
         api_keys_file=api_keys_file,
         weights_root=weights_root,
         teacher=teacher,
+        paraphraser=paraphraser,
     )
     supervisor = Supervisor(settings)
     _supervise(supervisor, settings, api=True)
@@ -72,10 +76,7 @@ def worker(
 
 @app.command()
 def teacher(
-    model: Annotated[
-        str,
-        typer.Option(help="A folder or hub name; openai:URL#MODEL or vllm-server:URL#MODEL."),
-    ],
+    model: ModelName,
     redis_url: RedisUrl = None,
     weights_root: Annotated[Path | None, typer.Option(help="Where policies' weights are published.")] = None,
     teacher_dir: Annotated[Path | None, typer.Option(help="Where averages are kept, for all teachers.")] = None,
@@ -104,6 +105,28 @@ def teacher(
 
     set_up_logging(settings)
     run_teacher(settings)
+
+
+@app.command()
+def paraphraser(
+    model: ModelName,
+    redis_url: RedisUrl = None,
+    backend: Annotated[str | None, typer.Option(help="auto, transformers or vllm.")] = None,
+    capacity: Annotated[int | None, typer.Option(min=1, help="Questions under way at once.")] = None,
+) -> None:
+    """Adds a paraphraser to a service that runs elsewhere on the same Redis: it writes what paraphrase jobs ask for."""
+    settings = _settings(
+        redis_url=redis_url, paraphraser=model, paraphraser_backend=backend, paraphraser_capacity=capacity
+    )
+    if settings.redis_url is None:
+        raise typer.BadParameter("a paraphraser needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
+    try:
+        from reward_service.paraphrasing.process import run_paraphraser
+    except ModuleNotFoundError as cause:
+        raise SettingsError(f"a paraphraser needs {cause.name}: pip install 'co-rewarding[local]'") from cause
+
+    set_up_logging(settings)
+    run_paraphraser(settings)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reward_service.errors import SettingsError
 from reward_service.store.cohorts import Limits
+from reward_service.store.paraphrases import ParaphraseLimits
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -88,8 +89,43 @@ class Settings(BaseSettings):
     )
     teacher_api_key: SecretStr | None = Field(default=None, description="The key of a teacher that is a URL.")
     teacher_lease_s: float = Field(default=10.0, gt=0, description="After how long a dead teacher's labels are taken.")
+    paraphraser: str | None = Field(
+        default=None, description="A model that `serve` starts a paraphraser with: a folder, a hub name, or a URL."
+    )
+    paraphraser_backend: str = Field(
+        default="auto",
+        pattern="^(auto|transformers|vllm)$",
+        description="What runs it; auto: vLLM where there is a GPU.",
+    )
+    paraphraser_capacity: int | None = Field(
+        default=None, ge=1, le=4096, description="Questions under way at once; by default what the backend suggests."
+    )
+    paraphraser_engine: dict[str, Any] = Field(
+        default_factory=dict, description="Arguments of vLLM's engine, or fields of every request to a URL (JSON)."
+    )
+    paraphraser_api_key: SecretStr | None = Field(default=None, description="The key of a paraphraser that is a URL.")
+    paraphraser_embeddings: str | None = Field(
+        default=None, description="A model of sentence-transformers, for recipes with least_similarity."
+    )
+    paraphraser_lease_s: float = Field(
+        default=10.0, gt=0, description="After how long a dead paraphraser's questions are taken."
+    )
+    paraphrase_root: Path | None = Field(
+        default=None, description="Folder below which jobs may name files of questions; none: they cannot."
+    )
+    max_paraphrase_questions: int = Field(default=200_000, ge=1, description="Most questions in a job.")
+    max_paraphrase_bytes: int = Field(
+        default=256 * 2**20, ge=1024, description="Largest file of a job; its questions may take as much in Redis."
+    )
+    max_paraphrase_jobs: int = Field(default=100, ge=1, description="Jobs that may be unfinished.")
+    paraphrase_retention_s: float = Field(
+        default=7 * 24 * 3600.0, ge=1, description="How long a job is kept that nobody uses."
+    )
     metrics_port: int | None = Field(
-        default=None, ge=1, le=65535, description="Where `worker` and `teacher` show their metrics; none: nowhere."
+        default=None,
+        ge=1,
+        le=65535,
+        description="Where `worker`, `teacher` and `paraphraser` show their metrics; none: nowhere.",
     )
     metrics_host: str = Field(
         default="127.0.0.1", description="Address of metrics_port, which asks for no key: keep it in a private network."
@@ -141,6 +177,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What the store may hold."""
         return Limits(self.max_queued_jobs, self.max_open_cohorts, self.retention_s)
+
+    @property
+    def paraphrase_limits(self) -> ParaphraseLimits:
+        """What the store may hold of paraphrase jobs."""
+        return ParaphraseLimits(self.max_paraphrase_jobs, self.paraphrase_retention_s)
 
 
 def with_password(url: str, password: str) -> str:

@@ -13,6 +13,7 @@ from reward_service.api.auth import Keyring
 from reward_service.api.hot import Front
 from reward_service.api.models import MAX_LISTED, place
 from reward_service.api.openapi import document
+from reward_service.api.paraphrase_routes import router as paraphrase_router
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.quarantine_routes import router as quarantine_router
 from reward_service.api.routes import router
@@ -40,7 +41,7 @@ class Service:
                 yield
 
         self._api = FastAPI(title="Co-rewarding", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-        routers = (router, quarantine_router, teacher_router, uploads_router(settings))
+        routers = (router, quarantine_router, teacher_router, uploads_router(settings), paraphrase_router)
         for each in routers:
             self._api.include_router(each)
         _answer_with_problems(self._api, routers)

@@ -11,6 +11,7 @@ from reward_service.api.book import RunBook
 from reward_service.api.compat import Holder
 from reward_service.api.gauges import exposition
 from reward_service.api.hot import HotRoutes
+from reward_service.api.paraphrase_intake import ParaphraseIntake
 from reward_service.api.scoring import Scorer
 from reward_service.api.waiting import Look, WaitingRoom
 from reward_service.domain.quarantine import Watch
@@ -23,6 +24,7 @@ from reward_service.store.keys import SEPARATOR, channel, qualified, split_quali
 from reward_service.store.labels import LabelStore
 from reward_service.store.link import Link, listen
 from reward_service.store.pairs import PairStore
+from reward_service.store.paraphrases import ParaphraseJobs
 from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import TeacherStore
@@ -43,6 +45,8 @@ class Services:
     room: WaitingRoom
     presence: Presence
     gauges: GaugeStore
+    paraphrases: ParaphraseJobs
+    paraphrase_intake: ParaphraseIntake
     hot: HotRoutes
     metrics: Metrics
 
@@ -84,7 +88,11 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     try:
         gauges = GaugeStore(link, runs)
         pairs, presence = PairStore(link, Watch()), Presence(link)
-        yield Services(settings, cohorts, labels, teachers, runs, book, pairs, room, presence, gauges, hot, metrics)
+        jobs = ParaphraseJobs(link, settings.paraphrase_limits)
+        intake = ParaphraseIntake(jobs, room, settings)
+        yield Services(
+            settings, cohorts, labels, teachers, runs, book, pairs, room, presence, gauges, jobs, intake, hot, metrics
+        )
     finally:
         await holder.close()
         for task in tasks:

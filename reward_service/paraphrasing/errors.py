@@ -13,3 +13,7 @@ class AuditError(CoRewardingError):
 
 class RewritingError(CoRewardingError):
     """Questions cannot be rewritten as ordered; the message says what to change. Nothing that was asked is lost."""
+
+
+class PairFileTooLargeError(PairFileError):
+    """The file is larger than it may be."""

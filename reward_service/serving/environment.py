@@ -3,23 +3,28 @@
 import json
 import os
 
+from pydantic import SecretStr
+
 from reward_service.settings import Settings
 from reward_service.telemetry import configure_logging
 
 PREFIX = "CO_REWARDING_"
+SECRETS = ("teacher_api_key", "paraphraser_api_key")
 SOCKET_FD = "CO_REWARDING_SOCKET_FD"
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as variables of the environment, keys included: a process's environment is its owner's alone."""
-    values = settings.model_dump(mode="json", exclude={"api_keys", "teacher_api_key"}, exclude_none=True)
+    values = settings.model_dump(mode="json", exclude={"api_keys", *SECRETS}, exclude_none=True)
     given = {
         f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()
     }
     given[f"{PREFIX}API_KEYS"] = json.dumps([key.get_secret_value() for key in settings.api_keys])
-    if settings.teacher_api_key is not None:
-        given[f"{PREFIX}TEACHER_API_KEY"] = settings.teacher_api_key.get_secret_value()
+    for name in SECRETS:
+        secret: SecretStr | None = getattr(settings, name)
+        if secret is not None:
+            given[f"{PREFIX}{name.upper()}"] = secret.get_secret_value()
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | given
 
 

@@ -38,6 +38,7 @@ MODULES = {
     "api": "reward_service.serving.api_process",
     "worker": "reward_service.serving.worker_process",
     "teacher": "reward_service.teaching.process",
+    "paraphraser": "reward_service.paraphrasing.process",
 }
 
 
@@ -84,7 +85,7 @@ class Supervisor:
         return self._settings.redis_url or (self._embedded.url if self._embedded is not None else "")
 
     def pids(self, role: str) -> list[int]:
-        """The living processes of a role: 'api', 'worker', 'teacher' or 'redis'."""
+        """The living processes of a role: 'api', 'worker', 'teacher', 'paraphraser' or 'redis'."""
         if role == "redis":
             return [self._embedded.pid] if self._embedded is not None and self._embedded.pid is not None else []
         return [child.process.pid for child in self._children if child.role == role and child.process.poll() is None]
@@ -106,6 +107,7 @@ class Supervisor:
         self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-")
         roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
         roles += ["teacher"] if self._settings.teacher is not None else []
+        roles += ["paraphraser"] if self._settings.paraphraser is not None else []
         self._children = [self._spawn(role) for role in roles]
         if not api and self._settings.metrics_port is not None:
             end = expose_children(self._settings, self._metrics_folder, self.pids, sorted(set(roles)))
@@ -156,9 +158,9 @@ class Supervisor:
         self._stopping.set()
 
     def stop(self) -> None:
-        """Stops the API, the teacher, the workers, then the embedded server: what was accepted is finished or kept."""
+        """Stops the API, the models, the workers, then the embedded server: what was accepted is finished or kept."""
         self._stopping.set()
-        for role in ("api", "teacher", "worker"):
+        for role in ("api", "paraphraser", "teacher", "worker"):
             self._stop_role(role)
         self._end_exposing.close()
         if self._listener is not None:

@@ -84,10 +84,10 @@ class ParaphraseDesk:
             )
         return [job.decode() for job in unwanted]
 
-    async def keep(self, claim: Claim, outcome: Outcome) -> bool:
-        """Keeps an outcome; False if there is one already, or nobody wants it."""
+    async def keep(self, claim: Claim, outcome: Outcome, counted: Iterable[str]) -> bool:
+        """Keeps an outcome, and adds one to each of the counts; False if there is one already, or nobody wants it."""
         job, index = claim
-        kept = await self._keep(self._link, [PREFIX], job, index, msgspec.msgpack.encode(outcome), *_counted(outcome))
+        kept = await self._keep(self._link, [PREFIX], job, index, msgspec.msgpack.encode(outcome), *counted)
         self._in_hand.discard(claim)
         return bool(kept)
 
@@ -109,13 +109,3 @@ def _flat(claims: Iterable[Claim]) -> Iterator[Argument]:
     for job, index in claims:
         yield job
         yield index
-
-
-def _counted(outcome: Outcome) -> Iterator[str]:
-    yield f"fate:{outcome.fate.value}"
-    for candidate in outcome.candidates:
-        yield f"drawn:{candidate.prompt}"
-        if candidate.accepted:
-            yield f"accepted:{candidate.prompt}"
-        for objection in candidate.review.objections:
-            yield f"objection:{objection.check}"

@@ -21,7 +21,8 @@ FILLING_TTL_S = 15 * 60.0
 """A job whose questions stop coming in is forgotten after this."""
 
 READ_AT_ONCE = 200
-COUNT_KINDS = ("fate", "objection", "drawn", "accepted")
+FATE, DRAWN, ACCEPTED, REJECTED = COUNT_KINDS = ("fate", "drawn", "accepted", "rejected")
+"""What is counted, as 'fate:rewritten': questions by fate; candidates by prompt, the accepted too; what rejects."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ class JobStanding:
         urgent: whether somebody waits for it, who was not told of a job.
         of, done, taken: questions in all, those with an outcome, and those that workers have in hand.
         created_s, ended_s: by the clock of Redis, in seconds since the epoch.
-        counts: by kind, then name: fates of questions, objections by check, candidates drawn and accepted by prompt.
+        counts: by kind, then name.
     """
 
     job: str

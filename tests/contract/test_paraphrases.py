@@ -28,6 +28,7 @@ RECIPE = Recipe(prompts=("reword", "paper"), candidates=2, fallback=Fallback.SAM
 ORDER = Order("math", RECIPE, "upload")
 PRINT = "f" * 32
 LEASE_S = 30.0
+COUNTED = ("fate:rewritten", "rejected:numbers", "drawn:reword", "drawn:paper", "accepted:paper")
 HERE = ParaphraserPresence("model", 0)
 
 
@@ -90,11 +91,11 @@ async def test_a_job_is_worked_off_in_order_and_read_as_it_came_in(office: Offic
     ]
     assert (await office.standing("j")).taken == 2
     for index in (1, 0):
-        assert await desk.keep(("j", index), outcome(index))
+        assert await desk.keep(("j", index), outcome(index), COUNTED)
     assert claims((await desk.take(5)).questions) == [("j", 2)]
     standing = await office.standing("j")
     assert (standing.state, standing.of, standing.done, standing.taken) == (JobState.RUNNING, 3, 2, 1)
-    await desk.keep(("j", 2), outcome(2))
+    await desk.keep(("j", 2), outcome(2), COUNTED)
     standing = await office.standing("j")
     assert (standing.state, standing.done, standing.taken) == (JobState.DONE, 3, 0)
     assert standing.ended_s is not None
@@ -102,7 +103,7 @@ async def test_a_job_is_worked_off_in_order_and_read_as_it_came_in(office: Offic
     assert standing.columns == {"level": "string"}
     assert standing.counts == {
         "fate": {"rewritten": 3},
-        "objection": {"numbers": 3},
+        "rejected": {"numbers": 3},
         "drawn": {"reword": 3, "paper": 3},
         "accepted": {"paper": 3},
     }
@@ -113,8 +114,8 @@ async def test_a_job_is_worked_off_in_order_and_read_as_it_came_in(office: Offic
 async def test_an_outcome_is_kept_and_counted_once(office: Office) -> None:
     await office.opened("j", 2)
     await office.desk("one").take(2)
-    assert await office.desk("one").keep(("j", 0), outcome(0, "first"))
-    assert not await office.desk("two").keep(("j", 0), outcome(0, "second"))
+    assert await office.desk("one").keep(("j", 0), outcome(0, "first"), COUNTED)
+    assert not await office.desk("two").keep(("j", 0), outcome(0, "second"), COUNTED)
     standing = await office.standing("j")
     assert (standing.done, standing.counts["fate"]) == (1, {"rewritten": 1})
     assert await office.kept("j", 2) == [(0, item(0), outcome(0, "first"))]
@@ -134,8 +135,8 @@ async def test_what_a_dead_paraphraser_had_is_taken_by_another_before_the_rest(o
     assert await until(took_over) == 2
     assert taken[-1] == 0, "at once when its lease had ended, though there were others to take"
     assert claims((await living.take(1)).questions) == [("j", 1)]
-    assert await dead.keep(("j", 0), outcome(0)), "it was only slow: its work counts"
-    assert not await living.keep(("j", 0), outcome(0))
+    assert await dead.keep(("j", 0), outcome(0), COUNTED), "it was only slow: its work counts"
+    assert not await living.keep(("j", 0), outcome(0), COUNTED)
 
 
 async def test_a_lease_that_ended_long_ago_and_is_forgotten_holds_nothing(office: Office) -> None:
@@ -200,12 +201,12 @@ async def test_a_paused_job_gives_nothing_and_goes_on_where_it_was(office: Offic
     assert await office.jobs.steer("j", JobEvent.PAUSE) == (True, JobState.PAUSED)
     assert await office.jobs.steer("j", JobEvent.PAUSE) == (True, JobState.PAUSED)
     assert (await desk.take(3)).questions == []
-    assert await desk.keep(("j", 0), outcome(0)), "what was under way ends"
+    assert await desk.keep(("j", 0), outcome(0), COUNTED), "what was under way ends"
     assert await office.jobs.steer("j", JobEvent.RESUME) == (True, JobState.RUNNING)
     assert claims((await desk.take(3)).questions) == [("j", 1), ("j", 2)]
     await office.jobs.steer("j", JobEvent.PAUSE)
-    await desk.keep(("j", 1), outcome(1))
-    await desk.keep(("j", 2), outcome(2))
+    await desk.keep(("j", 1), outcome(1), COUNTED)
+    await desk.keep(("j", 2), outcome(2), COUNTED)
     assert await office.jobs.steer("j", JobEvent.RESUME) == (False, JobState.DONE)
     assert await office.jobs.steer("none", JobEvent.PAUSE) == (False, None)
 
@@ -214,10 +215,10 @@ async def test_a_cancelled_job_is_nobodys_work(office: Office) -> None:
     await office.opened("j", 3)
     desk = office.desk()
     await desk.take(2)
-    await desk.keep(("j", 0), outcome(0))
+    await desk.keep(("j", 0), outcome(0), COUNTED)
     assert await office.jobs.steer("j", JobEvent.CANCEL) == (True, JobState.CANCELLED)
     assert await desk.renew(HERE) == ["j"], "who is at work on it is told"
-    assert not await desk.keep(("j", 1), outcome(1))
+    assert not await desk.keep(("j", 1), outcome(1), COUNTED)
     assert (await desk.take(3)).questions == []
     standing = await office.standing("j")
     assert (standing.done, standing.taken) == (1, 0)
@@ -267,7 +268,7 @@ async def test_every_key_has_a_time_to_live_that_use_prolongs(office: Office) ->
     await desk.renew(HERE)
     await desk.take(2)
     await desk.give_back([("j", 1)])
-    await desk.keep(("j", 0), outcome(0))
+    await desk.keep(("j", 0), outcome(0), COUNTED)
     keys = await office.link.execute("KEYS", f"{PREFIX}*")
     assert len(keys) >= 10
     for key in keys:

@@ -1,0 +1,239 @@
+"""Jobs as they come in: questions in JSON, a file as the body or in a form, or the name of one that is here already."""
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from reward_service.api.intake import digest
+from reward_service.api.models import read_slowly
+from reward_service.api.multipart import is_multipart
+from reward_service.api.paraphrase_models import AskedQuestionForm, JobForm, JobOrderForm, RecipeForm
+from reward_service.api.problems import Problem
+from reward_service.api.streams import blocks, read_form
+from reward_service.domain.paraphrases.rewriting import Question
+from reward_service.paraphrasing.errors import PairFileError, PairFileTooLargeError
+from reward_service.paraphrasing.job_files import BLOCK_BYTES, FileQuestions, copy_below
+from reward_service.paraphrasing.pair_files import PairFields
+from reward_service.paraphrasing.question_files import HUB, question_file
+from reward_service.settings import Settings
+from reward_service.store.paraphrases import Item
+
+FILE_MEDIA = ("application/x-ndjson", "application/jsonl", "application/vnd.apache.parquet", "application/octet-stream")
+"""A body of one of these is the file itself; that it is parquet is seen by its first bytes."""
+
+_FORM_OVERHEAD_BYTES = 2**20
+_MOST_ORDER_BYTES = 2**20
+_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+
+def job_body() -> dict[str, Any]:
+    """For OpenAPI: what `received` reads."""
+    form: dict[str, Any] = {"file": {"type": "string", "format": "binary"}, "order": {"type": "string"}}
+    multipart = {"schema": {"type": "object", "required": ["file"], "properties": form}}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _in_one_piece(JobForm.model_json_schema())},
+                "multipart/form-data": multipart,
+                **dict.fromkeys(FILE_MEDIA, _BINARY),
+            },
+        }
+    }
+
+
+class ListQuestions:
+    """Questions that were sent as such."""
+
+    def __init__(self, forms: Sequence[AskedQuestionForm]) -> None:
+        """Refuses an id that comes twice.
+
+        Raises:
+            Problem: 422.
+        """
+        seen: dict[str, int] = {}
+        for place, form in enumerate(forms):
+            first = seen.setdefault(form.question_id, place)
+            if first != place:
+                raise Problem(
+                    422,
+                    "same-id",
+                    f"questions[{first}] and questions[{place}] have the same id: their rollouts would vote together.",
+                )
+        self._items = [Item(Question(form.question_id, form.question, form.ground_truth)) for form in forms]
+        self.of = len(forms)
+        self.columns: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        """In their order."""
+        return iter(self._items)
+
+
+class Arrived(NamedTuple):
+    """What a job is made of; its questions can be read as long as `received` lasts."""
+
+    order: RecipeForm
+    source: str
+    fingerprint: str
+    questions: ListQuestions | FileQuestions
+
+
+@contextlib.asynccontextmanager
+async def received(request: Request, settings: Settings, order: str | None) -> AsyncIterator[Arrived]:
+    """Reads a request for a job. A file goes to the disk as it comes, never whole into memory.
+
+    `order` is what a body that is a file does not say: the fields of JobOrderForm as JSON.
+
+    Raises:
+        Problem: 400, 413, 415 or 422 for the caller's fault; 501, 502 or 507 where this service cannot read the source.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    with tempfile.TemporaryDirectory(prefix="cr-") as folder, _as_problems(folder):
+        path = Path(folder) / "questions"
+        if media == "application/json":
+            form = await read_form(request, JobForm, settings.max_body_bytes)
+            yield await _named(form, path, settings)
+        elif is_multipart(request):
+            text = await _from_form(request, path, settings.max_paraphrase_bytes)
+            yield await _from_file(path, _order(text), "upload")
+        elif media in FILE_MEDIA:
+            await _from_body(request, path, settings.max_paraphrase_bytes)
+            yield await _from_file(path, _order(order), "upload")
+        else:
+            known = ", ".join(("application/json", "multipart/form-data", *FILE_MEDIA))
+            raise Problem(415, "unknown-media", f"the body's Content-Type is none of {known}.")
+
+
+async def _named(form: JobForm, path: Path, settings: Settings) -> Arrived:
+    text = form.model_dump_json()
+    if form.questions is not None:
+        return Arrived(form, "questions", digest(text), ListQuestions(form.questions))
+    if form.path is not None:
+        root = settings.paraphrase_root
+        if root is None:
+            raise Problem(
+                501,
+                "no-paraphrase-root",
+                "this service reads no files: start it with CO_REWARDING_PARAPHRASE_ROOT set.",
+            )
+        await asyncio.to_thread(copy_below, root, form.path, path, settings.max_paraphrase_bytes)
+        return await _from_file(path, form, form.path)
+    assert form.dataset is not None, "the form has one source"
+    source = f"{HUB}{form.dataset}:{form.split}"
+    await asyncio.to_thread(_from_hub, source, path, settings.max_paraphrase_bytes)
+    return await _from_file(path, form, source)
+
+
+def _from_hub(source: str, path: Path, most_bytes: int) -> None:
+    try:
+        with question_file(source) as found:
+            copy_below(found.parent, found.name, path, most_bytes)
+    except PairFileTooLargeError:
+        raise
+    except PairFileError as cause:
+        absent = isinstance(cause.__cause__, ModuleNotFoundError)
+        raise Problem(501 if absent else 502, "no-datasets" if absent else "hub", f"{cause}.") from cause
+
+
+async def _from_file(path: Path, order: JobOrderForm, source: str) -> Arrived:
+    columns = order.columns
+    fields = PairFields(question_id=columns.question_id, question=columns.question, ground_truth=columns.ground_truth)
+    questions = await asyncio.to_thread(FileQuestions, path, fields)
+    sha256 = await asyncio.to_thread(_sha256, path)
+    return Arrived(order, source, digest(order.model_dump_json(), sha256), questions)
+
+
+async def _from_body(request: Request, path: Path, most_bytes: int) -> None:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(415, "compressed", "compressed bodies are not read: send the file as it is.")
+    size = 0
+    with path.open("wb") as file:
+        async for block in blocks(request):
+            size += len(block)
+            if size > most_bytes:
+                raise _too_large(most_bytes)
+            await asyncio.to_thread(file.write, block)
+
+
+async def _from_form(request: Request, path: Path, most_bytes: int) -> str | None:
+    """Writes the file of a form; the text of its field `order`, if it has one."""
+    length = request.headers.get("content-length", "")
+    if not length.isdigit():
+        raise Problem(411, "no-length", "send Content-Length, or the file as the body itself.")
+    if int(length) > most_bytes + _FORM_OVERHEAD_BYTES:
+        raise _too_large(most_bytes)
+    async with request.form(max_files=1, max_fields=1, max_part_size=_MOST_ORDER_BYTES) as form:
+        file, order = form.get("file"), form.get("order")
+        if not isinstance(file, UploadFile) or isinstance(order, UploadFile) or set(form) - {"file", "order"}:
+            raise Problem(422, "invalid", "the form has one part with a file, `file`, and may have a field `order`.")
+        with path.open("wb") as target:
+            while block := await file.read(BLOCK_BYTES):
+                await asyncio.to_thread(target.write, block)
+        return order
+
+
+def _order(text: str | None) -> JobOrderForm:
+    if text is None:
+        return JobOrderForm.model_validate({})
+    try:
+        form = read_slowly(JobOrderForm, text.encode("utf-8", "surrogateescape"))
+    except Problem as problem:
+        problem.detail = f"order: {problem.detail}"
+        raise
+    assert isinstance(form, JobOrderForm)
+    return form
+
+
+@contextlib.contextmanager
+def _as_problems(folder: str) -> Iterator[None]:
+    """What is wrong with a file, told without the folder that it lies in here."""
+    try:
+        yield
+    except PairFileTooLargeError as cause:
+        raise Problem(413, "too-large", f"{cause}.") from cause
+    except PairFileError as cause:
+        raise Problem(422, "questions", f"{cause}.".replace(f"{folder}/", "")) from cause
+    except OSError as cause:
+        if cause.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise Problem(507, "no-room", "the service's disk has no room for the file; try again later.") from cause
+
+
+def _too_large(most_bytes: int) -> Problem:
+    # The rest of the body is not read, so the connection cannot be used again.
+    return Problem(
+        413,
+        "too-large",
+        f"the file has more than {most_bytes} bytes: make several jobs, or raise CO_REWARDING_MAX_PARAPHRASE_BYTES.",
+        headers={"connection": "close"},
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
+    """A form's schema without references: a route that reads its body itself has no place for another's definitions."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(part: Any) -> Any:  # noqa: ANN401 - a part of JSON
+        if isinstance(part, list):
+            return [resolved(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            rest = {name: value for name, value in part.items() if name != "$ref"}
+            return resolved(definitions[part["$ref"].rpartition("/")[2]] | rest)
+        return {name: resolved(value) for name, value in part.items()}
+
+    return resolved(schema)

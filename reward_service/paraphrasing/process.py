@@ -1,0 +1,97 @@
+"""One paraphraser process: a model, and the jobs that ask for it."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from uuid import uuid4
+
+import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from reward_service.errors import CoRewardingError, StoreUnavailableError
+from reward_service.paraphrasing.model_rewriter import open_rewriter
+from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
+from reward_service.processes import keep_what_was_made
+from reward_service.settings import Settings
+from reward_service.store.guard import check_store
+from reward_service.store.link import Link
+from reward_service.store.paraphrase_desk import ParaphraseDesk
+from reward_service.telemetry import configure_logging, expose
+
+log = structlog.get_logger(__name__)
+
+
+async def work(settings: Settings) -> None:
+    """Rewrites until asked to stop; what is in hand is finished, or left to other paraphrasers.
+
+    Raises:
+        SettingsError: the model cannot be used as it is given.
+        UnsafeStoreError: the Redis at hand could lose accepted work.
+    """
+    assert settings.redis_url is not None, "a paraphraser is told where the store is"
+    assert settings.paraphraser is not None, "a paraphraser is told its model"
+    key = settings.paraphraser_api_key
+    opening = open_rewriter(
+        settings.paraphraser,
+        backend=settings.paraphraser_backend,
+        capacity=settings.paraphraser_capacity,
+        api_key=None if key is None else key.get_secret_value(),
+        answers=True,  # any recipe may ask for them
+        embeddings=settings.paraphraser_embeddings,
+        more=settings.paraphraser_engine,
+    )
+    link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
+    await _wait_for_store(link)
+    name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+    lease_s = settings.paraphraser_lease_s
+    async with opening as rewriter:
+        desk = ParaphraseDesk(link, name, lease_s)
+        paraphraser = Paraphraser(desk, rewriter, ParaphraserPace(renew_s=min(2.0, lease_s / 4)))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, paraphraser.stop)
+        keep_what_was_made()
+        log.info("paraphraser ready", paraphraser=name, model=rewriter.name, capacity=rewriter.capacity)
+        try:
+            await paraphraser.run(finish_within_s=settings.shutdown_s)
+        finally:
+            await link.close()
+
+
+async def _wait_for_store(link: Link) -> None:
+    while True:
+        try:
+            await check_store(link)
+        except StoreUnavailableError as error:
+            log.warning("Redis is away; waiting for it", error=str(error))
+        else:
+            return
+
+
+def run_paraphraser(settings: Settings) -> None:
+    """Works with these settings until a signal comes.
+
+    Raises:
+        CoRewardingError: it cannot begin; the message says what to change.
+    """
+    with contextlib.ExitStack() as stack:
+        if settings.metrics_port is not None:
+            registry = CollectorRegistry()
+            ProcessCollector(registry=registry)
+            stack.callback(expose(registry, settings.metrics_host, settings.metrics_port))
+        asyncio.run(work(settings))
+
+
+def main() -> None:
+    """Works with the settings of the environment."""
+    settings = Settings()
+    configure_logging(as_json=settings.log_json, level=settings.log_level)
+    try:
+        run_paraphraser(settings)
+    except CoRewardingError as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()
