@@ -18,10 +18,10 @@ from uuid import uuid4
 
 import torch
 from co_rewarding_client import RewardClient, RunSettings
-from co_rewarding_trainer.coach import Asked, TeacherCoach
+from co_rewarding_trainer.coach import TeacherCoach
 from co_rewarding_trainer.laptop import as_sent
 from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy, sample
-from co_rewarding_trainer.task import draw_problems
+from co_rewarding_trainer.task import Pair, draw_problems
 from co_rewarding_trainer.warm_start import SHIPPED
 from rich.console import Console
 from rich.table import Table
@@ -60,12 +60,13 @@ class Trainer:
 
     def step(self, number: int, kind: str) -> Step:
         """One step of a kind; its questions are its own."""
-        asked_P: list[Asked] = [(each, "original") for each in draw_problems(self._questions, f"{self._run} {number}")]
+        problems = draw_problems(self._questions, f"{self._run} {number}")
+        asked_P = [Pair(problem).asked("original") for problem in problems]
         self._coach.prepare(number, self._policy, [] if kind == KINDS[2] else asked_P)
         if kind == KINDS[0]:
             self._wait_for_labels()
         began_s = time.perf_counter()
-        prompts = [problem.prompt(view) for problem, view in asked_P]
+        prompts = [asked.prompt for asked in asked_P]
         for _ in range(self._rounds - 1):
             sample(self._policy, prompts, POLICY_ROLLOUTS, 1.0, self._generator)
         rollouts = sample(self._policy, prompts, POLICY_ROLLOUTS, 1.0, self._generator)

@@ -47,7 +47,7 @@ def test_each_step_is_announced_after_its_weights(tmp_path: Path) -> None:
         assert body["run"] == "r"
         if path.endswith("prefetch"):
             asked = [(each["question_id"], each["view"], each["prompt"]) for each in body["questions"]]
-            assert asked == [(p.key, view, p.prompt(view)) for p, view in questions(body["step"], config)]
+            assert asked == [(each.question_id, each.view, each.prompt) for each in questions(body["step"], config)]
     first, second = listening.weights[0], listening.weights[1]
     assert first.keys() == second.keys()
     assert any(not torch.equal(first[name], second[name]) for name in first), "the weights of each step are its own"

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the laptop trainer needs torch: pip install 'co-rewarding[local]'")
 pytest.importorskip("transformers", reason="the laptop trainer needs transformers: pip install 'co-rewarding[local]'")
 
-from co_rewarding_trainer.laptop import LaptopConfig, train  # noqa: E402
+from co_rewarding_trainer.laptop import LaptopConfig, questions, train  # noqa: E402
 from co_rewarding_trainer.policy import Policy, load_policy  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 
@@ -66,3 +66,14 @@ def test_evaluations_come_before_the_first_step_and_after_the_last(policy: Polic
     )
     assert [each.step for each in training.evaluations] == [0, 2, 3]
     assert seen == [(0, 0), (1, 0), (2, 2)]
+
+
+def test_each_epoch_asks_every_pair_once_in_an_order_of_its_own() -> None:
+    config = replace(SHORT, distinct_pairs=64, wrong_paraphrases=0.25)
+    epochs = [[asked for step in range(at, at + 4) for asked in questions(step, config)] for at in (0, 4)]
+    first, second = ([(each.question_id, each.view, each.prompt) for each in epoch] for epoch in epochs)
+    assert len(first) == len(set(first)) == 128
+    assert sorted(first) == sorted(second)
+    assert first != second
+    with pytest.raises(ValueError, match="65 pairs"):
+        replace(SHORT, distinct_pairs=65)

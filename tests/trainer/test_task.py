@@ -9,6 +9,7 @@ from co_rewarding_trainer.task import (
     Problem,
     advance,
     boxed_answer,
+    draw_pairs,
     draw_problem,
     draw_problems,
     running_states,
@@ -73,3 +74,19 @@ def test_only_a_complete_box_holds_an_answer() -> None:
     assert boxed_answer("8 0 \\boxed{0} 2 \\boxed{2}") == "2"
     assert boxed_answer("8 0 2 \\boxed{2") is None
     assert boxed_answer("8 0 2") is None
+
+
+@given(st.integers(), st.sampled_from([0.0, 0.1, 0.4, 1.0]))
+def test_a_wrong_paraphrase_is_another_question_under_the_same_name(seed: int, share: float) -> None:
+    pairs = draw_pairs(20, f"seed {seed}", share)
+    assert draw_pairs(20, f"seed {seed}", share) == pairs
+    wrong = [pair for pair in pairs if pair.mistold is not None]
+    assert len(wrong) == round(share * 20)
+    for pair in pairs:
+        original, paraphrase = (pair.asked(view) for view in VIEWS)
+        assert original.question_id == paraphrase.question_id == pair.problem.key
+        assert original.problem is pair.problem
+        assert not paraphrase.problem.held_out
+        assert (original.problem.answer == paraphrase.problem.answer) is (pair.mistold is None)
+        changed = zip(*(read_back(each.prompt)[0] for each in (original, paraphrase)), strict=True)
+        assert any(one != other for one, other in changed) is (pair.mistold is not None)

@@ -9,11 +9,9 @@ from typing import Protocol
 from co_rewarding_client import Question, RewardClient
 
 from co_rewarding_trainer.policy import Policy
-from co_rewarding_trainer.task import Problem, View
+from co_rewarding_trainer.task import Asked
 
 KEPT_VERSIONS = 2  # the last, and the one before, which the teacher may be reading
-
-Asked = tuple[Problem, View]
 
 
 class Coach(Protocol):
@@ -43,9 +41,8 @@ class TeacherCoach:
         """
         if step > 0:
             self._client.publish(step, self._written(step, policy), run=self._run)
-        self._client.prefetch(
-            step, [Question(problem.key, view, prompt=problem.prompt(view)) for problem, view in asked_P], run=self._run
-        )
+        questions_P = [Question(asked.question_id, asked.view, prompt=asked.prompt) for asked in asked_P]
+        self._client.prefetch(step, questions_P, run=self._run)
 
     def _written(self, step: int, policy: Policy) -> str:
         """The folder's name; it appears when it is whole."""

@@ -1,16 +1,17 @@
 """The laptop trainer: a tiny language model learns from rewards that come over HTTP, and from nothing else."""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from co_rewarding_client import Rollout
 
-from co_rewarding_trainer.coach import Asked, Coach
+from co_rewarding_trainer.coach import Coach
 from co_rewarding_trainer.grpo import group_advantages, update
 from co_rewarding_trainer.policy import Policy, Rollouts, sample
 from co_rewarding_trainer.rewarder import Rewarder
-from co_rewarding_trainer.task import VIEWS, boxed_answer, draw_problems
+from co_rewarding_trainer.task import VIEWS, Asked, Pair, boxed_answer, draw_pairs, draw_problems
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class LaptopConfig:
 
     Whatever the method, a step has the same `pairs_per_step` questions, two views of each, and `group_size`
     rollouts of each view: all methods see the same data and spend the same number of rollouts.
+
+    Attributes:
+        distinct_pairs: how many questions there are, asked in another order in each epoch; None: none comes twice.
+        wrong_paraphrases: the share of questions whose paraphrase is another question.
     """
 
     steps: int = 300
@@ -30,7 +35,18 @@ class LaptopConfig:
     evaluate_every: int = 10
     evaluation_problems: int = 400
     evaluation_temperature: float = 0.8  # as the paper evaluates
+    distinct_pairs: int | None = None
+    wrong_paraphrases: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses epochs that are no whole number of steps.
+
+        Raises:
+            ValueError: `distinct_pairs` is not a multiple of `pairs_per_step`.
+        """
+        if self.distinct_pairs is not None and self.distinct_pairs % self.pairs_per_step:
+            raise ValueError(f"{self.distinct_pairs} pairs cannot be asked {self.pairs_per_step} in a step")
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,7 @@ def train(
         asked_P = questions(step, config)
         if coach is not None:
             coach.prepare(step, policy, asked_P)
-        prompts_P = [problem.prompt(view) for problem, view in asked_P]
+        prompts_P = [asked.prompt for asked in asked_P]
         rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator)
         rewards = rewarder.rewards(as_sent(asked_P, rollouts, config.group_size), step=step)
         update(policy, optimizer, rollouts, group_advantages(rewards.rewards, config.group_size))
@@ -98,8 +114,16 @@ def train(
 
 def questions(step: int, config: LaptopConfig) -> list[Asked]:
     """What is asked in one step: P = 2 · pairs_per_step views, the same for the same seed."""
-    problems = draw_problems(config.pairs_per_step, f"training {config.seed} {step}")
-    return [(problem, view) for view in VIEWS for problem in problems]
+    return [pair.asked(view) for view in VIEWS for pair in _pairs(step, config)]
+
+
+def _pairs(step: int, config: LaptopConfig) -> list[Pair]:
+    if config.distinct_pairs is None:
+        return draw_pairs(config.pairs_per_step, f"training {config.seed} {step}", config.wrong_paraphrases)
+    epoch, batch = divmod(step, config.distinct_pairs // config.pairs_per_step)
+    pairs = draw_pairs(config.distinct_pairs, f"training {config.seed}", config.wrong_paraphrases)
+    random.Random(f"order {config.seed} {epoch}").shuffle(pairs)  # noqa: S311 - data, not secrets
+    return pairs[batch * config.pairs_per_step :][: config.pairs_per_step]
 
 
 def as_sent(asked_P: Sequence[Asked], rollouts: Rollouts, group_size: int) -> list[Rollout]:
@@ -109,14 +133,14 @@ def as_sent(asked_P: Sequence[Asked], rollouts: Rollouts, group_size: int) -> li
     """
     return [
         Rollout(
-            question_id=problem.key,
-            prompt=problem.prompt(view),
-            view=view,
+            question_id=asked.question_id,
+            prompt=asked.prompt,
+            view=asked.view,
             rollout=index,
             response=rollouts.texts[place * group_size + index],
-            ground_truth=problem.answer,
+            ground_truth=asked.problem.answer,
         )
-        for place, (problem, view) in enumerate(asked_P)
+        for place, asked in enumerate(asked_P)
         for index in range(group_size)
     ]
 

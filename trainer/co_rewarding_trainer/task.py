@@ -7,7 +7,7 @@ import random
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from typing import Literal
 
@@ -84,6 +84,31 @@ class Problem:
         return " ".join([*words, "="])
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One view of a question as it is asked: what the problem is called, what in fact is told, and in which wording."""
+
+    question_id: str
+    problem: Problem
+    view: View
+
+    @property
+    def prompt(self) -> str:
+        return self.problem.prompt(self.view)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A question in its two views. A wrong paraphrase tells another problem, whose answer is another one."""
+
+    problem: Problem
+    mistold: Problem | None = None
+
+    def asked(self, view: View) -> Asked:
+        mistold = self.mistold if view == "paraphrase" else None
+        return Asked(self.problem.key, mistold or self.problem, view)
+
+
 def advance(state: int, operator: str, operand: int) -> int:
     """One operator, of which the last digit is kept: 8 * 5 is 0, 2 - 3 is 9."""
     exact = {"+": state + operand, "-": state - operand, "*": state * operand}[operator]
@@ -115,3 +140,21 @@ def draw_problems(count: int, seed: str, *, held_out: bool = False) -> list[Prob
     rng = random.Random(seed)  # noqa: S311 - data, not secrets
     drawn = iter(lambda: draw_problem(rng), None)
     return list(islice((problem for problem in drawn if problem.held_out is held_out), count))
+
+
+def draw_pairs(count: int, seed: str, wrong_share: float = 0.0) -> list[Pair]:
+    """`count` pairs from the training side, of which a share has a wrong paraphrase: another number in it."""
+    rng = random.Random(f"wrong paraphrases {seed}")  # noqa: S311 - data, not secrets
+    problems = draw_problems(count, seed)
+    wrong = set(rng.sample(range(count), round(wrong_share * count)))
+    return [Pair(problem, _mistold(problem, rng) if at in wrong else None) for at, problem in enumerate(problems)]
+
+
+def _mistold(problem: Problem, rng: random.Random) -> Problem:
+    """The problem with a number changed; with another one too, as long as the answer stays what it was."""
+    mistold = problem
+    while mistold.answer == problem.answer or mistold.held_out:
+        operands = list(mistold.operands)
+        operands[rng.randrange(OPERANDS)] = rng.randrange(10)
+        mistold = replace(problem, operands=tuple(operands))
+    return mistold
