@@ -96,7 +96,7 @@ def rewrite(
     ] = None,
     api_key: Annotated[
         str | None,
-        typer.Option(help="Of a model at a URL.", envvar="CO_REWARDING_REWRITER_API_KEY", rich_help_panel=_DRAWING),
+        typer.Option(help="Of a model at a URL.", envvar="CO_REWARDING_PARAPHRASER_API_KEY", rich_help_panel=_DRAWING),
     ] = None,
     concurrency: Annotated[
         int | None,

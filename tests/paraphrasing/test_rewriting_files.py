@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from co_rewarding_trainer.openrlhf.recipe import Columns
+from co_rewarding_trainer.openrlhf.sources import read_questions as read_for_training
 from pyarrow.parquet import read_table, write_table
 from rich.console import Console
 
@@ -84,6 +86,17 @@ def test_pairs_are_written_in_the_columns_of_training_and_in_the_order_of_the_so
     assert list(pairs[0]) == ["question_id", "question", "paraphrase", "ground_truth", "level"]
     assert rewritten.pairs == len(kept) == 16
     assert not (tmp_path / "out.jsonl.part").exists()
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "out.parquet"])
+def test_training_reads_the_pairs_without_being_told_more(tmp_path, out):
+    run(order_of(tmp_path, apple_rows(12), out))
+
+    read = read_for_training(str(tmp_path / out), Columns())
+    kept = [row for number, row in enumerate(apple_rows(12)) if (number + 20) % 6 not in (0, 1)]
+    assert [(each.question_id, each.question, each.paraphrase, each.ground_truth) for each in read] == [
+        (row["question_id"], row["question"], well_said(row["question"]), row["ground_truth"]) for row in kept
+    ]
 
 
 def test_every_candidate_and_the_counts_are_kept_beside_it(tmp_path):
