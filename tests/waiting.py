@@ -17,10 +17,10 @@ async def until(look: Callable[[], Awaitable[Value]], timeout_s: float = 20.0) -
     return value
 
 
-def wait_until(look: Callable[[], Value], timeout_s: float = 20.0) -> Value:
-    """The same outside of an event loop."""
+def wait_until(look: Callable[[], Value], timeout_s: float = 20.0, every_s: float = 0.005) -> Value:
+    """The same outside of an event loop; `every_s` spares what is looked at."""
     deadline_s = time.monotonic() + timeout_s
     while not (value := look()):
         assert time.monotonic() < deadline_s, f"still {value!r} after {timeout_s:g} s"
-        time.sleep(0.005)
+        time.sleep(every_s)
     return value

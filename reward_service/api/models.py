@@ -22,17 +22,17 @@ from reward_service.domain.runs import (
 from reward_service.domain.types import Abstention, View, Voter
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """A number without a fraction is an integer, as in JSON Schema: some languages have no other numbers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_whole)]
-Index = Annotated[int, Field(ge=0, le=MAX_ROLLOUT), BeforeValidator(_whole)]
-Positive = Annotated[int, Field(ge=1, le=MAX_COUNT), BeforeValidator(_whole)]
-GroupSize = Annotated[int, Field(ge=1, le=MAX_GROUP_SIZE), BeforeValidator(_whole)]
-Lag = Annotated[int, Field(ge=0, le=MAX_LAG), BeforeValidator(_whole)]
-ResponseTokens = Annotated[int, Field(ge=1, le=MAX_RESPONSE_TOKENS), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(whole)]
+Index = Annotated[int, Field(ge=0, le=MAX_ROLLOUT), BeforeValidator(whole)]
+Positive = Annotated[int, Field(ge=1, le=MAX_COUNT), BeforeValidator(whole)]
+GroupSize = Annotated[int, Field(ge=1, le=MAX_GROUP_SIZE), BeforeValidator(whole)]
+Lag = Annotated[int, Field(ge=0, le=MAX_LAG), BeforeValidator(whole)]
+ResponseTokens = Annotated[int, Field(ge=1, le=MAX_RESPONSE_TOKENS), BeforeValidator(whole)]
 RunName = Annotated[str, Field(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
 MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
 """Methods are checked against the table."""

@@ -181,7 +181,7 @@ async def _from_form(request: Request, path: Path, most_bytes: int) -> str | Non
 
 
 def _order(text: str | None) -> JobOrderForm:
-    if text is None:
+    if not text:
         return JobOrderForm.model_validate({})
     try:
         form = read_slowly(JobOrderForm, text.encode("utf-8", "surrogateescape"))

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from reward_service.api.models import Count, Form, Index, Positive, ResponseTokens, RunName
+from reward_service.api.models import Form, Index, ResponseTokens, RunName, whole
 from reward_service.api.wire import MAX_ID_CHARS
 from reward_service.domain.paraphrases.jobs import JobState
 from reward_service.domain.paraphrases.policy import Policy
@@ -30,7 +30,7 @@ class RecipeForm(Form):
     """How questions are rewritten; what is not said is as in the paper."""
 
     run: RunName = DEFAULT_RUN
-    n: Annotated[Positive, Field(le=MAX_CANDIDATES)] = Field(
+    n: Annotated[int, Field(ge=1, le=MAX_CANDIDATES), BeforeValidator(whole)] = Field(
         DEFAULT.candidates, description="Candidates that each prompt draws."
     )
     prompts: list[PromptName] = Field(
@@ -43,7 +43,7 @@ class RecipeForm(Form):
     top_p: float = Field(DEFAULT.top_p, gt=0, le=1, allow_inf_nan=False)
     max_tokens: ResponseTokens = Field(DEFAULT.max_tokens, description="Of a response.")
     seed: Index = Field(DEFAULT.seed, description="What the draws follow from.")
-    answers: Annotated[Count, Field(le=MAX_ANSWERS)] = Field(
+    answers: Annotated[int, Field(ge=0, le=MAX_ANSWERS), BeforeValidator(whole)] = Field(
         DEFAULT.answers,
         description="How often the model answers both texts, to compare; 0: never.",
     )

@@ -1,0 +1,162 @@
+"""A job of 5,000 questions, and kill -9 of whatever works on it: nothing is lost, and hardly anything is done twice."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from reward_service.api.paraphrase_models import JobOrderForm
+from reward_service.api.paraphrase_rendering import outcome_document
+from reward_service.domain.paraphrases.rewriting import Question
+from reward_service.paraphrasing.model_rewriter import ModelRewriter
+from tests.paraphrasing.scripted_generator import ScriptedGenerator
+from tests.scripted_endpoint import ScriptedEndpoint
+from tests.scripted_rewriter import apples, in_other_words
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(600)
+CLI = Path(sys.executable).with_name("co-rewarding")
+JOBS = "/v1/paraphrases/jobs"
+CAPACITY = 16
+PATIENCE_S = 300.0
+ORDER = JobOrderForm.model_validate({"prompts": ["reword", "scenario"]})
+QUESTIONS = [Question(f"q/{n}", apples(n), str(3 * n)) for n in range(10, 5_010)]
+
+
+def rewritten(prompt: str) -> str:
+    """Each seventh question is copied unless another scenario is asked for; each eleventh gets another number."""
+    text = prompt.rpartition("\n")[2]
+    boxes = int(text.split()[-2])
+    said = in_other_words(Question("", text))
+    if boxes % 11 == 0:
+        said = said.replace("3 apples", "4 apples")
+    elif boxes % 7 == 0 and prompt.startswith("Say"):
+        said = text
+    return f"Sure!\n<rewritten>{said}</rewritten>"
+
+
+def undisturbed() -> list[dict[str, Any]]:
+    """What becomes of the questions where nobody is killed."""
+    recipe = ORDER.recipe()
+    rewriter = ModelRewriter(ScriptedGenerator(lambda prompt, _: [rewritten(prompt.messages[-1].content)]))
+
+    async def all_of_them() -> list[dict[str, Any]]:
+        outcomes = [await rewriter.rewrite(question, recipe) for question in QUESTIONS]
+        return [outcome_document(outcome, recipe.policy).model_dump(mode="json") for outcome in outcomes]
+
+    return asyncio.run(all_of_them())
+
+
+class Served:
+    """`co-rewarding serve` with a paraphraser over a data folder, to be killed and started again."""
+
+    def __init__(self, folder: Path, endpoint: ScriptedEndpoint) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0)
+        model = f"openai:{endpoint.url}#scripted"
+        self._command = [CLI, "serve", "--port", str(port), "--data-dir", folder, "--paraphraser", model]
+        self._told = {"PARAPHRASER_LEASE_S": "1.0", "PARAPHRASER_CAPACITY": str(CAPACITY), "LOG_LEVEL": "ERROR"}
+        self.start()
+
+    def start(self) -> None:
+        told = {f"CO_REWARDING_{name}": value for name, value in self._told.items()}
+        self._process = subprocess.Popen(self._command, env=os.environ | told)
+        self.looked(lambda: self._client.get("/ready").status_code == 200)
+
+    def kill(self, *words: str) -> None:
+        """Those of its processes in whose command one of the words is; all, itself first, without words."""
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        if words:
+            children = [child for child in children if any(word in " ".join(child.cmdline()) for word in words)]
+            assert len(children) >= len(words)
+        else:
+            self._process.kill()
+        for child in children:
+            child.send_signal(signal.SIGKILL)
+        if not words:
+            self._process.wait()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+        self._client.close()
+
+    def hand_in(self) -> str:
+        rows = [
+            {"question_id": q.question_id, "question": q.question, "ground_truth": q.ground_truth} for q in QUESTIONS
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        headers = {"content-type": "application/jsonl"}
+        answer = self._client.post(JOBS, params={"order": ORDER.model_dump_json()}, content=lines, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return answer.json()["job"]
+
+    def job(self, job: str) -> dict[str, Any]:
+        return self.looked(lambda: self._client.get(f"{JOBS}/{job}").raise_for_status().json())
+
+    def results(self, job: str) -> list[dict[str, Any]]:
+        wait_until(lambda: self.job(job)["state"] == "done", PATIENCE_S, every_s=0.25)
+        answer = self._client.get(f"{JOBS}/{job}/results").raise_for_status()
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    def looked(self, look: Callable[[], Any]) -> Any:
+        """What is seen once the service is there (again)."""
+
+        def seen() -> Any:
+            with contextlib.suppress(httpx.TransportError, httpx.HTTPStatusError):
+                return look()
+            return None
+
+        return wait_until(seen, PATIENCE_S, every_s=0.1)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[ScriptedEndpoint]:
+    with ScriptedEndpoint(rewritten, latency_s=0.02).serving() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def served(endpoint: ScriptedEndpoint) -> Iterator[Served]:
+    folder = Path(tempfile.mkdtemp(prefix="cr-"))  # not pytest's: the path of a Unix socket is short
+    served = Served(folder, endpoint)
+    yield served
+    served.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_killed_in_the_middle_a_job_is_taken_up_where_it_was(served: Served, endpoint: ScriptedEndpoint) -> None:
+    job = served.hand_in()
+    wait_until(lambda: len(endpoint.asked) > 1_000, PATIENCE_S)
+    served.kill("paraphrasing.process")
+    wait_until(lambda: len(endpoint.asked) > 2_000, PATIENCE_S)
+    served.kill("valkey", "api_process")
+    wait_until(lambda: len(endpoint.asked) > 3_500, PATIENCE_S)
+    assert served.job(job)["state"] == "running"
+    served.kill()
+    served.start()
+    results = served.results(job)
+    expected = undisturbed()
+    assert [{name: row[name] for name in expected[0]} for row in results] == expected
+    fates = [row["fate"] for row in results]
+    assert fates.count("left-out") == sum(int(row["question"].split()[-2]) % 11 == 0 for row in results)
+    assert fates.count("rewritten") + fates.count("left-out") == len(QUESTIONS)
+    assert max(endpoint.asked.values()) <= 2, endpoint.asked.most_common(3)
+    again = sum(times - 1 for times in endpoint.asked.values())
+    assert again <= 3 * 2 * CAPACITY, "three kills, and what was under way at each, in two rounds at most"
+    assert again > 0, "something was under way"
