@@ -6,7 +6,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from reward_service.domain.paraphrases.rewriting import Fate
 from reward_service.store.gauges import NOTHING, Gauges, RunGauges
+from reward_service.store.paraphrase_gauges import ParaphraseGauges
+from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED
 
 TEACHER_WAITS = (NOTHING, "weights")
 
@@ -24,6 +27,7 @@ class _Shown(Collector):
             yield GaugeMetricFamily("co_rewarding_store_bytes", "Memory that Redis holds.", self._gauges.store_bytes)
             yield GaugeMetricFamily("co_rewarding_workers", "Worker processes seen lately.", self._gauges.workers)
             yield from _families(self._gauges.runs)
+            yield from _paraphrases(self._gauges.paraphrases)
 
 
 def exposition(gauges: Gauges | None) -> bytes:
@@ -55,6 +59,32 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
             for waiting_for in sorted({*TEACHER_WAITS, *each.teacher.teachers}):  # 0 too: so that its absence is seen
                 teachers.add_metric((each.run, waiting_for), each.teacher.teachers[waiting_for])
     yield from (waiting, cohorts, oldest, version, lag, labels, teachers)
+
+
+def _paraphrases(gauges: ParaphraseGauges) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    """What is counted is counted in Redis, with the outcome itself: a process that dies takes no count with it."""
+    name = "co_rewarding_paraphrase"
+    yield GaugeMetricFamily(f"{name}rs", "Paraphraser processes that work on jobs.", gauges.paraphrasers)
+    jobs = GaugeMetricFamily(f"{name}_jobs", "Jobs that are unfinished, by state.", labels=["state"])
+    jobs.add_metric(("running",), gauges.running)
+    jobs.add_metric(("paused",), gauges.paused)
+    questions = GaugeMetricFamily(f"{name}_questions", "Questions that wait, and those in hand.", labels=["what"])
+    questions.add_metric(("waiting",), gauges.waiting)
+    questions.add_metric(("making",), gauges.making)
+    yield from (jobs, questions)
+    yield GaugeMetricFamily(f"{name}_oldest_job_seconds", "Age of the oldest running job.", gauges.oldest_job_s)
+    fates = CounterMetricFamily(f"{name}s", "Questions by what became of them.", labels=["fate"])
+    for fate in Fate:
+        fates.add_metric((fate.value,), gauges.counts[FATE].get(fate.value, 0))
+    drawn = CounterMetricFamily(f"{name}_candidates", "Candidates by prompt.", labels=["prompt", "verdict"])
+    for prompt, count in sorted(gauges.counts[DRAWN].items()):
+        accepted = gauges.counts[ACCEPTED].get(prompt, 0)
+        drawn.add_metric((prompt, "accepted"), accepted)
+        drawn.add_metric((prompt, "rejected"), count - accepted)
+    rejections = CounterMetricFamily(f"{name}_rejections", "Candidates by the check that rejects.", labels=["check"])
+    for check, count in sorted(gauges.counts[REJECTED].items()):
+        rejections.add_metric((check,), count)
+    yield from (fates, drawn, rejections)
 
 
 def _family(name: str, what: str, *labels: str) -> GaugeMetricFamily:

@@ -12,6 +12,7 @@ from reward_service.domain.methods import method_named
 from reward_service.store.cohorts import as_dict
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.link import Link
+from reward_service.store.paraphrase_gauges import ParaphraseGauges, ParaphraseGaugeStore
 from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import SEEN_LATELY_S, TeacherPresence
@@ -62,6 +63,7 @@ class Gauges:
     store_cpu_s: float
     store_bytes: int
     runs: tuple[RunGauges, ...]
+    paraphrases: ParaphraseGauges
 
 
 class GaugeStore:
@@ -72,6 +74,7 @@ class GaugeStore:
         self._link = link
         self._runs = runs
         self._presence = Presence(link)
+        self._paraphrases = ParaphraseGaugeStore(link)
 
     async def read(self) -> Gauges:
         """What stands in Redis now. The runs are asked about together: it is a few round trips, however many they are.
@@ -79,15 +82,17 @@ class GaugeStore:
         Raises:
             StoreUnavailableError: Redis is away.
         """
-        workers, names, cpu, memory = await asyncio.gather(
+        workers, paraphrases, names, cpu, memory = await asyncio.gather(
             self._presence.workers(),
+            self._paraphrases.read(),
             self._link.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1),
             self._link.execute("INFO", "cpu"),
             self._link.execute("INFO", "memory"),
         )
         runs = await asyncio.gather(*(self._run(name.decode()) for name in names))
         used, held = _figures(cpu), _figures(memory)
-        return Gauges(workers, used["used_cpu_sys"] + used["used_cpu_user"], int(held["used_memory"]), tuple(runs))
+        cpu_s = used["used_cpu_sys"] + used["used_cpu_user"]
+        return Gauges(workers, cpu_s, int(held["used_memory"]), tuple(runs), paraphrases)
 
     async def _run(self, run: str) -> RunGauges:
         keys = RunKeys(run)

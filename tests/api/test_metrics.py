@@ -13,10 +13,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
 from reward_service.store.link import Link
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
+from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
 from tests.service import pair, rollout, running
 from tests.waiting import wait_until
 
@@ -196,3 +198,35 @@ def _family(name: str) -> str:
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
     return name
+
+
+def test_what_becomes_of_paraphrase_jobs_is_told(client: httpx.Client, service: Supervisor):
+    before = told(client)
+    assert before["co_rewarding_paraphrasers",] == before["co_rewarding_paraphrases_total", "failed"] == 0
+    asked = [{"question_id": str(n), "question": apples(n + 10)} for n in range(3)]
+    job = client.post("/v1/paraphrases/jobs", json={"questions": asked, "prompts": ["reword"]}).json()["job"]
+    after = told(client)
+    assert after["co_rewarding_paraphrase_jobs", "running"] == 1
+    assert after["co_rewarding_paraphrase_questions", "waiting"] == 3
+    assert wait_until(lambda: told(client)["co_rewarding_paraphrase_oldest_job_seconds",]) > 0
+    client.post(f"/v1/paraphrases/jobs/{job}/pause")
+    paused = told(client)
+    assert (paused["co_rewarding_paraphrase_jobs", "paused"], paused["co_rewarding_paraphrase_jobs", "running"]) == (
+        1,
+        0,
+    )
+    assert paused["co_rewarding_paraphrase_questions", "waiting"] == 0
+    client.post(f"/v1/paraphrases/jobs/{job}/resume")
+
+    def script(question: Question) -> str:
+        return question.question if question.question_id == "1" else in_other_words(question)
+
+    with paraphrasing(service.redis_url, ScriptedRewriter(script)):
+        wait_until(lambda: told(client)["co_rewarding_paraphrases_total", "rewritten"] == 2)
+        ended = wait_until(lambda: (now := told(client))["co_rewarding_paraphrases_total", "left-out"] and now)
+    assert ended["co_rewarding_paraphrasers",] == 1
+    assert ended["co_rewarding_paraphrase_jobs", "running"] == 0
+    assert ended["co_rewarding_paraphrase_questions", "making"] == 0
+    assert ended["co_rewarding_paraphrase_candidates_total", "reword", "accepted"] == 2
+    assert ended["co_rewarding_paraphrase_candidates_total", "reword", "rejected"] == 1
+    assert ended["co_rewarding_paraphrase_rejections_total", "copy"] == 1

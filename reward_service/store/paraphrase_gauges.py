@@ -1,0 +1,47 @@
+"""What is told of paraphrase jobs to those who watch: what waits, who works, and what it has come to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reward_service.store.cohorts import as_dict
+from reward_service.store.link import Link
+from reward_service.store.paraphrases import LIBRARY, PREFIX, by_kind
+from reward_service.store.scripts import Script
+
+
+@dataclass(frozen=True, slots=True)
+class ParaphraseGauges:
+    """All jobs together, at one moment.
+
+    Attributes:
+        paraphrasers: processes that work on them.
+        running, paused: jobs.
+        waiting, making: questions that nobody has begun, of running jobs; those that a paraphraser has in hand.
+        oldest_job_s: age of the running job that was made first, 0 if none runs.
+        counts: by kind, then name; of all time, as long as something is counted once in a month.
+    """
+
+    paraphrasers: int
+    running: int
+    paused: int
+    waiting: int
+    making: int
+    oldest_job_s: float
+    counts: Mapping[str, Mapping[str, int]]
+
+
+class ParaphraseGaugeStore:
+    """Reads the gauges; it changes nothing."""
+
+    def __init__(self, link: Link) -> None:
+        """Over an open link."""
+        self._link = link
+        self._watch = Script("watch_paraphrases", LIBRARY)
+
+    async def read(self) -> ParaphraseGauges:
+        """What stands in Redis now, in one round trip."""
+        *numbers, oldest_ms, counts = await self._watch(self._link, [PREFIX])
+        paraphrasers, running, paused, waiting, making = numbers
+        return ParaphraseGauges(
+            paraphrasers, running, paused, waiting, making, oldest_ms / 1000, by_kind(as_dict(counts))
+        )
