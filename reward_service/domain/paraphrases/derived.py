@@ -22,7 +22,8 @@ def worked_out(
 
     An operand must stand less often than in the other text, or nowhere: it was used up. All that is gone must be.
     """
-    return _follow(come, gone, _fewer(before, after), before) or _follow(gone, come, _fewer(after, before), after)
+    less, more = _fewer(before, after), _fewer(after, before)
+    return _follow(come or more, gone, less, before) or _follow(gone or less, come, more, after, only_put_together=True)
 
 
 def follows_from_its_neighbours(mentions: Sequence[Mention], at: int) -> bool:
@@ -45,25 +46,44 @@ def follows_from_its_neighbours(mentions: Sequence[Mention], at: int) -> bool:
 
 
 def _follow(
-    results: Sequence[Mention], used: Sequence[Mention], also_used: Sequence[Mention], text: Sequence[Mention]
+    results: Sequence[Mention],
+    used: Sequence[Mention],
+    also_used: Sequence[Mention],
+    text: Sequence[Mention],
+    *,
+    only_put_together: bool = False,
 ) -> bool:
     """Whether each result follows from two numbers that were used up, or from a share and a number of the text.
 
     Squares and roots count where there are several: one number for one other is a change.
     """
-    operands = list({each.start: each for each in (*used, *also_used) if not _IDLE.issuperset(each.values)}.values())
+    results, used = _busy(results), _busy(used)
+    operands = list({each.start: each for each in (*used, *_busy(also_used))}.values())
     if not results or len(results) > _MOST_OPERANDS or not 0 < len(operands) <= _MOST_OPERANDS:
         return False
     values = {each.value for each in operands}
     if len(results) > 1 and not any(values.isdisjoint(_powers(each.value)) for each in results):
         return True
-    left, spent = {each.value for each in results}, set[int]()
+    known = {each.value for each in text}
+    left = {value for each in results for value in _unknown(each, known)}
+    spent: set[int] = set()
     for one, other in _operations(operands, text):
-        found = left.intersection(_of_two(one, other))
+        found = left.intersection(_put_together(one, other) if only_put_together else _of_two(one, other))
         if found:
             spent |= {one.start, other.start}
             left -= found
     return not left and spent.issuperset(each.start for each in used)
+
+
+def _busy(mentions: Sequence[Mention]) -> list[Mention]:
+    """Those that an operation may take: in digits, and not what goes without saying."""
+    return [each for each in mentions if each.digits and not _IDLE.issuperset(each.values)]
+
+
+def _unknown(result: Mention, known: set[Fraction]) -> Iterator[Fraction]:
+    """What is to be explained of a number: 119 of 119/27, where 27 is there."""
+    parts = [part for part in result.parts if part not in known]
+    yield from parts if len(parts) < len(result.parts) else [result.value]
 
 
 def _operations(operands: Sequence[Mention], text: Sequence[Mention]) -> Iterator[tuple[Mention, Mention]]:
@@ -74,11 +94,22 @@ def _operations(operands: Sequence[Mention], text: Sequence[Mention]) -> Iterato
 
 
 def _of_two(one: Mention, other: Mention) -> Iterator[Fraction]:
+    yield from _put_together(one, other)
+    for left, right in _choices(one, other):
+        yield from (abs(left - right), left / right, right / left)
+
+
+def _put_together(one: Mention, other: Mention) -> Iterator[Fraction]:
+    for left, right in _choices(one, other):
+        yield from (left + right, left * right)
+
+
+def _choices(one: Mention, other: Mention) -> Iterator[tuple[Fraction, Fraction]]:
+    """What two numbers may mean, but for what goes without saying."""
     for left in one.values:
         for right in other.values:
-            yield from (left + right, abs(left - right), left * right)
-            if left and right:
-                yield from (left / right, right / left)
+            if left not in _IDLE and right not in _IDLE:
+                yield left, right
 
 
 def _powers(value: Fraction) -> Iterator[Fraction]:

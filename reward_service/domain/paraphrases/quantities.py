@@ -96,6 +96,10 @@ def _digits(tokens: Sequence[Token], at: int) -> tuple[Mention, int]:
         return Mention((value, value / 100), token.start, tokens[at + 1].end), 2
     if one in SCALES and one != "dozen":
         return Mention((value * SCALES[one],), token.start, tokens[at + 1].end), 2
+    part = _and_part(tokens, at + 1)
+    if part is not None:
+        values = (value + part, *_other_values(value + part, tokens, at + 4))
+        return Mention(values, token.start, tokens[at + 3].end, (value, part)), 4
     under = at - 1 - (_text(tokens, at - 1) == "{")
     label = _text(tokens, under) == "_" and (_kind(tokens, under - 1) == "letter" or _text(tokens, under - 1) == "}")
     values = (value, *_other_values(value, tokens, at + 1))
@@ -172,6 +176,10 @@ def _words(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
         part = _composite(tokens[at], tokens[ordinal], Fraction(total), Fraction(PARTS[word]), digits=False)
         return part._replace(values=part.values + _other_values(part.value, tokens, ordinal + 1)), ordinal + 1 - at
     value = Fraction(total)
+    part = _and_part(tokens, here)
+    if part is not None:
+        values = (value + part, *_other_values(value + part, tokens, here + 3))
+        return Mention(values, tokens[at].start, tokens[here + 2].end, (value, part), digits=False), here + 3 - at
     values = (value, *_other_values(value, tokens, here))
     within = _within(value, tokens, at, here)
     return Mention(values, tokens[at].start, tokens[here - 1].end, within=within, digits=False), here - at
@@ -186,13 +194,14 @@ def _cardinal(tokens: Sequence[Token], at: int) -> tuple[int, int] | None:
             if here > at and total == part == 0:
                 break
             part += UNITS[word]
-        elif word in TENS and (here == at or (part and part % 100 == 0)):
+        elif word in TENS and (here == at or (part % 100 == 0 and total + part > 0)):
             part += TENS[word]
         elif word in SCALES and here > at:
             part *= SCALES[word]
             if SCALES[word] > 100:
                 total, part = total + part, 0
-                if _text(tokens, here + 1) not in _JOINED:
+                joined = here + 1 + (_text(tokens, here + 1) == "-")
+                if _text(tokens, joined) not in _JOINED:
                     here += 1
                     break
         else:
@@ -202,6 +211,13 @@ def _cardinal(tokens: Sequence[Token], at: int) -> tuple[int, int] | None:
         if joined and _text(tokens, here + 1) in _JOINED:
             here += 1
     return (total + part, here) if here > at else None
+
+
+def _and_part(tokens: Sequence[Token], at: int) -> Fraction | None:
+    """1/2 of "three and a half"."""
+    if _text(tokens, at) == "and" and _text(tokens, at + 1) in ("a", "one") and _text(tokens, at + 2) in PARTS:
+        return Fraction(1, PARTS[_text(tokens, at + 2)])
+    return None
 
 
 def _part(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:

@@ -35,18 +35,19 @@ DENYING = word_set(
 )
 """Words, beside non- and -n't, that deny what follows."""
 ALSO_DENYING = word_set(
-    "absent any apart avoid avoiding avoids besides beyond delayed different disallowed disregarding distinct either "
-    "empty exclude excludes exclusive exclusively fail failed failing fails false first forbidden free hidden if "
-    "ignore "
-    "ignored ignoring inconsistent incomplete incorrect incorrectly indistinguishable infinite invalid irrelevant lack "
-    "lacking lacks missing omit omits omitted omitting only other outside prohibited rather refuse regardless "
-    "remaining remove removed singular skip skipped skipping skips through unanswered uncolored uncovered undefined "
-    "unequal uneven unless unlike unlikely unmarked unoccupied unpainted unrelated unshaded until unused zero"
+    "absent any apart avoid avoiding avoids besides beyond composite delayed different disallowed disjoint "
+    "disregarding distinct duplicates either empty exclude excludes exclusive exclusively fail failed failing fails "
+    "false first forbidden free hidden if ignore ignored ignoring incomplete inconsistent incorrect incorrectly "
+    "indistinguishable infinite invalid irreducible irrelevant lack lacking lacks missing off omit omits omitted "
+    "omitting only other outside outstanding prohibited rather refuse regardless remaining remove removed "
+    "restricted restriction singular skip skipped skipping skips through unanswered unavailable uncolored uncovered "
+    "undefined unequal uneven unless unlike unlikely unmarked unoccupied unpainted unrelated unshaded until unused "
+    "zero"
 )
 """Words that can carry what a denial said: "distinct" for "no two the same"."""
-IDLE_DENIALS = word_set("necessarily calculator scale drawn pictured shown both need")
-"""A denial of these asks nothing: "not necessarily", "without a calculator", "not drawn to scale"."""
-BOUNDING = word_set("more less fewer greater larger smaller later earlier exceed exceeding")
+IDLE_DENIALS = word_set("necessarily calculator scale drawn pictured shown both need radians am pm regard relevant")
+"""A denial of these asks nothing: "not necessarily", "without a calculator", "in degrees, not radians"."""
+BOUNDING = word_set("above below more less fewer greater larger smaller later earlier exceed exceeding")
 """A denial of these is a bound: "no more than 5"."""
 ROUNDING = word_set(
     "round rounded rounding nearest closest approximate approximately approximation decimal decimals cents"

@@ -34,12 +34,12 @@ def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     new = _unaccounted(paraphrase, original.accounts, _end(paraphrase, original))
     if worked_out(original.mentions, paraphrase.mentions, missing, new):
         return None
-    if not new and not _counted(paraphrase) - _counted(original):
-        missing = _telling(original, missing)
-    if not missing and not _counted(original) - _counted(paraphrase):
-        new = _telling(paraphrase, new)
     lost = [each for each in missing if each.digits and each.size > _SMALL]
     come = [each for each in new if each.digits and each.size > _SMALL]
+    if not come and not _more_often(paraphrase, original):
+        lost = _telling(original, lost)
+    if not lost and not _more_often(original, paraphrase):
+        come = _telling(paraphrase, come)
     if not (lost or come):
         lost, come = _changed(missing, new)
     if not (lost or come):
@@ -78,6 +78,11 @@ def _end(reading: Reading, other: Reading) -> int:
 
 def _last(reading: Reading) -> int:
     return reading.tokens[-1].end if reading.tokens else 0
+
+
+def _more_often(reading: Reading, other: Reading) -> bool:
+    """Whether a text says a number that is not small more often than the other does."""
+    return any(value > _SMALL for value in _counted(reading) - _counted(other))
 
 
 def _telling(reading: Reading, mentions: list[Mention]) -> list[Mention]:

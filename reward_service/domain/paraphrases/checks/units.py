@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
-from reward_service.domain.paraphrases.measures import Measured, measured
+from reward_service.domain.paraphrases.measures import Measured, Unit, measured
+from reward_service.domain.paraphrases.reading import read_text
 
+_THROUGHOUT = 2
+"""How often a unit must stand for that it can be said to stand throughout."""
 _STORY = frozenset({"time", "money"})
 """What stories use as they like: "each day", "last week", "a 50-cent coin"."""
 
@@ -14,11 +17,37 @@ _STORY = frozenset({"time", "money"})
 def units_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     """No number comes with another unit of the same kind, and no unit is gone that another has replaced.
 
-    What was converted is kept: 90 minutes for 1.5 hours. So is what only tells a story: "each day", "last week".
+    What was converted is kept: 90 minutes for 1.5 hours. So is what only tells a story: "each day", "last week". And
+    feet may take the place of inches wherever these stand, unless the answer is in inches.
     """
     before = measured(pair.original.tokens, pair.original.mentions)
     after = measured(pair.paraphrase.tokens, pair.paraphrase.mentions)
+    in_answer = {each.unit.measures for each in _measured_in(pair.ground_truth)}
+    exchanged = _exchanged(before, after) - in_answer
+    before, after = ([each for each in units if each.unit.measures not in exchanged] for units in (before, after))
     return _renamed(before, after) or _replaced(before, after) or _mixed(before, after)
+
+
+def _measured_in(answer: str | None) -> Sequence[Measured]:
+    reading = read_text(answer or "")
+    return measured(reading.tokens, reading.mentions)
+
+
+def _exchanged(before: Sequence[Measured], after: Sequence[Measured]) -> set[str]:
+    """What is measured in one unit throughout the original, and in another one throughout the paraphrase."""
+    there, here = _by_measure(before), _by_measure(after)
+    return {
+        kind
+        for kind, old in there.items()
+        if len(here.get(kind, ())) >= _THROUGHOUT and len({*old}) == len({*here[kind]}) == 1
+    }
+
+
+def _by_measure(units: Sequence[Measured]) -> dict[str, list[Unit]]:
+    found: dict[str, list[Unit]] = {}
+    for each in units:
+        found.setdefault(each.unit.measures, []).append(each.unit)
+    return found
 
 
 def _renamed(before: Sequence[Measured], after: Sequence[Measured]) -> Evidence | None:
