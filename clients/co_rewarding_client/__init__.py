@@ -56,6 +56,7 @@ from co_rewarding_client.errors import (
 from co_rewarding_client.flow import Surroundings
 from co_rewarding_client.model import (
     Label,
+    Paraphrase,
     Pending,
     Question,
     Rewards,
@@ -77,6 +78,7 @@ __all__ = [
     "Label",
     "NotFound",
     "NotImplementedByService",
+    "Paraphrase",
     "Pending",
     "ProblemError",
     "ProtocolError",

@@ -11,6 +11,7 @@ from co_rewarding_client import address
 from co_rewarding_client.calls import Calls
 from co_rewarding_client.flow import Flow, Pause, Send, Surroundings, Work
 from co_rewarding_client.model import (
+    Paraphrase,
     Pending,
     Question,
     Rewards,
@@ -169,6 +170,25 @@ class AsyncRewardClient:
         it twice, or never.
         """
         return await self._drive(self._calls.prefetch(step, questions, run=run))
+
+    async def paraphrase(
+        self,
+        questions: Sequence[Question],
+        *,
+        ground_truths: Mapping[str, str] | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        wait_s: float = 60.0,
+        run: str | None = None,
+    ) -> tuple[Paraphrase, ...]:
+        """What becomes of `questions`, each told as its bare text, in their order; waits for them.
+
+        `ground_truths` by question_id must not be given away, and are not told to the model. `recipe` has the fields of
+        POST /v1/paraphrases, such as {"prompts": ["reword"], "n": 2}. `wait_s` is how long the service is asked to hold
+        one answer back; what takes longer goes on there, and is asked for again until patience is over.
+        """
+        return await self._drive(
+            self._calls.paraphrase(questions, ground_truths=ground_truths, recipe=recipe, wait_s=wait_s, run=run)
+        )
 
     async def teacher(self, run: str | None = None) -> TeacherState:
         """The run's teacher: its version, and what waits for it."""

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from co_rewarding_client import decoding, encoding
+from co_rewarding_client import decoding, encoding, paraphrasing
 from co_rewarding_client.decoding import Reply
 from co_rewarding_client.encoding import Request
 from co_rewarding_client.errors import StillPending, invalid
@@ -22,6 +22,7 @@ from co_rewarding_client.flow import (
     exchange,
 )
 from co_rewarding_client.model import (
+    Paraphrase,
     Pending,
     Question,
     Rewards,
@@ -147,6 +148,21 @@ class Calls:
         request = encoding.prefetch_request(self._run(run), step, questions)
         reply = yield from exchange(request, self._begin())
         return _success(reply, request, 202).integer("accepted")
+
+    def paraphrase(
+        self,
+        questions: Sequence[Question],
+        *,
+        ground_truths: Mapping[str, str] | None,
+        recipe: Mapping[str, Any] | None,
+        wait_s: float,
+        run: str | None,
+    ) -> Flow[tuple[Paraphrase, ...]]:
+        request = paraphrasing.paraphrases_request(
+            self._run(run), questions, ground_truths or {}, recipe or {}, min(wait_s, self.patience_s)
+        )
+        reply = yield from exchange(request, self._begin())
+        return paraphrasing.paraphrases(_success(reply, request))
 
     def teacher(self, run: str | None) -> Flow[TeacherState]:
         request = encoding.teacher_request(self._run(run))

@@ -100,6 +100,13 @@ class Fields:
             return self._refuse(name, value, "an object")
         return {key: float(number) for key, number in value.items() if _is_number(number)}
 
+    def verdicts(self, name: str) -> dict[str, bool | float]:
+        """The truths and numbers in the object `name`; anything else in it is left out, as an unknown field is."""
+        value = self.values.get(name)
+        if not _is_object(value):
+            return self._refuse(name, value, "an object")
+        return {key: each for key, each in value.items() if isinstance(each, bool) or _is_number(each)}
+
     def _list(self, name: str) -> list[Any]:
         value = self.values.get(name)
         return cast(list[Any], value) if isinstance(value, list) else self._refuse(name, value, "a list")

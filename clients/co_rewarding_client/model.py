@@ -168,6 +168,23 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Paraphrase:
+    """What became of a question: `paraphrase` is its second view, None where it has none.
+
+    `fate` is "rewritten", "passed-through" (it is its own second view), "left-out" or "failed"; only what was rewritten
+    is `accepted`. `checks` tells by name whether each check is content, or a share of answers that agree; `reasons`,
+    what is objected to the text that came last.
+    """
+
+    question_id: str
+    paraphrase: str | None
+    accepted: bool
+    fate: str
+    checks: Mapping[str, bool | float]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TeacherUpdate:
     """Weights that the service has taken: the teacher of `version` keeps `alpha` of the one before it."""
 

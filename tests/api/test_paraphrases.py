@@ -12,6 +12,8 @@ from uuid import uuid4
 import httpx
 import pyarrow as pa
 import pytest
+from co_rewarding_client import Question as Asked
+from co_rewarding_client import RewardClient
 from pyarrow.parquet import read_table, write_table
 
 from reward_service.domain.paraphrases.rewriting import Question
@@ -159,6 +161,19 @@ def test_the_same_request_again_is_the_same_work(client: httpx.Client, at_work: 
     assert [at_work.asked[each["question_id"]] for each in body["questions"]] == [1, 1, 1]
     client.post("/v1/paraphrases", json=body | {"seed": 1})
     assert [at_work.asked[each["question_id"]] for each in body["questions"]] == [2, 2, 2]
+
+
+def test_the_client_asks_as_the_contract_has_it(service: Supervisor) -> None:
+    with (
+        paraphrasing(service.redis_url, ScriptedRewriter(scripted)),
+        RewardClient(service.url, patience_s=20.0) as client,
+    ):
+        asked = [Asked(f"{prefix}/{uuid4().hex}", question=apples(12)) for prefix in ("good", "wrong")]
+        truths = {each.question_id: "36" for each in asked}
+        good, wrong = client.paraphrase(asked, ground_truths=truths, recipe={"prompts": ["reword"]})
+    assert (good.accepted, good.fate, good.checks["numbers_kept"]) == (True, "rewritten", True)
+    assert (wrong.paraphrase, wrong.fate, wrong.checks["numbers_kept"]) == (None, "left-out", False)
+    assert wrong.reasons[0].startswith("numbers: ")
 
 
 def test_what_takes_longer_than_the_caller_waits_goes_on(client: httpx.Client, service: Supervisor) -> None:

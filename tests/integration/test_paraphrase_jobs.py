@@ -25,6 +25,7 @@ from reward_service.paraphrasing.model_rewriter import ModelRewriter
 from tests.paraphrasing.scripted_generator import ScriptedGenerator
 from tests.scripted_endpoint import ScriptedEndpoint
 from tests.scripted_rewriter import apples, in_other_words
+from tests.service import running
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -160,3 +161,31 @@ def test_killed_in_the_middle_a_job_is_taken_up_where_it_was(served: Served, end
     again = sum(times - 1 for times in endpoint.asked.values())
     assert again <= 3 * 2 * CAPACITY, "three kills, and what was under way at each, in two rounds at most"
     assert again > 0, "something was under way"
+
+
+def test_a_paraphraser_of_its_own_serves_a_service_elsewhere(endpoint: ScriptedEndpoint) -> None:
+    asked = {"questions": [{"question_id": "q", "question": apples(12)}], "prompts": ["reword"]}
+    with running() as supervisor, httpx.Client(base_url=supervisor.url, timeout=30.0) as client:
+
+        def answered() -> int:
+            return client.post("/v1/paraphrases", json=asked).status_code
+
+        assert answered() == 503
+        command = [CLI, "paraphraser", "--redis-url", supervisor.redis_url, "--model", f"openai:{endpoint.url}#m"]
+        process = subprocess.Popen(command)
+        try:
+            wait_until(lambda: answered() == 200, 60.0, every_s=0.1)
+        finally:
+            process.terminate()
+        assert process.wait(30) == 0
+        asked["prompts"] = ["scenario"]
+        assert answered() == 503, "it has said that it leaves"
+    assert set(endpoint.asked.values()) == {1}
+
+
+def test_a_paraphraser_without_the_redis_of_a_service_says_what_is_missing() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "CO_REWARDING_REDIS_URL"}
+    command = [CLI, "paraphraser", "--model", "openai:http://127.0.0.1:1/v1#m"]
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert "--redis-url" in refused.stderr

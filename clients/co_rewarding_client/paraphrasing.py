@@ -1,0 +1,39 @@
+"""The call for paraphrases: its request, and what becomes of the questions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from co_rewarding_client.decoding import Fields
+from co_rewarding_client.encoding import Request, encoded
+from co_rewarding_client.errors import invalid
+from co_rewarding_client.model import Paraphrase, Question
+
+
+def paraphrases_request(
+    run: str, questions: Sequence[Question], ground_truths: Mapping[str, str], recipe: Mapping[str, Any], wait_s: float
+) -> Request:
+    """POST /v1/paraphrases. Raises InvalidRequest for a question that is not told as its bare text."""
+    items: list[dict[str, Any]] = []
+    for at, question in enumerate(questions):
+        if question.question is None:
+            raise invalid(f"questions[{at}] is told as a prompt or messages; what is rewritten is the bare question")
+        truth = ground_truths.get(question.question_id)
+        item = {"question_id": question.question_id, "question": question.question, "ground_truth": truth}
+        items.append({name: value for name, value in item.items() if value is not None})
+    body = encoded({**recipe, "run": run, "questions": items, "wait_s": wait_s})
+    return Request("POST", "/v1/paraphrases", {"content-type": "application/json"}, body, wait_s)
+
+
+def paraphrases(document: Fields) -> tuple[Paraphrase, ...]:
+    """What became of questions. Raises ProtocolError where one is not told of as the contract has it."""
+    return tuple(
+        Paraphrase(
+            question_id=each.text("question_id"),
+            paraphrase=each.text_or_none("paraphrase"),
+            accepted=each.truth("accepted"),
+            fate=each.text("fate"),
+            checks=each.verdicts("checks"),
+            reasons=each.texts("reasons"),
+        )
+        for each in document.objects("paraphrases")
+    )
