@@ -7,10 +7,10 @@ from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tol
 _DRAWING = r"(?:figure|diagram|graph|chart|histogram|picture|illustration|drawing)s?"
 _SHOWN = r"(?:shown|illustrated|displayed|depicted|pictured)"
 _POINTING = re.compile(
-    rf"\b(?:as|is|are|partially|{_DRAWING}|pattern|tessellation)\s(?:{_SHOWN}|provided|given)\b"
+    rf"\b(?:as|is|are|partially|{_DRAWING}|pattern|tessellation)\s(?:{_SHOWN}|provided)\b"
     rf"|\b{_SHOWN}\s(?:in|here|below|above|to the)\b"
     rf"|\b{_DRAWING}\s(?:below|above|shows?|displays?)\b"
-    rf"|\b(?:in|from|on|using|the provided)\s(?:the\s)?(?:provided\s)?{_DRAWING}\b"
+    rf"|\b(?:in|from|using|the provided)\s(?:the\s)?(?:provided\s)?{_DRAWING}\b"
     r"|\bgraphed below\b",
     re.IGNORECASE,
 )
