@@ -1,5 +1,6 @@
 """Paraphrase jobs in Redis: how their questions come in, what they have come to, and how their outcomes are read."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -153,7 +154,7 @@ class ParaphraseJobs:
     async def latest(self, most: int) -> list[JobStanding]:
         """The latest jobs, without those that somebody waits for."""
         names = [name.decode() for name in await self._link.execute("ZREVRANGE", f"{PREFIX}jobs", 0, most - 1)]
-        found = [await self.look(name) for name in names]
+        found = await asyncio.gather(*map(self.look, names))
         return [each for each in found if each is not None]
 
     async def outcomes(self, job: str, of: int) -> AsyncIterator[tuple[int, Item, Outcome]]:

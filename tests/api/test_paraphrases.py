@@ -245,6 +245,20 @@ def test_a_file_in_a_form_becomes_a_job(client: httpx.Client, at_work: ScriptedR
     ]
 
 
+def test_a_form_that_holds_no_job_is_refused(client: httpx.Client) -> None:
+    lines = as_lines(questions(1))
+    assert_problem(client.post(JOBS, files={"other": ("q.jsonl", lines)}), 422, "`file`")
+    assert_problem(client.post(JOBS, files={"file": ("q.jsonl", lines)}, data={"n": "2"}), 422, "`order`")
+    assert_problem(client.post(JOBS, files={"file": ("q.jsonl", lines)}, data={"order": "{"}), 400, "order")
+    several = [("file", ("q.jsonl", lines)), ("file", ("p.jsonl", lines))]
+    assert_problem(client.post(JOBS, files=several), 400, "Too many files")
+    large = b'{"question": "a?"}\n' * 100_000
+    assert_problem(client.post(JOBS, files={"file": ("q.jsonl", large)}), 413, "200000 bytes")
+    body = (part for part in [b"--b\r\n", b"--b--\r\n"])
+    answer = client.post(JOBS, content=body, headers={"content-type": "multipart/form-data; boundary=b"})
+    assert_problem(answer, 411, "Content-Length")
+
+
 def test_the_pairs_leave_out_what_has_no_second_view(client: httpx.Client, service: Supervisor) -> None:
     asked = [*questions(2, "good"), *questions(2, "wrong")]
     with paraphrasing(service.redis_url, ScriptedRewriter(scripted)):
@@ -385,6 +399,13 @@ def test_an_unknown_run_an_order_that_is_none_and_unknown_jobs_are_refused(clien
     assert_problem(client.post(JOBS, params={"order": '{"n": 0}'}, content=b"{}", headers=lines), 422, "order", "n")
     for path in ("", "/results"):
         assert_problem(client.get(f"{JOBS}/none{path}"), 404, "none")
+
+
+def test_jobs_ask_for_a_key_as_all_else_does() -> None:
+    with running(api_keys=["key"]) as supervisor, httpx.Client(base_url=supervisor.url) as client:
+        for method, path in (("POST", "/v1/paraphrases"), ("POST", JOBS), ("GET", JOBS), ("DELETE", f"{JOBS}/j")):
+            assert_problem(client.request(method, path), 401, "key")
+        assert client.get(JOBS, headers={"authorization": "Bearer key"}).json() == {"jobs": []}
 
 
 def test_without_a_root_no_path_is_read_and_too_many_jobs_are_refused() -> None:
