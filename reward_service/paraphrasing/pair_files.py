@@ -1,5 +1,6 @@
 """Files of pairs as streams: parquet, JSON lines, or one JSON array."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,12 +47,17 @@ def read_pairs(path: Path, fields: PairFields | None = None) -> Iterator[PairRow
 
 
 def count_pairs(path: Path) -> int | None:
-    """How many rows there are, where that can be said without reading them."""
+    """How many rows there are, where that can be said without reading them.
+
+    Raises:
+        PairFileError: the file cannot be read.
+    """
     if not _is_parquet(path):
         return None
     from pyarrow.parquet import read_metadata
 
-    return read_metadata(path).num_rows
+    with _as_parquet(path):
+        return read_metadata(path).num_rows
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -79,16 +85,23 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    import pyarrow as pa  # here, so that JSON does not wait for it
-    from pyarrow.parquet import ParquetFile
+    from pyarrow.parquet import ParquetFile  # here, so that JSON does not wait for it
+
+    with _as_parquet(path), ParquetFile(path) as file:
+        number = 0
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+
+
+@contextlib.contextmanager
+def _as_parquet(path: Path) -> Iterator[None]:
+    """Says of which file it is that Arrow cannot read it."""
+    import pyarrow as pa
 
     try:
-        with ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
+        yield
     except (pa.ArrowException, UnicodeDecodeError) as cause:
         raise PairFileError(f"{path}: not readable as parquet: {str(cause).partition(chr(10))[0]}") from cause
 
@@ -156,4 +169,5 @@ def _listed(columns: Mapping[str, Any]) -> str:
 
 def _kind(value: object) -> str:
     kinds = {dict: "an object", list: "a list", type(None): "null", bool: "true or false"}
+    kinds |= {int: "a number", float: "a number"}
     return kinds.get(type(value), f"a {type(value).__name__}")

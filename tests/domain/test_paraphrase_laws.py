@@ -72,6 +72,22 @@ def test_spaces_change_no_verdict(question, before, after):
     assert [each.check for each in plain.objections] == [each.check for each in other.objections]
 
 
+@given(st.permutations("uvwpqr"), st.permutations("KLMSTW"))
+def test_other_letters_change_no_verdict(small, capital):
+    small, capital = dict(zip("xyzabc", small, strict=True)), dict(zip("ABCPQR", capital, strict=True))
+    original = (
+        "In triangle $ABC$, $AB=9$ and $BC=12a$, where $x^2-7x+12=3y$ and $a<b$. Find $AC+z$ for $c=5$ and $PQ=QR$."
+    )
+    formulas = original.split("$")
+    renamed = [
+        "".join(small.get(sign, capital.get(sign, sign)) for sign in part) if at % 2 else part
+        for at, part in enumerate(formulas)
+    ]
+    told = "$".join(renamed).replace("In triangle", "Consider a triangle").replace("Find", "Determine the value of")
+
+    assert reviewed(original, told.replace("where", "such that"), "15").reasons == ()
+
+
 def repeated(unit: str) -> str:
     return unit * (MOST_CHARS // len(unit) - 1)
 
