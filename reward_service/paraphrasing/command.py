@@ -124,6 +124,10 @@ def rewrite(
         float | None,
         typer.Option(help="How near they must be; by default it is only told.", rich_help_panel=_ACCEPTING),
     ] = None,
+    unmarked: Annotated[
+        bool | None,
+        typer.Option("--unmarked", help="Takes a response as it is that holds no marker.", rich_help_panel=_ACCEPTING),
+    ] = None,
     fallback: Annotated[
         str | None,
         typer.Option(
@@ -160,6 +164,7 @@ def rewrite(
         "answers": answers,
         "least_agreement": least_agreement,
         "least_similarity": least_similarity,
+        "unmarked": unmarked,
         "fallback": fallback,
     }
     recipe = _recipe({name: value for name, value in given.items() if value is not None}, _policy(skip))

@@ -1,11 +1,13 @@
 """The text that a rewriter set between its markers, whatever else it wrote around it. Pure, and linear in the response.
 
 What is read too generously here is refused by the checks that follow; what is not read at all is lost. So where no
-marker is found the response itself is taken: a solution in place of a question is then rejected as one.
+marker is found the response itself is given, and said to be that: a solution in place of a question can then be
+rejected as one.
 """
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _THINKING = ("<think>", "</think>")
 _LAYERS = 4
@@ -32,8 +34,18 @@ class Markers:
     within: str | None = None
 
 
-def marked_text(response: str, markers: Markers, question: str) -> str:
+class Found(NamedTuple):
+    """What was read of a response, and whether something in it marks that as the rewritten question."""
+
+    text: str
+    marked: bool
+
+
+def marked_text(response: str, markers: Markers, question: str) -> Found:
     """The rewritten question in a response, without what a model puts around it; "" if it is still thinking.
+
+    A label such as "Rewritten question:" at its beginning is as good as a marker. Where the original is to be repeated
+    first, only the word that follows it counts: what comes before that may be the original.
 
     The first begin and the end that follows it count, and either may be missing. A question that holds a marker itself
     is told apart by its text: where it is repeated, markers in it do not count, and where it holds the end marker, its
@@ -43,12 +55,14 @@ def marked_text(response: str, markers: Markers, question: str) -> str:
     begins = text.find(markers.begin)
     if begins >= 0:
         text = text[begins + len(markers.begin) :]
+    marked = begins >= 0 or markers.end in text
     if markers.within is not None:
+        marked = markers.within in text
         text = _second(text, markers.within, question.strip())
     ends = text.rfind(markers.end) if markers.end in question else text.find(markers.end)
     if ends >= 0:
         text = text[:ends]
-    return unwrapped(text)
+    return Found(unwrapped(text), marked or _LABEL.match(text.lstrip()) is not None)
 
 
 def unwrapped(text: str) -> str:

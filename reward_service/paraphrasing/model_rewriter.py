@@ -18,7 +18,7 @@ from reward_service.grading.judge import Judge
 from reward_service.grading.judge_wire import Limits
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.paraphrasing.errors import RewritingError
-from reward_service.paraphrasing.marks import marked_text
+from reward_service.paraphrasing.marks import Found, marked_text
 from reward_service.paraphrasing.prompts import instruction_named, rewriting_prompt
 from reward_service.paraphrasing.same_answer import Answerer
 from reward_service.paraphrasing.similarity import EmbeddingSimilarity, Similarity
@@ -104,21 +104,22 @@ class _Drawing:
         sampling = self._sampling(self._recipe.candidates, "candidates", place)
         drawn = await self._generator.generate(rewriting_prompt(instruction, question), sampling)
         for index, response in enumerate(drawn.texts_n):
-            text = marked_text(response, instruction.markers, question)
-            self.candidates.append(await self._judged(prompt, text, "answers", place, index))
+            found = marked_text(response, instruction.markers, question)
+            self.candidates.append(await self._judged(prompt, found, "answers", place, index))
 
-    async def _judged(self, prompt: str, text: str, *drawn: object) -> Candidate:
+    async def _judged(self, prompt: str, found: Found, *drawn: object) -> Candidate:
         """Cheap first: nothing dear is asked of what is rejected already."""
         question, recipe = self._question, self._recipe
-        found = review(pair_of(question.question, text, question.ground_truth), recipe.policy)
-        if not found.accepted:
-            return Candidate(prompt, text, found)
+        text, marked = found
+        said = review(pair_of(question.question, text, question.ground_truth), recipe.policy)
+        if not (said.accepted and (marked or recipe.unmarked)):
+            return Candidate(prompt, text, said, marked=marked)
         near = await self._similarity.of(question.question, text) if self._similarity is not None else None
         if near is not None and recipe.least_similarity is not None and near < recipe.least_similarity:
-            return Candidate(prompt, text, found, similarity=near)
+            return Candidate(prompt, text, said, similarity=near, marked=marked)
         agreed = await self._agreement(text, *drawn) if recipe.answers else None
         accepted = agreed is None or agreed >= recipe.least_agreement
-        return Candidate(prompt, text, found, agreed, near, accepted)
+        return Candidate(prompt, text, said, agreed, near, accepted, marked)
 
     async def _agreement(self, text: str, *drawn: object) -> float:
         """The share of the answers to x′ that equal the majority answer to x: 0 where x has none."""

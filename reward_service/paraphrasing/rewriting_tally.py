@@ -11,11 +11,15 @@ from rich.table import Table
 from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, Recipe
 from reward_service.domain.paraphrases.table import CHECKS
 
-SAME_ANSWER, SIMILARITY = "same-answer", "similarity"
+UNMARKED, SAME_ANSWER, SIMILARITY = "unmarked", "same-answer", "similarity"
 """How reasons are named that no cheap check gives."""
 REASONS: Mapping[str, str] = MappingProxyType(
     {name: row.about for name, row in CHECKS.items()}
-    | {SIMILARITY: "the embeddings of both are near", SAME_ANSWER: "the model comes to the same answer"}
+    | {
+        UNMARKED: "it is marked as the rewritten question",
+        SIMILARITY: "the embeddings of both are near",
+        SAME_ANSWER: "the model comes to the same answer",
+    }
 )
 """What a candidate may be rejected by, and what is then not true of it."""
 
@@ -27,6 +31,9 @@ def reasons_of(candidate: Candidate, recipe: Recipe) -> Iterator[tuple[str, str]
     for each in candidate.review.objections:
         if each.check in recipe.policy.deciding:
             yield each.check, each.evidence.words
+    if not (candidate.marked or recipe.unmarked):
+        yield UNMARKED, "the whole response, of which nothing is set apart as the rewritten question"
+        return
     if not candidate.review.accepted:
         return
     if candidate.same_answer is not None:

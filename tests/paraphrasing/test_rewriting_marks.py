@@ -48,7 +48,9 @@ def as_told(text: str, question: str, name: str) -> str:
     ],
 )
 def test_what_the_papers_markers_hold(response):
-    assert marked_text(response, PAPER, QUESTION) == REWRITTEN
+    found = marked_text(response, PAPER, QUESTION)
+    assert found.text == REWRITTEN
+    assert found.marked == (response.strip() != REWRITTEN)
 
 
 @pytest.mark.parametrize(
@@ -64,18 +66,23 @@ def test_what_the_papers_markers_hold(response):
     ],
 )
 def test_what_our_markers_hold(response):
-    assert marked_text(response, OURS, QUESTION) == REWRITTEN
+    assert marked_text(response, OURS, QUESTION) == (REWRITTEN, True)
 
 
 @pytest.mark.parametrize(
     "response", ["", " \n", "<think> so far", " <think>x", "### RESULT_START", "<rewritten></rewritten>"]
 )
 def test_a_response_that_says_nothing(response):
-    assert not marked_text(response, PAPER if "RESULT" in response else OURS, QUESTION)
+    assert not marked_text(response, PAPER if "RESULT" in response else OURS, QUESTION).text
 
 
 def test_a_response_without_markers_is_taken_as_it_is_for_the_checks_to_see():
-    assert marked_text("3 + 4 = 7, so \\boxed{7}.", PAPER, QUESTION) == "3 + 4 = 7, so \\boxed{7}."
+    said = "3 + 4 = 7, so \\boxed{7}."
+    assert marked_text(said, PAPER, QUESTION) == (said, False)
+
+
+def test_what_may_be_the_original_repeated_is_not_taken_for_its_paraphrase():
+    assert not marked_text(f"### RESULT_START\nORIGINAL:\n{QUESTION}\n### RESULT_END", PAPER, QUESTION).marked
 
 
 @pytest.mark.parametrize(
@@ -85,7 +92,7 @@ def test_a_response_without_markers_is_taken_as_it_is_for_the_checks_to_see():
 def test_markers_in_the_question_are_told_from_those_around_it(question):
     paraphrase = f"In other words: {question} And why?"
     for name, markers in (("paper", PAPER), ("reword", OURS)):
-        assert marked_text(as_told(paraphrase, question, name), markers, question) == paraphrase
+        assert marked_text(as_told(paraphrase, question, name), markers, question) == (paraphrase, True)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +104,7 @@ def test_what_does_not_hold_the_whole_stays(text):
 
 @given(TEXTS, MARKERS, TEXTS)
 def test_it_never_raises_and_adds_nothing(response, markers, question):
-    assert marked_text(response, markers, question) in response
+    assert marked_text(response, markers, question).text in response
 
 
 @given(TEXTS, TEXTS, st.sampled_from(["paper", "reword"]))
@@ -106,7 +113,7 @@ def test_what_was_written_between_the_markers_comes_back(text, question, name):
     own = [markers.end, "</think>", *([markers.within] if markers.within else [])]
     assume(not any(marker in text for marker in own))
     assume(unwrapped(text) == text)
-    assert marked_text(as_told(text, question, name), markers, question) == text
+    assert marked_text(as_told(text, question, name), markers, question) == (text, True)
 
 
 @given(TEXTS, st.sampled_from(sorted(INSTRUCTIONS)))

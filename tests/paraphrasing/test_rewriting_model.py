@@ -98,6 +98,18 @@ def test_what_a_question_gets_that_nothing_is_accepted_for(fallback, fate, parap
     assert [each.text for each in outcome.candidates] == [CHANGED, X]
 
 
+@pytest.mark.parametrize(("unmarked", "fate"), [(False, Fate.LEFT_OUT), (True, Fate.REWRITTEN)])
+def test_a_response_without_markers_is_taken_only_where_the_recipe_says_so(unmarked, fate):
+    recipe = replace(ONE, unmarked=unmarked)
+
+    outcome = rewritten(lambda *_: [GOOD], recipe)
+
+    assert outcome.fate is fate
+    (candidate,) = outcome.candidates
+    assert (candidate.text, candidate.marked, candidate.review.accepted) == (GOOD, False, True)
+    assert [name for name, _ in reasons_of(candidate, recipe)] == ([] if unmarked else ["unmarked"])
+
+
 def test_a_policy_decides_which_checks_reject():
     without = Policy(deciding=Policy().deciding - {"numbers", "formulas"}, telling=frozenset({"numbers"}))
 

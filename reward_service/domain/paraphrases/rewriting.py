@@ -46,6 +46,7 @@ class Recipe:
         answers: how often the model answers x and x′, to compare its majority answers; 0: it is not asked.
         least_agreement: the share of the answers to x′ that must equal the majority answer to x.
         least_similarity: how near the embeddings of x and x′ must be, in [-1, 1]; None: it is only told.
+        unmarked: whether a response that holds no marker may be taken as it is; else it is checked and rejected.
         fallback: what a question gets that nothing acceptable was found for.
         policy: which checks decide.
 
@@ -62,6 +63,7 @@ class Recipe:
     answers: int = 0
     least_agreement: float = 0.5
     least_similarity: float | None = None
+    unmarked: bool = False
     fallback: Fallback = Fallback.LEAVE_OUT
     policy: Policy = field(default_factory=Policy)
 
@@ -83,7 +85,8 @@ class Recipe:
 class Candidate:
     """A text that the model gave, what the cheap checks say of it, and the share of answers that agree, if asked.
 
-    `accepted` says that everything that was asked speaks for it. Of several accepted ones one is taken.
+    `accepted` says that everything that was asked speaks for it. Of several accepted ones one is taken. One that is not
+    `marked` is a whole response: the model set nothing apart as the rewritten question.
     """
 
     prompt: str
@@ -92,6 +95,7 @@ class Candidate:
     same_answer: float | None = None
     similarity: float | None = None
     accepted: bool = False
+    marked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
