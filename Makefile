@@ -10,6 +10,7 @@
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make e2e-compose     docker-compose up for real: images, kills, the demo (needs a Docker engine and docker-compose)
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
+#   make bench-paraphrases    what the checks of a paraphrase catch of planted faults
 #   make bench-capacity  how much the service takes, by kind of traffic and number of workers
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
 #   make e2e-vllm        the real vLLM under swapped weights, on the CPU (the same installation)
@@ -24,7 +25,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-capacity bench-stored clean
+.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-capacity bench-stored bench-paraphrases clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -76,6 +77,9 @@ bench-capacity: $(VENV)/.dev
 
 bench-stored: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.stored
+
+bench-paraphrases: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.paraphrase_faults
 
 loadtest: $(VENV)/.dev
 	$(BIN)/co-rewarding loadtest

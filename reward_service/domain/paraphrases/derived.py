@@ -58,7 +58,8 @@ def _follow(
     Squares and roots count where there are several: one number for one other is a change.
     """
     results, used = _busy(results), _busy(used)
-    operands = list({each.start: each for each in (*used, *_busy(also_used))}.values())
+    also_used = [each for each in _busy(also_used) if max(each.values) > _TRIVIAL or each.value < 1]
+    operands = list({each.start: each for each in (*used, *also_used)}.values())
     if not results or len(results) > _MOST_OPERANDS or not 0 < len(operands) <= _MOST_OPERANDS:
         return False
     values = {each.value for each in operands}
@@ -96,7 +97,7 @@ def _operations(operands: Sequence[Mention], text: Sequence[Mention]) -> Iterato
 def _of_two(one: Mention, other: Mention) -> Iterator[Fraction]:
     yield from _put_together(one, other)
     for left, right in _choices(one, other):
-        yield from (abs(left - right), left / right, right / left)
+        yield abs(left - right)
 
 
 def _put_together(one: Mention, other: Mention) -> Iterator[Fraction]:

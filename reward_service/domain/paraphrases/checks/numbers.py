@@ -43,7 +43,11 @@ def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     if not (lost or come):
         lost, come = _changed(missing, new)
     if not (lost or come):
-        return _swapped(original, paraphrase) or _given_otherwise(original, paraphrase)
+        return (
+            _swapped(original, paraphrase)
+            or _small_change(original, paraphrase, new)
+            or _given_otherwise(original, paraphrase)
+        )
     said = [_listed(original, lost, "is missing"), _listed(paraphrase, come, "is new")]
     return Evidence("; ".join(part for part in said if part), _spans(lost), _spans(come))
 
@@ -134,6 +138,16 @@ def _counted(reading: Reading) -> Counter[Fraction]:
         if mention.digits:
             counted.update(mention.parts or (mention.value,))
     return counted
+
+
+def _small_change(original: Reading, paraphrase: Reading, new: list[Mention]) -> Evidence | None:
+    """A small number that the original says in no way, where another number stands less often than there."""
+    come = [each for each in new if each.digits and each.value > 1]
+    gone = [each for each in (_counted(original) - _counted(paraphrase)) if each > 1]
+    if len(come) != 1 or len(gone) != 1 or _spelt(paraphrase, gone[0]) > _spelt(original, gone[0]):
+        return None
+    words = f"{_short(gone[0])} stands less often, {_short(come[0].value)} is new"
+    return Evidence(words, _spans(_of_value(original, gone[0])), _spans(come))
 
 
 def _given_otherwise(original: Reading, paraphrase: Reading) -> Evidence | None:
