@@ -5,6 +5,7 @@
 #   make bench   rollouts per second next to a no-op endpoint
 #   make bench-step      seconds from a batch's last rollout to its last reward
 #   make bench-ema       the teacher's average next to torch's own in-place lerp
+#   make bench-robustness    co-rewarding-i with wrong paraphrases, with the quarantine and without
 #   make bench-prefetch  how much of the teacher's time a trainer sees
 #   make bench-grading   how right, fast and safe the grader is, next to others
 #   make e2e     OpenRLHF's own client, and kills, against the service
@@ -13,7 +14,7 @@
 #   make bench-paraphrases    what the checks of a paraphrase catch of planted faults
 #   make bench-capacity  how much the service takes, by kind of traffic and number of workers
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
-#   make e2e-vllm        the real vLLM under swapped weights, on the CPU (the same installation)
+#   make e2e-vllm        the real vLLM under swapped weights, and as a rewriter, on the CPU (the same installation)
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
 #   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
 #   make e2e-openrlhf-smollm2    two steps with a language model that can speak
@@ -25,7 +26,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-capacity bench-stored bench-paraphrases clean
+.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-capacity bench-stored bench-paraphrases clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -66,6 +67,9 @@ bench-step: $(VENV)/.openrlhf
 bench-ema: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.ema
 
+bench-robustness: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.robustness
+
 bench-prefetch: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.prefetch
 
@@ -94,8 +98,8 @@ $(OPENRLHF_VENV)/.installed: scripts/install-openrlhf-cpu
 	scripts/install-openrlhf-cpu "$(OPENRLHF_VENV)" "$(PYTHON)"
 	@touch $@
 
-e2e-vllm: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
-	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/generation -m vllm
+e2e-vllm: $(VENV)/.dev $(OPENRLHF_VENV)/.installed runs/smollm2-135m/tokenizer.json
+	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/generation tests/paraphrasing -m vllm
 
 e2e-openrlhf: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
 	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m "openrlhf_training and not slow"

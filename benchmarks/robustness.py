@@ -33,8 +33,11 @@ from benchmarks.machine import describe
 from reward_service.serving.supervisor import embedded_service
 
 SHARES = (0.0, 0.1, 0.2, 0.4)
-QUARANTINES = ("off", "own-view")
+QUARANTINES = ("off", "own-view", "abstain")
+COLOURS = ("#D55E00", "#0072B2", "#009E73")
 PAIRS = 320
+LEARNING_RATE = 3e-4
+"""Half of the demo's: with it, two epochs make another policy, and a pair is judged by what many have said of it."""
 LOOK_EVERY = 20
 """Steps between two looks at the quarantine: an epoch."""
 
@@ -51,7 +54,13 @@ class Case:
     @property
     def config(self) -> LaptopConfig:
         """As it is trained."""
-        return LaptopConfig(steps=self.steps, seed=self.seed, distinct_pairs=PAIRS, wrong_paraphrases=self.share)
+        return LaptopConfig(
+            steps=self.steps,
+            learning_rate=LEARNING_RATE,
+            distinct_pairs=PAIRS,
+            wrong_paraphrases=self.share,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +148,7 @@ def write_picture(outcomes: Sequence[Outcome], path: Path) -> None:
     figure = Figure(figsize=(13, 3.4), layout="constrained")
     panels = figure.subplots(1, len(SHARES), sharey=True, squeeze=False)[0]
     for panel, share in zip(panels, SHARES, strict=True):
-        for quarantine, colour in zip(QUARANTINES, ("#D55E00", "#0072B2"), strict=True):
+        for quarantine, colour in zip(QUARANTINES, COLOURS, strict=True):
             some = [each for each in outcomes if (each.case.share, each.case.quarantine) == (share, quarantine)]
             curves = [[evaluation.accuracy for evaluation in each.evaluations] for each in some]
             if not curves:
@@ -179,8 +188,11 @@ def main() -> None:
         ProcessPoolExecutor(given.at_once, mp_context=multiprocessing.get_context("spawn")) as pool,
     ):
         runs = pool.map(run_case, itertools.repeat(url), cases)
-        outcomes = list(track(runs, "training", len(cases), console=console))
-    (given.out / "robustness.json").write_text(json.dumps([asdict(each) for each in outcomes], indent=1) + "\n")
+        outcomes: list[Outcome] = []
+        for outcome in track(runs, "training", len(cases), console=console):
+            outcomes.append(outcome)
+            console.print(f"{outcome.case}: accuracy {outcome.end:.2f}, {outcome.looks[-1]}", highlight=False)
+            (given.out / "robustness.json").write_text(json.dumps([asdict(each) for each in outcomes], indent=1) + "\n")
     write_picture(outcomes, given.out / "robustness.png")
     console.print(describe(), highlight=False)
     console.print(table_of(outcomes))

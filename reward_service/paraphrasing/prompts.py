@@ -84,8 +84,8 @@ def instruction_named(name: str) -> Instruction:
     """
     try:
         return INSTRUCTIONS[name]
-    except KeyError:
-        raise RewritingError(f"there is no prompt {name!r}; choose from {', '.join(INSTRUCTIONS)}") from None
+    except KeyError as cause:
+        raise RewritingError(f"there is no prompt {name!r}; choose from {', '.join(INSTRUCTIONS)}") from cause
 
 
 def rewriting_prompt(instruction: Instruction, question: str) -> Prompt:

@@ -184,11 +184,15 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
+ELSEWHERE = {"co_rewarding_processes", "co_rewarding_pairs"}
+"""Served at a worker's own port; and once a pair has been accused (test_quarantine.py)."""
+
+
 def test_the_table_in_the_documentation_names_what_is_served(client: httpx.Client):
     reward(client, "default", pair("q", [r"\sum_{n} f(n)", "1"], ["1", None]))  # the judge is asked
     wait_until(lambda: "co_rewarding_judgements_total{" in client.get("/metrics").text)
     served = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
-    served = {name for name in served if name.startswith("co_rewarding_")} | {"co_rewarding_processes"}
+    served = {name for name in served if name.startswith("co_rewarding_")} | ELSEWHERE
     named = {_family(name) for name in SERIES.findall(TABLE.read_text())}
     assert served <= named, f"not in {TABLE.name}: {sorted(served - named)}"
     assert named <= served, f"in {TABLE.name}, and not served: {sorted(named - served)}"
