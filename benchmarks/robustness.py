@@ -50,13 +50,14 @@ class Case:
     quarantine: str
     seed: int
     steps: int
+    learning_rate: float = LEARNING_RATE
 
     @property
     def config(self) -> LaptopConfig:
         """As it is trained."""
         return LaptopConfig(
             steps=self.steps,
-            learning_rate=LEARNING_RATE,
+            learning_rate=self.learning_rate,
             distinct_pairs=PAIRS,
             wrong_paraphrases=self.share,
             seed=self.seed,
@@ -172,12 +173,13 @@ def main() -> None:
     """Trains, prints and writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=__doc__)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--at-once", type=int, default=2, help="runs at a time")
     parser.add_argument("--out", type=Path, default=Path("runs/robustness"))
     given = parser.parse_args()
     cases = [
-        Case(share, quarantine, seed, given.steps)
+        Case(share, quarantine, seed, given.steps, given.learning_rate)
         for seed, share, quarantine in itertools.product(range(given.seeds), SHARES, QUARANTINES)
     ]
     console = Console(width=None if Console().is_terminal else 120)
