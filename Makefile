@@ -50,7 +50,7 @@ demo: $(VENV)/.local
 	$(BIN)/co-rewarding demo
 
 test: check $(VENV)/.openrlhf
-	$(PYTEST)
+	$(PYTEST) --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
