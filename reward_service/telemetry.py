@@ -4,7 +4,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -148,10 +149,28 @@ class Metrics:
         return generate_latest(registry_of(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 
 
+class _Shared(multiprocess.MultiProcessCollector):
+    """The files of a folder, but for those that a process has just made and not begun: the library cannot read them."""
+
+    def __init__(self, registry: CollectorRegistry | None, path: str) -> None:
+        super().__init__(registry, path)
+        self._folder = Path(path)
+
+    def collect(self) -> Iterable[Any]:
+        return self.merge([str(file) for file in self._folder.glob("*.db") if _begun(file)], accumulate=True)
+
+
+def _begun(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # its process has ended meanwhile
+        return False
+
+
 def registry_of(folder: str) -> CollectorRegistry:
     """The sum of what the processes that share a folder have counted, and what they use."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry, path=folder)
+    registry.register(_Shared(registry=None, path=folder))
     registry.register(Consumption(folder))
     return registry
 

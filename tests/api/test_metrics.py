@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from reward_service.domain.paraphrases.rewriting import Question
@@ -18,6 +19,7 @@ from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
 from reward_service.store.link import Link
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
+from reward_service.telemetry import registry_of
 from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
 from tests.service import pair, rollout, running
 from tests.waiting import wait_until
@@ -234,3 +236,8 @@ def test_what_becomes_of_paraphrase_jobs_is_told(client: httpx.Client, service: 
     assert ended["co_rewarding_paraphrase_candidates_total", "reword", "accepted"] == 2
     assert ended["co_rewarding_paraphrase_candidates_total", "reword", "rejected"] == 1
     assert ended["co_rewarding_paraphrase_rejections_total", "copy"] == 1
+
+
+def test_a_file_that_a_process_has_only_just_made_is_no_fault(tmp_path: Path):
+    (tmp_path / "counter_123.db").touch()
+    generate_latest(registry_of(str(tmp_path)))  # raises nothing
