@@ -1,23 +1,20 @@
 """One paraphraser process: a model, and the jobs that ask for it."""
 
 import asyncio
-import contextlib
 import signal
 import socket
 from uuid import uuid4
 
 import structlog
-from prometheus_client import CollectorRegistry, ProcessCollector
 
-from reward_service.errors import CoRewardingError, StoreUnavailableError
 from reward_service.paraphrasing.model_rewriter import open_rewriter
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
 from reward_service.processes import keep_what_was_made
 from reward_service.settings import Settings
-from reward_service.store.guard import check_store
+from reward_service.standing_alone import main_of, run_alone
+from reward_service.store.guard import wait_for_store
 from reward_service.store.link import Link
 from reward_service.store.paraphrase_desk import ParaphraseDesk
-from reward_service.telemetry import configure_logging, expose
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +39,7 @@ async def work(settings: Settings) -> None:
         more=settings.paraphraser_engine,
     )
     link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
-    await _wait_for_store(link)
+    await wait_for_store(link)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     lease_s = settings.paraphraser_lease_s
     async with opening as rewriter:
@@ -59,39 +56,14 @@ async def work(settings: Settings) -> None:
             await link.close()
 
 
-async def _wait_for_store(link: Link) -> None:
-    while True:
-        try:
-            await check_store(link)
-        except StoreUnavailableError as error:
-            log.warning("Redis is away; waiting for it", error=str(error))
-        else:
-            return
-
-
 def run_paraphraser(settings: Settings) -> None:
     """Works with these settings until a signal comes.
 
     Raises:
         CoRewardingError: it cannot begin; the message says what to change.
     """
-    with contextlib.ExitStack() as stack:
-        if settings.metrics_port is not None:
-            registry = CollectorRegistry()
-            ProcessCollector(registry=registry)
-            stack.callback(expose(registry, settings.metrics_host, settings.metrics_port))
-        asyncio.run(work(settings))
-
-
-def main() -> None:
-    """Works with the settings of the environment."""
-    settings = Settings()
-    configure_logging(as_json=settings.log_json, level=settings.log_level)
-    try:
-        run_paraphraser(settings)
-    except CoRewardingError as error:
-        raise SystemExit(str(error)) from error
+    run_alone(work, settings)
 
 
 if __name__ == "__main__":
-    main()
+    main_of(work)

@@ -10,7 +10,7 @@ import structlog
 import uvloop
 
 from reward_service.domain.quarantine import Watch
-from reward_service.errors import StoreUnavailableError, UnsafeStoreError
+from reward_service.errors import UnsafeStoreError
 from reward_service.grading.judge import Judge, JudgeError
 from reward_service.grading.judge_wire import Limits
 from reward_service.grading.symbolic import Allowance, SymbolicGrader
@@ -18,7 +18,7 @@ from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import keep_what_was_made
 from reward_service.serving.environment import settings_from_environment
 from reward_service.settings import Settings
-from reward_service.store.guard import check_store
+from reward_service.store.guard import wait_for_store
 from reward_service.store.jobs import JobStore
 from reward_service.store.link import Link
 from reward_service.store.pairs import PairStore
@@ -39,7 +39,7 @@ async def work(settings: Settings) -> None:
     assert settings.redis_url is not None, "a worker is told where the store is"
     link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
     reading = Link(settings.redis_url, patience_s=settings.redis_patience_s)
-    await _wait_for_store(link)
+    await wait_for_store(link)
     consumer = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     jobs = JobStore(link, reading, settings.limits, consumer)
     pace = WorkerPace(claim_idle_s=settings.claim_idle_s)
@@ -74,16 +74,6 @@ async def _judge(settings: Settings, metrics: Metrics) -> Judge | None:
         log.warning("no symbolic judge: answers that keys leave open stay undecided", error=str(error))
         return None
     return judge
-
-
-async def _wait_for_store(link: Link) -> None:
-    while True:
-        try:
-            await check_store(link)
-        except StoreUnavailableError as error:
-            log.warning("Redis is away; waiting for it", error=str(error))
-        else:
-            return
 
 
 def main() -> None:

@@ -1,11 +1,14 @@
 """What a Redis must be before it is trusted with accepted work."""
 
+import structlog
 from redis.exceptions import ResponseError
 
-from reward_service.errors import UnsafeStoreError
+from reward_service.errors import StoreUnavailableError, UnsafeStoreError
 from reward_service.store.link import Link, Reply
 
 OLDEST = (7, 0)
+
+log = structlog.get_logger(__name__)
 
 
 async def check_store(link: Link) -> None:
@@ -27,6 +30,21 @@ async def check_store(link: Link) -> None:
     version = server.get("redis_version", "0")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise UnsafeStoreError(f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer).")
+
+
+async def wait_for_store(link: Link) -> None:
+    """The same for a process that has nothing to do without it: one that is away is waited for.
+
+    Raises:
+        UnsafeStoreError: see `check_store`.
+    """
+    while True:
+        try:
+            await check_store(link)
+        except StoreUnavailableError as error:
+            log.warning("Redis is away; waiting for it", error=str(error))
+        else:
+            return
 
 
 async def _info(link: Link, section: str) -> Reply:

@@ -10,6 +10,9 @@ from reward_service.store.link import Argument, Link
 from reward_service.store.runs import RUN_RETENTION_S
 from reward_service.store.scripts import Script
 
+MOST_PAIRS = 1_000_000
+"""Of one run; a pair that comes when so many are known is not watched, so that ids without end take no memory."""
+
 
 class Observation(NamedTuple):
     """A question whose two views have just been labelled, both firmly, and whether the labels disagree."""
@@ -38,9 +41,10 @@ class Suspects:
 class PairStore:
     """What is known of pairs, by run. Forgotten with the run."""
 
-    def __init__(self, link: Link, watch: Watch) -> None:
+    def __init__(self, link: Link, watch: Watch, most_pairs: int = MOST_PAIRS) -> None:
         """Over an open link."""
         self._link = link
+        self._most_pairs = most_pairs
         self.watch = watch
         self._observe = Script("observe_pairs")
 
@@ -64,6 +68,7 @@ class PairStore:
             weight.agreement,
             watch.accuse_at,
             watch.most,
+            self._most_pairs,
         ]
         for question, disagrees in observations:
             arguments += [_name(question), int(disagrees)]

@@ -1,20 +1,19 @@
 """One teacher process: a model, the averages of the runs that it serves, and the labels that are asked for."""
 
 import asyncio
-import contextlib
 import signal
 import socket
 from uuid import uuid4
 
 import structlog
-from prometheus_client import CollectorRegistry, ProcessCollector
 
-from reward_service.errors import CoRewardingError, SettingsError, StoreUnavailableError
+from reward_service.errors import SettingsError
 from reward_service.generation.model_folder import model_folder
 from reward_service.generation.opening import OPENAI, VLLM_SERVER, open_generator
 from reward_service.processes import keep_what_was_made
 from reward_service.settings import Settings
-from reward_service.store.guard import check_store
+from reward_service.standing_alone import main_of, run_alone
+from reward_service.store.guard import wait_for_store
 from reward_service.store.labels import TeacherDesk
 from reward_service.store.link import Link
 from reward_service.store.runs import RunStore
@@ -22,7 +21,6 @@ from reward_service.store.teachers import TeacherStore
 from reward_service.teaching.averages import AverageOptions, Averages
 from reward_service.teaching.following import Follower
 from reward_service.teaching.teacher import Teacher
-from reward_service.telemetry import configure_logging, expose
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +45,7 @@ async def teach(settings: Settings) -> None:
     )
     averages = await asyncio.to_thread(_averages, settings)
     link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
-    await _wait_for_store(link)
+    await wait_for_store(link)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     async with opening as generator:
         desk = TeacherDesk(link, settings.limits, name, settings.teacher_lease_s)
@@ -85,39 +83,14 @@ def _averages(settings: Settings) -> Averages | None:
     return Averages(settings.averages_dir, base, settings.weights_root, options)
 
 
-async def _wait_for_store(link: Link) -> None:
-    while True:
-        try:
-            await check_store(link)
-        except StoreUnavailableError as error:
-            log.warning("Redis is away; waiting for it", error=str(error))
-        else:
-            return
-
-
 def run_teacher(settings: Settings) -> None:
     """Teaches with these settings until a signal comes.
 
     Raises:
         CoRewardingError: it cannot begin; the message says what to change.
     """
-    with contextlib.ExitStack() as stack:
-        if settings.metrics_port is not None:
-            registry = CollectorRegistry()
-            ProcessCollector(registry=registry)
-            stack.callback(expose(registry, settings.metrics_host, settings.metrics_port))
-        asyncio.run(teach(settings))
-
-
-def main() -> None:
-    """Teaches with the settings of the environment."""
-    settings = Settings()
-    configure_logging(as_json=settings.log_json, level=settings.log_level)
-    try:
-        run_teacher(settings)
-    except CoRewardingError as error:
-        raise SystemExit(str(error)) from error
+    run_alone(teach, settings)
 
 
 if __name__ == "__main__":
-    main()
+    main_of(teach)

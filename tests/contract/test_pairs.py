@@ -76,3 +76,11 @@ async def test_a_list_has_an_end(link: Link) -> None:
         await accuse(store, run, question)
     suspects = await store.suspects(run, 2)
     assert (len(suspects.records), suspects.quarantined) == (2, 3)
+
+
+async def test_ids_without_end_take_no_memory_without_end(link: Link) -> None:
+    store, run = PairStore(link, WATCH, most_pairs=3), f"r{uuid4().hex[:10]}"
+    await store.observe(run, [Observation(str(number), disagrees=True) for number in range(10)])
+    assert (await store.suspects(run, 10)).seen == 3
+    await accuse(store, run, "0")
+    assert (await store.suspects(run, 10)).seen == 3

@@ -1,0 +1,42 @@
+"""A process beside the API that has a model of its own, a teacher or a paraphraser: how it begins and ends."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from reward_service.errors import CoRewardingError
+from reward_service.settings import Settings
+from reward_service.telemetry import configure_logging, expose
+
+Work = Callable[[Settings], Awaitable[None]]
+"""Until a signal comes."""
+
+
+def run_alone(work: Work, settings: Settings) -> None:
+    """Works with these settings, metrics of the process beside it where a port is set for them.
+
+    Raises:
+        CoRewardingError: it cannot begin; the message says what to change.
+    """
+
+    async def working() -> None:
+        await work(settings)
+
+    with contextlib.ExitStack() as stack:
+        if settings.metrics_port is not None:
+            registry = CollectorRegistry()
+            ProcessCollector(registry=registry)
+            stack.callback(expose(registry, settings.metrics_host, settings.metrics_port))
+        asyncio.run(working())
+
+
+def main_of(work: Work) -> None:
+    """Works with the settings of the environment; what it cannot begin with is said in a line."""
+    settings = Settings()
+    configure_logging(as_json=settings.log_json, level=settings.log_level)
+    try:
+        run_alone(work, settings)
+    except CoRewardingError as error:
+        raise SystemExit(str(error)) from error
