@@ -15,6 +15,7 @@ from reward_service.api.paraphrase_rendering import outcome_document
 from reward_service.api.problems import Problem, away, full
 from reward_service.api.waiting import WaitingRoom
 from reward_service.domain.paraphrases.jobs import JobState
+from reward_service.paraphrasing.errors import PairFileError
 from reward_service.settings import Settings
 from reward_service.store.paraphrases import Begun, Item, JobStanding, Order, ParaphraseJobs
 
@@ -67,7 +68,11 @@ class ParaphraseIntake:
             case Begun.FULL:
                 raise full(f"{self._settings.max_paraphrase_jobs} jobs are unfinished")
             case Begun.FILLING:
-                await self._fill(job, arrived)
+                try:
+                    await self._fill(job, arrived)
+                except (Problem, PairFileError):
+                    await self._jobs.forget(job)  # what is refused takes no room meanwhile
+                    raise
         return job
 
     async def answer(self, form: ParaphrasesForm) -> ParaphrasesDocument:
@@ -91,7 +96,6 @@ class ParaphraseIntake:
         while batch := await asyncio.to_thread(self._batch, items):
             size += sum(len(msgspec.msgpack.encode(item)) for item in batch)
             if size > self._settings.max_paraphrase_bytes:
-                await self._jobs.forget(job)
                 raise Problem(
                     413,
                     "too-large",

@@ -69,6 +69,15 @@ def test_files_that_hold_no_job_are_refused(
     assert [each["job"] for each in client.get(JOBS).json()["jobs"]] == before
 
 
+def test_what_was_refused_is_gone_and_its_key_is_free(client: httpx.Client) -> None:
+    """The last of many questions is too long: those before it were in Redis already."""
+    headers = {"content-type": "application/jsonl", "idempotency-key": "refused"}
+    lines = as_lines(questions(300))
+    long = lines.rstrip(b"\n") + b"\n" + json.dumps({"question": "a" * 5_001}).encode()
+    assert_problem(client.post(JOBS, content=long, headers=headers), 413, "5000 characters")
+    assert client.post(JOBS, content=lines, headers=headers).status_code == 202
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
