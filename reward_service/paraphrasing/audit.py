@@ -15,7 +15,7 @@ from rich.text import Text
 from reward_service.domain.paraphrases.policy import Policy
 from reward_service.domain.paraphrases.table import CHECKS
 from reward_service.paraphrasing.errors import AuditError
-from reward_service.paraphrasing.html_page import headline, html_page
+from reward_service.paraphrasing.html_page import html_page
 from reward_service.paraphrasing.markdown_page import markdown_page
 from reward_service.paraphrasing.pair_files import PairFields, count_pairs, read_pairs
 from reward_service.paraphrasing.reviewing import Reviewed, review_rows
@@ -63,7 +63,7 @@ def audit_file(order: AuditOrder, console: Console) -> Findings:
 
 def show(findings: Findings, order: AuditOrder, console: Console) -> None:
     """The counts, and where the pages are."""
-    console.print(headline(findings), highlight=False)
+    console.print(findings.headline, highlight=False)
     table = Table(box=None)
     for name in ("check", "objects", "of all", "alone", ""):
         table.add_column(name, justify="left" if name in ("check", "") else "right")

@@ -34,7 +34,7 @@ def _page(name: str, findings: Findings) -> Iterator[str]:
     title = f"Paraphrases in {escape(name)}"
     yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>\n'
-    yield f"<h1>{title}</h1>\n<p>{headline(findings)}</p>\n"
+    yield f"<h1>{title}</h1>\n<p>{findings.headline}</p>\n"
     yield from _counts(findings)
     if findings.worst:
         yield "<h2>The worst first</h2>\n"
@@ -44,12 +44,6 @@ def _page(name: str, findings: Findings) -> Iterator[str]:
         yield f'<h2 id="{check}">{check}: {escape(CHECKS[check].about)}</h2>\n'
         yield from map(_pair, examples)
     yield "</body></html>\n"
-
-
-def headline(findings: Findings) -> str:
-    """The result in a sentence."""
-    share = findings.rejected / findings.pairs if findings.pairs else 0.0
-    return f"{findings.pairs:,} pairs, of which the checks reject {findings.rejected:,} ({share:.1%})."
 
 
 def _counts(findings: Findings) -> Iterator[str]:

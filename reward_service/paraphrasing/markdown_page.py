@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 from reward_service.domain.paraphrases.table import CHECKS
-from reward_service.paraphrasing.html_page import headline
 from reward_service.paraphrasing.marking import stretches
 from reward_service.paraphrasing.reviewing import Reviewed
 from reward_service.paraphrasing.tally import Findings
@@ -19,7 +18,7 @@ def markdown_page(name: str, findings: Findings) -> str:
 
 
 def _lines(name: str, findings: Findings) -> Iterator[str]:
-    yield from (f"# Paraphrases in {_plain(name)}", "", headline(findings), "")
+    yield from (f"# Paraphrases in {_plain(name)}", "", findings.headline, "")
     yield from ("| check | objects | of all | alone | what it holds |", "|---|---:|---:|---:|---|")
     for count in findings.counts:
         share = count.objects / max(findings.pairs, 1)

@@ -15,11 +15,11 @@ PARQUET_ROWS = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFields:
-    """The columns of a pair; the answer's may be missing from the file."""
+    """The columns of a pair; the answer's may be missing from the file. Questions have none for a paraphrase: None."""
 
     question_id: str = "question_id"
     question: str = "question"
-    paraphrase: str = "paraphrase"
+    paraphrase: str | None = "paraphrase"
     ground_truth: str = "ground_truth"
 
 
@@ -136,7 +136,7 @@ def _pair(path: Path, number: int, columns: object, fields: PairFields) -> PairR
         number,
         str(number if question_id is None else question_id),
         _text(path, number, columns, fields.question),
-        _text(path, number, columns, fields.paraphrase, missing=""),
+        "" if fields.paraphrase is None else _text(path, number, columns, fields.paraphrase, missing=""),
         _answer(path, number, columns, fields.ground_truth),
         columns,
     )

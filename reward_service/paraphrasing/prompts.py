@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from reward_service.generation.asking import readable
 from reward_service.generation.generator import Message, Prompt
 from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.marks import Markers
@@ -91,8 +92,3 @@ def instruction_named(name: str) -> Instruction:
 def rewriting_prompt(instruction: Instruction, question: str) -> Prompt:
     """The question behind the instruction, as it is: nothing in it is a template's field."""
     return Prompt(messages=(Message("user", f"{instruction.text}\n{readable(question).strip()}"),))
-
-
-def readable(text: str) -> str:
-    """Lone surrogates, which JSON may hold and no model reads, as question marks."""
-    return text.encode(errors="replace").decode()

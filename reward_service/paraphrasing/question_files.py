@@ -45,7 +45,7 @@ def read_questions(path: Path, fields: PairFields) -> Iterator[PairRow]:
     Raises:
         PairFileError: the file cannot be read, or a row has no question.
     """
-    for row in read_pairs(path, replace(fields, paraphrase=fields.question)):
+    for row in read_pairs(path, replace(fields, paraphrase=None)):
         if not row.question.strip():
             raise PairFileError(f"{path}, row {row.number}: {fields.question!r} is blank; take the row out")
         yield row

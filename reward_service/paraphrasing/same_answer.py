@@ -6,12 +6,9 @@ from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import Extractor
 from reward_service.domain.types import Ballot, View, Voter
 from reward_service.domain.voting import elect
-from reward_service.generation.generator import Generator, Message, Prompt, Sampling
+from reward_service.generation.asking import question_prompt
+from reward_service.generation.generator import Generator, Sampling
 from reward_service.grading.grader import Grader
-from reward_service.paraphrasing.prompts import readable
-
-SYSTEM_PROMPT = "Let's think step by step and output the final answer within \\boxed{}."
-"""The paper's (arXiv 2508.00410, Table 5)."""
 
 
 class Answerer:
@@ -26,8 +23,7 @@ class Answerer:
 
     async def answers(self, question: str, sampling: Sampling) -> list[str | None]:
         """The n answers, None where a response holds none. Raises what `Generator.generate` raises."""
-        prompt = Prompt(messages=(Message("system", SYSTEM_PROMPT), Message("user", readable(question))))
-        generated = await self._generator.generate(prompt, sampling)
+        generated = await self._generator.generate(question_prompt(question), sampling)
         return [self._extract(text) for text in generated.texts_n]
 
     async def majority(self, answers_n: Sequence[str | None]) -> str | None:

@@ -31,6 +31,12 @@ class Findings:
     worst: Sequence[Reviewed]
     examples: Sequence[tuple[str, Sequence[Reviewed]]]
 
+    @property
+    def headline(self) -> str:
+        """The result in a sentence."""
+        share = self.rejected / self.pairs if self.pairs else 0.0
+        return f"{self.pairs:,} pairs, of which the checks reject {self.rejected:,} ({share:.1%})."
+
 
 class Tally:
     """Counts reviews as they come. Keeps a fixed number of pairs, however many it is shown."""

@@ -1,11 +1,9 @@
 """What the teacher is asked, as a generator takes it."""
 
 from reward_service.domain.runs import RunSettings
+from reward_service.generation.asking import question_prompt
 from reward_service.generation.generator import Message, Prompt, Sampling
 from reward_service.store.records import TeacherPrompt
-
-SYSTEM_PROMPT = "Let's think step by step and output the final answer within \\boxed{}."
-"""The paper's (arXiv 2508.00410, Table 5), for questions that come without a template."""
 
 
 def prompt_of(asked: TeacherPrompt) -> Prompt:
@@ -14,7 +12,7 @@ def prompt_of(asked: TeacherPrompt) -> Prompt:
         return Prompt(text=asked.text)
     if asked.messages:
         return Prompt(messages=tuple(Message(role, content) for role, content in asked.messages))
-    return Prompt(messages=(Message("system", SYSTEM_PROMPT), Message("user", asked.question or "")))
+    return question_prompt(asked.question or "")
 
 
 def sampling_of(settings: RunSettings, seed: int) -> Sampling:
