@@ -17,8 +17,10 @@ from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.jobs import JobStore
 from reward_service.store.keys import channel
 from reward_service.store.link import Link
+from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
 from reward_service.store.records import CohortHead, Row, Rules, packed
 from reward_service.store.runs import RunStore
+from tests.contract.paraphrase_office import Office
 from tests.servers import server
 
 
@@ -91,6 +93,16 @@ async def world(store_url: str, anyio_backend: str) -> AsyncIterator[World]:
     yield made
     await link.close()
     await reading.close()
+
+
+@pytest.fixture
+async def office(store_url: str, anyio_backend: str) -> AsyncIterator[Office]:
+    """No paraphrase jobs yet."""
+    link = Link(store_url)
+    for key in await link.execute("KEYS", f"{PREFIX}*"):
+        await link.execute("DEL", key)
+    yield Office(link, ParaphraseJobs(link, ParaphraseLimits(open_jobs=4, retention_s=60.0, urgent_retention_s=20.0)))
+    await link.close()
 
 
 def head(question: str = "q", method: str = "co-rewarding-i") -> CohortHead:

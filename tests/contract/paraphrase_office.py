@@ -1,0 +1,58 @@
+"""The paraphrase jobs of a server and those who work on them, and questions with their outcomes."""
+
+from dataclasses import dataclass
+
+from reward_service.domain.paraphrases.findings import Evidence, Span
+from reward_service.domain.paraphrases.policy import Objection, Policy, Review
+from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, Recipe
+from reward_service.store.link import Link
+from reward_service.store.paraphrase_desk import ParaphraseDesk, TakenQuestion
+from reward_service.store.paraphrases import Begun, Item, JobStanding, Order, ParaphraseJobs, ParaphraserPresence
+
+RECIPE = Recipe(prompts=("reword", "paper"), candidates=2, fallback=Fallback.SAME_AGAIN, policy=Policy(frozenset("a")))
+ORDER = Order("math", RECIPE, "upload")
+PRINT = "f" * 32
+LEASE_S = 30.0
+COUNTED = ("fate:rewritten", "rejected:numbers", "drawn:reword", "drawn:paper", "accepted:paper")
+HERE = ParaphraserPresence("model", 0)
+
+
+@dataclass
+class Office:
+    """The jobs of a server, empty at first."""
+
+    link: Link
+    jobs: ParaphraseJobs
+
+    def desk(self, name: str = "one", lease_s: float = LEASE_S) -> ParaphraseDesk:
+        return ParaphraseDesk(self.link, name, lease_s)
+
+    async def opened(self, job: str, of: int, *, urgent: bool = False, order: Order = ORDER) -> None:
+        assert await self.jobs.begin(job, PRINT, order, urgent=urgent) is Begun.FILLING
+        await self.jobs.fill(job, 0, [item(index) for index in range(of)])
+        assert await self.jobs.open(job, of, {"level": "string"})
+
+    async def standing(self, job: str) -> JobStanding:
+        found = await self.jobs.look(job)
+        assert found is not None
+        return found
+
+    async def kept(self, job: str, of: int) -> list[tuple[int, Item, Outcome]]:
+        return [each async for each in self.jobs.outcomes(job, of)]
+
+
+def item(index: int) -> Item:
+    return Item(Question(f"q/{index}", f"What is {index} + 1?", str(index + 1)), {"level": "Level 1"})
+
+
+def outcome(index: int, text: str = "In other words") -> Outcome:
+    objection = Objection("numbers", Evidence("3 is new", (Span(0, 1),)))
+    candidates = (
+        Candidate("reword", "3?", Review(False, (objection,))),
+        Candidate("paper", text, Review(True, ()), same_answer=0.75, accepted=True),
+    )
+    return Outcome(f"q/{index}", Fate.REWRITTEN, text, candidates)
+
+
+def claims(questions: list[TakenQuestion]) -> list[tuple[str, int]]:
+    return [each.claim for each in questions]

@@ -1,0 +1,147 @@
+"""Paraphrase jobs in Redis: how one comes in, is worked off, steered and read, and when it is gone."""
+
+from dataclasses import replace
+
+import pytest
+
+from reward_service.domain.paraphrases.jobs import JobEvent, JobState
+from reward_service.domain.paraphrases.policy import Policy
+from reward_service.store.paraphrases import PREFIX, Begun, Order
+from tests.contract.paraphrase_office import COUNTED, HERE, ORDER, PRINT, RECIPE, Office, claims, item, outcome
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_job_is_worked_off_in_order_and_read_as_it_came_in(office: Office) -> None:
+    await office.opened("j", 3)
+    desk = office.desk()
+    taken = (await desk.take(2)).questions
+    assert [(each.claim, each.order, each.item) for each in taken] == [
+        (("j", index), ORDER, item(index)) for index in range(2)
+    ]
+    assert (await office.standing("j")).taken == 2
+    for index in (1, 0):
+        assert await desk.keep(("j", index), outcome(index), COUNTED)
+    assert claims((await desk.take(5)).questions) == [("j", 2)]
+    standing = await office.standing("j")
+    assert (standing.state, standing.of, standing.done, standing.taken) == (JobState.RUNNING, 3, 2, 1)
+    await desk.keep(("j", 2), outcome(2), COUNTED)
+    standing = await office.standing("j")
+    assert (standing.state, standing.done, standing.taken) == (JobState.DONE, 3, 0)
+    assert standing.ended_s is not None
+    assert standing.ended_s >= standing.created_s
+    assert standing.columns == {"level": "string"}
+    assert standing.counts == {
+        "fate": {"rewritten": 3},
+        "rejected": {"numbers": 3},
+        "drawn": {"reword": 3, "paper": 3},
+        "accepted": {"paper": 3},
+    }
+    assert await office.kept("j", 3) == [(index, item(index), outcome(index)) for index in range(3)]
+    assert (await desk.take(5)).questions == []
+
+
+async def test_a_paused_job_gives_nothing_and_goes_on_where_it_was(office: Office) -> None:
+    await office.opened("j", 3)
+    desk = office.desk()
+    await desk.take(1)
+    assert await office.jobs.steer("j", JobEvent.PAUSE) == (True, JobState.PAUSED)
+    assert await office.jobs.steer("j", JobEvent.PAUSE) == (True, JobState.PAUSED)
+    assert (await desk.take(3)).questions == []
+    assert await desk.keep(("j", 0), outcome(0), COUNTED), "what was under way ends"
+    assert await office.jobs.steer("j", JobEvent.RESUME) == (True, JobState.RUNNING)
+    assert claims((await desk.take(3)).questions) == [("j", 1), ("j", 2)]
+    await office.jobs.steer("j", JobEvent.PAUSE)
+    await desk.keep(("j", 1), outcome(1), COUNTED)
+    await desk.keep(("j", 2), outcome(2), COUNTED)
+    assert await office.jobs.steer("j", JobEvent.RESUME) == (False, JobState.DONE)
+    assert await office.jobs.steer("none", JobEvent.PAUSE) == (False, None)
+
+
+async def test_a_cancelled_job_is_nobodys_work(office: Office) -> None:
+    await office.opened("j", 3)
+    desk = office.desk()
+    await desk.take(2)
+    await desk.keep(("j", 0), outcome(0), COUNTED)
+    assert await office.jobs.steer("j", JobEvent.CANCEL) == (True, JobState.CANCELLED)
+    assert await desk.renew(HERE) == ["j"], "who is at work on it is told"
+    assert not await desk.keep(("j", 1), outcome(1), COUNTED)
+    assert (await desk.take(3)).questions == []
+    standing = await office.standing("j")
+    assert (standing.done, standing.taken) == (1, 0)
+    assert len(await office.kept("j", 3)) == 1, "what was done can be read"
+    assert await office.jobs.steer("j", JobEvent.RESUME) == (False, JobState.CANCELLED)
+    assert await office.jobs.forget("j")
+    assert not await office.jobs.forget("j")
+    assert await office.jobs.look("j") is None
+    assert await office.link.execute("KEYS", f"{PREFIX}*:j") == []
+
+
+async def test_a_job_that_comes_twice_is_one(office: Office) -> None:
+    await office.opened("j", 1)
+    assert await office.jobs.begin("j", PRINT, ORDER) is Begun.KNOWN
+    assert await office.jobs.begin("j", "another", ORDER) is Begun.CONFLICT
+    await office.jobs.fill("j", 1, [item(7)])
+    assert await office.jobs.open("j", 2, {}), "it is open"
+    assert (await office.standing("j")).of == 1
+
+
+async def test_a_job_is_seen_and_worked_on_when_its_last_question_is_there(office: Office) -> None:
+    await office.jobs.begin("j", PRINT, ORDER)
+    await office.jobs.fill("j", 0, [item(0)])
+    assert await office.jobs.look("j") is None
+    assert await office.jobs.steer("j", JobEvent.PAUSE) == (False, None)
+    assert await office.jobs.latest(9) == []
+    assert (await office.desk().take(1)).questions == []
+    assert not await office.jobs.open("j", 2, {}), "a part of it is gone"
+    assert await office.jobs.begin("j", PRINT, ORDER) is Begun.FILLING, "it may be begun again"
+    await office.jobs.fill("j", 1, [item(1)])
+    assert await office.jobs.open("j", 2, {})
+    assert len((await office.desk().take(5)).questions) == 2
+
+
+async def test_more_unfinished_jobs_than_allowed_are_refused(office: Office) -> None:
+    for job in "abcd":
+        await office.opened(job, 1)
+    assert await office.jobs.begin("e", PRINT, ORDER) is Begun.FULL
+    assert await office.jobs.begin("a", PRINT, ORDER) is Begun.KNOWN
+    await office.link.execute("DEL", f"{PREFIX}j:b")  # as when its time has come
+    assert await office.jobs.begin("e", PRINT, ORDER) is Begun.FILLING
+
+
+async def test_every_key_has_a_time_to_live_that_use_prolongs(office: Office) -> None:
+    await office.opened("j", 3)
+    desk = office.desk()
+    await desk.renew(HERE)
+    await desk.take(2)
+    await desk.give_back([("j", 1)])
+    await desk.keep(("j", 0), outcome(0), COUNTED)
+    keys = await office.link.execute("KEYS", f"{PREFIX}*")
+    assert len(keys) >= 10
+    for key in keys:
+        assert await office.link.execute("PTTL", key) > 0, key
+    for key in keys:
+        await office.link.execute("PEXPIRE", key, 5_000)
+    await office.standing("j")
+    for kind in "jqran":
+        assert await office.link.execute("PTTL", f"{PREFIX}{kind}:j") > 50_000, kind
+
+
+async def test_a_job_whose_time_has_come_is_gone_from_the_queues(office: Office) -> None:
+    await office.opened("gone", 3)
+    await office.opened("j", 1)
+    for kind in "jqrtan":
+        await office.link.execute("DEL", f"{PREFIX}{kind}:gone")
+    desk = office.desk()
+    taken = [*claims((await desk.take(4)).questions), *claims((await desk.take(4)).questions)]
+    assert taken == [("j", 0)]
+    await desk.take(1)
+    assert await office.link.execute("ZSCORE", f"{PREFIX}open", "gone") is None
+    assert await office.link.execute("ZSCORE", f"{PREFIX}queue", "gone") is None
+    assert [each.job for each in await office.jobs.latest(9)] == ["j"]
+
+
+async def test_an_orders_recipe_comes_back_as_it_was(office: Office) -> None:
+    recipe = replace(RECIPE, seed=7, least_agreement=0.25, policy=Policy(frozenset({"numbers"}), frozenset({"leak"})))
+    await office.opened("j", 1, order=Order("run", recipe, "a/b.parquet"))
+    assert (await office.standing("j")).order == Order("run", recipe, "a/b.parquet")
