@@ -86,8 +86,8 @@ class ParaphraseIntake:
         arrived = Arrived(form, "request", fingerprint, ListQuestions(form.questions))
         job = await self.accept(arrived, f"q{fingerprint}", urgent=True)
         standing = await self._ended(job, min(form.wait_s, self._settings.max_wait_s))
-        policy = standing.order.recipe.policy
-        found = [outcome_document(outcome, policy) async for _, _, outcome in self._jobs.outcomes(job, standing.of)]
+        recipe = standing.order.recipe
+        found = [outcome_document(outcome, recipe) async for _, _, outcome in self._jobs.outcomes(job, standing.of)]
         return ParaphrasesDocument(paraphrases=found)
 
     async def _fill(self, job: str, arrived: Arrived) -> None:

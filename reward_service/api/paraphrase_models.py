@@ -53,6 +53,10 @@ class RecipeForm(Form):
     least_similarity: float | None = Field(
         None, ge=-1, le=1, allow_inf_nan=False, description="How near the embeddings of both texts must be."
     )
+    unmarked: bool = Field(
+        DEFAULT.unmarked,
+        description="Whether a response counts in which nothing is set apart as the rewritten question.",
+    )
     fallback: Fallback = Field(
         DEFAULT.fallback, strict=False, description="What a question gets that nothing is accepted for."
     )
@@ -81,6 +85,7 @@ class RecipeForm(Form):
             answers=self.answers,
             least_agreement=self.least_agreement,
             least_similarity=self.least_similarity,
+            unmarked=self.unmarked,
             fallback=self.fallback,
             policy=Policy(deciding, frozenset(CHECKS) - deciding),
         )
@@ -162,7 +167,7 @@ class CandidateDocument(BaseModel):
     checks: dict[str, bool | float] = Field(
         description="Whether each check that was asked is content; shares where answers or embeddings were compared."
     )
-    reasons: list[str] = Field(description="What the checks object to, a line for each.")
+    reasons: list[str] = Field(description="What the checks object to, and what else rejects it: a line for each.")
 
 
 class ParaphraseDocument(BaseModel):

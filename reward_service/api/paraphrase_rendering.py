@@ -6,14 +6,15 @@ from typing import Any
 
 from reward_service.api.paraphrase_models import CandidateDocument, JobDocument, ParaphraseDocument
 from reward_service.domain.paraphrases.policy import Policy
-from reward_service.domain.paraphrases.rewriting import Candidate, Outcome
+from reward_service.domain.paraphrases.rewriting import Candidate, Outcome, Recipe
 from reward_service.domain.paraphrases.table import CHECKS
+from reward_service.paraphrasing.rewriting_tally import reasons_of
 from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED, Item, JobStanding
 
 
-def outcome_document(outcome: Outcome, policy: Policy) -> ParaphraseDocument:
+def outcome_document(outcome: Outcome, recipe: Recipe) -> ParaphraseDocument:
     """What became of a question, with what was seen of each candidate."""
-    candidates = [_candidate(each, policy) for each in outcome.candidates]
+    candidates = [_candidate(each, recipe) for each in outcome.candidates]
     accepted = [each for each in candidates if each.accepted and each.text == outcome.paraphrase]
     told = accepted[0] if accepted else candidates[-1] if candidates else None
     return ParaphraseDocument(
@@ -61,14 +62,21 @@ def job_document(standing: JobStanding, paraphrasers: int) -> JobDocument:
     )
 
 
-def _candidate(candidate: Candidate, policy: Policy) -> CandidateDocument:
+def _candidate(candidate: Candidate, recipe: Recipe) -> CandidateDocument:
     return CandidateDocument(
         prompt=candidate.prompt,
         text=candidate.text,
         accepted=candidate.accepted,
-        checks=dict(_checks(candidate, policy)),
-        reasons=list(candidate.review.reasons),
+        checks=dict(_checks(candidate, recipe.policy)),
+        reasons=[*candidate.review.reasons, *_other_reasons(candidate, recipe)],
     )
+
+
+def _other_reasons(candidate: Candidate, recipe: Recipe) -> Iterator[str]:
+    """What rejects it besides the checks of its text."""
+    for name, words in reasons_of(candidate, recipe):
+        if name not in CHECKS:
+            yield f"{name}: {words}"
 
 
 def _checks(candidate: Candidate, policy: Policy) -> Iterator[tuple[str, bool | float]]:
@@ -79,6 +87,7 @@ def _checks(candidate: Candidate, policy: Policy) -> Iterator[tuple[str, bool | 
             yield row.check.__name__, name not in objections
             if name in objections and row.fatal:
                 break
+    yield "marked", candidate.marked
     for share, value in (("same_answer", candidate.same_answer), ("similarity", candidate.similarity)):
         if value is not None:
             yield share, value

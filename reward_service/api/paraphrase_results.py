@@ -19,10 +19,9 @@ BYTES_AT_ONCE = 2**16
 
 async def json_lines(jobs: ParaphraseJobs, standing: JobStanding) -> AsyncIterator[bytes]:
     """A line for each question with an outcome, in their order: its pair, and what became of it."""
-    policy = standing.order.recipe.policy
     lines = bytearray()
     async for _, item, outcome in jobs.outcomes(standing.job, standing.of):
-        told = outcome_document(outcome, policy).model_dump(mode="json")
+        told = outcome_document(outcome, standing.order.recipe).model_dump(mode="json")
         # A column of the input that bears the name of one of ours is the parquet's alone.
         lines += msgspec.json.encode(row_of(item, outcome) | told) + b"\n"
         if len(lines) >= BYTES_AT_ONCE:

@@ -83,6 +83,8 @@ class PartFile:
         self._file.seek(0)
         first = self._file.readline()
         if not first.endswith(b"\n"):
+            if not _line(header).startswith(first):
+                raise RewritingError(f"{self._path}: not begun by this order; remove the file to begin anew")
             self._file.truncate(0)
             self._file.write(_line(header))
             self._file.flush()

@@ -75,7 +75,7 @@ def test_a_few_questions_are_rewritten_while_the_caller_waits(client: httpx.Clie
         first["checks"]["numbers_kept"] is first["checks"]["not_copied"] is first["checks"]["answer_not_leaked"] is True
     )
     assert (copy["accepted"], copy["fate"], copy["paraphrase"]) == (False, "left-out", None)
-    assert copy["checks"] == {"parsed": True, "not_copied": False}, "behind it, no other was asked"
+    assert copy["checks"] == {"parsed": True, "not_copied": False, "marked": True}, "behind it, no other was asked"
     assert wrong["checks"]["numbers_kept"] is False
     assert wrong["checks"]["not_copied"] is True
     assert any(reason.startswith("numbers: ") for reason in wrong["reasons"])

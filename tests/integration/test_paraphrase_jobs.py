@@ -56,7 +56,7 @@ def undisturbed() -> list[dict[str, Any]]:
 
     async def all_of_them() -> list[dict[str, Any]]:
         outcomes = [await rewriter.rewrite(question, recipe) for question in QUESTIONS]
-        return [outcome_document(outcome, recipe.policy).model_dump(mode="json") for outcome in outcomes]
+        return [outcome_document(outcome, recipe).model_dump(mode="json") for outcome in outcomes]
 
     return asyncio.run(all_of_them())
 
