@@ -1,9 +1,8 @@
 """The data set: rows whose labels the service understands, whole or not at all, the same for the same questions."""
 
 import json
-import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -77,19 +76,28 @@ def test_json_may_be_one_list_and_ids_may_be_numbers_of_rows(tmp_path: Path) -> 
     assert found == [Question("0", "a")]
 
 
-def test_the_hub_is_asked_through_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
+@dataclass
+class OneRowHub:
+    """Every data set has one row in every split."""
 
-    def load_dataset(name: str, split: str) -> list[dict[str, Any]]:
-        asked.append((name, split))
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def load_dataset(self, path: str, *, split: str) -> list[dict[str, Any]]:
+        self.asked.append((path, split))
         return pairs(1)
 
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    assert len(read_questions("hf:owner/name", Columns())) == len(read_questions("hf:owner/name:test", Columns())) == 1
-    assert asked == [("owner/name", "train"), ("owner/name", "test")]
-    monkeypatch.setitem(sys.modules, "datasets", None)
+
+def no_hub() -> OneRowHub:
+    raise ModuleNotFoundError("No module named 'datasets'")
+
+
+def test_the_hub_is_asked_through_datasets() -> None:
+    hub = OneRowHub()
+    for source in ("hf:owner/name", "hf:owner/name:test"):
+        assert len(read_questions(source, Columns(), hub=lambda: hub)) == 1
+    assert hub.asked == [("owner/name", "train"), ("owner/name", "test")]
     with pytest.raises(DataError, match="pip install datasets"):
-        read_questions("hf:owner/name", Columns())
+        read_questions("hf:owner/name", Columns(), hub=no_hub)
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,8 @@ def test_what_ray_adds_to_a_method_is_not_a_change():
     guards.check_signatures(as_tested() | {name: function_with((*parameters, "_ray_trace_ctx=None"))})
 
 
-def test_the_driver_says_what_is_wrong_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(importlib.metadata, "version", lambda _name: "0.12.0")
-    assert main([]) == 2
+def test_the_driver_says_what_is_wrong_in_one_line(capsys: pytest.CaptureFixture[str]):
+    assert main([], version_of={"openrlhf": "0.12.0"}.__getitem__) == 2
     assert capsys.readouterr().err.startswith("co-rewarding: OpenRLHF 0.12.0 is installed")
 
 

@@ -21,11 +21,14 @@ TRAIN = "openrlhf.cli.train_ppo_ray"
 GENERATOR_USERS = ("openrlhf.trainer.ppo_trainer", "openrlhf.trainer.ppo_trainer_async")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Trains; the exit status. What this package refuses is told in one message."""
+def main(arguments: Sequence[str], *, version_of: Callable[[str], str] = importlib.metadata.version) -> int:
+    """Trains; the exit status. What this package refuses is told in one message.
+
+    `version_of` tells the version of an installed distribution, or raises PackageNotFoundError.
+    """
     try:
         TrainingSettings.from_environment()
-        guards.check_version(_installed_version())
+        guards.check_version(_installed_version(version_of))
         replace_names()
         start_ray()
         sys.argv = [TRAIN, *arguments]
@@ -79,9 +82,9 @@ def start_ray() -> None:
     ray.init(runtime_env={"env_vars": variables | handed_down(os.environ)})
 
 
-def _installed_version() -> str:
+def _installed_version(version_of: Callable[[str], str]) -> str:
     try:
-        return importlib.metadata.version("openrlhf")
+        return version_of("openrlhf")
     except importlib.metadata.PackageNotFoundError as cause:
         raise UnsupportedOpenRLHFError(
             f"OpenRLHF is not installed here: pip install openrlhf=={guards.TESTED}"

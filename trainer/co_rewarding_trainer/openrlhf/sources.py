@@ -2,11 +2,11 @@
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from co_rewarding_trainer.openrlhf.errors import DataError, nearest
 from co_rewarding_trainer.openrlhf.recipe import Columns
@@ -25,17 +25,41 @@ class Question:
     ground_truth: str | None = None
 
 
-def read_questions(source: str, columns: Columns, *, id_prefix: str = "", limit: int | None = None) -> list[Question]:
+class Hub(Protocol):
+    """What is asked of the package `datasets`."""
+
+    def load_dataset(self, path: str, *, split: str) -> Iterable[Mapping[str, Any]]: ...
+
+
+def import_hub() -> Hub:
+    """The package `datasets`, which only those need who read from the hub.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    datasets: Any = importlib.import_module("datasets")
+    return datasets
+
+
+def read_questions(
+    source: str,
+    columns: Columns,
+    *,
+    id_prefix: str = "",
+    limit: int | None = None,
+    hub: Callable[[], Hub] = import_hub,
+) -> list[Question]:
     """The questions of `source`, in its order, the first `limit` of them.
 
-    A question may be text, or a list of chat messages whose last one of the user is taken.
+    A question may be text, or a list of chat messages whose last one of the user is taken. `hub` is called where the
+    source is on the hub; it raises ModuleNotFoundError where nothing here can read from it.
 
     Raises:
         DataError: the source cannot be read, lacks a column, or has a question without text or an id twice.
     """
     questions: list[Question] = []
     seen: dict[str, int] = {}
-    for number, row in enumerate(islice(_rows(source), limit)):
+    for number, row in enumerate(islice(_rows(source, hub), limit)):
         question = _question(row, columns, id_prefix, number, source)
         if (first := seen.setdefault(question.question_id, number)) != number:
             raise DataError(
@@ -87,9 +111,9 @@ def _text(value: Any) -> str | None:  # noqa: ANN401 - what a row has there
     return text
 
 
-def _rows(source: str) -> Iterator[Mapping[str, Any]]:
+def _rows(source: str, hub: Callable[[], Hub]) -> Iterator[Mapping[str, Any]]:
     if source.startswith(HUB):
-        return _hub_rows(source)
+        return _hub_rows(source, hub)
     path = Path(source)
     readers = {".parquet": _parquet_rows, ".jsonl": _json_rows, ".json": _json_rows}
     if path.suffix not in readers:
@@ -134,10 +158,10 @@ def _row(row: Any, where: str) -> Mapping[str, Any]:  # noqa: ANN401 - whatever 
     return row
 
 
-def _hub_rows(source: str) -> Iterator[Mapping[str, Any]]:
+def _hub_rows(source: str, hub: Callable[[], Hub]) -> Iterator[Mapping[str, Any]]:
     name, _, split = source.removeprefix(HUB).partition(":")
     try:
-        datasets = importlib.import_module("datasets")
+        datasets = hub()
     except ModuleNotFoundError as cause:
         raise DataError(
             f"{source}: the hub is read by the package `datasets`: pip install datasets, or give a file that you have"
