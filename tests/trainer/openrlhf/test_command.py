@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,15 @@ def test_what_is_wrong_is_one_line_and_status_2(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-MACHINE = Machine(gpus=0, ray_address=None, openrlhf=TESTED, missing=(), flash_attention=False, wandb_key=False)
+MACHINE = Machine(
+    gpus=0,
+    ray_address=None,
+    openrlhf=TESTED,
+    missing=(),
+    flash_attention=False,
+    wandb_key=False,
+    free_bytes=lambda _: 10**12,
+)
 
 
 class Words:
@@ -158,6 +166,15 @@ def test_a_service_that_is_away_is_one_of_the_problems(tmp_path: Path) -> None:
     told = check(recipe, facts)
     assert "http://127.0.0.1:9 does not answer (GET /version failed" in told[0]
     assert "there are no checkpoints" in told[-1]
+
+
+def test_a_disk_s_room_is_asked_of_the_machine(tmp_path: Path) -> None:
+    recipe = small(tmp_path, *HERE)
+    machine = replace(MACHINE, free_bytes={tmp_path / "out": 10, tmp_path / "out/weights": 20}.get)
+    with FakeService().opened() as service:
+        facts = gather(recipe, Places.of(recipe, tmp_path / "out"), service, machine, resume=False)
+    assert (facts.free_bytes, facts.weights_free_bytes) == (10, 20)
+    assert (Machine.here({}).free_bytes(tmp_path / "not/there") or 0) > 0
 
 
 def test_the_teacher_s_schedule_spans_the_run(tmp_path: Path) -> None:

@@ -21,7 +21,15 @@ SERVICE = ServiceFacts(
 )
 MODEL = ModelFacts(folder=False, exists=True, parameters=1e9, positions=4096, attention_heads=16, chat_template=True)
 COUNTS = Counts(source="pairs.jsonl", questions=10, rows=10, views="both", longest_prompt_tokens=100)
-MACHINE = Machine(gpus=2, ray_address=None, openrlhf="0.11.2", missing=(), flash_attention=True, wandb_key=True)
+MACHINE = Machine(
+    gpus=2,
+    ray_address=None,
+    openrlhf="0.11.2",
+    missing=(),
+    flash_attention=True,
+    wandb_key=True,
+    free_bytes=lambda _: 10**12,
+)
 WELL = Facts(
     service=SERVICE,
     model=MODEL,

@@ -80,6 +80,8 @@ class Machine:
     """Packages that OpenRLHF needs and that are not installed."""
     flash_attention: bool
     wandb_key: bool
+    free_bytes: Callable[[Path], int | None]
+    """In the file system of a path, which need not be there; None where that cannot be told."""
 
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> "Machine":
@@ -91,6 +93,7 @@ class Machine:
             missing=tuple(name for name in NEEDED if importlib.util.find_spec(name) is None),
             flash_attention=importlib.util.find_spec("flash_attn") is not None,
             wandb_key=bool(environ.get("WANDB_API_KEY")) or _netrc_has("api.wandb.ai"),
+            free_bytes=_free,
         )
 
 
@@ -124,8 +127,8 @@ def gather(recipe: Recipe, places: Places, service: Service, machine: Machine, *
         output=str(places.output),
         output_trouble=trouble,
         checkpoints=(places.checkpoints / "_actor").is_dir(),
-        free_bytes=_free(places.output),
-        weights_free_bytes=_free(places.weights),
+        free_bytes=machine.free_bytes(places.output),
+        weights_free_bytes=machine.free_bytes(places.weights),
         machine=machine,
         resume=resume,
     )
