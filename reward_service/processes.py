@@ -1,18 +1,21 @@
 """What the operating system is asked for when processes are started."""
 
-import ctypes
 import gc
+import os
 import resource
-import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
 
+def tethered(command: Sequence[str]) -> list[str]:
+    """A command for this process to start that is asked to stop when this process dies, however it dies.
 
-def die_with_parent() -> None:
-    """In a child before it runs: to be asked to stop when its parent dies, however it dies (Linux; else nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    So it is too when the thread ends that started it. On Linux; elsewhere the command is as it was.
+    """
+    if sys.platform != "linux":
+        return list(command)
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")), str(os.getpid()), *command]
 
 
 def keep_what_was_made() -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,12 @@ def running(*, ready: bool = True, **settings: Any) -> Iterator[Supervisor]:
     # Not pytest's folder: the path of a Unix socket is short.
     folder = Path(tempfile.mkdtemp(prefix="cr-"))
     supervisor = Supervisor(Settings(**{"data_dir": folder, "port": 0, "log_level": "ERROR"} | settings))
-    supervisor.start()
-    watcher = threading.Thread(target=supervisor.watch, daemon=True)
-    watcher.start()
     try:
-        if ready:
-            supervisor.wait_ready()
-        yield supervisor
+        with supervisor.kept():
+            if ready:
+                supervisor.wait_ready()
+            yield supervisor
     finally:
-        supervisor.stop_watching()
-        watcher.join()
-        supervisor.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

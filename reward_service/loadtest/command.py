@@ -21,7 +21,7 @@ from reward_service.loadtest.records import read
 from reward_service.loadtest.report import LoadReport
 from reward_service.loadtest.target import check_target
 from reward_service.loadtest.workload import COHORT, QUESTIONS
-from reward_service.processes import die_with_parent
+from reward_service.processes import tethered
 
 SHARES = {"singles": 1.0, "batches": 0.0, "mixed": 0.5}
 MOST_SECONDS = 3600.0
@@ -102,10 +102,12 @@ def _run_locust(order: Order, web_port: int | None) -> None:
         command += ["--web-host", "127.0.0.1", "--web-port", str(web_port)]
     environment = os.environ | {ORDER: msgspec.json.encode(order).decode()}
     limit_s = order.traffic.seconds + 2 * AFTERWARDS_S if web_port is None else MOST_SECONDS
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN if web_port is not None else signal.getsignal(signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)
+    if web_port is not None:
+        signal.signal(signal.SIGINT, _left_to_locust)
     try:
         subprocess.run(  # noqa: S603 - our own file
-            command, env=environment, timeout=limit_s, check=False, stdout=sys.stderr, preexec_fn=_interruptible
+            tethered(command), env=environment, timeout=limit_s, check=False, stdout=sys.stderr
         )
     except subprocess.TimeoutExpired as cause:
         raise CoRewardingError(f"the load test did not end within {limit_s:g} s and was stopped") from cause
@@ -113,7 +115,5 @@ def _run_locust(order: Order, web_port: int | None) -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def _interruptible() -> None:
-    """In the child: Ctrl-C is for Locust, also where this process leaves it to it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    die_with_parent()
+def _left_to_locust(*_: object) -> None:
+    """Ctrl-C, which this process and Locust both get: a handler is not inherited, as SIG_IGN would be."""

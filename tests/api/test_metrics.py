@@ -1,10 +1,9 @@
 """What Prometheus is told: names, units and values, and that the table in the documentation is what is served."""
 
 import asyncio
-import os
 import re
-import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
+from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.link import Link
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from reward_service.telemetry import registry_of
@@ -142,11 +142,13 @@ def _answers(client: httpx.Client) -> bool:
 
 
 def test_a_store_that_is_away_is_told():
-    with running(redis_patience_s=0.2) as supervisor, httpx.Client(base_url=supervisor.url, timeout=30.0) as client:
-        supervisor.stop_watching()
-        (redis,) = supervisor.pids("redis")
-        os.kill(redis, signal.SIGKILL)
-        wait_until(lambda: told(client)["co_rewarding_store_up",] == 0)
+    with tempfile.TemporaryDirectory(prefix="cr-") as folder:
+        store = EmbeddedValkey(Path(folder))
+        store.start()
+        with running(redis_url=store.url, redis_patience_s=0.2) as supervisor:
+            store.stop()
+            with httpx.Client(base_url=supervisor.url, timeout=30.0) as client:
+                wait_until(lambda: told(client)["co_rewarding_store_up",] == 0)
 
 
 def test_what_the_parts_use_is_told(client: httpx.Client):

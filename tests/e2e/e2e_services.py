@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -119,19 +118,13 @@ def service(**settings: Any) -> Iterator[Service]:
     folder = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))  # a socket's path may have no more than 100 bytes
     fixed = {"host": "127.0.0.1", "port": 0, "redis_url": None, "data_dir": folder / "data", "log_level": "ERROR"}
     supervisor = Supervisor(Settings(**(fixed | settings)))
-    watcher = threading.Thread(target=supervisor.watch, name="supervisor")
     try:
-        supervisor.start()
-        watcher.start()
-        supervisor.wait_ready()
-        made = Service(supervisor)
-        yield made
-        made.redis.close()
+        with supervisor.kept():
+            supervisor.wait_ready()
+            made = Service(supervisor)
+            yield made
+            made.redis.close()
     finally:
-        supervisor.stop_watching()
-        if watcher.ident is not None:
-            watcher.join()
-        supervisor.stop()
         shutil.rmtree(folder)
 
 
