@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stored", description=__doc__)
     parser.add_argument("--most", type=int, default=1_000_000, help="cohorts stored in the end")
     most = parser.parse_args().most
-    console = Console()
+    console = Console(width=120)
     columns = ("stored cohorts", *(f"{role}, µs/rollout" for role in ROLES), "together", "ratio", "MiB", "bytes/cohort")
     table = Table(*columns, title="CPU time of a rollout in batches of 256, beside what is stored")
     first = 0.0

@@ -50,6 +50,10 @@ class Store:
         self._process.kill()
         self._process.wait()
 
+    def end(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
 
 def _answers(client: redis.Redis) -> bool:
     try:
@@ -62,8 +66,7 @@ def _answers(client: redis.Redis) -> bool:
 def store() -> Iterator[Store]:
     made = Store()
     yield made
-    made.kill()
-    shutil.rmtree(made.folder, ignore_errors=True)
+    made.end()
 
 
 def test_without_keys_only_loopback_is_served() -> None:
@@ -82,7 +85,7 @@ def test_a_redis_that_evicts_is_refused_with_what_to_do() -> None:
             assert "CONFIG SET maxmemory-policy noeviction" in refused.stderr
             assert "Traceback" not in refused.stderr
     finally:
-        store.kill()
+        store.end()
 
 
 def test_a_redis_that_is_not_there_is_said_so() -> None:
