@@ -50,7 +50,7 @@ demo: $(VENV)/.local
 	$(BIN)/co-rewarding demo
 
 test: check $(VENV)/.openrlhf
-	$(PYTEST) --numprocesses 2 --dist loadfile
+	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections import Counter
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 import redis
 from e2e_rule import Rollout
 
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
 from reward_service.store.keys import RunKeys, qualified
+from tests.waiting import wait_until
 
 LOOK_S = 0.01
 Found = TypeVar("Found")
@@ -69,11 +72,26 @@ class Service:
         with httpx.Client(base_url=self.url, timeout=30.0) as client:
             return [client.get(f"/v1/cohorts/{name}").raise_for_status().json() for name in names]
 
+    def all_accept(self) -> None:
+        """Returns when each API process accepts connections; a service is ready when one of them does."""
+        with contextlib.ExitStack() as open_ones:
+
+            def each_has_some() -> bool:
+                open_ones.enter_context(socket.create_connection(("127.0.0.1", self.supervisor.port)))
+                return all(_established(pid, self.supervisor.port) for pid in self.supervisor.pids("api"))
+
+            wait_until(each_has_some)
+
     def taken(self, route: str = "/get_reward") -> float:
         """Rollouts that this service's API processes have taken by a route, whatever became of them since."""
         text = httpx.get(f"{self.url}/metrics", timeout=30.0).raise_for_status().text
         wanted = f'co_rewarding_rollouts_total{{route="{route}"}} '
         return sum(float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted))
+
+
+def _established(pid: int, port: int) -> int:
+    connections = psutil.Process(pid).net_connections("tcp")
+    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port for each in connections)
 
 
 def assert_one_vote_each(service: Service, run: str, rollouts: Sequence[Rollout], batches: Sequence[str] = ()) -> None:

@@ -185,6 +185,7 @@ def test_one_of_two_processes_at_one_port_is_killed(executor: type, run: str):
 
     with service(workers=1, api_processes=2) as at:
         at.make_run(run, **RUN)
+        at.all_accept()
         assert asyncio.run(train(at)) == due(rollouts)
         assert_one_vote_each(at, run, rollouts)
 
