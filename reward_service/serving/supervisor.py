@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.errors import CoRewardingError, EmbeddedServerError, SettingsError
 from reward_service.processes import tethered
 from reward_service.serving.environment import SOCKET_FD, environment_of
 from reward_service.serving.exposing import expose_children
@@ -129,16 +129,19 @@ class Supervisor:
         while not self._stopping.wait(LOOK_S):
             try:
                 self.look()
-            except OSError as error:  # no memory or no process left for another: perhaps in a moment
+            except (OSError, EmbeddedServerError) as error:  # no memory, process or disk left: perhaps in a moment
                 log.error("what died could not be started again yet", error=str(error))
                 self._stopping.wait(LONGEST_PAUSE_S)
 
     def look(self) -> None:
-        """Starts again what has died; each time after a longer pause, if it keeps dying."""
+        """Starts again what has died; each time after a longer pause, if it keeps dying.
+
+        Raises:
+            OSError, EmbeddedServerError: something could not be started now.
+        """
         if self._embedded is not None and not self._embedded.running():
             log.error("the embedded server died; starting it again over its data")
-            with contextlib.suppress(CoRewardingError):
-                self._embedded.start()
+            self._embedded.start()
         now_s = time.monotonic()
         for index, child in enumerate(self._children):
             if child.process.poll() is None:

@@ -1,6 +1,5 @@
 """The embedded server: a real Valkey in a data folder, for those who have no Redis to hand."""
 
-import contextlib
 import os
 import subprocess
 import threading
@@ -60,13 +59,15 @@ class EmbeddedValkey:
             raise EmbeddedServerError(
                 f"the data folder's path is too long for a Unix socket: {self.folder}; choose a shorter one"
             )
-        if self._answers():
+        if self._answers() is not None:
             raise EmbeddedServerError(f"another service is using {self.folder}; give this one a data folder of its own")
         self._process = subprocess.Popen(  # noqa: S603 - the package's own binary, with options made here
             tethered(self._command()), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
+        while not (answered := self._answers()):
+            if answered is False:  # it reads its file, however long that takes
+                deadline = time.monotonic() + START_TIMEOUT_S
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise EmbeddedServerError(f"the embedded Valkey in {self.folder} did not start: {self._last_words()}")
@@ -118,14 +119,17 @@ class EmbeddedValkey:
         }
         return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
-    def _answers(self) -> bool:
-        with contextlib.suppress(redis.RedisError, OSError):
-            client = redis.Redis.from_url(self.url, socket_timeout=1.0)
-            try:
-                return bool(client.ping())
-            finally:
-                client.close()
-        return False
+    def _answers(self) -> bool | None:
+        """None if nobody is there; False while a server still reads its file."""
+        client = redis.Redis.from_url(self.url, socket_timeout=1.0)
+        try:
+            return bool(client.ping())
+        except redis.BusyLoadingError:
+            return False
+        except (redis.RedisError, OSError):
+            return None
+        finally:
+            client.close()
 
     def _last_words(self) -> str:
         try:
