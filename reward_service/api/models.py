@@ -3,7 +3,9 @@
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from reward_service.api.hints import fields_at, unknown_field
 from reward_service.api.problems import Problem
 from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
 from reward_service.domain.answers.conventions import Conventions
@@ -281,10 +283,18 @@ def read_slowly(form: type[BaseModel], body: bytes) -> BaseModel:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         if any(each["type"] == "json_invalid" for each in found):
             raise Problem(400, "not-json", f"the body is not JSON in UTF-8: {found[0]['msg']}") from error
-        listed = [{"where": place(each["loc"]), "what": each["msg"]} for each in found[:MAX_LISTED]]
+        found.sort(key=lambda each: each["type"] != "extra_forbidden")  # a name that is missing was often misspelt
+        listed = [{"where": place(each["loc"]), "what": _fault(form, each)} for each in found[:MAX_LISTED]]
         first = f"{listed[0]['where']}: {listed[0]['what']}"
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise Problem(422, "invalid", f"{first}{more}. See /docs for the form.", errors=listed) from error
+
+
+def _fault(form: type[BaseModel], error: ErrorDetails) -> str:
+    path = error["loc"]
+    if error["type"] == "extra_forbidden" and path:
+        return unknown_field(str(path[-1]), fields_at(form, path[:-1]))
+    return error["msg"]
 
 
 def place(path: tuple[int | str, ...]) -> str:

@@ -17,7 +17,7 @@ from reward_service.api.models import read_slowly
 from reward_service.api.multipart import is_multipart
 from reward_service.api.paraphrase_models import AskedQuestionForm, JobForm, JobOrderForm, RecipeForm
 from reward_service.api.problems import Problem
-from reward_service.api.streams import blocks, read_form
+from reward_service.api.streams import blocks, in_one_piece, read_form
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.errors import PairFileError, PairFileTooLargeError
 from reward_service.paraphrasing.job_files import BLOCK_BYTES, FileQuestions, copy_below
@@ -28,6 +28,9 @@ from reward_service.store.paraphrases import Item
 
 FILE_MEDIA = ("application/x-ndjson", "application/jsonl", "application/vnd.apache.parquet", "application/octet-stream")
 """A body of one of these is the file itself; that it is parquet is seen by its first bytes."""
+
+JSON_MEDIA = ("application/json", "application/x-www-form-urlencoded", "text/plain", "")
+"""A body of one of these is JSON: that of curl, of a browser's `fetch`, and where none is said."""
 
 _FORM_OVERHEAD_BYTES = 2**20
 _MOST_ORDER_BYTES = 2**20
@@ -42,7 +45,7 @@ def job_body() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": _in_one_piece(JobForm.model_json_schema())},
+                "application/json": {"schema": in_one_piece(JobForm.model_json_schema())},
                 "multipart/form-data": multipart,
                 **dict.fromkeys(FILE_MEDIA, _BINARY),
             },
@@ -98,7 +101,7 @@ async def received(request: Request, settings: Settings, order: str | None) -> A
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     with tempfile.TemporaryDirectory(prefix="cr-") as folder, _as_problems(folder):
         path = Path(folder) / "questions"
-        if media == "application/json":
+        if media in JSON_MEDIA:
             form = await read_form(request, JobForm, settings.max_body_bytes)
             yield await _named(form, path, settings)
         elif is_multipart(request):
@@ -220,20 +223,3 @@ def _too_large(most_bytes: int) -> Problem:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
-    """A form's schema without references: a route that reads its body itself has no place for another's definitions."""
-    definitions = schema.pop("$defs", {})
-
-    def resolved(part: Any) -> Any:  # noqa: ANN401 - a part of JSON
-        if isinstance(part, list):
-            return [resolved(each) for each in part]
-        if not isinstance(part, dict):
-            return part
-        if "$ref" in part:
-            rest = {name: value for name, value in part.items() if name != "$ref"}
-            return resolved(definitions[part["$ref"].rpartition("/")[2]] | rest)
-        return {name: resolved(value) for name, value in part.items()}
-
-    return resolved(schema)

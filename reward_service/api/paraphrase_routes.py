@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from reward_service.api.hot import MAX_KEY_CHARS
@@ -20,6 +20,7 @@ from reward_service.api.paraphrase_rendering import job_document
 from reward_service.api.paraphrase_results import JSON_LINES, PARQUET, json_lines, parquet
 from reward_service.api.problems import Problem
 from reward_service.api.routes import PROBLEM, services
+from reward_service.api.streams import json_body, read_form
 from reward_service.domain.paraphrases.jobs import JobEvent, JobState
 from reward_service.store.paraphrases import JobStanding
 
@@ -34,12 +35,14 @@ KeyHeader = Annotated[
 
 @router.post(
     "/v1/paraphrases",
-    responses=dict.fromkeys((400, 404, 413, 422, 429, 503, 504), PROBLEM),
+    responses=dict.fromkeys((400, 404, 413, 415, 422, 429, 503, 504), PROBLEM),
     summary="Rewrite a few questions",
+    openapi_extra=json_body(ParaphrasesForm),
 )
-async def post_paraphrases(request: Request, form: Annotated[ParaphrasesForm, Body()]) -> ParaphrasesDocument:
+async def post_paraphrases(request: Request) -> ParaphrasesDocument:
     """Rewrites questions while the caller waits, before all jobs. Sent again, it is the same request: it goes on."""
     made = services(request)
+    form = await read_form(request, ParaphrasesForm, made.settings.max_body_bytes)
     await made.book.settings(form.run)
     return await made.paraphrase_intake.answer(form)
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from reward_service import __version__
@@ -17,6 +17,7 @@ from reward_service.api.models import (
 )
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.services import Services
+from reward_service.api.streams import json_body, read_form
 from reward_service.domain.errors import DomainError
 from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import RUN_NAME_PATTERN, RunSettings, check_run_name
@@ -37,11 +38,13 @@ def services(request: Request) -> Services:
 @router.put(
     "/v1/runs/{run}",
     tags=["runs"],
-    responses={400: PROBLEM, 404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    responses=dict.fromkeys((400, 404, 413, 415, 422, 503), PROBLEM),
     summary="Make a run",
+    openapi_extra=json_body(RunForm),
 )
-async def put_run(request: Request, run: RunPath, form: Annotated[RunForm, Body()]) -> RunDocument:
+async def put_run(request: Request, run: RunPath) -> RunDocument:
     """Makes a run, or changes its settings; the same settings again change nothing."""
+    form = await read_form(request, RunForm, services(request).settings.max_body_bytes)
     try:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -60,8 +60,35 @@ def check_octets(request: Request) -> None:
         raise Problem(415, "not-octets", "send the bytes as they are, as Content-Type: application/octet-stream.")
 
 
+def json_body(form: type[BaseModel]) -> dict[str, Any]:
+    """For OpenAPI: what `read_form` reads."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": in_one_piece(form.model_json_schema())}},
+        }
+    }
+
+
+def in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
+    """A form's schema without references: a route that reads its body itself has no place for another's definitions."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(part: Any) -> Any:  # noqa: ANN401 - a part of JSON
+        if isinstance(part, list):
+            return [resolved(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            rest = {name: value for name, value in part.items() if name != "$ref"}
+            return resolved(definitions[part["$ref"].rpartition("/")[2]] | rest)
+        return {name: resolved(value) for name, value in part.items()}
+
+    return resolved(schema)
+
+
 async def read_form(request: Request, form: type[ReadForm], limit: int) -> ReadForm:
-    """A JSON body of at most `limit` bytes, as this form.
+    """A JSON body of at most `limit` bytes, as this form; whatever its Content-Type, since curl's is another one.
 
     Raises:
         Problem: it is too large, cut, no JSON, or not of the form.

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from reward_service.api.multipart import UPDATE_BODY, is_multipart, receive_multipart
 from reward_service.api.problems import Problem
 from reward_service.api.routes import PROBLEM, services
 from reward_service.api.services import Services
-from reward_service.api.streams import read_form
+from reward_service.api.streams import json_body, read_form
 from reward_service.api.taught import slot_of
 from reward_service.api.teacher_models import (
     PrefetchDocument,
@@ -76,12 +76,14 @@ async def get_teacher(
 @router.post(
     "/v1/teacher/prefetch",
     status_code=202,
-    responses={400: PROBLEM, 404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    responses=dict.fromkeys((400, 404, 413, 415, 422, 503), PROBLEM),
     summary="Questions that are coming",
+    openapi_extra=json_body(PrefetchForm),
 )
-async def post_prefetch(request: Request, form: Annotated[PrefetchForm, Body()]) -> PrefetchDocument:
+async def post_prefetch(request: Request) -> PrefetchDocument:
     """Asks the teacher for labels before any rollout waits for them, and tells it how the questions are worded."""
     made = services(request)
+    form = await read_form(request, PrefetchForm, made.settings.max_body_bytes)
     settings = (await made.book.settings(form.run)).settings
     longest = made.settings.max_text_chars
     for place, question in enumerate(form.questions):

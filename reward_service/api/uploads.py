@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from reward_service.api.models import Count, Form, Positive, ProblemDocument, RunName
 from reward_service.api.problems import MEDIA_TYPE, Problem
-from reward_service.api.streams import blocks, check_octets, read_form
+from reward_service.api.streams import blocks, check_octets, json_body, read_form
 from reward_service.api.wire import MAX_COUNT
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.settings import Settings
@@ -110,9 +110,7 @@ def uploads_router(settings: Settings) -> APIRouter:
         status_code=201,
         responses={400: PROBLEM, 409: PROBLEM, 413: PROBLEM, 415: PROBLEM, 429: PROBLEM},
         summary="Begin or resume an upload",
-        openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": _upload_schema()}}}
-        },
+        openapi_extra=json_body(UploadForm),
     )
     async def declare(request: Request) -> UploadDocument:
         """Begins an upload of weights; the same body again finds it, with what is here of it already."""
@@ -221,13 +219,6 @@ def _document(state: UploadState) -> UploadDocument:
     return UploadDocument(
         upload=declared.id, run=declared.run, step=declared.step, files=files, expires_at=expires_at, path=state.path
     )
-
-
-def _upload_schema() -> dict[str, Any]:
-    """UploadForm's schema in one piece: a route that reads its body itself has no place for another's definition."""
-    schema = UploadForm.model_json_schema()
-    schema["properties"]["files"]["items"] = schema.pop("$defs")["FileForm"]
-    return schema
 
 
 async def _sweep_for_ever(uploads: Uploads) -> None:
