@@ -14,6 +14,10 @@ class StoreUnavailableError(CoRewardingError):
         self.retry_after_s = retry_after_s
 
 
+class TaskFailedError(CoRewardingError):
+    """A background task raised what nobody expected of it. Its process ends, and the supervisor starts another."""
+
+
 class UnsafeStoreError(CoRewardingError):
     """The Redis at hand could lose accepted work, or is too old; the message says what to change."""
 

@@ -1,12 +1,13 @@
 """What can be watched: structured logs, and the metrics that Prometheus reads."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess, start_http_server
@@ -194,6 +195,22 @@ def expose(registry: CollectorRegistry, host: str, port: int) -> Callable[[], No
     return end
 
 
+class _Lossy:
+    """A stream that drops what it cannot write: a disk that is full, or a closed pipe, must end no task that logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> None:
     """Logs as JSON lines (containers) or for a person at a terminal; to standard error, which never holds results.
 
@@ -210,6 +227,6 @@ def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> No
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
         cache_logger_on_first_use=False,
     )

@@ -20,6 +20,7 @@ from reward_service.api.routes import router
 from reward_service.api.services import Services, open_services
 from reward_service.api.teacher_routes import router as teacher_router
 from reward_service.api.uploads import uploads_router
+from reward_service.background import Background
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.telemetry import Metrics
@@ -28,20 +29,22 @@ DESCRIPTION = "Rewards for reinforcement learning of language models, without la
 
 
 class Service:
-    """The service as uvicorn runs it: an ASGI application, and how to send those away who wait."""
+    """The service as uvicorn runs it: an ASGI application, how to send those away who wait, and whether it failed."""
 
     def __init__(self, settings: Settings) -> None:
         """Composes nothing yet: the lifespan does."""
         metrics = Metrics()
+        self.background = Background()
 
         @contextlib.asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-            async with open_services(settings, metrics) as services:
+            async with open_services(settings, metrics, self.background) as services:
                 app.state.services = services
                 yield
 
         self._api = FastAPI(title="Co-rewarding", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-        routers = (router, quarantine_router, teacher_router, uploads_router(settings), paraphrase_router)
+        uploads = uploads_router(settings, self.background)
+        routers = (router, quarantine_router, teacher_router, uploads, paraphrase_router)
         for each in routers:
             self._api.include_router(each)
         _answer_with_problems(self._api, routers)

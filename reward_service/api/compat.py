@@ -24,6 +24,7 @@ from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
 from reward_service.api.scoring import Pending, Scorer, settled_batch, settled_cohort, settled_with
 from reward_service.api.waiting import WaitingRoom
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
+from reward_service.background import Background
 from reward_service.domain.methods import Method, RewardSource
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.errors import StoreUnavailableError
@@ -34,6 +35,7 @@ from reward_service.store.records import CohortHead, Rules, packed
 log = structlog.get_logger(__name__)
 
 KEPT_QUESTIONS = 4096
+NOTE_AGAIN_S = 0.05
 VOTE_BY_PROMPT = "majority-voting"
 COMPARE_WITH_LABEL = "ground-truth"
 
@@ -50,13 +52,20 @@ class Holder:
     """Holds compatibility requests until their cohorts settle."""
 
     def __init__(
-        self, scorer: Scorer, store: CohortStore, room: WaitingRoom, book: RunBook, max_text_chars: int
+        self,
+        scorer: Scorer,
+        store: CohortStore,
+        room: WaitingRoom,
+        book: RunBook,
+        background: Background,
+        max_text_chars: int,
     ) -> None:
         """Composed once, in the app's lifespan."""
         self._scorer = scorer
         self._store = store
         self._room = room
         self._book = book
+        self._background = background
         self._max_text_chars = max_text_chars
         self._question_of = lru_cache(KEPT_QUESTIONS)(_question_of)  # the rollouts of a group come together
         self._leaving: set[asyncio.Task[None]] = set()
@@ -171,9 +180,9 @@ class Holder:
             together.append(leaving)
             return
         self._ending[run, question] = [leaving]
-        noting = asyncio.create_task(self._note(run, question))
+        noting = self._background.start("leaves", self._note(run, question))
         self._leaving.add(noting)
-        noting.add_done_callback(self._left)
+        noting.add_done_callback(self._leaving.discard)
 
     async def _note(self, run: str, question: str) -> None:
         await asyncio.sleep(0)
@@ -181,15 +190,10 @@ class Holder:
         while True:
             try:
                 return await self._store.leave(run, question, leaving)
-            except StoreUnavailableError:
-                if self._room.draining:
-                    raise  # the store will see that this process is gone
-                await asyncio.sleep(0.05)
-
-    def _left(self, leaving: asyncio.Task[None]) -> None:
-        self._leaving.discard(leaving)
-        if not leaving.cancelled() and leaving.exception() is not None:
-            log.warning("the end of a request could not be noted", error=str(leaving.exception()))
+            except StoreUnavailableError as error:
+                if self._room.draining:  # the store will see that this process is gone
+                    return log.warning("the end of a request could not be noted", error=str(error))
+                await asyncio.sleep(NOTE_AGAIN_S)
 
 
 def _question_of(head: CohortHead, views: str) -> tuple[str, bytes]:

@@ -87,14 +87,15 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready", tags=["service"], responses={503: PROBLEM}, summary="Able to serve")
 async def ready(request: Request) -> dict[str, int | str]:
-    """Redis answers, and at least one worker has been seen lately."""
+    """Redis takes writes, and at least one worker has been seen lately."""
     made = services(request)
     if made.room.draining:
         raise away("this process is stopping")
     try:
+        await made.presence.try_write()
         workers = await made.presence.workers()
     except StoreUnavailableError as cause:
-        raise away(f"Redis is away: {cause}") from cause
+        raise away(str(cause), cause.retry_after_s) from cause
     if not workers:
         raise away("no worker has been seen lately: start one with `co-rewarding worker`")
     return {"status": "ready", "workers": workers}

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 from reward_service.api.book import RunBook
@@ -13,7 +14,8 @@ from reward_service.api.gauges import exposition
 from reward_service.api.hot import HotRoutes
 from reward_service.api.paraphrase_intake import ParaphraseIntake
 from reward_service.api.scoring import Scorer
-from reward_service.api.waiting import Look, WaitingRoom
+from reward_service.api.waiting import FIRST_LOOK_S, Look, WaitingRoom
+from reward_service.background import Background
 from reward_service.domain.quarantine import Watch
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
@@ -59,8 +61,8 @@ class Services:
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
-    """Composes the parts of an API process, and takes them apart again.
+async def open_services(settings: Settings, metrics: Metrics, background: Background) -> AsyncIterator[Services]:
+    """Composes the parts of an API process, and takes them apart again. `background` is closed with them.
 
     Raises:
         UnsafeStoreError: the Redis at hand could lose accepted work.
@@ -78,13 +80,11 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     labels = LabelStore(link, settings.limits, wake)
     teachers = TeacherStore(link)
     scorer = Scorer(cohorts, labels, teachers, room, book, settings.max_text_chars)
-    holder = Holder(scorer, cohorts, room, book, settings.max_text_chars)
+    holder = Holder(scorer, cohorts, room, book, background, settings.max_text_chars)
     hot = HotRoutes(scorer, holder, settings, metrics)
-    tasks = [
-        asyncio.create_task(listen(url, wake, room.wake, room.look_now), name="wakeups"),
-        asyncio.create_task(room.look_for_ever(), name="looks"),
-        asyncio.create_task(_beat_for_ever(cohorts, room), name="heartbeat"),
-    ]
+    background.start("wakeups", listen(url, wake, room.wake, room.look_now))
+    background.keep("looks", room.look, every_s=FIRST_LOOK_S)
+    background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)
     try:
         gauges = GaugeStore(link, runs)
         pairs, presence = PairStore(link, Watch()), Presence(link)
@@ -95,18 +95,13 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         )
     finally:
         await holder.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await background.close()
         await link.close()
 
 
-async def _beat_for_ever(cohorts: CohortStore, room: WaitingRoom) -> None:
+async def _beat(cohorts: CohortStore, room: WaitingRoom) -> None:
     """Says that this process lives, where it matters: for the runs whose rollouts it holds."""
-    while True:
-        await asyncio.sleep(HEARTBEAT_S / 3)
-        with contextlib.suppress(StoreUnavailableError):  # looked at again in a moment
-            await cohorts.beat(room.runs())
+    await cohorts.beat(room.runs())
 
 
 def _look(cohorts: CohortStore) -> Look:

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from pydantic import BaseModel, Field
 
@@ -14,6 +14,7 @@ from reward_service.api.models import Count, Form, Positive, ProblemDocument, Ru
 from reward_service.api.problems import MEDIA_TYPE, Problem
 from reward_service.api.streams import blocks, check_octets, json_body, read_form
 from reward_service.api.wire import MAX_COUNT
+from reward_service.background import Background
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.settings import Settings
 from reward_service.teaching.declarations import (
@@ -39,8 +40,6 @@ PROBLEM: dict[str, Any] = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}
 BYTES = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
 OFFSET: dict[str, Any] = {"headers": {"Upload-Offset": {"schema": {"type": "integer"}}}}
-
-log = structlog.get_logger(__name__)
 
 
 class FileForm(Form):
@@ -90,17 +89,16 @@ def uploads_of(settings: Settings) -> Uploads | None:
     return Uploads(settings.weights_root, bounds)
 
 
-def uploads_router(settings: Settings) -> APIRouter:
-    """The routes of uploads, and who removes those that nobody finishes."""
+def uploads_router(settings: Settings, background: Background) -> APIRouter:
+    """The routes of uploads, and the background task that removes those that nobody finishes."""
     found = uploads_of(settings)
 
     @contextlib.asynccontextmanager
     async def sweeping(_: FastAPI) -> AsyncIterator[None]:
-        task = None if found is None else asyncio.create_task(_sweep_for_ever(found), name="sweeps")
+        if found is not None:
+            sweep = partial(asyncio.to_thread, found.sweep)
+            background.keep("sweeps", sweep, every_s=SWEEP_EVERY_S, expected=(IntakeError, OSError))
         yield
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     refusals = (401, 403, 404, 422, 501, 507)
     router = APIRouter(tags=["teacher"], lifespan=sweeping, responses=dict.fromkeys(refusals, PROBLEM))
@@ -219,12 +217,3 @@ def _document(state: UploadState) -> UploadDocument:
     return UploadDocument(
         upload=declared.id, run=declared.run, step=declared.step, files=files, expires_at=expires_at, path=state.path
     )
-
-
-async def _sweep_for_ever(uploads: Uploads) -> None:
-    while True:
-        try:
-            await asyncio.to_thread(uploads.sweep)
-        except IntakeError as error:
-            log.warning("uploads were not swept", reason=str(error))
-        await asyncio.sleep(SWEEP_EVERY_S)

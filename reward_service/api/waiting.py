@@ -5,12 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
-import structlog
-
-from reward_service.errors import StoreUnavailableError
 from reward_service.store.keys import SEPARATOR
-
-log = structlog.get_logger(__name__)
 
 RECENT = 1024
 FIRST_LOOK_S = 0.25
@@ -148,26 +143,24 @@ class WaitingRoom:
         for watch in list(self._watches.values()):
             watch.stir(DrainingError())
 
-    async def look_for_ever(self) -> None:
-        """Looks at the store for those who have waited for long; ever less often, for those who wait longest."""
-        while True:
-            await asyncio.sleep(FIRST_LOOK_S)
-            now_s = time.monotonic()
-            due = [watch for watch in self._watches.values() if watch.look_at_s <= now_s]
-            for watch in due:
-                watch.look_s = min(2 * watch.look_s, LONGEST_LOOK_S)
-                watch.look_at_s = now_s + watch.look_s
-            for kind in ("batch", "cohort"):
-                await self._look_at([watch for watch in due if watch.kind == kind], kind)
+    async def look(self) -> None:
+        """Looks at the store for those who have waited for long; ever less often, for those who wait longest.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        now_s = time.monotonic()
+        due = [watch for watch in self._watches.values() if watch.look_at_s <= now_s]
+        for watch in due:
+            watch.look_s = min(2 * watch.look_s, LONGEST_LOOK_S)
+            watch.look_at_s = now_s + watch.look_s
+        for kind in ("batch", "cohort"):
+            await self._look_at([watch for watch in due if watch.kind == kind], kind)
 
     async def _look_at(self, watches: Sequence[Watch], kind: str) -> None:
         if not watches:
             return
-        try:
-            found = await self._look(kind, [watch.name for watch in watches])
-        except StoreUnavailableError as error:
-            log.warning("cannot look for those who wait", error=str(error))
-            return
+        found = await self._look(kind, [watch.name for watch in watches])
         for watch, data in zip(watches, found, strict=True):
             if data is not None:
                 watch.put(data)

@@ -84,6 +84,7 @@ class TransformersGenerator:
             self._waiting += jobs
             if self._work is None or self._work.done():
                 self._work = asyncio.create_task(self._answer_all(), name="generation-batches")
+                self._work.add_done_callback(self._fail_waiting)
             try:
                 answers = await asyncio.gather(*(job.answer for job in jobs))
             finally:
@@ -109,7 +110,7 @@ class TransformersGenerator:
         """See `Generator.close`. The batch under way ends with its next token."""
         await self._gate.close()
         if self._work is not None:
-            await self._work
+            await asyncio.wait([self._work])
         self._thread.shutdown()
 
     def _jobs(self, prompt: Prompt, sampling: Sampling) -> list[_Job]:
@@ -134,6 +135,15 @@ class TransformersGenerator:
         self._waiting = [job for job in self._waiting if job not in jobs]
         for job in jobs:
             job.answer.cancel()
+
+    def _fail_waiting(self, work: asyncio.Task[None]) -> None:
+        """Should the batches end by an error of their own, it is for those who wait."""
+        if work.cancelled() or (error := work.exception()) is None:
+            return
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            if not job.answer.done():
+                job.answer.set_exception(error)
 
     async def _answer_all(self) -> None:
         """Batch after batch until nothing waits."""

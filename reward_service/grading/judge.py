@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from reward_service.background import Background
 from reward_service.errors import CoRewardingError
 from reward_service.grading.judge_wire import LENGTH_BYTES, Hello, Limits, Message, Question, Reply, framed, length_of
 from reward_service.grading.notation import unfit
@@ -73,12 +74,14 @@ class Judge:
         wall_s: float | None = None,
         start_s: float = 60.0,
         observe: Observe | None = None,
+        background: Background | None = None,
         guards: bool = True,
     ) -> None:
         """Starts nothing yet.
 
         `wall_s` is the second line of defence behind the CPU limit (default 20 times that), `start_s` how long a
-        child may take to be there. `guards=False` lets everything through to the children: for tests of their limits.
+        child may take to be there. `background` is that of the process. `guards=False` lets everything through to the
+        children: for tests of their limits.
         """
         self._limits = limits or Limits()
         self._wall_s = wall_s if wall_s is not None else 20 * self._limits.cpu_s
@@ -87,7 +90,7 @@ class Judge:
         self._guards = guards
         self._free = asyncio.Semaphore(children)
         self._idle: list[_Child] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = background or Background()
         self._template: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._closed = False
@@ -134,7 +137,7 @@ class Judge:
         for child in self._idle:
             child.writer.close()
         self._idle.clear()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     async def compare(self, a: str, b: str) -> Judgement:
         r"""Are the two answers (LaTeX, the contents of \boxed{}) equal? Never raises for what they contain.
@@ -184,16 +187,16 @@ class Judge:
             if not child.reader.at_eof():  # it lives, so its pid is its own
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGKILL)
-            task = asyncio.create_task(self._bury(child), name="judge-bury")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background.start("judge-burials", self._bury(child))
 
     async def _bury(self, child: _Child) -> None:
         """Waits until a child is gone: the kernel closes its socket only after it has taken back its memory."""
-        with contextlib.suppress(ConnectionError):
-            await child.reader.read()
-        child.writer.close()
-        self._free.release()
+        try:
+            with contextlib.suppress(OSError):
+                await child.reader.read()
+            child.writer.close()
+        finally:
+            self._free.release()
 
     async def _child(self) -> _Child:
         """An idle child that is alive, or a new one; JudgeError if there is none to be had."""

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from reward_service.background import Background
 from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Recipe
 from reward_service.errors import StoreUnavailableError
 from reward_service.generation.errors import GeneratorUnavailableError
@@ -45,29 +46,32 @@ class Paraphraser:
         self._in_hand: dict[Claim, asyncio.Task[None]] = {}
         self._away: str | None = None
         self._ask_again_at_s = 0.0
+        self._background = Background()
 
     def stop(self) -> None:
         """Take no more; finish what is in hand, and end."""
         self._stopping.set()
 
     async def run(self, finish_within_s: float = 30.0) -> None:
-        """Works until stopped; a Redis or a model that is away is waited for."""
-        renewing = asyncio.create_task(self._renew_for_ever(), name="renew")
-        try:
-            while not self._stopping.is_set():
-                if renewing.done():
-                    renewing.result()  # a fault of ours: the process ends, and another takes over
-                try:
-                    busy = await self._serve()
-                except StoreUnavailableError as error:
-                    log.warning("Redis is away; waiting for it", error=str(error))
-                    busy = False
-                if not busy:
-                    await self._idle(self._pace.beat_s)
-            await self._finish(finish_within_s)
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+        """Works until stopped; a Redis or a model that is away is waited for.
+
+        Raises:
+            TaskFailedError: a background task has failed. Questions in hand are left to other paraphrasers.
+        """
+        async with self._background as background:
+            background.keep("renew", self._renew, every_s=self._pace.renew_s)
+            await background.beside(self._work(finish_within_s))
+
+    async def _work(self, finish_within_s: float) -> None:
+        while not self._stopping.is_set():
+            try:
+                busy = await self._serve()
+            except StoreUnavailableError as error:
+                log.warning("Redis is away; waiting for it", error=str(error))
+                busy = False
+            if not busy:
+                await self._idle(self._pace.beat_s)
+        await self._finish(finish_within_s)
 
     async def _serve(self) -> bool:
         """Takes what there is to take; whether there was anything to do."""
@@ -83,7 +87,7 @@ class Paraphraser:
         if taken.left:
             log.info("took over questions", questions=taken.left)
         for each in taken.questions:
-            task = asyncio.create_task(self._rewrite_safely(each))
+            task = self._background.start("rewrites", self._rewrite_safely(each))
             self._in_hand[each.claim] = task
             task.add_done_callback(partial(self._done, each.claim))
         return bool(taken.questions)
@@ -131,12 +135,6 @@ class Paraphraser:
     async def _give_back(self, claim: Claim) -> None:
         with contextlib.suppress(StoreUnavailableError):  # the next renewal says that it is not in hand
             await self._desk.give_back([claim])
-
-    async def _renew_for_ever(self) -> None:
-        while True:
-            with contextlib.suppress(StoreUnavailableError):
-                await self._renew()
-            await asyncio.sleep(self._pace.renew_s)
 
     async def _renew(self) -> None:
         presence = ParaphraserPresence(self._rewriter.name, len(self._in_hand), self._away)

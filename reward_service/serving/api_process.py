@@ -2,6 +2,7 @@
 
 import os
 import socket
+from threading import Timer
 
 import structlog
 import uvicorn
@@ -12,6 +13,8 @@ from reward_service.serving.environment import SOCKET_FD, settings_from_environm
 
 log = structlog.get_logger(__name__)
 BACKLOG = 4096
+FAILED = 1
+END_WITHIN_S = 10.0
 
 
 class DrainingServer(uvicorn.Server):
@@ -21,11 +24,22 @@ class DrainingServer(uvicorn.Server):
         """The service is the one that the config serves."""
         super().__init__(config)
         self._service = service
+        self._ending = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Composes the service and begins to accept."""
         await super().startup(sockets)
         keep_what_was_made()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop: also when a background task has failed."""
+        if self._service.background.failure is not None and not self._ending:
+            self._ending = True
+            # Held requests are told to come again; should that hang, the process ends all the same.
+            ending = Timer((self.config.timeout_graceful_shutdown or 0) + END_WITHIN_S, os._exit, [FAILED])
+            ending.daemon = True
+            ending.start()
+        return await super().on_tick(counter) or self._ending
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops accepting, answers what is held, and ends."""
@@ -54,6 +68,8 @@ def main() -> None:
     )
     listener = socket.socket(fileno=int(os.environ[SOCKET_FD]))
     DrainingServer(config, service).run(sockets=[listener])
+    if service.background.failure is not None:
+        raise SystemExit(FAILED)
 
 
 if __name__ == "__main__":

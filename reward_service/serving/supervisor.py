@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import os
 import shutil
 import signal
 import socket
@@ -33,6 +34,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 SETTLED_AFTER_S = 10.0
 READY_TIMEOUT_S = 60.0
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the folder made in it has a name of its own
 MODULES = {
     "api": "reward_service.serving.api_process",
     "worker": "reward_service.serving.worker_process",
@@ -102,7 +104,7 @@ class Supervisor:
         if self._embedded is not None:
             self._embedded.start()
         asyncio.run(_check(self.redis_url, self._settings.redis_patience_s))
-        self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-")
+        self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-", dir=_folder_in_memory())
         roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
         roles += ["teacher"] if self._settings.teacher is not None else []
         roles += ["paraphraser"] if self._settings.paraphraser is not None else []
@@ -267,6 +269,11 @@ async def _check(url: str, patience_s: float) -> None:
         await check_store(link)
     finally:
         await link.close()
+
+
+def _folder_in_memory() -> str | None:
+    """Where shared counters are kept: mapped files on a disk that is full kill whoever counts (SIGBUS)."""
+    return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -9,8 +9,9 @@ from uuid import uuid4
 import structlog
 import uvloop
 
+from reward_service.background import Background
 from reward_service.domain.quarantine import Watch
-from reward_service.errors import UnsafeStoreError
+from reward_service.errors import TaskFailedError, UnsafeStoreError
 from reward_service.grading.judge import Judge, JudgeError
 from reward_service.grading.judge_wire import Limits
 from reward_service.grading.symbolic import Allowance, SymbolicGrader
@@ -35,6 +36,7 @@ async def work(settings: Settings) -> None:
 
     Raises:
         UnsafeStoreError: the Redis at hand could lose accepted work.
+        TaskFailedError: a background task has failed.
     """
     assert settings.redis_url is not None, "a worker is told where the store is"
     link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
@@ -44,10 +46,11 @@ async def work(settings: Settings) -> None:
     jobs = JobStore(link, reading, settings.limits, consumer)
     pace = WorkerPace(claim_idle_s=settings.claim_idle_s)
     metrics = Metrics()
-    judge = await _judge(settings, metrics)
+    background = Background()
+    judge = await _judge(settings, metrics, background)
     known = KnownVerdicts(RedisVerdicts(link, Verdict), time.monotonic)
     grader = SymbolicGrader(judge, known, allowance=Allowance(time.monotonic), at_once=max(1, settings.judge_children))
-    worker = Worker(jobs, PairStore(link, Watch()), Presence(link), grader, metrics, pace)
+    worker = Worker(jobs, PairStore(link, Watch()), Presence(link), grader, metrics, pace, background)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
@@ -63,11 +66,16 @@ async def work(settings: Settings) -> None:
         await reading.close()
 
 
-async def _judge(settings: Settings, metrics: Metrics) -> Judge | None:
+async def _judge(settings: Settings, metrics: Metrics, background: Background) -> Judge | None:
     """The judge, on its way up; None where it is not wanted, or cannot be had: then what is open stays undecided."""
     if not settings.judge_children:
         return None
-    judge = Judge(children=settings.judge_children, limits=Limits(cpu_s=settings.judge_cpu_s), observe=metrics.judged)
+    judge = Judge(
+        children=settings.judge_children,
+        limits=Limits(cpu_s=settings.judge_cpu_s),
+        observe=metrics.judged,
+        background=background,
+    )
     try:
         await judge.start()
     except JudgeError as error:
@@ -81,7 +89,7 @@ def main() -> None:
     settings = settings_from_environment()
     try:
         uvloop.run(work(settings))
-    except UnsafeStoreError as error:
+    except (TaskFailedError, UnsafeStoreError) as error:
         raise SystemExit(str(error)) from error
 
 

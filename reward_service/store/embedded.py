@@ -99,8 +99,8 @@ class EmbeddedValkey:
                         os.fdatasync(file.fileno())
             except FileNotFoundError:
                 pass  # it has been rewritten meanwhile
-            except OSError as error:
-                log.error("the disk did not take what was written", folder=str(self.folder), error=str(error))
+            except Exception as error:  # a thread that ended would flush no more, without a word
+                log.error("the disk did not take what was written", folder=str(self.folder), error=repr(error))
             time.sleep(FLUSH_S)
 
     def _command(self) -> list[str]:

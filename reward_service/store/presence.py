@@ -5,6 +5,7 @@ import time
 from reward_service.store.link import Link
 
 WORKERS = "cr:workers"
+WRITE_PROBE = "cr:write-probe"
 SEEN_LATELY_S = 10.0
 
 
@@ -25,6 +26,14 @@ class Presence:
     async def leave(self, worker: str) -> None:
         """This worker stops."""
         await self._link.execute("ZREM", WORKERS, worker)
+
+    async def try_write(self) -> None:
+        """Writes a key that means nothing.
+
+        Raises:
+            StoreUnavailableError: Redis is away, or takes no writes.
+        """
+        await self._link.execute("SET", WRITE_PROBE, 1, "PX", 1000)
 
     async def workers(self) -> int:
         """How many were seen lately."""

@@ -11,7 +11,6 @@ import structlog
 
 from reward_service.domain.methods import method_named
 from reward_service.domain.runs import RunSettings
-from reward_service.errors import StoreUnavailableError
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from reward_service.teaching.averages import Averages
@@ -82,18 +81,14 @@ class Follower:
         return self._averages.serving_folder(run, version)
 
     async def follow(self) -> None:
-        """Takes announced weights into the averages, for ever; cancel to stop."""
-        try:
-            while True:
-                try:
-                    for run, followed in dict(await self.served()).items():
-                        await self._take(run, followed.settings)
-                except StoreUnavailableError as error:
-                    log.warning("Redis is away; weights are taken when it is back", error=str(error))
-                await asyncio.sleep(UPDATES_EVERY_S)
-        finally:
-            if self._averages is not None:
-                self._averages.close()
+        """Takes the weights that were announced into the averages."""
+        for run, followed in dict(await self.served()).items():
+            await self._take(run, followed.settings)
+
+    def close(self) -> None:
+        """Lets go of the averages."""
+        if self._averages is not None:
+            self._averages.close()
 
     async def say(self, busy: int) -> None:
         """This process serves its runs."""

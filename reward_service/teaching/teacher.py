@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from reward_service.background import Background
 from reward_service.domain.extraction import extractor
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import draw_seed
@@ -17,7 +18,7 @@ from reward_service.generation.errors import GenerationError, GeneratorUnavailab
 from reward_service.generation.generator import Generator
 from reward_service.store.labels import Asked, Demand, TeacherDesk
 from reward_service.store.records import VIEWS, VOTERS, Row, TeacherLabel
-from reward_service.teaching.following import Followed, Follower
+from reward_service.teaching.following import UPDATES_EVERY_S, Followed, Follower
 from reward_service.teaching.prompting import prompt_of, sampling_of
 
 log = structlog.get_logger(__name__)
@@ -62,34 +63,36 @@ class Teacher:
         self._in_hand: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._loaded: tuple[str | None, int] = (None, 0)
         self._loaded_at_s = 0.0
+        self._background = Background()
 
     def stop(self) -> None:
         """Take no more; finish what is in hand, and end."""
         self._stopping.set()
 
     async def run(self, finish_within_s: float = 30.0) -> None:
-        """Works until stopped; a Redis or a model that is away is waited for."""
-        beside = [
-            asyncio.create_task(self._follower.follow(), name="follow"),
-            asyncio.create_task(self._renew_for_ever(), name="renew"),
-        ]
+        """Works until stopped; a Redis or a model that is away is waited for.
+
+        Raises:
+            TaskFailedError: a background task has failed. Labels in hand are left to other teachers.
+        """
         try:
-            while not self._stopping.is_set():
-                for task in beside:
-                    if task.done():
-                        task.result()  # a fault of ours: the process ends, and another takes over
-                try:
-                    busy = await self._serve()
-                except StoreUnavailableError as error:
-                    log.warning("Redis is away; waiting for it", error=str(error))
-                    busy = False
-                if not busy:
-                    await self._idle(self._pace.beat_s)
-            await self._finish(finish_within_s)
+            async with self._background as background:
+                background.keep("follow", self._follower.follow, every_s=UPDATES_EVERY_S)
+                background.keep("renew", self._renew, every_s=self._pace.renew_s)
+                await background.beside(self._work(finish_within_s))
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            self._follower.close()
+
+    async def _work(self, finish_within_s: float) -> None:
+        while not self._stopping.is_set():
+            try:
+                busy = await self._serve()
+            except StoreUnavailableError as error:
+                log.warning("Redis is away; waiting for it", error=str(error))
+                busy = False
+            if not busy:
+                await self._idle(self._pace.beat_s)
+        await self._finish(finish_within_s)
 
     async def _serve(self) -> bool:
         """Takes what there is to take; whether there was anything to do."""
@@ -151,7 +154,7 @@ class Teacher:
             log.info("took over labels", run=run, labels=taken.left)
         for asked in taken.asked:
             name = (run, asked.slot)
-            task = asyncio.create_task(self._label_safely(asked, followed.version, followed.settings))
+            task = self._background.start("labels", self._label_safely(asked, followed.version, followed.settings))
             self._in_hand[name] = task
             task.add_done_callback(lambda _, name=name: self._in_hand.pop(name, None))
         return len(taken.asked)
@@ -199,16 +202,13 @@ class Teacher:
         with contextlib.suppress(StoreUnavailableError):  # its lease ends
             await self._desk.give_back(asked.run, [asked.slot])
 
-    async def _renew_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._pace.renew_s)
-            slots_of: dict[str, list[str]] = {}
-            for run, slot in self._in_hand:
-                slots_of.setdefault(run, []).append(slot)
-            with contextlib.suppress(StoreUnavailableError):
-                for run, slots in slots_of.items():
-                    await self._desk.renew(run, slots)
-                await self._follower.say(len(self._in_hand))
+    async def _renew(self) -> None:
+        slots_of: dict[str, list[str]] = {}
+        for run, slot in self._in_hand:
+            slots_of.setdefault(run, []).append(slot)
+        for run, slots in slots_of.items():
+            await self._desk.renew(run, slots)
+        await self._follower.say(len(self._in_hand))
 
     async def _finish(self, within_s: float) -> None:
         if self._in_hand:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from reward_service.background import Background
 from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.grader import Grader
@@ -51,8 +52,9 @@ class Worker:
         grader: Grader,
         metrics: Metrics,
         pace: WorkerPace | None = None,
+        background: Background | None = None,
     ) -> None:
-        """Over a job store of its own."""
+        """Over a job store of its own; `background` is that of the process, which ends with `run`."""
         self._jobs = jobs
         self._pairs = pairs
         self._presence = presence
@@ -62,14 +64,24 @@ class Worker:
         self._stopping = asyncio.Event()
         self._runs: list[str] = []
         self._in_hand: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._background = background or Background()
 
     def stop(self) -> None:
         """Finish the jobs in hand and end; those not begun stay in Redis."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Works until stopped; a Redis that is away is waited for."""
-        beating = asyncio.create_task(self._beat_until_stopped(), name="beat")
+        """Works until stopped; a Redis that is away is waited for.
+
+        Raises:
+            TaskFailedError: a background task has failed. Jobs in hand are left to whoever claims them.
+        """
+        async with self._background as background:
+            # Beside the reading, which must not wait for it: a beat is many questions, and jobs come meanwhile.
+            background.keep("beat", self._beat, every_s=self._pace.beat_s)
+            await background.beside(self._work())
+
+    async def _work(self) -> None:
         while not self._stopping.is_set():
             try:
                 if not self._runs:
@@ -81,17 +93,9 @@ class Worker:
             except StoreUnavailableError as error:
                 log.warning("Redis is away; waiting for it", error=str(error))
                 await self._idle()
-        await beating
         await asyncio.gather(*self._in_hand.values())
         with contextlib.suppress(StoreUnavailableError):
             await self._presence.leave(self._jobs.consumer)
-
-    async def _beat_until_stopped(self) -> None:
-        """Beside the reading, which must not wait for it: a beat is many questions, and jobs come meanwhile."""
-        while not self._stopping.is_set():
-            with contextlib.suppress(StoreUnavailableError):
-                await self._beat()
-            await self._idle()
 
     async def _beat(self) -> None:
         """Once in a while: which runs there are, what is overdue, and what was left by others."""
@@ -123,21 +127,40 @@ class Worker:
         for delivery in deliveries:
             name = (delivery.run, delivery.job.entry)
             if name not in self._in_hand:
-                task = asyncio.create_task(self._settle_safely(delivery))
+                task = self._background.start("settles", self._settle_safely(delivery))
                 self._in_hand[name] = task
                 task.add_done_callback(lambda _, name=name: self._in_hand.pop(name, None))
 
     async def _settle_safely(self, delivery: Delivery) -> None:
-        """The boundary of a job: one that raises costs no other anything, and is tried again by whoever claims it."""
+        """The boundary of a job: one that raises costs no other anything, and is tried again by whoever claims it.
+
+        Where Redis is away it is tried again here, so that it is settled as soon as Redis is back.
+        """
+        while True:
+            try:
+                return await self._settle_or_give_up(delivery)
+            except StoreUnavailableError as error:
+                if self._stopping.is_set():
+                    return log.warning("Redis is away; the job is settled by whoever claims it", error=str(error))
+            await self._idle()
+
+    async def _settle_or_give_up(self, delivery: Delivery) -> None:
         try:
-            await self._settle(delivery)
-        except StoreUnavailableError as error:
-            log.warning("Redis is away; the job is settled by whoever claims it", error=str(error))
+            return await self._settle(delivery)
+        except StoreUnavailableError:
+            raise
         except Exception:
             self._metrics.failures.inc()
             log.exception("a job failed", run=delivery.run, cohort=delivery.job.cohort, batch=delivery.job.batch)
-            if await self._jobs.times_delivered(delivery) >= self._pace.tries:
-                await self._give_up(delivery)
+        if await self._jobs.times_delivered(delivery) < self._pace.tries:
+            return None
+        try:
+            return await self._give_up(delivery)
+        except StoreUnavailableError:
+            raise
+        except Exception:  # what is stored of it cannot be read
+            log.exception("a job is dropped: it can be neither settled nor given up", run=delivery.run)
+            return await self._jobs.acknowledge(delivery)
 
     async def _settle(self, delivery: Delivery) -> None:
         if delivery.job.batch is not None:
