@@ -79,7 +79,7 @@ class Holder:
     def end(self, visit: Visit, *, answered: bool) -> None:
         """The request has its answer, or nobody is there to be answered: its places are free for it to come again."""
         for request, (run, coming) in visit.places.items():
-            self._leave(run, coming.question, Leaving(coming.digest, request, answered, coming.stepped))
+            self._leave(run, coming.question, Leaving(request, answered, coming.stepped))
 
     async def verdicts(self, items: Sequence[Item], run: str | None, visit: Visit) -> list[Verdict]:
         """One verdict a rollout, in order; returns when all of their cohorts are settled.
@@ -140,8 +140,8 @@ class Holder:
             data = (pending.known or {}).get(cohort)
             if data is not None:
                 watch.put_if_empty(data)
-            record = await settled_cohort(watch, {ballot})
-        (seat,) = seats_of_part(part, {cohort: record})
+            settled = await settled_cohort(watch, {ballot})
+        (seat,) = seats_of_part(part, {cohort: settled})
         assert seat is not None
         return seat
 
@@ -164,14 +164,14 @@ class Holder:
             subscriptions = self._room.subscriptions
             placed = await self._book.retrying(run, place)
             with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
-                if placed.record is not None:
-                    watch.put_if_empty(placed.record)
-                while (record := settled_with(watch, {placed.ballot})) is None:
+                if placed.settled:
+                    await self._room.look_once(watch)
+                while (cohort := settled_with(watch, {placed.ballot})) is None:
                     await watch.change()
                     if self._room.subscriptions != subscriptions:
                         break
-            if record is not None:
-                return Verdict.of(Seat(qualified(run, placed.cohort), record, record.ids_B.index(placed.ballot)))
+            if cohort is not None:
+                return Verdict.of(Seat(watch.name, cohort.record, cohort.place_of[placed.ballot]))
 
     def _leave(self, run: str, question: str, leaving: Leaving) -> None:
         """Those of a question who leave in one tick (a cohort wakes all at once) are noted together."""

@@ -10,6 +10,18 @@ from reward_service.store.keys import qualified
 from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
 
 
+class SettledCohort(NamedTuple):
+    """A cohort's record, and where in it each ballot stands."""
+
+    record: CohortRecord
+    place_of: Mapping[str, int]
+
+    @classmethod
+    def of(cls, record: CohortRecord) -> "SettledCohort":
+        """Looked through once, for all who ask."""
+        return cls(record, {ballot: place for place, ballot in enumerate(record.ids_B)})
+
+
 class Seat(NamedTuple):
     """One rollout's place in what was settled: a cohort's record and the place of its ballot there."""
 
@@ -39,13 +51,16 @@ def seats_of_batch(name: str, record: BatchRecord) -> list[Seat]:
     return [placed[position] for position in range(len(placed))]
 
 
-def seats_of_part(ticket: TicketRecord, records: Mapping[str, CohortRecord]) -> list[Seat | None]:
+def seats_of_part(ticket: TicketRecord, settled: Mapping[str, SettledCohort]) -> list[Seat | None]:
     """The rollouts of a part in the order of the request; None for one that is not settled yet."""
-    indices = {name: {ballot: index for index, ballot in enumerate(r.ids_B)} for name, r in records.items()}
     seats: list[Seat | None] = []
-    for cohort, ballot in ticket.places_N:
-        index = indices.get(cohort, {}).get(ballot)
-        seats.append(None if index is None else Seat(qualified(ticket.run, cohort), records[cohort], index))
+    for name, ballot in ticket.places_N:
+        cohort = settled.get(name)
+        place = None if cohort is None else cohort.place_of.get(ballot)
+        if cohort is None or place is None:
+            seats.append(None)
+        else:
+            seats.append(Seat(qualified(ticket.run, name), cohort.record, place))
     return seats
 
 

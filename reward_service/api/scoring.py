@@ -9,7 +9,7 @@ from uuid import uuid4
 from reward_service.api.book import RunBook, refusal_as_problem
 from reward_service.api.intake import batch_of, digest, part_of, usable_method
 from reward_service.api.problems import Problem
-from reward_service.api.rendering import Seat, answer_of, answer_of_batch, seats_of_part
+from reward_service.api.rendering import Seat, SettledCohort, answer_of, answer_of_batch, seats_of_part
 from reward_service.api.taught import taught
 from reward_service.api.waiting import WaitingRoom, Watch
 from reward_service.api.wire import Progress, RewardAnswer, RewardRequest
@@ -179,7 +179,7 @@ class Scorer:
         wanted: dict[str, set[str]] = {}
         for cohort, ballot in part.places_N:
             wanted.setdefault(cohort, set()).add(ballot)
-        records: dict[str, CohortRecord] = {}
+        cohorts: dict[str, SettledCohort] = {}
         with contextlib.ExitStack() as stack:
             watches = {
                 name: stack.enter_context(self._room.watch("cohort", qualified(pending.run, name))) for name in wanted
@@ -196,8 +196,8 @@ class Scorer:
                         await settled_cohort(watches[name], ballots)
             for name, watch in watches.items():
                 if watch.data is not None:
-                    records[name] = cohort_in(watch.data, watch)
-        seats = seats_of_part(part, records)
+                    cohorts[name] = cohort_in(watch.data, watch)
+        seats = seats_of_part(part, cohorts)
         settled: list[Seat] = [seat for seat in seats if seat is not None]
         if len(settled) < len(seats):
             return Progress(pending.ticket, len(settled), len(seats))
@@ -214,25 +214,25 @@ async def settled_batch(watch: Watch, known: bytes | None) -> BatchRecord:
     return unpack_batch(known)
 
 
-async def settled_cohort(watch: Watch, ballots: set[str]) -> CohortRecord:
+async def settled_cohort(watch: Watch, ballots: set[str]) -> SettledCohort:
     """Waits until a cohort is settled and these ballots are in it."""
-    while (record := settled_with(watch, ballots)) is None:
+    while (cohort := settled_with(watch, ballots)) is None:
         await watch.change()
-    return record
+    return cohort
 
 
-def settled_with(watch: Watch, ballots: set[str]) -> CohortRecord | None:
-    """The cohort's record, if it is settled and these ballots are in it."""
+def settled_with(watch: Watch, ballots: set[str]) -> SettledCohort | None:
+    """The cohort, if it is settled and these ballots are in it."""
     if watch.data is None:
         return None
-    record = cohort_in(watch.data, watch)
-    return record if ballots <= set(record.ids_B) else None
+    cohort = cohort_in(watch.data, watch)
+    return cohort if ballots <= cohort.place_of.keys() else None
 
 
-def cohort_in(data: bytes, watch: Watch) -> CohortRecord:
-    """A watch's record, decoded once for all who wait for it."""
-    if not isinstance(watch.decoded, CohortRecord):
-        watch.decoded = unpack_cohort(data)
+def cohort_in(data: bytes, watch: Watch) -> SettledCohort:
+    """A watch's cohort, decoded once for all who wait for it."""
+    if not isinstance(watch.decoded, SettledCohort):
+        watch.decoded = SettledCohort.of(unpack_cohort(data))
     return watch.decoded
 
 

@@ -32,6 +32,7 @@ class Watch:
         self.watchers = 0
         self.look_s = FIRST_LOOK_S
         self.look_at_s = time.monotonic() + FIRST_LOOK_S
+        self.looking = asyncio.Lock()
         self._changed: set[asyncio.Future[None]] = set()
 
     def __enter__(self) -> Self:
@@ -120,6 +121,18 @@ class WaitingRoom:
         self._recent[name] = data
         if len(self._recent) > RECENT:
             del self._recent[next(iter(self._recent))]
+
+    async def look_once(self, watch: Watch) -> None:
+        """Asks the store for what is known to be there; those who come meanwhile wait for the one answer.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+        """
+        async with watch.looking:
+            if watch.data is None:
+                (data,) = await self._look(watch.kind, [watch.name])
+                if data is not None:
+                    watch.put_if_empty(data)
 
     def look_now(self) -> None:
         """Messages may have been missed: everyone is due for a look."""

@@ -67,11 +67,11 @@ class Joining:
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """Where a rollout without identity found its place; `record` is there if its cohort is settled already."""
+    """Where a rollout without identity found its place, and whether its cohort is settled already."""
 
     cohort: str
     ballot: str
-    record: bytes | None
+    settled: bool = False
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -91,14 +91,13 @@ class Arrival(msgspec.Struct, frozen=True):
 class Leaving(msgspec.Struct, frozen=True):
     """The end of a request without identity."""
 
-    digest: str
     request: str
     answered: bool
     stepped: bool = False
 
-    def words(self) -> tuple[str, str, str]:
+    def words(self) -> tuple[str, str]:
         """As the script reads it."""
-        return self.digest, self.request, "answered" if self.answered and not self.stepped else "abandoned"
+        return self.request, "answered" if self.answered and not self.stepped else "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +111,9 @@ class Batch:
 
 HEARTBEAT_S = 3.0
 """How long a replica is taken for living after it has last said so, should its subscription be lost."""
+
+LEAVING_AT_ONCE = 256
+"""How many requests leave in one script: others' commands are answered between them."""
 
 VIEW_LETTERS = "op"
 """How the scripts name the views, in the order of View."""
@@ -127,8 +129,8 @@ class CohortStore:
         self._channel = channel
         self._submit = Script("submit")
         self._join = Script("join")
-        self._place = Script("place")
-        self._leave = Script("leave")
+        self._place = Script("place", "cohort", "places")
+        self._leave = Script("leave", "places")
         self._watch = Script("watch")
 
     async def submit(
@@ -187,7 +189,7 @@ class CohortStore:
         keys = RunKeys(run)
         answer = await self._place(
             self._link,
-            [keys.places(arrival.question), keys.jobs, keys.deadlines, keys.settings],
+            [keys.rounds(arrival.question), keys.texts(arrival.question), keys.jobs, keys.deadlines, keys.settings],
             at.revision,
             self._limits.jobs,
             self._limits.open_cohorts,
@@ -207,12 +209,14 @@ class CohortStore:
         )
         if answer[0] != b"ok":
             return _refused(answer)
-        return Placed(answer[1].decode(), answer[2].decode(), answer[3] or None)
+        return Placed(answer[1].decode(), answer[2].decode(), bool(answer[3]))
 
     async def leave(self, run: str, question: str, leaving: Sequence[Leaving]) -> None:
         """Says that requests without identity were answered, or were abandoned by their clients."""
-        arguments = [word for each in leaving for word in each.words()]
-        await self._leave(self._link, [RunKeys(run).places(question)], *arguments)
+        keys = RunKeys(run)
+        for start in range(0, len(leaving), LEAVING_AT_ONCE):
+            arguments = [word for each in leaving[start : start + LEAVING_AT_ONCE] for word in each.words()]
+            await self._leave(self._link, [keys.rounds(question), keys.texts(question)], *arguments)
 
     async def beat(self, runs: Iterable[str]) -> None:
         """Says that this replica lives, in the runs whose rollouts it holds."""

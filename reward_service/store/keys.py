@@ -121,9 +121,13 @@ class RunKeys:
         """String: the replica behind a channel held rollouts of the run a moment ago."""
         return f"{self.prefix}alive:{channel}"
 
-    def places(self, question: str) -> str:
-        """Hash: rounds of a question whose rollouts come without identity, and who waits where."""
-        return f"{self.prefix}q:{question}"
+    def rounds(self, question: str) -> str:
+        """Hash: of a question whose rollouts come without identity, the current rounds, and who holds which place."""
+        return f"{self.prefix}rounds:{question}"
+
+    def texts(self, question: str) -> str:
+        """Sorted set: the places of the same question by their text."""
+        return f"{self.prefix}texts:{question}"
 
 
 def qualified(run: str, identifier: str) -> str:

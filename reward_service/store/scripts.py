@@ -15,10 +15,10 @@ from reward_service.store.link import Argument, Link, Reply
 class Script:
     """One atomic step in Redis."""
 
-    def __init__(self, name: str, library: str = "cohort") -> None:
-        """Reads `lua/<name>.lua`, behind the library that it shares with others."""
+    def __init__(self, name: str, *libraries: str) -> None:
+        """Reads `lua/<name>.lua`, behind the libraries (by default "cohort") that it shares with others."""
         folder = files("reward_service.store") / "lua"
-        shared = (folder / f"{library}.lua").read_text()
+        shared = "".join((folder / f"{library}.lua").read_text() for library in libraries or ("cohort",))
         shared = shared.replace("--TRANSITIONS--", _transitions(TRANSITIONS.items()))
         shared = shared.replace("--JOB_TRANSITIONS--", _transitions(JOB_TRANSITIONS.items()))
         self._text = shared + (folder / f"{name}.lua").read_text()

@@ -1,13 +1,15 @@
 """Rollouts without identity: each text its place, a place again for who was cut off, and a round for every epoch."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
 import pytest
 
 from reward_service.domain.types import View
-from reward_service.store.cohorts import Arrival, Leaving, Placed, Refusal, Refused
+from reward_service.store.cohorts import Arrival, CohortStore, Leaving, Limits, Placed, Refusal, Refused
+from reward_service.store.keys import RunKeys
 from reward_service.store.link import listen
 from reward_service.store.records import Row, packed
 from tests.contract.conftest import World, head
@@ -27,10 +29,18 @@ async def listening(world: World) -> AsyncIterator[World]:
     task.cancel()
 
 
-def arrival(text: str, view: View = View.ORIGINAL, *, views: str = "o", size: int = 2) -> Arrival:
+def arrival(
+    text: str, view: View = View.ORIGINAL, *, views: str = "o", size: int = 2, stepped: bool = False
+) -> Arrival:
     index = list(View).index(view)
     row = Row(index, 0, None, text)
-    return Arrival("q", text, index, views, size, packed(head(method="majority-voting")), row, uuid4().hex)
+    return Arrival("q", text, index, views, size, packed(head(method="majority-voting")), row, uuid4().hex, stepped)
+
+
+async def leave(world: World, *leaving: tuple[Arrival, bool]) -> None:
+    """These requests end, each answered or not."""
+    ends = [Leaving(coming.request, answered, coming.stepped) for coming, answered in leaving]
+    await world.store.leave(world.run, "q", ends)
 
 
 async def place(world: World, coming: Arrival) -> Placed:
@@ -49,7 +59,7 @@ async def test_twins_of_one_group_both_vote(listening: World) -> None:
 async def test_who_was_cut_off_gets_the_place_again(listening: World) -> None:
     first = arrival("text")
     placed = await place(listening, first)
-    await listening.store.leave(listening.run, first.question, [Leaving(first.digest, first.request, False)])
+    await leave(listening, (first, False))
     assert await place(listening, arrival("text")) == placed
     assert await read(listening) == []
 
@@ -57,7 +67,7 @@ async def test_who_was_cut_off_gets_the_place_again(listening: World) -> None:
 async def test_only_one_comer_gets_an_abandoned_place(listening: World) -> None:
     first = arrival("text")
     placed = await place(listening, first)
-    await listening.store.leave(listening.run, first.question, [Leaving(first.digest, first.request, False)])
+    await leave(listening, (first, False))
     comers = [await place(listening, arrival("text")) for _ in range(2)]
     assert comers[0] == placed
     assert comers[1].ballot != placed.ballot
@@ -99,7 +109,7 @@ async def test_a_text_that_comes_again_to_a_whole_group_is_the_same_rollout(list
     await settle_all(listening)
     again = await place(listening, arrival("a"))
     assert (again.cohort, again.ballot) == (placed.cohort, placed.ballot)
-    assert again.record is not None
+    assert again.settled
 
 
 async def test_the_next_epoch_is_a_round_of_its_own(listening: World) -> None:
@@ -108,8 +118,7 @@ async def test_the_next_epoch_is_a_round_of_its_own(listening: World) -> None:
         placed = [await place(listening, each) for each in comers]
         assert {each.cohort for each in placed} == {f"q-{epoch + 1}"}
         await settle_all(listening)
-        for each in comers:
-            await listening.store.leave(listening.run, each.question, [Leaving(each.digest, each.request, True)])
+        await leave(listening, *((each, True) for each in comers))
 
 
 async def test_views_of_a_pair_meet_in_their_round_though_one_runs_ahead(listening: World) -> None:
@@ -125,3 +134,105 @@ async def test_an_expired_round_takes_no_more(listening: World) -> None:
     while not await listening.jobs.expire(listening.run):
         pass
     assert (await place(listening, arrival("b"))).cohort == "q-2"
+
+
+async def test_a_place_belongs_to_who_has_it_now(listening: World) -> None:
+    first, second = arrival("a", size=1), arrival("a", size=1)
+    placed = await place(listening, first)
+    assert await place(listening, second) == placed  # the group is whole: the same rollout again
+    await leave(listening, (first, True))  # it has no place any more
+    assert await place(listening, arrival("a", size=1)) == placed
+
+
+async def test_each_abandoned_twin_is_given_once(listening: World) -> None:
+    twins = [arrival("text", size=5) for _ in range(3)]
+    placed = [await place(listening, each) for each in twins]
+    await leave(listening, (twins[0], False), (twins[2], False))
+    again = [await place(listening, arrival("text", size=5)) for _ in range(3)]
+    assert sorted(each.ballot for each in again[:2]) == sorted([placed[0].ballot, placed[2].ballot])
+    assert again[2].ballot not in [each.ballot for each in placed]
+
+
+async def test_with_a_step_a_text_keeps_its_place_after_the_answer(listening: World) -> None:
+    first = arrival("a", size=1, stepped=True)
+    placed = await place(listening, first)
+    await settle_all(listening)
+    await leave(listening, (first, True))
+    again = await place(listening, arrival("a", size=1, stepped=True))
+    assert again == Placed(placed.cohort, placed.ballot, settled=True)
+
+
+async def test_a_place_in_a_round_that_is_over_is_forgotten(listening: World) -> None:
+    first, coming = arrival("a", size=1, stepped=True), arrival("a", size=1, stepped=True)
+    await place(listening, first)
+    await settle_all(listening)
+    await leave(listening, (first, True))
+    # To who keeps things for longer, what expires in a minute was settled long ago.
+    later = CohortStore(listening.link, Limits(retention_s=600.0), listening.channel)
+    placed = await later.place(listening.run, coming, listening.at)
+    assert isinstance(placed, Placed)
+    assert placed.cohort == "q-2"
+    assert await listening.link.execute("ZCARD", RunKeys(listening.run).texts("q")) == 1
+
+
+async def test_nothing_is_left_of_those_who_were_answered(listening: World) -> None:
+    comers = [arrival(text) for text in ("a", "b", "a")]
+    for each in comers:
+        await place(listening, each)
+    keys = RunKeys(listening.run)
+    for key in (keys.rounds("q"), keys.texts("q")):
+        assert await listening.link.execute("PTTL", key) > 0
+    await leave(listening, *((each, True) for each in comers))
+    assert await listening.link.execute("EXISTS", keys.texts("q")) == 0
+    assert await listening.link.execute("HKEYS", keys.rounds("q")) == [b"r:o"]
+
+
+async def test_an_abandoned_place_keeps_its_time(listening: World) -> None:
+    first = arrival("a")
+    await place(listening, first)
+    await leave(listening, (first, False))
+    assert await listening.link.execute("PTTL", RunKeys(listening.run).texts("q")) > 0
+
+
+async def script_us(world: World, action: Callable[[], Awaitable[object]]) -> float:
+    """The least time of a script's call (µs), as the store tells it, of five times an action of 20 rollouts."""
+
+    async def spent() -> tuple[int, int]:
+        about = (await world.link.execute("INFO", "commandstats")).decode()
+        found = re.search(r"cmdstat_evalsha:calls=(\d+),usec=(\d+)", about)
+        assert found is not None
+        return int(found[1]), int(found[2])
+
+    costs: list[float] = []
+    for _ in range(5):
+        calls, us = await spent()
+        await action()
+        calls_after, us_after = await spent()
+        costs.append((us_after - us) / (calls_after - calls))
+    return min(costs)
+
+
+async def test_a_rollout_costs_the_same_however_many_are_alike(listening: World) -> None:
+    held: list[Arrival] = []
+
+    async def come(count: int = 20) -> None:
+        comers = [arrival("same", size=20_000) for _ in range(count)]
+        await asyncio.gather(*(place(listening, each) for each in comers))
+        held.extend(comers)
+
+    async def go_and_come_again() -> None:
+        gone, held[-20:] = held[-20:], []
+        await leave(listening, *((each, False) for each in gone))
+        await come()
+
+    async def be_answered() -> None:
+        gone, held[-20:] = held[-20:], []
+        await leave(listening, *((each, True) for each in gone))
+
+    costs_us: dict[int, list[float]] = {}
+    for alike in (100, 1_000, 10_000):
+        while len(held) < alike:
+            await come(min(500, alike - len(held)))
+        costs_us[alike] = [await script_us(listening, action) for action in (come, go_and_come_again, be_answered)]
+    for few, many in zip(costs_us[100], costs_us[10_000], strict=True):
+        assert many < 4 * few, costs_us

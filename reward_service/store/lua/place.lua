@@ -1,11 +1,11 @@
 -- One rollout without an identity finds its place: the place it left, or a new one in the round that waits for it.
--- KEYS places, jobs, deadlines, settings
+-- KEYS rounds, texts, jobs, deadlines, settings
 -- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, prefix, question,
 --      text digest, view, views, group size, head, ballot, request, heartbeat_ms
-local places, jobs, deadlines = KEYS[1], KEYS[2], KEYS[3]
+local rounds, texts, jobs, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local patience_ms, ttl_ms, replica, prefix, question = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8]
-local digest, view, views, size = ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12])
-if (redis.call('HGET', KEYS[4], 'revision') or '0') ~= ARGV[1] then return {'stale'} end
+local digest, view, views, size, request = ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[15]
+if (redis.call('HGET', KEYS[5], 'revision') or '0') ~= ARGV[1] then return {'stale'} end
 
 local function cohort_of(round) return question .. '-' .. round end
 local function hash_of(round) return prefix .. 'c:' .. cohort_of(round) end
@@ -14,8 +14,15 @@ local function record_of(round) return prefix .. 'r:' .. cohort_of(round) end
 -- A settled cohort gives its rewards again to a rollout that comes again at once. Later the same text is another rollout
 -- (the next epoch's), even where nobody could note that the first was answered.
 local COME_AGAIN_MS = 60000
-local function lately(round)
-  return redis.call('PTTL', record_of(round)) > ttl_ms - patience_ms - COME_AGAIN_MS
+
+-- How a round stands for a rollout that comes again: 'open', 'whole' (its group needs no more), 'settled', or nil for one
+-- that is over.
+local function standing(round)
+  local kept_ms = redis.call('PTTL', record_of(round))
+  if kept_ms ~= -2 then return kept_ms > ttl_ms - patience_ms - COME_AGAIN_MS and 'settled' or nil end
+  local known = redis.call('HMGET', hash_of(round), 's', 'c:' .. view, 'n:' .. view)
+  if not known[1] then return nil end
+  return tonumber(known[2] or '0') >= tonumber(known[3] or '0') and 'whole' or 'open'
 end
 
 -- Whether the replica behind a channel lives: yes, no, or nil while it cannot be told. One that is killed loses its
@@ -28,35 +35,62 @@ local function lives(owner)
   return false
 end
 
--- Those who wait with this very text. A place is this request's own (its command is repeated), or free: when its request
--- was abandoned, when the replica that held it is gone, or when the group is whole all the same, since then this can
--- only be the same rollout again.
-local noted = redis.call('HMGET', places, 'p:' .. digest, 'r:' .. view)
-local waiting = noted[1]
-waiting = waiting and cmsgpack.unpack(waiting) or {}
-local own = {}
-for _, place in ipairs(waiting) do
-  if place.request == ARGV[15] then own = {place} end
+-- From now on this request waits in a place.
+local function hold(round, twin, ...)
+  local place = place_named(digest, round, replica, twin, request)
+  redis.call('ZADD', texts, 0, place)
+  redis.call('HSET', rounds, 'h:' .. request, place, ...)
+  redis.call('PEXPIRE', texts, ttl_ms)
+  redis.call('PEXPIRE', rounds, ttl_ms)
+  redis.call('SET', prefix .. 'alive:' .. replica, 1, 'PX', ARGV[16])
 end
+
+-- Gives a place to this request, whoever held it: the answer, or nil where the round does not know its ballot.
+local function take(place, state)
+  local _, round, _, twin, holder = parts_of(place)
+  local id = digest .. '.' .. twin
+  redis.call('ZREM', texts, place)
+  if holder ~= '' then redis.call('HDEL', rounds, 'h:' .. holder) end
+  if state ~= 'settled' then
+    if not find(hash_of(round), id) then return nil end
+    redis.call('HSET', hash_of(round), 'w:' .. replica, 1)
+  end
+  hold(round, twin)
+  return {'ok', cohort_of(round), id, state == 'settled' and 1 or 0}
+end
+
+-- This request's own place: its command is repeated.
+local noted = redis.call('HMGET', rounds, 'h:' .. request, 'r:' .. view)
+if noted[1] then
+  local _, round = parts_of(noted[1])
+  local state = standing(round)
+  local answer = state and take(noted[1], state)
+  if answer then return answer end
+  redis.call('ZREM', texts, noted[1])
+end
+
+-- A place of this very text that is free: its request was abandoned, the replica that held it is gone, or the group is
+-- whole all the same, since then this can only be the same rollout again. The places of one round and one owner are
+-- alike in this, so one of them tells for all.
 local unsure = false
-for _, place in ipairs(#own > 0 and own or waiting) do
-  local key = hash_of(place.round)
-  local there = redis.call('EXISTS', key) == 1
-  local record = redis.call('GET', record_of(place.round))
-  if record and not lately(place.round) then there, record = false, false end
-  local whole = record or (there and tonumber(redis.call('HGET', key, 'c:' .. view) or '0')
-    >= tonumber(redis.call('HGET', key, 'n:' .. view) or '0'))
-  local free = #own > 0 or place.abandoned or whole
-  if not free then
-    local living = lives(place.replica)
+local from, to = from_first(digest), to_last(digest)
+while true do
+  local place = redis.call('ZRANGEBYLEX', texts, from, to, 'LIMIT', 0, 1)[1]
+  if not place then break end
+  local _, round, owner = parts_of(place)
+  local state = standing(round)
+  local free = owner == ABANDONED or state ~= 'open'
+  if state == 'open' and not free then
+    local living = lives(owner)
     free, unsure = living == false, unsure or living == nil
   end
-  if (there or record) and free then
-    place.replica, place.request, place.abandoned = replica, ARGV[15], false
-    redis.call('HSET', places, 'p:' .. digest, cmsgpack.pack(waiting))
-    redis.call('SET', prefix .. 'alive:' .. replica, 1, 'PX', ARGV[16])
-    if there then redis.call('HSET', key, 'w:' .. replica, 1) end
-    return {'ok', cohort_of(place.round), place.id, record or ''}
+  if not state then
+    redis.call('ZREMRANGEBYLEX', texts, from_first(digest, padded(round)), to_last(digest, padded(round)))
+  elseif free then
+    local answer = take(place, state)
+    if answer then return answer end
+  else
+    from = to_last(digest, padded(round), owner)
   end
 end
 
@@ -77,15 +111,13 @@ while true do
   round = round + 1
 end
 
+-- The first of a text is number 0; for others the round counts them.
 local key, twin = hash_of(round), 0
-while find(key, digest .. '.' .. twin) do twin = twin + 1 end
+while find(key, digest .. '.' .. twin) do twin = redis.call('HINCRBY', key, 't:' .. digest, 1) end
 local id = digest .. '.' .. twin
 redis.call('HSETNX', key, 'n:' .. view, size)
 redis.call('HSET', key, 'w:' .. replica, 1)
 add(key, view, id, ARGV[14])
 close_if_complete(key, jobs, deadlines, cohort_of(round), ttl_ms)
-waiting[#waiting + 1] = {round = round, id = id, replica = replica, request = ARGV[15], abandoned = false}
-redis.call('HSET', places, 'r:' .. view, round, 'p:' .. digest, cmsgpack.pack(waiting))
-redis.call('PEXPIRE', places, ttl_ms)
-redis.call('SET', prefix .. 'alive:' .. replica, 1, 'PX', ARGV[16])
-return {'ok', cohort_of(round), id, ''}
+hold(round, twin, 'r:' .. view, round)
+return {'ok', cohort_of(round), id, 0}
