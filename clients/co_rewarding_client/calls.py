@@ -105,9 +105,16 @@ class Calls:
         return self._document(f"/v1/runs/{encoding.segment(name)}")
 
     def runs(self) -> Flow[tuple[Mapping[str, Any], ...]]:
-        request = encoding.get("/v1/runs")
-        reply = yield from exchange(request, self._begin())
-        return tuple(run.values for run in _success(reply, request).objects("runs"))
+        found: list[Mapping[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            request = encoding.runs_request(cursor)
+            reply = yield from exchange(request, self._begin())
+            page = _success(reply, request)
+            found += [run.values for run in page.objects("runs")]
+            cursor = page.text_or_none("cursor")
+            if cursor is None:
+                return tuple(found)
 
     def cohort(self, cohort_id: str) -> Flow[Mapping[str, Any]]:
         return self._document(f"/v1/cohorts/{encoding.segment(cohort_id)}")

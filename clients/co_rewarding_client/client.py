@@ -129,7 +129,10 @@ class RewardClient:
         return self._drive(self._calls.run(name))
 
     def runs(self) -> tuple[Mapping[str, Any], ...]:
-        """All runs, as the service tells them."""
+        """All runs, as the service tells them, the latest used first.
+
+        They come in pages of 500: one that is used while they are read may be missing.
+        """
         return self._drive(self._calls.runs())
 
     def cohort(self, cohort_id: str) -> Mapping[str, Any]:

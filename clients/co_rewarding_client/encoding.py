@@ -13,6 +13,7 @@ from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import Question, Rollout, RunSettings, Statistics
 
 GroupKey = tuple[str, str, str]
+RUNS_IN_A_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ def ticket_request(ticket: str, wait_s: float) -> Request:
 def run_request(run: str, settings: RunSettings) -> Request:
     """PUT /v1/runs/{run}."""
     return _json("PUT", f"/v1/runs/{segment(run)}", _without_none(asdict(settings)))
+
+
+def runs_request(cursor: str | None) -> Request:
+    """GET /v1/runs, behind the page that gave `cursor`."""
+    query = {"limit": RUNS_IN_A_PAGE} if cursor is None else {"limit": RUNS_IN_A_PAGE, "cursor": well_formed(cursor)}
+    return get(f"/v1/runs?{urlencode(query)}")
 
 
 def update_request(run: str, step: int, path: str, sha256: str | None) -> Request:

@@ -227,9 +227,10 @@ class RunDocument(RunForm):
 
 
 class RunsDocument(BaseModel):
-    """The runs in use."""
+    """A page of the runs in use."""
 
     runs: list[RunDocument]
+    cursor: str | None = Field(description="For the next page; null on the last.")
 
 
 class BallotDocument(BaseModel):

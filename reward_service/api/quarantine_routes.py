@@ -46,8 +46,8 @@ async def get_quarantine(
 ) -> QuarantineDocument:
     """The pairs that are taken for bad ones: their questions want another paraphrase."""
     made = services(request)
-    settings = await made.runs.look(run)
-    if settings is None:
+    revised = await made.runs.look(run)
+    if revised is None:
         raise no_such_run(run)
     suspects = await made.pairs.suspects(run, limit)
     pairs = [
@@ -56,7 +56,7 @@ async def get_quarantine(
     ]
     return QuarantineDocument(
         run=run,
-        quarantine=Quarantine(settings.quarantine),
+        quarantine=Quarantine(revised.settings.quarantine),
         pairs_seen=suspects.seen,
         pairs_quarantined=suspects.quarantined,
         others_disagree=suspects.base.rate(made.pairs.watch),

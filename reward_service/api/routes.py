@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from reward_service import __version__
@@ -22,9 +22,10 @@ from reward_service.domain.errors import DomainError
 from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import RUN_NAME_PATTERN, RunSettings, check_run_name
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.cohorts import Revised
+from reward_service.store.runs import CursorError, RunOverview
 
 RunPath = Annotated[str, Path(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
+MOST_RUNS = 500
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 
 router = APIRouter()
@@ -49,25 +50,36 @@ async def put_run(request: Request, run: RunPath) -> RunDocument:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:
         raise Problem(422, "invalid", f"{cause}.") from cause
-    revised = await services(request).runs.put(check_run_name(run), settings)
-    return await _document(services(request), run, revised)
+    runs = services(request).runs
+    revised = await runs.put(check_run_name(run), settings)
+    return _document(RunOverview(run, revised, await runs.state(run)))
 
 
-@router.get("/v1/runs", tags=["runs"], responses={503: PROBLEM}, summary="The runs in use")
-async def get_runs(request: Request) -> RunsDocument:
-    """The runs in use, the latest used first."""
-    made = services(request)
-    found = [(run, await made.runs.use(run)) for run in await made.runs.names()]
-    return RunsDocument(runs=[await _document(made, run, revised) for run, revised in found if revised is not None])
+@router.get("/v1/runs", tags=["runs"], responses={422: PROBLEM, 503: PROBLEM}, summary="The runs in use")
+async def get_runs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=MOST_RUNS, description="Runs in a page.")] = 100,
+    cursor: Annotated[str | None, Query(description="That of the page before; none: the first page.")] = None,
+) -> RunsDocument:
+    """The runs in use, the latest used first. Reading them is no use: a run that nobody uses is forgotten all the same.
+
+    A run that is used between two pages moves to the front.
+    """
+    try:
+        page = await services(request).runs.page(limit, cursor)
+    except CursorError as cause:
+        raise Problem(422, "invalid", f"cursor: {cause}.") from cause
+    return RunsDocument(runs=[_document(each) for each in page.runs], cursor=page.cursor)
 
 
 @router.get("/v1/runs/{run}", tags=["runs"], responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="One run")
 async def get_run(request: Request, run: RunPath) -> RunDocument:
     """A run's settings and what it has come to."""
-    revised = await services(request).runs.use(run)
+    runs = services(request).runs
+    revised = await runs.look(run)
     if revised is None:
         raise no_such_run(run)
-    return await _document(services(request), run, revised)
+    return _document(RunOverview(run, revised, await runs.state(run)))
 
 
 @router.get("/v1/cohorts/{cohort}", tags=["cohorts"], responses={404: PROBLEM, 503: PROBLEM}, summary="Why this reward")
@@ -121,6 +133,6 @@ async def root() -> RedirectResponse:
     return RedirectResponse("/docs")
 
 
-async def _document(made: Services, run: str, revised: Revised) -> RunDocument:
-    state = await made.runs.state(run)
-    return RunDocument(**asdict(revised.settings), run=run, revision=int(revised.revision), state=state)
+def _document(found: RunOverview) -> RunDocument:
+    revised = found.revised
+    return RunDocument(**asdict(revised.settings), run=found.run, revision=int(revised.revision), state=found.state)

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from reward_service.api.multipart import UPDATE_BODY, is_multipart, receive_multipart
-from reward_service.api.problems import Problem
+from reward_service.api.problems import Problem, no_such_run
 from reward_service.api.routes import PROBLEM, services
 from reward_service.api.services import Services
 from reward_service.api.streams import json_body, read_form
@@ -69,7 +69,8 @@ async def get_teacher(
 ) -> TeacherDocument:
     """The version that votes, and what its labels wait for."""
     made = services(request)
-    await made.book.settings(run)
+    if await made.runs.look(run) is None:
+        raise no_such_run(run)
     return _document(run, await made.teachers.standing(run))
 
 

@@ -96,10 +96,10 @@ class GaugeStore:
 
     async def _run(self, run: str) -> RunGauges:
         keys = RunKeys(run)
-        state, oldest_job_s, settings = await asyncio.gather(
+        state, oldest_job_s, revised = await asyncio.gather(
             self._runs.state(run), self._oldest_s(keys.jobs), self._runs.look(run)
         )
-        taught = settings is not None and method_named(settings.method).needs_teacher
+        taught = revised is not None and method_named(revised.settings.method).needs_teacher
         return RunGauges(
             run,
             state["open"],

@@ -16,6 +16,8 @@ from reward_service.store.scripts import Script
 
 DUE_AT_ONCE = 500
 FORGET_CONSUMER_AFTER_MS = 600_000
+LATEST_RUNS = 256
+OTHER_RUNS = 128
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -39,11 +41,23 @@ class JobStore:
         self._settle_batch = Script("settle_batch")
         self._expire = Script("expire")
         self._expire_waits = Script("expire_waits", "labels")
+        self._grouped: set[str] = set()
+        self._turn = LATEST_RUNS
 
     async def runs(self) -> list[str]:
-        """The runs in use; each has its group of consumers after this."""
-        runs = [name.decode() for name in await self._link.execute("ZRANGE", RUNS, 0, -1)]
-        await asyncio.gather(*map(self._ensure_group, runs))
+        """The runs to look after now; each has its group of consumers after this.
+
+        They are the LATEST_RUNS that were used last and, of all others, OTHER_RUNS a call in turn: what is asked of
+        Redis does not grow with the runs of the last 30 days.
+        """
+        latest, others = await asyncio.gather(
+            self._link.execute("ZREVRANGE", RUNS, 0, LATEST_RUNS - 1),
+            self._link.execute("ZREVRANGE", RUNS, self._turn, self._turn + OTHER_RUNS - 1),
+        )
+        self._turn = self._turn + OTHER_RUNS if len(others) == OTHER_RUNS else LATEST_RUNS
+        runs = list(dict.fromkeys(name.decode() for name in [*latest, *others]))
+        await asyncio.gather(*(self._ensure_group(run) for run in runs if run not in self._grouped))
+        self._grouped = set(runs)
         return runs
 
     async def read(self, runs: Sequence[str], most: int, wait_s: float) -> list[Delivery]:
@@ -57,7 +71,7 @@ class JobStore:
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
-            await self.runs()
+            await asyncio.gather(*map(self._ensure_group, runs))
             return []
         return [
             _delivery(keys[stream.decode()], entry, fields)

@@ -1,19 +1,47 @@
 """Runs in Redis: their settings, and which are in use."""
 
+import asyncio
+import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
 
-from reward_service.domain.runs import DEFAULT_RUN, RunSettings
+from reward_service.domain.errors import InvalidRunError
+from reward_service.domain.runs import DEFAULT_RUN, RunSettings, check_run_name
+from reward_service.errors import CoRewardingError
 from reward_service.store.cohorts import Limits, Revised, as_dict
-from reward_service.store.keys import RUNS, RunKeys
+from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
 from reward_service.store.link import Link
 from reward_service.store.scripts import Script
 
 RUN_RETENTION_S = 30 * 24 * 3600.0
 """A run that nobody has used for so long is forgotten."""
+
+ASKED_AT_ONCE = 100
+"""Runs whose state travels together; commands of others pass between."""
+
+
+class CursorError(CoRewardingError):
+    """A cursor that no page gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOverview:
+    """A run: its settings, and what it has come to."""
+
+    run: str
+    revised: Revised
+    state: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some of the runs in use, the latest used first; `cursor` continues behind them, None where they are the last."""
+
+    runs: list[RunOverview]
+    cursor: str | None
 
 
 class RunStore:
@@ -45,34 +73,86 @@ class RunStore:
         await self._list(run)
         return Revised(settings, revision.decode())
 
-    async def look(self, run: str) -> RunSettings | None:
+    async def look(self, run: str) -> Revised | None:
         """A run's settings, for those who only serve it: it is not in use for that. None for a run that is gone."""
-        text = await self._link.execute("HGET", RunKeys(run).settings, "settings")
+        revision, text = await self._link.execute("HMGET", RunKeys(run).settings, "revision", "settings")
         if text:
-            return _settings(text)
-        return RunSettings() if run == DEFAULT_RUN else None
+            return Revised(_settings(text), revision.decode())
+        return Revised(RunSettings(), "0") if run == DEFAULT_RUN else None
 
     async def names(self) -> list[str]:
         """The runs in use, the latest first."""
         return [name.decode() for name in await self._link.execute("ZREVRANGE", RUNS, 0, -1)]
 
+    async def page(self, most: int, cursor: str | None = None) -> RunPage:
+        """At most `most` of the runs in use, from a page's cursor on. None of them is in use for that.
+
+        A run that is used between two pages moves to the front, behind which the next page goes on.
+
+        Raises:
+            CursorError: the cursor is not one that a page gave.
+        """
+        places = await self._places(most + 1, cursor)
+        names = [name for _, name in places[:most]]
+        found: list[RunOverview | None] = []
+        for first in range(0, len(names), ASKED_AT_ONCE):
+            found += await asyncio.gather(*map(self._overview, names[first : first + ASKED_AT_ONCE]))
+        last = "{1}{0}{2}".format(SEPARATOR, *places[most - 1]) if len(places) > most else None
+        return RunPage([each for each in found if each is not None], last)
+
     async def state(self, run: str) -> dict[str, int]:
         """What a run has come to: cohorts settled, abstained and open, requests without a label yet, and jobs."""
         keys = RunKeys(run)
-        stats = {name.decode(): int(n) for name, n in as_dict(await self._link.execute("HGETALL", keys.stats)).items()}
+        counted, opened, waiting, queued = await asyncio.gather(
+            self._link.execute("HGETALL", keys.stats),
+            self._link.execute("ZCARD", keys.deadlines),
+            self._link.execute("ZCARD", keys.waits),
+            self._link.execute("XLEN", keys.jobs),
+        )
+        stats = {name.decode(): int(n) for name, n in as_dict(counted).items()}
         return {
             "settled": stats.get("settled", 0),
             "abstained": stats.get("abstained", 0),
-            "open": await self._link.execute("ZCARD", keys.deadlines),
-            "waiting_for_teacher": await self._link.execute("ZCARD", keys.waits),
-            "queued": await self._link.execute("XLEN", keys.jobs),
+            "open": opened,
+            "waiting_for_teacher": waiting,
+            "queued": queued,
         }
+
+    async def _overview(self, run: str) -> RunOverview | None:
+        revised, state = await asyncio.gather(self.look(run), self.state(run))
+        return None if revised is None else RunOverview(run, revised, state)
+
+    async def _places(self, most: int, cursor: str | None) -> list[tuple[str, str]]:
+        """Runs by falling (time of last use, name), those behind the cursor."""
+        used, name = ("+inf", "") if cursor is None else _place(cursor)
+        found: list[tuple[str, str]] = []
+        asked = 0
+        while True:
+            answer = await self._link.execute(
+                "ZREVRANGEBYSCORE", RUNS, used, "-inf", "WITHSCORES", "LIMIT", asked, most
+            )
+            places = [(score.decode(), run.decode()) for run, score in as_dict(answer).items()]
+            # Runs of the cursor's own time are there again, those that its page has shown among them.
+            found += [each for each in places if cursor is None or float(each[0]) < float(used) or each[1] < name]
+            asked += most
+            if len(found) >= most or len(places) < most:
+                return found[:most]
 
     async def _list(self, run: str) -> None:
         now_s = time.time()
         await self._link.execute("ZADD", RUNS, now_s, run)
         await self._link.execute("ZREMRANGEBYSCORE", RUNS, "-inf", now_s - RUN_RETENTION_S)
         await self._link.execute("EXPIRE", RUNS, round(RUN_RETENTION_S))
+
+
+def _place(cursor: str) -> tuple[str, str]:
+    used, separator, run = cursor.partition(SEPARATOR)
+    try:
+        if separator and math.isfinite(float(used)) and used.isascii():
+            return used, check_run_name(run)
+    except (ValueError, InvalidRunError):
+        pass
+    raise CursorError("the cursor is none that a page gave: ask without one for the first page")
 
 
 def _settings(text: bytes) -> RunSettings:

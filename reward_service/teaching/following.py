@@ -68,7 +68,8 @@ class Follower:
             self._looked_at_s = now_s
             names = await self._runs.names()
             found = zip(names, await asyncio.gather(*map(self._runs.look, names)), strict=True)
-            wanted = {run: settings for run, settings in found if settings is not None and self._serves(run, settings)}
+            known = {run: revised.settings for run, revised in found if revised is not None}
+            wanted = {run: settings for run, settings in known.items() if self._serves(run, settings)}
             self._served = {run: self._followed(run, settings) for run, settings in wanted.items()}
         versions = await asyncio.gather(*map(self._teachers.version, self._served))
         for followed, version in zip(self._served.values(), versions, strict=True):

@@ -103,3 +103,21 @@ def test_a_choice_that_is_none_is_told_the_choices(
 def test_a_request_does_not_override_its_run(client: httpx.Client) -> None:
     for field in ({"answer_formats": ["json"]}, {"conventions": "strict"}):
         assert_problem(client.post("/v1/rewards", json={"rollouts": rollouts()} | field), 422, *field)
+
+
+def test_runs_are_told_in_pages(client: httpx.Client) -> None:
+    made = [f"paged-{n}" for n in range(5)]
+    for run in made:
+        client.put(f"/v1/runs/{run}", json={"method": "majority-voting"}).raise_for_status()
+    found: list[str] = []
+    answer = client.get("/v1/runs", params={"limit": 2}).json()
+    while True:
+        assert len(answer["runs"]) <= 2
+        found += [each["run"] for each in answer["runs"]]
+        if answer["cursor"] is None:
+            break
+        answer = client.get("/v1/runs", params={"limit": 2, "cursor": answer["cursor"]}).json()
+    assert [run for run in found if run in made] == made[::-1]
+    assert_problem(client.get("/v1/runs", params={"cursor": "~"}), 422, "cursor")
+    for limit in (0, 501, "x"):
+        assert_problem(client.get("/v1/runs", params={"limit": limit}), 422, "limit")

@@ -146,7 +146,15 @@ def test_a_run_is_made_and_looked_at(caller: Caller):
 
     service = FakeService(json_answer({"runs": [{"run": "math"}, {"run": "default"}]}))
     assert caller.call(service, "runs") == ({"run": "math"}, {"run": "default"})
-    assert service.request.url.path == "/v1/runs"
+    assert (service.request.url.path, service.request.url.query) == ("/v1/runs", b"limit=500")
+
+
+def test_runs_are_read_to_their_last_page(caller: Caller):
+    first = json_answer({"runs": [{"run": "a"}, {"run": "b"}], "cursor": "1.5~b"})
+    last = json_answer({"runs": [{"run": "c"}], "cursor": None})
+    service = FakeService(first, last)
+    assert caller.call(service, "runs") == ({"run": "a"}, {"run": "b"}, {"run": "c"})
+    assert service.requests[-1].url.params["cursor"] == "1.5~b"
 
 
 def test_a_cohort_is_explained(caller: Caller):
