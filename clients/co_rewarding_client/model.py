@@ -120,8 +120,9 @@ class RunSettings:
     at `teacher_temperature` and `teacher_top_p`, and are at most `teacher_max_tokens` long.
 
     Answers are read in the first of `answer_formats` ("boxed", "fbox", "json", "final-answer", "hashes") that finds
-    one, and compared by `conventions` ("lenient" or "strict"). `quarantine` ("off", "own-view" or "abstain") says what
-    becomes of a pair whose views keep disagreeing.
+    one, and compared by `conventions` ("lenient" or "strict"). A response ends at the first end-of-turn token: those
+    that the service knows, and `end_tokens`. `quarantine` ("off", "own-view" or "abstain") says what becomes of a pair
+    whose views keep disagreeing.
     """
 
     method: str
@@ -139,6 +140,7 @@ class RunSettings:
     teacher_top_p: float | None = None
     teacher_max_tokens: int | None = None
     answer_formats: tuple[str, ...] | None = None
+    end_tokens: tuple[str, ...] | None = None
     conventions: str | None = None
     quarantine: str | None = None
 

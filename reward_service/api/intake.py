@@ -77,7 +77,7 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
     if any(rollout.rollout is None for rollout in request.rollouts):
         seats = Counter()
     views = [letters(views_of(method, view)) for view in VIEWS]
-    answer_of = extractor(settings.answer_formats)
+    answer_of = extractor(settings.answer_formats, settings.end_tokens)
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
@@ -156,7 +156,7 @@ def part_of(
         Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher.
     """
     rules = Rules.of(method.name, settings)
-    answer_of = extractor(settings.answer_formats)
+    answer_of = extractor(settings.answer_formats, settings.end_tokens)
     heads: dict[str, tuple[bytes, str]] = {}
     ballots: dict[str, list[tuple[int, str, Row]]] = {}
     seen: dict[tuple[str, str], Row] = {}
@@ -208,7 +208,7 @@ def rollout_of_label(label: LabelIdentity, response: str, prompt: str | None = N
 def row_of(rollout: WireRollout, settings: RunSettings) -> Row:
     """A rollout of a run with these settings as it is stored."""
     view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
-    return _row(rollout, view, voter, rollout.rollout, extractor(settings.answer_formats))
+    return _row(rollout, view, voter, rollout.rollout, extractor(settings.answer_formats, settings.end_tokens))
 
 
 def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:

@@ -9,7 +9,7 @@ from reward_service.api.hints import fields_at, unknown_field
 from reward_service.api.problems import Problem
 from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat
+from reward_service.domain.extraction import MAX_ANSWER_CHARS, MAX_END_TOKEN_CHARS, MAX_END_TOKENS, AnswerFormat
 from reward_service.domain.methods import METHODS
 from reward_service.domain.quarantine import Quarantine
 from reward_service.domain.runs import (
@@ -39,6 +39,7 @@ RunName = Annotated[str, Field(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-mat
 MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
 """Methods are checked against the table."""
 FormatName = Annotated[AnswerFormat, Field(strict=False)]
+EndToken = Annotated[str, Field(min_length=1, max_length=MAX_END_TOKEN_CHARS, pattern=r"\S")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 NO_ANSWER = f"null where none of the run's answer_formats finds an answer of 1 to {MAX_ANSWER_CHARS} characters."
 MAX_LISTED = 20
@@ -204,6 +205,13 @@ class RunForm(Form):
         json_schema_extra={"uniqueItems": True},
         description="The notations that answers are read in; the first that finds one decides.",
         examples=[["boxed", "final-answer"]],
+    )
+    end_tokens: tuple[EndToken, ...] = Field(
+        (),
+        strict=False,
+        max_length=MAX_END_TOKENS,
+        description="What ends a response besides the known end-of-turn tokens: docs/answers.md.",
+        examples=[["[|endofturn|]"]],
     )
     conventions: Conventions = Field(
         Conventions.LENIENT, strict=False, description="How generously answers are compared: docs/answers.md."

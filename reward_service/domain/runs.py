@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.ema import alpha
 from reward_service.domain.errors import InvalidRunError
-from reward_service.domain.extraction import AnswerFormat
+from reward_service.domain.extraction import MAX_END_TOKEN_CHARS, MAX_END_TOKENS, AnswerFormat
 from reward_service.domain.methods import METHODS, method_named
 from reward_service.domain.quarantine import Quarantine
 
@@ -36,6 +36,7 @@ class RunSettings:
         cohort_deadline_s: how long a cohort waits for its last ballot, or its teacher, in seconds, from its first.
         min_votes, min_vote_share: what a label needs to be elected; less abstains.
         answer_formats: the notations that answers are read in, each an AnswerFormat; the first that finds one decides.
+        end_tokens: what ends a response besides the known end-of-turn tokens.
         conventions: how generously answers are compared, one of Conventions.
         quarantine: what becomes of a pair whose views keep disagreeing, one of Quarantine.
 
@@ -58,6 +59,7 @@ class RunSettings:
     teacher_top_p: float = 1.0
     teacher_max_tokens: int = 3072
     answer_formats: tuple[str, ...] = (AnswerFormat.BOXED.value,)
+    end_tokens: tuple[str, ...] = ()
     conventions: str = Conventions.LENIENT.value
     quarantine: str = Quarantine.OFF.value
 
@@ -76,6 +78,7 @@ class RunSettings:
         _within("min_votes", self.min_votes, 1, MAX_GROUP_SIZE)
         _within("min_vote_share", self.min_vote_share, 0.0, 1.0)
         _check_formats(self.answer_formats)
+        _check_end_tokens(self.end_tokens)
         _one_of("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
 
@@ -121,6 +124,17 @@ def _check_formats(formats: Sequence[str]) -> None:
         _one_of(f"answer_formats[{position}]", name, allowed)
     if len(set(formats)) < len(formats):
         raise InvalidRunError("answer_formats names a format twice: name each once, the one that decides first")
+
+
+def _check_end_tokens(tokens: Sequence[str]) -> None:
+    if len(tokens) > MAX_END_TOKENS:
+        raise InvalidRunError(f"end_tokens holds {len(tokens)} texts: at most {MAX_END_TOKENS}")
+    for position, token in enumerate(tokens):
+        if not token.strip() or len(token) > MAX_END_TOKEN_CHARS:
+            raise InvalidRunError(
+                f"end_tokens[{position}] has {len(token)} characters: each is a text of 1 to {MAX_END_TOKEN_CHARS}, "
+                "and no blank one"
+            )
 
 
 def _check_quarantine(quarantine: str, method: str) -> None:

@@ -65,6 +65,10 @@ def replay(
         list[AnswerFormat] | None,
         typer.Option(help="Where a response holds its answer, the first that is found; by default boxed."),
     ] = None,
+    end_token: Annotated[
+        list[str] | None,
+        typer.Option(help="What ends a response besides the known end-of-turn tokens (repeat the option)."),
+    ] = None,
     conventions: Annotated[
         Conventions | None,
         typer.Option(help="The service's own grader, lenient (the default) or strict; not with --grader."),
@@ -92,6 +96,7 @@ def replay(
         methods=method or ["majority-voting"],
         graders=grader or [],
         formats=answer_format or [],
+        end_tokens=end_token or [],
         conventions=conventions,
         reference=reference,
         json_out=json_out,

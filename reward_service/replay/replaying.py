@@ -28,7 +28,7 @@ from reward_service.replay.recording import Recording, record
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What the command was asked to do. `graders` empty takes the service's own, as `conventions` says (lenient if they
-    do not); `formats` empty reads boxes.
+    do not); `formats` empty reads boxes; `end_tokens` end a response besides the known ones.
     """
 
     file: Path
@@ -36,6 +36,7 @@ class Request:
     methods: Sequence[str] = ("majority-voting",)
     graders: Sequence[str] = ()
     formats: Sequence[AnswerFormat] = ()
+    end_tokens: Sequence[str] = ()
     conventions: Conventions | None = None
     reference: str = REFERENCE
     json_out: Path | None = None
@@ -67,7 +68,7 @@ def replay_file(request: Request) -> Comparison:
     errors.print(Text(f"{request.file}: {file.layout.described()}"), soft_wrap=True)
     with _figures_to(request) as write:
         with progress_bar(errors) as bar:
-            recording = record(file, extractor(request.formats or (AnswerFormat.BOXED,)), bar)
+            recording = record(file, extractor(request.formats or (AnswerFormat.BOXED,), request.end_tokens), bar)
             comparison = asyncio.run(compared(recording, plan, bar))
         said = (*plan.left_out, *notes(comparison, file.layout))
         write({"file": str(request.file), **as_json(comparison), "notes": said})

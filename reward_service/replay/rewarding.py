@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from co_rewarding_client import CoRewardingError as ClientError
 from co_rewarding_client import InvalidRequest, Label, Rewards, Rollout, Statistics
 
-from reward_service.domain.extraction import MAX_ANSWER_CHARS
+from reward_service.domain.extraction import MAX_ANSWER_CHARS, first_turn
 from reward_service.replay.batches import Batch, Place
 from reward_service.replay.errors import ScoringError
 from reward_service.replay.rollout_files import FileRollout
@@ -75,6 +75,8 @@ def why_no_answer(response: str, *, plain: bool = False) -> str:
         return "no answer given" if plain else "empty response"
     if "\\boxed" not in response:
         return "no \\boxed{}"
+    if "\\boxed" not in first_turn(response):
+        return "no \\boxed{} before the token that ends the turn"
     return f"no complete \\boxed{{}} that holds 1 to {MAX_ANSWER_CHARS} characters"
 
 

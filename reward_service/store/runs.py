@@ -161,6 +161,7 @@ def _settings(text: bytes) -> RunSettings:
     A name that this release does not know is an error: a replica that is older than a run would reward it otherwise.
     """
     stored: dict[str, Any] = msgspec.json.decode(text)
-    if "answer_formats" in stored:
-        stored["answer_formats"] = tuple(stored["answer_formats"])  # JSON has lists only
+    for name in ("answer_formats", "end_tokens"):
+        if name in stored:
+            stored[name] = tuple(stored[name])  # JSON has lists only
     return RunSettings(**stored)

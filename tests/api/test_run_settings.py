@@ -55,6 +55,17 @@ def test_the_other_wire_formats_read_the_same(client: httpx.Client) -> None:
         assert list(threads.map(slime, TEXTS)) == [1.0, 1.0, 0.0]
 
 
+def test_a_response_ends_at_known_tokens_and_at_the_runs_own(client: httpx.Client) -> None:
+    run = made(client, answer_formats=["hashes"], end_tokens=["[|endofturn|]"])
+    texts = ["#### 7<|im_end|>", "#### 7[|endofturn|]\n#### 8", "#### 7"]
+    rollouts = [{"question_id": "q", "response": text} for text in texts]
+    answer = client.post("/v1/rewards", json={"run": run, "rollouts": rollouts}).json()
+    assert (answer["answers"], answer["rewards"]) == (["7", "7", "7"], [1.0, 1.0, 1.0])
+    assert client.get(f"/v1/runs/{run}").json()["end_tokens"] == ["[|endofturn|]"]
+    default = client.post("/v1/rewards", json={"run": made(client, answer_formats=["hashes"]), "rollouts": rollouts})
+    assert default.json()["answers"] == ["7", "8", "7"]
+
+
 def test_the_order_of_the_formats_decides(client: httpx.Client) -> None:
     for formats, answer in ((["json", "hashes"], "4"), (["hashes", "json"], "9")):
         body = {"run": made(client, answer_formats=formats), "rollouts": rollouts()[:1]}
@@ -89,6 +100,10 @@ def test_a_run_tells_its_formats_and_conventions(client: httpx.Client) -> None:
         ({"answer_formats": []}, ["answer_formats"]),
         ({"answer_formats": "boxed"}, ["answer_formats"]),
         ({"answer_formats": ["json", "json"]}, ["answer_formats", "twice"]),
+        ({"end_tokens": [" "]}, ["end_tokens[0]"]),
+        ({"end_tokens": ["<|x|>", "x" * 65]}, ["end_tokens[1]", "64"]),
+        ({"end_tokens": ["x"] * 17}, ["end_tokens", "16"]),
+        ({"end_tokens": "</s>"}, ["end_tokens"]),
         ({"conventions": "loose"}, ["conventions", "lenient", "strict"]),
         ({"conventions": None}, ["conventions", "lenient", "strict"]),
     ],

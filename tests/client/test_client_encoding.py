@@ -198,7 +198,10 @@ def test_a_runs_settings_are_sent_without_what_is_left_to_the_service():
         "method": "co-rewarding-ii", "group_size": 8, "max_teacher_lag": 0, "teacher_temperature": 0.0,
         "teacher_top_p": 0.8, "teacher_max_tokens": 512,
     }  # fmt: skip
-    chosen = RunSettings("majority-voting", 8, answer_formats=("json", "boxed"), conventions="strict")
+    chosen = RunSettings(
+        "majority-voting", 8, answer_formats=("json", "boxed"), end_tokens=("<|x|>",), conventions="strict"
+    )
     assert json.loads(run_request("math", chosen).body or b"") == {
-        "method": "majority-voting", "group_size": 8, "answer_formats": ["json", "boxed"], "conventions": "strict"
+        "method": "majority-voting", "group_size": 8, "answer_formats": ["json", "boxed"], "end_tokens": ["<|x|>"],
+        "conventions": "strict",
     }  # fmt: skip

@@ -11,11 +11,11 @@ from reward_service.store.records import CohortHead, Rules, packed, unpack_head
 from tests.contract.conftest import World
 
 pytestmark = pytest.mark.anyio
-NEW = ("answer_formats", "conventions")
+NEW = ("answer_formats", "end_tokens", "conventions")
 
 
 async def test_formats_and_conventions_come_back_as_they_were_put(world: World) -> None:
-    settings = RunSettings(answer_formats=("json", "hashes"), conventions="strict")
+    settings = RunSettings(answer_formats=("json", "hashes"), end_tokens=("[|endofturn|]",), conventions="strict")
     await world.runs.put(world.run, settings)
     used = await world.runs.use(world.run)
     assert used is not None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat, extractor, last_boxed
+from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat, extractor
 
 ADVERSARIAL = Path(__file__).parents[3] / "shared" / "data" / "equivalence" / "adversarial_dev.json.gz"
 LONGEST = "1" * MAX_ANSWER_CHARS
@@ -136,7 +136,6 @@ def test_the_first_format_that_finds_an_answer_decides() -> None:
         assert extractor(["boxed", first])(response) == answer
         assert extractor([first, *answers])(response) == (answer or "1")
     assert extractor(list(answers))("nothing") is None
-    assert extractor(["boxed"]) is last_boxed
     with pytest.raises(ValueError, match="boxes"):
         extractor(["boxes"])
 

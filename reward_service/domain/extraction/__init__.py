@@ -3,5 +3,15 @@
 from reward_service.domain.extraction.boxes import last_boxed
 from reward_service.domain.extraction.content import MAX_ANSWER_CHARS
 from reward_service.domain.extraction.formats import AnswerFormat, Extractor, extractor
+from reward_service.domain.extraction.turns import MAX_END_TOKEN_CHARS, MAX_END_TOKENS, first_turn
 
-__all__ = ["MAX_ANSWER_CHARS", "AnswerFormat", "Extractor", "extractor", "last_boxed"]
+__all__ = [
+    "MAX_ANSWER_CHARS",
+    "MAX_END_TOKENS",
+    "MAX_END_TOKEN_CHARS",
+    "AnswerFormat",
+    "Extractor",
+    "extractor",
+    "first_turn",
+    "last_boxed",
+]

@@ -7,6 +7,7 @@ from reward_service.domain.extraction.boxes import last_boxed, last_framed
 from reward_service.domain.extraction.hashes import last_hashed
 from reward_service.domain.extraction.json_fields import last_json_field
 from reward_service.domain.extraction.sentences import last_said
+from reward_service.domain.extraction.turns import turn_reader
 
 Extractor = Callable[[str], str | None]
 r"""From a response to its answer, stripped and of 1 to MAX_ANSWER_CHARS characters, or None where it holds none."""
@@ -31,21 +32,21 @@ _EXTRACTORS: Mapping[AnswerFormat, Extractor] = {
 }
 
 
-def extractor(formats: Sequence[str]) -> Extractor:
+def extractor(formats: Sequence[str], end_tokens: Sequence[str] = ()) -> Extractor:
     """How a run reads answers: the first of `formats` in which a response holds one decides.
 
-    A single format is its own function, so that the default costs what it always has.
+    The response ends with the policy's turn: at the first of the known end-of-turn tokens or of `end_tokens`.
 
     Raises:
         ValueError: a name is that of no AnswerFormat. RunSettings has refused it before.
     """
     readers = tuple(_EXTRACTORS[AnswerFormat(name)] for name in formats)
-    if len(readers) == 1:
-        return readers[0]
+    turn_of = turn_reader(end_tokens)
 
     def first_found(response: str) -> str | None:
+        turn = turn_of(response)
         for read in readers:
-            answer = read(response)
+            answer = read(turn)
             if answer is not None:
                 return answer
         return None

@@ -74,6 +74,8 @@ class Run:
     teacher_top_p: float | None = bounded(None, above=0.0, at_most=1.0)
     teacher_max_tokens: int | None = bounded(None, at_least=1)
     answer_formats: tuple[str, ...] | None = None
+    end_tokens: tuple[str, ...] | None = None
+    """What ends a response besides the known end-of-turn tokens."""
     conventions: str | None = None
     quarantine: str | None = None
     """What becomes of a pair whose views keep disagreeing: "off", "own-view" or "abstain"."""
