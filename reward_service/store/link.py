@@ -96,6 +96,9 @@ def open_connection(url: str) -> AbstractConnection:
     return connection_class(**options)
 
 
+Connect = Callable[[str], AbstractConnection]
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     command: tuple[Argument, ...]
@@ -111,9 +114,10 @@ class Link:
     safe to repeat.
     """
 
-    def __init__(self, url: str, *, patience_s: float = 5.0) -> None:
-        """Opens nothing yet: the first command does."""
+    def __init__(self, url: str, *, patience_s: float = 5.0, connect: Connect = open_connection) -> None:
+        """Opens nothing yet: the first command does. `connect` makes the connections to the URL."""
         self._url = url
+        self._connect = connect
         self._patience_s = patience_s
         self._outbox: list[_Call] = []
         self._in_flight: deque[_Call] = deque()
@@ -176,7 +180,7 @@ class Link:
         """
         while True:
             await self._wanted.wait()
-            connection = open_connection(self._url)
+            connection = self._connect(self._url)
             try:
                 async with asyncio.timeout(min(self._patience_s, CONNECT_S)):
                     await connection.connect()
@@ -288,6 +292,8 @@ async def listen(
     channel: str,
     on_message: Callable[[bytes], None],
     on_subscribed: Callable[[], None],
+    *,
+    connect: Connect = open_connection,
 ) -> None:
     """Subscribes to a channel for ever, over lost connections; cancel to stop.
 
@@ -296,7 +302,7 @@ async def listen(
     """
     pause_s = LISTEN_PAUSE_S
     while True:
-        subscription = _Subscription(open_connection(url), channel, on_message, on_subscribed)
+        subscription = _Subscription(connect(url), channel, on_message, on_subscribed)
         try:
             await subscription.serve()
         except _CallbackError as error:
