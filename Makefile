@@ -9,6 +9,7 @@
 #   make bench-prefetch  how much of the teacher's time a trainer sees
 #   make bench-grading   how right, fast and safe the grader is, next to others
 #   make e2e     OpenRLHF's own client, and kills, against the service
+#   make store-kills 300 kills of the store under load, over a Unix socket and over TCP
 #   make e2e-compose     docker-compose up for real: images, kills, the demo (needs a Docker engine and docker-compose)
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
 #   make bench-paraphrases    what the checks of a paraphrase catch of planted faults
@@ -26,7 +27,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose loadtest bench-capacity bench-stored bench-paraphrases clean
+.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills loadtest bench-capacity bench-stored bench-paraphrases clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -87,6 +88,9 @@ bench-paraphrases: $(VENV)/.dev
 
 loadtest: $(VENV)/.dev
 	$(BIN)/co-rewarding loadtest
+
+store-kills: $(VENV)/.dev
+	CO_REWARDING_STORE_KILLS=300 $(PYTEST) tests/e2e/test_store_killed_often.py -s
 
 e2e-compose: $(VENV)/.dev
 	$(PYTEST) tests/e2e/test_compose.py -m compose

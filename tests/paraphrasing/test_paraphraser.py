@@ -12,12 +12,13 @@ import pytest
 
 from reward_service.domain.paraphrases.jobs import JobEvent, JobState
 from reward_service.domain.paraphrases.rewriting import Fate, Question, Recipe
+from reward_service.errors import TaskFailedError
 from reward_service.generation.errors import GeneratorUnavailableError
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.link import Link
 from reward_service.store.paraphrase_desk import ParaphraseDesk
-from reward_service.store.paraphrases import Item, JobStanding, Order, ParaphraseJobs, ParaphraseLimits
+from reward_service.store.paraphrases import PREFIX, Item, JobStanding, Order, ParaphraseJobs, ParaphraseLimits
 from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words
 from tests.waiting import until
 
@@ -188,3 +189,16 @@ async def test_outcomes_outlast_a_store_that_is_away(world: World) -> None:
 
 async def _is(value: object) -> object:
     return value
+
+
+async def test_a_background_task_that_fails_ends_the_paraphraser(world: World) -> None:
+    async def ended() -> bool:
+        return all(each.get_name() != "renew" for each in asyncio.all_tasks())
+
+    async def work() -> None:
+        async with world.at_work(ScriptedRewriter()):
+            await world.link.execute("SET", f"{PREFIX}said", "of another kind")
+            await until(ended)
+
+    with pytest.raises(TaskFailedError, match="renew"):
+        await work()

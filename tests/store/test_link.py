@@ -91,7 +91,8 @@ async def test_a_refusal_of_writes_ends_the_call_at_once(code: str) -> None:
 @pytest.mark.parametrize("code", PASSING)
 async def test_a_refusal_that_passes_is_tried_again(code: str) -> None:
     turns = count()
-    async with scripted(handshake_or(lambda _: f"-{code} 1 127.0.0.1:1\r\n".encode() if next(turns) < 2 else OK)) as server:
+    refusal = f"-{code} 1 127.0.0.1:1\r\n".encode()
+    async with scripted(handshake_or(lambda _: refusal if next(turns) < 2 else OK)) as server:
         link = Link(server.url, patience_s=30.0)
         assert await ends(link.execute("SET", "a", 1)) == b"OK"
         await link.close()

@@ -1,8 +1,12 @@
 """A teacher at work over a real store: which labels it takes, how it makes them, and what is left when it stops."""
 
+import asyncio
+
 import pytest
 
+from reward_service.errors import TaskFailedError
 from reward_service.generation.generator import Sampling
+from reward_service.store.keys import RunKeys
 from tests.teaching.classroom import Classroom, OneWeight, answers
 from tests.teaching.classroom import anyio_backend as anyio_backend
 from tests.teaching.classroom import room as room
@@ -116,3 +120,19 @@ async def test_it_says_what_it_is_and_what_it_waits_for(room: Classroom) -> None
         standing = await room.teachers.standing(run)
         assert standing.tensors is not None
     assert (await room.teachers.standing(run)).teachers == ()
+
+
+@pytest.mark.parametrize(("task", "key"), [("follow", "updates"), ("renew", "teachers")])
+async def test_a_background_task_that_fails_ends_the_teacher(room: Classroom, task: str, key: str) -> None:
+    run = await room.make()
+
+    async def ended() -> bool:
+        return all(each.get_name() != task for each in asyncio.all_tasks())
+
+    async def work() -> None:
+        async with room.teaching():
+            await room.link.execute("SET", getattr(RunKeys(run), key), "of another kind")
+            await until(ended)
+
+    with pytest.raises(TaskFailedError, match=task):
+        await work()
