@@ -9,7 +9,7 @@ from uuid import uuid4
 import structlog
 
 from reward_service.api.book import RunBook
-from reward_service.api.formats import Item, Verdict, label_identity
+from reward_service.api.formats import Item, Verdict
 from reward_service.api.intake import (
     digest,
     letters,
@@ -23,7 +23,7 @@ from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
 from reward_service.api.scoring import Pending, Scorer, settled_batch, settled_cohort, settled_with
 from reward_service.api.waiting import WaitingRoom
-from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
+from reward_service.api.wire import GroundTruth, LabelIdentity, RewardRequest, WireRollout
 from reward_service.background import Background
 from reward_service.domain.methods import Method, RewardSource
 from reward_service.domain.runs import DEFAULT_RUN
@@ -102,14 +102,20 @@ class Holder:
     async def _verdict(self, item: Item, run: str | None, visit: Visit) -> Verdict:
         if len(item.response) > self._max_text_chars:
             raise Problem(413, "text-too-long", f"a response has more than {self._max_text_chars} characters: cut it.")
-        identity = label_identity(item.label)
-        if identity is None:
-            by_prompt = LabelIdentity(question_of_prompt(item.prompt), ground_truth=item.label or None)
-            rollout = rollout_of_label(by_prompt, item.response)
-            if item.label:
-                return await self._alone(rollout, run or DEFAULT_RUN, COMPARE_WITH_LABEL)
-            return await self._placed(item, rollout, run or DEFAULT_RUN, VOTE_BY_PROMPT, by_prompt, visit)
-        named_run = identity.run or run or DEFAULT_RUN
+        match item.label:
+            case None:
+                by_prompt = LabelIdentity(question_of_prompt(item.prompt))
+                rollout = rollout_of_label(by_prompt, item.response)
+                return await self._placed(item, rollout, run or DEFAULT_RUN, VOTE_BY_PROMPT, by_prompt, visit)
+            case GroundTruth(truth, of_run):
+                by_prompt = LabelIdentity(question_of_prompt(item.prompt), ground_truth=truth)
+                rollout = rollout_of_label(by_prompt, item.response)
+                return await self._alone(rollout, of_run or run or DEFAULT_RUN, COMPARE_WITH_LABEL)
+            case LabelIdentity() as identity:
+                return await self._named(item, identity, identity.run or run or DEFAULT_RUN, visit)
+
+    async def _named(self, item: Item, identity: LabelIdentity, named_run: str, visit: Visit) -> Verdict:
+        """A rollout whose label names its cohort."""
         rollout = rollout_of_label(identity, item.response, item.prompt)
         method = (await self._book.settings(named_run)).settings.method
         row = usable_method(method)

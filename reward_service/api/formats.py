@@ -1,13 +1,14 @@
-"""OpenRLHF's and slime's formats: what their requests hold, what their labels say, and how they are answered."""
+"""OpenRLHF's and slime's formats: what their requests hold, and how they are answered."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from reward_service.api.labels import Label, label_in, labels_in
 from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat
-from reward_service.api.wire import LabelIdentity, OpenRLHFRequest, RemoteRMRequest
+from reward_service.api.wire import OpenRLHFRequest, RemoteRMRequest
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -15,12 +16,13 @@ class Item(msgspec.Struct, frozen=True):
 
     prompt: str
     response: str
-    label: str
+    label: Label
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """What a rollout came to on the compatibility routes, where an abstention is 0 for its whole group alike."""
 
+    cohort: str
     reward: float
     abstained: float
     vote_share: float
@@ -37,18 +39,21 @@ class Verdict(msgspec.Struct, frozen=True):
         if label is not None and label.matches_truth is not None:
             matches = float(label.matches_truth)
         share = label.votes / label.of if label is not None and label.of else 0.0
-        return cls(seat.reward or 0.0, float(seat.reward is None), share, float(record.undecided), matches)
+        abstained = float(seat.reward is None)
+        return cls(seat.cohort, seat.reward or 0.0, abstained, share, float(record.undecided), matches)
 
 
-def items_of(request: OpenRLHFRequest) -> list[Item]:
-    """The rollouts of an OpenRLHF request; the response is what follows the prompt in the query.
+def items_of(request: OpenRLHFRequest, most: int) -> list[Item]:
+    """The rollouts of an OpenRLHF request, `most` of them; the response is what follows the prompt in the query.
 
     Raises:
-        Problem: 409 where the lists have different lengths.
+        Problem: 413 for more, 409 where the lists have different lengths, 422 for a label that is none.
     """
     queries = _as_list(request.query)
+    if len(queries) > most:
+        raise Problem(413, "too-many", f"{len(queries)} rollouts in a request: at most {most}.")
     prompts = _as_list(request.prompts) or [None] * len(queries)
-    labels = _as_list(request.labels) or [None] * len(queries)
+    labels = labels_in(request.labels) or [None] * len(queries)
     if not len(queries) == len(prompts) == len(labels):
         raise Problem(
             409,
@@ -56,62 +61,40 @@ def items_of(request: OpenRLHFRequest) -> list[Item]:
             f"query, prompts and labels hold {len(queries)}, {len(prompts)} and {len(labels)} entries: send one each.",
         )
     return [
-        Item(prompt or "", (query or "").removeprefix(prompt or ""), label or "")
+        Item(prompt or "", (query or "").removeprefix(prompt or ""), label)
         for query, prompt, label in zip(queries, prompts, labels, strict=True)
     ]
 
 
 def item_of(request: RemoteRMRequest) -> Item:
-    """The rollout of a slime or miles request."""
-    return Item(_text(request.prompt), request.response, _text(request.label))
-
-
-def label_identity(label: str) -> LabelIdentity | None:
-    """The identity in a label; None for a ground truth or an empty one.
+    """The rollout of a slime or miles request.
 
     Raises:
-        Problem: 422 for a JSON object that names a question and is wrong in another field.
+        Problem: 422 for a label that is none.
     """
-    if not label.lstrip().startswith("{"):
-        return None
-    try:
-        return msgspec.json.decode(label, type=LabelIdentity)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return _identity_or_truth(label)
-
-
-def _identity_or_truth(label: str) -> LabelIdentity | None:
-    """What begins like an identity and is none: a set as a ground truth, or a mistake."""
-    try:
-        content = msgspec.json.decode(label)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return None
-    if not isinstance(content, dict) or "question_id" not in content:
-        return None
-    try:
-        return msgspec.convert(content, LabelIdentity)
-    except msgspec.ValidationError as cause:
-        raise Problem(422, "invalid-label", f"the label names a cohort, but {cause}; see docs/openrlhf.md.") from cause
+    return Item(_text(request.prompt), request.response, label_in(bytes(request.label), "label"))
 
 
 def openrlhf_answer(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Scalars for one rollout, lists for many, empty lists for none."""
+    """Scalars for one rollout, lists for many, empty lists for none. OpenRLHF makes numbers of all that is in the logs,
+    so the cohorts are beside them."""
     rewards = [verdict.reward for verdict in verdicts]
     logs = [_logs(verdict) for verdict in verdicts]
     names = [name for name in (logs[0] if logs else {}) if all(name in each for each in logs)]
     if len(verdicts) == 1:
-        return {"rewards": rewards[0], "scores": rewards[0], "extra_logs": logs[0]}
+        return {"rewards": rewards[0], "scores": rewards[0], "extra_logs": logs[0], "cohort": verdicts[0].cohort}
     return {
         "rewards": rewards,
         "scores": rewards,
         "extra_logs": {name: [each[name] for each in logs] for name in names},
+        "cohorts": [verdict.cohort for verdict in verdicts],
     }
 
 
 def remote_rm_answer(verdicts: list[Verdict]) -> dict[str, Any]:
-    """The reward, and beside it what OpenRLHF gets as extra logs."""
+    """The reward, and beside it what OpenRLHF gets as extra logs, and the cohort."""
     (verdict,) = verdicts
-    return {"reward": verdict.reward} | _logs(verdict)
+    return {"reward": verdict.reward} | _logs(verdict) | {"cohort": verdict.cohort}
 
 
 def _logs(verdict: Verdict) -> dict[str, float]:

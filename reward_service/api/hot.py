@@ -93,7 +93,7 @@ class HotRoutes:
 
     async def _get_reward(self, scope: Scope, receive: Receive, send: Send) -> int:
         body = await read_body(scope, receive, self._settings.max_body_bytes)
-        items = items_of(_decoded(self._openrlhf_request, OpenRLHFForm, body))
+        items = items_of(_decoded(self._openrlhf_request, OpenRLHFForm, body), self._settings.max_rollouts)
         return await self._held("/get_reward", items, scope, receive, send, openrlhf_answer)
 
     async def _remote_rm(self, scope: Scope, receive: Receive, send: Send) -> int:
@@ -141,10 +141,6 @@ class HotRoutes:
     async def _verdicts(
         self, route: str, items: list[Item], scope: Scope, receive: Receive, visit: Visit
     ) -> list[Verdict]:
-        if len(items) > self._settings.max_rollouts:
-            raise Problem(
-                413, "too-many", f"{len(items)} rollouts in a request: at most {self._settings.max_rollouts}."
-            )
         self._metrics.accepted(route, len(items))
         run = _run_of(scope)
         try:

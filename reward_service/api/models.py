@@ -132,16 +132,39 @@ class AcceptedDocument(BaseModel):
     expires_at: str
 
 
+class LabelForm(Form):
+    """A label that names a cohort: such an object, or its text."""
+
+    question_id: str = Field(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])
+    view: View = Field(View.ORIGINAL, strict=False)
+    n: GroupSize | None = Field(None, description="How many rollouts of this view will come.")
+    run: RunName | None = None
+    step: Count | None = None
+    rollout: Index | None = None
+    attempt: Index = 0
+    ground_truth: str | float | None = None
+
+
+class TruthForm(Form):
+    """A label that is a ground truth: for one that begins with `{`, which as text would be taken for an object."""
+
+    ground_truth: str | float
+    run: RunName | None = None
+
+
+LABEL = "An object that names the cohort, or its text; any other text, or a number, is a ground truth; empty: a vote."
+LabelText = Annotated[str, Field(json_schema_extra={"pattern": "^[^{]*$"})]
+AnyLabel = LabelText | float | bool | LabelForm | TruthForm | None
+
+
 class OpenRLHFForm(BaseModel):
     """OpenRLHF's request."""
 
     model_config = ConfigDict(strict=True)
     query: list[str] | str
     prompts: list[str | None] | str | None = None
-    labels: list[str | None] | str | None = Field(
-        None,
-        description="A JSON object names the cohort; any other text is a ground truth; empty votes by prompt.",
-        examples=[['{"question_id": "math/17", "view": "original", "n": 8}']],
+    labels: list[AnyLabel] | AnyLabel = Field(
+        None, description=LABEL, examples=[['{"question_id": "math/17", "view": "original", "n": 8}']]
     )
 
 
@@ -151,6 +174,8 @@ class OpenRLHFDocument(BaseModel):
     rewards: float | list[float]
     scores: float | list[float]
     extra_logs: dict[str, float | list[float]]
+    cohort: str | None = Field(None, description="For GET /v1/cohorts/{id}; of one rollout.")
+    cohorts: list[str] | None = Field(None, description="The same for a list of rollouts.")
 
 
 class RemoteRMForm(BaseModel):
@@ -159,7 +184,7 @@ class RemoteRMForm(BaseModel):
     model_config = ConfigDict(strict=True)
     prompt: Any = None
     response: str
-    label: Any = None
+    label: AnyLabel = Field(None, description=LABEL)
 
 
 class RemoteRMDocument(BaseModel):
@@ -169,6 +194,7 @@ class RemoteRMDocument(BaseModel):
     abstained: float
     vote_share: float
     undecided: float
+    cohort: str = Field(description="For GET /v1/cohorts/{id}.")
     label_matches_truth: float | None = None
 
 

@@ -99,7 +99,7 @@ class Accepted(msgspec.Struct, frozen=True):
     expires_at: str
 
 
-class LabelIdentity(msgspec.Struct, frozen=True):
+class LabelIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """OpenRLHF's and slime's `label`, when it names a cohort."""
 
     question_id: Identifier
@@ -112,12 +112,19 @@ class LabelIdentity(msgspec.Struct, frozen=True):
     ground_truth: str | None = None
 
 
+class GroundTruth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OpenRLHF's and slime's `label`, when it is what is true: the rollout is compared with it and nothing votes."""
+
+    ground_truth: str
+    run: str | None = None
+
+
 class OpenRLHFRequest(msgspec.Struct, frozen=True):
     """POST /get_reward as OpenRLHF sends it: lists, of one element mostly. Unknown fields are ignored."""
 
     query: list[str] | str
     prompts: list[str | None] | str | None = None
-    labels: list[str | None] | str | None = None
+    labels: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class RemoteRMRequest(msgspec.Struct, frozen=True):

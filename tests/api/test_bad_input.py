@@ -195,7 +195,7 @@ def test_the_two_forms_of_a_request_agree(path: tuple[Any, ...], value: Any, rem
     assert fast == described or (fast and path in {("run",), ("method",)})
 
 
-@given(st.fixed_dictionaries({}, optional={"query": JSON, "prompts": JSON, "labels": JSON}))
+@given(st.fixed_dictionaries({}, optional={"query": JSON, "prompts": JSON}))  # labels: test_labels.py
 def test_the_two_forms_of_openrlhf_agree(body: dict[str, Any]) -> None:
     data, decode = json.dumps(body).encode(), msgspec.json.Decoder(OpenRLHFRequest).decode
     assert accepts(decode, data) == accepts(OpenRLHFForm.model_validate_json, data)

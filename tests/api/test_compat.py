@@ -11,7 +11,7 @@ import pytest
 from tests.service import assert_problem
 
 
-def openrlhf(client: httpx.Client, response: str, label: str, prompt: str = "Q: ", **params: str) -> dict[str, Any]:
+def openrlhf(client: httpx.Client, response: str, label: object, prompt: str = "Q: ", **params: str) -> dict[str, Any]:
     body = {"query": [prompt + response], "prompts": [prompt], "labels": [label]}
     answer = client.post("/get_reward", json=body, params=params)
     assert answer.status_code == 200, answer.text
@@ -69,8 +69,8 @@ def test_a_cohort_that_abstains_is_zero_for_all_alike(client: httpx.Client, run:
     assert {a["extra_logs"]["abstained"] for a in answers} == {1.0}
 
 
-@pytest.mark.parametrize(("label", "reward"), [("4", 1.0), ("4.0", 1.0), ("5", 0.0), ("{1, 2}", 0.0)])
-def test_a_plain_label_is_a_ground_truth(client: httpx.Client, label: str, reward: float) -> None:
+@pytest.mark.parametrize(("label", "reward"), [("4", 1.0), ("4.0", 1.0), (4, 1.0), (4.0, 1.0), ("5", 0.0), (5, 0.0)])
+def test_a_plain_label_is_a_ground_truth(client: httpx.Client, label: object, reward: float) -> None:
     assert openrlhf(client, "\\boxed{4}", label)["rewards"] == reward
 
 
@@ -103,9 +103,55 @@ def test_a_label_that_names_a_cohort_wrongly_is_told_so(client: httpx.Client, n:
     assert_problem(client.post("/get_reward", json=body), 422, "label")
 
 
-def test_one_wrong_label_among_many_is_a_problem(client: httpx.Client) -> None:
-    body = {"query": ["a", "b"], "prompts": ["", ""], "labels": ["4", identity(n=0)]}
-    assert_problem(client.post("/get_reward", json=body), 422, "label")
+def test_one_wrong_label_among_many_is_a_problem_and_nothing_is_kept(client: httpx.Client, run: str) -> None:
+    body = {"query": ["a", "b"], "prompts": ["", ""], "labels": [identity(run=run), identity(veiw="original")]}
+    assert_problem(client.post("/get_reward", json=body), 422, "labels[1]", "'veiw'", "'view'")
+    assert client.get(f"/v1/runs/{run}").json()["state"]["open"] == 0
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ('{"questionid": "q", "n": 8}', ["'questionid'", "did you mean 'question_id'?"]),
+        ('{"question_id": "q", "veiw": "paraphrase"}', ["'veiw'", "did you mean 'view'?"]),
+        ('{"question_id": "q", "groundtruth": "4"}', ["'groundtruth'", "did you mean 'ground_truth'?"]),
+        ('{"question_id": "q", "n": 8', ["json.dumps"]),
+        ("{'question_id': 'q'}", ["json.dumps"]),
+        ("{1,2}", ['{"ground_truth":"{1,2}"}']),
+        ({"questionid": "q"}, ["did you mean 'question_id'?"]),
+        ({"answer": "4"}, ["'answer'", "ground_truth"]),
+        (["4"], ["a list"]),
+    ],
+)
+def test_what_is_no_label_is_refused_at_both_doors(client: httpx.Client, label: object, words: list[str]) -> None:
+    body = {"query": ["Q\\boxed{4}"], "prompts": ["Q"], "labels": [label]}
+    assert_problem(client.post("/get_reward", json=body), 422, "labels[0]", *words)
+    slime = {"prompt": "Q", "response": "\\boxed{4}", "label": label}
+    assert_problem(client.post("/v1/remote_rm", json=slime), 422, "label: ", *words)
+
+
+def test_a_ground_truth_that_begins_with_a_brace_is_sent_in_an_object(client: httpx.Client) -> None:
+    label = json.dumps({"ground_truth": "{1,2}"})
+    assert openrlhf(client, "\\boxed{\\{2,1\\}}", label)["rewards"] == 1.0
+    body = {"prompt": "Q", "response": "\\boxed{\\{1,2\\}}", "label": {"ground_truth": "{1,2}"}}
+    assert client.post("/v1/remote_rm", json=body).json()["reward"] == 1.0
+
+
+def test_answers_name_the_cohort(client: httpx.Client, run: str) -> None:
+    query, labels = [f"Q\\boxed{{{a}}}" for a in (4, 4, 5)], [identity(run=run)] * 3
+    many = client.post("/get_reward", json={"query": query, "prompts": ["Q"] * 3, "labels": labels}).json()
+    (cohort,) = set(many["cohorts"])
+    explained = client.get(f"/v1/cohorts/{cohort}").json()
+    assert (explained["run"], explained["question_id"], explained["state"]) == (run, "q", "settled")
+    assert len(explained["ballots"]) == 3
+    client.put(f"/v1/runs/{run}", json={"method": "majority-voting", "group_size": 1})
+    for label in (identity(run=run, n=1, question_id="alone"), identity(run=run, rollout=0, step=1), "4"):
+        one = openrlhf(client, "\\boxed{4}", label, run=run)
+        assert "cohorts" not in one
+        assert client.get(f"/v1/cohorts/{one['cohort']}").json()["ballots"][0]["reward"] == 1.0
+    slime = {"prompt": "Q", "response": "\\boxed{7}", "label": 7}
+    told = client.post("/v1/remote_rm", json=slime).json()["cohort"]
+    assert client.get(f"/v1/cohorts/{told}").json()["ballots"][0]["reward"] == 1.0
 
 
 def test_uneven_lists_are_refused(client: httpx.Client) -> None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from co_rewarding_trainer.openrlhf.pairs import labelled
+from co_rewarding_trainer.openrlhf.labels import labelled
 from co_rewarding_trainer.openrlhf.rollout import pair_rollout
 from e2e_openrlhf import Characters, Engine, executor_class
 from e2e_rule import VIEWS, Rollout, co_rewarding, questions

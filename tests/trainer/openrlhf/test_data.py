@@ -10,11 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 from co_rewarding_trainer.openrlhf.arguments import INPUT_KEY, LABEL_KEY
 from co_rewarding_trainer.openrlhf.data import Prompt, make_dataset, make_evaluation
-from co_rewarding_trainer.openrlhf.errors import DataError
+from co_rewarding_trainer.openrlhf.errors import DataError, SettingsError
+from co_rewarding_trainer.openrlhf.labels import LABEL_KEYS, identity_in, labelled, truth_in
 from co_rewarding_trainer.openrlhf.recipe import Columns
 from co_rewarding_trainer.openrlhf.sources import Question, read_questions
 
-from reward_service.api.formats import label_identity
+from reward_service.api import labels
+from reward_service.api.labels import label_in
+from reward_service.api.problems import Problem
+from reward_service.api.wire import GroundTruth, LabelIdentity
 from tests.trainer.openrlhf.recipes import pairs, small, write_pairs
 
 
@@ -32,8 +36,8 @@ def test_a_row_is_a_pair_whose_labels_the_service_reads(tmp_path: Path) -> None:
     assert first["original"] == [system, {"role": "user", "content": "What is 0 + 1?"}]
     assert first["paraphrase"] == [system, {"role": "user", "content": "Add 1 to 0."}]
     for view in ("original", "paraphrase"):
-        identity = label_identity(first[f"label_{view}"])
-        assert identity is not None
+        identity = label_in(json.dumps(first[f"label_{view}"]).encode(), "label")
+        assert isinstance(identity, LabelIdentity)
         assert (identity.question_id, identity.view, identity.n) == ("math/q/0", view, 4)
         assert (identity.run, identity.ground_truth) == ("small", "1")
     assert len(others) == 2
@@ -136,6 +140,35 @@ def half_paraphrased(folder: Path) -> Path:
     rows = pairs(4)
     rows[1]["paraphrase"], rows[3]["paraphrase"] = None, ""
     return write_pairs(folder / "pairs.jsonl", rows)
+
+
+def test_a_ground_truth_that_begins_with_a_brace_is_evaluated_as_one(tmp_path: Path) -> None:
+    """As text it would be taken for an object that names a question."""
+    truths = ["{1, 2}", "{\\frac12}", "\\{1, 2\\}", "7"]
+    source = write_pairs(
+        tmp_path / "pairs.jsonl", [q | {"ground_truth": t} for q, t in zip(pairs(4), truths, strict=True)]
+    )
+    make_evaluation(small(tmp_path, f"evaluation.source={source}"), tmp_path / "evaluation.jsonl")
+    written = [row["label"] for row in rows_of(tmp_path / "evaluation.jsonl")]
+    assert written[2:] == truths[2:]
+    read = [label_in(json.dumps(label).encode(), "label") for label in written]
+    assert read == [GroundTruth(truth) for truth in truths]
+    assert [truth_in(label) for label in written] == truths
+
+
+@pytest.mark.parametrize(
+    "label", ['{"questionid": "q"}', '{"question_id": "q", "n": 8', "{'question_id': 'q'}", "{1,2}", "{}", '{"n": 2}']
+)
+def test_what_begins_like_a_label_and_is_none_is_refused_here_as_by_the_service(label: str) -> None:
+    with pytest.raises(Problem):
+        label_in(json.dumps(label).encode(), "label")
+    for read in (identity_in, truth_in, labelled):
+        with pytest.raises(SettingsError, match="label"):
+            read(label)
+
+
+def test_the_fields_of_a_label_are_the_services() -> None:
+    assert labels.LABEL_KEYS == LABEL_KEYS
 
 
 def test_missing_paraphrases_are_asked_of_the_service(tmp_path: Path) -> None:

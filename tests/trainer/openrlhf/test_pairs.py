@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from co_rewarding_trainer.openrlhf.errors import BrokenPairsError, SettingsError
 from co_rewarding_trainer.openrlhf.generator import pair_generator
+from co_rewarding_trainer.openrlhf.labels import labelled
 from co_rewarding_trainer.openrlhf.pairs import (
     VIEWS,
     EpochOrder,
@@ -16,7 +17,6 @@ from co_rewarding_trainer.openrlhf.pairs import (
     QuestionOrder,
     check_whole_pairs,
     collate,
-    labelled,
 )
 from co_rewarding_trainer.openrlhf.rollout import pair_responses, pair_rollout
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
@@ -96,7 +96,7 @@ def test_without_a_step_the_epochs_are_told_apart_by_their_attempt():
     assert (first["attempt"], second["attempt"]) == (7, 8)
 
 
-@pytest.mark.parametrize("plain", ["4", "", "{1, 2}", '{"a": 1}', "[1]"])
+@pytest.mark.parametrize("plain", ["4", "", '{"ground_truth": "{1, 2}"}', "\\{1\\}", "[1]"])
 def test_a_label_that_names_no_question_stays_as_it_is(plain: str):
     assert labelled(plain, step=3) == plain
 

@@ -7,7 +7,7 @@ from threading import Thread
 import httpx
 from co_rewarding_client import CoRewardingError, Question, RewardClient
 
-from co_rewarding_trainer.openrlhf.pairs import identity_in
+from co_rewarding_trainer.openrlhf.labels import identity_in
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 TIMEOUT_S = 5.0

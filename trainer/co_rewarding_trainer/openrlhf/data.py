@@ -1,7 +1,7 @@
 """The data set of a run: a row a question, with its prompts and the labels that name its cohorts.
 
 OpenRLHF's only side channel is the label. Ours are JSON objects, as docs/openrlhf.md says: they tell the service which
-question and view a rollout belongs to. In evaluation a label is the plain ground truth.
+question and view a rollout belongs to. In evaluation a label is the ground truth.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from typing import IO, Any
 from rich.progress import track
 
 from co_rewarding_trainer.openrlhf.errors import DataError
+from co_rewarding_trainer.openrlhf.labels import label_of_truth
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.sources import Question, read_questions
 
@@ -75,7 +76,7 @@ def make_dataset(
 
 
 def make_evaluation(recipe: Recipe, path: Path) -> Counts:
-    """Writes the questions to evaluate on: {"input", "label", "datasource"}, the label being the plain ground truth.
+    """Writes the questions to evaluate on: {"input", "label", "datasource"}, the label being the ground truth.
 
     Prompt and label are there by their names in the training set too: OpenRLHF reads both sets by one pair of names.
 
@@ -94,7 +95,7 @@ def make_evaluation(recipe: Recipe, path: Path) -> Counts:
 
     def rows() -> Iterator[tuple[dict[str, Any], int | None]]:
         for each in questions:
-            prompt, truth = _prompt(recipe, each.question), each.ground_truth
+            prompt, truth = _prompt(recipe, each.question), label_of_truth(each.ground_truth or "")
             training = {"original": prompt, "label_original": truth}
             yield {"input": prompt, "label": truth, "datasource": evaluation.name} | training, None
 

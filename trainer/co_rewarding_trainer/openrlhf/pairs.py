@@ -1,6 +1,5 @@
 """Questions as pairs: their order, their labels, and what a rollout batch must look like."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from co_rewarding_trainer.openrlhf.errors import BrokenPairsError
+from co_rewarding_trainer.openrlhf.labels import identity_in, labelled
 
 VIEWS = ("original", "paraphrase")
 
@@ -137,23 +137,6 @@ def collate(items: Sequence[tuple[str, Drawn]]) -> tuple[list[str], list[tuple[s
         [drawn.labels_P for _, drawn in items],
         [None] * len(items),
     )
-
-
-def identity_in(label: str | None) -> dict[str, Any] | None:
-    """The JSON object in a label that names a question; None for a ground truth or an empty label."""
-    if label is None or not label.lstrip().startswith("{"):
-        return None
-    try:
-        content = json.loads(label)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) and "question_id" in content else None
-
-
-def labelled(label: str, **fields: object) -> str:
-    """The label with these fields added; one that names no question as it is."""
-    identity = identity_in(label)
-    return label if identity is None else json.dumps(identity | fields)
 
 
 def check_whole_pairs(labels_B: Sequence[str], group_size: int) -> None:

@@ -7,7 +7,7 @@ import httpx
 from co_rewarding_client import AsyncRewardClient, Rewards, Rollout
 
 from co_rewarding_trainer.openrlhf.errors import SettingsError
-from co_rewarding_trainer.openrlhf.pairs import identity_in
+from co_rewarding_trainer.openrlhf.labels import identity_in, truth_in
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 GROUND_TRUTH = "ground-truth"
@@ -45,7 +45,7 @@ class Rewarder:
         """The reward of one rollout, when its cohort is settled; `label` is of one of the kinds of docs/openrlhf.md.
 
         Raises:
-            SettingsError: the label says neither what is asked nor what is true.
+            SettingsError: the label says neither what is asked nor what is true, or is misspelt.
             CoRewardingError: the service refused, or was away for longer than the client's patience.
         """
         identity = identity_in(label)
@@ -56,7 +56,7 @@ class Rewarder:
                 "a rollout has an empty label: the agent needs one that names its question, or a ground truth; "
                 "a vote by prompt is had with --reward.remote_url."
             )
-        rollout = Rollout(prompt=prompt, response=response, ground_truth=label)
+        rollout = Rollout(prompt=prompt, response=response, ground_truth=truth_in(label))
         client = self._client(self._settings.run)
         return rewarded(await client.rewards([rollout], method=GROUND_TRUTH), truth_sent=True)
 

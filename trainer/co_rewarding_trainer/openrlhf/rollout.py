@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from co_rewarding_trainer.openrlhf.foreign import Foreign
-from co_rewarding_trainer.openrlhf.pairs import labelled
+from co_rewarding_trainer.openrlhf.labels import labelled
 
 
 async def pair_responses(

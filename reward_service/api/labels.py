@@ -1,0 +1,123 @@
+"""What a label says on the compatibility routes: which cohort, which ground truth, or nothing. The rest is refused.
+
+A label is all that OpenRLHF and slime hand on from a data set, and a mistake in it is made for every rollout. One that
+is misspelt must not be taken for a ground truth: no answer would ever equal it, and every reward would be 0.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from reward_service.api.hints import unknown_field
+from reward_service.api.problems import Problem
+from reward_service.api.wire import GroundTruth, LabelIdentity
+
+Label = LabelIdentity | GroundTruth | None
+"""A cohort's name, a ground truth, or nothing: then the rollouts of a prompt vote."""
+
+LABEL_KEYS = tuple(each.name for each in msgspec.structs.fields(LabelIdentity))
+TRUTH_KEYS = frozenset(each.name for each in msgspec.structs.fields(GroundTruth))
+MAX_QUOTED_CHARS = 60
+
+_TEXTS = msgspec.json.Decoder(list[str | None] | str | None)  # made once: it is on the way of every rollout
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_Kind = TypeVar("_Kind", LabelIdentity, GroundTruth)
+
+
+def labels_in(value: msgspec.Raw) -> list[Label]:
+    """The labels of a request: a list of them, or a single one as it is; empty for null.
+
+    Raises:
+        Problem: 422 for a label that is none, with its place.
+    """
+    try:
+        texts = _TEXTS.decode(value)
+    except msgspec.ValidationError:
+        data = bytes(value)
+        if not data.startswith(b"["):
+            return [label_in(data, "labels")]
+        entries = msgspec.json.decode(data, type=list[msgspec.Raw])
+        return [label_in(bytes(entry), f"labels[{place}]") for place, entry in enumerate(entries)]
+    if texts is None:
+        return []
+    if isinstance(texts, str):
+        return [_label_in_text(texts, "labels")]
+    return [_label_in_text(text or "", f"labels[{place}]") for place, text in enumerate(texts)]
+
+
+def label_in(data: bytes, where: str) -> Label:
+    """The label in a JSON value: in a text or an object; a number is a ground truth, as it is written.
+
+    Raises:
+        Problem: 422 for a list, and for an object or a text that is no label.
+    """
+    match data[:1]:
+        case b'"':
+            return _label_in_text(msgspec.json.decode(data, type=str), where)
+        case b"{":
+            return _label_in_object(data, where)
+        case b"[":
+            raise _wrong(where, "a list is no label: send text, a number or one object")
+        case _:
+            return None if data == b"null" else GroundTruth(data.decode())
+
+
+def _label_in_text(text: str, where: str) -> Label:
+    if text.lstrip().startswith("{"):
+        return _label_in_object(text, where)
+    if "question_id" in text:  # printed bytes, JSON of JSON, an object in a list
+        raise _wrong(where, f"it names a question and does not begin with '{{', as a label does: {_cut(text)}")
+    return GroundTruth(text) if text else None
+
+
+def _label_in_object(text: str | bytes, where: str) -> LabelIdentity | GroundTruth:
+    try:
+        return msgspec.json.decode(text, type=LabelIdentity)
+    except _UNREADABLE:
+        pass  # read once more, to say what is wrong, or for a ground truth alone
+    try:
+        fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except _UNREADABLE as cause:
+        raise _no_json(text, where, cause) from cause
+    for name in fields:
+        if name not in LABEL_KEYS:
+            raise _wrong(where, f"{_cut(name)}: {unknown_field(name, LABEL_KEYS)}")
+    if "question_id" in fields:
+        return _read(fields, LabelIdentity, where)
+    if "ground_truth" not in fields or not TRUTH_KEYS.issuperset(fields):
+        raise _wrong(where, "it names no question: send 'question_id', or 'ground_truth' alone")
+    return _read(fields, GroundTruth, where)
+
+
+def _read(fields: Mapping[str, msgspec.Raw], kind: type[_Kind], where: str) -> _Kind:
+    try:
+        return msgspec.convert({name: _value(name, bytes(data)) for name, data in fields.items()}, kind)
+    except _UNREADABLE as cause:
+        raise _wrong(where, str(cause)) from cause
+
+
+def _value(name: str, data: bytes) -> Any:  # noqa: ANN401 - JSON
+    """A field for its check. A ground truth that is a number is text as it is written; 8.0 rollouts are 8."""
+    if name == "ground_truth" and data[:1] in b"-0123456789":
+        return data.decode()
+    value = msgspec.json.decode(data)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _no_json(text: str | bytes, where: str, cause: Exception) -> Problem:
+    shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    truth = msgspec.json.encode({"ground_truth": shown if len(shown) <= MAX_QUOTED_CHARS else "..."}).decode()
+    return _wrong(
+        where,
+        f"{_cut(shown)} begins with '{{' and is no JSON object ({cause}): write a label with json.dumps, and a ground "
+        f"truth that begins so as {truth}",
+    )
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= MAX_QUOTED_CHARS else text[:MAX_QUOTED_CHARS] + "…")
+
+
+def _wrong(where: str, what: str) -> Problem:
+    return Problem(422, "invalid-label", f"{where}: {what}; see docs/openrlhf.md.")

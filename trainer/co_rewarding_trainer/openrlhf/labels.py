@@ -1,0 +1,59 @@
+"""Labels as docs/openrlhf.md has them: a question's name, or a ground truth. What is neither is no ground truth."""
+
+import json
+from typing import Any
+
+from co_rewarding_trainer.openrlhf.errors import SettingsError, nearest
+
+LABEL_KEYS = ("question_id", "view", "n", "run", "step", "rollout", "attempt", "ground_truth")
+
+
+def identity_in(label: str | None) -> dict[str, Any] | None:
+    """The JSON object in a label that names a question; None for a ground truth or an empty label.
+
+    Raises:
+        SettingsError: it begins like such an object and is none: the service would refuse it.
+    """
+    content = _object_in(label)
+    return content if content is not None and "question_id" in content else None
+
+
+def truth_in(label: str) -> str:
+    """The ground truth that a label is, which names no question.
+
+    Raises:
+        SettingsError: as `identity_in`.
+    """
+    content = _object_in(label)
+    return label if content is None else content["ground_truth"]
+
+
+def label_of_truth(truth: str) -> str:
+    """The label that is a ground truth: its text, in an object where that would be taken for one."""
+    return json.dumps({"ground_truth": truth}, ensure_ascii=False) if truth.lstrip().startswith("{") else truth
+
+
+def _object_in(label: str | None) -> dict[str, Any] | None:
+    if label is None or not label.lstrip().startswith("{"):
+        return None
+    try:
+        content: dict[str, Any] = json.loads(label)
+    except (ValueError, RecursionError) as cause:
+        raise SettingsError(
+            f"the label {label[:60]!r} begins with '{{' and is no JSON object ({cause}): write labels with json.dumps, "
+            'and a ground truth that begins so as {"ground_truth": "..."}.'
+        ) from cause
+    for name in content:
+        if name not in LABEL_KEYS:
+            raise SettingsError(
+                f"the label {label[:60]!r} has a field {name!r}, which is none: {nearest(name, LABEL_KEYS)}"
+            )
+    if "question_id" not in content and not isinstance(content.get("ground_truth"), str):
+        raise SettingsError(f"the label {label[:60]!r} has neither a question_id nor a ground_truth.")
+    return content
+
+
+def labelled(label: str, **fields: object) -> str:
+    """The label with these fields added; one that names no question as it is."""
+    identity = identity_in(label)
+    return label if identity is None else json.dumps(identity | fields)
