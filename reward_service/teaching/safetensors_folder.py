@@ -19,6 +19,7 @@ from reward_service.teaching.manifest import Manifest
 from reward_service.teaching.safetensors_header import (
     LENGTH_BYTES,
     LONGEST_HEADER_BYTES,
+    MOST_TENSORS,
     Tensor,
     decoded_json,
     header_length,
@@ -29,6 +30,8 @@ SUFFIX = ".safetensors"
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 _MOST_FILES = 1024
+_MORE_IN_INDEX = 1024
+"""Entries of an index that name no tensor."""
 _HASHED_AT_ONCE = 1 << 20
 
 
@@ -48,6 +51,7 @@ class WeightsFolder:
         """
         self._told = folder.name
         self._files: dict[str, int] = {}
+        self._header_bytes = 0
         try:
             with _opened_folder(folder, links) as directory:
                 self.manifest = Manifest(self._read(directory, links))
@@ -90,7 +94,7 @@ class WeightsFolder:
             raise WeightsFolderError(f"{self._told} is in {len(names)} files; {_MOST_FILES} are the most")
         tensors: dict[str, Tensor] = {}
         for name in names:
-            for tensor, place in self._header(directory, name, links).items():
+            for tensor, place in self._header(directory, name, links, MOST_TENSORS - len(tensors)).items():
                 if tensor in tensors:
                     raise WeightsFolderError(
                         f"{self._told}: {tensor!r} is both in {tensors[tensor].file} and in {name}: keep one of them"
@@ -100,15 +104,15 @@ class WeightsFolder:
             self._check_index(index, tensors)
         return tensors
 
-    def _header(self, directory: int, name: str, links: bool) -> dict[str, Tensor]:
+    def _header(self, directory: int, name: str, links: bool, most: int) -> dict[str, Tensor]:
         self._files[name] = file = _opened_file(directory, name, links, self._told)
         size = os.fstat(file).st_size
         told = f"{self._told}/{name}"
         length = header_length(_bytes_at(file, 0, min(LENGTH_BYTES, size), told), told, size)
-        return {
-            tensor: Tensor(place.dtype, place.shape, name, place.begin, place.end)
-            for tensor, place in parsed_header(_bytes_at(file, LENGTH_BYTES, length, told), told, size).items()
-        }
+        self._header_bytes += length
+        if self._header_bytes > LONGEST_HEADER_BYTES:
+            raise WeightsFolderError(f"{self._told}: its headers have more than {LONGEST_HEADER_BYTES} bytes together")
+        return parsed_header(_bytes_at(file, LENGTH_BYTES, length, told), told, name, size, most)
 
     def _index(self, directory: int, links: bool) -> Mapping[str, str] | None:
         """Which file holds which tensor, as the index says; None without one."""
@@ -121,8 +125,8 @@ class WeightsFolder:
             raise
         with open(file, "rb") as stream:
             text = stream.read(LONGEST_HEADER_BYTES + 1)
-        if len(text) > LONGEST_HEADER_BYTES:
-            raise WeightsFolderError(f"{told} is longer than any index")
+        if len(text) > LONGEST_HEADER_BYTES or text.count(b",") > MOST_TENSORS + _MORE_IN_INDEX:
+            raise WeightsFolderError(f"{told} is longer than an index of {MOST_TENSORS} tensors")
         files = decoded_json(text, told).get("weight_map")
         if not isinstance(files, dict) or not all(_is_plain(name) for name in files.values()):
             raise WeightsFolderError(f"{told} needs a weight_map of tensors to files *{SUFFIX} of its own folder")

@@ -17,11 +17,19 @@ LENGTH_BYTES = 8
 LONGEST_HEADER_BYTES = 100_000_000
 """As the format's own library has it."""
 
+MOST_TENSORS = 200_000
+"""Of a folder. The largest open mixtures of experts have half as many, each expert's matrices counted by themselves."""
+
 METADATA = "__metadata__"
 _LONGEST_NAME = 512
 _LARGEST_RANK = 16
 _LARGEST_DIMENSION = 1 << 48
 _ALIGNMENT_BYTES = 64
+_DESCRIBED = frozenset({"dtype", "shape", "data_offsets"})
+_MOST_VALUES = _LARGEST_RANK + 8
+"""Commas that the description of one tensor may take."""
+_SPARE_VALUES = 1 << 16
+"""Commas that may stand elsewhere: in metadata, and in names."""
 
 Shape = tuple[int, ...]
 
@@ -54,6 +62,8 @@ _ITEM_BYTES: Mapping[Dtype, int] = {
     Dtype.F32: 4, Dtype.F16: 2, Dtype.BF16: 2, Dtype.I64: 8, Dtype.I32: 4, Dtype.I16: 2, Dtype.I8: 1, Dtype.U8: 1,
     Dtype.BOOL: 1,
 }  # fmt: skip
+
+_DTYPES: Mapping[str, Dtype] = {dtype.value: dtype for dtype in Dtype}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +98,30 @@ def header_length(first_bytes: bytes, file: str, file_bytes: int) -> int:
     return length
 
 
-def parsed_header(header: bytes, file: str, file_bytes: int) -> dict[str, Tensor]:
-    """The tensors of one file by name, in order of their places.
+def parsed_header(header: bytes, told: str, file: str, file_bytes: int, most: int = MOST_TENSORS) -> dict[str, Tensor]:
+    """The tensors of one file, `most` of them, by name, in order of their places. `told` is how messages name the file.
 
     Raises:
         WeightsFolderError: the header is not what the format demands; the message names file and tensor.
     """
     begin = LENGTH_BYTES + len(header)
-    tensors = {
-        name: _tensor(name, told, file, begin) for name, told in _decoded(header, file).items() if name != METADATA
-    }
-    ordered = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
+    _check_amount(header, told, most)
+    places: list[tuple[int, int, str, Tensor]] = []
+    for name, described in _decoded(header, told).items():
+        if name != METADATA:
+            tensor = _tensor(name, described, told, file, begin)
+            places.append((tensor.begin, tensor.end, name, tensor))
+    places.sort()
     reached = begin
-    for name, tensor in ordered.items():
-        if tensor.begin != reached:
-            kind = "overlaps what is before it" if tensor.begin < reached else "leaves a hole before it"
-            raise _malformed(file, f"{name!r} begins at byte {tensor.begin - begin} of the data and {kind}")
-        reached = tensor.end
+    for first, last, name, _ in places:
+        if first != reached:
+            kind = "overlaps what is before it" if first < reached else "leaves a hole before it"
+            raise _malformed(told, f"{name!r} begins at byte {first - begin} of the data and {kind}")
+        reached = last
     if reached != file_bytes:
         kind = "is cut off" if reached > file_bytes else "goes on after its last tensor"
-        raise _malformed(file, f"it {kind}: its tensors end at byte {reached}, and it has {file_bytes}")
-    return ordered
+        raise _malformed(told, f"it {kind}: its tensors end at byte {reached}, and it has {file_bytes}")
+    return {name: tensor for _, _, name, tensor in places}
 
 
 def written_header(
@@ -170,25 +183,41 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _tensor(name: str, told: object, file: str, begin: int) -> Tensor:
+def _check_amount(header: bytes, told: str, most: int) -> None:
+    """Refuses what would take long to read, by what can be counted at once: JSON in which each tensor is an object."""
+    tensors = header.count(b"{") - 1
+    if tensors > most:
+        raise WeightsFolderError(
+            f"{told} describes about {tensors} tensors where {most} can be taken ({MOST_TENSORS} in a folder): "
+            "store tensors that belong together as one"
+        )
+    if header.count(b",") > _SPARE_VALUES + _MOST_VALUES * max(tensors, 0):
+        raise _malformed(told, "its header holds more values than its tensors can have")
+
+
+def _tensor(name: str, described: object, told: str, file: str, begin: int) -> Tensor:
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise _malformed(file, f"{name[:_LONGEST_NAME]!r} is no name of a tensor")
-    match told:
-        case {"dtype": str(word), "shape": list(shape), "data_offsets": [first, last], **rest} if not rest:
-            pass
-        case _:
-            raise _malformed(file, f"{name!r} must have dtype, shape and two data_offsets, and nothing else")
-    try:
-        dtype = Dtype(word)
-    except ValueError:
+        raise _malformed(told, f"{name[:_LONGEST_NAME]!r} is no name of a tensor")
+    if not isinstance(described, dict) or described.keys() != _DESCRIBED:
+        raise _no_description(name, told)
+    word, shape, offsets = described["dtype"], described["shape"], described["data_offsets"]
+    if not (isinstance(word, str) and isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2):
+        raise _no_description(name, told)
+    dtype = _DTYPES.get(word)
+    if dtype is None:
         raise _malformed(
-            file, f"{name!r} is of dtype {word[:20]!r}: weights must be F32, F16 or BF16, buffers integers"
-        ) from None
-    if len(shape) > _LARGEST_RANK or not all(_is_size(size) for size in (*shape, first, last)):
-        raise _malformed(file, f"{name!r} has a shape or offsets that no tensor has")
+            told, f"{name!r} is of dtype {word[:20]!r}: weights must be F32, F16 or BF16, buffers integers"
+        )
+    first, last = offsets
+    if len(shape) > _LARGEST_RANK or not all(map(_is_size, (*shape, first, last))):
+        raise _malformed(told, f"{name!r} has a shape or offsets that no tensor has")
     if last - first != dtype.item_bytes * math.prod(shape):
-        raise _malformed(file, f"{name!r} is {dtype} of shape {shape}, and is given {last - first} bytes for it")
+        raise _malformed(told, f"{name!r} is {dtype} of shape {shape}, and is given {last - first} bytes for it")
     return Tensor(dtype, tuple(shape), file, begin + first, begin + last)
+
+
+def _no_description(name: str, told: str) -> WeightsFolderError:
+    return _malformed(told, f"{name!r} must have dtype, shape and two data_offsets, and nothing else")
 
 
 def _is_size(value: object) -> bool:

@@ -238,7 +238,7 @@ def test_a_header_that_was_written_is_read_again(
     begin, located = written_header(described, "x.safetensors", metadata)
     size = max((tensor.end for tensor in located.values()), default=len(begin))
     assert header_length(begin[:8], "x.safetensors", size) == len(begin) - 8
-    assert parsed_header(begin[8:], "x.safetensors", size) == located
+    assert parsed_header(begin[8:], "x", "x.safetensors", size) == located
     assert len(begin) % 64 == 0
 
 
@@ -246,7 +246,7 @@ def test_a_header_that_was_written_is_read_again(
 def test_no_header_is_anything_but_read_or_refused(header: bytes, size: int) -> None:
     for content in (header, b'{"x":' + header + b"}"):
         try:
-            parsed_header(content, "x.safetensors", size)
+            parsed_header(content, "x", "x.safetensors", size)
         except WeightsFolderError:
             continue
 
