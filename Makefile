@@ -25,6 +25,7 @@ VENV ?= .venv
 OPENRLHF_VENV ?= .venv-openrlhf
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills loadtest bench-capacity bench-stored bench-paraphrases clean
@@ -35,16 +36,23 @@ help:
 $(BIN)/python:
 	@scripts/make-venv "$(PYTHON)" "$(VENV)"
 
-$(VENV)/.local: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt --editable '.[local]'
+# What is installed is locked by version and hash (scripts/lock), but for torch, whose build depends on the machine.
+define install_locked
+	$(LOCKED) deploy/locks/$(1).txt
+	$(PIP) install --no-deps --constraint constraints.txt torch
+	$(PIP) install --no-deps --editable .
+endef
+
+$(VENV)/.local: $(BIN)/python pyproject.toml constraints.txt deploy/locks/local.txt
+	$(call install_locked,local)
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt deploy/locks/dev.txt
+	$(call install_locked,dev)
 	@touch $@ $(VENV)/.local
 
-$(VENV)/.openrlhf: $(VENV)/.dev
-	$(PIP) install --no-deps openrlhf==0.11.2
+$(VENV)/.openrlhf: $(VENV)/.dev deploy/locks/openrlhf.txt
+	$(LOCKED) deploy/locks/openrlhf.txt
 	@touch $@
 
 demo: $(VENV)/.local

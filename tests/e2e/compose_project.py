@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,9 @@ import httpx
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT.parent / "shared" / "compose-host" / "up"
 """On the machines that this was made on: starts an engine where there is none."""
+
+_EXAMPLE = (ROOT / ".env.example").read_text()
+BASE_IMAGES = dict(re.findall(r"^#?(REDIS_IMAGE|PROMETHEUS_IMAGE|PYTHON_IMAGE)=(.+)$", _EXAMPLE, re.MULTILINE))
 
 
 class CommandError(AssertionError):
@@ -53,6 +57,20 @@ def _compose() -> list[str] | None:
     return ["docker", "compose"] if plugin.returncode == 0 else None
 
 
+def _images_at_hand() -> dict[str, str]:
+    """Base images that this machine has under their tags alone, as one without a registry does."""
+    at_hand: dict[str, str] = {}
+    for name, reference in BASE_IMAGES.items():
+        tag = reference.partition("@")[0]
+        if not _has_image(reference) and _has_image(tag):
+            at_hand[name] = tag
+    return at_hand
+
+
+def _has_image(reference: str) -> bool:
+    return subprocess.run(["docker", "image", "inspect", reference], capture_output=True, check=False).returncode == 0
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -73,7 +91,7 @@ class Project:
 
     def compose(self, *arguments: str, timeout_s: float = 600.0) -> str:
         ports = {"PORT": str(self.port), "PROMETHEUS_PORT": str(self.prometheus_port), "DEMO_STEPS": "4"}
-        environment = os.environ | ports | {"COMPOSE_ANSI": "never"}
+        environment = os.environ | ports | _images_at_hand() | {"COMPOSE_ANSI": "never"}
         return run(*(_compose() or ()), "-p", self.name, *arguments, env=environment, timeout_s=timeout_s)
 
     def containers(self, service: str) -> list[str]:

@@ -78,6 +78,8 @@ def test_no_container_may_do_more_than_it_must(project: Project, service: str):
     assert container["Config"]["User"].split(":")[0] not in {"", "0", "root"}
     assert container["HostConfig"]["ReadonlyRootfs"]
     assert container["HostConfig"]["CapDrop"] == ["ALL"]
+    assert container["HostConfig"]["Memory"] > 0
+    assert 0 < container["HostConfig"]["PidsLimit"] <= 512
     published = [each for some in container["NetworkSettings"]["Ports"].values() for each in some or ()]
     assert {each["HostIp"] for each in published} <= {"127.0.0.1"}
     secret = project.compose("exec", "-T", "redis", "cat", "/run/secrets/redis_password").strip()
