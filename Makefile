@@ -2,6 +2,7 @@
 #   make demo    a small language model learns without labels, against the real service
 #   make test    the checks and the whole suite of tests
 #   make check   ruff, pyright, import-linter
+#   make histories   long drawn histories of cohorts and batches, beside a model of what they must come to
 #   make bench   rollouts per second next to a no-op endpoint
 #   make bench-step      seconds from a batch's last rollout to its last reward
 #   make bench-ema       the teacher's average next to torch's own in-place lerp
@@ -28,7 +29,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills loadtest bench-capacity bench-stored bench-paraphrases clean
+.PHONY: help demo test check histories bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills loadtest bench-capacity bench-stored bench-paraphrases clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -66,6 +67,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+histories: $(VENV)/.dev
+	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_cohort_machine.py tests/contract/test_batch_machine.py --timeout 0
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.throughput

@@ -1,5 +1,6 @@
 """The servers that the store must behave the same on: the embedded Valkey, a real Redis, and one in cluster mode."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -29,17 +30,20 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session", params=["embedded", "redis", "cluster"])
-def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each kind of server in turn."""
-    if request.param == "embedded":
+KINDS = ["embedded", "redis", "cluster"]
+
+
+@contextlib.contextmanager
+def started(kind: str) -> Iterator[str]:
+    """A server of that kind: its URL."""
+    if kind == "embedded":
         folder = Path(tempfile.mkdtemp(prefix="cr-"))
         valkey = EmbeddedValkey(folder)
         valkey.start()
         yield valkey.url
         valkey.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    elif request.param == "cluster":
+    elif kind == "cluster":
         with server(str(get_binary_path()), "--cluster-enabled", "yes") as url:
             yield url
     else:
@@ -48,6 +52,13 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
             pytest.skip("no redis-server on this machine: install it (apt install redis-server) to run on a real Redis")
         with server(binary) as url:
             yield url
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each kind of server in turn."""
+    with started(request.param) as url:
+        yield url
 
 
 @dataclass

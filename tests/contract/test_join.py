@@ -134,6 +134,36 @@ async def test_a_late_ballot_between_closing_and_settling_does_not_vote(world: W
     assert settled.rewards_B[settled.ids_B.index("p1")] == 0.0
 
 
+async def test_a_slow_worker_does_not_drop_who_came_late_since(world: World) -> None:
+    await world.make(group_size=3, cohort_deadline_s=0.001)
+    await world.store.join(world.run, [joining("c", ballot(X, 0, "4"), ballot(Y, 0, "4"))], world.at)
+    await until(lambda: world.jobs.expire(world.run))
+    await settle_all(world)
+    await world.store.join(world.run, [joining("c", ballot(X, 1, "4"))], world.at)
+    (delivery,) = await read(world)
+    seen, stored = await world.jobs.load(world.run, "c")
+    assert seen is not None
+    assert stored is not None
+    event, slow = await settle_cohort(seen, unpack_cohort(stored), SymbolicGrader())
+    assert await settle(world, world.another_worker(), delivery) == "settled"
+    await world.store.join(world.run, [joining("c", ballot(X, 2, "4"))], world.at)
+    assert await world.jobs.settle_cohort(delivery, "c", seen, event, packed(slow.record)) == "changed"
+    await settle_all(world)
+    settled = await record(world, "c")
+    assert settled is not None
+    assert set(settled.ids_B) == {"o0", "p0", "o1", "o2"}
+
+
+async def test_a_group_has_the_size_that_its_cohort_began_with(world: World) -> None:
+    await world.make(group_size=3)
+    await world.store.join(world.run, [joining("c", ballot(X, 0, "4"))], world.at)
+    await world.make(group_size=1)
+    assert await world.store.join(world.run, [joining("c", ballot(X, 1, "4"))], world.at) == [None]
+    await world.make(group_size=4)
+    more = joining("c", *(ballot(X, n, "4") for n in (2, 3)))
+    assert await world.store.join(world.run, [more], world.at) == Refused(Refusal.OVERFULL, "c", "o")
+
+
 async def test_a_deadline_settles_with_what_is_there_or_abstains(world: World) -> None:
     await world.make(group_size=2, cohort_deadline_s=0.001)
     await world.store.join(

@@ -63,9 +63,11 @@ local function close_if_complete(key, jobs, deadlines, cohort, ttl_ms)
   end
 end
 
--- A settled cohort opens its hash again for ballots that come late, and is queued once for them.
+-- A settled cohort opens its hash again for ballots that come late, and is queued once for them. It goes on counting where
+-- its record ends: a worker that still holds what came late before must see that others came since.
 local function reopen_for_late(key, jobs, cohort, record, head, ttl_ms)
-  redis.call('HSET', key, 's', cmsgpack.unpack(record)[1], 'm', head, 'k', 0)
+  local kept = cmsgpack.unpack(record)
+  redis.call('HSET', key, 's', kept[1], 'm', head, 'k', #kept[2])
   redis.call('PEXPIRE', key, ttl_ms)
   enqueue(jobs, ttl_ms, 'c', cohort)
 end

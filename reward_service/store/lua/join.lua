@@ -26,8 +26,9 @@ for k = 4, #KEYS, 2 do
   end
   if (exists and redis.call('HGET', cohort.key, 's') == 'open') or not (exists or cohort.record) then
     for view, count in pairs(coming) do
-      local cast = tonumber(redis.call('HGET', cohort.key, 'c:' .. view) or '0')
-      if cast + count > cohort.size then return {'overfull', cohort.id, view} end
+      local counts = redis.call('HMGET', cohort.key, 'n:' .. view, 'c:' .. view)
+      local needed, cast = tonumber(counts[1] or cohort.size), tonumber(counts[2] or '0')
+      if cast + count > needed then return {'overfull', cohort.id, view} end
     end
   end
   cohorts[#cohorts + 1] = cohort
