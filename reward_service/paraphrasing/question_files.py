@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import importlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.errors import PairFileError
+from reward_service.paraphrasing.hub import fetch
 from reward_service.paraphrasing.pair_files import PairFields, PairRow, read_pairs
 
 HUB = "hf:"
@@ -80,16 +80,7 @@ def question_of(row: PairRow) -> Question:
 def _from_hub(source: str, path: Path) -> Path:
     name, _, split = source.removeprefix(HUB).partition(":")
     try:
-        datasets = importlib.import_module("datasets")
-    except ModuleNotFoundError as cause:
-        raise PairFileError(
-            f"{source}: the hub is read by the package `datasets`: pip install datasets, or name a file"
-        ) from cause
-    try:
-        datasets.load_dataset(name, split=split or _SPLIT).to_parquet(str(path))
-    except Exception as cause:  # of datasets, of huggingface_hub, of the network: there is no common root
-        raise PairFileError(
-            f"{source}: the hub did not give it ({type(cause).__name__}: {cause}); see that the name and the split are "
-            "right and the hub can be reached, or name a file"
-        ) from cause
+        fetch(name, split or _SPLIT, path)
+    except PairFileError as cause:
+        raise PairFileError(f"{source}: {cause}") from cause.__cause__
     return path
