@@ -11,11 +11,11 @@ from starlette.routing import Match, Route
 from reward_service import __version__
 from reward_service.api.auth import Keyring
 from reward_service.api.hot import Front
-from reward_service.api.models import MAX_LISTED, place
 from reward_service.api.openapi import document
 from reward_service.api.paraphrase_routes import router as paraphrase_router
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.quarantine_routes import router as quarantine_router
+from reward_service.api.reading import MAX_LISTED, place
 from reward_service.api.routes import router
 from reward_service.api.services import Services, open_services
 from reward_service.api.teacher_routes import router as teacher_router
@@ -78,8 +78,6 @@ def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         found = error.errors()
-        if any(each["type"] == "json_invalid" for each in found):
-            return _response(Problem(400, "not-json", "the body is not JSON in UTF-8."))
         listed = [{"where": place(tuple(each["loc"][1:])), "what": str(each["msg"])} for each in found[:MAX_LISTED]]
         detail = f"{listed[0]['where']}: {listed[0]['what']}. See /docs for the form."
         return _response(Problem(422, "invalid", detail, errors=listed))

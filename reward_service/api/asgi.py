@@ -106,7 +106,7 @@ class Departures:
             asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._pass_round)
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes | bytearray:
     """The request's body.
 
     Raises:
@@ -118,19 +118,21 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     announced = header(scope, b"content-length")
     if announced is not None and announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
+    body: bytes | bytearray = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
+        if len(body) + len(chunk) > limit:
             raise _too_large(limit)
-        chunks.append(chunk)
+        if not body:
+            body = chunk
+        else:
+            body = bytearray(body) if isinstance(body, bytes) else body
+            body += chunk
         if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return body
 
 
 async def send_json(

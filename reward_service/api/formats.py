@@ -53,7 +53,7 @@ def items_of(request: OpenRLHFRequest, most: int) -> list[Item]:
     if len(queries) > most:
         raise Problem(413, "too-many", f"{len(queries)} rollouts in a request: at most {most}.")
     prompts = _as_list(request.prompts) or [None] * len(queries)
-    labels = labels_in(request.labels) or [None] * len(queries)
+    labels = labels_in(request.labels, most) or [None] * len(queries)
     if not len(queries) == len(prompts) == len(labels):
         raise Problem(
             409,

@@ -2,10 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
-from typing import Any, get_args
-
-from pydantic import BaseModel
+from collections.abc import Collection
 
 _QUESTION_ID = ("question_id",)
 _RESPONSE = ("response", "query", "rollouts")
@@ -80,22 +77,6 @@ def unknown_field(name: str, known: Collection[str]) -> str:
     """What is said of a field that a form does not have."""
     right = meant(name, known)
     return f"unknown field; {f'did you mean {right!r}?' if right else 'known are ' + ', '.join(sorted(known))}"
-
-
-def fields_at(form: type[BaseModel], path: tuple[int | str, ...]) -> Collection[str]:
-    """The fields of the form at a place within another one."""
-    for part in path:
-        if isinstance(part, str):
-            field = form.model_fields.get(part)
-            form = next(_forms_in(field.annotation), form) if field is not None else form
-    return form.model_fields
-
-
-def _forms_in(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - whatever a field is annotated with
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for each in get_args(annotation):
-        yield from _forms_in(each)
 
 
 def _plain(name: str) -> str:

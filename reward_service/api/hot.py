@@ -14,8 +14,9 @@ from reward_service.api.asgi import App, ClientGoneError, Departures, Receive, S
 from reward_service.api.auth import Keyring
 from reward_service.api.compat import Holder, Visit
 from reward_service.api.formats import Item, Verdict, item_of, items_of, openrlhf_answer, remote_rm_answer
-from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm, read_slowly
+from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
+from reward_service.api.reading import Reader
 from reward_service.api.scoring import Pending, Scorer
 from reward_service.api.waiting import DrainingError
 from reward_service.api.wire import Accepted, OpenRLHFRequest, Progress, RemoteRMRequest, RewardAnswer, RewardRequest
@@ -35,14 +36,18 @@ TICKET_PREFIX = "/v1/rewards/"
 MAX_KEY_CHARS = 1024
 OTHER = "other"
 
+WHOLE_BYTES = 2**20
+"""What is decoded in one go, while nobody else is served: at worst for some milliseconds."""
+
 
 class HotRoutes:
     """The four routes that rollouts come by, and the one where their tickets are asked for."""
 
-    def __init__(self, scorer: Scorer, holder: Holder, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, scorer: Scorer, holder: Holder, reader: Reader, settings: Settings, metrics: Metrics) -> None:
         """Composed once, in the app's lifespan."""
         self._scorer = scorer
         self._holder = holder
+        self._reader = reader
         self._settings = settings
         self._metrics = metrics
         self._departures = Departures()
@@ -92,18 +97,16 @@ class HotRoutes:
         return await self._answer(send, await self._within(receive, self._collect(pending, wait_s)))
 
     async def _get_reward(self, scope: Scope, receive: Receive, send: Send) -> int:
-        body = await read_body(scope, receive, self._settings.max_body_bytes)
-        items = items_of(_decoded(self._openrlhf_request, OpenRLHFForm, body), self._settings.max_rollouts)
+        request = await self._read(scope, receive, self._openrlhf_request, OpenRLHFForm)
+        items = items_of(request, self._settings.max_rollouts)
         return await self._held("/get_reward", items, scope, receive, send, openrlhf_answer)
 
     async def _remote_rm(self, scope: Scope, receive: Receive, send: Send) -> int:
-        body = await read_body(scope, receive, self._settings.max_body_bytes)
-        request = _decoded(self._remote_rm_request, RemoteRMForm, body)
+        request = await self._read(scope, receive, self._remote_rm_request, RemoteRMForm)
         return await self._held("/v1/remote_rm", [item_of(request)], scope, receive, send, remote_rm_answer)
 
     async def _request(self, scope: Scope, receive: Receive) -> RewardRequest:
-        body = await read_body(scope, receive, self._settings.max_body_bytes)
-        request = _decoded(self._reward_request, RewardForm, body)
+        request = await self._read(scope, receive, self._reward_request, RewardForm)
         if len(request.rollouts) > self._settings.max_rollouts:
             raise Problem(
                 413,
@@ -112,6 +115,18 @@ class HotRoutes:
                 "several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS.",
             )
         return request
+
+    async def _read(
+        self, scope: Scope, receive: Receive, wire: msgspec.json.Decoder[Wire], form: type[BaseModel]
+    ) -> Wire:
+        """The body. What the fast decoder refuses may have this form all the same; if not, the reader says why."""
+        body = await read_body(scope, receive, self._settings.max_body_bytes)
+        if len(body) <= WHOLE_BYTES:
+            try:
+                return wire.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+        return await self._reader.read_wire(wire, form, body)
 
     async def _accept(self, route: str, request: RewardRequest, scope: Scope) -> Pending:
         pending = await self._scorer.accept(request, _idempotency_key(scope))
@@ -224,13 +239,6 @@ async def send_problem(send: Send, problem: Problem) -> int:
     """Sends a problem document; its status."""
     await send_json(send, problem.status, problem.body(), problem.headers, MEDIA_TYPE.encode())
     return problem.status
-
-
-def _decoded(wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: bytes) -> Wire:
-    try:
-        return wire.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.convert(read_slowly(form, body).model_dump(), wire.type)
 
 
 def _query(scope: Scope, name: str) -> str | None:

@@ -25,11 +25,11 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _Kind = TypeVar("_Kind", LabelIdentity, GroundTruth)
 
 
-def labels_in(value: msgspec.Raw) -> list[Label]:
-    """The labels of a request: a list of them, or a single one as it is; empty for null.
+def labels_in(value: msgspec.Raw, most: int) -> list[Label]:
+    """The labels of a request, `most` of them: a list, or a single one as it is; empty for null.
 
     Raises:
-        Problem: 422 for a label that is none, with its place.
+        Problem: 413 for more, 422 for a label that is none, with its place.
     """
     try:
         texts = _TEXTS.decode(value)
@@ -38,12 +38,19 @@ def labels_in(value: msgspec.Raw) -> list[Label]:
         if not data.startswith(b"["):
             return [label_in(data, "labels")]
         entries = msgspec.json.decode(data, type=list[msgspec.Raw])
+        _check_count(len(entries), most)
         return [label_in(bytes(entry), f"labels[{place}]") for place, entry in enumerate(entries)]
     if texts is None:
         return []
     if isinstance(texts, str):
         return [_label_in_text(texts, "labels")]
+    _check_count(len(texts), most)
     return [_label_in_text(text or "", f"labels[{place}]") for place, text in enumerate(texts)]
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise Problem(413, "too-many", f"{count} labels in a request: at most {most}.")
 
 
 def label_in(data: bytes, where: str) -> Label:

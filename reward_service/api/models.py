@@ -1,12 +1,9 @@
-"""The wire for people: OpenAPI's forms, and the full list of what was wrong with a request."""
+"""The wire for people: OpenAPI's forms, by which `reading.py` says what was wrong with a request."""
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from reward_service.api.hints import fields_at, unknown_field
-from reward_service.api.problems import Problem
 from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import MAX_ANSWER_CHARS, MAX_END_TOKEN_CHARS, MAX_END_TOKENS, AnswerFormat
@@ -42,7 +39,6 @@ FormatName = Annotated[AnswerFormat, Field(strict=False)]
 EndToken = Annotated[str, Field(min_length=1, max_length=MAX_END_TOKEN_CHARS, pattern=r"\S")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 NO_ANSWER = f"null where none of the run's answer_formats finds an answer of 1 to {MAX_ANSWER_CHARS} characters."
-MAX_LISTED = 20
 
 
 class Form(BaseModel):
@@ -304,37 +300,3 @@ class ProblemDocument(BaseModel):
     detail: str
     errors: list[dict[str, str]] | None = None
     retry_after_s: float | None = None
-
-
-def read_slowly(form: type[BaseModel], body: bytes) -> BaseModel:
-    """A body that the fast decoder has refused, if it has this form all the same.
-
-    Raises:
-        Problem: it has not; with every place that is wrong.
-    """
-    try:
-        return form.model_validate_json(body)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        if any(each["type"] == "json_invalid" for each in found):
-            raise Problem(400, "not-json", f"the body is not JSON in UTF-8: {found[0]['msg']}") from error
-        found.sort(key=lambda each: each["type"] != "extra_forbidden")  # a name that is missing was often misspelt
-        listed = [{"where": place(each["loc"]), "what": _fault(form, each)} for each in found[:MAX_LISTED]]
-        first = f"{listed[0]['where']}: {listed[0]['what']}"
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise Problem(422, "invalid", f"{first}{more}. See /docs for the form.", errors=listed) from error
-
-
-def _fault(form: type[BaseModel], error: ErrorDetails) -> str:
-    path = error["loc"]
-    if error["type"] == "extra_forbidden" and path:
-        return unknown_field(str(path[-1]), fields_at(form, path[:-1]))
-    return error["msg"]
-
-
-def place(path: tuple[int | str, ...]) -> str:
-    """A place in a document, as people write it: rollouts[3].view."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "body"

@@ -13,10 +13,10 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from reward_service.api.intake import digest
-from reward_service.api.models import read_slowly
 from reward_service.api.multipart import is_multipart
 from reward_service.api.paraphrase_models import AskedQuestionForm, JobForm, JobOrderForm, RecipeForm
 from reward_service.api.problems import Problem
+from reward_service.api.reading import Most, Reader
 from reward_service.api.streams import blocks, in_one_piece, read_form
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.errors import PairFileError, PairFileTooLargeError
@@ -102,14 +102,14 @@ async def received(request: Request, settings: Settings, order: str | None) -> A
     with tempfile.TemporaryDirectory(prefix="cr-") as folder, _as_problems(folder):
         path = Path(folder) / "questions"
         if media in JSON_MEDIA:
-            form = await read_form(request, JobForm, settings.max_body_bytes)
+            form = await read_form(request, JobForm, _most_questions(settings))
             yield await _named(form, path, settings)
         elif is_multipart(request):
             text = await _from_form(request, path, settings.max_paraphrase_bytes)
-            yield await _from_file(path, _order(text), "upload")
+            yield await _from_file(path, await _order(request, text), "upload")
         elif media in FILE_MEDIA:
             await _from_body(request, path, settings.max_paraphrase_bytes)
-            yield await _from_file(path, _order(order), "upload")
+            yield await _from_file(path, await _order(request, order), "upload")
         else:
             known = ", ".join(("application/json", "multipart/form-data", *FILE_MEDIA))
             raise Problem(415, "unknown-media", f"the body's Content-Type is none of {known}.")
@@ -183,16 +183,20 @@ async def _from_form(request: Request, path: Path, most_bytes: int) -> str | Non
         return order
 
 
-def _order(text: str | None) -> JobOrderForm:
+async def _order(request: Request, text: str | None) -> JobOrderForm:
     if not text:
         return JobOrderForm.model_validate({})
+    reader: Reader = request.app.state.services.reader
     try:
-        form = read_slowly(JobOrderForm, text.encode("utf-8", "surrogateescape"))
+        return await reader.read(JobOrderForm, text.encode("utf-8", "surrogateescape"))
     except Problem as problem:
         problem.detail = f"order: {problem.detail}"
         raise
-    assert isinstance(form, JobOrderForm)
-    return form
+
+
+def _most_questions(settings: Settings) -> Most:
+    advice = "make several jobs, or raise CO_REWARDING_MAX_PARAPHRASE_QUESTIONS"
+    return Most(settings.max_paraphrase_questions, advice)
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ KeyHeader = Annotated[
 async def post_paraphrases(request: Request) -> ParaphrasesDocument:
     """Rewrites questions while the caller waits, before all jobs. Sent again, it is the same request: it goes on."""
     made = services(request)
-    form = await read_form(request, ParaphrasesForm, made.settings.max_body_bytes)
+    form = await read_form(request, ParaphrasesForm)
     await made.book.settings(form.run)
     return await made.paraphrase_intake.answer(form)
 

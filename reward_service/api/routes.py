@@ -45,7 +45,7 @@ def services(request: Request) -> Services:
 )
 async def put_run(request: Request, run: RunPath) -> RunDocument:
     """Makes a run, or changes its settings; the same settings again change nothing."""
-    form = await read_form(request, RunForm, services(request).settings.max_body_bytes)
+    form = await read_form(request, RunForm)
     try:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:

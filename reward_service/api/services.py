@@ -13,6 +13,7 @@ from reward_service.api.compat import Holder
 from reward_service.api.gauges import exposition
 from reward_service.api.hot import HotRoutes
 from reward_service.api.paraphrase_intake import ParaphraseIntake
+from reward_service.api.reading import Reader
 from reward_service.api.scoring import Scorer
 from reward_service.api.waiting import FIRST_LOOK_S, Look, WaitingRoom
 from reward_service.background import Background
@@ -38,6 +39,7 @@ class Services:
     """The parts that routes use."""
 
     settings: Settings
+    reader: Reader
     cohorts: CohortStore
     labels: LabelStore
     teachers: TeacherStore
@@ -81,7 +83,8 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     teachers = TeacherStore(link)
     scorer = Scorer(cohorts, labels, teachers, room, book, settings.max_text_chars)
     holder = Holder(scorer, cohorts, room, book, background, settings.max_text_chars)
-    hot = HotRoutes(scorer, holder, settings, metrics)
+    reader = Reader(settings)
+    hot = HotRoutes(scorer, holder, reader, settings, metrics)
     background.start("wakeups", listen(url, wake, room.wake, room.look_now))
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)
@@ -91,7 +94,21 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
         jobs = ParaphraseJobs(link, settings.paraphrase_limits)
         intake = ParaphraseIntake(jobs, room, settings)
         yield Services(
-            settings, cohorts, labels, teachers, runs, book, pairs, room, presence, gauges, jobs, intake, hot, metrics
+            settings,
+            reader,
+            cohorts,
+            labels,
+            teachers,
+            runs,
+            book,
+            pairs,
+            room,
+            presence,
+            gauges,
+            jobs,
+            intake,
+            hot,
+            metrics,
         )
     finally:
         await holder.close()

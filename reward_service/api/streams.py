@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from reward_service.api.asgi import ClientGoneError, read_body
-from reward_service.api.models import read_slowly
 from reward_service.api.problems import Problem
+from reward_service.api.reading import Most, Reader
 
 ReadForm = TypeVar("ReadForm", bound=BaseModel)
 
@@ -87,16 +87,15 @@ def in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
     return resolved(schema)
 
 
-async def read_form(request: Request, form: type[ReadForm], limit: int) -> ReadForm:
-    """A JSON body of at most `limit` bytes, as this form; whatever its Content-Type, since curl's is another one.
+async def read_form(request: Request, form: type[ReadForm], most: Most | None = None) -> ReadForm:
+    """A JSON body as this form; whatever its Content-Type, since curl's is another one. `most` is as of Reader.read.
 
     Raises:
         Problem: it is too large, cut, no JSON, or not of the form.
     """
+    reader: Reader = request.app.state.services.reader
     try:
-        body = await read_body(request.scope, request.receive, limit)
+        body = await read_body(request.scope, request.receive, reader.most_bytes)
     except ClientGoneError as cause:
         raise Problem(400, "cut", "the connection was closed before the end of the body.") from cause
-    read = read_slowly(form, body)
-    assert isinstance(read, form)
-    return read
+    return await reader.read(form, body, most)

@@ -59,7 +59,7 @@ async def post_update(request: Request) -> UpdateDocument:
             assert made.settings.weights_root is not None
             await asyncio.to_thread(remove_upload, made.settings.weights_root, arrived.path)
             raise
-    form = await read_form(request, UpdateForm, made.settings.max_body_bytes)
+    form = await read_form(request, UpdateForm)
     return await announce(made, form.run, AnnouncedWeights(form.step, form.path, form.sha256))
 
 
@@ -84,7 +84,7 @@ async def get_teacher(
 async def post_prefetch(request: Request) -> PrefetchDocument:
     """Asks the teacher for labels before any rollout waits for them, and tells it how the questions are worded."""
     made = services(request)
-    form = await read_form(request, PrefetchForm, made.settings.max_body_bytes)
+    form = await read_form(request, PrefetchForm)
     settings = (await made.book.settings(form.run)).settings
     longest = made.settings.max_text_chars
     for place, question in enumerate(form.questions):

@@ -113,7 +113,7 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
     async def declare(request: Request) -> UploadDocument:
         """Begins an upload of weights; the same body again finds it, with what is here of it already."""
         uploads = configured(found)
-        form = await read_form(request, UploadForm, settings.max_body_bytes)
+        form = await read_form(request, UploadForm)
         with as_problems():
             files = tuple(DeclaredFile(file.name, file.size, file.sha256) for file in form.files)
             return _document(await asyncio.to_thread(uploads.declare, Declaration(form.run, form.step, files)))

@@ -86,7 +86,6 @@ def test_every_field_missing_and_of_every_type(client: httpx.Client, path: tuple
         b'"x"',
         b"\x00",
         b"\xff\xfe",
-        b'{"rollouts": [{"question_id": "q", "response": "\\ud800"}]}',
         b'{"rollouts": [{"question_id": "q", "response": "\xff"}]}',
         b'{"rollouts": [{"question_id": "q", "response": "x", "statistics": {"entropy": NaN}}]}',
         b'{"rollouts": [{"question_id": "q", "response": "x", "statistics": {"entropy": 1e999}}]}',
@@ -95,7 +94,7 @@ def test_every_field_missing_and_of_every_type(client: httpx.Client, path: tuple
         b'{"rollouts": ' + b"[" * 100_000,
         json.dumps(WHOLE).encode()[:-20],
     ],
-    ids=range(15),
+    ids=range(14),
 )
 @pytest.mark.parametrize("route", ["/v1/rewards", "/v1/rollouts", "/get_reward", "/v1/remote_rm", "/v1/runs/r"])
 def test_what_is_no_request_is_a_problem(client: httpx.Client, route: str, body: bytes) -> None:

@@ -13,6 +13,7 @@ from reward_service.api.problems import Problem
 from reward_service.api.wire import GroundTruth, LabelIdentity
 from reward_service.domain.types import View
 
+MOST = 4096
 WHOLE = {"question_id": "math/17", "view": "paraphrase", "n": 8, "run": "r", "step": 3, "ground_truth": "4"}
 
 
@@ -20,7 +21,7 @@ def read(value: object) -> LabelIdentity | GroundTruth | None:
     """A label as it is sent, at /v1/remote_rm and as one of a list at /get_reward: both doors say the same."""
     data = json.dumps(value).encode()
     label = label_in(data, "label")
-    assert labels_in(msgspec.Raw(b"[" + data + b"]")) == [label]
+    assert labels_in(msgspec.Raw(b"[" + data + b"]"), MOST) == [label]
     return label
 
 
@@ -28,7 +29,7 @@ def refusal(value: object) -> str:
     with pytest.raises(Problem) as refused:
         label_in(json.dumps(value).encode(), "label")
     with pytest.raises(Problem) as among_many:
-        labels_in(msgspec.Raw(json.dumps(["4", None, value]).encode()))
+        labels_in(msgspec.Raw(json.dumps(["4", None, value]).encode()), MOST)
     assert (refused.value.status, refused.value.kind) == (422, "invalid-label")
     assert refused.value.detail.startswith("label: ")
     assert among_many.value.detail.startswith("labels[2]: ")
@@ -48,8 +49,8 @@ def test_any_other_text_is_a_ground_truth(text: str) -> None:
 @pytest.mark.parametrize("number", ["7", "7.0", "1e3", "-0.50", "1e999", "9" * 40, "0"])
 def test_a_number_is_a_ground_truth_as_it_is_written(number: str) -> None:
     assert label_in(number.encode(), "label") == GroundTruth(number)
-    assert labels_in(msgspec.Raw(number.encode())) == [GroundTruth(number)]
-    assert labels_in(msgspec.Raw(f'["x", {number}]'.encode()))[1] == GroundTruth(number)
+    assert labels_in(msgspec.Raw(number.encode()), MOST) == [GroundTruth(number)]
+    assert labels_in(msgspec.Raw(f'["x", {number}]'.encode()), MOST)[1] == GroundTruth(number)
     in_object = f'{{"question_id": "q", "ground_truth": {number}}}'
     named = label_in(json.dumps(in_object).encode(), "label")
     assert named == label_in(in_object.encode(), "label")
@@ -60,7 +61,7 @@ def test_a_number_is_a_ground_truth_as_it_is_written(number: str) -> None:
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_null_and_empty_are_no_label(nothing: str | None) -> None:
     assert read(nothing) is None
-    assert labels_in(msgspec.Raw(b"null")) == []
+    assert labels_in(msgspec.Raw(b"null"), MOST) == []
 
 
 @pytest.mark.parametrize("truth", ["{1,2}", "{\\frac12}", "4"])

@@ -1,0 +1,329 @@
+"""Bodies as forms: the first faults of a bad one are told, and however bad or large it is, nobody else waits."""
+
+import asyncio
+import functools
+import operator
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from annotated_types import MaxLen
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from reward_service.api.hints import unknown_field
+from reward_service.api.json_text import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
+from reward_service.api.problems import Problem
+from reward_service.settings import Settings
+
+ReadForm = TypeVar("ReadForm", bound=BaseModel)
+Wire = TypeVar("Wire", bound=msgspec.Struct)
+Result = TypeVar("Result")
+Path = tuple[int | str, ...]
+
+MAX_LISTED = 20
+INLINE_BYTES = 2**16
+"""What is read at once; more is read in a thread, beside everything else."""
+
+MOST_OBJECTS = 2**18
+"""Objects in one body; each is some hundred bytes of memory, where as text it may be three."""
+
+STRICT = ConfigDict(strict=True)
+
+_FAULTY = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How many entries a list may have that its form does not bound, and what to do about more."""
+
+    entries: int
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What may stand in a place: an object of a form, a list, or one of the others (`scalar`)."""
+
+    form: type[BaseModel] | None = None
+    items: "_Shape | None" = None
+    most_items: int | None = None
+    scalar: TypeAdapter[Any] | None = None
+    anything: bool = False
+
+
+class Reader:
+    """Reads the bodies of a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Within the settings' bounds."""
+        self.most_bytes = settings.max_body_bytes
+        self._most_chars = settings.max_text_chars
+        advice = "send several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS"
+        self._most = Most(settings.max_rollouts, advice)
+        self._shapes: dict[type[BaseModel], Mapping[str, _Shape]] = {}
+        self._turn = asyncio.Semaphore(1)
+
+    async def read(self, form: type[ReadForm], body: Data, most: Most | None = None) -> ReadForm:
+        """A body as this form. `most` bounds the lists that the form does not.
+
+        Raises:
+            Problem: it is no JSON, or not of the form; with the first places that are wrong.
+        """
+        reading = _Reading(JsonText(body, self._most_chars), self._shapes, most or self._most, self._most_chars)
+        return await self._done(len(body), lambda: reading.document(form))
+
+    async def read_wire(self, wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: Data) -> Wire:
+        """A body that the decoder of a wire refuses, or that it would decode for too long; by the form beside it.
+
+        Raises:
+            Problem: as `read`.
+        """
+        reading = _Reading(JsonText(body, self._most_chars), self._shapes, self._most, self._most_chars)
+        return await self._done(len(body), lambda: reading.on_the_wire(wire, form))
+
+    async def _done(self, size: int, work: Callable[[], Result]) -> Result:
+        if size <= INLINE_BYTES:
+            return work()
+        async with self._turn:  # of several threads, each would take its share from those that wait for nothing
+            return await asyncio.to_thread(work)
+
+
+class _EnoughError(Exception):
+    """As many faults were found as are told, or the rest cannot be read."""
+
+
+class _Reading:
+    """One body while it is read: an object is validated when its end is reached, so that no more than it is held."""
+
+    def __init__(
+        self, text: JsonText, shapes: dict[type[BaseModel], Mapping[str, _Shape]], most: Most, most_chars: int
+    ) -> None:
+        self._text = text
+        self._shapes = shapes
+        self._most = most
+        self._most_chars = most_chars
+        self._objects = 0
+        self._raw: dict[str, msgspec.Raw | None] = {}
+        self._unknown: list[dict[str, str]] = []
+        self._faults: list[dict[str, str]] = []
+
+    def document(self, form: type[ReadForm]) -> ReadForm:
+        """The whole body as this form."""
+        read: object = _FAULTY
+        more = True
+        try:
+            read = self._value(_Shape(form), ())
+            self._text.end()
+            more = False
+        except _EnoughError:
+            pass
+        except NotJsonError as cause:
+            raise Problem(400, "not-json", f"the body is not JSON in UTF-8: {cause}.") from cause
+        if isinstance(read, form):
+            return read
+        raise self._problem(more=more)
+
+    def on_the_wire(self, wire: msgspec.json.Decoder[Wire], form: type[BaseModel]) -> Wire:
+        """The whole body as the other structure for the same form, which may keep some of its fields as they are."""
+        kind: Any = wire.type
+        self._raw = {field.name: None for field in msgspec.structs.fields(kind) if field.type is msgspec.Raw}
+        values = self.document(form).model_dump(exclude=set(self._raw))
+        kept = {name: value for name, value in self._raw.items() if value is not None}
+        return msgspec.convert(values | kept, wire.type)
+
+    def _problem(self, *, more: bool) -> Problem:
+        listed = self._unknown + self._faults  # a name that is missing was often misspelt
+        others = f" (and {'at least ' if more else ''}{len(listed) - 1} more)" if len(listed) > 1 else ""
+        first = f"{listed[0]['where']}: {listed[0]['what']}"
+        return Problem(422, "invalid", f"{first}{others}. See /docs for the form.", errors=listed)
+
+    def _fault(self, path: Path, what: str) -> object:
+        self._faults.append({"where": place(path), "what": what})
+        self._stop_if_enough()
+        return _FAULTY
+
+    def _stop_if_enough(self) -> None:
+        if len(self._faults) + len(self._unknown) >= MAX_LISTED:
+            raise _EnoughError
+
+    def _value(self, shape: _Shape, path: Path) -> object:
+        """The next value, or _FAULTY. One that is of no form is checked by whoever holds it."""
+        kind = self._text.kind()
+        if kind == "{" and shape.form is not None:
+            return self._object(shape.form, path)
+        if kind == "[" and shape.items is not None:
+            return self._list(shape, shape.items, path)
+        try:
+            if shape.anything:
+                return self._text.anything()
+            if kind in "[{":
+                self._text.skip()
+                value: object = {} if kind == "{" else []
+            else:
+                value = self._text.scalar()
+        except (BulkyError, LongTextError) as cause:
+            raise self._too_much(cause, path) from cause
+        if shape.form is None and shape.items is None:
+            return value
+        return self._instead(shape, value, path)
+
+    def _too_much(self, cause: BulkyError | LongTextError, path: Path) -> Exception:
+        """What ends the reading at a value that is too much to be read."""
+        if isinstance(cause, LongTextError):
+            return Problem(
+                413,
+                "text-too-long",
+                f"{place(path)} holds a text of more than {self._most_chars} characters: cut it, or raise "
+                "CO_REWARDING_MAX_TEXT_CHARS.",
+            )
+        self._faults.append({"where": place(path), "what": "this is more than can be read in one place"})
+        return _EnoughError()
+
+    def _instead(self, shape: _Shape, value: object, path: Path) -> object:
+        """A value that stands where an object or a list may stand, and is none."""
+        wanted = "Input should be an object" if shape.form is not None else "Input should be a valid array"
+        if shape.scalar is None:
+            return self._fault(path, wanted)
+        try:
+            return shape.scalar.validate_python(value)
+        except ValidationError as error:
+            also = error.errors()[0]
+            if also["type"] != "none_required":
+                wanted += f"; or: {also['msg']}"
+            return self._fault(path, wanted)
+
+    def _list(self, shape: _Shape, items: _Shape, path: Path) -> object:
+        read: list[object] = []
+        sound = True
+        for index, _ in enumerate(self._text.items()):
+            if index == (self._most.entries if shape.most_items is None else shape.most_items):
+                return self._too_many(shape, path)
+            here = (*path, index)
+            item = self._value(items, here)
+            if items.scalar is not None and items.form is None and items.items is None:
+                item = self._checked(items.scalar, item, here)
+            if item is _FAULTY:
+                sound = False
+            elif sound:
+                read.append(item)
+        return read if sound else _FAULTY
+
+    def _too_many(self, shape: _Shape, path: Path) -> object:
+        if shape.most_items is None:
+            raise Problem(
+                413, "too-many", f"{place(path)} holds more than {self._most.entries} entries: {self._most.advice}."
+            )
+        self._fault(path, f"List should have at most {shape.most_items} items")
+        raise _EnoughError
+
+    def _checked(self, adapter: TypeAdapter[Any], value: object, path: Path) -> object:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            return self._fault(path, error.errors()[0]["msg"])
+
+    def _object(self, form: type[BaseModel], path: Path) -> object:
+        self._objects += 1
+        if self._objects > MOST_OBJECTS:
+            raise Problem(413, "too-many", f"the body holds more than {MOST_OBJECTS} objects: send several requests.")
+        shapes = self._shapes_of(form)
+        values: dict[str, object] = {}
+        for name in self._text.members():
+            here = (*path, name)
+            shape = shapes.get(name)
+            if shape is None:
+                self._pass_over(form, here)
+                continue
+            if name in self._raw and not path:
+                self._keep(name)
+                continue
+            if name in values:
+                self._spend(here)
+            values[name] = self._value(shape, here)
+        faulty = {name for name, value in values.items() if value is _FAULTY}
+        try:
+            read = form.model_validate({name: value for name, value in values.items() if value is not _FAULTY})
+        except ValidationError as error:
+            for each in error.errors(include_url=False, include_context=False, include_input=False):
+                if not faulty or (each["loc"] and each["loc"][0] not in faulty):
+                    self._fault((*path, *each["loc"]), each["msg"])
+            return _FAULTY
+        return _FAULTY if self._faults or self._unknown else read
+
+    def _spend(self, path: Path) -> None:
+        """Counts a name that has come before: its last value stands."""
+        try:
+            self._text.spend(TOKEN)
+        except BulkyError as cause:
+            raise self._too_much(cause, path) from cause
+
+    def _keep(self, name: str) -> None:
+        """Keeps the next value as it is written."""
+        try:
+            data = self._text.raw()
+        except (BulkyError, LongTextError) as cause:
+            raise self._too_much(cause, (name,)) from cause
+        if data is None:
+            self._fault((name,), "NaN and Infinity are no JSON: send null or text")
+        else:
+            self._raw[name] = msgspec.Raw(data)
+
+    def _pass_over(self, form: type[BaseModel], path: Path) -> None:
+        try:
+            if form.model_config.get("extra") != "forbid":
+                self._text.raw()
+                return
+            what = unknown_field(str(path[-1]), form.model_fields)
+            self._unknown.append({"where": place(path), "what": what})
+            self._stop_if_enough()
+            self._text.skip()
+        except (BulkyError, LongTextError) as cause:
+            if self._unknown:
+                raise _EnoughError from cause
+            raise self._too_much(cause, path) from cause
+
+    def _shapes_of(self, form: type[BaseModel]) -> Mapping[str, _Shape]:
+        found = self._shapes.get(form)
+        if found is None:
+            found = self._shapes[form] = {
+                name: _shape(field.annotation, field.metadata) for name, field in form.model_fields.items()
+            }
+        return found
+
+
+def place(path: Path) -> str:
+    """A place in a document, as people write it: rollouts[3].view."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "body"
+
+
+def _shape(annotation: Any, metadata: Sequence[Any] = ()) -> _Shape:  # noqa: ANN401 - whatever a field is annotated with
+    whole = annotation
+    if get_origin(annotation) is Annotated:
+        annotation, *more = get_args(annotation)
+        metadata = [*metadata, *(each for one in more for each in getattr(one, "metadata", (one,)))]
+    if annotation is Any:
+        return _Shape(anything=True)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return _one_of(get_args(annotation))
+    if get_origin(annotation) in (list, tuple):
+        most = min((each.max_length for each in metadata if isinstance(each, MaxLen)), default=None)
+        return _Shape(items=_shape(get_args(annotation)[0]), most_items=most)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _Shape(annotation)
+    return _Shape(scalar=TypeAdapter(whole, config=STRICT))
+
+
+def _one_of(alternatives: Sequence[Any]) -> _Shape:
+    shapes = [(_shape(each), each) for each in alternatives]
+    if sum(shape.form is not None for shape, _ in shapes) > 1:
+        return _Shape(anything=True)  # which of the forms it is, pydantic finds
+    scalars = [each for shape, each in shapes if shape.scalar is not None]
+    listed = next((shape for shape, _ in shapes if shape.items is not None), _Shape())
+    form = next((shape.form for shape, _ in shapes if shape.form is not None), None)
+    adapter = TypeAdapter[Any](functools.reduce(operator.or_, scalars), config=STRICT) if scalars else None
+    return _Shape(form, listed.items, listed.most_items, adapter)
