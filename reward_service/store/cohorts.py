@@ -132,6 +132,7 @@ class CohortStore:
         self._place = Script("place", "cohort", "places")
         self._leave = Script("leave", "places")
         self._watch = Script("watch")
+        self._hold = Script("hold")
 
     async def submit(
         self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised, count: int = 0
@@ -140,7 +141,7 @@ class CohortStore:
         keys = RunKeys(run)
         answer = await self._submit(
             self._link,
-            [keys.batch(batch), keys.jobs, keys.settings],
+            [keys.batch(batch), keys.jobs, keys.settings, keys.clock],
             batch,
             fingerprint,
             payload,
@@ -181,7 +182,7 @@ class CohortStore:
             arguments += [cohort.cohort, cohort.head, cohort.views, at.settings.group_size, len(cohort.ballots)]
             for view, ballot, row in cohort.ballots:
                 arguments += [VIEW_LETTERS[view], ballot, packed(row)]
-        answer = await self._join(self._link, names, *arguments)
+        answer = await self._join(self._link, [*names, keys.clock], *arguments)
         return [record or None for record in answer[1:]] if answer[0] == b"ok" else _refused(answer)
 
     async def place(self, run: str, arrival: Arrival, at: Revised) -> Placed | Refused:
@@ -189,7 +190,14 @@ class CohortStore:
         keys = RunKeys(run)
         answer = await self._place(
             self._link,
-            [keys.rounds(arrival.question), keys.texts(arrival.question), keys.jobs, keys.deadlines, keys.settings],
+            [
+                keys.rounds(arrival.question),
+                keys.texts(arrival.question),
+                keys.jobs,
+                keys.deadlines,
+                keys.settings,
+                keys.clock,
+            ],
             at.revision,
             self._limits.jobs,
             self._limits.open_cohorts,
@@ -221,7 +229,8 @@ class CohortStore:
     async def beat(self, runs: Iterable[str]) -> None:
         """Says that this replica lives, in the runs whose rollouts it holds."""
         for run in runs:
-            await self._link.execute("SET", RunKeys(run).alive(self._channel), 1, "PX", _ms(HEARTBEAT_S))
+            keys = RunKeys(run)
+            await self._hold(self._link, [keys.alive(self._channel), keys.clock])
 
     async def watch(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts; this replica is woken when the others are settled, or get late ballots."""

@@ -2,20 +2,19 @@
 
 import asyncio
 import re
-import time
 from collections import Counter
 from dataclasses import dataclass
 
-import msgspec
-
 from reward_service.domain.methods import method_named
-from reward_service.store.cohorts import as_dict
+from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.link import Link
 from reward_service.store.paraphrase_gauges import ParaphraseGauges, ParaphraseGaugeStore
 from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
-from reward_service.store.teachers import SEEN_LATELY_S, TeacherPresence
+from reward_service.store.scripts import Script
+from reward_service.store.stopwatch import Stopwatch
+from reward_service.store.teachers import TeacherStore
 
 SHOWN_RUNS = 100
 """Of the runs in use only the latest are told of: each is a few series for as long as it is remembered."""
@@ -75,6 +74,9 @@ class GaugeStore:
         self._runs = runs
         self._presence = Presence(link)
         self._paraphrases = ParaphraseGaugeStore(link)
+        self._teachers = TeacherStore(link)
+        self._look_at_clock = Script("look_at_clock")
+        self._unseen = Stopwatch()
 
     async def read(self) -> Gauges:
         """What stands in Redis now. The runs are asked about together: it is a few round trips, however many they are.
@@ -89,15 +91,16 @@ class GaugeStore:
             self._link.execute("INFO", "cpu"),
             self._link.execute("INFO", "memory"),
         )
-        runs = await asyncio.gather(*(self._run(name.decode()) for name in names))
+        unseen_ms = self._unseen.lap_ms()
+        runs = await asyncio.gather(*(self._run(name.decode(), unseen_ms) for name in names))
         used, held = _figures(cpu), _figures(memory)
         cpu_s = used["used_cpu_sys"] + used["used_cpu_user"]
         return Gauges(workers, cpu_s, int(held["used_memory"]), tuple(runs), paraphrases)
 
-    async def _run(self, run: str) -> RunGauges:
+    async def _run(self, run: str, unseen_ms: int) -> RunGauges:
         keys = RunKeys(run)
         state, oldest_job_s, revised = await asyncio.gather(
-            self._runs.state(run), self._oldest_s(keys.jobs), self._runs.look(run)
+            self._runs.state(run), self._oldest_s(keys, unseen_ms), self._runs.look(run)
         )
         taught = revised is not None and method_named(revised.settings.method).needs_teacher
         return RunGauges(
@@ -111,27 +114,23 @@ class GaugeStore:
             await self._teacher(keys) if taught else None,
         )
 
-    async def _oldest_s(self, jobs: str) -> float:
-        """The age of a stream's first entry, both by the clock of Redis."""
-        entries, now = await asyncio.gather(
-            self._link.execute("XRANGE", jobs, "-", "+", "COUNT", 1), self._link.execute("TIME")
+    async def _oldest_s(self, keys: RunKeys, unseen_ms: int) -> float:
+        """The age of the run's first job, by the run's time."""
+        entries, now_ms = await asyncio.gather(
+            self._link.execute("XRANGE", keys.jobs, "-", "+", "COUNT", 1),
+            self._look_at_clock(self._link, [keys.clock], unseen_ms),
         )
-        if not entries:
-            return 0.0
-        seconds, microseconds = now
-        return max(0.0, int(seconds) + int(microseconds) / 1e6 - queued_at_s(entries[0][0]))
+        return max(0.0, (now_ms - queued_at_ms(entries[0][0])) / 1000) if entries else 0.0
 
     async def _teacher(self, keys: RunKeys) -> TeacherGauges:
         stands, asked, making, said = await asyncio.gather(
             self._link.execute("HMGET", keys.teacher, "version", "accepted"),
             self._link.execute("ZCARD", keys.asks),
             self._link.execute("ZCARD", keys.taken),
-            self._link.execute("HGETALL", keys.teachers),
+            self._teachers.seen(keys.run),
         )
         version, accepted = (int(value or 0) for value in stands)
-        now_s = time.time()
-        presences = (msgspec.json.decode(each, type=TeacherPresence) for each in as_dict(said).values())
-        lately = Counter(each.waiting_for or NOTHING for each in presences if now_s - each.at_s < SEEN_LATELY_S)
+        lately = Counter(each.waiting_for or NOTHING for each in said)
         return TeacherGauges(version, max(0, accepted - version), asked, making, lately)
 
 
@@ -139,8 +138,3 @@ def _figures(info: bytes) -> dict[str, float]:
     """The lines of INFO that are plain numbers."""
     pairs = (line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
     return {name: float(value) for name, value in pairs if re.fullmatch(r"[\d.]+", value)}
-
-
-def queued_at_s(entry: bytes) -> float:
-    """When a stream's entry was written, in seconds since the epoch by the clock of Redis: its id says so."""
-    return int(entry.partition(b"-")[0]) / 1000

@@ -1,6 +1,7 @@
 """The workers' side of Redis: jobs from every run's stream, and the settling of cohorts and batches, once."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +17,7 @@ from reward_service.store.scripts import Script
 
 DUE_AT_ONCE = 500
 FORGET_CONSUMER_AFTER_MS = 600_000
+FORGET_RUN_AFTER_S = 3600.0
 LATEST_RUNS = 256
 OTHER_RUNS = 128
 
@@ -41,6 +43,8 @@ class JobStore:
         self._settle_batch = Script("settle_batch")
         self._expire = Script("expire")
         self._expire_waits = Script("expire_waits", "labels")
+        self._forget_consumers = Script("forget_consumers")
+        self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
         self._grouped: set[str] = set()
         self._turn = LATEST_RUNS
 
@@ -58,6 +62,8 @@ class JobStore:
         runs = list(dict.fromkeys(name.decode() for name in [*latest, *others]))
         await asyncio.gather(*(self._ensure_group(run) for run in runs if run not in self._grouped))
         self._grouped = set(runs)
+        oldest_s = time.monotonic() - FORGET_RUN_AFTER_S
+        self._times = {run: looked for run, looked in self._times.items() if looked[0] > oldest_s}
         return runs
 
     async def read(self, runs: Sequence[str], most: int, wait_s: float) -> list[Delivery]:
@@ -91,16 +97,29 @@ class JobStore:
                 raise
             return []
         if entries:
-            await self._forget_dead_consumers(jobs)
+            await self._forget_consumers(self._link, [jobs], GROUP, FORGET_CONSUMER_AFTER_MS)
         return [_delivery(run, entry, fields) for entry, fields in entries if fields]
 
     async def expire(self, run: str) -> int:
         """Closes the run's cohorts, and its batches that wait for a teacher, whose deadline has passed; how many."""
         keys = RunKeys(run)
         ttl_ms = round(self._limits.retention_s * 1000)
-        closed = self._expire(self._link, [keys.deadlines, keys.jobs], keys.prefix, DUE_AT_ONCE, ttl_ms)
-        released = self._expire_waits(self._link, [keys.waits, keys.jobs], keys.prefix, DUE_AT_ONCE, ttl_ms)
-        return sum(await asyncio.gather(closed, released))
+        now_s = time.monotonic()
+        unseen_ms = round((now_s - self._times[run][0]) * 1000) if run in self._times else 0
+        how = (keys.prefix, DUE_AT_ONCE, ttl_ms, unseen_ms)
+        (closed, time_ms), released = await asyncio.gather(
+            self._expire(self._link, [keys.deadlines, keys.jobs, keys.clock], *how, GROUP),
+            self._expire_waits(self._link, [keys.waits, keys.jobs, keys.clock], *how),
+        )
+        self._times[run] = now_s, time_ms
+        return closed + released
+
+    def age_s(self, delivery: Delivery) -> float | None:
+        """How long ago a job was queued, by the run's time; None before this worker has looked after the run."""
+        if delivery.run not in self._times:
+            return None
+        looked_s, time_ms = self._times[delivery.run]
+        return max(0.0, time.monotonic() - looked_s + (time_ms - queued_at_ms(delivery.job.entry)) / 1000)
 
     async def labels(self, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
         """The newest label of each slot; None where there is none."""
@@ -171,12 +190,6 @@ class JobStore:
         else:
             await self._link.execute("PEXPIRE", jobs, round(self._limits.retention_s * 1000))
 
-    async def _forget_dead_consumers(self, jobs: str) -> None:
-        for consumer in await self._link.execute("XINFO", "CONSUMERS", jobs, GROUP):
-            about = as_dict(consumer)
-            if about[b"pending"] == 0 and int(about[b"idle"]) > FORGET_CONSUMER_AFTER_MS:
-                await self._link.execute("XGROUP", "DELCONSUMER", jobs, GROUP, about[b"name"])
-
 
 def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
     """A cohort's hash, read."""
@@ -189,6 +202,11 @@ def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
             late[name[2:].decode()] = unpack_row(value)
     state = CohortState(fields[b"s"].decode())
     return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]))
+
+
+def queued_at_ms(entry: bytes) -> int:
+    """When a job was queued (ms of its run's time): its id says so."""
+    return int(entry.partition(b"-")[0])
 
 
 def _delivery(run: str, entry: bytes, flat: Sequence[bytes]) -> Delivery:

@@ -34,13 +34,18 @@ class RunKeys:
         return f"{self.prefix}settings"
 
     @property
+    def clock(self) -> str:
+        """Hash: the run's time, as lua/clock.lua keeps it."""
+        return f"{self.prefix}clock"
+
+    @property
     def jobs(self) -> str:
         """Stream: what is to be settled."""
         return f"{self.prefix}jobs"
 
     @property
     def deadlines(self) -> str:
-        """Sorted set: open cohorts by deadline (ms since the epoch)."""
+        """Sorted set: open cohorts by deadline (ms of the run's time)."""
         return f"{self.prefix}deadlines"
 
     @property
@@ -50,7 +55,7 @@ class RunKeys:
 
     @property
     def waits(self) -> str:
-        """Sorted set: batches that wait for the teacher, by deadline (ms since the epoch)."""
+        """Sorted set: batches that wait for the teacher, by deadline (ms of the run's time)."""
         return f"{self.prefix}waits"
 
     @property
@@ -60,7 +65,7 @@ class RunKeys:
 
     @property
     def taken(self) -> str:
-        """Sorted set: labels that a teacher is at work on, by the end of its lease (ms since the epoch)."""
+        """Sorted set: labels that a teacher is at work on, by the end of its lease (ms of the run's time)."""
         return f"{self.prefix}taken"
 
     @property
@@ -118,7 +123,7 @@ class RunKeys:
         return f"{self.prefix}t:{ticket}"
 
     def alive(self, channel: str) -> str:
-        """String: the replica behind a channel held rollouts of the run a moment ago."""
+        """String: when the replica behind a channel last said that it holds rollouts of the run (ms of its time)."""
         return f"{self.prefix}alive:{channel}"
 
     def rounds(self, question: str) -> str:

@@ -104,7 +104,7 @@ class LabelStore:
             arguments += [each.slot, each.question_id.encode("utf-8", "surrogatepass"), VIEW_LETTERS[each.view]]
             arguments += [need, each.rollouts, prompt, int(each.told)]
         fixed = [keys.batch(batch), keys.jobs, keys.settings, keys.teacher, keys.waits, keys.asks, keys.taken]
-        names = [*fixed, keys.waiting(batch), *(keys.slot(each.slot) for each in wanted)]
+        names = [*fixed, keys.waiting(batch), *(keys.slot(each.slot) for each in wanted), keys.clock]
         answer = await self._submit(self._link, names, *arguments)
         match answer[0]:
             case b"new":
@@ -149,7 +149,7 @@ class TeacherDesk:
     async def take(self, run: str, version: int, most: int) -> Taken:
         """At most `most` labels of a run that a teacher of this version may give, the most wanted first."""
         keys = RunKeys(run)
-        names = [keys.asks, keys.taken]
+        names = [keys.asks, keys.taken, keys.clock]
         left, taken = await self._take(
             self._link, names, keys.prefix, version, most, self.teacher, self._lease_ms, self._ttl_ms()
         )
@@ -175,7 +175,8 @@ class TeacherDesk:
     async def renew(self, run: str, slots: Sequence[str]) -> list[str]:
         """Says that this teacher is still at work on these; those that it has lost."""
         keys = RunKeys(run)
-        lost = await self._renew(self._link, [keys.taken], keys.prefix, self.teacher, self._lease_ms, *slots)
+        names = [keys.taken, keys.clock]
+        lost = await self._renew(self._link, names, keys.prefix, self.teacher, self._lease_ms, *slots)
         return [slot.decode() for slot in lost]
 
     async def give_back(self, run: str, slots: Sequence[str]) -> None:
@@ -186,7 +187,7 @@ class TeacherDesk:
     async def keep(self, run: str, slot: str, label: TeacherLabel) -> int:
         """Keeps a label; how many batches go on with it."""
         keys = RunKeys(run)
-        names = [keys.slot(slot), keys.asks, keys.taken, keys.jobs, keys.waits]
+        names = [keys.slot(slot), keys.asks, keys.taken, keys.jobs, keys.waits, keys.clock]
         return await self._keep(
             self._link, names, keys.prefix, slot, label.version, packed(label), self._ttl_ms(), self.teacher
         )

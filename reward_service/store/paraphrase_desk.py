@@ -8,8 +8,8 @@ import msgspec
 from reward_service.domain.paraphrases.rewriting import Outcome
 from reward_service.store.link import Argument, Link
 from reward_service.store.paraphrases import (
+    KEYS,
     LIBRARY,
-    PREFIX,
     Item,
     Order,
     ParaphraserPresence,
@@ -63,7 +63,7 @@ class ParaphraseDesk:
     async def take(self, most: int) -> TakenQuestions:
         """At most `most` questions: of jobs that somebody waits for first, of the others in turn."""
         async with self._knowing:
-            left, taken = await self._take(self._link, [PREFIX], self.paraphraser, most, self._lease_ms)
+            left, taken = await self._take(self._link, KEYS, self.paraphraser, most, self._lease_ms)
             orders = {text: decode_order(text) for text in {row[1] for row in taken}}
             questions = [
                 TakenQuestion(job.decode(), index, orders[text], unpack_item(item)) for job, text, index, item in taken
@@ -76,7 +76,7 @@ class ParaphraseDesk:
         async with self._knowing:
             unwanted = await self._renew(
                 self._link,
-                [PREFIX],
+                KEYS,
                 self.paraphraser,
                 self._lease_ms,
                 msgspec.json.encode(presence),
@@ -87,14 +87,14 @@ class ParaphraseDesk:
     async def keep(self, claim: Claim, outcome: Outcome, counted: Iterable[str]) -> bool:
         """Keeps an outcome, and adds one to each of the counts; False if there is one already, or nobody wants it."""
         job, index = claim
-        kept = await self._keep(self._link, [PREFIX], job, index, msgspec.msgpack.encode(outcome), *counted)
+        kept = await self._keep(self._link, KEYS, job, index, msgspec.msgpack.encode(outcome), *counted)
         self._in_hand.discard(claim)
         return bool(kept)
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Others may take these."""
         self._in_hand.difference_update(claims)
-        await self._return(self._link, [PREFIX], self.paraphraser, *_flat(claims))
+        await self._return(self._link, KEYS, self.paraphraser, *_flat(claims))
 
     def drop(self, claim: Claim) -> None:
         """This is not worked on any more; the next renewal says so."""
@@ -102,7 +102,7 @@ class ParaphraseDesk:
 
     async def leave(self) -> None:
         """This paraphraser stops; others may take what it has at once."""
-        await self._leave(self._link, [PREFIX], self.paraphraser)
+        await self._leave(self._link, KEYS, self.paraphraser)
 
 
 def _flat(claims: Iterable[Claim]) -> Iterator[Argument]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from reward_service.store.cohorts import as_dict
 from reward_service.store.link import Link
-from reward_service.store.paraphrases import LIBRARY, PREFIX, by_kind
+from reward_service.store.paraphrases import KEYS, LIBRARY, by_kind
 from reward_service.store.scripts import Script
+from reward_service.store.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,11 @@ class ParaphraseGaugeStore:
         """Over an open link."""
         self._link = link
         self._watch = Script("watch_paraphrases", LIBRARY)
+        self._unseen = Stopwatch()
 
     async def read(self) -> ParaphraseGauges:
         """What stands in Redis now, in one round trip."""
-        *numbers, oldest_ms, counts = await self._watch(self._link, [PREFIX])
+        *numbers, oldest_ms, counts = await self._watch(self._link, KEYS, self._unseen.lap_ms())
         paraphrasers, running, paused, waiting, making = numbers
         return ParaphraseGauges(
             paraphrasers, running, paused, waiting, making, oldest_ms / 1000, by_kind(as_dict(counts))

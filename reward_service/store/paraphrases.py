@@ -13,9 +13,13 @@ from reward_service.domain.paraphrases.rewriting import Outcome, Question, Recip
 from reward_service.store.cohorts import as_dict
 from reward_service.store.link import Link
 from reward_service.store.scripts import Script
+from reward_service.store.stopwatch import Stopwatch
 
 PREFIX = "cr:{paraphrases~}:"
 """Of all keys here: one slot of a cluster, and no run's, for no run's name may hold a ~."""
+
+KEYS = [PREFIX, f"{PREFIX}clock"]
+"""What every script about jobs is given: the prefix, and the clock by which leases and ages go."""
 
 LIBRARY = "paraphrases"
 FILLING_TTL_S = 15 * 60.0
@@ -101,6 +105,8 @@ class ParaphraseJobs:
         self._limits = limits
         names = ("begin", "fill", "open", "steer", "look", "forget")
         self._scripts = {name: Script(f"{name}_paraphrases", LIBRARY) for name in names}
+        self._meet = Script("meet_paraphrasers", LIBRARY)
+        self._unseen = Stopwatch()
 
     async def begin(self, job: str, fingerprint: str, order: Order, *, urgent: bool = False) -> Begun:
         """Begins a job, unless it is there or there is no room. One that is begun is seen once it is opened."""
@@ -108,32 +114,32 @@ class ParaphraseJobs:
         ttl_ms, filling_ms = _ms(kept_s), _ms(FILLING_TTL_S)
         text = msgspec.json.encode(order)
         answer = await self._scripts["begin"](
-            self._link, [PREFIX], job, fingerprint, text, int(urgent), ttl_ms, filling_ms, self._limits.open_jobs
+            self._link, KEYS, job, fingerprint, text, int(urgent), ttl_ms, filling_ms, self._limits.open_jobs
         )
         return Begun(answer.decode())
 
     async def fill(self, job: str, first: int, items: Sequence[Item]) -> None:
         """Hands in questions, of which the first has this index."""
         packed = [msgspec.msgpack.encode(item) for item in items]
-        await self._scripts["fill"](self._link, [PREFIX], job, _ms(FILLING_TTL_S), first, *packed)
+        await self._scripts["fill"](self._link, KEYS, job, _ms(FILLING_TTL_S), first, *packed)
 
     async def open(self, job: str, of: int, columns: Mapping[str, str]) -> bool:
         """Gives a job with all of its questions to the workers; False if some have been forgotten meanwhile."""
-        return bool(await self._scripts["open"](self._link, [PREFIX], job, of, msgspec.json.encode(columns)))
+        return bool(await self._scripts["open"](self._link, KEYS, job, of, msgspec.json.encode(columns)))
 
     async def steer(self, job: str, event: JobEvent) -> tuple[bool, JobState | None]:
         """Asks something of a job: whether it could be, and its state now; None if there is no job."""
-        done, state = await self._scripts["steer"](self._link, [PREFIX], job, event.value)
+        done, state = await self._scripts["steer"](self._link, KEYS, job, event.value)
         known = state.decode()
         return bool(done), JobState(known) if known not in {"", JobState.FILLING} else None
 
     async def forget(self, job: str) -> bool:
         """Removes a job, whatever its state; whether it was there."""
-        return bool(await self._scripts["forget"](self._link, [PREFIX], job))
+        return bool(await self._scripts["forget"](self._link, KEYS, job))
 
     async def look(self, job: str) -> JobStanding | None:
         """What a job has come to, which is a use of it; None if there is none."""
-        found = await self._scripts["look"](self._link, [PREFIX], job)
+        found = await self._scripts["look"](self._link, KEYS, job)
         if found is None:
             return None
         (state, order, columns, urgent, of, done, created, ended), taken, counts = found
@@ -169,11 +175,8 @@ class ParaphraseJobs:
 
     async def paraphrasers(self) -> list[ParaphraserPresence]:
         """Who works on jobs now, as far as they have said."""
-        seconds, microseconds = await self._link.execute("TIME")
-        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        there = await self._link.execute("ZRANGEBYSCORE", f"{PREFIX}workers", now_ms, "+inf")
-        said = as_dict(await self._link.execute("HGETALL", f"{PREFIX}said"))
-        return [msgspec.json.decode(said[name], type=ParaphraserPresence) for name in there if name in said]
+        said = await self._meet(self._link, KEYS, self._unseen.lap_ms())
+        return [msgspec.json.decode(each, type=ParaphraserPresence) for each in said]
 
 
 def decode_order(text: bytes) -> Order:

@@ -1,10 +1,13 @@
 """Which workers are there: each says so once in a while."""
 
-import time
-
 from reward_service.store.link import Link
+from reward_service.store.scripts import Script
+from reward_service.store.stopwatch import Stopwatch
 
 WORKERS = "cr:workers"
+WORKERS_CLOCK = "cr:clock:{cr:workers}"
+"""The time by which workers are seen: beside them in a cluster."""
+
 WRITE_PROBE = "cr:write-probe"
 SEEN_LATELY_S = 10.0
 
@@ -15,13 +18,13 @@ class Presence:
     def __init__(self, link: Link) -> None:
         """Over an open link."""
         self._link = link
+        self._unseen = Stopwatch()
+        self._say = Script("say_worker")
+        self._count = Script("count_workers")
 
     async def say(self, worker: str) -> None:
         """This worker is there."""
-        now_s = time.time()
-        await self._link.execute("ZADD", WORKERS, now_s, worker)
-        await self._link.execute("ZREMRANGEBYSCORE", WORKERS, "-inf", now_s - SEEN_LATELY_S)
-        await self._link.execute("EXPIRE", WORKERS, round(SEEN_LATELY_S))
+        await self._say(self._link, [WORKERS, WORKERS_CLOCK], worker, round(SEEN_LATELY_S * 1000))
 
     async def leave(self, worker: str) -> None:
         """This worker stops."""
@@ -37,4 +40,5 @@ class Presence:
 
     async def workers(self) -> int:
         """How many were seen lately."""
-        return await self._link.execute("ZCOUNT", WORKERS, time.time() - SEEN_LATELY_S, "+inf")
+        lately_ms, unseen_ms = round(SEEN_LATELY_S * 1000), self._unseen.lap_ms()
+        return await self._count(self._link, [WORKERS, WORKERS_CLOCK], lately_ms, unseen_ms)

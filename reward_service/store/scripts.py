@@ -16,9 +16,10 @@ class Script:
     """One atomic step in Redis."""
 
     def __init__(self, name: str, *libraries: str) -> None:
-        """Reads `lua/<name>.lua`, behind the libraries (by default "cohort") that it shares with others."""
+        """Reads `lua/<name>.lua`, behind the clock and the libraries (by default "cohort") that it shares with others."""
         folder = files("reward_service.store") / "lua"
-        shared = "".join((folder / f"{library}.lua").read_text() for library in libraries or ("cohort",))
+        names = ("clock", *(libraries or ("cohort",)))
+        shared = "".join((folder / f"{each}.lua").read_text() for each in names)
         shared = shared.replace("--TRANSITIONS--", _transitions(TRANSITIONS.items()))
         shared = shared.replace("--JOB_TRANSITIONS--", _transitions(JOB_TRANSITIONS.items()))
         self._text = shared + (folder / f"{name}.lua").read_text()

@@ -1,6 +1,5 @@
 """Where each run's teacher stands, in Redis: the weights that were announced, its average's version, who serves."""
 
-import time
 from dataclasses import dataclass
 
 import msgspec
@@ -10,6 +9,7 @@ from reward_service.store.keys import RunKeys
 from reward_service.store.link import Link
 from reward_service.store.runs import RUN_RETENTION_S
 from reward_service.store.scripts import Script
+from reward_service.store.stopwatch import Stopwatch
 
 SEEN_LATELY_S = 10.0
 TTL_MS = round(RUN_RETENTION_S * 1000)
@@ -30,7 +30,6 @@ class TeacherPresence(msgspec.Struct, frozen=True):
     version: int
     busy: int
     waiting_for: str | None
-    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,9 @@ class TeacherStore:
         self._link = link
         self._announce = Script("announce", "labels")
         self._advance = Script("advance", "labels")
+        self._say = Script("say_teacher")
+        self._meet = Script("meet_teachers")
+        self._unseen = Stopwatch()
 
     async def accepted(self, run: str) -> int | None:
         """The step of the newest weights that were announced."""
@@ -117,8 +119,15 @@ class TeacherStore:
     async def say(self, run: str, teacher: str, presence: TeacherPresence) -> None:
         """A teacher process serves this run."""
         keys = RunKeys(run)
-        await self._link.execute("HSET", keys.teachers, teacher, msgspec.json.encode(presence))
-        await self._link.execute("PEXPIRE", keys.teachers, round(SEEN_LATELY_S * 1000))
+        names = [keys.teachers, keys.clock]
+        await self._say(self._link, names, teacher, msgspec.json.encode(presence), round(SEEN_LATELY_S * 1000))
+
+    async def seen(self, run: str) -> tuple[TeacherPresence, ...]:
+        """The processes that serve this run and were seen lately."""
+        keys = RunKeys(run)
+        lately_ms, unseen_ms = round(SEEN_LATELY_S * 1000), self._unseen.lap_ms()
+        said = await self._meet(self._link, [keys.teachers, keys.clock], lately_ms, unseen_ms)
+        return tuple(msgspec.json.decode(each, type=TeacherPresence) for each in said)
 
     async def leave(self, run: str, teacher: str) -> None:
         """It does no longer."""
@@ -130,9 +139,6 @@ class TeacherStore:
         kept = as_dict(await self._link.execute("HGETALL", keys.teacher))
         alpha = kept.get(b"alpha")
         queue = await self._link.execute("ZCARD", keys.asks) + await self._link.execute("ZCARD", keys.taken)
-        said = as_dict(await self._link.execute("HGETALL", keys.teachers))
-        now_s = time.time()
-        teachers = (msgspec.json.decode(each, type=TeacherPresence) for each in said.values())
         return TeacherStanding(
             accepted=int(kept[b"accepted"]) if b"accepted" in kept else None,
             version=int(kept.get(b"version", b"0")),
@@ -141,5 +147,5 @@ class TeacherStore:
             tensors=kept.get(b"tensors"),
             queue=queue,
             waiting=await self._link.execute("ZCARD", keys.waits),
-            teachers=tuple(each for each in teachers if now_s - each.at_s < SEEN_LATELY_S),
+            teachers=await self.seen(run),
         )

@@ -93,12 +93,11 @@ class Follower:
 
     async def say(self, busy: int) -> None:
         """This process serves its runs."""
-        now_s = time.time()
         for run, followed in self._served.items():
             if method_named(followed.settings.method).needs_teacher:
                 await self._describe(run)
                 waiting_for = None if followed.waits_since_s is None else "weights"
-                presence = TeacherPresence(self._model, followed.version, busy, waiting_for, now_s)
+                presence = TeacherPresence(self._model, followed.version, busy, waiting_for)
                 await self._teachers.say(run, self._teacher, presence)
 
     async def leave(self) -> None:

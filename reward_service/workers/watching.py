@@ -1,24 +1,18 @@
 """What a settlement adds to the metrics: how it ended, how clear its labels were, and who went without a reward."""
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 
-from reward_service.store.gauges import queued_at_s
-from reward_service.store.jobs import Delivery
 from reward_service.store.records import ABSTENTIONS, CohortRecord
 from reward_service.telemetry import Metrics
 
 TRUTH = {None: "unknown", True: "right", False: "wrong"}
 
 
-def count_settled(metrics: Metrics, delivery: Delivery, records: Sequence[CohortRecord]) -> None:
-    """Counts the cohorts of one job that was just settled.
-
-    How long it took is told by two clocks, of Redis and of this machine, which are assumed to agree.
-    """
-    metrics.settle.observe(max(0.0, time.time() - queued_at_s(delivery.job.entry)))
-    run = delivery.run
+def count_settled(metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord]) -> None:
+    """Counts the cohorts of one job that was just settled; `age_s` ago it was queued, where that is known."""
+    if age_s is not None:
+        metrics.settle.observe(age_s)
     rewarded = votes = ballots = undecided = 0
     truths: Counter[bool | None] = Counter()
     for record in records:

@@ -183,7 +183,7 @@ class Worker:
             event, settled = await settle_cohort(seen, earlier, self._grader, pairs)
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
             if answer == "settled" and event is not CohortEvent.LATE:
-                count_settled(self._metrics, delivery, [settled.record])
+                count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record])
                 await self._observe(delivery.run, settled.observations)
             if answer != "changed":
                 return
@@ -206,7 +206,7 @@ class Worker:
         abstained = len(record.cohorts) - settled
         answer = await self._jobs.settle_batch(delivery, batch, packed(record), settled=settled, abstained=abstained)
         if answer == "settled":
-            count_settled(self._metrics, delivery, record.cohorts)
+            count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), record.cohorts)
             await self._observe(delivery.run, observations)
 
     async def _give_up(self, delivery: Delivery) -> None:

@@ -118,8 +118,7 @@ async def _stand(url: str, run: str) -> None:
     await teachers.announce(run, None, 0.99, AnnouncedWeights(3, "three"))
     await teachers.announce(run, 3, 0.99, AnnouncedWeights(5, "five"))
     await teachers.advance(run, 3, 0.99)
-    now_s = float((await link.execute("TIME"))[0])
-    await teachers.say(run, "a", TeacherPresence("model", 3, 0, "weights", now_s))
+    await teachers.say(run, "a", TeacherPresence("model", 3, 0, "weights"))
     await link.close()
 
 

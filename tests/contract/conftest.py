@@ -89,21 +89,28 @@ class World:
         self.at = await self.runs.put(self.run, RunSettings(**settings))  # type: ignore[arg-type]
 
 
-@pytest.fixture
-async def world(store_url: str, anyio_backend: str) -> AsyncIterator[World]:
-    """A fresh run."""
-    link, reading = Link(store_url), Link(store_url)
-    limits = Limits(jobs=50, open_cohorts=20, retention_s=60.0)
+@contextlib.asynccontextmanager
+async def open_world(url: str, retention_s: float = 60.0) -> AsyncIterator[World]:
+    """A fresh run on a server."""
+    link, reading = Link(url), Link(url)
+    limits = Limits(jobs=50, open_cohorts=20, retention_s=retention_s)
     run = f"r{uuid4().hex[:10]}"
     name = channel(uuid4().hex)
     runs = RunStore(link, limits)
     at = await runs.put(run, RunSettings(group_size=2, cohort_deadline_s=30.0))
     jobs = JobStore(link, reading, limits, uuid4().hex)
-    made = World(store_url, run, link, limits, name, CohortStore(link, limits, name), runs, jobs, at)
+    made = World(url, run, link, limits, name, CohortStore(link, limits, name), runs, jobs, at)
     await made.jobs.runs()
     yield made
     await link.close()
     await reading.close()
+
+
+@pytest.fixture
+async def world(store_url: str, anyio_backend: str) -> AsyncIterator[World]:
+    """A fresh run."""
+    async with open_world(store_url) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from reward_service.store.cohorts import Batch, Refusal, Refused
+from reward_service.store.keys import RunKeys
 from reward_service.store.labels import Coming, Demand, LabelStore, TeacherDesk, Wanted
 from reward_service.store.records import Row, TeacherLabel, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
@@ -252,10 +254,11 @@ async def test_weights_are_announced_once_a_step_and_in_order(world: World) -> N
 
 async def test_teachers_that_are_there_are_seen(world: World) -> None:
     teachers = TeacherStore(world.link)
-    there = TeacherPresence("model", 3, 2, None, at_s=2**40)
-    gone = TeacherPresence("model", 3, 2, None, at_s=0.0)
+    there = TeacherPresence("model", 3, 2, None)
     await teachers.say(world.run, "one", there)
-    await teachers.say(world.run, "two", gone)
+    await world.link.execute("HSET", RunKeys(world.run).teachers, "gone", b"0 " + msgspec.json.encode(there))
     assert (await teachers.standing(world.run)).teachers == (there,)
+    await teachers.say(world.run, "one", there)
+    assert await world.link.execute("HKEYS", RunKeys(world.run).teachers) == [b"one"]
     await teachers.leave(world.run, "one")
     assert (await teachers.standing(world.run)).teachers == ()

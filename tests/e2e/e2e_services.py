@@ -20,6 +20,7 @@ from e2e_rule import Rollout
 
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
+from reward_service.store.cohorts import HEARTBEAT_S
 from reward_service.store.keys import RunKeys, qualified
 from tests.waiting import wait_until
 
@@ -60,7 +61,11 @@ class Service:
 
     def holders(self, run: str) -> set[bytes]:
         """The replicas that say, or said a moment ago, that they hold rollouts of the run."""
-        return set(self.redis.scan_iter(f"{RunKeys(run).prefix}alive:*", count=1000))
+        keys = RunKeys(run)
+        now_ms = int(self.redis.hget(keys.clock, "s") or 0)  # type: ignore[arg-type] - not asynchronous
+        found = self.redis.scan_iter(f"{keys.prefix}alive:*", count=1000)
+        said = {key: int(self.redis.get(key) or 0) for key in found}  # type: ignore[arg-type]
+        return {key for key, said_ms in said.items() if now_ms - said_ms < HEARTBEAT_S * 1000}
 
     def cohorts(self, run: str, more: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Every cohort of the run that ballots joined one by one, and `more`, as GET /v1/cohorts explains them."""

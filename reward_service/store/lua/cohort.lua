@@ -3,15 +3,7 @@
 --   n:<view> ballots needed, c:<view> ballots cast, b:<id> a ballot, l:<id> a late one, w:<channel> who waits
 local NEXT = {--TRANSITIONS--}
 
-local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
-local function enqueue(jobs, ttl_ms, ...)
-  redis.call('XADD', jobs, '*', ...)
-  redis.call('PEXPIRE', jobs, ttl_ms)
-end
+local ALIVE_TTL_MS = 24 * 3600 * 1000
 
 local function advance(key, state, event)
   local to = NEXT[state .. ':' .. event]
@@ -24,6 +16,11 @@ local function open(key, deadlines, cohort, head, views, patience_ms, ttl_ms)
   redis.call('PEXPIRE', key, ttl_ms)
   redis.call('ZADD', deadlines, now_ms() + patience_ms, cohort)
   redis.call('PEXPIRE', deadlines, ttl_ms)
+end
+
+-- A replica holds rollouts of the run.
+local function say_alive(key)
+  redis.call('SET', key, string.format('%d', now_ms()), 'PX', ALIVE_TTL_MS)
 end
 
 local function complete(key, views)

@@ -1,6 +1,6 @@
 -- Batches that have waited for the teacher for too long go to the workers with what is there.
--- KEYS waits, jobs   ARGV prefix, most, ttl_ms
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms(), 'LIMIT', 0, tonumber(ARGV[2]))
+-- KEYS waits, jobs, clock   ARGV prefix, most, ttl_ms, for how long the asker has not looked (ms)
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', tick(tonumber(ARGV[4])), 'LIMIT', 0, tonumber(ARGV[2]))
 local released = 0
 for _, batch in ipairs(due) do
   local waiting = ARGV[1] .. 'w:' .. batch

@@ -1,5 +1,5 @@
 -- A job is gone, with all that was its.
--- KEYS prefix   ARGV job
+-- KEYS prefix, clock   ARGV job
 local job = ARGV[1]
 local there = redis.call('EXISTS', key('j', job))
 for kind in ('jqrtan'):gmatch('.') do redis.call('DEL', key(kind, job)) end

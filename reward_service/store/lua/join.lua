@@ -1,5 +1,5 @@
 -- Ballots with identities join their cohorts: all of them, or none if one contradicts an earlier one.
--- KEYS jobs, deadlines, settings, then open hash and record of each cohort
+-- KEYS jobs, deadlines, settings, then open hash and record of each cohort, then clock
 -- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, ticket key, ticket, then for each cohort:
 --      id, head, views, size of each group, number of ballots, then view, id, ballot of each
 local jobs, deadlines = KEYS[1], KEYS[2]
@@ -8,7 +8,7 @@ if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[1] then return {'sta
 if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
 
 local cohorts, at, opening = {}, 9, 0
-for k = 4, #KEYS, 2 do
+for k = 4, #KEYS - 1, 2 do
   local cohort = {key = KEYS[k], record = redis.call('GET', KEYS[k + 1]), ballots = {},
     id = ARGV[at], head = ARGV[at + 1], views = ARGV[at + 2], size = tonumber(ARGV[at + 3])}
   local exists = redis.call('EXISTS', cohort.key) == 1

@@ -1,5 +1,5 @@
 -- A label: kept unless one of its version or a newer one is there, and every batch goes on that has waited for it.
--- KEYS slot, asks, taken, jobs, waits   ARGV prefix, slot, version, record, ttl_ms, teacher
+-- KEYS slot, asks, taken, jobs, waits, clock   ARGV prefix, slot, version, record, ttl_ms, teacher
 local ttl_ms, version = tonumber(ARGV[5]), tonumber(ARGV[3])
 if not has(KEYS[1], version) then
   redis.call('HSET', KEYS[1], 'v', version, 'r', ARGV[4])

@@ -1,5 +1,5 @@
 -- An outcome, kept and counted once: that of whoever comes first.
--- KEYS prefix   ARGV job, index, outcome, then names to be counted
+-- KEYS prefix, clock   ARGV job, index, outcome, then names to be counted
 local job, index = ARGV[1], ARGV[2]
 local about = redis.call('HMGET', key('j', job), 's', 'of')
 if not about[1] or about[1] == 'cancelled' then return 0 end

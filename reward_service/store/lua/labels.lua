@@ -3,16 +3,6 @@
 --   m oldest version that somebody wants, n rollouts that wait, o the teacher at work on it,
 --   b:<batch> a batch that waits: 'version it needs:rollouts it has'
 -- A waiting batch: p payload, m labels it still misses, s its slots in lines, w:<replica> who waits for it
-local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
-local function enqueue(jobs, ttl_ms, ...)
-  redis.call('XADD', jobs, '*', ...)
-  redis.call('PEXPIRE', jobs, ttl_ms)
-end
-
 -- A label is asked for as soon as somebody wants it and its text is known, by as many rollouts as wait for it.
 local function ask(asks, taken, key, slot, ttl_ms)
   local known = redis.call('HMGET', key, 'm', 'x', 'n')

@@ -1,7 +1,7 @@
 -- Shared by the scripts about paraphrase jobs. KEYS[1] is what all of their keys begin with; no key itself, it says in
 -- which slot they are. Of a job:
 --   j:<job> a hash: s state, f fingerprint, w order, h columns, i whether somebody waits for it now, l how long it is kept
---           (ms), of questions, n the next that nobody has taken, d done, c created, e ended (ms since the epoch)
+--           (ms), of questions, n the next that nobody has taken, d done, c created, e ended (ms since the epoch by the server's clock)
 --   q:<job> the questions and r:<job> their outcomes, by index
 --   t:<job> who is at work on which index; a:<job> indexes that were taken and came back
 --   n:<job> counts
@@ -13,11 +13,6 @@ local PREFIX = KEYS[1]
 local JOBS, OPEN, NOW, QUEUE = PREFIX .. 'jobs', PREFIX .. 'open', PREFIX .. 'now', PREFIX .. 'queue'
 local WORKERS, SAID, COUNTS = PREFIX .. 'workers', PREFIX .. 'said', PREFIX .. 'counts'
 local COUNTS_TTL_MS = 30 * 24 * 3600 * 1000
-
-local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
 
 local function key(kind, job)
   return PREFIX .. kind .. ':' .. job
@@ -38,14 +33,14 @@ end
 
 -- A job that comes into the queue has its turn among the first, and then as often as the others.
 local function offer(job)
-  local about = redis.call('HMGET', key('j', job), 's', 'i', 'n', 'of', 'c')
+  local about = redis.call('HMGET', key('j', job), 's', 'i', 'n', 'of')
   local has_some = about[1] == 'running'
     and (tonumber(about[3]) < tonumber(about[4]) or redis.call('ZCARD', key('a', job)) > 0)
   if not has_some then
     redis.call('ZREM', NOW, job)
     redis.call('ZREM', QUEUE, job)
   elseif about[2] == '1' then
-    redis.call('ZADD', NOW, 'NX', about[5], job)
+    redis.call('ZADD', NOW, 'NX', redis.call('ZSCORE', OPEN, job) or 0, job)
   else
     local first = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
     redis.call('ZADD', QUEUE, 'NX', first[2] or 0, job)
@@ -57,7 +52,7 @@ local function advance(job, event)
   if not to then return nil end
   redis.call('HSET', key('j', job), 's', to)
   if to == 'done' or to == 'cancelled' then
-    redis.call('HSETNX', key('j', job), 'e', now_ms())
+    redis.call('HSETNX', key('j', job), 'e', server_ms())
     redis.call('ZREM', OPEN, job)
     redis.call('DEL', key('t', job), key('a', job))
   end
@@ -91,7 +86,7 @@ end
 -- Answers whether the worker had none.
 local function lease(worker, lease_ms)
   local new = redis.call('ZADD', WORKERS, now_ms() + lease_ms, worker)
-  outlive(WORKERS, 10 * lease_ms)
+  redis.call('PEXPIRE', WORKERS, CLOCK_TTL_MS)
   return new == 1
 end
 

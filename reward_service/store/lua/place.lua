@@ -1,5 +1,5 @@
 -- One rollout without an identity finds its place: the place it left, or a new one in the round that waits for it.
--- KEYS rounds, texts, jobs, deadlines, settings
+-- KEYS rounds, texts, jobs, deadlines, settings, clock
 -- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, prefix, question,
 --      text digest, view, views, group size, head, ballot, request, heartbeat_ms
 local rounds, texts, jobs, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -29,9 +29,9 @@ end
 -- subscription at once; but so does one whose connection broke, or whose Redis has just restarted, and these come back.
 local function lives(owner)
   if redis.call('PUBSUB', 'NUMSUB', owner)[2] > 0 then return true end
-  if redis.call('EXISTS', prefix .. 'alive:' .. owner) == 1 then return nil end
-  local up_s = tonumber(redis.call('INFO', 'server'):match('uptime_in_seconds:(%d+)'))
-  if up_s < 5 then return nil end
+  local said = redis.call('GET', prefix .. 'alive:' .. owner)
+  if said and now_ms() - said < tonumber(ARGV[16]) then return nil end
+  if up_s() < 5 then return nil end
   return false
 end
 
@@ -42,7 +42,7 @@ local function hold(round, twin, ...)
   redis.call('HSET', rounds, 'h:' .. request, place, ...)
   redis.call('PEXPIRE', texts, ttl_ms)
   redis.call('PEXPIRE', rounds, ttl_ms)
-  redis.call('SET', prefix .. 'alive:' .. replica, 1, 'PX', ARGV[16])
+  say_alive(prefix .. 'alive:' .. replica)
 end
 
 -- Gives a place to this request, whoever held it: the answer, or nil where the round does not know its ballot.

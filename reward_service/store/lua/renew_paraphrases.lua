@@ -1,10 +1,11 @@
 -- A worker says that it is there, and all that it has in hand. Others may take what it does not know that it has taken: the
 -- answer was lost. It gets back those of the jobs that nobody wants any more.
--- KEYS prefix   ARGV worker, lease_ms, what it says of itself, then job and index by turns
+-- KEYS prefix, clock   ARGV worker, lease_ms, what it says of itself, then job and index by turns
 local worker, in_hand, unwanted, seen = ARGV[1], {}, {}, {}
+tick()
 lease(worker, tonumber(ARGV[2]))
 redis.call('HSET', SAID, worker, ARGV[3])
-redis.call('PEXPIRE', SAID, 10 * tonumber(ARGV[2]))
+redis.call('PEXPIRE', SAID, CLOCK_TTL_MS)
 for k = 4, #ARGV, 2 do
   local job = ARGV[k]
   in_hand[job .. ':' .. ARGV[k + 1]] = true

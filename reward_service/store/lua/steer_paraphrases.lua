@@ -1,5 +1,5 @@
 -- Something is asked of a job: pause, resume, cancel.
--- KEYS prefix   ARGV job, event
+-- KEYS prefix, clock   ARGV job, event
 -- Answers whether it may happen, and the state that the job is in afterwards ('' if there is none).
 local job = ARGV[1]
 local to = advance(job, ARGV[2])

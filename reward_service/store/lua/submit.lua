@@ -1,5 +1,5 @@
 -- A self-contained batch: remembered as pending and queued, once.
--- KEYS batch, jobs, settings   ARGV id, fingerprint, payload, revision, most jobs, ttl_ms, replica, rollouts
+-- KEYS batch, jobs, settings, clock   ARGV id, fingerprint, payload, revision, most jobs, ttl_ms, replica, rollouts
 local known = redis.call('GET', KEYS[1])
 if known then return {'known', known} end
 if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[4] then return {'stale'} end

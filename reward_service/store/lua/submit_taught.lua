@@ -1,5 +1,5 @@
 -- A batch that the teacher labels: queued at once if all of its labels are there, else kept until they are.
--- KEYS batch, jobs, settings, teacher, waits, asks, taken, waiting batch, then each slot
+-- KEYS batch, jobs, settings, teacher, waits, asks, taken, waiting batch, then each slot, then clock
 -- ARGV id, fingerprint, payload, revision, most jobs, ttl_ms, replica, rollouts, most waiting, patience_ms,
 --      then for each slot: slot, question_id, view, version needed ('' the newest announced), rollouts that wait for it
 --      (0: only its text is told), what the teacher is asked ('' unknown), whether that must be known ('1')
@@ -14,7 +14,7 @@ if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[5]) or redis.call('ZCARD', KEYS[
 end
 local ttl_ms, slots = tonumber(ARGV[6]), {}
 local announced = tonumber(redis.call('HGET', KEYS[4], 'accepted') or '0')
-for k = 9, #KEYS do
+for k = 9, #KEYS - 1 do
   local p = 11 + (k - 9) * 7
   local slot = {key = KEYS[k], name = ARGV[p], question = ARGV[p + 1], view = ARGV[p + 2],
     need = tonumber(ARGV[p + 3]) or announced, rollouts = tonumber(ARGV[p + 4]), text = ARGV[p + 5]}

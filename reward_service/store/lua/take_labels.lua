@@ -1,9 +1,9 @@
 -- A teacher takes the labels that most rollouts wait for, of those that its version may give.
--- KEYS asks, taken   ARGV prefix, version, most, teacher, lease_ms, ttl_ms
+-- KEYS asks, taken, clock   ARGV prefix, version, most, teacher, lease_ms, ttl_ms
 -- Answers how many were left by teachers that died, and slot, question_id, view, what is asked, and how many rollouts wait,
 -- of each label that was taken.
 local SEEN_AT_MOST = 4096
-local prefix, version, most, now = ARGV[1] .. 'l:', tonumber(ARGV[2]), tonumber(ARGV[3]), now_ms()
+local prefix, version, most, now = ARGV[1] .. 'l:', tonumber(ARGV[2]), tonumber(ARGV[3]), tick()
 local left = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)
 for _, slot in ipairs(left) do
   redis.call('ZREM', KEYS[2], slot)
