@@ -16,7 +16,7 @@ class Script:
     """One atomic step in Redis."""
 
     def __init__(self, name: str, *libraries: str) -> None:
-        """Reads `lua/<name>.lua`, behind the clock and the libraries (by default "cohort") that it shares with others."""
+        """Reads `lua/<name>.lua`, behind the clock and its libraries, by default "cohort"."""
         folder = files("reward_service.store") / "lua"
         names = ("clock", *(libraries or ("cohort",)))
         shared = "".join((folder / f"{each}.lua").read_text() for each in names)
