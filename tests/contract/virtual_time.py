@@ -10,6 +10,7 @@ from redis.exceptions import NoScriptError
 
 from reward_service.store.keys import RunKeys
 from reward_service.store.link import Argument, Link, Reply
+from reward_service.store.scripts import Script
 
 PRELUDE = """
 local redis = (function(server)
@@ -21,7 +22,9 @@ local redis = (function(server)
   function commands.TIME()
     return {tostring(math.floor(now_ms() / 1000)), tostring(now_ms() % 1000 * 1000)}
   end
-  function commands.INFO() return 'uptime_in_seconds:' .. server.call('HGET', clock, 'up_s') .. '\\r\\n' end
+  function commands.INFO()
+    return 'run_id:a\\r\\nuptime_in_seconds:' .. server.call('HGET', clock, 'up_s') .. '\\r\\n'
+  end
   function commands.PEXPIRE(key, for_ms)
     if server.call('EXISTS', key) == 0 then return 0 end
     server.call('ZADD', ends, now_ms() + tonumber(for_ms), key)
@@ -90,6 +93,7 @@ class TimedLink(Link):
         """Opens nothing yet."""
         super().__init__(url)
         self._changed = changed
+        self._look_at_clock = Script("look_at_clock")
 
     async def execute(self, *command: Argument) -> Reply:
         """As Link.execute, in the run's own time."""
@@ -104,8 +108,11 @@ class TimedLink(Link):
                 return await super().execute(*command)
 
     async def pass_time(self, run: str, now_ms: int, up_s: int) -> None:
-        """Sets the run's time and for how long its server has been up."""
+        """Sets the run's time and for how long its server has been up, at which a worker looks at once."""
         await super().execute("EVAL", FORGET_WHAT_IS_DUE, 2, *_own_keys(run), now_ms, up_s)
+        clock = RunKeys(run).clock
+        time_ms = await self._look_at_clock(self, [clock], now_ms)
+        await super().execute("HSET", clock, "u", time_ms - 1000 * up_s)
 
     async def read_all(self, run: str) -> dict[str, Reply]:
         """What each key of a run holds, by the rest of its name; every key must have an end."""

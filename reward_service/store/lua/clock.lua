@@ -33,7 +33,8 @@ end
 -- have passed.
 local function tick(unseen_ms)
   local server, kept = server_ms(), redis.call('HMGET', CLOCK, 'w', 's', 'r')
-  local now = later(server, kept, math.max(STEP_MS, unseen_ms or 0))
+  local most_ms = math.max(STEP_MS, unseen_ms or 0)
+  local now = later(server, kept, most_ms)
   redis.call('HSET', CLOCK, 'w', server, 's', string.format('%d', now))
   if not kept[1] or math.floor(now / 1000) ~= math.floor(kept[2] / 1000) then
     local name, says_s = server_named()
@@ -43,7 +44,7 @@ local function tick(unseen_ms)
     redis.call('PEXPIRE', CLOCK, CLOCK_TTL_MS)
   end
   if kept[1] and server < kept[1] - BACK_MS then redis.call('HSET', CLOCK, 'b', 1) end
-  if kept[1] and server > kept[1] + STEP_MS then redis.call('HSET', CLOCK, 'u', string.format('%d', now)) end
+  if kept[1] and server > kept[1] + most_ms then redis.call('HSET', CLOCK, 'u', string.format('%d', now)) end
   return now
 end
 
