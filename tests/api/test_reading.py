@@ -196,18 +196,18 @@ def test_halves_of_characters_are_taken_as_replacement_characters() -> None:
     taken = read(RewardForm, body)
     assert isinstance(taken, RewardForm)
     assert [each.response for each in taken.rollouts] == ["a\N{REPLACEMENT CHARACTER}b", "\N{GRINNING FACE}"]
-    label = read(RemoteRMForm, rb'{"response": "\udc00", "label": {"\ud800": ["\ud800"]}}')
-    assert isinstance(label, RemoteRMForm)
-    assert label.response == "\N{REPLACEMENT CHARACTER}"
-    assert label.label == {"\N{REPLACEMENT CHARACTER}": ["\N{REPLACEMENT CHARACTER}"]}
+    asked = read(RemoteRMForm, rb'{"response": "\udc00", "prompt": {"\ud800": ["\ud800"]}}')
+    assert isinstance(asked, RemoteRMForm)
+    assert asked.response == "\N{REPLACEMENT CHARACTER}"
+    assert asked.prompt == {"\N{REPLACEMENT CHARACTER}": ["\N{REPLACEMENT CHARACTER}"]}
 
 
 @pytest.mark.parametrize("escape", [b"", rb"\"", rb"\\", rb"\\\\\""])
 def test_strings_of_any_length_end_where_they_end(escape: bytes) -> None:
     text = (b"x" * 1000 + escape) * (2 * INLINE_BYTES // 1000) + escape
-    taken = read(RemoteRMForm, b'{"label": ["' + text + b'", {}], "response": "' + text[:90_000] + b'" }')
+    taken = read(RemoteRMForm, b'{"prompt": ["' + text + b'", {}], "response": "' + text[:90_000] + b'" }')
     assert isinstance(taken, RemoteRMForm)
-    assert taken.label == [json.loads(b'"' + text + b'"'), {}]
+    assert taken.prompt == [json.loads(b'"' + text + b'"'), {}]
 
 
 def test_more_than_may_be_sent_is_413() -> None:
