@@ -39,6 +39,10 @@ class Metrics:
         self.rollouts = Counter(
             "co_rewarding_rollouts", "Rollouts accepted, by route.", ["route"], registry=self._registry
         )
+        self.prompts_not_found = Counter(
+            "co_rewarding_prompts_not_found", "Rollouts at /get_reward in whose query the prompt was not found.",
+            registry=self._registry,
+        )  # fmt: skip
         self.settled = Counter(
             "co_rewarding_cohorts_settled", "Cohorts settled, by how they ended.", ["state"], registry=self._registry
         )

@@ -9,6 +9,7 @@ from reward_service.api.labels import Label, label_in, labels_in
 from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat
 from reward_service.api.wire import OpenRLHFRequest, RemoteRMRequest
+from reward_service.domain.extraction import response_in
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -17,6 +18,7 @@ class Item(msgspec.Struct, frozen=True):
     prompt: str
     response: str
     label: Label
+    prompt_found: bool = True
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -61,9 +63,13 @@ def items_of(request: OpenRLHFRequest, most: int) -> list[Item]:
             f"query, prompts and labels hold {len(queries)}, {len(prompts)} and {len(labels)} entries: send one each.",
         )
     return [
-        Item(prompt or "", (query or "").removeprefix(prompt or ""), label)
-        for query, prompt, label in zip(queries, prompts, labels, strict=True)
+        _item(query or "", prompt or "", label) for query, prompt, label in zip(queries, prompts, labels, strict=True)
     ]
+
+
+def _item(query: str, prompt: str, label: Label) -> Item:
+    response = response_in(query, prompt)
+    return Item(prompt, response.text, label, response.prompt_found)
 
 
 def item_of(request: RemoteRMRequest) -> Item:
@@ -75,11 +81,14 @@ def item_of(request: RemoteRMRequest) -> Item:
     return Item(_text(request.prompt), request.response, label_in(bytes(request.label), "label"))
 
 
-def openrlhf_answer(verdicts: list[Verdict]) -> dict[str, Any]:
+def openrlhf_answer(items: Sequence[Item], verdicts: list[Verdict]) -> dict[str, Any]:
     """Scalars for one rollout, lists for many, empty lists for none. OpenRLHF makes numbers of all that is in the logs,
     so the cohorts are beside them."""
     rewards = [verdict.reward for verdict in verdicts]
-    logs = [_logs(verdict) for verdict in verdicts]
+    logs = [
+        _logs(verdict) | {"prompt_not_found": float(not item.prompt_found)}
+        for item, verdict in zip(items, verdicts, strict=True)
+    ]
     names = [name for name in (logs[0] if logs else {}) if all(name in each for each in logs)]
     if len(verdicts) == 1:
         return {"rewards": rewards[0], "scores": rewards[0], "extra_logs": logs[0], "cohort": verdicts[0].cohort}

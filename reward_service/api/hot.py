@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote
 
@@ -99,7 +100,8 @@ class HotRoutes:
     async def _get_reward(self, scope: Scope, receive: Receive, send: Send) -> int:
         request = await self._read(scope, receive, self._openrlhf_request, OpenRLHFForm)
         items = items_of(request, self._settings.max_rollouts)
-        return await self._held("/get_reward", items, scope, receive, send, openrlhf_answer)
+        self._metrics.count(self._metrics.prompts_not_found, sum(not item.prompt_found for item in items))
+        return await self._held("/get_reward", items, scope, receive, send, partial(openrlhf_answer, items))
 
     async def _remote_rm(self, scope: Scope, receive: Receive, send: Send) -> int:
         request = await self._read(scope, receive, self._remote_rm_request, RemoteRMForm)

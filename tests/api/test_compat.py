@@ -34,7 +34,8 @@ def test_a_group_of_singles_meets(client: httpx.Client, run: str) -> None:
         answers = list(threads.map(lambda a: openrlhf(client, f"\\boxed{{{a}}}", identity(run=run)), [4, 4, 5]))
     assert [a["rewards"] for a in answers] == [1.0, 1.0, 0.0]
     assert all(a["rewards"] == a["scores"] for a in answers)
-    assert answers[0]["extra_logs"] == {"vote_share": pytest.approx(2 / 3), "abstained": 0.0, "undecided": 0.0}
+    shared = {"vote_share": pytest.approx(2 / 3), "abstained": 0.0, "undecided": 0.0, "prompt_not_found": 0.0}
+    assert answers[0]["extra_logs"] == shared
 
 
 def test_a_truth_in_the_label_is_compared(client: httpx.Client, run: str) -> None:

@@ -50,7 +50,8 @@ class Due:
     def openrlhf(self) -> tuple[float, float, dict[str, float]]:
         """Reward, score and logs as OpenRLHF's executor hands them on."""
         reward = self.reward or 0.0
-        logs = {"vote_share": self.vote_share, "abstained": float(self.reward is None), "undecided": 0.0}
+        abstained = float(self.reward is None)
+        logs = {"vote_share": self.vote_share, "abstained": abstained, "undecided": 0.0, "prompt_not_found": 0.0}
         return reward, reward, logs
 
 

@@ -3,6 +3,7 @@
 from reward_service.domain.extraction.boxes import last_boxed
 from reward_service.domain.extraction.content import MAX_ANSWER_CHARS
 from reward_service.domain.extraction.formats import AnswerFormat, Extractor, extractor
+from reward_service.domain.extraction.prompt_end import Response, response_in
 from reward_service.domain.extraction.turns import MAX_END_TOKEN_CHARS, MAX_END_TOKENS, first_turn
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "MAX_END_TOKEN_CHARS",
     "AnswerFormat",
     "Extractor",
+    "Response",
     "extractor",
     "first_turn",
     "last_boxed",
+    "response_in",
 ]

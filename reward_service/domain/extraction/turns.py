@@ -38,18 +38,18 @@ OTHERS_TURNS: tuple[str, ...] = (
 """What opens a turn of somebody else, which ends the one before: GLM has no other sign. Regular expressions."""
 
 POLICYS_TURN = re.compile(
-    r"<\|im_start\|>\s*+assistant\b|<\|start_header_id\|>\s*+assistant\s*+<\|end_header_id\|>"
-    r"|<\|header_start\|>\s*+assistant\s*+<\|header_end\|>|<start_of_turn>\s*+model\b|<\|turn>\s*+model\b"
-    r"|<\|start\|>\s*+assistant\b|<\|(?:assistant|Assistant|CHATBOT_TOKEN)\|>|<｜Assistant｜>|\[/INST\]"
+    r"<(?:\|(?:im_start\|>\s*+assistant\b|start_header_id\|>\s*+assistant\s*+<\|end_header_id\|>"
+    r"|header_start\|>\s*+assistant\s*+<\|header_end\|>|turn>\s*+model\b|start\|>\s*+assistant\b"
+    r"|(?:assistant|Assistant|CHATBOT_TOKEN)\|>)|start_of_turn>\s*+model\b|｜Assistant｜>)|\[/INST\]"
 )
 """What opens the policy's turn."""
 
-OTHERS_TURN = re.compile("|".join((*OTHERS_TURNS, r"\[INST\]")))
+OTHERS_TURN = re.compile("<(?:" + "|".join(pattern[1:] for pattern in OTHERS_TURNS) + r")|\[INST\]")
 
 SPECIAL = re.compile(
-    r"<\|[^\s<>|]{1,64}+\|?+>|<[a-z_]{1,16}+\|>|<｜[^\s<>｜]{1,64}+｜>"
-    r"|</?+s>|<(?:pad|PAD|bos|eos|unk|eoa|eoh|sop|BOS_TOKEN|EOS_TOKEN|start_of_turn|end_of_turn|seed:[a-z]{3})>"
-    r"|\[/?+INST\]|<</?+SYS>>|\[(?:gMASK|PAD|BOS|EOS|UNK)\]"
+    r"<(?:\|[^\s<>|]{1,64}+\|?+>|[a-z_]{1,16}+\|>|｜[^\s<>｜]{1,64}+｜>|/?+s>|</?+SYS>>"
+    r"|(?:pad|PAD|bos|eos|unk|eoa|eoh|sop|BOS_TOKEN|EOS_TOKEN|start_of_turn|end_of_turn|seed:[a-z]{3})>)"
+    r"|\[(?:/?+INST|gMASK|PAD|BOS|EOS|UNK)\]"
 )
 """Anything that looks like a special token, whatever it is for."""
 

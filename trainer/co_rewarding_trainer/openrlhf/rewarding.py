@@ -92,6 +92,7 @@ def rewarded(answer: Rewards, *, truth_sent: bool) -> Rewarded:
     (reward,) = answer.rewards
     label = answer.labels[0] if answer.labels else None
     logs = {
+        "prompt_not_found": 0.0,  # the response was sent alone
         "vote_share": label.votes / label.of if label is not None and label.of else 0.0,
         "abstained": float(reward is None),
         "undecided": float(answer.metrics["undecided"]),
