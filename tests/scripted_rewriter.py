@@ -11,6 +11,7 @@ from reward_service.domain.paraphrases.findings import pair_of
 from reward_service.domain.paraphrases.policy import review
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, Recipe
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
+from reward_service.paraphrasing.rewriter import GivenTexts
 from reward_service.store.link import Link
 from reward_service.store.paraphrase_desk import ParaphraseDesk
 from reward_service.store.paraphrases import ParaphraseJobs, ParaphraseLimits
@@ -40,7 +41,7 @@ class ScriptedRewriter:
     most_under_way: int = 0
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
 
-    async def rewrite(self, question: Question, recipe: Recipe) -> Outcome:
+    async def rewrite(self, question: Question, recipe: Recipe, given: GivenTexts | None = None) -> Outcome:
         self.asked[question.question_id] += 1
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)

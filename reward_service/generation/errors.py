@@ -16,6 +16,10 @@ class GeneratorUnavailableError(CoRewardingError):
         self.retry_after_s = retry_after_s
 
 
+class UnreachedError(GeneratorUnavailableError):
+    """The server has not answered once since it was first asked: its address is wrong, or it is not started."""
+
+
 class FixedWeightsError(CoRewardingError):
     """This backend's weights cannot be swapped."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import structlog
 
-from reward_service.generation.errors import FixedWeightsError, GeneratorUnavailableError
+from reward_service.generation.errors import FixedWeightsError, GeneratorUnavailableError, UnreachedError
 from reward_service.generation.gate import Gate
 from reward_service.generation.generator import Generated, Prompt, Sampling
 from reward_service.generation.openai_wire import Choices, Refused, Trouble, read_choices, refused_field
@@ -19,7 +20,9 @@ log = structlog.get_logger(__name__)
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
-_CONNECT_S = 10.0
+_CONNECT_S = 4.0
+_UNREACHED_S = 15.0
+"""How long a server is tried that has never answered: more often than not its address is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Endpoint:
         capacity: requests under way at once, at most.
         timeout_s: for a request.
         patience_s: waited in all between tries of a request (429, 5xx, broken connections).
-        more: fields sent with every request, such as skip_special_tokens for vLLM.
+        more: fields sent with every request, such as skip_special_tokens for vLLM; null leaves a field out.
         transport: httpx's; it and `sleep` are for tests.
     """
 
@@ -52,9 +55,10 @@ class OpenAIGenerator:
     """A model at an endpoint, as it is: its weights are the server's.
 
     Servers differ in what they take. One that refuses `n`, or gives fewer responses than that, is asked for one at a
-    time; `max_tokens` becomes `max_completion_tokens` where that is asked for; a seed or a template's setting that is
-    refused is left out, with a warning. Each is learnt once. Responses are the server's text: most leave special
-    tokens out. Text prompts are tokenized by the server, which may add special tokens that they begin with already.
+    time; `max_tokens` becomes `max_completion_tokens` where that is asked for; a seed, a temperature, a top_p or a
+    template's setting that is refused is left out, with a warning. Each is learnt once. Responses are the server's
+    text: most leave special tokens out. Text prompts are tokenized by the server, which may add special tokens that
+    they begin with already.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -64,6 +68,7 @@ class OpenAIGenerator:
         self._endpoint = endpoint
         self._places = asyncio.Semaphore(endpoint.capacity)
         self._refused: set[str] = set()
+        self._reached = False
         self._gate = Gate(endpoint.model)
         self._http = httpx.AsyncClient(
             headers={} if endpoint.api_key is None else {"authorization": f"Bearer {endpoint.api_key}"},
@@ -109,14 +114,18 @@ class OpenAIGenerator:
             try:
                 return await self._asked(route, self._body(prompt, sampling, index, n))
             except Refused as refusal:
-                field = refused_field(str(refusal))
-                if field is None or field in self._refused:
+                field = refused_field(str(refusal), self._refused)
+                if field is None:
                     raise
                 log.warning("a field is refused and left out or renamed from now on", model=self.name, field=field)
                 self._refused.add(field)
 
     def _body(self, prompt: Prompt, sampling: Sampling, index: int, n: int) -> dict[str, Any]:
-        fields: dict[str, Any] = {"model": self.name, "temperature": sampling.temperature, "top_p": sampling.top_p}
+        fields: dict[str, Any] = {"model": self.name}
+        if "temperature" not in self._refused:
+            fields["temperature"] = sampling.temperature
+        if "top_p" not in self._refused:
+            fields["top_p"] = sampling.top_p
         if prompt.text is None:
             fields["messages"] = [{"role": each.role, "content": each.content} for each in prompt.messages]
         else:
@@ -129,11 +138,12 @@ class OpenAIGenerator:
             fields["seed"] = sampling.response_seed(index)
         if sampling.thinking is not None and prompt.text is None and "chat_template_kwargs" not in self._refused:
             fields["chat_template_kwargs"] = {"enable_thinking": sampling.thinking}
-        return fields | dict(self._endpoint.more)
+        return {name: value for name, value in (fields | dict(self._endpoint.more)).items() if value is not None}
 
     async def _asked(self, route: str, body: Mapping[str, Any]) -> Choices:
         """The answer to a request, which is repeated while it meets trouble and there is patience left."""
         waited_s, longest_s = 0.0, _FIRST_WAIT_S
+        began_s = time.monotonic()
         while True:
             try:
                 return await self._tried(route, body)
@@ -141,6 +151,10 @@ class OpenAIGenerator:
                 wait_s = trouble.retry_after_s
                 if wait_s is None:
                     wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 - so that not all come at once
+                spent_s = max(waited_s, time.monotonic() - began_s) + wait_s
+                if not self._reached and spent_s > _UNREACHED_S:
+                    told = f"{self.name}: nothing has answered at {self._endpoint.base_url} for {_UNREACHED_S:g} s"
+                    raise UnreachedError(f"{told} ({trouble})", wait_s) from trouble
                 if waited_s + wait_s > self._endpoint.patience_s:
                     raise GeneratorUnavailableError(f"{self.name}: {trouble}", wait_s) from trouble
                 await self._endpoint.sleep(wait_s)
@@ -153,7 +167,8 @@ class OpenAIGenerator:
         except TimeoutError as error:
             raise Trouble(f"no answer within {self._endpoint.timeout_s:g} s") from error
         except httpx.TransportError as error:
-            raise Trouble(f"{type(error).__name__}: {error}") from error
+            raise Trouble(f"{self._endpoint.base_url}: {type(error).__name__}: {error}") from error
+        self._reached = True
         return read_choices(response)
 
 

@@ -3,7 +3,7 @@
 import email.utils
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,14 @@ _COMPLAINTS = {
     "max_tokens": re.compile(r"\bmax_completion_tokens\b"),
     "chat_template_kwargs": re.compile(r"\bchat_template_kwargs\b"),
     "seed": re.compile(r"\bseed\b"),
+    "top_p": re.compile(r"\btop_p\b"),
+    "temperature": re.compile(r"\btemperature\b"),
 }
-"""Fields that an answer can do without, or by another name, and what a server says that does not take them."""
+"""Fields that an answer can do without, or by another name, and what a server says that does not take them. A server
+that takes temperature or top_p, and not both, keeps the temperature."""
+
+_TEXT_PARTS = frozenset({"text", "output_text"})
+_SILENT_PARTS = frozenset({"thinking", "reasoning", "reasoning_text", "redacted_thinking"})
 
 
 class Trouble(Exception):
@@ -54,6 +60,7 @@ def read_choices(response: httpx.Response) -> Choices:
 
     Raises:
         Refused: the request is not taken as it is.
+        GenerationError: the answer holds something else than text.
         Trouble: the server is away or busy, or its answer cannot be read.
         GeneratorUnavailableError: key, address or model are wrong; somebody must see to it.
     """
@@ -68,9 +75,10 @@ def read_choices(response: httpx.Response) -> Choices:
     raise GeneratorUnavailableError(f"{said}; check the address, the key and the model's name", _MISCONFIGURED_RETRY_S)
 
 
-def refused_field(complaint: str) -> str | None:
-    """Which field of a request a complaint is about, of those that can be left out or renamed."""
-    return next((field for field, pattern in _COMPLAINTS.items() if pattern.search(complaint)), None)
+def refused_field(complaint: str, done_without: Collection[str] = ()) -> str | None:
+    """Which field of a request a complaint is about, of those that can be left out or renamed and were not yet."""
+    found = (field for field, pattern in _COMPLAINTS.items() if pattern.search(complaint))
+    return next((field for field in found if field not in done_without), None)
 
 
 def retry_after_s(response: httpx.Response) -> float | None:
@@ -123,6 +131,20 @@ def _choices(response: httpx.Response) -> Choices:
 
 
 def _text(choice: dict[str, Any]) -> str:
-    """A response; empty where the model refused or said nothing besides its thoughts."""
+    """A response, its parts put together; empty where the model refused or said nothing besides its thoughts."""
     said = choice["message"].get("content") if "message" in choice else choice["text"]
-    return said or ""
+    if said is None or isinstance(said, str):
+        return said or ""
+    return "".join(map(_part_text, said if isinstance(said, list) else [said]))
+
+
+def _part_text(part: Any) -> str:  # noqa: ANN401 - any JSON
+    if isinstance(part, str):
+        return part
+    kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+    if kind in _SILENT_PARTS:
+        return ""
+    text = part.get("text") if isinstance(part, dict) else None
+    if kind not in _TEXT_PARTS or not isinstance(text, str):
+        raise GenerationError(f"the model answers with {str(kind)[:_QUOTED_CHARS]!r}, which is no text")
+    return text

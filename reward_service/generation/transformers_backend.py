@@ -13,11 +13,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from reward_service.errors import SettingsError
 from reward_service.generation.codec import Codec, response_limit
 from reward_service.generation.errors import GeneratorUnavailableError, WeightsError
 from reward_service.generation.gate import Gate
 from reward_service.generation.generator import Generated, Prompt, Sampling
 from reward_service.generation.model_folder import model_folder
+from reward_service.generation.tied import differing_output
 from reward_service.generation.token_sampling import Asked, sample
 from reward_service.generation.weights import Tensors, check_fit, read_tensors
 
@@ -190,6 +192,10 @@ def _loaded(model: str, keep_special_tokens: bool) -> tuple[Path, PreTrainedMode
     loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder, dtype="auto" if on_gpu else torch.float32, use_safetensors=True
     )
+    try:
+        _check_tied(read_tensors(folder), _own_tensors(loaded)[1])
+    except WeightsError as error:
+        raise SettingsError(str(error)) from error
     torch.nn.Module.to(loaded, "cuda" if on_gpu else "cpu").eval()
     return folder, loaded, Codec(AutoTokenizer.from_pretrained(folder), keep_special_tokens=keep_special_tokens)
 
@@ -228,8 +234,9 @@ def _own_tensors(model: PreTrainedModel) -> tuple[dict[str, Tensor], dict[str, s
 def _check_tied(tensors: Tensors, tied: Mapping[str, str]) -> None:
     """Two names of one tensor must say the same."""
     for name, first in tied.items():
-        if name in tensors.file_of and not torch.equal(_tensor(tensors, name), _tensor(tensors, first)):
-            raise WeightsError(f"{name} and {first} are one tensor of the model, and differ in {tensors.folder}")
+        there = {name, first} <= tensors.file_of.keys()
+        if there and not torch.equal(_tensor(tensors, name), _tensor(tensors, first)):
+            raise WeightsError(differing_output(str(tensors.folder), name, first))
 
 
 @torch.no_grad()

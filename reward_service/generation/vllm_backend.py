@@ -16,12 +16,12 @@ from vllm.v1.engine.async_llm import AsyncLLM  # pyright: ignore[reportMissingIm
 
 from reward_service.errors import SettingsError
 from reward_service.generation.codec import Codec, response_limit
-from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
+from reward_service.generation.errors import GenerationError, GeneratorUnavailableError, WeightsError
 from reward_service.generation.gate import Gate
 from reward_service.generation.generator import Generated, Prompt, Sampling
 from reward_service.generation.model_folder import model_folder
 from reward_service.generation.vllm_version import check_version
-from reward_service.generation.weights import check_fit, read_tensors, tied_names
+from reward_service.generation.weights import check_model, read_tensors
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +68,10 @@ class VllmGenerator:
         """
         check_version(vllm.__version__)
         folder = await asyncio.to_thread(model_folder, model)
+        try:
+            await asyncio.to_thread(lambda: check_model(read_tensors(folder), folder))
+        except WeightsError as error:
+            raise SettingsError(str(error)) from error
         try:
             arguments = AsyncEngineArgs(**{"model": str(folder), "disable_log_stats": True, **(engine or {})})
         except TypeError as error:
@@ -159,4 +163,4 @@ class VllmGenerator:
         raise GeneratorUnavailableError(f"{self.name} does not empty its prefix cache")
 
     def _check(self, folder: Path) -> None:
-        check_fit(read_tensors(folder), read_tensors(self._folder).shape_of, tied_names(self._folder))
+        check_model(read_tensors(folder), self._folder)

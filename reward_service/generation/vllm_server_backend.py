@@ -17,7 +17,7 @@ from reward_service.generation.errors import FixedWeightsError, GeneratorUnavail
 from reward_service.generation.generator import Generated, Prompt, Sampling
 from reward_service.generation.openai_backend import Endpoint, OpenAIGenerator
 from reward_service.generation.openai_wire import complaint
-from reward_service.generation.weights import check_fit, read_tensors, tied_names
+from reward_service.generation.weights import check_model, read_tensors
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ class VllmServerGenerator(OpenAIGenerator):
         given = read_tensors(weights)
         own = Path(self._came_with)
         if (own / "config.json").is_file():
-            check_fit(given, read_tensors(own).shape_of, tied_names(own))
+            check_model(given, own)
         return str(weights.resolve())
 
     async def _restore(self, version: str | None) -> None:

@@ -1,6 +1,7 @@
 """Folders of safetensors: what tensors they hold, and whether these are a model's, by their headers alone."""
 
 import json
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from reward_service.generation.errors import WeightsError
+from reward_service.generation.tied import differing_output, tied_output
 
 Shapes = Mapping[str, tuple[int, ...]]
 _NAMED = 5
+_LENGTH_BYTES = 8
+"""At the beginning of a file of safetensors: how long its header is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,37 @@ def read_tensors(folder: Path) -> Tensors:
     return Tensors(folder, file_of, shape_of)
 
 
-def tied_names(folder: Path) -> frozenset[str]:
-    """The tensors that a model in this folder may leave out, by its config.json: an output layer tied to the input."""
+def check_model(given: Tensors, model: Path) -> None:
+    """Returns if the folder holds the tensors of the model in another one; a tied output layer may be there or not.
+
+    Raises:
+        WeightsError: tensors are missing, too many or of another shape, or a tied output layer is not its embedding.
+    """
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((model / "config.json").read_text())
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{folder}/config.json cannot be read: {error}") from error
-    text_config = config.get("text_config", {})
-    tied = config.get("tie_word_embeddings", text_config.get("tie_word_embeddings", False))
-    return frozenset({"lm_head.weight"} if tied else ())
+        raise WeightsError(f"{model}/config.json cannot be read: {error}") from error
+    expected = read_tensors(model).shape_of
+    tied = tied_output(expected, config)
+    check_fit(given, expected, frozenset(tied[:1] if tied else ()))
+    if tied is not None and tied[0] in given.file_of and not _same(given, *tied):
+        raise WeightsError(differing_output(str(given.folder), *tied))
+
+
+def _same(given: Tensors, one: str, other: str) -> bool:
+    """Whether two tensors are equal to the byte, by the files: their types may be none that NumPy knows."""
+    (first, told), (second, told_too) = (_stored(given.file_of[name], name) for name in (one, other))
+    return told == told_too and first == second
+
+
+def _stored(file: Path, name: str) -> tuple[memoryview, str]:
+    """A tensor's bytes, mapped, and its type."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+        entry = json.loads(stream.read(length))[name]
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    begin, end = (_LENGTH_BYTES + length + offset for offset in entry["data_offsets"])
+    return memoryview(mapped)[begin:end], entry["dtype"]
 
 
 def check_fit(given: Tensors, expected: Shapes, optional: frozenset[str]) -> None:

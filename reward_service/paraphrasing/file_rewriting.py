@@ -11,8 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Recipe
-from reward_service.generation.errors import GeneratorUnavailableError
+from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Recipe, text_key
+from reward_service.generation.errors import GeneratorUnavailableError, UnreachedError
 from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.pair_files import PairFields, PairRow
 from reward_service.paraphrasing.pair_output import (
@@ -26,7 +26,7 @@ from reward_service.paraphrasing.pair_output import (
 )
 from reward_service.paraphrasing.part_file import PartFile
 from reward_service.paraphrasing.question_files import question_file, question_of, read_questions, survey
-from reward_service.paraphrasing.rewriter import Rewriter
+from reward_service.paraphrasing.rewriter import GivenTexts, Rewriter
 from reward_service.paraphrasing.rewriting_tally import RewritingTally
 
 OpenRewriter = Callable[[], AbstractAsyncContextManager[Rewriter]]
@@ -89,10 +89,14 @@ def rewrite_file(order: RewritingOrder, opening: OpenRewriter, console: Console)
     with question_file(order.source) as path:
         found = survey(path, order.fields)
         with PartFile(beside(order.out, "part"), _header(order, found.sha256)) as part:
-            rows = (row for row in read_questions(path, order.fields) if row.question_id not in part)
             if len(part) < found.questions:
                 with _bar(console) as bar:
-                    asyncio.run(_ask(rows, part, order, opening, _Shown(bar, found.questions, len(part))))
+                    shown = _Shown(bar, found.questions, len(part))
+                    try:
+                        asyncio.run(_ask(path, part, order, opening, shown))
+                    finally:
+                        if not len(part):  # nothing is lost, and nothing is in the way of another order
+                            part.remove()
             try:
                 rewritten = _written(order, path, part)
                 part.remove()
@@ -115,14 +119,17 @@ class _Shown:
         self._bar.update(self._task, advance=1, fates=fates)
 
 
-async def _ask(
-    rows: Iterator[PairRow], part: PartFile, order: RewritingOrder, opening: OpenRewriter, shown: _Shown
-) -> None:
+async def _ask(path: Path, part: PartFile, order: RewritingOrder, opening: OpenRewriter, shown: _Shown) -> None:
     """As many at once as the rewriter can take; each outcome is kept when it is there."""
+    texts = _FileTexts()
+    for row in read_questions(path, order.fields):
+        if row.question_id in part and (outcome := part.outcome(row.question_id)).fate is Fate.REWRITTEN:
+            texts.note(outcome.paraphrase or "", row.question)
+    waiting = (row for row in read_questions(path, order.fields) if row.question_id not in part)
 
     async def keep_asking(rewriter: Rewriter) -> None:
-        for row in rows:  # one iterator for all: each row is taken once
-            outcome = await _patiently(rewriter, row, order.recipe)
+        for row in waiting:  # one iterator for all: each row is taken once
+            outcome = await _patiently(rewriter, row, order.recipe, texts)
             part.add(outcome)
             shown.add(outcome)
 
@@ -135,13 +142,29 @@ async def _ask(
             raise several.exceptions[0] from several
 
 
-async def _patiently(rewriter: Rewriter, row: PairRow, recipe: Recipe) -> Outcome:
+async def _patiently(rewriter: Rewriter, row: PairRow, recipe: Recipe, given: GivenTexts) -> Outcome:
     for _ in range(_TRIES - 1):
         try:
-            return await rewriter.rewrite(question_of(row), recipe)
+            return await rewriter.rewrite(question_of(row), recipe, given)
+        except UnreachedError:
+            raise
         except GeneratorUnavailableError as error:
             await asyncio.sleep(error.retry_after_s)
-    return await rewriter.rewrite(question_of(row), recipe)
+    return await rewriter.rewrite(question_of(row), recipe, given)
+
+
+class _FileTexts:
+    """The second views of one file, as they are given out: see GivenTexts."""
+
+    def __init__(self) -> None:
+        self._question_of: dict[bytes, bytes] = {}
+
+    async def claim(self, text: str, question: str) -> bool:
+        return self.note(text, question)
+
+    def note(self, text: str, question: str) -> bool:
+        asked = text_key(question)
+        return self._question_of.setdefault(text_key(text), asked) == asked
 
 
 def _written(order: RewritingOrder, path: Path, part: PartFile) -> Rewritten:

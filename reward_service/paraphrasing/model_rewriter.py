@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from reward_service.domain.answers.conventions import Conventions
@@ -20,6 +21,7 @@ from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.marks import Found, marked_text
 from reward_service.paraphrasing.prompts import instruction_named, rewriting_prompt
+from reward_service.paraphrasing.rewriter import GivenTexts
 from reward_service.paraphrasing.same_answer import Answerer
 from reward_service.paraphrasing.similarity import EmbeddingSimilarity, Similarity
 
@@ -41,11 +43,11 @@ class ModelRewriter:
         self._answerer = answerer or answerer_of(generator, SymbolicGrader())
         self._similarity = similarity
 
-    async def rewrite(self, question: Question, recipe: Recipe) -> Outcome:
+    async def rewrite(self, question: Question, recipe: Recipe, given: GivenTexts | None = None) -> Outcome:
         """See `Rewriter.rewrite`.
 
         All candidates of a round are judged. Of the accepted ones that is taken whose answers agree most, and of
-        equals the first.
+        equals the first; of those whose text is no other question's.
 
         Raises:
             RewritingError: the recipe names a prompt that does not exist, or needs an embedding model that is not here.
@@ -55,7 +57,7 @@ class ModelRewriter:
         drawing = _Drawing(self._generator, self._answerer, self._similarity, question, recipe)
         error = paraphrase = None
         try:
-            paraphrase = await drawing.taken()
+            paraphrase = await drawing.taken(given)
         except GenerationError as cause:
             error = str(cause)
         if error is not None:
@@ -89,13 +91,16 @@ class _Drawing:
         self.candidates: list[Candidate] = []
         """In the order they were drawn; there also after an error."""
 
-    async def taken(self) -> str | None:
+    async def taken(self, given: GivenTexts | None) -> str | None:
         """The paraphrase of the first round that gives one, if any does."""
         for place, prompt in enumerate(self._recipe.prompts):
             await self._round(place, prompt)
-            accepted = [each for each in self.candidates if each.accepted]
-            if accepted:
-                return max(accepted, key=lambda each: each.same_answer or 0.0).text
+            accepted = [index for index, each in enumerate(self.candidates) if each.accepted]
+            for index in sorted(accepted, key=lambda index: -(self.candidates[index].same_answer or 0.0)):
+                text = self.candidates[index].text
+                if given is None or await given.claim(text, self._question.question):
+                    return text
+                self.candidates[index] = replace(self.candidates[index], accepted=False, given_out=True)
         return None
 
     async def _round(self, place: int, prompt: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from reward_service.background import Background
-from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Recipe
+from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Recipe, text_key
 from reward_service.errors import StoreUnavailableError
 from reward_service.generation.errors import GeneratorUnavailableError
 from reward_service.paraphrasing.rewriter import Rewriter
@@ -104,7 +104,8 @@ class Paraphraser:
         """The boundary of a question: one that cannot be rewritten costs no other anything."""
         question = taken.item.question
         try:
-            outcome = await self._rewriter.rewrite(question, taken.order.recipe)
+            given = _JobTexts(self._desk, taken.job, self._pace.beat_s)
+            outcome = await self._rewriter.rewrite(question, taken.order.recipe, given)
         except GeneratorUnavailableError as error:
             self._note_away(error)
             await self._give_back(taken.claim)
@@ -157,6 +158,22 @@ class Paraphraser:
     async def _idle(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+class _JobTexts:
+    """The second views of one job: see GivenTexts."""
+
+    def __init__(self, desk: ParaphraseDesk, job: str, beat_s: float) -> None:
+        self._desk = desk
+        self._job = job
+        self._beat_s = beat_s
+
+    async def claim(self, text: str, question: str) -> bool:
+        while True:  # what was drawn is paid for, so a Redis that is away is waited for
+            try:
+                return await self._desk.claim_text(self._job, text_key(text), text_key(question))
+            except StoreUnavailableError:
+                await asyncio.sleep(self._beat_s)
 
 
 def counts_of(outcome: Outcome, recipe: Recipe) -> Iterator[str]:

@@ -89,14 +89,20 @@ class PartFile:
             self._file.write(_line(header))
             self._file.flush()
             return
-        self._check(_object(self._path, 1, first), json.loads(_line(header)))
+        begun = _object(self._path, 1, first)
         begins = len(first)
         for number, line in enumerate(self._file, start=2):
             if not line.endswith(b"\n"):
                 break
             self._begins[str(_object(self._path, number, line).get("question_id"))] = begins
             begins += len(line)
-        self._file.truncate(begins)
+        if self._begins or "rewriting" not in begun:
+            self._check(begun, json.loads(_line(header)))
+            self._file.truncate(begins)
+        else:  # another order's that came to nothing
+            self._file.truncate(0)
+            self._file.write(_line(header))
+            self._file.flush()
 
     def _check(self, begun: Mapping[str, Any], ordered: Mapping[str, Any]) -> None:
         for name, value in _flat(ordered).items():

@@ -11,7 +11,7 @@ from rich.table import Table
 from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, Recipe
 from reward_service.domain.paraphrases.table import CHECKS
 
-UNMARKED, SAME_ANSWER, SIMILARITY = "unmarked", "same-answer", "similarity"
+UNMARKED, SAME_ANSWER, SIMILARITY, GIVEN_OUT = "unmarked", "same-answer", "similarity", "given-out"
 """How reasons are named that no cheap check gives."""
 REASONS: Mapping[str, str] = MappingProxyType(
     {name: row.about for name, row in CHECKS.items()}
@@ -19,6 +19,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         UNMARKED: "it is marked as the rewritten question",
         SIMILARITY: "the embeddings of both are near",
         SAME_ANSWER: "the model comes to the same answer",
+        GIVEN_OUT: "no other question has the same text as its second view",
     }
 )
 """What a candidate may be rejected by, and what is then not true of it."""
@@ -35,6 +36,9 @@ def reasons_of(candidate: Candidate, recipe: Recipe) -> Iterator[tuple[str, str]
         yield UNMARKED, "the whole response, of which nothing is set apart as the rewritten question"
         return
     if not candidate.review.accepted:
+        return
+    if candidate.given_out:
+        yield GIVEN_OUT, "another question has the same text as its second view"
         return
     if candidate.same_answer is not None:
         yield SAME_ANSWER, f"{candidate.same_answer:.0%} of the answers agree, of at least {recipe.least_agreement:.0%}"

@@ -59,6 +59,7 @@ class ParaphraseDesk:
         self._return = Script("return_paraphrases", LIBRARY)
         self._keep = Script("keep_paraphrase", LIBRARY)
         self._leave = Script("leave_paraphrases", LIBRARY)
+        self._claim_text = Script("claim_text", LIBRARY)
 
     async def take(self, most: int) -> TakenQuestions:
         """At most `most` questions: of jobs that somebody waits for first, of the others in turn."""
@@ -90,6 +91,10 @@ class ParaphraseDesk:
         kept = await self._keep(self._link, KEYS, job, index, msgspec.msgpack.encode(outcome), *counted)
         self._in_hand.discard(claim)
         return bool(kept)
+
+    async def claim_text(self, job: str, text: bytes, question: bytes) -> bool:
+        """Note that a text is the second view of a question of a job; False if it is another question's already."""
+        return bool(await self._claim_text(self._link, [PREFIX], job, text, question))
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Others may take these."""

@@ -76,6 +76,7 @@ class Average:
         with contextlib.ExitStack() as opened, WeightsFolder(base, links=True) as weights:
             lock = opened.enter_context(locked(folder))
             manifest = weights.manifest.tied(read_config(base))
+            weights.check_repeated(manifest.repeats)
             model = _fingerprint(weights, manifest)
             state = State.read(folder)
             if state is not None and state.model != model:
@@ -142,6 +143,7 @@ class Average:
             difference = compare(self.manifest, weights.manifest)
             if difference is not None:
                 raise WeightsFolderError(f"{policy.name}: {difference}")
+            weights.check_repeated(self.manifest.repeats)
             try:
                 self._take(weights, version, float(alpha))
             except OSError as cause:

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reward_service.generation.tied import tied_output
 from reward_service.teaching.safetensors_header import Shape, Tensor
 
-_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
-_HEAD = "lm_head.weight"
 _SHOWN = 3
 
 
@@ -19,10 +18,12 @@ class Manifest:
         tensors: what is averaged, or copied, and where it lies.
         repeated: the shape of a tensor that is another one under a second name: a tied output layer. It may be there
             or not, on either side, since trainers differ (OpenRLHF writes it under ZeRO-2 and not under ZeRO-3).
+        repeats: which tensor each of these is.
     """
 
     tensors: Mapping[str, Tensor]
     repeated: Mapping[str, Shape] = field(default_factory=dict)
+    repeats: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -32,17 +33,14 @@ class Manifest:
     def tied(self, config: Mapping[str, Any]) -> "Manifest":
         """The same for a model with this config.json: an output layer that is the embedding is set aside.
 
-        It is where `tie_word_embeddings` is true, or is not said and the folder holds no output layer. Then readers of
-        the model take the embedding for it whatever else is stored, so only the embedding is averaged and written.
+        Only the embedding is averaged and written (`tied_output` says when).
         """
-        head = next((name for name in self.tensors if name.endswith(_HEAD)), _HEAD)
-        embedding = next((name for name in self.tensors if name.endswith(_EMBEDDINGS)), None)
-        text_config = config.get("text_config")  # where a model of text and images has it
-        said = (text_config if isinstance(text_config, dict) else {}) | dict(config)
-        if embedding is None or not said.get("tie_word_embeddings", head not in self.tensors):
+        found = tied_output(self.tensors, config)
+        if found is None:
             return self
+        head, embedding = found
         tensors = {name: tensor for name, tensor in self.tensors.items() if name != head}
-        return Manifest(tensors, {head: self.tensors[embedding].shape})
+        return Manifest(tensors, {head: self.tensors[embedding].shape}, {head: embedding})
 
 
 def compare(teacher: Manifest, policy: Manifest) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from reward_service.generation.tied import differing_output
 from reward_service.teaching.errors import WeightsFolderError
 from reward_service.teaching.manifest import Manifest
 from reward_service.teaching.safetensors_header import (
@@ -84,6 +85,29 @@ class WeightsFolder:
         assert tensor.begin + offset_bytes + buffer.nbytes <= tensor.end, "what is read lies in the tensor"
         if not _filled(self._files[tensor.file], buffer, tensor.begin + offset_bytes):
             raise WeightsFolderError(f"{self._told}/{tensor.file} became shorter while it was read: publish it anew")
+
+    def check_repeated(self, repeats: Mapping[str, str]) -> None:
+        """Returns if each tensor that is there under a second name is the one that it repeats.
+
+        Raises:
+            WeightsFolderError: two differ, so that one would be dropped; the message names them.
+        """
+        for second, first in repeats.items():
+            one, other = self.manifest.tensors.get(second), self.manifest.tensors.get(first)
+            if one is not None and other is not None and not self._same(one, other):
+                raise WeightsFolderError(differing_output(self._told, second, first))
+
+    def _same(self, one: Tensor, other: Tensor) -> bool:
+        size = one.end - one.begin
+        if (one.dtype, size) != (other.dtype, other.end - other.begin):
+            return False
+        for offset in range(0, size, _HASHED_AT_ONCE):
+            ours, theirs = (bytearray(min(_HASHED_AT_ONCE, size - offset)) for _ in range(2))
+            self.read_into(memoryview(ours), one, offset)
+            self.read_into(memoryview(theirs), other, offset)
+            if ours != theirs:
+                return False
+        return True
 
     def _read(self, directory: int, links: bool) -> Mapping[str, Tensor]:
         index = self._index(directory, links)

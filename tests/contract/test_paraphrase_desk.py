@@ -105,3 +105,16 @@ async def test_who_works_on_jobs_is_known(office: Office) -> None:
     await until(gone)
     await one.leave()
     assert await office.jobs.paraphrasers() == []
+
+
+async def test_a_text_is_given_to_one_question_of_a_job(office: Office) -> None:
+    await office.opened("j", 2)
+    await office.opened("other", 2)
+    one, two = office.desk("one"), office.desk("two")
+    assert await one.claim_text("j", b"text", b"question")
+    assert await one.claim_text("j", b"text", b"question"), "again, as after a lost answer"
+    assert not await two.claim_text("j", b"text", b"another question")
+    assert await two.claim_text("other", b"text", b"another question"), "another job is another data set"
+    assert await office.link.execute("PTTL", f"{PREFIX}g:j") > 0
+    await office.jobs.forget("j")
+    assert not await office.link.execute("EXISTS", f"{PREFIX}g:j")

@@ -130,7 +130,7 @@ async def test_every_key_has_a_time_to_live_that_use_prolongs(office: Office) ->
 async def test_a_job_whose_time_has_come_is_gone_from_the_queues(office: Office) -> None:
     await office.opened("gone", 3)
     await office.opened("j", 1)
-    for kind in "jqrtan":
+    for kind in "jqrtang":
         await office.link.execute("DEL", f"{PREFIX}{kind}:gone")
     desk = office.desk()
     taken = [*claims((await desk.take(4)).questions), *claims((await desk.take(4)).questions)]

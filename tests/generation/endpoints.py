@@ -28,7 +28,7 @@ class MadeUpModel:
         texts = []
         for index in range(body.get("n", 1)):
             chance = next(self._chances) if seed is None else seed + index
-            told = f"{weights}|{prompt}|{chance if body['temperature'] else 'greedy'}"
+            told = f"{weights}|{prompt}|{chance if body.get('temperature', 1.0) else 'greedy'}"
             texts.append(" ".join(hashlib.sha256(told.encode()).hexdigest()[:12]))
         return texts
 

@@ -12,7 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from reward_service.generation.errors import FixedWeightsError, GenerationError, GeneratorUnavailableError
+from reward_service.generation.errors import (
+    FixedWeightsError,
+    GenerationError,
+    GeneratorUnavailableError,
+    UnreachedError,
+)
 from reward_service.generation.generator import Message, Prompt, Sampling
 from reward_service.generation.openai_backend import Endpoint, OpenAIGenerator
 from tests.generation.endpoints import OpenAIServer, Reply
@@ -184,7 +189,7 @@ async def test_a_server_that_overlooks_n_is_asked_for_the_rest() -> None:
     assert answer.tokens == 9
 
 
-@pytest.mark.parametrize("field", ["seed", "chat_template_kwargs", "max_tokens"])
+@pytest.mark.parametrize("field", ["seed", "chat_template_kwargs", "max_tokens", "temperature", "top_p"])
 async def test_a_field_that_is_refused_is_left_out_or_renamed_from_then_on(field: str) -> None:
     server = OpenAIServer(unknown=frozenset({field}))
     generator, _ = connected(server)
@@ -255,10 +260,69 @@ async def test_connections_that_are_cut_are_made_again() -> None:
     assert len(sleeps.slept) == 2
 
 
-async def test_a_server_that_is_not_there_is_away() -> None:
+async def test_a_server_that_was_never_there_is_given_up_early_and_its_address_is_told() -> None:
     async with cutting(0) as url:
         pass
-    generator = OpenAIGenerator(Endpoint(base_url=url, model="model", patience_s=0.0))
-    with pytest.raises(GeneratorUnavailableError, match="ConnectError"):
+    sleeps = Sleeps()
+    generator = OpenAIGenerator(Endpoint(base_url=url, model="model", patience_s=600.0, sleep=sleeps))
+    with pytest.raises(UnreachedError, match=f"{url} for 15 s .*ConnectError"):
         await generator.generate(PROMPT, Sampling())
+    assert sum(sleeps.slept) <= 15
     await generator.close()
+
+
+async def test_a_server_that_has_answered_before_is_waited_for() -> None:
+    server = scripted()
+    generator, sleeps = connected(server, patience_s=600.0)
+    await generator.generate(PROMPT, Sampling())
+    server.script.extend([httpx.ConnectError("refused")] * 12)
+    assert (await generator.generate(PROMPT, Sampling())).texts_n
+    assert sum(sleeps.slept) > 15
+
+
+async def test_temperature_and_top_p_that_are_not_taken_together_cost_top_p_alone() -> None:
+    complaint = "`temperature` and `top_p` cannot both be specified for this model."
+    generator, _ = connected(server := scripted(httpx.Response(400, json={"error": {"message": complaint}})))
+    await generator.generate(PROMPT, Sampling())
+    (body,) = server.bodies
+    assert "temperature" in body
+    assert "top_p" not in body
+
+
+async def test_a_field_is_left_out_by_option() -> None:
+    server = OpenAIServer()
+    generator, _ = connected(server, more={"temperature": None, "top_p": None})
+    await generator.generate(PROMPT, Sampling())
+    (body,) = server.bodies
+    assert not {"temperature", "top_p"} & body.keys()
+
+
+def said(content: Any) -> httpx.Response:
+    return httpx.Response(200, json={"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]})
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("plain", "plain"),
+        (None, ""),
+        ([], ""),
+        ([{"type": "text", "text": "in "}, {"type": "text", "text": "parts"}], "in parts"),
+        ([{"type": "output_text", "text": "responses"}], "responses"),
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "thought"}], "thought"),
+        (["a ", "list"], "a list"),
+    ],
+)
+async def test_the_text_of_an_answer_is_read_whatever_its_form(content: Any, text: str) -> None:
+    generator, _ = connected(scripted(said(content)))
+    assert (await generator.generate(CHAT, Sampling())).texts_n == (text,)
+
+
+@pytest.mark.parametrize(
+    "content", [[{"type": "image_url", "image_url": {}}], {"type": "audio"}, 7, [7], [{"type": "text", "text": 7}]]
+)
+async def test_an_answer_that_is_no_text_is_refused_at_once(content: Any) -> None:
+    generator, sleeps = connected(scripted(said(content)))
+    with pytest.raises(GenerationError, match="which is no text"):
+        await generator.generate(CHAT, Sampling())
+    assert sleeps.slept == []

@@ -11,14 +11,15 @@ from co_rewarding_trainer.openrlhf.sources import read_questions as read_for_tra
 from pyarrow.parquet import read_table, write_table
 from rich.console import Console
 
+from reward_service.domain.paraphrases.policy import Policy
 from reward_service.domain.paraphrases.rewriting import Fallback
-from reward_service.generation.errors import GenerationError
+from reward_service.generation.errors import GenerationError, UnreachedError
 from reward_service.generation.generator import Prompt, Sampling
 from reward_service.paraphrasing.errors import PairFileError, RewritingError
 from reward_service.paraphrasing.file_rewriting import rewrite_file
 from reward_service.paraphrasing.pair_files import PairFields
-from tests.paraphrasing.apples import apple_rows, script, well_said
-from tests.paraphrasing.rewriting_runs import RECIPE, lines, not_opened, opening_of, order_of, run
+from tests.paraphrasing.apples import apple_rows, question, script, well_said
+from tests.paraphrasing.rewriting_runs import RECIPE, Stopped, lines, not_opened, opening_of, order_of, run
 from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text
 
 
@@ -170,3 +171,56 @@ def test_as_many_questions_are_under_way_as_the_rewriter_can_take(tmp_path, conc
     generator = ScriptedGenerator(script)
     run(order_of(tmp_path, apple_rows(24), concurrency=concurrency), generator)
     assert generator.most_under_way == (concurrency or generator.capacity)
+
+
+def one_text(prompt: Prompt, sampling: Sampling) -> list[str]:
+    """Says the same of whatever it is asked."""
+    return [f"<rewritten>{well_said(question(22, 13))}</rewritten>"] * sampling.n
+
+
+def test_a_text_is_the_second_view_of_one_question_only(tmp_path):
+    lenient = Policy(deciding=frozenset())
+    rows = apple_rows(4)
+    rows.append(rows[0] | {"question_id": "again"})
+    order = replace(order_of(tmp_path, rows), recipe=replace(RECIPE, policy=lenient))
+
+    rewritten = run(order, one_text)
+
+    pairs = lines(tmp_path / "out.jsonl")
+    assert rewritten.pairs == len(pairs) == 2, "a question that is there twice may have it twice"
+    assert len({pair["question"] for pair in pairs}) == 1
+    report = json.loads((tmp_path / "out.jsonl.report.json").read_text())
+    assert report["rejected_by"] == {"given-out": 6}
+
+
+def test_texts_that_were_given_out_before_a_stop_are_known_after_it(tmp_path):
+    order = replace(order_of(tmp_path, apple_rows(4)), recipe=replace(RECIPE, policy=Policy(deciding=frozenset())))
+    asked: list[str] = []
+
+    def stops(prompt: Prompt, sampling: Sampling) -> list[str]:
+        asked.append(asked_text(prompt))
+        if len(asked) > 1:
+            raise Stopped
+        return one_text(prompt, sampling)
+
+    with pytest.raises(Stopped):
+        run(replace(order, concurrency=1), stops)
+    run(order, one_text)
+    assert [pair["question_id"] for pair in lines(tmp_path / "out.jsonl")] == ["apples/0"]
+
+
+def test_a_run_that_came_to_nothing_leaves_nothing_in_the_way(tmp_path):
+    def away(prompt: Prompt, sampling: Sampling) -> list[str]:
+        raise UnreachedError("nothing has answered")
+
+    order = order_of(tmp_path, apple_rows(3))
+    with pytest.raises(UnreachedError):
+        run(order, away)
+    assert not (tmp_path / "out.jsonl.part").exists()
+    run(replace(order, model="another"))
+
+
+def test_a_part_that_holds_nothing_is_begun_anew_by_another_order(tmp_path):
+    part = tmp_path / "out.jsonl.part"
+    part.write_text(json.dumps({"rewriting": 1, "model": "another"}) + "\n")
+    assert run(order_of(tmp_path, apple_rows(3))).pairs

@@ -198,3 +198,23 @@ def test_a_tied_output_layer_is_kept_once(tmp_path: Path, mapped: bool) -> None:
             average.update(1, write_model(tmp_path / f"step-1-{number}", first(1)), 0.5)
             average.update(2, write_model(tmp_path / f"step-2-{number}", second(2)), 0.5)
             assert_equal(kept(average, tmp_path), moved(moved(body(0), body(1), 0.5), body(2), 0.5))
+
+
+def test_a_tied_output_layer_that_is_not_the_embedding_is_refused(tmp_path: Path, mapped: bool) -> None:
+    tied = {"tie_word_embeddings": True}
+
+    def body(seed: int) -> dict[str, np.ndarray]:
+        return {f"model.{name}.weight": value for name, value in weights(seed, embed_tokens=(9, 4), norm=(4,)).items()}
+
+    def parted(seed: int) -> dict[str, np.ndarray]:
+        return body(seed) | {"lm_head.weight": body(seed)["model.embed_tokens.weight"] + 1}
+
+    complaint = "lm_head.weight differs from model.embed_tokens.weight"
+    with pytest.raises(WeightsFolderError, match=complaint):
+        Average.open(tmp_path / "refused", write_model(tmp_path / "parted", parted(0), config=tied), mapped=mapped)
+    base = write_model(tmp_path / "base", body(0), config=tied)
+    with Average.open(tmp_path / "average", base, mapped=mapped) as average:
+        with pytest.raises(WeightsFolderError, match=complaint):
+            average.update(1, write_model(tmp_path / "step-1", parted(1)), 0.5)
+        assert average.version == 0
+        assert_equal(kept(average, tmp_path), body(0))

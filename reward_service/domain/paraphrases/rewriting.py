@@ -1,6 +1,8 @@
 """What is asked of a rewriter, and what becomes of a question."""
 
 import enum
+import hashlib
+import unicodedata
 from dataclasses import dataclass, field
 
 from reward_service.domain.paraphrases.policy import Policy, Review
@@ -86,7 +88,8 @@ class Candidate:
     """A text that the model gave, what the cheap checks say of it, and the share of answers that agree, if asked.
 
     `accepted` says that everything that was asked speaks for it. Of several accepted ones one is taken. One that is not
-    `marked` is a whole response: the model set nothing apart as the rewritten question.
+    `marked` is a whole response: the model set nothing apart as the rewritten question. One that is `given_out` is the
+    second view of another question already.
     """
 
     prompt: str
@@ -96,6 +99,7 @@ class Candidate:
     similarity: float | None = None
     accepted: bool = False
     marked: bool = True
+    given_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +111,9 @@ class Outcome:
     paraphrase: str | None
     candidates: tuple[Candidate, ...] = ()
     error: str | None = None
+
+
+def text_key(text: str) -> bytes:
+    """Return what texts have in common that differ in case, width or white space alone: 16 bytes."""
+    told = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=16).digest()

@@ -2,6 +2,6 @@
 -- KEYS prefix, clock   ARGV job
 local job = ARGV[1]
 local there = redis.call('EXISTS', key('j', job))
-for kind in ('jqrtan'):gmatch('.') do redis.call('DEL', key(kind, job)) end
+for kind in ('jqrtang'):gmatch('.') do redis.call('DEL', key(kind, job)) end
 for _, list in ipairs({JOBS, OPEN, NOW, QUEUE}) do redis.call('ZREM', list, job) end
 return there

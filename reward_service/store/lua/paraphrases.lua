@@ -4,7 +4,7 @@
 --           (ms), of questions, n the next that nobody has taken, d done, c created, e ended (ms since the epoch by the server's clock)
 --   q:<job> the questions and r:<job> their outcomes, by index
 --   t:<job> who is at work on which index; a:<job> indexes that were taken and came back
---   n:<job> counts
+--   n:<job> counts; g:<job> which question a text was given to as its second view, by digests
 -- Of all: jobs that are told of, and those unfinished, by when they were made; of these the ones that have questions to
 -- give, `now` for those that somebody waits for, `queue` for the others, by whose turn it is; workers by the end of their
 -- lease; what each said; counts.
@@ -27,7 +27,7 @@ end
 local function touch(job)
   local ttl_ms = tonumber(redis.call('HGET', key('j', job), 'l') or nil)
   if not ttl_ms then return end
-  for kind in ('jqrtan'):gmatch('.') do redis.call('PEXPIRE', key(kind, job), ttl_ms) end
+  for kind in ('jqrtang'):gmatch('.') do redis.call('PEXPIRE', key(kind, job), ttl_ms) end
   for _, list in ipairs({JOBS, OPEN, NOW, QUEUE}) do outlive(list, ttl_ms) end
 end
 
