@@ -94,7 +94,7 @@ class ParaphraseDesk:
 
     async def claim_text(self, job: str, text: bytes, question: bytes) -> bool:
         """Note that a text is the second view of a question of a job; False if it is another question's already."""
-        return bool(await self._claim_text(self._link, [PREFIX], job, text, question))
+        return bool(await self._claim_text(self._link, KEYS, job, text, question))
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Others may take these."""

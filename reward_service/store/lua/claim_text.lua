@@ -1,5 +1,5 @@
 -- A text becomes the second view of a question, unless it is another question's already.
--- KEYS prefix   ARGV job, digest of the text, digest of the question
+-- KEYS prefix, clock   ARGV job, digest of the text, digest of the question
 -- Answers 1 if it is this question's.
 local job = ARGV[1]
 if redis.call('EXISTS', key('j', job)) == 0 then return 1 end
