@@ -46,6 +46,19 @@ class Settings(BaseSettings):
         default=24 * 3600.0, ge=1, description="How long an upload may lie untouched before it is removed."
     )
 
+    max_connections: int | None = Field(
+        default=None,
+        ge=1,
+        description="Connections of an API process; by default as the limit of open files allows, at most 16,384.",
+    )
+    max_header_bytes: int = Field(default=64 * 2**10, ge=1024, description="Most bytes of a request's headers and URL.")
+    max_headers: int = Field(default=100, ge=10, description="Most headers of a request.")
+    max_url_bytes: int = Field(default=16 * 2**10, ge=256, description="Longest URL.")
+    header_timeout_s: float = Field(default=15.0, gt=0, description="Within which time a request's headers must come.")
+    body_timeout_s: float = Field(
+        default=30.0, gt=0, description="After how long a body is given up that brings less than 1 KiB a second."
+    )
+    keep_alive_s: int = Field(default=75, ge=1, description="How long a connection is kept open between two requests.")
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Largest request body.")
     max_rollouts: int = Field(default=4096, ge=1, description="Most rollouts in one request.")
     max_text_chars: int = Field(default=2_000_000, ge=1, description="Longest response or prompt.")

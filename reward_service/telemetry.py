@@ -97,6 +97,10 @@ class Metrics:
         self.judge_cpu = Counter(
             "co_rewarding_judge_cpu_seconds", "CPU time that the symbolic judge took.", registry=self._registry
         )
+        self.closed_connections = Counter(
+            "co_rewarding_connections_closed", "Connections that were refused or given up, by reason.", ["reason"],
+            registry=self._registry,
+        )  # fmt: skip
         self.latency = Histogram(
             "co_rewarding_request_seconds", "Time to answer, waiting included.", ["route"],
             buckets=LATENCY_BUCKETS_S, registry=self._registry,

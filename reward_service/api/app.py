@@ -33,7 +33,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         """Composes nothing yet: the lifespan does."""
-        metrics = Metrics()
+        self.metrics = metrics = Metrics()
         self.background = Background()
 
         @contextlib.asynccontextmanager

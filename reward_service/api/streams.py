@@ -1,6 +1,5 @@
 """Bodies of routes that read them by themselves: in blocks where they are larger than memory, or within a limit."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
@@ -17,29 +16,23 @@ ReadForm = TypeVar("ReadForm", bound=BaseModel)
 BLOCK_BYTES = 2**20
 """What is handed to the disk at once: chunks as they come, of at most 64 KiB, would cost a thread switch each."""
 
-IDLE_S = 30.0
-"""After how long without a byte a request is given up, so that its file is free for the one that resumes it."""
-
 
 async def blocks(request: Request) -> AsyncIterator[bytes]:
     """The body in blocks of about BLOCK_BYTES; of one that is cut, all that came.
 
     Raises:
-        Problem: 400 or 408, after the last block: the connection was cut, or brought nothing for IDLE_S.
+        Problem: 400, after the last block: the connection was cut, by the client or since it brought nothing.
     """
     stream = request.stream()
     block = bytearray()
     cut: Problem | None = None
     while cut is None:
         try:
-            async with asyncio.timeout(IDLE_S):
-                block += await anext(stream)
+            block += await anext(stream)
         except StopAsyncIteration:
             break
         except ClientDisconnect:
             cut = Problem(400, "cut", "the connection was closed before the end of the body: resume.")
-        except TimeoutError:
-            cut = Problem(408, "silent", f"nothing came for {IDLE_S:g} s: resume.", headers={"connection": "close"})
         if len(block) >= BLOCK_BYTES:
             yield bytes(block)
             block.clear()

@@ -9,6 +9,7 @@ import uvicorn
 
 from reward_service.api.app import Service
 from reward_service.processes import keep_what_was_made, raise_open_files_limit
+from reward_service.serving.connections import Bounds, Doorkeeper
 from reward_service.serving.environment import SOCKET_FD, settings_from_environment
 
 log = structlog.get_logger(__name__)
@@ -52,10 +53,12 @@ def main() -> None:
     settings = settings_from_environment()
     raise_open_files_limit()
     service = Service(settings)
+    keeper = Doorkeeper(Bounds.of(settings), service.metrics)
     config = uvicorn.Config(
         service.asgi,
         loop="uvloop",
-        http="httptools",
+        http=keeper.protocol,  # type: ignore[arg-type] - called as the class would be
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -63,7 +66,7 @@ def main() -> None:
         server_header=False,
         date_header=False,
         backlog=BACKLOG,
-        timeout_keep_alive=75,
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_s)),
     )
     listener = socket.socket(fileno=int(os.environ[SOCKET_FD]))
