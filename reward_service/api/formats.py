@@ -8,6 +8,7 @@ import msgspec
 from reward_service.api.labels import Label, label_in, labels_in
 from reward_service.api.problems import Problem
 from reward_service.api.rendering import Seat
+from reward_service.api.surrogates import read_part
 from reward_service.api.wire import OpenRLHFRequest, RemoteRMRequest
 from reward_service.domain.extraction import response_in
 
@@ -78,7 +79,9 @@ def item_of(request: RemoteRMRequest) -> Item:
     Raises:
         Problem: 422 for a label that is none.
     """
-    return Item(_text(request.prompt), request.response, label_in(bytes(request.label), "label"))
+    return Item(
+        read_part(bytes(request.prompt), "prompt", _text), request.response, label_in(bytes(request.label), "label")
+    )
 
 
 def openrlhf_answer(items: Sequence[Item], verdicts: list[Verdict]) -> dict[str, Any]:
@@ -113,9 +116,9 @@ def _logs(verdict: Verdict) -> dict[str, float]:
     return logs
 
 
-def _text(raw: msgspec.Raw) -> str:
+def _text(data: bytes) -> str:
     """A field that may be text, an object or anything else: text as it is, nothing as empty, the rest as its JSON."""
-    value = msgspec.json.decode(raw)
+    value = msgspec.json.decode(data)
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -223,6 +223,8 @@ class JsonText:
             pass
         try:
             return _whole(json.loads(bytes(piece).decode()))
+        except UnicodeDecodeError as cause:
+            raise NotJsonError(f"no utf-8: {cause.reason}", start + cause.start) from cause
         except ValueError as cause:
             raise NotJsonError(f"a string cannot be read: {cause}", start) from cause
 

@@ -11,6 +11,7 @@ import msgspec
 
 from reward_service.api.hints import unknown_field
 from reward_service.api.problems import Problem
+from reward_service.api.surrogates import UNREADABLE, halves_replaced, read_part
 from reward_service.api.wire import GroundTruth, LabelIdentity
 
 Label = LabelIdentity | GroundTruth | None
@@ -21,7 +22,6 @@ TRUTH_KEYS = frozenset(each.name for each in msgspec.structs.fields(GroundTruth)
 MAX_QUOTED_CHARS = 60
 
 _TEXTS = msgspec.json.Decoder(list[str | None] | str | None)  # made once: it is on the way of every rollout
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _Kind = TypeVar("_Kind", LabelIdentity, GroundTruth)
 
 
@@ -31,10 +31,13 @@ def labels_in(value: msgspec.Raw, most: int) -> list[Label]:
     Raises:
         Problem: 413 for more, 422 for a label that is none, with its place.
     """
+    return read_part(bytes(value), "labels", lambda data: _labels_in(data, most))
+
+
+def _labels_in(data: bytes, most: int) -> list[Label]:
     try:
-        texts = _TEXTS.decode(value)
-    except msgspec.ValidationError:
-        data = bytes(value)
+        texts = _TEXTS.decode(data)
+    except UNREADABLE:
         if not data.startswith(b"["):
             return [label_in(data, "labels")]
         entries = msgspec.json.decode(data, type=list[msgspec.Raw])
@@ -59,6 +62,10 @@ def label_in(data: bytes, where: str) -> Label:
     Raises:
         Problem: 422 for a list, and for an object or a text that is no label.
     """
+    return read_part(data, where, lambda whole: _label_in(whole, where))
+
+
+def _label_in(data: bytes, where: str) -> Label:
     match data[:1]:
         case b'"':
             return _label_in_text(msgspec.json.decode(data, type=str), where)
@@ -81,11 +88,12 @@ def _label_in_text(text: str, where: str) -> Label:
 def _label_in_object(text: str | bytes, where: str) -> LabelIdentity | GroundTruth:
     try:
         return msgspec.json.decode(text, type=LabelIdentity)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass  # read once more, to say what is wrong, or for a ground truth alone
+    text = halves_replaced(text.encode() if isinstance(text, str) else text) or text
     try:
         fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except _UNREADABLE as cause:
+    except UNREADABLE as cause:
         raise _no_json(text, where, cause) from cause
     for name in fields:
         if name not in LABEL_KEYS:
@@ -100,7 +108,7 @@ def _label_in_object(text: str | bytes, where: str) -> LabelIdentity | GroundTru
 def _read(fields: Mapping[str, msgspec.Raw], kind: type[_Kind], where: str) -> _Kind:
     try:
         return msgspec.convert({name: _value(name, bytes(data)) for name, data in fields.items()}, kind)
-    except _UNREADABLE as cause:
+    except UNREADABLE as cause:
         raise _wrong(where, str(cause)) from cause
 
 

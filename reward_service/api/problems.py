@@ -9,6 +9,8 @@ import msgspec
 from reward_service.errors import CoRewardingError
 
 MEDIA_TYPE = "application/problem+json"
+MAX_DETAIL_CHARS = 2000
+MAX_ERROR_CHARS = 500
 
 
 class Problem(CoRewardingError):
@@ -41,10 +43,12 @@ class Problem(CoRewardingError):
             "type": f"urn:co-rewarding:problem:{self.kind}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": self.detail,
+            "detail": _cut(self.detail, MAX_DETAIL_CHARS),
         }
         if self.errors:
-            document["errors"] = [dict(error) for error in self.errors]
+            document["errors"] = [
+                {name: _cut(text, MAX_ERROR_CHARS) for name, text in error.items()} for error in self.errors
+            ]
         if self.retry_after_s is not None:
             document["retry_after_s"] = self.retry_after_s
         return document
@@ -52,6 +56,11 @@ class Problem(CoRewardingError):
     def body(self) -> bytes:
         """The document as JSON. What the caller sent may be quoted in it, so it is always encoded, never formatted."""
         return msgspec.json.encode(self.document())
+
+
+def _cut(text: str, most: int) -> str:
+    """Both ends of a text: what is quoted in its middle may be as long as a request."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
 
 
 def full(what: str) -> Problem:

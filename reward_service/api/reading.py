@@ -105,6 +105,7 @@ class _Reading:
         self._most = most
         self._most_chars = most_chars
         self._objects = 0
+        self._path: Path = ()  # where it reads
         self._raw: dict[str, msgspec.Raw | None] = {}
         self._unknown: list[dict[str, str]] = []
         self._faults: list[dict[str, str]] = []
@@ -120,7 +121,8 @@ class _Reading:
         except _EnoughError:
             pass
         except NotJsonError as cause:
-            raise Problem(400, "not-json", f"the body is not JSON in UTF-8: {cause}.") from cause
+            where = f", in {place(self._path)}" if self._path else ""
+            raise Problem(400, "not-json", f"the body is not JSON in UTF-8: {cause}{where}.") from cause
         if isinstance(read, form):
             return read
         raise self._problem(more=more)
@@ -150,6 +152,7 @@ class _Reading:
 
     def _value(self, shape: _Shape, path: Path) -> object:
         """The next value, or _FAULTY. One that is of no form is checked by whoever holds it."""
+        self._path = path
         kind = self._text.kind()
         if kind == "{" and shape.form is not None:
             return self._object(shape.form, path)

@@ -1,7 +1,7 @@
 """Runs in Redis: their settings, and which are in use."""
 
 import asyncio
-import math
+import re
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +21,10 @@ RUN_RETENTION_S = 30 * 24 * 3600.0
 
 ASKED_AT_ONCE = 100
 """Runs whose state travels together; commands of others pass between."""
+
+
+_TIME = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
+"""Seconds since the epoch, without an exponent, whose + would be a space in a URL."""
 
 
 class CursorError(CoRewardingError):
@@ -131,7 +135,7 @@ class RunStore:
             answer = await self._link.execute(
                 "ZREVRANGEBYSCORE", RUNS, used, "-inf", "WITHSCORES", "LIMIT", asked, most
             )
-            places = [(score.decode(), run.decode()) for run, score in as_dict(answer).items()]
+            places = [(repr(float(score)), run.decode()) for run, score in as_dict(answer).items()]
             # Runs of the cursor's own time are there again, those that its page has shown among them.
             found += [each for each in places if cursor is None or float(each[0]) < float(used) or each[1] < name]
             asked += most
@@ -148,9 +152,9 @@ class RunStore:
 def _place(cursor: str) -> tuple[str, str]:
     used, separator, run = cursor.partition(SEPARATOR)
     try:
-        if separator and math.isfinite(float(used)) and used.isascii():
+        if separator and _TIME.fullmatch(used):
             return used, check_run_name(run)
-    except (ValueError, InvalidRunError):
+    except InvalidRunError:
         pass
     raise CursorError("the cursor is none that a page gave: ask without one for the first page")
 
