@@ -349,7 +349,8 @@ class CohortModel:
         if answered:
             places[:] = [each for each in places if each.request != request]
         for place in places:
-            place.abandoned = place.abandoned or place.request == request
+            if place.request == request:
+                place.request, place.abandoned = "", True
 
     # -- workers
 

@@ -1,7 +1,7 @@
 """Histories of batches and of the labels that they wait for: the real scripts beside the model."""
 
 from collections import Counter
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -43,11 +43,19 @@ ANSWERS = ["4", "4.0", "5", None]
 SLOTS = [f"{question}{view}" for question in QUESTIONS for view in "op"]
 
 
-class Asked:
-    """What a batch was when it was first submitted."""
+class Asked(NamedTuple):
+    """A batch as it is submitted."""
 
-    def __init__(self, question: str, method: str, votes: list[Vote], needs: Needs, slots: list[str]) -> None:
-        self.question, self.method, self.votes, self.needs, self.slots = question, method, votes, needs, slots
+    name: str
+    question: str
+    method: str
+    votes: list[Vote]
+    wanted: list[Wanted]
+
+    @property
+    def slots(self) -> list[str]:
+        """The labels that it waits for."""
+        return [each.slot for each in self.wanted if each.rollouts]
 
 
 class BatchMachine(RuleBasedStateMachine):
@@ -108,7 +116,6 @@ class BatchMachine(RuleBasedStateMachine):
     # -- batches
 
     @rule(
-        name=st.sampled_from([f"b{n}" for n in range(12)]),
         question=st.sampled_from(QUESTIONS),
         method=st.sampled_from(METHODS),
         seats=st.dictionaries(
@@ -120,7 +127,6 @@ class BatchMachine(RuleBasedStateMachine):
     )
     def submit(
         self,
-        name: str,
         question: str,
         method: str,
         seats: dict[tuple[str, int], str | None],
@@ -129,25 +135,36 @@ class BatchMachine(RuleBasedStateMachine):
         replica: str,
     ) -> None:
         votes = [Vote(view, rollout, answer) for (view, rollout), answer in seats.items()]
-        wanted = self.wanted(question, method, votes, need, worded)
-        slots = [each.slot for each in wanted if each.rollouts]
-        rules = Rules(method, *self.needs)
-        rows = CohortRows(CohortHead(question, 1, 0, rules), list(map(row_of, votes)), list(range(len(votes))), slots)
-        payload = packed(BatchJob(self.run, 1, method, [rows]))
-        if wanted:
+        self.send(
+            Asked(f"b{len(self.asked)}", question, method, votes, self.wanted(question, method, votes, need, worded)),
+            replica,
+        )
+
+    @precondition(lambda self: self.model.batches)
+    @rule(data=st.data(), replica=st.sampled_from(REPLICAS))
+    def submit_again(self, data: st.DataObject, replica: str) -> None:
+        """The latest more often than those before."""
+        known = list(self.model.batches)
+        self.send(self.asked[data.draw(st.sampled_from([*known, known[-1], known[-1]]))], replica)
+
+    def send(self, asked: Asked, replica: str) -> None:
+        rules = Rules(asked.method, *self.needs)
+        rows = list(map(row_of, asked.votes))
+        cohort = CohortRows(CohortHead(asked.question, 1, 0, rules), rows, list(range(len(rows))), asked.slots)
+        payload = packed(BatchJob(self.run, 1, asked.method, [cohort]))
+        if asked.wanted:
             asking = [
                 store.Wanted(
                     each.slot, each.slot[0], "op".index(each.slot[1]), each.need, each.rollouts,
                     None if each.text is None else TeacherPrompt(text=each.text), each.told,
                 )
-                for each in wanted
+                for each in asked.wanted
             ]  # fmt: skip
-            submitted = self.labels[replica].submit(self.run, name, PRINT, payload, self.at, len(votes), asking)
+            sent = self.labels[replica].submit(self.run, asked.name, PRINT, payload, self.at, len(rows), asking)
         else:
-            submitted = self.batches[replica].submit(self.run, name, PRINT, payload, self.at, len(votes))
-        answer = self.bench.do(submitted)
-        known = name in self.model.batches
-        expected = self.model.submit(name, len(votes), wanted, replica)
+            sent = self.batches[replica].submit(self.run, asked.name, PRINT, payload, self.at, len(rows))
+        answer = self.bench.do(sent)
+        expected = self.model.submit(asked.name, len(rows), asked.wanted, replica)
         if isinstance(expected, str | tuple):
             why, about = (expected, "") if isinstance(expected, str) else (expected[0], expected[1][0])
             assert isinstance(answer, Refused)
@@ -155,8 +172,7 @@ class BatchMachine(RuleBasedStateMachine):
             return
         record = expected.record
         assert answer == Batch(PRINT, record if isinstance(record, bytes) else None, 0 if record else expected.count)
-        if not known:
-            self.asked[name] = Asked(question, method, votes, self.needs, slots)
+        self.asked[asked.name] = asked
 
     def wanted(self, question: str, method: str, votes: list[Vote], need: int | None, worded: bool) -> list[Wanted]:
         """The labels that a request wants; the views that it holds rollouts of, it must word."""
@@ -261,10 +277,12 @@ class BatchMachine(RuleBasedStateMachine):
         worker = data.draw(st.sampled_from([name for name in WORKERS if self.in_hand[name]]))
         self.settle_one(worker, *data.draw(st.sampled_from(self.in_hand[worker])))
 
-    @rule(worker=st.sampled_from(WORKERS))
-    def settle_all(self, worker: str) -> None:
-        """A worker that is quick."""
+    @rule(worker=st.sampled_from(WORKERS), takes_over=st.booleans())
+    def settle_all(self, worker: str, takes_over: bool) -> None:
+        """A worker that is quick; the other may be slow."""
         self.read(worker)
+        if takes_over:
+            self.take_over(worker, False)
         for delivery, job in list(self.in_hand[worker]):
             self.settle_one(worker, delivery, job)
 
@@ -281,7 +299,7 @@ class BatchMachine(RuleBasedStateMachine):
         teachers = [
             Vote(slot[1], row.rollout, row.answer, TEACHER) for slot, label in labels.items() for row in label.rows_G
         ]
-        outcome = settle(asked.method, asked.votes, asked.needs, expired=job.overdue, teachers=teachers)
+        outcome = settle(asked.method, asked.votes, self.needs, expired=job.overdue, teachers=teachers)
         assert cohort.rewards_B == outcome.rewards
         assert {"op"[each.view]: (each.answer, each.votes, each.of) for each in cohort.labels} == outcome.labels
         elected = any(each is not None for each in outcome.rewards)
@@ -324,6 +342,10 @@ class BatchMachine(RuleBasedStateMachine):
             waiting = {field[2:].decode(): data for field, data in fields.items() if field.startswith(b"b:")}
             assert waiting == {batch: b"%d:%d" % each for batch, each in slot.waiting.items()}
             assert int(fields.get(b"n", 0)) == slot.rollouts
+        # What teachers are asked, and what they are at work on.
+        asked = {name for name, slot in self.model.slots.items() if slot.asked and name not in self.model.leases}
+        assert {name.decode() for name in kept.get("asks", [])[::2]} == asked
+        assert {name.decode() for name in kept.get("taken", [])[::2]} == set(self.model.leases)
         counts = as_dict(kept.get("stats", []))
         assert {state.decode(): int(count) for state, count in counts.items() if int(count)} == dict(self.counts)
         told: Counter[tuple[str, str, bytes]] = Counter()

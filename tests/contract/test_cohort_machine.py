@@ -130,38 +130,50 @@ class CohortMachine(RuleBasedStateMachine):
             self.bench.do(self.replicas[replica].beat([self.run]))
             self.model.beat(replica)
 
-    @rule(by_ms=st.sampled_from(PASSES_MS), restarts=SELDOM)
-    def time_passes(self, by_ms: int, restarts: bool) -> None:
-        """After the server has started again, it may be."""
+    @rule(by_ms=st.sampled_from(PASSES_MS), restarts=SELDOM, expires=st.booleans(), worker=st.sampled_from(WORKERS))
+    def time_passes(self, by_ms: int, restarts: bool, expires: bool, worker: str) -> None:
+        """After the server has started again, it may be; then a worker may look for what is overdue."""
         if restarts:
             for replica in REPLICAS:
                 self.die(replica)
             self.model.restart()
         self.model.pass_time(by_ms)
         self.move_clock()
+        if expires:
+            assert self.bench.do(self.workers[worker].expire(self.run)) == self.model.expire()
 
     # -- ballots with identities
 
     @rule(
         parts=st.dictionaries(
             st.sampled_from(list(JOINED)),
-            st.sets(st.tuples(st.sampled_from("op"), st.integers(0, 3)), min_size=1, max_size=6),
+            st.sets(st.tuples(st.sampled_from("op"), st.integers(0, 3)), min_size=1, max_size=3),
             min_size=1,
         ),
+        whole=st.booleans(),
         contradicts=SELDOM,
         replica=st.sampled_from(REPLICAS),
         ticket=st.sampled_from(["", "t1", "t2"]),
         stale=SELDOM,
     )
     def join(
-        self, parts: dict[str, set[tuple[str, int]]], contradicts: bool, replica: str, ticket: str, stale: bool
+        self,
+        parts: dict[str, set[tuple[str, int]]],
+        whole: bool,
+        contradicts: bool,
+        replica: str,
+        ticket: str,
+        stale: bool,
     ) -> None:
+        """Parts of some cohorts, or the whole of them."""
         at = self.revised[0 if stale else -1]
         modelled: list[Joining] = []
         joining: list[store.Joining] = []
         for cohort, seats in parts.items():
             method = JOINED[cohort]
             views = views_of(method, "o")
+            if whole:
+                seats = {(view, seat) for view in views for seat in range(at.settings.group_size)}
             votes = dict(self.ballot(view, seat, contradicts) for view, seat in sorted(seats) if view in views)
             modelled.append(Joining(cohort, method, views, votes))
             ballots = [("op".index(vote.view), ballot, row_of(vote)) for ballot, vote in votes.items()]
@@ -191,9 +203,9 @@ class CohortMachine(RuleBasedStateMachine):
     @rule(question=st.sampled_from(list(PLACED)), replica=st.sampled_from(REPLICAS))
     def nobody_works_for_long(self, question: str, replica: str) -> None:
         """For as long as things are kept; only one rollout comes."""
-        self.time_passes(RETENTION_S * 1000, False)
+        self.time_passes(RETENTION_S * 1000, False, False, "w1")
         self.place(question, "o", "a", 2, replica, False)
-        self.time_passes(PATIENCE_S * 1000, False)
+        self.time_passes(PATIENCE_S * 1000, False, True, "w1")
 
     @rule(data=st.data(), replica=st.sampled_from(REPLICAS))
     def watch(self, data: st.DataObject, replica: str) -> None:
@@ -226,10 +238,14 @@ class CohortMachine(RuleBasedStateMachine):
         self.ask_for_place(coming, replica, self.revised[0 if stale else -1])
 
     @precondition(lambda self: self.requests)
-    @rule(data=st.data(), replica=st.sampled_from(REPLICAS))
-    def repeat_place(self, data: st.DataObject, replica: str) -> None:
-        request = data.draw(st.sampled_from(list(self.requests)))
-        self.ask_for_place(self.requests[request], replica, self.revised[-1])
+    @rule(data=st.data(), anew=st.booleans(), replica=st.sampled_from(REPLICAS))
+    def place_again(self, data: st.DataObject, anew: bool, replica: str) -> None:
+        """The same rollout comes again, as another request or because its command is repeated."""
+        coming = self.requests[data.draw(st.sampled_from(list(self.requests)))]
+        if anew:
+            coming = coming._replace(request=f"q{len(self.requests)}")
+            self.requests[coming.request] = coming
+        self.ask_for_place(coming, replica, self.revised[-1])
 
     def ask_for_place(self, coming: Arrival, replica: str, at: store.Revised) -> None:
         row = Row("op".index(coming.view), 0, None, coming.answer)
@@ -253,23 +269,25 @@ class CohortMachine(RuleBasedStateMachine):
         self.model.take_place(coming, replica, answer.cohort, answer.ballot)
 
     @precondition(lambda self: self.requests)
-    @rule(data=st.data(), gives_up=st.booleans(), replica=st.sampled_from(REPLICAS))
+    @rule(data=st.data(), gives_up=st.sampled_from([False, False, True]), replica=st.sampled_from(REPLICAS))
     def leave(self, data: st.DataObject, gives_up: bool, replica: str) -> None:
         """Requests of one question end together: those whose cohorts are settled have their answer."""
-        first = self.requests[data.draw(st.sampled_from(list(self.requests)))]
+        settled = [each for each in self.requests.values() if self.is_settled(each)]
+        first = data.draw(st.sampled_from(settled or list(self.requests.values())))
         others = [each for each in self.requests.values() if each.question == first.question]
         leaving: list[store.Leaving] = []
-        for each in data.draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True)):
-            places: list[Place] = self.model.places.get(each.question, [])
-            settled = any(at.request == each.request and at.cohort in self.model.records for at in places)
-            answered, stepped = settled and not gives_up, each.question == STEPPED
+        for each in dict.fromkeys([first, *data.draw(st.lists(st.sampled_from(others), max_size=2))]):
+            answered, stepped = self.is_settled(each) and not gives_up, each.question == STEPPED
             leaving.append(store.Leaving(each.request, answered, stepped))
             self.model.leave(each.question, each.request, answered=answered and not stepped)
         self.bench.do(self.replicas[replica].leave(self.run, first.question, leaving))
 
+    def is_settled(self, coming: Arrival) -> bool:
+        places: list[Place] = self.model.places.get(coming.question, [])
+        return any(at.request == coming.request and at.cohort in self.model.records for at in places)
+
     # -- workers
 
-    @rule(worker=st.sampled_from(WORKERS))
     def read(self, worker: str) -> None:
         self.bench.do(self.workers[worker].runs())
         jobs = self.workers[worker]
@@ -295,11 +313,10 @@ class CohortMachine(RuleBasedStateMachine):
         held = [each.job for each in self.in_hand[worker]]
         self.in_hand[worker] += [InHand(d, job) for d, job in zip(deliveries, jobs, strict=True) if job not in held]
 
-    @precondition(lambda self: any(self.in_hand.values()))
-    @rule(data=st.data())
-    def look(self, data: st.DataObject) -> None:
-        """A worker looks at the cohorts that it is to settle."""
-        worker = data.draw(st.sampled_from([name for name in WORKERS if self.in_hand[name]]))
+    @rule(worker=st.sampled_from(WORKERS))
+    def look(self, worker: str) -> None:
+        """A worker reads what is new, and looks at the cohorts that it is to settle."""
+        self.read(worker)
         for held in list(self.in_hand[worker]):
             self.load(worker, held)
 
@@ -322,7 +339,7 @@ class CohortMachine(RuleBasedStateMachine):
                 self.keep(worker, held)
 
     def load(self, worker: str, held: InHand) -> None:
-        name, jobs = held.job.cohort, self.workers[worker]
+        name, jobs, held.seen = held.job.cohort, self.workers[worker], None
         seen, stored = self.bench.do(jobs.load(self.run, name))
         cohort = self.model.cohorts.get(name)
         if seen is None or seen.state == "open":
@@ -350,10 +367,6 @@ class CohortMachine(RuleBasedStateMachine):
     def drop(self, worker: str, held: InHand) -> None:
         self.in_hand[worker].remove(held)
         self.model.done(held.job)
-
-    @rule(worker=st.sampled_from(WORKERS))
-    def expire(self, worker: str) -> None:
-        assert self.bench.do(self.workers[worker].expire(self.run)) == self.model.expire()
 
     # -- what is compared after every step
 
