@@ -14,8 +14,8 @@ A batch that holds its groups whole is rewarded in one call:
 >>> rewards.labels[0].answer
 '4'
 
-Where several ranks hold one batch, each hands in its part and collects its own rewards; rollouts of one group
-that are on several ranks must then be numbered by the trainer:
+Where several ranks hold one batch, each hands in its part and collects its own rewards. Rollouts that are numbered
+by the trainer are known again whoever sends them; without a number, each is one of its own:
 
 >>> from dataclasses import replace
 >>> part = [replace(rollout, rollout=5) for rollout in batch]

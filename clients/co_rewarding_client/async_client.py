@@ -72,9 +72,9 @@ class AsyncRewardClient:
         """The rewards of `rollouts`, in their order; waits until they are settled.
 
         `complete` says that the batch holds its groups whole; False, that it is a part, to be joined by
-        others (rollouts of one group sent by several ranks need indices of their own then). `wait_s` is how
-        long the service is asked to hold one answer back, at most its own limit. `idempotency_key` is made up
-        if not given, and is the same for all tries.
+        others; a rollout without an index is one of its own then. `wait_s` is how long the service is asked to hold
+        one answer back, at most its own limit. `idempotency_key` is made up if not given, and is the same for all
+        tries, and for the same call after one that went without an answer.
 
         Raises StillPending, which has the ticket, when the rewards are not settled within patience.
         """

@@ -1,9 +1,12 @@
 """Every call of the contract as a flow, to be driven by a client."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from co_rewarding_client import decoding, encoding, paraphrasing
@@ -38,6 +41,42 @@ from co_rewarding_client.uploading import Progress, shared_path, uploaded
 POLL_INTERVAL_S = 0.5
 
 
+class UnansweredKeys:
+    """The keys of calls that ended without an answer, so that a call which is repeated is known as the same.
+
+    A call that was answered and comes again with the same body is another one: small models do repeat themselves.
+    """
+
+    MOST = 1024
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, list[str]] = {}
+        self._lock = Lock()
+
+    def taken(self, document: Mapping[str, Any]) -> str | None:
+        """A key of such a call; the next one to ask gets another, or None."""
+        if not self._keys:
+            return None
+        name = self._name(document)
+        with self._lock:
+            keys = self._keys.get(name, [])
+            key = keys.pop() if keys else None
+            if not keys:
+                self._keys.pop(name, None)
+        return key
+
+    def keep(self, document: Mapping[str, Any], key: str) -> None:
+        """The call under this key went without an answer."""
+        with self._lock:
+            self._keys.setdefault(self._name(document), []).append(key)
+            if len(self._keys) > self.MOST:
+                del self._keys[next(iter(self._keys))]
+
+    @staticmethod
+    def _name(document: Mapping[str, Any]) -> bytes:
+        return hashlib.sha256(encoding.encoded(document)).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
     """The calls for one run. Raises InvalidRequest for durations that are none."""
@@ -46,6 +85,7 @@ class Calls:
     timeout_s: float
     patience_s: float
     surroundings: Surroundings = field(default_factory=Surroundings)
+    unanswered: UnansweredKeys = field(default_factory=UnansweredKeys)
 
     def __post_init__(self) -> None:
         if not self.timeout_s > 0.0:
@@ -65,15 +105,15 @@ class Calls:
     ) -> Flow[Rewards]:
         patience = self._begin()
         document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
-        key = self.surroundings.new_key() if idempotency_key is None else idempotency_key
-        request = encoding.rewards_request(document, min(wait_s, self.patience_s), key)
-        reply = yield from exchange(request, patience)
-        if reply.status == 202:
-            accepted = decoding.ticket(decoding.fields(reply, request))
-            value = yield from self._settled(accepted.ticket, wait_s, patience)
-        else:
-            value = decoding.rewards(_success(reply, request))
-        return decoding.counted(value, len(rollouts), request)
+        with self._key(document, idempotency_key) as key:
+            request = encoding.rewards_request(document, min(wait_s, self.patience_s), key)
+            reply = yield from exchange(request, patience)
+            if reply.status == 202:
+                accepted = decoding.ticket(decoding.fields(reply, request))
+                value = yield from self._settled(accepted.ticket, wait_s, patience)
+            else:
+                value = decoding.rewards(_success(reply, request))
+            return decoding.counted(value, len(rollouts), request)
 
     def submit(
         self,
@@ -85,10 +125,10 @@ class Calls:
         idempotency_key: str | None,
     ) -> Flow[Ticket]:
         document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
-        key = self.surroundings.new_key() if idempotency_key is None else idempotency_key
-        request = encoding.rollouts_request(document, key)
-        reply = yield from exchange(request, self._begin())
-        return decoding.ticket(_success(reply, request, 202))
+        with self._key(document, idempotency_key) as key:
+            request = encoding.rollouts_request(document, key)
+            reply = yield from exchange(request, self._begin())
+            return decoding.ticket(_success(reply, request, 202))
 
     def collect(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards]:
         return self._settled(_name(ticket), wait_s, self._begin())
@@ -175,6 +215,21 @@ class Calls:
         request = encoding.teacher_request(self._run(run))
         reply = yield from exchange(request, self._begin())
         return decoding.teacher_state(_success(reply, request))
+
+    @contextmanager
+    def _key(self, document: Mapping[str, Any], given: str | None) -> Iterator[str]:
+        """The key of a call: a new one, unless the same call went without an answer before."""
+        if given is not None:
+            yield given
+            return
+        key = self.unanswered.taken(document) or self.surroundings.new_key()
+        answered = False
+        try:
+            yield key
+            answered = True
+        finally:
+            if not answered:
+                self.unanswered.keep(document, key)
 
     def _run(self, run: str | None) -> str:
         return self.run_name if run is None else run

@@ -69,8 +69,11 @@ class Fields:
         return None if value is None else float(value)
 
     def truth(self, name: str) -> bool:
+        return self._required(name, self.truth_or_none(name))
+
+    def truth_or_none(self, name: str) -> bool | None:
         value = self.values.get(name)
-        return value if isinstance(value, bool) else self._refuse(name, value, "true or false")
+        return value if value is None or isinstance(value, bool) else self._refuse(name, value, "true or false")
 
     def instant_or_none(self, name: str) -> datetime | None:
         text = self.text_or_none(name)
@@ -93,12 +96,12 @@ class Fields:
         column = self._column(name, _is_number_or_none, "finite numbers or nulls")
         return tuple(None if value is None else float(value) for value in column)
 
-    def numbers(self, name: str) -> dict[str, float]:
-        """The numbers in the object `name`; anything else in it is left out, as an unknown field is."""
+    def numbers(self, name: str) -> dict[str, float | None]:
+        """The numbers and nulls in the object `name`; anything else in it is left out, as an unknown field is."""
         value = self.values.get(name, {})
         if not _is_object(value):
             return self._refuse(name, value, "an object")
-        return {key: float(number) for key, number in value.items() if _is_number(number)}
+        return {key: None if it is None else float(it) for key, it in value.items() if _is_number_or_none(it)}
 
     def verdicts(self, name: str) -> dict[str, bool | float]:
         """The truths and numbers in the object `name`; anything else in it is left out, as an unknown field is."""
@@ -185,6 +188,8 @@ def teacher_state(document: Fields) -> TeacherState:
         queue=document.integer("queue"),
         waiting_for=document.text_or_none("waiting_for"),
         refused=document.text_or_none("refused"),
+        waiting=document.integer_or_none("waiting") or 0,
+        teachers=document.integer_or_none("teachers") or 0,
     )
 
 
@@ -221,6 +226,7 @@ def _label(label: Fields) -> Label:
         voter=label.text_or_none("voter"),
         voted_on=label.texts("voted_on"),
         cohort=label.text_or_none("cohort"),
+        matches_truth=label.truth_or_none("matches_truth"),
         teacher_version=label.integer_or_none("teacher_version"),
     )
 

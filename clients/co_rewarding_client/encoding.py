@@ -98,15 +98,14 @@ def teacher_request(run: str) -> Request:
 def batch(
     rollouts: Sequence[Rollout], *, run: str, step: int | None, method: str | None, complete: bool
 ) -> dict[str, Any]:
-    """The body that both halves of the contract share, every rollout with its index in its group.
+    """The body that both halves of the contract share. In whole groups every rollout has its index; a rollout of a part
+    that has none goes without, for others number theirs: the key of its request names it.
 
     Raises InvalidRequest for a statistic that is not finite, and where an index filled in is one that was
     given.
     """
-    items = [
-        _rollout(rollout, index, at)
-        for at, (rollout, index) in enumerate(zip(rollouts, _indices(rollouts), strict=True))
-    ]
+    indices = _indices(rollouts) if complete else [rollout.rollout for rollout in rollouts]
+    items = [_rollout(rollout, index, at) for at, (rollout, index) in enumerate(zip(rollouts, indices, strict=True))]
     settings = _without_none({"run": run, "step": step, "method": method, "complete": complete})
     return {**settings, "rollouts": items}
 
@@ -172,7 +171,7 @@ def _group(rollout: Rollout) -> GroupKey:
     return "prompt", well_formed(rollout.prompt or ""), rollout.view
 
 
-def _rollout(rollout: Rollout, index: int, at: int) -> dict[str, Any]:
+def _rollout(rollout: Rollout, index: int | None, at: int) -> dict[str, Any]:
     return _without_none(
         {
             "question_id": rollout.question_id,

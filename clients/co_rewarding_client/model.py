@@ -29,10 +29,10 @@ class Rollout:
 
     The question is known by its `question_id` within the run or, without one, by the text of its `prompt`. Where a
     teacher votes, both are given: it answers the prompt. `rollout` is its index in the group of this question and
-    view; left out, it is the order of appearance there, and that is sent. Ranks that share a group must therefore
-    number their rollouts themselves: two that count from 0 would overwrite each other's ballots. `attempt` grows
-    when a step is done again. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before
-    it is sent.
+    view. Left out in a batch of whole groups, it is the order of appearance there. Left out in a part, the rollout is
+    one of its own, known by its call: that call may be repeated by this client, and votes once. A process that was
+    started again is another client; where that happens, ranks number their rollouts. `attempt` grows when a step is
+    done again. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before it is sent.
 
     Raises InvalidRequest if neither `question_id` nor `prompt` is given.
     """
@@ -57,8 +57,9 @@ class Label:
     """The answer elected for one view of a question, by `votes` of the `of` ballots that could have.
 
     The ballots were those of `voter` on the views `voted_on`. `answer` is None where no vote was cast;
-    `cohort` is what `RewardClient.cohort` explains. `teacher_version` is the step whose weights the teacher had taken
-    in when it voted, None where the policy elected the label.
+    `cohort` is what `RewardClient.cohort` explains. `matches_truth` says whether it equals the ground truth, None where
+    none was sent. `teacher_version` is the step whose weights the teacher had taken in when it voted, None where the
+    policy elected the label.
     """
 
     question_id: str | None
@@ -70,6 +71,7 @@ class Label:
     voted_on: tuple[str, ...]
     cohort: str | None
     teacher_version: int | None = None
+    matches_truth: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Rewards:
 
     `rewards`, `abstentions` and `answers` have length B, in the order of the rollouts. A reward is None where
     the service abstained; the abstention then says why ("no-label", "expired", "no-ground-truth",
-    "no-statistics"). An answer is None where the response held none.
+    "no-statistics"). An answer is None where the response held none, a mean among `metrics` where it is over nothing.
     """
 
     run: str
@@ -88,7 +90,7 @@ class Rewards:
     abstentions: tuple[str | None, ...]
     answers: tuple[str | None, ...]
     labels: tuple[Label, ...]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Paraphrase:
 
     `fate` is "rewritten", "passed-through" (it is its own second view), "left-out" or "failed"; only what was rewritten
     is `accepted`. `checks` tells by name whether each check is content, or a share of answers that agree; `reasons`,
-    what is objected to the text that came last.
+    what is objected to the text that came last; `error`, why the model cannot be asked.
     """
 
     question_id: str
@@ -184,6 +186,7 @@ class Paraphrase:
     fate: str
     checks: Mapping[str, bool | float]
     reasons: tuple[str, ...]
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,8 @@ class TeacherState:
     """The teacher of a run.
 
     `version` is the step of the newest weights that it has taken in, `step` of the newest that were published, 0 before
-    the first; `alpha` is what that update kept of the teacher before. `queue` labels are asked for or being made.
+    the first; `alpha` is what that update kept of the teacher before. `queue` labels are asked for or being made, for
+    `waiting` requests, by `teachers` processes.
     `waiting_for` says what holds them up: "update" (weights that were not published yet), "average" (they are being
     taken in), "teacher" (none is there), "generation"; None where nothing waits. `refused` says why published weights
     could not be taken, None if the last ones were.
@@ -213,3 +217,5 @@ class TeacherState:
     queue: int
     waiting_for: str | None = None
     refused: str | None = None
+    waiting: int = 0
+    teachers: int = 0

@@ -34,6 +34,7 @@ def paraphrases(document: Fields) -> tuple[Paraphrase, ...]:
             fate=each.text("fate"),
             checks=each.verdicts("checks"),
             reasons=each.texts("reasons"),
+            error=each.text_or_none("error"),
         )
         for each in document.objects("paraphrases")
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from reward_service.api.problems import Problem, away, full, no_such_run
+from reward_service.api.problems import Problem, away, full, key_reused, no_such_run
 from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.runs import check_run_name
 from reward_service.store.cohorts import Refusal, Refused, Revised
@@ -80,6 +80,8 @@ def refusal_as_problem(run: str, refused: Refused) -> Problem:
                 f"the teacher is to answer question {refused.about!r} and nobody has said how it is worded: send "
                 "`prompt` beside question_id, or announce it with POST /v1/teacher/prefetch.",
             )
+        case Refusal.REUSED:
+            return key_reused()
         case Refusal.OVERFULL:
             return Problem(
                 409,

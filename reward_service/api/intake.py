@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from reward_service.api.problems import Problem
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.errors import UnknownMethodError
@@ -17,6 +19,7 @@ from reward_service.store.records import VIEWS, VOTERS, BatchJob, CohortHead, Co
 
 _VIEW_INDEX = {view: index for index, view in enumerate(VIEWS)}
 _VOTER_INDEX = {voter: index for index, voter in enumerate(VOTERS)}
+COMPARED_CHARS = 256
 
 
 def usable_method(name: str) -> Method:
@@ -39,6 +42,28 @@ def digest(*parts: str | bytes, size: int = 16) -> str:
         hasher.update(len(data).to_bytes(8, "little"))
         hasher.update(data)
     return hasher.hexdigest()[: 2 * size]
+
+
+def fingerprint_of(request: RewardRequest) -> str:
+    """What two requests under one key are compared by: all that they ask for, but for how long they wait.
+
+    Of a long text its length and its ends stand for it: to read all of every text again would cost as much as parsing.
+    """
+    asked = (request.run, request.step, request.method, request.complete)
+    rollouts = [
+        (
+            each.question_id, _ends(each.prompt), each.view, each.rollout, each.attempt, each.voter,
+            _ends(each.response), each.ground_truth, each.statistics,
+        )
+        for each in request.rollouts
+    ]  # fmt: skip
+    return digest(msgspec.msgpack.encode((asked, rollouts)))
+
+
+def _ends(text: str | None) -> object:
+    if text is None or len(text) <= 2 * COMPARED_CHARS:
+        return text
+    return len(text), text[:COMPARED_CHARS], text[-COMPARED_CHARS:]
 
 
 def question_of_prompt(prompt: str) -> str:
@@ -146,14 +171,16 @@ class Part:
 
 
 def part_of(
-    request: RewardRequest, method: Method, settings: RunSettings, request_id: str, max_text_chars: int
+    request: RewardRequest, method: Method, settings: RunSettings, key: str | None, max_text_chars: int
 ) -> Part:
     """A request that holds a part of its cohorts (one rank's, say).
 
-    A rollout with an index is known by it: sent twice it votes once. One without is known by the request it came in.
+    A rollout with an index is known by it: sent twice it votes once. One without is known by the key of its request and
+    its place there: whoever sends it is alone with it, and it votes once too.
 
     Raises:
-        Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher.
+        Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher; 422 for a rollout that has
+            neither an index nor a key, and would vote again when it is sent again.
     """
     rules = Rules.of(method.name, settings)
     answer_of = extractor(settings.answer_formats, settings.end_tokens)
@@ -163,12 +190,12 @@ def part_of(
     places_N: list[tuple[str, str]] = []
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
-        _check_seat(rollout, position, settings)
+        _check_seat(rollout, position, settings, key)
         views = views_of(method, rollout.view)
         head = CohortHead(question_id, request.step, rollout.attempt, rules)
         name = identified_cohort(head, views)
         view = _VIEW_INDEX[rollout.view]
-        ballot = _ballot_id(view, rollout.rollout, f"{request_id}.{position}")
+        ballot = f"{VIEW_LETTERS[view]}{f'{key}.{position}' if rollout.rollout is None else rollout.rollout}"
         row = _row(rollout, view, _VOTER_INDEX[rollout.voter], rollout.rollout, answer_of)
         places_N.append((name, ballot))
         earlier = seen.setdefault((name, ballot), row)
@@ -226,12 +253,19 @@ def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
     return question_of_prompt(rollout.prompt)
 
 
-def _check_seat(rollout: WireRollout, position: int, settings: RunSettings) -> None:
+def _check_seat(rollout: WireRollout, position: int, settings: RunSettings, key: str | None) -> None:
     if rollout.voter is not Voter.POLICY:
         raise Problem(
             409,
             "not-yours",
             f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's.",
+        )
+    if rollout.rollout is None and key is None:
+        raise Problem(
+            422,
+            "no-identity",
+            f"rollouts[{position}] of a part has no `rollout` and its request no Idempotency-Key: sent again, it would "
+            "vote again. Number the rollouts of a group from 0, or send another key with each request.",
         )
     if rollout.rollout is not None and rollout.rollout >= settings.group_size:
         raise Problem(
@@ -240,11 +274,6 @@ def _check_seat(rollout: WireRollout, position: int, settings: RunSettings) -> N
             f"rollouts[{position}]: rollout {rollout.rollout} of a group of {settings.group_size}: indices begin at 0, "
             "and group_size is set by PUT /v1/runs/{run}.",
         )
-
-
-def _ballot_id(view: int, rollout: int | None, otherwise: str) -> str:
-    letter = VIEW_LETTERS[view]
-    return f"{letter}{otherwise}" if rollout is None else f"{letter}{rollout}"
 
 
 def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer_of: Extractor) -> Row:

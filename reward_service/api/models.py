@@ -110,7 +110,9 @@ class RewardDocument(BaseModel):
     abstentions: list[Abstention | None]
     answers: list[str | None] = Field(description=NO_ANSWER)
     labels: list[LabelDocument]
-    metrics: dict[str, float]
+    metrics: dict[str, float | None] = Field(
+        description="A mean over nothing is null: reward_mean where all abstained, vote_share_mean without a label."
+    )
 
 
 class ProgressDocument(BaseModel):

@@ -78,6 +78,11 @@ def away(what: str, retry_after_s: float = 1.0) -> Problem:
     )
 
 
+def key_reused() -> Problem:
+    """409: an Idempotency-Key under which another request came before."""
+    return Problem(409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request.")
+
+
 def internal() -> Problem:
     """500: our fault."""
     return Problem(500, "internal", "this is a fault of the service, and logged: please report it.")

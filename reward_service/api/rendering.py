@@ -121,8 +121,8 @@ def _answer(
     return RewardAnswer(run, step, method, rewards, abstentions, answers, wire_labels, metrics)
 
 
-def _metrics(summary: Summary) -> dict[str, float]:
-    metrics: dict[str, float] = {
+def _metrics(summary: Summary) -> dict[str, float | None]:
+    metrics: dict[str, float | None] = {
         "reward_mean": summary.reward_mean,
         "label_coverage": summary.label_coverage,
         "vote_share_mean": summary.vote_share_mean,

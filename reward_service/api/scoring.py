@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from reward_service.api.book import RunBook, refusal_as_problem
-from reward_service.api.intake import batch_of, digest, part_of, usable_method
-from reward_service.api.problems import Problem
+from reward_service.api.book import RunBook
+from reward_service.api.intake import batch_of, digest, fingerprint_of, part_of, usable_method
+from reward_service.api.problems import Problem, key_reused
 from reward_service.api.rendering import Seat, SettledCohort, answer_of, answer_of_batch, seats_of_part
 from reward_service.api.taught import taught
 from reward_service.api.waiting import WaitingRoom, Watch
 from reward_service.api.wire import Progress, RewardAnswer, RewardRequest
 from reward_service.domain.methods import Method, RewardSource
-from reward_service.store.cohorts import Batch, CohortStore, Joining, Refusal, Refused, Revised, parse_batch
+from reward_service.store.cohorts import Batch, CohortStore, KeptTicket, Refused, Revised, parse_batch
 from reward_service.store.keys import qualified, split_qualified
 from reward_service.store.labels import LabelStore
 from reward_service.store.records import (
     BatchRecord,
-    CohortRecord,
     TicketRecord,
     packed,
     unpack_batch,
@@ -109,14 +108,16 @@ class Scorer:
             kept = await self._store.batch(run, name)
             if kept is not None:
                 return Pending(run, name, kept.count)
-        raise Problem(404, "unknown-ticket", "this ticket was never given, or its rewards are kept no longer.")
+        raise _unknown_ticket()
 
     async def _accept_batch(self, request: RewardRequest, method: Method, idempotency_key: str | None) -> Pending:
         async def submit(revised: Revised) -> Pending | Refused:
             job = batch_of(request, method, revised.settings, self._max_text_chars)
             payload = packed(job)
-            fingerprint = digest(payload)
-            name = digest(payload, revised.revision, size=12) if idempotency_key is None else _keyed(idempotency_key)
+            if idempotency_key is None:
+                name, fingerprint = digest(payload, revised.revision, size=12), digest(payload)
+            else:
+                name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
             count = len(request.rollouts)
             answer = await self._store.submit(request.run, name, fingerprint, payload, revised, count)
             return _pending(request.run, name, count, fingerprint, answer)
@@ -131,14 +132,13 @@ class Scorer:
                 batch_of(request, method, revised.settings, self._max_text_chars), request, method, revised.settings
             )
             payload = packed(job)
-            fingerprint = digest(payload)
             if idempotency_key is None:
                 # What comes again without a step belongs to the teacher of its time.
                 newest = None if request.step is not None else await self._teachers.accepted(request.run)
                 texts = (rollout.response for rollout in request.rollouts)
-                name = digest(payload, revised.revision, str(newest), *texts, size=12)
+                name, fingerprint = digest(payload, revised.revision, str(newest), *texts, size=12), digest(payload)
             else:
-                name = _keyed(idempotency_key)
+                name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
             count = len(request.rollouts)
             answer = await self._labels.submit(request.run, name, fingerprint, payload, revised, count, wanted)
             return _pending(request.run, name, count, fingerprint, answer)
@@ -146,18 +146,24 @@ class Scorer:
         return await self._book.retrying(request.run, submit)
 
     async def _accept_part(self, request: RewardRequest, method: Method, idempotency_key: str | None) -> Pending:
-        name = f"t{uuid4().hex[:22]}" if idempotency_key is None else _keyed(idempotency_key)
+        if idempotency_key is None:
+            name, key, fingerprint = f"t{uuid4().hex[:22]}", None, ""
+        else:
+            name = key = _keyed(idempotency_key)
+            fingerprint = fingerprint_of(request)
 
         async def join(revised: Revised) -> Pending | Refused:
-            part = part_of(request, method, revised.settings, name, self._max_text_chars)
-            ticket = TicketRecord(request.run, request.step, method.name, part.places_N)
+            part = part_of(request, method, revised.settings, key, self._max_text_chars)
+            ticket = TicketRecord(request.run, request.step, method.name, part.places_N, fingerprint)
             answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
             if isinstance(answer, Refused):
                 return answer
+            if isinstance(answer, KeptTicket):
+                earlier = unpack_ticket(answer.content)
+                if earlier.fingerprint != fingerprint:
+                    raise key_reused()
+                return Pending(request.run, name, len(earlier.places_N), earlier)
             known = {c.cohort: record for c, record in zip(part.cohorts, answer, strict=True) if record is not None}
-            for cohort in part.cohorts:
-                if cohort.cohort in known:
-                    _check_same(cohort, unpack_cohort(known[cohort.cohort]))
             return Pending(request.run, name, len(request.rollouts), ticket, known)
 
         return await self._book.retrying(request.run, join)
@@ -187,7 +193,9 @@ class Scorer:
             known = pending.known
             if known is None:
                 found = await self._store.watch(pending.run, list(wanted))
-                known = {name: data for name, data in zip(wanted, found, strict=True) if data is not None}
+                if None in found:
+                    raise _unknown_ticket()
+                known = {name: data for name, data in zip(wanted, found, strict=True) if data}
             for name, data in known.items():
                 watches[name].put_if_empty(data)
             with contextlib.suppress(TimeoutError):
@@ -245,20 +253,13 @@ def _pending(run: str, name: str, count: int, fingerprint: str, answer: Batch | 
     if isinstance(answer, Refused):
         return answer
     if answer.fingerprint != fingerprint:
-        raise Problem(
-            409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."
-        )
+        raise key_reused()
     return Pending(run, name, count, known={} if answer.record is None else {name: answer.record})
+
+
+def _unknown_ticket() -> Problem:
+    return Problem(404, "unknown-ticket", "this ticket was never given, or its rewards are kept no longer.")
 
 
 def _keyed(idempotency_key: str) -> str:
     return f"k{digest(idempotency_key, size=12)}"
-
-
-def _check_same(cohort: Joining, record: CohortRecord) -> None:
-    """A ballot that is in a settled cohort must be the one that was sent: the label it was rewarded under stands."""
-    rows: Mapping[str, object] = dict(zip(record.ids_B, record.rows_B, strict=True))
-    for _, ballot, row in cohort.ballots:
-        known = rows.get(ballot, row)
-        if known != row and getattr(known, "answer", None) != row.answer:
-            raise refusal_as_problem("", Refused(Refusal.CONFLICT, cohort.cohort, ballot))

@@ -72,7 +72,7 @@ class WireLabel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RewardAnswer(msgspec.Struct, frozen=True):
-    """Rewards in the order of the rollouts."""
+    """Rewards in the order of the rollouts. A mean over nothing is null among the metrics."""
 
     run: str
     step: int | None
@@ -81,7 +81,7 @@ class RewardAnswer(msgspec.Struct, frozen=True):
     abstentions: list[str | None]
     answers: list[str | None]
     labels: list[WireLabel]
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
 
 
 class Progress(msgspec.Struct, frozen=True):

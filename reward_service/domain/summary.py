@@ -17,10 +17,10 @@ class GroupOutcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Means over a batch. Shares are in [0, 1]; a mean over nothing is 0, but `label_accuracy` is None without truths.
+    """Means over a batch. Shares are in [0, 1]; a mean over nothing is None: 0 would be taken for a measurement.
 
     Attributes:
-        reward_mean: over the rollouts that were rewarded.
+        reward_mean: over the rollouts that were rewarded; None where all abstained.
         label_coverage: the share of groups that were rewarded.
         vote_share_mean: over elected labels, votes over ballots of the electorate.
         answers_distinct_mean: over groups, classes of answers.
@@ -29,11 +29,11 @@ class Summary:
         label_accuracy: the share of labels that equal the ground truth, where one was sent.
     """
 
-    reward_mean: float
-    label_coverage: float
-    vote_share_mean: float
-    answers_distinct_mean: float
-    answered: float
+    reward_mean: float | None
+    label_coverage: float | None
+    vote_share_mean: float | None
+    answers_distinct_mean: float | None
+    answered: float | None
     undecided: int
     label_accuracy: float | None
 
@@ -49,11 +49,11 @@ def summarise(groups: Sequence[GroupOutcome], labels: Sequence[Label], undecided
         label_coverage=_mean([any(reward is not None for reward in group.rewards_G) for group in groups]),
         vote_share_mean=_mean(shares),
         answers_distinct_mean=_mean([group.distinct for group in groups]),
-        answered=sum(group.answered for group in groups) / rollouts if rollouts else 0.0,
+        answered=sum(group.answered for group in groups) / rollouts if rollouts else None,
         undecided=undecided,
-        label_accuracy=_mean(matches) if matches else None,
+        label_accuracy=_mean(matches),
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -117,8 +117,8 @@ class Tally:
 
     def _add_metrics(self, rewards: Rewards, groups: int) -> None:
         """What only the service knows, since it has the classes: its means over the batch, as sums."""
-        self._distinct.add(rewards.metrics.get("answers_distinct_mean", 0.0) * groups, groups)
-        self._undecided += round(rewards.metrics.get("undecided", 0.0))
+        self._distinct.add((rewards.metrics.get("answers_distinct_mean") or 0.0) * groups, groups)
+        self._undecided += round(rewards.metrics.get("undecided") or 0.0)
 
     def _add_labels(self, rewards: Rewards, truths: set[str]) -> None:
         for label in rewards.labels:

@@ -22,6 +22,7 @@ class Refusal(StrEnum):
     UNSURE = "unsure"  # whether a twin's replica lives cannot be told yet: ask again
     UNTOLD = "untold"  # nobody has said how a question is worded that the teacher is to answer
     OVERFULL = "overfull"  # more ballots than the group has rollouts
+    REUSED = "reused"  # another request came under this key before
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,13 @@ class Batch:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KeptTicket:
+    """The ticket of a request that came before: its own, or another one's under the same key."""
+
+    content: bytes
+
+
 HEARTBEAT_S = 3.0
 """How long a replica is taken for living after it has last said so, should its subscription be lost."""
 
@@ -141,7 +149,7 @@ class CohortStore:
         keys = RunKeys(run)
         answer = await self._submit(
             self._link,
-            [keys.batch(batch), keys.jobs, keys.settings, keys.clock],
+            [keys.batch(batch), keys.jobs, keys.settings, keys.ticket(batch), keys.clock],
             batch,
             fingerprint,
             payload,
@@ -161,13 +169,15 @@ class CohortStore:
 
     async def join(
         self, run: str, cohorts: Sequence[Joining], at: Revised, ticket: tuple[str, bytes] | None = None
-    ) -> list[bytes | None] | Refused:
+    ) -> list[bytes | None] | KeptTicket | Refused:
         """Adds ballots to their cohorts, all or none; answers the record of each cohort that is settled already.
 
-        A ballot that is there already, with the same content, is not added again.
+        A ballot that is there already, with the same content, is not added again. Nothing is added where the ticket is
+        there already.
         """
         keys = RunKeys(run)
-        names = [keys.jobs, keys.deadlines, keys.settings]
+        name, content = ticket or ("", b"")
+        names = [keys.jobs, keys.deadlines, keys.settings, keys.ticket(name), keys.batch(name)]
         arguments: list[Argument] = [
             at.revision,
             self._limits.jobs,
@@ -175,7 +185,7 @@ class CohortStore:
             _ms(at.settings.cohort_deadline_s),
             self._ttl_ms(at.settings.cohort_deadline_s),
             self._channel,
-            *((keys.ticket(ticket[0]), ticket[1]) if ticket else ("", b"")),
+            content,
         ]
         for cohort in cohorts:
             names += [keys.open_cohort(cohort.cohort), keys.record(cohort.cohort)]
@@ -183,7 +193,13 @@ class CohortStore:
             for view, ballot, row in cohort.ballots:
                 arguments += [VIEW_LETTERS[view], ballot, packed(row)]
         answer = await self._join(self._link, [*names, keys.clock], *arguments)
-        return [record or None for record in answer[1:]] if answer[0] == b"ok" else _refused(answer)
+        match answer[0]:
+            case b"ok":
+                return [record or None for record in answer[1:]]
+            case b"known":
+                return KeptTicket(answer[1])
+            case _:
+                return _refused(answer)
 
     async def place(self, run: str, arrival: Arrival, at: Revised) -> Placed | Refused:
         """Finds the place of a rollout without identity: the one its abandoned request left, or a new one."""
@@ -233,10 +249,13 @@ class CohortStore:
             await self._hold(self._link, [keys.alive(self._channel), keys.clock])
 
     async def watch(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
-        """The records of settled cohorts; this replica is woken when the others are settled, or get late ballots."""
+        """The records of settled cohorts, empty for those that are open: this replica is woken when these are settled.
+
+        None for a cohort that is kept no longer.
+        """
         keys = RunKeys(run)
         names = [key for cohort in cohorts for key in (keys.open_cohort(cohort), keys.record(cohort))]
-        return [record or None for record in await self._watch(self._link, names, self._channel)]
+        return await self._watch(self._link, names, self._channel) if names else []
 
     async def records(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts; None for one that is not settled, or is kept no longer."""

@@ -104,7 +104,8 @@ class LabelStore:
             arguments += [each.slot, each.question_id.encode("utf-8", "surrogatepass"), VIEW_LETTERS[each.view]]
             arguments += [need, each.rollouts, prompt, int(each.told)]
         fixed = [keys.batch(batch), keys.jobs, keys.settings, keys.teacher, keys.waits, keys.asks, keys.taken]
-        names = [*fixed, keys.waiting(batch), *(keys.slot(each.slot) for each in wanted), keys.clock]
+        slots = [keys.slot(each.slot) for each in wanted]
+        names = [*fixed, keys.waiting(batch), keys.ticket(batch), *slots, keys.clock]
         answer = await self._submit(self._link, names, *arguments)
         match answer[0]:
             case b"new":

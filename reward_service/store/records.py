@@ -181,12 +181,16 @@ class BatchRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class TicketRecord(msgspec.Struct, array_like=True, frozen=True):
-    """What a ticket stands for when its cohorts are joined by others: (cohort, ballot id) for each rollout."""
+    """What a ticket stands for when its cohorts are joined by others: (cohort, ballot id) for each rollout.
+
+    `fingerprint` is that of the request; empty where it came without a key, and for tickets of an earlier release.
+    """
 
     run: str
     step: int | None
     method: str
     places_N: list[tuple[str, str]]
+    fingerprint: str = ""
 
 
 class Job(msgspec.Struct, frozen=True):

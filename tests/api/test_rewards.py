@@ -71,7 +71,10 @@ def test_every_method_of_the_table_is_answered(client: httpx.Client) -> None:
 def test_abstentions_say_why_and_take_whole_groups(client: httpx.Client) -> None:
     assert post(client, pair("q", ["4", "5"], [None, None]))["abstentions"][:2] == ["no-label"] * 2
     assert post(client, pair("q", ["4"], []), method="ground-truth")["abstentions"] == ["no-ground-truth"]
-    assert post(client, pair("q", ["4", "5"], []), method="entropy")["abstentions"] == ["no-statistics"] * 2
+    none = post(client, pair("q", ["4", "5"], []), method="entropy")
+    assert none["abstentions"] == ["no-statistics"] * 2
+    assert (none["metrics"]["reward_mean"], none["metrics"]["vote_share_mean"]) == (None, None)
+    assert post(client, [])["metrics"]["reward_mean"] is None
 
 
 def test_ground_truths_are_compared_and_never_voted(client: httpx.Client) -> None:

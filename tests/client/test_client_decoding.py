@@ -40,7 +40,7 @@ def read(document: object) -> Rewards:
 
 
 def test_rewards_are_read_and_what_is_unknown_is_left_alone():
-    label = {**rewards_document()["labels"][0], "teacher_version": 12, "seed": 7}
+    label = {**rewards_document()["labels"][0], "teacher_version": 12, "matches_truth": True, "seed": 7}
     value = read(
         rewards_document(
             rewards=[1, 0.0, None],
@@ -58,8 +58,8 @@ def test_rewards_are_read_and_what_is_unknown_is_left_alone():
         rewards=(1.0, 0.0, None),
         abstentions=(None, None, "no-label"),
         answers=("4", None, "5"),
-        labels=(Label("q", "original", "4", 6, 8, "policy", ("paraphrase",), "c1", 12),),
-        metrics={"reward_mean": 0.5, "undecided": 0.0},
+        labels=(Label("q", "original", "4", 6, 8, "policy", ("paraphrase",), "c1", 12, True),),
+        metrics={"reward_mean": 0.5, "undecided": 0.0, "label_accuracy": None},
     )
     assert type(value.rewards[0]) is float
     assert pickle.loads(pickle.dumps(value)) == copy.deepcopy(value) == value

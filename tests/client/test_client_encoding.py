@@ -78,6 +78,13 @@ def test_an_index_left_out_is_the_order_of_appearance_in_its_group(rollouts):
         seen[group] += 1
 
 
+def test_a_part_numbers_nothing_by_itself():
+    """Others number theirs: number 0 of one client would be number 0 of all."""
+    one = Rollout(question_id="q")
+    sent = batch([one, replace(one, rollout=0), one], run="r", step=None, method=None, complete=False)["rollouts"]
+    assert [item.get("rollout") for item in sent] == [None, 0, None]
+
+
 def test_an_index_that_was_given_is_sent_as_it_is():
     one = Rollout(question_id="q", rollout=5)
     assert [item["rollout"] for item in items(one, replace(one, rollout=3), replace(one, rollout=None))] == [5, 3, 2]

@@ -25,7 +25,7 @@ from co_rewarding_client import (
     Surroundings,
     Ticket,
 )
-from co_rewarding_client.calls import POLL_INTERVAL_S, Calls
+from co_rewarding_client.calls import POLL_INTERVAL_S, Calls, UnansweredKeys
 from co_rewarding_client.decoding import Reply
 from co_rewarding_client.encoding import Request
 from co_rewarding_client.flow import (
@@ -295,3 +295,46 @@ def test_httpx_is_imported_in_one_module_and_nothing_else_from_outside():
                 importers.setdefault(name.split(".")[0], set()).add(path.name)
     assert importers.pop("httpx") == {"transport.py"}
     assert importers.keys() - {"co_rewarding_client"} <= sys.stdlib_module_names
+
+
+def keys_of(*answers: list[Outcome], part: bool = True) -> list[str]:
+    """The key of each of some equal calls, made one after the other by one client."""
+    time, keys = FakeTime(), []
+    made = calls(time, patience_s=0.0)
+    for outcomes in answers:
+        trace = Trace()
+        flow = made.submit(rollouts(1), step=3, method=None, complete=not part, idempotency_key=None)
+        told(lambda flow=flow, outcomes=outcomes, trace=trace: run_flow(flow, time, script(outcomes), trace))
+        keys.append(trace.sends[0][1].request.headers["idempotency-key"])
+    return keys
+
+
+ACCEPTED = reply(202, {"ticket": "t"})
+CUT = TransportFailure(ConnectionError("cut"))
+
+
+def test_a_call_that_went_without_an_answer_is_repeated_under_its_key():
+    """The service may have taken it: under another key its rollouts without an index would vote again."""
+    assert keys_of([CUT], [CUT], [ACCEPTED], [ACCEPTED]) == ["key-1", "key-1", "key-1", "key-2"]
+    assert keys_of([ACCEPTED], [ACCEPTED], [CUT], [ACCEPTED]) == ["key-1", "key-2", "key-3", "key-3"]
+
+
+def test_calls_that_are_left_unfinished_keep_their_keys_apart():
+    time = FakeTime()
+    made = calls(time)
+    flows = [made.submit(rollouts(1), step=3, method=None, complete=False, idempotency_key=None) for _ in range(2)]
+    begun = [next(flow).request.headers["idempotency-key"] for flow in flows]
+    for flow in flows:
+        flow.close()
+    other = made.submit(rollouts(1), step=4, method=None, complete=False, idempotency_key=None)
+    assert next(other).request.headers["idempotency-key"] == "key-3"
+    again = [made.submit(rollouts(1), step=3, method=None, complete=False, idempotency_key=None) for _ in range(2)]
+    assert {next(flow).request.headers["idempotency-key"] for flow in again} == set(begun) == {"key-1", "key-2"}
+
+
+def test_what_is_remembered_of_unanswered_calls_is_bounded():
+    keys = UnansweredKeys()
+    for number in range(UnansweredKeys.MOST + 5):
+        keys.keep({"step": number}, str(number))
+    assert [keys.taken({"step": number}) for number in (0, 4, 5)] == [None, None, "5"]
+    assert keys.taken({"step": 5}) is None

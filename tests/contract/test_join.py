@@ -9,7 +9,7 @@ from reward_service.domain.cohort import CohortState
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.types import View
 from reward_service.grading.symbolic import SymbolicGrader
-from reward_service.store.cohorts import Refusal, Refused, Revised
+from reward_service.store.cohorts import Batch, KeptTicket, Refusal, Refused, Revised
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortRecord, packed, unpack_cohort
@@ -82,6 +82,45 @@ async def test_a_contradiction_keeps_nothing_of_its_request(world: World) -> Non
     assert refused == Refused(Refusal.CONFLICT, "c", "o0")
     assert await world.store.open_cohort(world.run, "d") == {}
     assert set(await world.store.open_cohort(world.run, "c")) & {b"b:p0", b"b:o0"} == {b"b:o0"}
+
+
+async def test_a_ticket_that_is_there_says_so_and_nothing_joins(world: World) -> None:
+    first = await world.store.join(world.run, [joining("c", ballot(X, 0, "4"))], world.at, ("k", b"first"))
+    assert first == [None]
+    await world.runs.put(world.run, RunSettings(group_size=3))  # the run has changed meanwhile
+    other = [joining("c", ballot(X, 1, "4")), joining("d", ballot(X, 0, "4"))]
+    for content in (b"first", b"second"):
+        assert await world.store.join(world.run, other, world.at, ("k", content)) == KeptTicket(b"first")
+    assert await world.store.open_cohort(world.run, "d") == {}
+    assert b"b:o1" not in await world.store.open_cohort(world.run, "c")
+
+
+async def test_a_batch_and_a_part_do_not_share_a_key(world: World) -> None:
+    assert isinstance(await world.store.submit(world.run, "b", "0" * 32, b"payload", world.at), Batch)
+    refused = await world.store.join(world.run, [whole("c")], world.at, ("b", b"ticket"))
+    assert refused == Refused(Refusal.REUSED)
+    await world.store.join(world.run, [whole("c")], world.at, ("t", b"ticket"))
+    assert await world.store.submit(world.run, "t", "0" * 32, b"payload", world.at) == Refused(Refusal.REUSED)
+
+
+async def test_a_ballot_that_contradicts_a_settled_one_keeps_nothing_of_its_request(world: World) -> None:
+    await world.store.join(world.run, [whole("c")], world.at)
+    assert await settle_all(world) == ["settled"]
+    again = [joining("d", ballot(X, 0, "1")), joining("c", ballot(X, 0, "4"), ballot(Y, 0, "5"))]
+    refused = await world.store.join(world.run, again, world.at, ("k", b"ticket"))
+    assert refused == Refused(Refusal.CONFLICT, "c", "p0")
+    assert await world.store.open_cohort(world.run, "d") == {}
+    assert await world.store.ticket(world.run, "k") is None
+
+
+async def test_who_waits_is_told_what_is_open_settled_and_gone(world: World) -> None:
+    await world.store.join(world.run, [whole("c")], world.at)
+    await settle_all(world)
+    await world.store.join(world.run, [joining("d", ballot(X, 0, "4"))], world.at)
+    settled, open_, gone = await world.store.watch(world.run, ["c", "d", "never"])
+    assert settled is not None
+    assert unpack_cohort(settled).rewards_B == [1.0] * 4
+    assert (open_, gone) == (b"", None)
 
 
 async def test_more_than_a_group_is_refused(world: World) -> None:

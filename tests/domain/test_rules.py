@@ -150,7 +150,15 @@ def test_a_summary_stays_within_its_bounds(rows: list[list[tuple[str | None, flo
         for group in rows
     ]
     summary = summarise(groups, [])
-    assert 0 <= summary.reward_mean <= 1
-    assert 0 <= summary.answered <= 1
-    assert summary.label_coverage == (1.0 if rows else 0.0)
-    assert summary.label_accuracy is None
+    assert summary.label_coverage == (1.0 if rows else None)
+    for mean in (summary.reward_mean, summary.answered, summary.answers_distinct_mean):
+        assert mean is not None if rows else mean is None
+    assert 0 <= (summary.reward_mean or 0.0) <= 1
+    assert 0 <= (summary.answered or 0.0) <= 1
+    assert (summary.label_accuracy, summary.vote_share_mean) == (None, None)
+
+
+def test_a_batch_that_abstained_has_no_mean_reward() -> None:
+    summary = summarise([GroupOutcome(0, 0, [None, None]), GroupOutcome(1, 2, [None, None])], [])
+    assert (summary.reward_mean, summary.vote_share_mean, summary.label_accuracy) == (None, None, None)
+    assert (summary.label_coverage, summary.answers_distinct_mean, summary.answered) == (0.0, 0.5, 0.5)

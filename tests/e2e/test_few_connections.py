@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -53,7 +54,8 @@ class Client:
         """For a ticket, which is asked for again and again; no question holds its connection for long."""
 
         async def call() -> Call:
-            answer = await self._http.post("/v1/rollouts", json=self._body(rollouts, complete, indexed))
+            key = {} if indexed else {"idempotency-key": uuid4().hex}
+            answer = await self._http.post("/v1/rollouts", json=self._body(rollouts, complete, indexed), headers=key)
             assert answer.status_code == 202, answer.text
             return self._poll(answer.json()["ticket"], rollouts)
 

@@ -28,7 +28,7 @@ class AbstainingRewarder:
 
 def given(rewards: tuple[float | None, ...], step: int | None, answers: tuple[str | None, ...]) -> Rewards:
     known = [reward for reward in rewards if reward is not None]
-    mean = sum(known) / len(known) if known else 0.0
+    mean = sum(known) / len(known) if known else None
     abstentions = tuple("no-label" if reward is None else None for reward in rewards)
     metrics = {"reward_mean": mean, "vote_share_mean": 1.0, "label_accuracy": 1.0}
     return Rewards("test", step, "ground-truth", rewards, abstentions, answers, (), metrics)

@@ -78,8 +78,8 @@ def _train_with(method: str, place: _Place, config: LaptopConfig, progress: Prog
     bar = progress.add_task(method, total=config.steps, shown="")
 
     def show(report: StepReport, latest: Evaluation) -> None:
-        labels = "" if report.label_accuracy is None else f" labels {report.label_accuracy:.2f}"
-        shown = f"accuracy {latest.accuracy:.2f} reward {report.reward:.2f}{labels}"
+        told = {"accuracy": latest.accuracy, "reward": report.reward, "labels": report.label_accuracy}
+        shown = " ".join(f"{name} {share:.2f}" for name, share in told.items() if share is not None)
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()

@@ -51,12 +51,12 @@ class LaptopConfig:
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step as the service saw it: shares between 0 and 1."""
+    """One step as the service saw it: shares between 0 and 1, None for a mean over nothing."""
 
     step: int
-    reward: float
+    reward: float | None
     label_accuracy: float | None
-    vote_share: float
+    vote_share: float | None
 
 
 @dataclass(frozen=True)

@@ -54,18 +54,23 @@ class MethodReport:
 
     @property
     def reward_at_end(self) -> float:
-        """Mean reward of the last steps."""
-        return _mean([each.reward for each in self.training.steps[-SMOOTHING_STEPS:]])
+        """Mean reward of the last steps, of those that had one."""
+        return _mean([reward for _, reward in self.rewards][-SMOOTHING_STEPS:])
 
     @property
-    def label_accuracies(self) -> list[float]:
-        """The share of labels that were right, of the steps where the service told it."""
-        return [each.label_accuracy for each in self.training.steps if each.label_accuracy is not None]
+    def rewards(self) -> list[tuple[int, float]]:
+        """The mean reward by step, of the steps in which not all abstained."""
+        return [(each.step, each.reward) for each in self.training.steps if each.reward is not None]
+
+    @property
+    def label_accuracies(self) -> list[tuple[int, float]]:
+        """The share of labels that were right by step, of the steps where the service told it."""
+        return [(each.step, each.label_accuracy) for each in self.training.steps if each.label_accuracy is not None]
 
     @property
     def label_accuracy_at_end(self) -> float:
         """Mean share of right labels in the last steps."""
-        return _mean(self.label_accuracies[-SMOOTHING_STEPS:])
+        return _mean([share for _, share in self.label_accuracies][-SMOOTHING_STEPS:])
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class DemoReport:
         for each in self.methods:
             evaluations = each.training.evaluations
             _draw(accuracy, each.method, [e.step for e in evaluations], [e.accuracy for e in evaluations])
-            _draw(reward, each.method, *_smooth([step.reward for step in each.training.steps]))
+            _draw(reward, each.method, *_smooth(each.rewards))
             _draw(labels, each.method, *_smooth(each.label_accuracies))
         _dress(accuracy, "Accuracy on held-out problems")
         _dress(reward, "Reward, as the trainer sees it")
@@ -121,10 +126,10 @@ def _dress(axes: Axes, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _smooth(shares: Sequence[float]) -> tuple[list[int], list[float]]:
+def _smooth(shares: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
     """Steps, and at each the mean of the shares up to it, SMOOTHING_STEPS back."""
-    ends = range(1, len(shares) + 1)
-    return [end - 1 for end in ends], [_mean(shares[max(0, end - SMOOTHING_STEPS) : end]) for end in ends]
+    steps, known = [step for step, _ in shares], [share for _, share in shares]
+    return steps, [_mean(known[max(0, end - SMOOTHING_STEPS) : end]) for end in range(1, len(known) + 1)]
 
 
 def _mean(shares: Sequence[float]) -> float:

@@ -69,9 +69,10 @@ local function reopen_for_late(key, jobs, cohort, record, head, ttl_ms)
   enqueue(jobs, ttl_ms, 'c', cohort)
 end
 
+-- A settled cohort's ballot, read.
 local function in_record(record, id)
-  for _, known in ipairs(cmsgpack.unpack(record)[2]) do
-    if known == id then return true end
+  local settled = cmsgpack.unpack(record)
+  for place, known in ipairs(settled[2]) do
+    if known == id then return settled[4][place] end
   end
-  return false
 end

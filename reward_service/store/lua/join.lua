@@ -1,14 +1,20 @@
--- Ballots with identities join their cohorts: all of them, or none if one contradicts an earlier one.
--- KEYS jobs, deadlines, settings, then open hash and record of each cohort, then clock
--- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, ticket key, ticket, then for each cohort:
+-- Ballots with identities join their cohorts: all of them, or none if one contradicts an earlier one. A ticket that is
+-- there says that this request came before, or another one under its key: nothing joins.
+-- KEYS jobs, deadlines, settings, ticket, batch by the same name, then open hash and record of each cohort, then clock
+-- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, ticket ('' for none), then for each cohort:
 --      id, head, views, size of each group, number of ballots, then view, id, ballot of each
 local jobs, deadlines = KEYS[1], KEYS[2]
 local patience_ms, ttl_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
+if ARGV[7] ~= '' then
+  local kept = redis.call('GET', KEYS[4])
+  if kept then return {'known', kept} end
+  if redis.call('EXISTS', KEYS[5]) == 1 then return {'reused'} end
+end
 if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[1] then return {'stale'} end
 if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
 
-local cohorts, at, opening = {}, 9, 0
-for k = 4, #KEYS - 1, 2 do
+local cohorts, at, opening = {}, 8, 0
+for k = 6, #KEYS - 1, 2 do
   local cohort = {key = KEYS[k], record = redis.call('GET', KEYS[k + 1]), ballots = {},
     id = ARGV[at], head = ARGV[at + 1], views = ARGV[at + 2], size = tonumber(ARGV[at + 3])}
   local exists = redis.call('EXISTS', cohort.key) == 1
@@ -19,7 +25,10 @@ for k = 4, #KEYS - 1, 2 do
     local ballot = {view = ARGV[p], id = ARGV[p + 1], value = ARGV[p + 2]}
     local known = exists and find(cohort.key, ballot.id)
     if known and known ~= ballot.value then return {'conflict', cohort.id, ballot.id} end
-    if not known and not (cohort.record and in_record(cohort.record, ballot.id)) then
+    local settled = not known and cohort.record and in_record(cohort.record, ballot.id)
+    -- The label it was rewarded under stands, so the answer must be the one that was sent.
+    if settled and settled[4] ~= cmsgpack.unpack(ballot.value)[4] then return {'conflict', cohort.id, ballot.id} end
+    if not known and not settled then
       cohort.ballots[#cohort.ballots + 1] = ballot
       coming[ballot.view] = (coming[ballot.view] or 0) + 1
     end
@@ -53,5 +62,5 @@ for _, cohort in ipairs(cohorts) do
   end
   answers[#answers + 1] = cohort.record or ''
 end
-if ARGV[7] ~= '' then redis.call('SET', ARGV[7], ARGV[8], 'PX', ttl_ms) end
+if ARGV[7] ~= '' then redis.call('SET', KEYS[4], ARGV[7], 'PX', ttl_ms) end
 return answers

@@ -1,5 +1,6 @@
 -- A batch that the teacher labels: queued at once if all of its labels are there, else kept until they are.
--- KEYS batch, jobs, settings, teacher, waits, asks, taken, waiting batch, then each slot, then clock
+-- KEYS batch, jobs, settings, teacher, waits, asks, taken, waiting batch, ticket of a part by the same name, then each
+--      slot, then clock
 -- ARGV id, fingerprint, payload, revision, most jobs, ttl_ms, replica, rollouts, most waiting, patience_ms,
 --      then for each slot: slot, question_id, view, version needed ('' the newest announced), rollouts that wait for it
 --      (0: only its text is told), what the teacher is asked ('' unknown), whether that must be known ('1')
@@ -8,14 +9,15 @@ if known then
   if redis.call('EXISTS', KEYS[8]) == 1 then redis.call('HSET', KEYS[8], 'w:' .. ARGV[7], 1) end
   return {'known', known}
 end
+if redis.call('EXISTS', KEYS[9]) == 1 then return {'reused'} end
 if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[4] then return {'stale'} end
 if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[5]) or redis.call('ZCARD', KEYS[5]) >= tonumber(ARGV[9]) then
   return {'full'}
 end
 local ttl_ms, slots = tonumber(ARGV[6]), {}
 local announced = tonumber(redis.call('HGET', KEYS[4], 'accepted') or '0')
-for k = 9, #KEYS - 1 do
-  local p = 11 + (k - 9) * 7
+for k = 10, #KEYS - 1 do
+  local p = 11 + (k - 10) * 7
   local slot = {key = KEYS[k], name = ARGV[p], question = ARGV[p + 1], view = ARGV[p + 2],
     need = tonumber(ARGV[p + 3]) or announced, rollouts = tonumber(ARGV[p + 4]), text = ARGV[p + 5]}
   if slot.text == '' and ARGV[p + 6] == '1' and redis.call('HEXISTS', slot.key, 'x') == 0 then

@@ -95,9 +95,9 @@ def rewarded(answer: Rewards, *, truth_sent: bool) -> Rewarded:
         "prompt_not_found": 0.0,  # the response was sent alone
         "vote_share": label.votes / label.of if label is not None and label.of else 0.0,
         "abstained": float(reward is None),
-        "undecided": float(answer.metrics["undecided"]),
+        "undecided": float(answer.metrics["undecided"] or 0.0),
     }
     if truth_sent:
         # Always there: OpenRLHF ends a run in whose logs a name comes and goes.
-        logs["label_matches_truth"] = float(answer.metrics.get("label_accuracy", 0.0))
+        logs["label_matches_truth"] = float(answer.metrics.get("label_accuracy") or 0.0)
     return Rewarded(reward or 0.0, logs)
