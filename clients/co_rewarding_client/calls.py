@@ -1,7 +1,7 @@
 """Every call of the contract as a flow, to be driven by a client."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
@@ -39,6 +39,7 @@ from co_rewarding_client.uploading import Progress, shared_path, uploaded
 
 # A service or proxy that does not hold the answer back must not be asked in a tight loop.
 POLL_INTERVAL_S = 0.5
+COHORTS_AT_ONCE = 100
 
 
 class UnansweredKeys:
@@ -159,6 +160,21 @@ class Calls:
     def cohort(self, cohort_id: str) -> Flow[Mapping[str, Any]]:
         return self._document(f"/v1/cohorts/{encoding.segment(cohort_id)}")
 
+    def cohorts(
+        self, question_id: str, *, step: int | None, most: int, run: str | None
+    ) -> Flow[tuple[Mapping[str, Any], ...]]:
+        found: list[Mapping[str, Any]] = []
+        cursor = None
+        while True:
+            limit = min(most - len(found), COHORTS_AT_ONCE)
+            request = encoding.cohorts_request(self._run(run), question_id, step, limit, cursor)
+            reply = yield from exchange(request, self._begin())
+            page = _success(reply, request)
+            found += [each.values for each in page.objects("cohorts")]
+            cursor = page.text_or_none("cursor")
+            if cursor is None or len(found) >= most:
+                return tuple(found)
+
     def ready(self) -> Flow[bool]:
         request = encoding.get("/ready")
         outcome = yield from attempt(request, self._begin())
@@ -217,7 +233,7 @@ class Calls:
         return decoding.teacher_state(_success(reply, request))
 
     @contextmanager
-    def _key(self, document: Mapping[str, Any], given: str | None) -> Iterator[str]:
+    def _key(self, document: Mapping[str, Any], given: str | None) -> Generator[str, None, None]:
         """The key of a call: a new one, unless the same call went without an answer before."""
         if given is not None:
             yield given

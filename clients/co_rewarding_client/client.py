@@ -139,6 +139,15 @@ class RewardClient:
         """Why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`."""
         return self._drive(self._calls.cohort(cohort_id))
 
+    def cohorts(
+        self, question_id: str, *, step: int | None = None, most: int = 100, run: str | None = None
+    ) -> tuple[Mapping[str, Any], ...]:
+        """The cohorts of a question, open or settled, the latest first, `most` of them; of any step if none is given.
+
+        Each has its "cohort", for `cohort`, and its "step", "attempt", "method", "state", "views" and "labels".
+        """
+        return self._drive(self._calls.cohorts(question_id, step=step, most=most, run=run))
+
     def publish(
         self,
         step: int,

@@ -90,6 +90,13 @@ def prefetch_request(run: str, step: int | None, questions: Sequence[Question]) 
     return _json("POST", "/v1/teacher/prefetch", {**_without_none({"run": run, "step": step}), "questions": items})
 
 
+def cohorts_request(run: str, question_id: str, step: int | None, limit: int, cursor: str | None) -> Request:
+    """GET /v1/cohorts: a page."""
+    asked = {"run": run, "question_id": question_id, "step": step, "limit": limit, "cursor": cursor}
+    query = {name: well_formed(str(value)) for name, value in _without_none(asked).items()}
+    return Request("GET", f"/v1/cohorts?{urlencode(query)}")
+
+
 def teacher_request(run: str) -> Request:
     """GET /v1/teacher."""
     return Request("GET", f"/v1/teacher?{urlencode({'run': well_formed(run)})}")

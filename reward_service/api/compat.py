@@ -29,6 +29,7 @@ from reward_service.domain.methods import Method, RewardSource
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.errors import StoreUnavailableError
 from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Leaving, Placed, Refused, Revised
+from reward_service.store.finding import mark_of
 from reward_service.store.keys import qualified
 from reward_service.store.records import CohortHead, Rules, packed
 
@@ -202,10 +203,14 @@ class Holder:
                 await asyncio.sleep(NOTE_AGAIN_S)
 
 
-def _question_of(head: CohortHead, views: str) -> tuple[str, bytes]:
-    """How a question is named where rollouts come without identity, and its cohorts' head as it is kept."""
+def _question_of(head: CohortHead, views: str) -> tuple[str, bytes, bytes]:
+    """How a question is named where rollouts come without identity, its cohorts' head as it is kept, and their mark."""
     step = "" if head.step is None else str(head.step)
-    return digest(step, head.question_id, views, head.rules.method, str(head.attempt), size=10), packed(head)
+    return (
+        digest(step, head.question_id, views, head.rules.method, str(head.attempt), size=10),
+        packed(head),
+        mark_of(head.question_id, head.step),
+    )
 
 
 def _arrival(
@@ -215,12 +220,12 @@ def _arrival(
     method: Method,
     revised: Revised,
     request: str,
-    question_of: Callable[[CohortHead, str], tuple[str, bytes]],
+    question_of: Callable[[CohortHead, str], tuple[str, bytes, bytes]],
 ) -> Arrival:
     views = letters(views_of(method, rollout.view))
     row = row_of(rollout, revised.settings)
     rules = Rules.of(method.name, revised.settings)
-    question, head = question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)
+    question, head, mark = question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)
     return Arrival(
         question=question,
         digest=digest(VIEW_LETTERS[row.view], item.prompt, item.response, size=12),
@@ -231,4 +236,5 @@ def _arrival(
         row=row,
         request=request,
         stepped=label.step is not None,
+        mark=mark,
     )

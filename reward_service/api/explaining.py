@@ -1,10 +1,18 @@
 """Why this reward: a cohort as people read it."""
 
+import asyncio
 from collections import Counter
 
-from reward_service.api.models import BallotDocument, CohortDocument, LabelDocument
+from reward_service.api.models import (
+    BallotDocument,
+    CohortDocument,
+    CohortsDocument,
+    CohortSummaryDocument,
+    LabelDocument,
+)
 from reward_service.api.rendering import wire_label
-from reward_service.domain.types import Abstention
+from reward_service.api.services import Services
+from reward_service.domain.types import Abstention, View
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.jobs import open_cohort
 from reward_service.store.keys import qualified, split_qualified
@@ -19,6 +27,25 @@ from reward_service.store.records import (
     unpack_batch,
     unpack_cohort,
 )
+
+
+async def find_cohorts(
+    services: Services, run: str, question_id: str, step: int | None, most: int, cursor: str | None
+) -> CohortsDocument | None:
+    """A page of a question's cohorts that are open or settled, the latest first; None for a run that was not made.
+
+    Raises:
+        CursorError: the cursor is not one that a page gave.
+    """
+    revised = await services.runs.look(run)
+    if revised is None:
+        return None
+    patience_s = revised.settings.cohort_deadline_s
+    page = await services.finder.find(run, question_id, step, patience_s, most, cursor)
+    names = dict.fromkeys(qualified(run, name) for name in page.names)
+    found = await asyncio.gather(*(explain_cohort(services.cohorts, name) for name in names))
+    of_question = [each for each in found if each is not None and each.question_id == question_id]
+    return CohortsDocument(cohorts=[_summary(each) for each in of_question], cursor=page.cursor)
 
 
 async def explain_cohort(store: CohortStore, name: str) -> CohortDocument | None:
@@ -64,6 +91,14 @@ def _settled(name: str, run: str, record: CohortRecord) -> CohortDocument:
 def _open(name: str, run: str, cohort: OpenCohort) -> CohortDocument:
     ballots = [_ballot(row, None, None, None) for row in (*cohort.ballots.values(), *cohort.late.values())]
     return _document(name, run, cohort.head, cohort.state.value, [], {}, ballots)
+
+
+def _summary(cohort: CohortDocument) -> CohortSummaryDocument:
+    views = {ballot.view for ballot in cohort.ballots}
+    return CohortSummaryDocument(
+        **{name: getattr(cohort, name) for name in CohortSummaryDocument.model_fields if name != "views"},
+        views=[view for view in View if view in views],
+    )
 
 
 def _ballot(row: Row, answer_class: str | None, reward: float | None, abstention: Abstention | None) -> BallotDocument:

@@ -15,6 +15,7 @@ from reward_service.domain.methods import Method, method_named
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.types import View, Voter
 from reward_service.store.cohorts import VIEW_LETTERS, Joining
+from reward_service.store.finding import mark_of
 from reward_service.store.records import VIEWS, VOTERS, BatchJob, CohortHead, CohortRows, Row, Rules, packed
 
 _VIEW_INDEX = {view: index for index, view in enumerate(VIEWS)}
@@ -184,7 +185,7 @@ def part_of(
     """
     rules = Rules.of(method.name, settings)
     answer_of = extractor(settings.answer_formats, settings.end_tokens)
-    heads: dict[str, tuple[bytes, str]] = {}
+    heads: dict[str, tuple[bytes, str, bytes]] = {}
     ballots: dict[str, list[tuple[int, str, Row]]] = {}
     seen: dict[tuple[str, str], Row] = {}
     places_N: list[tuple[str, str]] = []
@@ -207,9 +208,10 @@ def part_of(
                 "number the rollouts of a group.",
             )
         if earlier is row:
-            heads.setdefault(name, (packed(head), letters(views)))
+            if name not in heads:
+                heads[name] = packed(head), letters(views), mark_of(question_id, request.step)
             ballots.setdefault(name, []).append((view, ballot, row))
-    joining = [Joining(name, *heads[name], ballots[name]) for name in ballots]
+    joining = [Joining(name, head, views, ballots[name], mark) for name, (head, views, mark) in heads.items()]
     return Part(joining, places_N)
 
 

@@ -293,6 +293,26 @@ class CohortDocument(BaseModel):
     ballots: list[BallotDocument] = Field(description="The teacher's own come last: they vote and earn nothing.")
 
 
+class CohortSummaryDocument(BaseModel):
+    """A cohort, without its ballots."""
+
+    cohort: str = Field(description="For GET /v1/cohorts/{id}.")
+    question_id: str
+    step: int | None
+    attempt: int
+    method: str
+    state: str
+    views: list[View] = Field(description="Those that it has ballots of.")
+    labels: list[LabelDocument]
+
+
+class CohortsDocument(BaseModel):
+    """A page of a question's cohorts, the latest first."""
+
+    cohorts: list[CohortSummaryDocument]
+    cursor: str | None = Field(description="For the next page, even where this one is short; null on the last.")
+
+
 class ProblemDocument(BaseModel):
     """RFC 9457."""
 

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from reward_service import __version__
-from reward_service.api.explaining import explain_cohort
+from reward_service.api.explaining import explain_cohort, find_cohorts
 from reward_service.api.models import (
     CohortDocument,
+    CohortsDocument,
     ProblemDocument,
     RunDocument,
     RunForm,
@@ -18,14 +19,16 @@ from reward_service.api.models import (
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.services import Services
 from reward_service.api.streams import json_body, read_form
+from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS
 from reward_service.domain.errors import DomainError
 from reward_service.domain.methods import METHODS
-from reward_service.domain.runs import RUN_NAME_PATTERN, RunSettings, check_run_name
+from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name
 from reward_service.errors import StoreUnavailableError
 from reward_service.store.runs import CursorError, RunOverview
 
 RunPath = Annotated[str, Path(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
 MOST_RUNS = 500
+MOST_COHORTS = 100
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 
 router = APIRouter()
@@ -80,6 +83,32 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
     if revised is None:
         raise no_such_run(run)
     return _document(RunOverview(run, revised, await runs.state(run)))
+
+
+@router.get(
+    "/v1/cohorts",
+    tags=["cohorts"],
+    responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    summary="The cohorts of a question",
+)
+async def get_cohorts(
+    request: Request,
+    question_id: Annotated[str, Query(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])],
+    run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN,
+    step: Annotated[int | None, Query(ge=0, le=MAX_COUNT, description="None: of every step, and without one.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_COHORTS, description="Cohorts in a page.")] = 20,
+    cursor: Annotated[str | None, Query(description="That of the page before; none: the first page.")] = None,
+) -> CohortsDocument:
+    """A question's cohorts, open or settled, the latest first: of each attempt, round and batch, and of each view where
+    these are decided apart. Those of a batch are there once it is settled.
+    """
+    try:
+        page = await find_cohorts(services(request), run, question_id, step, limit, cursor)
+    except CursorError as cause:
+        raise Problem(422, "invalid", f"cursor: {cause}.") from cause
+    if page is None:
+        raise no_such_run(run)
+    return page
 
 
 @router.get("/v1/cohorts/{cohort}", tags=["cohorts"], responses={404: PROBLEM, 503: PROBLEM}, summary="Why this reward")

@@ -21,6 +21,7 @@ from reward_service.domain.quarantine import Watch
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
+from reward_service.store.finding import CohortFinder
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.guard import check_store
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
@@ -41,6 +42,7 @@ class Services:
     settings: Settings
     reader: Reader
     cohorts: CohortStore
+    finder: CohortFinder
     labels: LabelStore
     teachers: TeacherStore
     runs: RunStore
@@ -76,6 +78,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
         await check_store(link)
     wake = channel(uuid4().hex[:16])
     cohorts = CohortStore(link, settings.limits, wake)
+    finder = CohortFinder(link, settings.limits.retention_s)
     runs = RunStore(link, settings.limits)
     room = WaitingRoom(_look(cohorts))
     book = RunBook(runs, time.monotonic)
@@ -97,6 +100,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
             settings,
             reader,
             cohorts,
+            finder,
             labels,
             teachers,
             runs,

@@ -59,12 +59,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """Ballots on their way into one cohort. `views` is one letter a view that the cohort waits for."""
+    """Ballots on their way into one cohort. `views` is one letter a view that the cohort waits for.
+
+    `mark` is what the cohort is found by; without one it is not.
+    """
 
     cohort: str
     head: bytes
     views: str
     ballots: Sequence[tuple[int, str, Row]]  # index of the view, ballot id, ballot
+    mark: bytes = b""
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -87,6 +91,7 @@ class Arrival(msgspec.Struct, frozen=True):
     row: Row
     request: str
     stepped: bool = False
+    mark: bytes = b""
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -186,10 +191,13 @@ class CohortStore:
             self._ttl_ms(at.settings.cohort_deadline_s),
             self._channel,
             content,
+            keys.found,
+            self._ttl_ms(),
         ]
         for cohort in cohorts:
             names += [keys.open_cohort(cohort.cohort), keys.record(cohort.cohort)]
-            arguments += [cohort.cohort, cohort.head, cohort.views, at.settings.group_size, len(cohort.ballots)]
+            arguments += [cohort.cohort, cohort.mark, cohort.head, cohort.views]
+            arguments += [at.settings.group_size, len(cohort.ballots)]
             for view, ballot, row in cohort.ballots:
                 arguments += [VIEW_LETTERS[view], ballot, packed(row)]
         answer = await self._join(self._link, [*names, keys.clock], *arguments)
@@ -230,6 +238,9 @@ class CohortStore:
             packed(arrival.row),
             arrival.request,
             _ms(HEARTBEAT_S),
+            keys.found,
+            self._ttl_ms(),
+            arrival.mark,
         )
         if answer[0] != b"ok":
             return _refused(answer)

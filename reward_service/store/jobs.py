@@ -151,8 +151,17 @@ class JobStore:
         )
         return answer.decode()
 
-    async def settle_batch(self, delivery: Delivery, batch: str, record: bytes, *, settled: int, abstained: int) -> str:
-        """Keeps a batch's record: 'settled', or 'known' if it had one."""
+    async def settle_batch(
+        self,
+        delivery: Delivery,
+        batch: str,
+        record: bytes,
+        *,
+        settled: int,
+        abstained: int,
+        marks: Sequence[bytes] = (),
+    ) -> str:
+        """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
         keys = RunKeys(delivery.run)
         answer = await self._settle_batch(
             self._link,
@@ -165,6 +174,9 @@ class JobStore:
             delivery.channel,
             settled,
             abstained,
+            batch,
+            keys.found,
+            *marks,
         )
         return answer.decode()
 

@@ -98,6 +98,11 @@ class RunKeys:
         """Sorted set: the questions whose pairs are in quarantine, by the evidence against them."""
         return f"{self.prefix}quarantined"
 
+    @property
+    def found(self) -> str:
+        """What the lists begin with in which cohorts are found by their question."""
+        return f"{self.prefix}f:"
+
     def slot(self, slot: str) -> str:
         """Hash: one view of a question as the teacher sees it: its text, its label, and who waits for one."""
         return f"{self.prefix}l:{slot}"

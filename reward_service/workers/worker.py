@@ -11,6 +11,7 @@ from reward_service.background import Background
 from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.grader import Grader
+from reward_service.store.finding import mark_of
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.presence import Presence
@@ -204,7 +205,10 @@ class Worker:
     ) -> None:
         settled = sum(cohort.state == CohortState.SETTLED for cohort in record.cohorts)
         abstained = len(record.cohorts) - settled
-        answer = await self._jobs.settle_batch(delivery, batch, packed(record), settled=settled, abstained=abstained)
+        marks = [mark_of(each.head.question_id, each.head.step) for each in record.cohorts]
+        answer = await self._jobs.settle_batch(
+            delivery, batch, packed(record), settled=settled, abstained=abstained, marks=marks
+        )
         if answer == "settled":
             count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), record.cohorts)
             await self._observe(delivery.run, observations)

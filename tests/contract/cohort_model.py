@@ -187,12 +187,14 @@ class CohortModel:
 
     def join(
         self, joining: Sequence[Joining], replica: str, revision: int, ticket: str | None = None
-    ) -> Refusal | list[Record | None]:
+    ) -> Refusal | list[Record | None] | None:
         """All of the ballots join, or none; the record of each cohort that is settled already.
 
         A ballot that is known is not cast again, a contradicting one is refused. The first ballot of a cohort says how
-        large its groups are.
+        large its groups are. None where the ticket is known: its request came before.
         """
+        if ticket in self.tickets:
+            return None
         refused = self._refusal(revision) or next(filter(None, map(self._contradiction, joining)), None)
         if refused:
             return refused
@@ -226,8 +228,9 @@ class CohortModel:
     def _contradiction(self, each: Joining) -> Refusal | None:
         cohort = self.cohorts.get(each.cohort)
         votes = {**cohort.ballots, **cohort.late} if cohort else {}
+        settled = {**self.records[each.cohort].votes, **votes} if each.cohort in self.records else votes
         for ballot, vote in each.votes.items():
-            if votes.get(ballot, vote) != vote:
+            if votes.get(ballot, vote) != vote or settled.get(ballot, vote).answer != vote.answer:
                 return Refusal("conflict", (each.cohort, ballot))
         if each.cohort in self.records or (cohort and cohort.state != "open"):
             return None

@@ -11,6 +11,14 @@ local function advance(key, state, event)
   return to
 end
 
+-- A cohort can be found by its question: its name stands in one of 256 lists of this time, which ends with what it names.
+-- `mark` begins with a digest of the question; lists of other times, and their ends, are those of find.lua.
+local function note(lists, mark, cohort, period_ms, ttl_ms)
+  if mark == '' then return end
+  local list = lists .. math.floor(server_ms() / period_ms) .. ':' .. mark:byte()
+  if redis.call('RPUSH', list, mark .. cohort) == 1 then redis.call('PEXPIRE', list, period_ms + ttl_ms) end
+end
+
 local function open(key, deadlines, cohort, head, views, patience_ms, ttl_ms)
   redis.call('HSET', key, 's', 'open', 'm', head, 'k', 0, 'v', views)
   redis.call('PEXPIRE', key, ttl_ms)

@@ -1,8 +1,9 @@
 -- Ballots with identities join their cohorts: all of them, or none if one contradicts an earlier one. A ticket that is
 -- there says that this request came before, or another one under its key: nothing joins.
 -- KEYS jobs, deadlines, settings, ticket, batch by the same name, then open hash and record of each cohort, then clock
--- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, ticket ('' for none), then for each cohort:
---      id, head, views, size of each group, number of ballots, then view, id, ballot of each
+-- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, ticket ('' for none), lists to find cohorts by,
+--      their period_ms, then for each cohort: id, mark, head, views, size of each group, number of ballots, then view,
+--      id, ballot of each
 local jobs, deadlines = KEYS[1], KEYS[2]
 local patience_ms, ttl_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 if ARGV[7] ~= '' then
@@ -13,15 +14,15 @@ end
 if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[1] then return {'stale'} end
 if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
 
-local cohorts, at, opening = {}, 8, 0
+local cohorts, at, opening = {}, 10, 0
 for k = 6, #KEYS - 1, 2 do
   local cohort = {key = KEYS[k], record = redis.call('GET', KEYS[k + 1]), ballots = {},
-    id = ARGV[at], head = ARGV[at + 1], views = ARGV[at + 2], size = tonumber(ARGV[at + 3])}
+    id = ARGV[at], mark = ARGV[at + 1], head = ARGV[at + 2], views = ARGV[at + 3], size = tonumber(ARGV[at + 4])}
   local exists = redis.call('EXISTS', cohort.key) == 1
   local coming = {}
   if not exists and not cohort.record then opening = opening + 1 end
-  for b = 1, tonumber(ARGV[at + 4]) do
-    local p = at + 2 + 3 * b
+  for b = 1, tonumber(ARGV[at + 5]) do
+    local p = at + 3 + 3 * b
     local ballot = {view = ARGV[p], id = ARGV[p + 1], value = ARGV[p + 2]}
     local known = exists and find(cohort.key, ballot.id)
     if known and known ~= ballot.value then return {'conflict', cohort.id, ballot.id} end
@@ -41,7 +42,7 @@ for k = 6, #KEYS - 1, 2 do
     end
   end
   cohorts[#cohorts + 1] = cohort
-  at = at + 5 + 3 * tonumber(ARGV[at + 4])
+  at = at + 6 + 3 * tonumber(ARGV[at + 5])
 end
 if opening > 0 and redis.call('ZCARD', deadlines) + opening > tonumber(ARGV[3]) then return {'full'} end
 
@@ -52,6 +53,7 @@ for _, cohort in ipairs(cohorts) do
       reopen_for_late(cohort.key, jobs, cohort.id, cohort.record, cohort.head, ttl_ms)
     else
       open(cohort.key, deadlines, cohort.id, cohort.head, cohort.views, patience_ms, ttl_ms)
+      note(ARGV[8], cohort.mark, cohort.id, tonumber(ARGV[9]), ttl_ms)
       for view in cohort.views:gmatch('.') do redis.call('HSET', cohort.key, 'n:' .. view, cohort.size) end
     end
   end

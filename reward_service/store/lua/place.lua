@@ -1,7 +1,8 @@
 -- One rollout without an identity finds its place: the place it left, or a new one in the round that waits for it.
 -- KEYS rounds, texts, jobs, deadlines, settings, clock
 -- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, prefix, question,
---      text digest, view, views, group size, head, ballot, request, heartbeat_ms
+--      text digest, view, views, group size, head, ballot, request, heartbeat_ms, lists to find cohorts by, their
+--      period_ms, mark
 local rounds, texts, jobs, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local patience_ms, ttl_ms, replica, prefix, question = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8]
 local digest, view, views, size, request = ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[15]
@@ -106,6 +107,7 @@ while true do
   elseif redis.call('EXISTS', record_of(round)) == 0 then
     if redis.call('ZCARD', deadlines) >= tonumber(ARGV[3]) then return {'full'} end
     open(key, deadlines, cohort_of(round), ARGV[13], views, patience_ms, ttl_ms)
+    note(ARGV[17], ARGV[19], cohort_of(round), tonumber(ARGV[18]), ttl_ms)
     break
   end
   round = round + 1

@@ -1,5 +1,7 @@
 -- The end of a self-contained batch: whoever settles it first decides.
--- KEYS batch, jobs, stats   ARGV record, ttl_ms, entry, group, qualified id, replicas in lines, settled, abstained
+-- KEYS batch, jobs, stats
+-- ARGV record, ttl_ms, entry, group, qualified id, replicas in lines, settled, abstained, id, lists to find cohorts by,
+--      then the mark of each cohort
 local known = redis.call('GET', KEYS[1])
 local first = not known or known:sub(1, 1) == 'P'
 if first then
@@ -8,6 +10,7 @@ if first then
   redis.call('HINCRBY', KEYS[3], 'settled', ARGV[7])
   redis.call('HINCRBY', KEYS[3], 'abstained', ARGV[8])
   redis.call('PEXPIRE', KEYS[3], ARGV[2])
+  for k = 11, #ARGV do note(ARGV[10], ARGV[k], ARGV[9] .. '.' .. k - 11, tonumber(ARGV[2]), tonumber(ARGV[2])) end
 end
 redis.call('XACK', KEYS[2], ARGV[4], ARGV[3])
 redis.call('XDEL', KEYS[2], ARGV[3])
