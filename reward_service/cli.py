@@ -18,7 +18,8 @@ from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
-from reward_service.settings import Settings, without_password
+from reward_service.settings import Settings
+from reward_service.store.address import without_password
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -262,13 +263,13 @@ app.add_typer(paraphrase_app, name="paraphrase")
 
 
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:
-    set_up_logging(settings)
-    console = Console(stderr=True)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: supervisor.stop_watching())
+    set_up_logging(settings)
+    console = Console(stderr=True)
     try:
         supervisor.start(api=api)
-        if api:
+        if api and not supervisor.stopping:
             store = without_password(supervisor.redis_url)
             console.print(f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {store}")
         supervisor.watch()

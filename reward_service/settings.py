@@ -2,12 +2,12 @@
 
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reward_service.errors import SettingsError
+from reward_service.store.address import check_address, with_password
 from reward_service.store.cohorts import Limits
 from reward_service.store.paraphrases import ParaphraseLimits
 
@@ -156,8 +156,12 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _with_password(self) -> Self:
-        if self.redis_url is not None and self.redis_password_file is not None:
+    def _with_a_store(self) -> Self:
+        self.redis_url = (self.redis_url or "").strip() or None
+        if self.redis_url is None:
+            return self
+        check_address(self.redis_url)
+        if self.redis_password_file is not None:
             self.redis_url = with_password(self.redis_url, _read(self.redis_password_file, "password").strip())
         return self
 
@@ -195,21 +199,6 @@ class Settings(BaseSettings):
     def paraphrase_limits(self) -> ParaphraseLimits:
         """What the store may hold of paraphrase jobs."""
         return ParaphraseLimits(self.max_paraphrase_jobs, self.paraphrase_retention_s)
-
-
-def with_password(url: str, password: str) -> str:
-    """A Redis URL with this password, unless it has one already."""
-    parts = urlsplit(url)
-    user, colon, _ = parts.netloc.rpartition("@")[0].partition(":")
-    if colon:
-        return url
-    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}").geturl()
-
-
-def without_password(url: str) -> str:
-    """A Redis URL as it may be shown."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 def _read(path: Path, what: str) -> str:

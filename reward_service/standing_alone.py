@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from reward_service.errors import CoRewardingError
+from reward_service.errors import CoRewardingError, SettingsError
 from reward_service.settings import Settings
 from reward_service.telemetry import configure_logging, expose
 
@@ -24,6 +26,8 @@ def run_alone(work: Work, settings: Settings) -> None:
     async def working() -> None:
         await work(settings)
 
+    # Until the work takes signals it may load a model for minutes, in a thread: Ctrl-C ends it there and then.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with contextlib.ExitStack() as stack:
         if settings.metrics_port is not None:
             registry = CollectorRegistry()
@@ -34,9 +38,12 @@ def run_alone(work: Work, settings: Settings) -> None:
 
 def main_of(work: Work) -> None:
     """Works with the settings of the environment; what it cannot begin with is said in a line."""
-    settings = Settings()
-    configure_logging(as_json=settings.log_json, level=settings.log_level)
     try:
+        settings = Settings()
+        configure_logging(as_json=settings.log_json, level=settings.log_level)
         run_alone(work, settings)
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for a person
+        raise SystemExit(2) from error
     except CoRewardingError as error:
         raise SystemExit(str(error)) from error

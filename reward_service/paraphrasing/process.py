@@ -39,7 +39,7 @@ async def work(settings: Settings) -> None:
         more=settings.paraphraser_engine,
     )
     link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
-    await wait_for_store(link)
+    await wait_for_store(settings.redis_url)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     lease_s = settings.paraphraser_lease_s
     async with opening as rewriter:

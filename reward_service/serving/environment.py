@@ -2,9 +2,11 @@
 
 import json
 import os
+import sys
 
 from pydantic import SecretStr
 
+from reward_service.errors import SettingsError
 from reward_service.settings import Settings
 from reward_service.telemetry import configure_logging
 
@@ -29,8 +31,12 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 def settings_from_environment() -> Settings:
-    """The settings of this process, with its logs set up by them."""
-    settings = Settings()
+    """The settings of this process, with its logs set up by them; one that cannot be ends it with a line."""
+    try:
+        settings = Settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - logs are set up by the settings
+        raise SystemExit(2) from error
     set_up_logging(settings)
     return settings
 

@@ -24,8 +24,7 @@ from reward_service.serving.environment import SOCKET_FD, environment_of
 from reward_service.serving.exposing import expose_children
 from reward_service.settings import Settings
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.guard import check_store
-from reward_service.store.link import Link
+from reward_service.store.guard import wait_for_store
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +83,11 @@ class Supervisor:
         """The store's URL."""
         return self._settings.redis_url or (self._embedded.url if self._embedded is not None else "")
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set()
+
     def pids(self, role: str) -> list[int]:
         """The living processes of a role: 'api', 'worker', 'teacher', 'paraphraser' or 'redis'."""
         if role == "redis":
@@ -91,7 +95,7 @@ class Supervisor:
         return [child.process.pid for child in self._children if child.role == role and child.process.poll() is None]
 
     def start(self, *, api: bool = True) -> None:
-        """Starts every process; they may need a moment to be ready.
+        """Starts every process; they may need a moment to be ready. `stop_watching` ends it at any moment.
 
         Raises:
             SettingsError: the address cannot be bound.
@@ -102,13 +106,16 @@ class Supervisor:
         if api:
             self._listener = _bound(self._settings.host, self._settings.port)
         if self._embedded is not None:
-            self._embedded.start()
-        asyncio.run(_check(self.redis_url, self._settings.redis_patience_s))
+            self._embedded.start(self._stopping)
+        asyncio.run(self._reach_store())
         self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-", dir=_folder_in_memory())
         roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
         roles += ["teacher"] if self._settings.teacher is not None else []
         roles += ["paraphraser"] if self._settings.paraphraser is not None else []
-        self._children = [self._spawn(role) for role in roles]
+        for role in roles:
+            if self._stopping.is_set():
+                return
+            self._children.append(self._spawn(role))
         if not api and self._settings.metrics_port is not None:
             end = expose_children(self._settings, self._metrics_folder, self.pids, sorted(set(roles)))
             self._end_exposing.callback(end)
@@ -143,7 +150,7 @@ class Supervisor:
         """
         if self._embedded is not None and not self._embedded.running():
             log.error("the embedded server died; starting it again over its data")
-            self._embedded.start()
+            self._embedded.start(self._stopping)
         now_s = time.monotonic()
         for index, child in enumerate(self._children):
             if child.process.poll() is None:
@@ -200,6 +207,19 @@ class Supervisor:
         if self._embedded is not None:
             self._embedded.stop()
         shutil.rmtree(self._metrics_folder, ignore_errors=True)
+
+    async def _reach_store(self) -> None:
+        """Returns when the store answers, or when the supervisor is to stop."""
+        if self._stopping.is_set():
+            return None
+        reaching = asyncio.create_task(wait_for_store(self.redis_url, self._settings.redis_patience_s))
+        while not self._stopping.is_set() and not reaching.done():
+            await asyncio.wait({reaching}, timeout=LOOK_S)  # a signal's handler only sets the event
+        if reaching.done():
+            return await reaching
+        reaching.cancel()
+        await asyncio.wait({reaching})
+        return None
 
     def _spawn(self, role: str) -> Child:
         told = {"redis_url": self.redis_url, "metrics_port": None}
@@ -261,14 +281,6 @@ def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = N
     with supervisor.kept():
         supervisor.wait_ready()
         yield supervisor.url
-
-
-async def _check(url: str, patience_s: float) -> None:
-    link = Link(url, patience_s=patience_s)
-    try:
-        await check_store(link)
-    finally:
-        await link.close()
 
 
 def _folder_in_memory() -> str | None:

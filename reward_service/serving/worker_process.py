@@ -41,7 +41,7 @@ async def work(settings: Settings) -> None:
     assert settings.redis_url is not None, "a worker is told where the store is"
     link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
     reading = Link(settings.redis_url, patience_s=settings.redis_patience_s)
-    await wait_for_store(link)
+    await wait_for_store(settings.redis_url)
     consumer = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     jobs = JobStore(link, reading, settings.limits, consumer)
     pace = WorkerPace(claim_idle_s=settings.claim_idle_s)

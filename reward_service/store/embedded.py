@@ -47,8 +47,8 @@ class EmbeddedValkey:
         """The process, while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def start(self) -> None:
-        """Starts the server and returns when it answers.
+    def start(self, stopping: threading.Event | None = None) -> None:
+        """Starts the server and returns when it answers, or is stopped again since `stopping` was set.
 
         Raises:
             EmbeddedServerError: it ended or did not answer in time; the message holds the end of its log.
@@ -66,6 +66,8 @@ class EmbeddedValkey:
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (answered := self._answers()):
+            if stopping is not None and stopping.is_set():
+                return self.stop()
             if answered is False:  # it reads its file, however long that takes
                 deadline = time.monotonic() + START_TIMEOUT_S
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -73,6 +75,7 @@ class EmbeddedValkey:
                 raise EmbeddedServerError(f"the embedded Valkey in {self.folder} did not start: {self._last_words()}")
             time.sleep(0.02)
         threading.Thread(target=self._flush, args=[self._process], name="flusher", daemon=True).start()
+        return None
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Stops the server; its data stay."""

@@ -1,12 +1,19 @@
 """What a Redis must be before it is trusted with accepted work."""
 
+import asyncio
+import math
+
 import structlog
 from redis.exceptions import ResponseError
 
 from reward_service.errors import StoreUnavailableError, UnsafeStoreError
+from reward_service.store.address import without_password
 from reward_service.store.link import Link, Reply
 
 OLDEST = (7, 0)
+FIRST_PATIENCE_S = 0.5
+LONGEST_PATIENCE_S = 5.0
+SAID_EVERY_S = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -32,19 +39,31 @@ async def check_store(link: Link) -> None:
         raise UnsafeStoreError(f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer).")
 
 
-async def wait_for_store(link: Link) -> None:
-    """The same for a process that has nothing to do without it: one that is away is waited for.
+async def wait_for_store(url: str, within_s: float = math.inf) -> None:
+    """The same for a process that has nothing to do without it: one that is away is waited for, and it says so.
 
     Raises:
         UnsafeStoreError: see `check_store`.
+        StoreUnavailableError: it did not answer within `within_s` seconds.
     """
+    now_s = asyncio.get_running_loop().time
+    began_s, said_s, patience_s = now_s(), -math.inf, FIRST_PATIENCE_S
     while True:
+        left_s = began_s + within_s - now_s()
+        link = Link(url, patience_s=max(0.01, min(patience_s, left_s)))
         try:
-            await check_store(link)
+            return await check_store(link)
         except StoreUnavailableError as error:
-            log.warning("Redis is away; waiting for it", error=str(error))
-        else:
-            return
+            why = str(error.__cause__ or error)
+            if left_s <= patience_s:
+                where = f"Redis at {without_password(url)} did not answer within {within_s:g} s"
+                raise StoreUnavailableError(f"{where}: {why}") from error
+            if now_s() - said_s >= SAID_EVERY_S:
+                said_s = now_s()
+                log.warning("Redis is away; waiting for it", url=without_password(url), error=why)
+        finally:
+            await link.close()
+        patience_s = min(2 * patience_s, LONGEST_PATIENCE_S)
 
 
 async def _info(link: Link, section: str) -> Reply:

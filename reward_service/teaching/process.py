@@ -45,7 +45,7 @@ async def teach(settings: Settings) -> None:
     )
     averages = await asyncio.to_thread(_averages, settings)
     link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
-    await wait_for_store(link)
+    await wait_for_store(settings.redis_url)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     async with opening as generator:
         desk = TeacherDesk(link, settings.limits, name, settings.teacher_lease_s)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from reward_service.errors import SettingsError
-from reward_service.settings import Settings, with_password, without_password
+from reward_service.settings import Settings
+from reward_service.store.address import check_address, with_password, without_password
 
 
 @pytest.mark.parametrize(
@@ -20,8 +21,80 @@ def test_a_url_gets_the_password_that_it_lacks(url: str, expected: str):
     assert with_password(url, "s/e@t") == expected
 
 
-def test_what_is_shown_has_no_password():
-    assert without_password("redis://user:secret@redis:6379/0?password=secret") == "redis://redis:6379/0"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:secret@redis:6379/0?password=secret", "redis://redis:6379/0"),
+        ("redis://:sec@r/e#t@host", "redis://host"),
+        ("redis://:sec?ret@host:1", "redis://host:1"),
+        ("redis://:secret", "redis://:***"),
+        ("redis://:12345", "redis://:***"),
+        ("redis://host:secret", "redis://host:***"),
+        ("host:secret", "host:***"),
+        (":secret@host", "host"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("redis://[::1]:6379/2", "redis://[::1]:6379/2"),
+    ],
+)
+def test_what_is_shown_has_no_password(url: str, shown: str):
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("localhost:6379", "write redis://localhost:6379"),
+        ("localhost", "write redis://localhost"),
+        (":secret@host", "write redis://host"),
+        ("http://host:6379", "write redis://host:6379"),
+        ("redis:host", "has no scheme"),
+        ("redis://host:99999", "no port from 1 to 65535"),
+        ("redis://host:0", "no port from 1 to 65535"),
+        ("redis://host:secret", "redis://:PASSWORD@HOST:PORT"),
+        ("redis://:secret", "redis://:PASSWORD@HOST:PORT"),
+        ("redis://:sec@r/e#t@host", "%40 for @"),
+        ("redis://:sec?ret@host", "%3F for ?"),
+        ("redis://:secr[et@host", "%5B"),
+        ("redis://", "names no host"),
+        ("redis:///0", "names no host"),
+        ("redis://host/database", "names no database"),
+        ("redis://host/0?db=secret", "options that cannot be used"),
+        ("redis://host/0?depth=3", "options that cannot be used"),
+        ("redis://ho st", "white space"),
+        ("unix://", "names no socket"),
+        ("unix://redis.sock", "names no socket"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused_without_its_password(url: str, advice: str):
+    with pytest.raises(SettingsError) as refused:
+        Settings(redis_url=url)
+    said = str(refused.value)
+    assert advice in said
+    assert "secret" not in said
+    assert not {"sec@", "e#t", "sec?ret", "secr["} & set(said.split())
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://localhost:6379/0",
+        "redis://user:s%2Fe%40t@host:1/15",
+        "redis://:p@ss@host",
+        "rediss://host?ssl_cert_reqs=none",
+        "redis://[::1]:6379",
+        "unix:///run/redis.sock",
+        "unix://user:secret@/run/redis.sock?db=1",
+        "redis://host/?socket_keepalive=yes",
+    ],
+)
+def test_a_url_that_may_lead_somewhere_is_taken(url: str):
+    check_address(url)
+
+
+def test_an_empty_url_is_none():
+    assert Settings(redis_url=" ").redis_url is None
 
 
 def test_the_settings_read_the_file(tmp_path: Path):

@@ -1,0 +1,139 @@
+"""How processes begin: a store that cannot be is refused, one that is away is told of, and all can be stopped."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import wait_until
+
+CLI = str(Path(sys.executable).with_name("co-rewarding"))
+AWAY = "redis://:secret@127.0.0.1:1"
+MODEL = "openai:http://127.0.0.1:1/v1#model"
+COMMANDS = {
+    "serve": ["serve", "--port", "0"],
+    "serve, away": ["serve", "--port", "0", "--redis-url", AWAY],
+    "worker, away": ["worker", "--redis-url", AWAY],
+    "teacher, away": ["teacher", MODEL, "--redis-url", AWAY],
+    "paraphraser, away": ["paraphraser", MODEL, "--redis-url", AWAY],
+}
+MODULES = {
+    "worker process": "reward_service.serving.worker_process",
+    "api process": "reward_service.serving.api_process",
+    "teacher process": "reward_service.teaching.process",
+    "paraphraser process": "reward_service.paraphrasing.process",
+}
+DELAYS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+ENDS_WITHIN_S = 30.0
+"""Far more than a process needs that is alone on its machine: eight of them start at once here."""
+
+
+class Started:
+    """A command that was just started, and all that comes of it."""
+
+    def __init__(self, words: list[str], **environment: str) -> None:
+        # Not pytest's folder: the path of a Unix socket is short. All children know it, so it tells which they are.
+        self.folder = tempfile.mkdtemp(prefix="cr-start-")
+        variables = {
+            "CO_REWARDING_DATA_DIR": self.folder,
+            "CO_REWARDING_REDIS_PATIENCE_S": "60",
+            "CO_REWARDING_TEACHER_DIR": self.folder,
+            **environment,
+        }
+        self.process = subprocess.Popen(
+            words,
+            env=os.environ | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.said = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line.decode()
+
+    def living(self) -> list[str]:
+        """The commands of all processes that came of it and live."""
+        found: list[str] = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if self.folder.encode() in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+        return found
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def started(words: list[str], **environment: str) -> Iterator[Started]:
+    made = Started(words, **environment)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_start_can_be_stopped_at_any_moment(command: str, number: signal.Signals) -> None:
+    with contextlib.ExitStack() as stack:
+        began_s = time.monotonic()
+        each = [stack.enter_context(started([CLI, *COMMANDS[command]])) for _ in DELAYS_S]
+        for one, delay_s in zip(each, DELAYS_S, strict=True):
+            time.sleep(max(0.0, began_s + delay_s - time.monotonic()))
+            one.process.send_signal(number)
+        for one, delay_s in zip(each, DELAYS_S, strict=True):
+            code = one.process.wait(ENDS_WITHIN_S)
+            # Before anything is set up a signal ends the process as it does any other; Python and typer say 1.
+            interrupted = code == 1 and ("Aborted" in one.said or "KeyboardInterrupt" in one.said)
+            assert interrupted or code in {0, -number}, (delay_s, code, one.said)
+            wait_until(lambda one=one: not one.living())
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if "away" in name])
+def test_a_store_that_is_away_is_told_of_at_once(command: str) -> None:
+    with started([CLI, *COMMANDS[command]], CO_REWARDING_LOG_JSON="true") as one:
+        wait_until(lambda: "Redis is away; waiting for it" in one.said, ENDS_WITHIN_S)
+        assert "redis://127.0.0.1:1" in one.said
+        assert "secret" not in one.said
+        one.process.send_signal(signal.SIGTERM)
+        one.process.wait(ENDS_WITHIN_S)
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://h:1", "redis://h:99999", "redis://:sec@ret/w#rd@h"])
+@pytest.mark.parametrize("given", ["option", "environment"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if "away" in name])
+def test_a_url_that_leads_nowhere_ends_a_command_in_a_line(command: str, given: str, url: str) -> None:
+    words = [word for word in COMMANDS[command] if word not in {"--redis-url", AWAY}]
+    words += ["--redis-url", url] if given == "option" else []
+    with started([CLI, *words], **({"CO_REWARDING_REDIS_URL": url} if given == "environment" else {})) as one:
+        assert one.process.wait(ENDS_WITHIN_S) == 2
+    assert one.said.startswith("co-rewarding: the URL of Redis, ")
+    assert one.said.count("\n") == 1
+    assert "w#rd" not in one.said
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_url_that_leads_nowhere_ends_a_process_in_a_line(module: str) -> None:
+    with started([sys.executable, "-m", MODULES[module]], CO_REWARDING_REDIS_URL="redis://:sec@ret/w#rd@h") as one:
+        assert one.process.wait(ENDS_WITHIN_S) == 2
+    assert one.said.startswith("the URL of Redis, redis://h, has a password")
+    assert one.said.count("\n") == 1
