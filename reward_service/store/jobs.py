@@ -189,7 +189,12 @@ class JobStore:
     async def times_delivered(self, delivery: Delivery) -> int:
         """How often this job has been handed out."""
         entry = delivery.job.entry
-        pending = await self._link.execute("XPENDING", RunKeys(delivery.run).jobs, GROUP, entry, entry, 1)
+        try:
+            pending = await self._link.execute("XPENDING", RunKeys(delivery.run).jobs, GROUP, entry, entry, 1)
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            return 0
         return pending[0][3] if pending else 0
 
     async def _ensure_group(self, run: str) -> None:

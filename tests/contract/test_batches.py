@@ -8,6 +8,7 @@ from redis.exceptions import ResponseError
 from reward_service.errors import StoreUnavailableError, UnsafeStoreError
 from reward_service.store.cohorts import Batch, Refusal, Refused
 from reward_service.store.guard import check_store
+from reward_service.store.keys import GROUP, RunKeys
 from reward_service.store.link import Link, listen
 from tests.contract.conftest import World, joining
 from tests.waiting import until
@@ -34,6 +35,19 @@ async def test_whoever_settles_first_decides(world: World) -> None:
     assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == Batch(PRINT, b"one")
     state = await world.runs.state(world.run)
     assert (state["settled"], state["abstained"], state["queued"]) == (2, 1, 0)
+
+
+async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: World) -> None:
+    """As a replica does that is promoted before it has been told of a group."""
+    await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
+    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
+    await world.link.execute("XGROUP", "DESTROY", RunKeys(world.run).jobs, GROUP)
+    assert await world.jobs.times_delivered(delivery) == 0
+    assert await world.jobs.claim(world.run, 0.0, 10) == []
+    assert await world.jobs.read([world.run], 10, 0.01) == []
+    (again,) = await world.jobs.read([world.run], 10, 0.01)
+    assert again == delivery
+    assert await world.jobs.settle_batch(delivery, "b", b"one", settled=1, abstained=0) == "settled"
 
 
 async def test_a_full_queue_refuses(world: World) -> None:
