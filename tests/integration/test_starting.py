@@ -23,8 +23,8 @@ COMMANDS = {
     "serve": ["serve", "--port", "0"],
     "serve, away": ["serve", "--port", "0", "--redis-url", AWAY],
     "worker, away": ["worker", "--redis-url", AWAY],
-    "teacher, away": ["teacher", MODEL, "--redis-url", AWAY],
-    "paraphraser, away": ["paraphraser", MODEL, "--redis-url", AWAY],
+    "teacher, away": ["teacher", "--model", MODEL, "--redis-url", AWAY],
+    "paraphraser, away": ["paraphraser", "--model", MODEL, "--redis-url", AWAY],
 }
 MODULES = {
     "worker process": "reward_service.serving.worker_process",
