@@ -15,6 +15,7 @@
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
 #   make bench-paraphrases    what the checks of a paraphrase catch of planted faults
 #   make bench-capacity  how much the service takes, by kind of traffic and number of workers
+#   make bench-fairness  what a flood of hard answers in one run does to another run
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
 #   make e2e-vllm        the real vLLM under swapped weights, and as a rewriter, on the CPU (the same installation)
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
@@ -29,7 +30,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check histories bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills loadtest bench-capacity bench-stored bench-paraphrases clean
+.PHONY: help demo test check histories bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -94,6 +95,9 @@ bench-capacity: $(VENV)/.dev
 
 bench-stored: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.stored
+
+bench-fairness: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.fairness
 
 bench-paraphrases: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.paraphrase_faults

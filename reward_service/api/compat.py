@@ -31,7 +31,7 @@ from reward_service.errors import StoreUnavailableError
 from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Leaving, Placed, Refused, Revised
 from reward_service.store.finding import mark_of
 from reward_service.store.keys import qualified
-from reward_service.store.records import CohortHead, Rules, packed
+from reward_service.store.records import VIEWS, CohortHead, Row, Rules, packed
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +160,9 @@ class Holder:
         request = f"{self._name}.{next(self._numbers)}"
 
         async def place(revised: Revised) -> Placed | Refused:
-            coming = _arrival(item, rollout, label, method, revised, request, self._question_of)
+            found = await self._scorer.extraction.of_long([rollout], revised.settings)
+            row = row_of(rollout, revised.settings, found)
+            coming = _arrival(item, row, label, method, revised, request, self._question_of)
             # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
             visit.places[request] = run, coming
             return await self._store.place(run, coming, revised)
@@ -215,15 +217,14 @@ def _question_of(head: CohortHead, views: str) -> tuple[str, bytes, bytes]:
 
 def _arrival(
     item: Item,
-    rollout: WireRollout,
+    row: Row,
     label: LabelIdentity,
     method: Method,
     revised: Revised,
     request: str,
     question_of: Callable[[CohortHead, str], tuple[str, bytes, bytes]],
 ) -> Arrival:
-    views = letters(views_of(method, rollout.view))
-    row = row_of(rollout, revised.settings)
+    views = letters(views_of(method, VIEWS[row.view]))
     rules = Rules.of(method.name, revised.settings)
     question, head, mark = question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)
     return Arrival(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,13 +10,16 @@ import msgspec
 from reward_service.api.problems import Problem
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.errors import UnknownMethodError
-from reward_service.domain.extraction import Extractor, extractor
+from reward_service.domain.extraction import extractor
 from reward_service.domain.methods import Method, method_named
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.types import View, Voter
 from reward_service.store.cohorts import VIEW_LETTERS, Joining
 from reward_service.store.finding import mark_of
 from reward_service.store.records import VIEWS, VOTERS, BatchJob, CohortHead, CohortRows, Row, Rules, packed
+
+Answers = Mapping[int, str | None]
+"""Answers of rollouts by their position in a request."""
 
 _VIEW_INDEX = {view: index for index, view in enumerate(VIEWS)}
 _VOTER_INDEX = {voter: index for index, voter in enumerate(VOTERS)}
@@ -92,12 +95,21 @@ class _Gathering:
     attempts_B: list[int] = field(default_factory=list)
 
 
-def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_text_chars: int) -> BatchJob:
+def batch_of(
+    request: RewardRequest,
+    method: Method,
+    settings: RunSettings,
+    max_text_chars: int,
+    found: Answers | None = None,
+) -> BatchJob:
     """A self-contained batch as a job: what it holds of a question is that question's cohort.
+
+    `found` holds the answers, by position, that were looked for before.
 
     Raises:
         Problem: 422 where a rollout names no question, 409 where two differ under one identity, 413 for a long text.
     """
+    found = found or {}
     cohorts: dict[tuple[str, str], _Gathering] = {}
     seats: Counter[tuple[str, int, int]] | None = None
     if any(rollout.rollout is None for rollout in request.rollouts):
@@ -116,7 +128,8 @@ def batch_of(request: RewardRequest, method: Method, settings: RunSettings, max_
             group = (question_id, view, voter)
             index = seats[group] if index is None else index
             seats[group] += 1
-        cohort.rows_B.append(_row(rollout, view, voter, index, answer_of))
+        answer = found[position] if position in found else answer_of(rollout.response)
+        cohort.rows_B.append(_row(rollout, view, voter, index, answer))
         cohort.positions_B.append(position)
         cohort.attempts_B.append(rollout.attempt)
     rules = Rules.of(method.name, settings)
@@ -172,7 +185,12 @@ class Part:
 
 
 def part_of(
-    request: RewardRequest, method: Method, settings: RunSettings, key: str | None, max_text_chars: int
+    request: RewardRequest,
+    method: Method,
+    settings: RunSettings,
+    key: str | None,
+    max_text_chars: int,
+    found: Answers | None = None,
 ) -> Part:
     """A request that holds a part of its cohorts (one rank's, say).
 
@@ -183,6 +201,7 @@ def part_of(
         Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher; 422 for a rollout that has
             neither an index nor a key, and would vote again when it is sent again.
     """
+    found = found or {}
     rules = Rules.of(method.name, settings)
     answer_of = extractor(settings.answer_formats, settings.end_tokens)
     heads: dict[str, tuple[bytes, str, bytes]] = {}
@@ -197,7 +216,8 @@ def part_of(
         name = identified_cohort(head, views)
         view = _VIEW_INDEX[rollout.view]
         ballot = f"{VIEW_LETTERS[view]}{f'{key}.{position}' if rollout.rollout is None else rollout.rollout}"
-        row = _row(rollout, view, _VOTER_INDEX[rollout.voter], rollout.rollout, answer_of)
+        answer = found[position] if position in found else answer_of(rollout.response)
+        row = _row(rollout, view, _VOTER_INDEX[rollout.voter], rollout.rollout, answer)
         places_N.append((name, ballot))
         earlier = seen.setdefault((name, ballot), row)
         if earlier != row:
@@ -234,10 +254,11 @@ def rollout_of_label(label: LabelIdentity, response: str, prompt: str | None = N
     )
 
 
-def row_of(rollout: WireRollout, settings: RunSettings) -> Row:
-    """A rollout of a run with these settings as it is stored."""
+def row_of(rollout: WireRollout, settings: RunSettings, found: Answers) -> Row:
+    """A rollout of a run with these settings as it is stored; `found` holds its answer if it was looked for before."""
     view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
-    return _row(rollout, view, voter, rollout.rollout, extractor(settings.answer_formats, settings.end_tokens))
+    answer_of = extractor(settings.answer_formats, settings.end_tokens)
+    return _row(rollout, view, voter, rollout.rollout, found[0] if 0 in found else answer_of(rollout.response))
 
 
 def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
@@ -278,13 +299,13 @@ def _check_seat(rollout: WireRollout, position: int, settings: RunSettings, key:
         )
 
 
-def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer_of: Extractor) -> Row:
+def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer: str | None) -> Row:
     statistics = rollout.statistics
     return Row(
         view,
         voter,
         index,
-        answer_of(rollout.response),
+        answer,
         rollout.ground_truth,
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,

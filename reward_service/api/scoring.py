@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from reward_service.api.book import RunBook
+from reward_service.api.extracting import Extraction
 from reward_service.api.intake import batch_of, digest, fingerprint_of, part_of, usable_method
 from reward_service.api.problems import Problem, key_reused
 from reward_service.api.rendering import Seat, SettledCohort, answer_of, answer_of_batch, seats_of_part
@@ -66,6 +67,7 @@ class Scorer:
         self._room = room
         self._book = book
         self._max_text_chars = max_text_chars
+        self.extraction = Extraction()
 
     async def accept(self, request: RewardRequest, idempotency_key: str | None) -> Pending:
         """Takes a request: after this, all of it is in Redis.
@@ -112,7 +114,8 @@ class Scorer:
 
     async def _accept_batch(self, request: RewardRequest, method: Method, idempotency_key: str | None) -> Pending:
         async def submit(revised: Revised) -> Pending | Refused:
-            job = batch_of(request, method, revised.settings, self._max_text_chars)
+            found = await self.extraction.of_long(request.rollouts, revised.settings)
+            job = batch_of(request, method, revised.settings, self._max_text_chars, found)
             payload = packed(job)
             if idempotency_key is None:
                 name, fingerprint = digest(payload, revised.revision, size=12), digest(payload)
@@ -128,9 +131,9 @@ class Scorer:
         """Whole or a part is the same here: a rollout needs its teacher's label, and no other rollout."""
 
         async def submit(revised: Revised) -> Pending | Refused:
-            job, wanted = taught(
-                batch_of(request, method, revised.settings, self._max_text_chars), request, method, revised.settings
-            )
+            found = await self.extraction.of_long(request.rollouts, revised.settings)
+            batch = batch_of(request, method, revised.settings, self._max_text_chars, found)
+            job, wanted = taught(batch, request, method, revised.settings)
             payload = packed(job)
             if idempotency_key is None:
                 # What comes again without a step belongs to the teacher of its time.
@@ -153,7 +156,8 @@ class Scorer:
             fingerprint = fingerprint_of(request)
 
         async def join(revised: Revised) -> Pending | Refused:
-            part = part_of(request, method, revised.settings, key, self._max_text_chars)
+            found = await self.extraction.of_long(request.rollouts, revised.settings)
+            part = part_of(request, method, revised.settings, key, self._max_text_chars, found)
             ticket = TicketRecord(request.run, request.step, method.name, part.places_N, fingerprint)
             answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
             if isinstance(answer, Refused):

@@ -1,69 +1,47 @@
 """The service's grader: canonical keys first, proofs of difference next, a judge for the few pairs that stay open."""
 
-import asyncio
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, TypeVar
 
-from reward_service.domain.answers.classes import group, merge, open_pairs
+from reward_service.domain.answers.classes import Joining, group, may_be_equal, pairs_in_doubt
 from reward_service.domain.answers.comparing import Proof, compare
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.answers.reading import read_answer
+from reward_service.domain.answers.reading import read_answer, unread_answer
 from reward_service.domain.answers.shapes import Reading
 from reward_service.grading.grader import Classes, Matches
-from reward_service.grading.judge import JUDGE_VERSION, Judgement
+from reward_service.grading.judge import JUDGE_VERSION
+from reward_service.grading.judge_sharing import Allowances, Asked, SharedJudge
+from reward_service.grading.turns import Turns, Work
 from reward_service.grading.verdicts import KnownVerdicts, Verdict, verdict_key
 
 KEPT_READINGS = 4096
 KEPT_CHARS = 256
-"""Readings of longer answers are not kept: they are rare, and what they hold is large."""
+"""Readings of longer answers are not kept beyond their job: they are rare, and what they hold is large."""
+
+KEPT_CHARS_OF_A_JOB = 200_000
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one cohort may cost.
+    """What grading may cost; what is left beyond is undecided.
 
     Attributes:
-        questions: comparisons that the judge is asked for, at most.
-        cpu_s: CPU time of the judge after which no more are asked.
+        questions: comparisons of one cohort that the judge is asked for, at most.
+        cpu_s: CPU time of the judge after which no more of a cohort's are asked.
+        job_cpu_s: CPU time of the grader itself for one job.
+        job_judge_s: how long one job waits for the judge in all.
     """
 
     questions: int = 16
     cpu_s: float = 0.4
-
-
-class Asked(Protocol):
-    """Who is asked whether two answers are equal."""
-
-    async def compare(self, a: str, b: str) -> Judgement:
-        """Symmetric; never raises for what the answers hold."""
-        ...
-
-
-class Allowance:
-    """CPU time of the judge that all cohorts of a worker share: a flood of hard questions goes undecided, not queued.
-
-    Seconds that are not used are saved up to `burst_s`; `per_s` of them come with every second of the clock.
-    """
-
-    def __init__(self, clock: Callable[[], float], *, burst_s: float = 4.0, per_s: float = 0.25) -> None:
-        """Full. `clock` tells monotonic seconds."""
-        self._clock = clock
-        self._burst_s, self._per_s = burst_s, per_s
-        self._left_s, self._at_s = burst_s, clock()
-
-    @property
-    def left_s(self) -> float:
-        """What may be spent now; below zero where the last question took more than there was."""
-        now_s = self._clock()
-        self._left_s = min(self._burst_s, self._left_s + self._per_s * (now_s - self._at_s))
-        self._at_s = now_s
-        return self._left_s
-
-    def spend(self, cpu_s: float) -> None:
-        """A question took so much."""
-        self._left_s = self.left_s - cpu_s
+    job_cpu_s: float = 5.0
+    job_judge_s: float = 5.0
 
 
 class SymbolicGrader:
@@ -74,16 +52,51 @@ class SymbolicGrader:
         judge: Asked | None = None,
         known: KnownVerdicts | None = None,
         budget: Budget | None = None,
-        allowance: Allowance | None = None,
+        allowances: Allowances | None = None,
         at_once: int = 1,
     ) -> None:
         """`known` remembers verdicts; `at_once` questions are under way at a time. Composed once, in a worker."""
-        self._judge = judge
-        self._known = known
-        self._budget = budget or Budget()
-        self._allowance = allowance
-        self._turn = asyncio.Semaphore(at_once)
+        self.judge = SharedJudge(judge, allowances, at_once=at_once) if judge is not None else None
+        self.known = known
+        self.budget = budget or Budget()
+        self._turns = Turns()
         self._kept: Callable[[str, Conventions], Reading] = lru_cache(KEPT_READINGS)(read_answer)
+
+    def work(self, run: str) -> Work:
+        """The computing of one job of a run; it takes turns with all others on this event loop."""
+        return Work(run, self._turns, self.budget.job_cpu_s)
+
+    def of_job(self, work: Work) -> "JobGrader":
+        """The grader of one job, which is done in `work.measured`."""
+        return JobGrader(self, work)
+
+    async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
+        """As a job of its own: the class of each answer, named by a canonical key."""
+        return await self._alone(lambda grader: grader.classify(answers, conventions))
+
+    async def match(self, truth: str, answers: Collection[str], conventions: Conventions) -> Matches:
+        """As a job of its own: each answer against the truth."""
+        return await self._alone(lambda grader: grader.match(truth, answers, conventions))
+
+    async def _alone(self, grade: Callable[["JobGrader"], Coroutine[Any, Any, Result]]) -> Result:
+        work = self.work("")
+        return await work.measured(grade(self.of_job(work)))
+
+    def read(self, answer: str, conventions: Conventions) -> Reading:
+        """What an answer says."""
+        return self._kept(answer, conventions) if len(answer) <= KEPT_CHARS else read_answer(answer, conventions)
+
+
+class JobGrader:
+    """Grades the cohorts of one job within its budget, and lets other jobs go on meanwhile."""
+
+    def __init__(self, grader: SymbolicGrader, work: Work) -> None:
+        """Nothing is used up."""
+        self._grader = grader
+        self._work = work
+        self._judged_s = 0.0
+        self._readings: dict[tuple[str, Conventions], Reading] = {}
+        self._chars = 0
 
     async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
         """The class of each answer, named by a canonical key; a function of the set of answers and of the verdicts."""
@@ -91,65 +104,88 @@ class SymbolicGrader:
         if len(distinct) == 1:  # a policy that is sure of itself: most cohorts late in training
             (answer,) = distinct
             return Classes({answer: self._read(answer, conventions).meanings[0].key})
-        groups = group(self._read(answer, conventions) for answer in distinct)
-        pairs, unseen = open_pairs(groups) if len(groups) > 1 else ([], 0)
-        verdicts = await self._verdicts([(groups[one].text, groups[other].text) for one, other in pairs], conventions)
-        same = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is Verdict.SAME]
-        return Classes(merge(groups, same), unseen + verdicts.count(Verdict.UNDECIDED))
+        ordered = sorted(distinct)
+        readings = await self._while_it_lasts(ordered, lambda answer: self._read(answer, conventions))
+        unread = ordered[len(readings) :]
+        groups = group([*readings, *map(unread_answer, unread)])
+        if len(groups) == 1:
+            return Classes(Joining(groups).classes())
+        pairs, unseen = pairs_in_doubt(groups)
+        doubts = await self._while_it_lasts(pairs, lambda pair: may_be_equal(groups[pair[0]], groups[pair[1]]))
+        opened = [pair for pair, doubt in zip(pairs, doubts, strict=False) if doubt]
+        text_of = {place: groups[place].text for pair in opened for place in pair}
+        verdicts = await self._verdicts([(text_of[one], text_of[other]) for one, other in opened], conventions)
+        same = [pair for pair, verdict in zip(opened, verdicts, strict=True) if verdict is Verdict.SAME]
+        joining = Joining(groups)
+        await self._while_it_lasts(joining.steps(same), lambda step: step)
+        unseen += len(pairs) - len(doubts) + len(same) - joining.decided
+        return Classes(joining.classes(), unseen + verdicts.count(Verdict.UNDECIDED))
 
     async def match(self, truth: str, answers: Collection[str], conventions: Conventions) -> Matches:
         """Each answer against the truth."""
         against = self._read(truth, conventions)
-        equal: list[str] = []
-        unproved: list[str] = []
-        for answer in set(answers):
-            match compare(against, self._read(answer, conventions)):
-                case Proof.SAME:
-                    equal.append(answer)
-                case Proof.OPEN:
-                    unproved.append(answer)
-                case Proof.DIFFERENT:
-                    continue
-        unproved.sort()
+        ordered = sorted(set(answers))
+        proofs = await self._while_it_lasts(ordered, lambda answer: compare(against, self._read(answer, conventions)))
+        proved = list(zip(ordered, proofs, strict=False))
+        equal = [answer for answer, proof in proved if proof is Proof.SAME]
+        unproved = [answer for answer, proof in proved if proof is Proof.OPEN]
         verdicts = await self._verdicts([(truth, answer) for answer in unproved], conventions)
         equal += [answer for answer, verdict in zip(unproved, verdicts, strict=True) if verdict is Verdict.SAME]
-        return Matches(frozenset(equal), verdicts.count(Verdict.UNDECIDED))
+        unseen = len(ordered) - len(proofs)
+        return Matches(frozenset(equal), unseen + verdicts.count(Verdict.UNDECIDED))
+
+    async def _while_it_lasts(self, items: Iterable[Item], do: Callable[[Item], Result]) -> list[Result]:
+        """What comes of the items, one after the other, for as long as the job has time left."""
+        results: list[Result] = []
+        for item in items:
+            if self._work.is_due() and not await self._work.rest():
+                break
+            results.append(do(item))
+        return results
 
     def _read(self, answer: str, conventions: Conventions) -> Reading:
-        return self._kept(answer, conventions) if len(answer) <= KEPT_CHARS else read_answer(answer, conventions)
+        """Read once for a job, if all that it keeps is not too long."""
+        if len(answer) <= KEPT_CHARS:
+            return self._grader.read(answer, conventions)
+        reading = self._readings.get((answer, conventions))
+        if reading is None:
+            self._chars += len(answer)
+            if self._chars > KEPT_CHARS_OF_A_JOB:
+                self._readings.clear()
+                self._chars = len(answer)
+            reading = self._readings[answer, conventions] = self._grader.read(answer, conventions)
+        return reading
 
     async def _verdicts(self, pairs: Sequence[tuple[str, str]], conventions: Conventions) -> list[Verdict]:
         """A verdict for each pair: known, or asked for while the budget lasts."""
         if not pairs:
             return []
-        judge = self._judge
+        judge, known, budget = self._grader.judge, self._grader.known, self._grader.budget
         if judge is None:
             return [Verdict.UNDECIDED] * len(pairs)
         # Known by what they mean: other ways to write the two are not asked about again.
-        meant = [[self._read(text, conventions).meanings[0].key for text in pair] for pair in pairs]
-        keys = [verdict_key(one, other, conventions, JUDGE_VERSION) for one, other in meant]
-        found = await self._known.get_many(keys) if self._known is not None else [None] * len(pairs)
+        texts = sorted({text for pair in pairs for text in pair})
+        means = await self._while_it_lasts(texts, lambda text: self._read(text, conventions).meanings[0].key)
+        key_of = dict(zip(texts, means, strict=False))
+        within = [pair for pair in pairs if pair[0] in key_of and pair[1] in key_of]
+        keys = await self._while_it_lasts(
+            within, lambda pair: verdict_key(key_of[pair[0]], key_of[pair[1]], conventions, JUDGE_VERSION)
+        )
+        found = await known.get_many(keys) if known is not None else [None] * len(keys)
+        verdict_of = {pair: verdict for pair, verdict in zip(within, found, strict=False) if verdict is not None}
         questions, cpu_s = 0, 0.0
-        verdicts: list[Verdict] = []
-        for key, pair, verdict in zip(keys, pairs, found, strict=True):
-            if verdict is None and questions < self._budget.questions and cpu_s < self._budget.cpu_s:
-                judgement = await self._asked(judge, pair)
-                if judgement is None:
-                    break
-                questions, cpu_s = questions + 1, cpu_s + judgement.cpu_s
-                verdict = judgement.verdict
-                if self._known is not None:
-                    await self._known.put(key, verdict)
-            verdicts.append(verdict or Verdict.UNDECIDED)
-        rest = found[len(verdicts) :]
-        return verdicts + [verdict or Verdict.UNDECIDED for verdict in rest]
-
-    async def _asked(self, judge: Asked, pair: tuple[str, str]) -> Judgement | None:
-        """The judge's answer; None if its time is used up when this question's turn comes."""
-        async with self._turn:
-            if self._allowance is not None and self._allowance.left_s <= 0:
-                return None
-            judgement = await judge.compare(*pair)
-            if self._allowance is not None:
-                self._allowance.spend(judgement.cpu_s)
-            return judgement
+        for pair, key in zip(within, keys, strict=False):
+            if pair in verdict_of:
+                continue
+            if questions >= budget.questions or cpu_s >= budget.cpu_s or self._judged_s >= budget.job_judge_s:
+                break
+            began_s = time.monotonic()
+            judgement = await judge.ask(self._work.run, pair)
+            self._judged_s += time.monotonic() - began_s
+            if judgement is None:
+                break
+            questions, cpu_s = questions + 1, cpu_s + judgement.cpu_s
+            verdict_of[pair] = judgement.verdict
+            if known is not None:
+                await known.put(key, judgement.verdict)
+        return [verdict_of.get(pair, Verdict.UNDECIDED) for pair in pairs]

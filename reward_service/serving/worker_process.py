@@ -13,8 +13,9 @@ from reward_service.background import Background
 from reward_service.domain.quarantine import Watch
 from reward_service.errors import TaskFailedError, UnsafeStoreError
 from reward_service.grading.judge import Judge, JudgeError
+from reward_service.grading.judge_sharing import Allowances
 from reward_service.grading.judge_wire import Limits
-from reward_service.grading.symbolic import Allowance, SymbolicGrader
+from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import keep_what_was_made
 from reward_service.serving.environment import settings_from_environment
@@ -49,7 +50,9 @@ async def work(settings: Settings) -> None:
     background = Background()
     judge = await _judge(settings, metrics, background)
     known = KnownVerdicts(RedisVerdicts(link, Verdict), time.monotonic)
-    grader = SymbolicGrader(judge, known, allowance=Allowance(time.monotonic), at_once=max(1, settings.judge_children))
+    grader = SymbolicGrader(
+        judge, known, allowances=Allowances(time.monotonic), at_once=max(1, settings.judge_children)
+    )
     worker = Worker(jobs, PairStore(link, Watch()), Presence(link), grader, metrics, pace, background)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

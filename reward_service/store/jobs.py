@@ -16,6 +16,7 @@ from reward_service.store.records import Job, OpenCohort, Row, TeacherLabel, unp
 from reward_service.store.scripts import Script
 
 DUE_AT_ONCE = 500
+HELD_AT_ONCE = 500
 FORGET_CONSUMER_AFTER_MS = 600_000
 FORGET_RUN_AFTER_S = 3600.0
 LATEST_RUNS = 256
@@ -99,6 +100,17 @@ class JobStore:
         if entries:
             await self._forget_consumers(self._link, [jobs], GROUP, FORGET_CONSUMER_AFTER_MS)
         return [_delivery(run, entry, fields) for entry, fields in entries if fields]
+
+    async def hold(self, run: str, entries: Sequence[bytes]) -> None:
+        """Says that this worker is still at these jobs: they are not idle, and no other claims them."""
+        jobs = RunKeys(run).jobs
+        for start in range(0, len(entries), HELD_AT_ONCE):
+            some = entries[start : start + HELD_AT_ONCE]
+            try:
+                await self._link.execute("XCLAIM", jobs, GROUP, self.consumer, 0, *some, "JUSTID")
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
 
     async def expire(self, run: str) -> int:
         """Closes the run's cohorts, and its batches that wait for a teacher, whose deadline has passed; how many."""

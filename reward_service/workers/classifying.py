@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.extraction import MAX_ANSWER_CHARS
 from reward_service.domain.methods import Method, RewardSource
 from reward_service.domain.types import Ballot, Label, Voter
-from reward_service.domain.voting import elect
+from reward_service.domain.voting import Rank, elect, rank
 from reward_service.grading.grader import Grader
 from reward_service.store.records import VIEWS, VOTERS, CohortRecord, Row
+
+MOST_TRUTHS = 16
+"""Truths of one cohort that are compared with its answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +31,15 @@ async def classes_of(method: Method, rows: Sequence[Row], grader: Grader, conven
     compared with one answer of each class; under the ground truth as the label, with every answer by itself.
     """
     answers = {row.answer for row in rows if row.answer is not None}
-    truths = sorted({row.ground_truth for row in rows if row.ground_truth is not None})
-    if method.source is RewardSource.GROUND_TRUTH and len(truths) == 1:
-        matches = await grader.match(truths[0], answers, conventions)
-        name = (await grader.classify(truths, conventions)).class_of[truths[0]]
+    truths = {row.ground_truth for row in rows if row.ground_truth is not None}
+    if method.source is RewardSource.GROUND_TRUTH and len(truths) == 1 and not any(map(_too_long, truths)):
+        (truth,) = truths
+        matches = await grader.match(truth, answers, conventions)
+        name = (await grader.classify(truths, conventions)).class_of[truth]
         others = {answer: f"other: {answer}" for answer in answers - matches.equal}
-        return CohortClasses(others | dict.fromkeys(matches.equal, name), {truths[0]: name}, matches.undecided)
+        return CohortClasses(others | dict.fromkeys(matches.equal, name), {truth: name}, matches.undecided)
     classes = await grader.classify(answers, conventions)
-    found, undecided = await _classes_of_truths(truths, classes.class_of, grader, conventions)
+    found, undecided = await _classes_of_truths(rows, classes.class_of, grader, conventions)
     return CohortClasses(classes.class_of, found, classes.undecided + undecided)
 
 
@@ -56,21 +61,30 @@ async def taught_classes(
         undecided += matches.undecided
         class_of |= dict.fromkeys(matches.equal, winner.answer_class)
     class_of |= {answer: f"other: {answer}" for answer in fresh - class_of.keys()}
-    truths = sorted({row.ground_truth for row in rows_B if row.ground_truth is not None})
-    found, more = await _classes_of_truths(truths, classes.class_of, grader, conventions)
+    found, more = await _classes_of_truths(rows_B, classes.class_of, grader, conventions)
     return CohortClasses(class_of, found, undecided + more)
 
 
 async def _classes_of_truths(
-    truths: Sequence[str], class_of: Mapping[str, str], grader: Grader, conventions: Conventions
+    rows: Sequence[Row], class_of: Mapping[str, str], grader: Grader, conventions: Conventions
 ) -> tuple[dict[str, str], int]:
-    """Each truth's class, by one answer of each class; and how many comparisons stayed undecided."""
+    """Each truth's class, by one answer of each class; and how many comparisons stayed undecided.
+
+    A question has one truth, in a few spellings. Of more than MOST_TRUTHS those are looked at that decide first, and
+    the others, like one that is too long, are undecided: without a class.
+    """
+    truths = sorted({row.ground_truth for row in rows if row.ground_truth is not None})
+    if not truths:
+        return {}, 0
+    looked_at = [truth for truth in truths if not _too_long(truth)]
+    if len(looked_at) > MOST_TRUTHS:
+        looked_at = list(dict.fromkeys([*_deciding(rows, class_of), *looked_at]))[:MOST_TRUTHS]
+    undecided = len(truths) - len(looked_at)
     speaker_of: dict[str, str] = {}
     for answer in sorted(class_of, reverse=True):
         speaker_of[class_of[answer]] = answer
-    undecided = 0
     class_of_truth: dict[str, str] = {}
-    for truth in truths:
+    for truth in looked_at:
         if truth in class_of:
             class_of_truth[truth] = class_of[truth]
             continue
@@ -79,6 +93,21 @@ async def _classes_of_truths(
         found = sorted(name for name, answer in speaker_of.items() if answer in matches.equal)
         class_of_truth[truth] = found[0] if found else f"truth: {truth}"
     return class_of_truth, undecided
+
+
+def _deciding(rows: Sequence[Row], class_of: Mapping[str, str]) -> list[str]:
+    """The truth that decides for each view: that of its lowest ranked ballot which carries one."""
+    first: dict[int, tuple[Rank, str]] = {}
+    classes = CohortClasses(class_of, {})
+    for row in rows:
+        if row.ground_truth is not None and not _too_long(row.ground_truth):
+            ranked = rank(ballot_of(row, classes)), row.ground_truth
+            first[row.view] = min(first.get(row.view, ranked), ranked)
+    return [truth for _, truth in first.values()]
+
+
+def _too_long(truth: str) -> bool:
+    return len(truth) > MAX_ANSWER_CHARS
 
 
 async def classes_under(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +12,14 @@ from reward_service.background import Background
 from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.grader import Grader
+from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.finding import mark_of
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.presence import Presence
 from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
 from reward_service.telemetry import Metrics
+from reward_service.workers.in_hand import InHand
 from reward_service.workers.settling import PairWatch, abandon_batch, abandon_cohort, settle_batch, settle_cohort
 from reward_service.workers.watching import count_settled
 
@@ -29,9 +32,10 @@ class WorkerPace:
 
     Attributes:
         jobs_at_once: jobs read from one run at a time.
-        jobs_in_hand: jobs that may be under way before no more are read.
+        jobs_in_hand: jobs that may be under way before no more are read, of all runs together.
         beat_s: how often it looks for new runs and overdue cohorts, in seconds.
-        claim_idle_s: after how long a job that another worker holds is taken over.
+        claim_idle_s: after how long without a word a job that another worker holds is taken over.
+        longest_job_s: for how long a worker says that it is still at a job: one that hangs is taken over in the end.
         tries: after how many deliveries a job that raises is given up: its rollouts abstain, with a log line.
     """
 
@@ -39,7 +43,12 @@ class WorkerPace:
     jobs_in_hand: int = 256
     beat_s: float = 0.25
     claim_idle_s: float = 5.0
+    longest_job_s: float = 120.0
     tries: int = 5
+
+
+FULL_S = 0.005
+"""How long new jobs are waited for while some run has as many in hand as it may."""
 
 
 class Worker:
@@ -50,7 +59,7 @@ class Worker:
         jobs: JobStore,
         pairs: PairStore,
         presence: Presence,
-        grader: Grader,
+        grader: SymbolicGrader,
         metrics: Metrics,
         pace: WorkerPace | None = None,
         background: Background | None = None,
@@ -64,7 +73,7 @@ class Worker:
         self._pace = pace or WorkerPace()
         self._stopping = asyncio.Event()
         self._runs: list[str] = []
-        self._in_hand: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._in_hand = InHand(self._pace.jobs_in_hand, time.monotonic)
         self._background = background or Background()
 
     def stop(self) -> None:
@@ -80,6 +89,7 @@ class Worker:
         async with self._background as background:
             # Beside the reading, which must not wait for it: a beat is many questions, and jobs come meanwhile.
             background.keep("beat", self._beat, every_s=self._pace.beat_s)
+            background.keep("hold", self._hold, every_s=self._pace.claim_idle_s / 4)
             await background.beside(self._work())
 
     async def _work(self) -> None:
@@ -87,14 +97,16 @@ class Worker:
             try:
                 if not self._runs:
                     await self._idle()
-                elif len(self._in_hand) >= self._pace.jobs_in_hand:
-                    await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
+                elif not (runs := self._in_hand.with_room(self._runs)):
+                    await self._in_hand.one_ends()
                 else:
-                    self._take(await self._jobs.read(self._runs, self._pace.jobs_at_once, self._pace.beat_s))
+                    most = min(self._pace.jobs_at_once, *map(self._in_hand.room, runs))
+                    wait_s = self._pace.beat_s if len(runs) == len(self._runs) else FULL_S
+                    self._take(await self._jobs.read(runs, most, wait_s))
             except StoreUnavailableError as error:
                 log.warning("Redis is away; waiting for it", error=str(error))
                 await self._idle()
-        await asyncio.gather(*self._in_hand.values())
+        await self._in_hand.all_end()
         with contextlib.suppress(StoreUnavailableError):
             await self._presence.leave(self._jobs.consumer)
 
@@ -108,11 +120,19 @@ class Worker:
         closed = await self._jobs.expire(run)
         if closed:
             self._metrics.expired.inc(closed)
-        claimed = await self._jobs.claim(run, self._pace.claim_idle_s, self._pace.jobs_at_once)
+        room = self._in_hand.room(run)
+        if not room:
+            return
+        claimed = await self._jobs.claim(run, self._pace.claim_idle_s, min(self._pace.jobs_at_once, room))
         if claimed:
             self._metrics.claimed.inc(len(claimed))
             log.info("took over jobs", run=run, jobs=len(claimed))
             self._take(claimed)
+
+    async def _hold(self) -> None:
+        """Once in a while: nobody takes over what this worker is still at."""
+        held = self._in_hand.held_for(self._pace.claim_idle_s / 4, self._pace.longest_job_s)
+        await asyncio.gather(*(self._jobs.hold(run, entries) for run, entries in held.items()))
 
     async def _idle(self) -> None:
         try:
@@ -126,28 +146,30 @@ class Worker:
         What is in hand already is not begun again: a job that is slow looks to Redis like one that was left.
         """
         for delivery in deliveries:
-            name = (delivery.run, delivery.job.entry)
-            if name not in self._in_hand:
-                task = self._background.start("settles", self._settle_safely(delivery))
-                self._in_hand[name] = task
-                task.add_done_callback(lambda _, name=name: self._in_hand.pop(name, None))
+            if delivery not in self._in_hand:
+                self._in_hand.add(delivery, self._background.start("settles", self._settle_in_turn(delivery)))
 
-    async def _settle_safely(self, delivery: Delivery) -> None:
+    async def _settle_in_turn(self, delivery: Delivery) -> None:
+        """What a job computes takes turns with all others, so that no run waits for another's hard answers."""
+        work = self._grader.work(delivery.run)
+        await work.measured(self._settle_safely(delivery, self._grader.of_job(work)))
+
+    async def _settle_safely(self, delivery: Delivery, grader: Grader) -> None:
         """The boundary of a job: one that raises costs no other anything, and is tried again by whoever claims it.
 
         Where Redis is away it is tried again here, so that it is settled as soon as Redis is back.
         """
         while True:
             try:
-                return await self._settle_or_give_up(delivery)
+                return await self._settle_or_give_up(delivery, grader)
             except StoreUnavailableError as error:
                 if self._stopping.is_set():
                     return log.warning("Redis is away; the job is settled by whoever claims it", error=str(error))
             await self._idle()
 
-    async def _settle_or_give_up(self, delivery: Delivery) -> None:
+    async def _settle_or_give_up(self, delivery: Delivery, grader: Grader) -> None:
         try:
-            return await self._settle(delivery)
+            return await self._settle(delivery, grader)
         except StoreUnavailableError:
             raise
         except Exception:
@@ -163,14 +185,14 @@ class Worker:
             log.exception("a job is dropped: it can be neither settled nor given up", run=delivery.run)
             return await self._jobs.acknowledge(delivery)
 
-    async def _settle(self, delivery: Delivery) -> None:
+    async def _settle(self, delivery: Delivery, grader: Grader) -> None:
         if delivery.job.batch is not None:
             job = unpack_job(delivery.job.payload)
             slots = list({slot for cohort in job.cohorts for slot in cohort.slots})
             found = zip(slots, await self._jobs.labels(delivery.run, slots), strict=True) if slots else ()
             labels = {slot: label for slot, label in found if label is not None}
             pairs = await self._watched(delivery.run, [each.head for each in job.cohorts])
-            settled = await settle_batch(job, self._grader, labels, pairs, overdue=delivery.job.overdue)
+            settled = await settle_batch(job, grader, labels, pairs, overdue=delivery.job.overdue)
             await self._keep_batch(delivery, delivery.job.batch, settled.record, settled.observations)
             return
         cohort = delivery.job.cohort or ""
@@ -181,7 +203,7 @@ class Worker:
                 return
             pairs = await self._watched(delivery.run, [seen.head])
             earlier = unpack_cohort(stored) if stored else None
-            event, settled = await settle_cohort(seen, earlier, self._grader, pairs)
+            event, settled = await settle_cohort(seen, earlier, grader, pairs)
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
             if answer == "settled" and event is not CohortEvent.LATE:
                 count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record])

@@ -1,12 +1,12 @@
 """Laws of classes: a function of the set of answers, whatever order they come in and whatever a judge says."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_service.domain.answers.classes import Group, group, merge, open_pairs
+from reward_service.domain.answers.classes import Group, Joining, group, may_be_equal, pairs_in_doubt
 from reward_service.domain.answers.comparing import Proof, compare, contradict
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
@@ -32,6 +32,19 @@ def cohorts(draw: st.DrawFn) -> list[str]:
     rng = draw(RANDOM)
     made = [latex(tree, rng) for tree in draw(st.lists(trees(2), max_size=3)) for _ in range(2)]
     return made + draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=12)) + draw(st.lists(texts(), max_size=2))
+
+
+def open_pairs(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
+    pairs, unseen = pairs_in_doubt(groups)
+    return [(one, other) for one, other in pairs if may_be_equal(groups[one], groups[other])], unseen
+
+
+def merge(groups: Sequence[Group], same: Sequence[tuple[int, int]]) -> Mapping[str, str]:
+    joining = Joining(groups)
+    for _ in joining.steps(same):
+        pass
+    assert joining.decided == len(same)
+    return joining.classes()
 
 
 def groups_of(answers: list[str], conventions: Conventions) -> list[Group]:

@@ -105,7 +105,6 @@ def test_an_end_token_of_the_prompt_does_not_end_the_response() -> None:
         assert found.prompt_found
         assert READ(found.text) == "7"
     assert READ(response_in("<s>" + cleaned(prompt) + "</s>" + SAYS, prompt).text) is None
-    assert READ(response_in("Well ? <|User|>" + SAYS, "Well? <｜User｜>").text) == "7"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from reward_service.domain.answers.reading import read_answer
 from reward_service.domain.extraction import last_boxed
 from reward_service.grading.grader import Classes
 from reward_service.grading.judge import Judgement
-from reward_service.grading.symbolic import Allowance, Budget, SymbolicGrader
+from reward_service.grading.judge_sharing import Allowances
+from reward_service.grading.symbolic import Budget, SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts, Verdict
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -283,7 +284,7 @@ def test_answers_that_can_be_meant_in_one_way_part_alike_in_every_part_of_a_real
 def test_a_flood_of_questions_goes_undecided_when_the_judges_time_is_used_up() -> None:
     now_s = [100.0]
     judge = Oracle(Verdict.SAME, cpu_s=0.3)
-    grader = SymbolicGrader(judge, allowance=Allowance(lambda: now_s[0], burst_s=1.0, per_s=0.5))
+    grader = SymbolicGrader(judge, allowances=Allowances(lambda: now_s[0], burst_s=1.0, per_s=0.5))
 
     def undecided(number: int) -> int:
         return classified([rf"\sum_{{n}} f_{{{number}}}(n)", "1"], grader).undecided

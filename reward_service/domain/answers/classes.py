@@ -1,10 +1,10 @@
 """Classes of equal answers: a partition that depends on which answers there are, and on nothing else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 
-from reward_service.domain.answers.comparing import Proof, contradict, prove
+from reward_service.domain.answers.comparing import Proof, contradictory, prove
 from reward_service.domain.answers.shapes import Mark, Meaning, Reading
 
 MOST_PAIRS = 4000
@@ -12,11 +12,15 @@ MOST_PAIRS = 4000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Answers that their keys make one: a meaning, the marks that tell it from others of that meaning."""
+    """Answers that their keys make one: a meaning, the marks that tell it from others of that meaning.
+
+    `said` holds the different marks of its members, which are few however many members there are.
+    """
 
     meaning: Meaning
     marks: tuple[Mark, ...]
     members: tuple[Reading, ...]
+    said: tuple[tuple[Mark, ...], ...]
 
     @property
     def name(self) -> str:
@@ -53,15 +57,19 @@ def group(readings: Iterable[Reading]) -> list[Group]:
         for reading in members:
             marks = tuple(sorted(mark for mark in reading.marks if mark[0] in contested))
             apart.setdefault(marks, []).append(reading)
-        groups += [Group(meaning, marks, tuple(those)) for marks, those in apart.items()]
+        groups += [_grouped(meaning, marks, those) for marks, those in apart.items()]
     return sorted(groups, key=lambda group: group.name)
 
 
-def open_pairs(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
-    """Pairs of groups that may still be equal, in the order of the groups, and how many pairs were not looked at.
+def _grouped(meaning: Meaning, marks: tuple[Mark, ...], members: Sequence[Reading]) -> Group:
+    return Group(meaning, marks, tuple(members), tuple(sorted({reading.marks for reading in members})))
 
-    Each pair once. Two groups whose keys say everything are different; so only pairs with another kind are looked at,
-    and of these no more than MOST_PAIRS: a cohort of thousands of answers beyond the grammar must not stop all others.
+
+def pairs_in_doubt(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
+    """Pairs of groups that their keys do not tell apart, in the order of the groups, and how many more there are.
+
+    Each pair once. Two groups whose keys say everything are different; so only pairs with another kind are named, and
+    of these no more than MOST_PAIRS: a cohort of thousands of answers beyond the grammar must not stop all others.
     """
     unsure = [place for place, each in enumerate(groups) if not each.meaning.closed]
     among = set(unsure)
@@ -72,34 +80,50 @@ def open_pairs(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
         if other not in among or place < other
     )
     count = len(unsure) * (len(unsure) - 1) // 2 + len(unsure) * (len(groups) - len(unsure))
-    looked_at = sorted(islice(pairs, MOST_PAIRS))
-    return [(one, other) for one, other in looked_at if _open(groups[one], groups[other])], count - len(looked_at)
+    named = sorted(islice(pairs, MOST_PAIRS))
+    return named, count - len(named)
 
 
-def merge(groups: Sequence[Group], same: Iterable[tuple[int, int]]) -> Mapping[str, str]:
-    """From each answer to its class, after a judge found some pairs of groups the same.
-
-    Pairs are taken in their order. None joins two classes of which any members are proved different, whatever the
-    judge says of others between them.
-    """
-    classes = [[place] for place in range(len(groups))]
-    class_at = {place: classes[place] for place in range(len(groups))}
-    for first, second in sorted(same):
-        one, other = class_at[first], class_at[second]
-        if one is other or not all(_may_join(groups[left], groups[right]) for left in one for right in other):
-            continue
-        one += other
-        for place in other:
-            class_at[place] = one
-    names = {place: groups[min(members)].name for place, members in class_at.items()}
-    return {reading.text: names[place] for place, each in enumerate(groups) for reading in each.members}
-
-
-def _open(one: Group, other: Group) -> bool:
-    return one.meaning.key != other.meaning.key and _may_join(one, other)
-
-
-def _may_join(one: Group, other: Group) -> bool:
-    if any(contradict(left, right) for left in one.members for right in other.members):
+def may_be_equal(one: Group, other: Group) -> bool:
+    """Whether nothing proves two groups different: a judge is to say."""
+    if any(contradictory(left, right) for left in one.said for right in other.said):
         return False
     return one.meaning.key != other.meaning.key and prove(one.meaning, other.meaning) is Proof.OPEN
+
+
+class Joining:
+    """Classes made of groups, after a judge found some pairs of them the same.
+
+    None joins two classes of which any members are proved different, whatever the judge says of others between them.
+    """
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        """Each group is a class."""
+        self._groups = groups
+        self._class_at = {place: [place] for place in range(len(groups))}
+        self.decided = 0
+        """How many pairs were looked at."""
+
+    def steps(self, same: Iterable[tuple[int, int]]) -> Iterator[None]:
+        """Joins the classes of these pairs in their order, in steps that each compare two groups."""
+        for first, second in sorted(same):
+            one, other = self._class_at[first], self._class_at[second]
+            joins = one is not other
+            for left, right in product(one, other) if joins else ():
+                joins = may_be_equal(self._groups[left], self._groups[right])
+                yield
+                if not joins:
+                    break
+            if joins:
+                one += other
+                for place in other:
+                    self._class_at[place] = one
+            self.decided += 1
+
+    def classes(self) -> Mapping[str, str]:
+        """From each answer to its class."""
+        class_of: dict[str, str] = {}
+        for first, members in {min(members): members for members in self._class_at.values()}.items():
+            name = self._groups[first].name
+            class_of |= {reading.text: name for place in members for reading in self._groups[place].members}
+        return class_of

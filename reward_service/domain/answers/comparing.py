@@ -1,9 +1,20 @@
 """Same, different, or not known: what the meanings of two answers prove."""
 
+from collections.abc import Collection
 from enum import Enum, auto
 
 from reward_service.domain.answers.probing import POINTS, differ, sign_at
-from reward_service.domain.answers.shapes import OVERLAPPING, Form, Meaning, Plain, Quantity, Reading, Shape, Unread
+from reward_service.domain.answers.shapes import (
+    OVERLAPPING,
+    Form,
+    Mark,
+    Meaning,
+    Plain,
+    Quantity,
+    Reading,
+    Shape,
+    Unread,
+)
 
 MOST_PARTS = 4_096
 """Pairs of parts of two sets that are compared: beyond, what their keys leave open stays open."""
@@ -39,10 +50,15 @@ def compare(one: Reading, other: Reading) -> Proof:
 
 def contradict(one: Reading, other: Reading) -> bool:
     """Whether they name different units, or different unknowns."""
-    if not one.marks or not other.marks:
+    return contradictory(one.marks, other.marks)
+
+
+def contradictory(one: Collection[Mark], other: Collection[Mark]) -> bool:
+    """Whether marks of one kind have different values."""
+    if not one or not other:
         return False
-    others = dict(other.marks)
-    return any(others.get(kind, value) != value for kind, value in one.marks)
+    others = dict(other)
+    return any(others.get(kind, value) != value for kind, value in one)
 
 
 def prove(one: Meaning, other: Meaning) -> Proof:

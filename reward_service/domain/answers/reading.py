@@ -72,6 +72,11 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     return Reading(answer, tuple(map(Meaning.of, shapes)), marks)
 
 
+def unread_answer(answer: str) -> Reading:
+    """An answer that nobody had the time to read: it equals itself, and may equal any other."""
+    return Reading(answer, (Meaning.of(Unread(f"not read: {answer}")),))
+
+
 def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
     word = _OUTER.fullmatch(text)
     if is_words(text) or (word is not None and _ONE_WORD.fullmatch(word[1])):

@@ -63,7 +63,7 @@ def response_in(query: str, prompt: str) -> Response:
     if templated and SPECIAL.search(prompt) is None:  # the template's tokens are the query's alone
         place = _behind_header(query, place)
     else:
-        place = _behind_tokens(query, place, SPECIAL.findall(prompt[_place(prompt, len(looked_for), fold) :]), fold)
+        place = _behind_tokens(query, place, SPECIAL.findall(prompt[_place(prompt, len(looked_for), fold) :]))
     return Response(query[place:], prompt_found=certain and (begins == 0 or templated))
 
 
@@ -133,12 +133,12 @@ def _place(text: str, count: int, fold: Fold) -> int:
     return ends
 
 
-def _behind_tokens(query: str, place: int, tokens: list[str], fold: Fold) -> int:
+def _behind_tokens(query: str, place: int, tokens: list[str]) -> int:
     """Behind those of the tokens that the prompt ends with, which stand here, in their order; some may be left out."""
-    expected = map(fold, tokens)
+    expected = iter(tokens)
     while (text := _VISIBLE.search(query, place)) is not None:
         token = SPECIAL.match(query, text.start())
-        if token is None or fold(token[0]) not in expected:  # which goes on behind it
+        if token is None or token[0] not in expected:  # which goes on behind it
             break
         place = token.end()
     return place

@@ -1,0 +1,41 @@
+"""The answers of long responses, found beside everything else: a text can be made to take long, if not for ever."""
+
+import asyncio
+from collections.abc import Sequence
+
+from reward_service.api.intake import Answers
+from reward_service.api.wire import WireRollout
+from reward_service.domain.extraction import extractor
+from reward_service.domain.runs import RunSettings
+
+LONG_CHARS = 65_536
+"""As much of a text as an answer is looked for at once, whatever it holds."""
+
+MANY_CHARS = 2_000_000
+"""The same for all texts of a request."""
+
+
+class Extraction:
+    """Finds answers in a thread, one request after the other: each thread more would take its share from the others."""
+
+    def __init__(self) -> None:
+        """Composed once, in the app's lifespan."""
+        self._turn = asyncio.Semaphore(1)
+
+    async def of_long(self, rollouts: Sequence[WireRollout], settings: RunSettings) -> Answers:
+        """The answers, by position, of the responses that are long, or of all where they are long together."""
+        many = sum(len(rollout.response) for rollout in rollouts) > MANY_CHARS
+        long = [at for at, rollout in enumerate(rollouts) if many or len(rollout.response) > LONG_CHARS]
+        if not long:
+            return {}
+        answer_of = extractor(settings.answer_formats, settings.end_tokens)
+        answers: dict[int, str | None] = {}
+        async with self._turn:
+            for at in long:
+                response = rollouts[at].response
+                if len(response) > LONG_CHARS:
+                    answers[at] = await asyncio.to_thread(answer_of, response)
+                else:
+                    answers[at] = answer_of(response)
+                    await asyncio.sleep(0)
+        return answers

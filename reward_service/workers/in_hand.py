@@ -1,0 +1,74 @@
+"""The jobs that a worker has in hand: how many of each run it may take, and which it must say that it is still at."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from reward_service.store.jobs import Delivery
+
+Name = tuple[str, bytes]
+
+
+class InHand:
+    """Jobs under way. Each run has an equal share of the places, and one more share stays free for who comes next."""
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        """`most` places in all; beyond them a run may have one job. `clock` tells monotonic seconds."""
+        self._most = most
+        self._clock = clock
+        self._tasks: dict[Name, asyncio.Task[None]] = {}
+        self._since_s: dict[Name, float] = {}
+        self._of_run: Counter[str] = Counter()
+
+    def __contains__(self, delivery: Delivery) -> bool:
+        """Whether this job is under way."""
+        return (delivery.run, delivery.job.entry) in self._tasks
+
+    def add(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
+        """One more job is under way, until its task ends."""
+        name = delivery.run, delivery.job.entry
+        self._tasks[name] = task
+        self._since_s[name] = self._clock()
+        self._of_run[delivery.run] += 1
+        task.add_done_callback(lambda _: self._ended(name))
+
+    def room(self, run: str) -> int:
+        """How many more of this run may be taken."""
+        held = self._of_run.get(run, 0)
+        if len(self._tasks) >= self._most:
+            return 0 if held else 1
+        return max(0, self._share() - held)
+
+    def with_room(self, runs: Iterable[str]) -> list[str]:
+        """The runs of which some more may be taken: a quarter of their share, so that few are read many times."""
+        least = max(1, self._share() // 4)
+        full = len(self._tasks) >= self._most
+        return [run for run in runs if self.room(run) >= (1 if full else least)]
+
+    def held_for(self, at_least_s: float, at_most_s: float) -> dict[str, list[bytes]]:
+        """The entries of jobs that have been under way for so long, by run."""
+        now_s = self._clock()
+        found: dict[str, list[bytes]] = {}
+        for (run, entry), since_s in self._since_s.items():
+            if at_least_s <= now_s - since_s <= at_most_s:
+                found.setdefault(run, []).append(entry)
+        return found
+
+    async def one_ends(self) -> None:
+        """Returns when a job has ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    async def all_end(self) -> None:
+        """Returns when every job has ended."""
+        await asyncio.gather(*self._tasks.values())
+
+    def _share(self) -> int:
+        return max(1, self._most // (len(self._of_run) + 1))
+
+    def _ended(self, name: Name) -> None:
+        del self._tasks[name], self._since_s[name]
+        run, _ = name
+        self._of_run[run] -= 1
+        if not self._of_run[run]:
+            del self._of_run[run]

@@ -1,0 +1,131 @@
+"""Workers in the test's own event loop, over an embedded server."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from reward_service.domain.quarantine import Watch
+from reward_service.domain.runs import RunSettings
+from reward_service.grading.symbolic import SymbolicGrader
+from reward_service.store.cohorts import Batch, CohortStore, Limits
+from reward_service.store.embedded import EmbeddedValkey
+from reward_service.store.jobs import JobStore
+from reward_service.store.keys import channel
+from reward_service.store.link import Link
+from reward_service.store.pairs import PairStore
+from reward_service.store.presence import Presence
+from reward_service.store.records import (
+    BatchJob,
+    BatchRecord,
+    CohortHead,
+    CohortRows,
+    Row,
+    Rules,
+    packed,
+    unpack_batch,
+)
+from reward_service.store.runs import RunStore
+from reward_service.telemetry import Metrics
+from reward_service.workers.worker import Worker, WorkerPace
+from tests.waiting import until
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="cr-"))
+    valkey = EmbeddedValkey(folder)
+    valkey.start()
+    yield valkey.url
+    valkey.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Shop:
+    """Batches go in here, and workers settle them."""
+
+    link: Link
+    reading: list[Link]
+    store: CohortStore
+    runs: RunStore
+    metrics: Metrics
+    url: str
+    working: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def open(self, grader: SymbolicGrader, **pace: float) -> tuple[Worker, asyncio.Task[None]]:
+        """One more worker is at work."""
+        reading = Link(self.url)
+        self.reading.append(reading)
+        jobs = JobStore(self.link, reading, Limits(), uuid4().hex)
+        made = WorkerPace(**{"beat_s": 0.02, **pace})  # type: ignore[arg-type]
+        worker = Worker(jobs, PairStore(self.link, Watch()), Presence(self.link), grader, self.metrics, made)
+        task = asyncio.create_task(worker.run())
+        self.working.add(task)
+        return worker, task
+
+    async def send(self, run: str, *cohorts: list[Row], method: str = "majority-voting") -> str:
+        """A batch of some cohorts is queued: its name."""
+        at = await self.runs.put(run, RunSettings())
+        name = uuid4().hex
+        rules = Rules.of(method, RunSettings())
+        rows = [
+            CohortRows(CohortHead(str(number), None, 0, rules), rows_B, list(range(len(rows_B))))
+            for number, rows_B in enumerate(cohorts)
+        ]
+        kept = await self.store.submit(run, name, "0" * 32, packed(BatchJob(run, None, method, rows)), at)
+        assert isinstance(kept, Batch)
+        return name
+
+    async def record(self, run: str, name: str) -> BatchRecord | None:
+        """What a batch came to, if it is settled."""
+        kept = await self.store.batch(run, name)
+        return None if kept is None or kept.record is None else unpack_batch(kept.record)
+
+    async def settled(self, run: str, name: str, timeout_s: float = 60.0) -> BatchRecord:
+        """What a batch comes to."""
+        record = await until(lambda: self.record(run, name), timeout_s)
+        assert record is not None
+        return record
+
+
+@pytest.fixture
+async def shop(store_url: str, anyio_backend: str) -> AsyncIterator[Shop]:
+    link = Link(store_url)
+    await link.execute("FLUSHALL")
+    limits = Limits()
+    made = Shop(link, [], CohortStore(link, limits, channel(uuid4().hex)), RunStore(link, limits), Metrics(), store_url)
+    yield made
+    for task in made.working:
+        task.cancel()
+    await asyncio.gather(*made.working, return_exceptions=True)
+    for each in (link, *made.reading):
+        await each.close()
+
+
+@contextlib.asynccontextmanager
+async def longest_stall() -> AsyncIterator[list[float]]:
+    """The longest that the event loop has computed (s of CPU) without letting others go on."""
+    longest = [0.0]
+
+    async def look() -> None:
+        while True:
+            before_s = time.thread_time()
+            await asyncio.sleep(0)
+            longest[0] = max(longest[0], time.thread_time() - before_s)
+
+    looking = asyncio.create_task(look())
+    yield longest
+    looking.cancel()
