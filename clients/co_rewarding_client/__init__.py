@@ -36,7 +36,8 @@ by the trainer are known again whoever sends them; without a number, each is one
 (None, None)
 
 Identity and Idempotency-Key are filled in, so that every call may be repeated: what was counted is not
-counted twice. Errors are told in `co_rewarding_client.errors`; retries are logged by `co_rewarding_client`.
+counted twice. Errors are told in `co_rewarding_client.errors`; retries are logged by
+`co_rewarding_client`, the first one and then ever fewer as warnings with the URL and how long it will go on.
 """
 
 from co_rewarding_client.async_client import AsyncRewardClient

@@ -1,7 +1,6 @@
 """The client for asyncio; what the calls do is told at `RewardClient`."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
@@ -9,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from co_rewarding_client import address
 from co_rewarding_client.calls import Calls
+from co_rewarding_client.driving import RetryLog
 from co_rewarding_client.flow import Flow, Pause, Send, Surroundings, Work
 from co_rewarding_client.model import (
     Paraphrase,
@@ -54,10 +54,11 @@ class AsyncRewardClient:
         surroundings: Surroundings | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._calls = Calls(run, timeout_s, patience_s, surroundings or Surroundings())
-        self._connection = AsyncConnection(address.parse(base_url, api_key), timeout_s, transport)
+        where, surroundings = address.parse(base_url, api_key), surroundings or Surroundings()
+        self._calls = Calls(where.url, run, timeout_s, patience_s, surroundings)
+        self._connection = AsyncConnection(where, timeout_s, transport)
         self._sleep = sleep
-        self._log = logging.getLogger("co_rewarding_client")
+        self._retry_log = RetryLog(surroundings.clock_s)
 
     async def rewards(
         self,
@@ -235,7 +236,7 @@ class AsyncRewardClient:
                 return end.value
             match step:
                 case Pause():
-                    self._log.info("%s; next in %.1f s", step.reason, step.seconds)
+                    self._retry_log.tell(step)
                     outcome = await self._sleep(step.seconds)
                 case Work():
                     outcome = await asyncio.to_thread(step.do)

@@ -80,8 +80,9 @@ class UnansweredKeys:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The calls for one run. Raises InvalidRequest for durations that are none."""
+    """The calls for one run of the service at `url`. Raises InvalidRequest for durations that are none."""
 
+    url: str
     run_name: str
     timeout_s: float
     patience_s: float
@@ -251,7 +252,7 @@ class Calls:
         return self.run_name if run is None else run
 
     def _begin(self) -> Patience:
-        return begin(self.timeout_s, self.patience_s, self.surroundings)
+        return begin(self.timeout_s, self.patience_s, self.surroundings, self.url)
 
     def _document(self, path: str) -> Flow[Mapping[str, Any]]:
         request = encoding.get(path)

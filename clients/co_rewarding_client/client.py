@@ -1,6 +1,5 @@
 """The client for code that blocks."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
@@ -9,7 +8,8 @@ from typing import Any, Self, TypeVar
 
 from co_rewarding_client import address
 from co_rewarding_client.calls import Calls
-from co_rewarding_client.flow import Flow, Pause, Send, Surroundings, Work
+from co_rewarding_client.driving import RetryLog, drive
+from co_rewarding_client.flow import Flow, Surroundings
 from co_rewarding_client.model import (
     Paraphrase,
     Pending,
@@ -54,10 +54,11 @@ class RewardClient:
         surroundings: Surroundings | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._calls = Calls(run, timeout_s, patience_s, surroundings or Surroundings())
-        self._connection = Connection(address.parse(base_url, api_key), timeout_s, transport)
+        where, surroundings = address.parse(base_url, api_key), surroundings or Surroundings()
+        self._calls = Calls(where.url, run, timeout_s, patience_s, surroundings)
+        self._connection = Connection(where, timeout_s, transport)
         self._sleep = sleep
-        self._log = logging.getLogger("co_rewarding_client")
+        self._retry_log = RetryLog(surroundings.clock_s)
 
     def rewards(
         self,
@@ -225,17 +226,4 @@ class RewardClient:
         self.close()
 
     def _drive(self, flow: Flow[T]) -> T:
-        outcome = None
-        while True:
-            try:
-                step = flow.send(outcome)
-            except StopIteration as end:
-                return end.value
-            match step:
-                case Pause():
-                    self._log.info("%s; next in %.1f s", step.reason, step.seconds)
-                    outcome = self._sleep(step.seconds)
-                case Work():
-                    outcome = step.do()
-                case Send():
-                    outcome = self._connection.perform(step)
+        return drive(flow, self._connection.perform, self._sleep, self._retry_log)

@@ -38,10 +38,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Do nothing for `seconds`; `reason` is for the log, one line."""
+    """Do nothing for `seconds`; `reason` is for the log, one line.
+
+    After trouble, `goes_on_s` is how long it will be tried again; None where all is well and something is waited for.
+    """
 
     seconds: float
     reason: str
+    goes_on_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +83,22 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call goes on: no try begins after `ends_at` (on `clock_s`); the last may outlast it."""
+    """How long a call to `url` goes on: no try begins after `ends_at` (on `clock_s`); the last may outlast it."""
 
     ends_at: float
     timeout_s: float
     patience_s: float
     surroundings: Surroundings
+    url: str
 
     def left_s(self) -> float:
         """The seconds that are left, 0 when it is over."""
         return max(0.0, self.ends_at - self.surroundings.clock_s())
 
 
-def begin(timeout_s: float, patience_s: float, surroundings: Surroundings) -> Patience:
-    """The patience of a call that begins now."""
-    return Patience(surroundings.clock_s() + patience_s, timeout_s, patience_s, surroundings)
+def begin(timeout_s: float, patience_s: float, surroundings: Surroundings, url: str) -> Patience:
+    """The patience of a call that begins now; `url` is for messages."""
+    return Patience(surroundings.clock_s() + patience_s, timeout_s, patience_s, surroundings, url)
 
 
 def attempt(request: Request, patience: Patience) -> Flow[Outcome]:
@@ -123,14 +128,14 @@ def exchange(request: Request, patience: Patience) -> Flow[Reply]:
             return outcome
         tries += 1
         trouble = outcome.cause if isinstance(outcome, TransportFailure) else problem(outcome, request)
-        told = one_line(f"{request} failed, try {tries}: {type(trouble).__name__}: {trouble}")
+        told = one_line(f"{request} at {patience.url} failed, try {tries}: {type(trouble).__name__}: {trouble}")
         pause_s = _pause_s(outcome, tries, patience)
         if pause_s is None:
             raise ServiceUnavailable(
                 f"{told}; patience of {patience.patience_s:g} s does not allow another; see that the service "
                 "is up and its address is right, then repeat the call: what was counted is not counted twice"
             ) from trouble
-        yield Pause(pause_s, told)
+        yield Pause(pause_s, told, patience.left_s())
 
 
 def _pause_s(outcome: Outcome, tries: int, patience: Patience) -> float | None:

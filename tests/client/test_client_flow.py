@@ -54,7 +54,7 @@ PENDING = reply(202, {"ticket": "t", "settled": 3, "of": 8})
 
 
 def calls(time: FakeTime, patience_s: float = 60.0) -> Calls:
-    return Calls("default", 5.0, patience_s, time.surroundings())
+    return Calls("http://service", "default", 5.0, patience_s, time.surroundings())
 
 
 def rewards_flow(time: FakeTime, patience_s: float, wait_s: float = 30.0, size: int = 1):
@@ -110,7 +110,7 @@ def test_passing_troubles_are_retried_until_patience_is_over(troubles, takes_s, 
 @given(status=st.integers(200, 599).filter(lambda status: status not in {429, 502, 503, 504}))
 def test_any_other_status_is_an_answer_at_once(status):
     time, trace = FakeTime(), Trace()
-    patience = begin(5.0, 60.0, time.surroundings())
+    patience = begin(5.0, 60.0, time.surroundings(), "http://service")
     outcome = run_flow(exchange(Request("GET", "/version"), patience), time, script([reply(status)]), trace)
     assert outcome.status == status
     assert len(trace.sends) == 1
@@ -119,7 +119,7 @@ def test_any_other_status_is_an_answer_at_once(status):
 
 def test_the_backoff_doubles_up_to_its_longest():
     time, trace = FakeTime(jitter=1.0), Trace()
-    patience = begin(5.0, 1000.0, time.surroundings())
+    patience = begin(5.0, 1000.0, time.surroundings(), "http://service")
     answers = script([*[TransportFailure(ConnectionError())] * 9, reply(200)])
     run_flow(exchange(Request("GET", "/version"), patience), time, answers, trace)
     assert [pause.seconds for _, pause in trace.pauses] == [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15]
@@ -127,7 +127,7 @@ def test_the_backoff_doubles_up_to_its_longest():
 
 def test_patience_may_be_endless():
     time, trace = FakeTime(), Trace()
-    patience = begin(5.0, math.inf, time.surroundings())
+    patience = begin(5.0, math.inf, time.surroundings(), "http://service")
     answers = script([*[TransportFailure(ConnectionError())] * 1100, reply(200)])
     run_flow(exchange(Request("GET", "/version"), patience), time, answers, trace)
     assert len(trace.sends) == 1101
@@ -136,7 +136,8 @@ def test_patience_may_be_endless():
 def test_without_patience_there_is_one_try():
     time, trace = FakeTime(), Trace()
     with pytest.raises(
-        ServiceUnavailable, match=r"GET /version failed, try 1: ConnectionError: refused.*patience of 0 s"
+        ServiceUnavailable,
+        match=r"GET /version at http://service failed, try 1: ConnectionError: refused.*patience of 0 s",
     ):
         run_flow(calls(time, 0.0).version(), time, script([TransportFailure(ConnectionError("refused"))]), trace)
     assert not trace.pauses
@@ -273,7 +274,7 @@ def test_retry_after_makes_something_of_anything(value, now):
 )
 def test_durations_that_are_none_are_refused(timeout_s, patience_s):
     with pytest.raises(InvalidRequest):
-        Calls("default", timeout_s, patience_s)
+        Calls("http://service", "default", timeout_s, patience_s)
 
 
 def test_chance_is_not_the_trainers_seeded_generator():

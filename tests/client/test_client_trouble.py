@@ -63,6 +63,36 @@ def test_a_service_that_cannot_be_reached(caller: Caller):
     assert 60.0 <= service.time.now_s - 1000.0 <= 61.0
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (httpx.ConnectError("connection refused"), "ConnectError: connection refused"),
+        (problem(503, "Service Unavailable", detail="no worker has been seen"), "no worker has been seen"),
+    ],
+    ids=["away", "held"],
+)
+def test_the_first_retry_is_a_warning_and_then_ever_fewer_are(caller: Caller, caplog, trouble: object, said: str):
+    service = FakeService(trouble)
+    with caplog.at_level(logging.INFO), pytest.raises(ServiceUnavailable, match="at http://service"):
+        caller.call(service, "rewards", rollouts(), client={"patience_s": 900.0})
+    told = warnings(caplog)
+    assert said in told[0]
+    assert "POST /v1/rewards at http://service failed, try 1" in told[0]
+    assert told[0].endswith("for up to 900 s")
+    assert 4 <= len(told) <= 8 < len(caplog.records)  # after 0, 15, 45, 105, 225, 465 s
+
+
+def test_what_is_only_waited_for_is_no_warning(caller: Caller, caplog):
+    with caplog.at_level(logging.INFO):
+        caller.call(FakeService(pending(), pending(), settled()), "collect", "t/1")
+    assert caplog.records
+    assert warnings(caplog) == []
+
+
 def test_a_failure_that_would_recur_is_not_repeated(caller: Caller):
     for failure, kind in [
         (httpx.LocalProtocolError("illegal header"), InvalidRequest),

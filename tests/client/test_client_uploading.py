@@ -92,7 +92,7 @@ def published(
     intake: Callable[[Send], Outcome], folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Any, FakeTime, Trace]:
     time, trace = FakeTime(), Trace()
-    calls = Calls("math", 5.0, 60.0, time.surroundings())
+    calls = Calls("http://service", "math", 5.0, 60.0, time.surroundings())
     flow = calls.publish(12, folder, run=None, sha256=None, upload=True, progress=progress)
     return run_flow(flow, time, intake, trace), time, trace
 

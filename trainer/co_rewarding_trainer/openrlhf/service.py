@@ -7,8 +7,9 @@ from typing import Any, Self
 
 from co_rewarding_client import NotFound, RunSettings, Surroundings, address
 from co_rewarding_client.decoding import fields, problem
+from co_rewarding_client.driving import RetryLog, drive
 from co_rewarding_client.encoding import Request, encoded, get, run_request, segment
-from co_rewarding_client.flow import Pause, Send, Work, begin, exchange
+from co_rewarding_client.flow import begin, exchange
 from co_rewarding_client.transport import Connection, Transport
 
 from co_rewarding_trainer.openrlhf.recipe import Recipe
@@ -46,6 +47,8 @@ class Service:
         self._connection = Connection(where, TIMEOUT_S, transport)
         self._patience_s = patience_s
         self._sleep = sleep
+        self._surroundings = Surroundings()
+        self._retry_log = RetryLog(self._surroundings.clock_s)
 
     def version(self) -> Mapping[str, Any]:
         """Its version, that of its contract, and the methods of its table."""
@@ -89,24 +92,13 @@ class Service:
         self.close()
 
     def _asked(self, request: Request, patience_s: float | None = None) -> Mapping[str, Any]:
-        flow = exchange(
-            request, begin(TIMEOUT_S, self._patience_s if patience_s is None else patience_s, Surroundings())
+        patience = begin(
+            TIMEOUT_S, self._patience_s if patience_s is None else patience_s, self._surroundings, self.url
         )
-        outcome = None
-        while True:
-            try:
-                step = flow.send(outcome)
-            except StopIteration as end:
-                if end.value.status not in {200, 201}:
-                    raise problem(end.value, request) from None
-                return fields(end.value, request).values
-            match step:
-                case Pause():
-                    outcome = self._sleep(step.seconds)
-                case Work():
-                    outcome = step.do()
-                case Send():
-                    outcome = self._connection.perform(step)
+        reply = drive(exchange(request, patience), self._connection.perform, self._sleep, self._retry_log)
+        if reply.status not in {200, 201}:
+            raise problem(reply, request)
+        return fields(reply, request).values
 
 
 def run_settings(recipe: Recipe, questions: int | None = None) -> RunSettings:
