@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.interrupting import COMMAND
 from tests.service import running
 from tests.waiting import wait_until
 
@@ -55,7 +56,7 @@ def test_its_page_starts_it_and_cannot_send_it_elsewhere(tmp_path: Path):
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
         shape = ("--traffic", "batches", "--rate", "200", "--seconds", "2", "--batch", "16", "--web", port)
-        command = [sys.executable, "-m", "reward_service.cli", "loadtest", "--url", supervisor.url, *shape]
+        command = [*COMMAND, "loadtest", "--url", supervisor.url, *shape]
         page = f"http://127.0.0.1:{port}"
         process = subprocess.Popen(
             [*command, "--out", str(tmp_path)], start_new_session=True, stderr=subprocess.DEVNULL

@@ -3,11 +3,11 @@
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.interrupting import COMMAND
 from tests.paraphrasing.apples import apple_rows, script
 from tests.paraphrasing.rewriting_endpoint import Endpoint, served
 from tests.replay.files import co_rewarding, jsonl
@@ -30,7 +30,7 @@ def words(endpoint: Endpoint, source: Path, out: Path, *more: object) -> list[st
 
 def started(*command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "reward_service.cli", *command],
+        [*COMMAND, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from typer.main import get_command
 from reward_service.cli import app
 from reward_service.domain.extraction import last_boxed
 from reward_service.replay.values import boxed_answer_of
+from tests.interrupting import COMMAND
 from tests.replay.files import boxed, co_rewarding, jsonl, parquet
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -169,10 +169,7 @@ def test_score_and_replay_have_the_same_options_for_fields():
 
 def test_what_is_interrupted_leaves_nothing(tmp_path):
     file = jsonl(tmp_path / "f.jsonl", [{**row, "qid": str(n)} for n in range(60_000) for row in ROWS[:1]])
-    # Where the tests run in the background of a shell, their children would not hear an interrupt.
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{heard}; from reward_service.cli import main; main()"
-    command = [sys.executable, "-c", program, "replay", str(file), "--json", str(tmp_path / "out.json")]
+    command = [*COMMAND, "replay", str(file), "--json", str(tmp_path / "out.json")]
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
