@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import http.client
 import os
 import shutil
@@ -12,17 +13,19 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from reward_service.consumption import Processes, used
 from reward_service.errors import CoRewardingError, EmbeddedServerError, SettingsError
-from reward_service.processes import tethered
+from reward_service.processes import has_ended, tethered
 from reward_service.serving.environment import SOCKET_FD, environment_of
 from reward_service.serving.exposing import expose_children
-from reward_service.settings import Settings
+from reward_service.settings import Settings, settings_given
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.guard import wait_for_store
 
@@ -64,6 +67,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._stopping = threading.Event()
         self._metrics_folder = ""
+        self._ended_cpu_s: dict[str, float] = defaultdict(float)
         self._end_exposing = contextlib.ExitStack()
 
     @property
@@ -92,7 +96,7 @@ class Supervisor:
         """The living processes of a role: 'api', 'worker', 'teacher', 'paraphraser' or 'redis'."""
         if role == "redis":
             return [self._embedded.pid] if self._embedded is not None and self._embedded.pid is not None else []
-        return [child.process.pid for child in self._children if child.role == role and child.process.poll() is None]
+        return [child.process.pid for child in self._children if child.role == role and not has_ended(child.process)]
 
     def start(self, *, api: bool = True) -> None:
         """Starts every process; they may need a moment to be ready. `stop_watching` ends it at any moment.
@@ -116,6 +120,7 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             self._children.append(self._spawn(role))
+        self._tell_processes()
         if not api and self._settings.metrics_port is not None:
             end = expose_children(self._settings, self._metrics_folder, self.pids, sorted(set(roles)))
             self._end_exposing.callback(end)
@@ -153,9 +158,10 @@ class Supervisor:
             self._embedded.start(self._stopping)
         now_s = time.monotonic()
         for index, child in enumerate(self._children):
-            if child.process.poll() is None:
+            if not has_ended(child.process):
                 continue
             if child.start_at_s is None:
+                self._count_ended(child)
                 if now_s - child.started_s > SETTLED_AFTER_S:
                     child.pause_s = FIRST_PAUSE_S
                 child.start_at_s = now_s + child.pause_s
@@ -163,6 +169,22 @@ class Supervisor:
             elif now_s >= child.start_at_s:
                 self._children[index] = self._spawn(child.role)
                 self._children[index].pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+                self._tell_processes()
+
+    def _count_ended(self, child: Child) -> None:
+        """Keeps what a child has used, then lets it go: a reader finds it in one place or in the other."""
+        with contextlib.suppress(OSError):  # no /proc, or it was waited for elsewhere
+            self._ended_cpu_s[child.role] += used(child.process.pid)[0]
+        self._tell_processes(but=child)
+        child.process.poll()
+
+    def _tell_processes(self, but: Child | None = None) -> None:
+        living = [child for child in self._children if child is not but and child.start_at_s is None]
+        told = Processes({child.process.pid: child.role for child in living}, self._ended_cpu_s)
+        try:
+            told.write(self._metrics_folder)
+        except OSError as error:  # a full disk costs a figure, and nothing else
+            log.warning("what the processes use cannot be told", error=str(error))
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -260,7 +282,7 @@ def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = N
     Raises:
         CoRewardingError: it did not start.
     """
-    settings = Settings(
+    settings = settings_given(
         data_dir=folder,
         host="127.0.0.1",
         port=0,
@@ -294,9 +316,12 @@ def _bound(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as cause:
+    except (OSError, UnicodeError) as cause:  # the latter for a name that no host can have
         listener.close()
-        raise SettingsError(f"cannot listen on {host}:{port}: {cause.strerror}; choose another --port") from cause
+        taken = isinstance(cause, OSError) and cause.errno in {errno.EADDRINUSE, errno.EACCES}
+        advice = "choose another --port" if taken else "--host is an address of this machine"
+        why = cause.strerror if isinstance(cause, OSError) else cause
+        raise SettingsError(f"cannot listen on {host}:{port} ({why}): {advice}") from cause
     listener.set_inheritable(True)
     return listener
 

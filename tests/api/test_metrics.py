@@ -1,7 +1,9 @@
 """What Prometheus is told: names, units and values, and that the table in the documentation is what is served."""
 
 import asyncio
+import os
 import re
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -159,6 +161,24 @@ def test_what_the_parts_use_is_told(client: httpx.Client):
         assert 10e6 < seen["co_rewarding_process_resident_bytes", role] < 1e9
     assert seen["co_rewarding_store_cpu_seconds_total",] > 0
     assert seen["co_rewarding_store_bytes",] > 1e5
+
+
+@pytest.mark.timeout(300)
+def test_cpu_time_never_falls_when_processes_are_killed():
+    def cpu_s() -> float:
+        with httpx.Client(base_url=supervisor.url, timeout=200.0) as client:
+            return told(client)["co_rewarding_process_cpu_seconds_total", role]
+
+    with running() as supervisor:
+        for role in ("worker", "api"):
+            (pid,) = supervisor.pids(role)
+            seen_s = [cpu_s()]
+            assert seen_s[0] > 0.2  # its imports alone
+            os.kill(pid, signal.SIGKILL)
+            while pid in supervisor.pids(role) or not supervisor.pids(role):
+                seen_s.append(cpu_s())  # the API's own comes from the next one, when that listens
+            seen_s += [cpu_s() for _ in range(20)]
+            assert seen_s == sorted(seen_s), role
 
 
 def test_workers_without_an_api_show_their_sum(service: Supervisor):
