@@ -57,7 +57,9 @@ def audit_file(order: AuditOrder, console: Console) -> Findings:
             with _whole(order.out / name) as file:
                 file.write(page(order.file.name, findings))
     except OSError as cause:
-        raise AuditError(f"{order.out}: the report cannot be written: {cause.strerror or cause}") from cause
+        raise AuditError(
+            f"{order.out}: the report cannot be written: {cause.strerror or cause}; give another folder as --out"
+        ) from cause
     return findings
 
 

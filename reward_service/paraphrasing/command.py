@@ -198,7 +198,9 @@ def rewrite(
 @paraphrase_app.command()
 def audit(
     file: PairsPath,
-    out: Annotated[Path | None, typer.Option(help="The report's folder; by default FILE.audit here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The report's folder; by default FILE.audit in the current folder.")
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many check at once.")] = 2,
     skip: SkippedChecks = None,
     question_field: QuestionField = "question",
@@ -219,7 +221,7 @@ def audit(
 
     order = AuditOrder(
         file=file,
-        out=out or Path(f"{file.stem}.audit"),
+        out=out or Path(f"{file.name}.audit"),
         fields=PairFields(
             question_id=question_id_field,
             question=question_field,

@@ -24,7 +24,10 @@ def score(
         "majority-voting"
     ),
     out: Annotated[
-        Path | None, typer.Option(help="Where the rewards go, '-' for standard output; by default FILE.rewards.jsonl.")
+        Path | None,
+        typer.Option(
+            help="Where the rewards go, '-' for standard output; by default FILE.rewards.jsonl in the current folder."
+        ),
     ] = None,
     url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,

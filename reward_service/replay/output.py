@@ -16,7 +16,7 @@ Write = Callable[[Mapping[str, object]], object]
 
 def default_out(file: Path) -> Path:
     """In the current folder, named after the file."""
-    return Path(f"{file.stem}.rewards.jsonl")
+    return Path(f"{file.name}.rewards.jsonl")
 
 
 @contextlib.contextmanager

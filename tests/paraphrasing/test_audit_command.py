@@ -1,5 +1,6 @@
 """`co-rewarding paraphrase audit FILE` as a person calls it, and the report that it leaves."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ def refusal(file: Path, out: Path) -> str:
     assert result.exit_code == 2
     assert "Traceback" not in result.output
     return result.output
+
+
+def test_the_report_is_where_the_help_says(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    file = columns(tmp_path / "elsewhere" / "pairs.parquet", [GOOD])
+    with contextlib.chdir(tmp_path):
+        result = co_rewarding("paraphrase", "audit", file, "--processes", "1")
+        assert result.exit_code == 0, result.output
+    told = " ".join(co_rewarding("paraphrase", "audit", "--help").output.replace("│", " ").split())
+    assert "by default FILE.audit in the current folder" in told
+    assert (tmp_path / "pairs.parquet.audit" / "report.html").is_file()
 
 
 def checks_of(verdict: dict[str, Any]) -> list[str]:

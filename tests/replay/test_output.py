@@ -61,4 +61,4 @@ def test_what_cannot_be_written_is_told(tmp_path, file):
 
 
 def test_the_default_is_in_the_current_folder():
-    assert default_out(Path("/data/some.rollouts.parquet")) == Path("some.rollouts.rewards.jsonl")
+    assert default_out(Path("/data/some.rollouts.parquet")) == Path("some.rollouts.parquet.rewards.jsonl")
