@@ -1,0 +1,190 @@
+"""Every snippet of the README and the docs runs, or is checked as far as it can be without GPUs and a hub."""
+
+import ast
+import contextlib
+import importlib.util
+import inspect
+import io
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer
+import yaml
+from co_rewarding_client import RewardClient
+from co_rewarding_trainer.openrlhf.reading import read_recipe
+
+from reward_service.cli import app
+from tests.service import running
+from tests.snippets.reading import REPOSITORY, Snippet, mentioned, snippets, statements
+
+URL = "http://127.0.0.1:8000"
+NOT_RUN = {
+    ("docs/teacher.md", "t_policy"): "formulas",
+    ("docs/openrlhf.md", "openrlhf.cli.train_ppo_ray"): "needs GPUs; make e2e-openrlhf runs it on CPUs",
+    ("README.md", "openrlhf.cli.train_ppo_ray"): "needs GPUs; make e2e-openrlhf runs it on CPUs",
+}
+"""By page and first word, or module: what is neither run nor checked, and why."""
+
+REFUSALS = {400, 404, 405, 409, 413, 415, 422, 500}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    with running() as supervisor:
+        yield supervisor.url
+
+
+@pytest.fixture(scope="module")
+def paths(service: str) -> dict[str, Any]:
+    return httpx.get(f"{service}/openapi.json").json()["paths"]
+
+
+def of(*languages: str) -> list[Snippet]:
+    return [each for each in snippets() if each.language in languages]
+
+
+def test_there_are_snippets_of_every_kind_and_no_other() -> None:
+    assert {each.language for each in snippets()} == {"", "console", "python", "toml"}
+    assert len(of("")) >= 30
+
+
+@pytest.mark.parametrize("snippet", of("python"), ids=str)
+def test_python_runs_and_prints_what_it_says(snippet: Snippet, service: str) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(snippet.text.replace(URL, service), snippet.page, "exec"), {})
+    said = re.findall(r"print\(.*\)  # (.*)$", snippet.text, re.MULTILINE)
+    assert said
+    assert printed.getvalue().splitlines() == said
+
+
+@pytest.mark.parametrize("snippet", of("toml"), ids=str)
+def test_a_recipe_is_read(snippet: Snippet, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(snippet.text)
+    assert read_recipe([file], []).data.source.endswith(tomllib.loads(snippet.text)["data"]["source"])
+
+
+@pytest.mark.parametrize("snippet", of("", "console"), ids=str)
+def test_commands_are_ones_that_there_are(snippet: Snippet, service: str, paths: dict[str, Any]) -> None:
+    text = snippet.text
+    if snippet.language == "console":  # what follows a command is what it writes
+        text = "".join(re.findall(r"^\$ ((?:.*\n)*?.*)\n(?![ {}\]])", text, re.MULTILINE))
+    if (snippet.page, text.split()[0]) in NOT_RUN:
+        return
+    for statement in statements(text):
+        check(snippet.page, statement, service, paths)
+
+
+@pytest.mark.parametrize(("page", "command"), mentioned())
+def test_commands_in_sentences_are_ones_that_there_are(page: str, command: str) -> None:
+    words = shlex.split(command, comments=True)
+    if words[0] == "make":
+        check_make(words)
+    elif words[0] == "co-rewarding":
+        check_command_line(words)
+    else:
+        check_python(page, words)
+
+
+def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> None:
+    """Fails for a statement that could not work, and for one of which nothing is known."""
+    first, *_ = statement.split()
+    if first.startswith("client."):
+        return check_client(statement)
+    if first in {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+        return check_route(first, statement.split()[1], paths)
+    if statement[0] in " {":  # what was answered
+        return None
+    words = shlex.split(statement, comments=True)
+    program = words[0].removeprefix(".venv/bin/")
+    match program:
+        case "make":
+            return check_make(words)
+        case "co-rewarding":
+            return check_command_line(words)
+        case "curl":
+            return check_curl(words, service, paths)
+        case "docker-compose":
+            return check_compose(words)
+        case "python":
+            return check_python(page, words)
+        case "pip":
+            return check_extras(words)
+        case "export":
+            return check(page, re.sub(r"^export \w+=\$\((.*)\)$", r"\1", statement), service, paths)
+    raise AssertionError(f"{page}: nothing is known of {program}: {statement}")
+
+
+def check_make(words: list[str]) -> None:
+    targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert set(words[1:]) <= set(targets)
+
+
+def check_command_line(words: list[str]) -> None:
+    """Its options are ones that there are, and their values can be."""
+    command: Any = typer.main.get_command(app)
+    rest = ["value" if word == "..." else word for word in words[1:]]
+    while hasattr(command, "commands") and rest:
+        by_default = "rewrite" if "rewrite" in command.commands and rest[0] not in command.commands else None
+        command = command.commands[by_default or rest.pop(0)]
+    if rest:  # a command that is only named has no options to be wrong
+        command.make_context(words[0], rest)
+
+
+def check_python(page: str, words: list[str]) -> None:
+    assert words[1] == "-m"
+    module = words[2]
+    if (page, module) not in NOT_RUN and (f"docs/{page}", module) not in NOT_RUN:
+        assert importlib.util.find_spec(module) is not None, module
+
+
+def check_extras(words: list[str]) -> None:
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for name in re.findall(r"\[(\w+)\]", " ".join(words)):
+        assert name in extras
+
+
+def check_compose(words: list[str]) -> None:
+    """Services and profiles that the words may name, wherever they stand."""
+    services = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
+    profiles = {profile for each in services.values() for profile in each.get("profiles", ())}
+    for before, word in pairwise(words):
+        if before == "--profile":
+            assert word in profiles
+        elif before in {"--scale", "-T", "--rm"}:
+            assert word.partition("=")[0] in services
+
+
+def check_client(statement: str) -> None:
+    call = ast.parse(statement.strip().replace("...", "None")).body[0].value
+    method = getattr(RewardClient, call.func.attr)
+    inspect.signature(method).bind(None, *call.args, **{each.arg: each.value for each in call.keywords})
+
+
+def check_route(method: str, path: str, paths: dict[str, Any]) -> None:
+    for template, item in paths.items():
+        if method.lower() in item and re.fullmatch(re.sub(r"\{\w+\}", ".+", template), path):
+            return
+    raise AssertionError(f"there is no {method} {path}")
+
+
+def check_curl(words: list[str], service: str, paths: dict[str, Any]) -> None:
+    """The route is one that there is; JSON that is sent is taken, whether its Content-Type is said or not."""
+    given = dict(pairwise(words))
+    url = next(word for word in words if "/v1/" in word or word.startswith("http"))
+    path = re.sub(r"^(\$URL|http://[^/]+)", "", url).partition("?")[0]
+    sends = {"-d", "--data-binary", "-F", "-T"} & given.keys()
+    method = given.get("-X", "POST" if sends else "GET")
+    check_route(method, path, paths)
+    if "-d" in given:
+        media = {"content-type": "application/x-www-form-urlencoded"}
+        answer = httpx.request(method, service + path, content=given["-d"], headers=media, timeout=60.0)
+        assert answer.status_code not in REFUSALS, answer.text
