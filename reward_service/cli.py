@@ -1,6 +1,7 @@
 """`co-rewarding`: the service and what goes with it, from a terminal."""
 
 import contextlib
+import os
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -8,45 +9,71 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
 from reward_service import __version__
-from reward_service.errors import CoRewardingError, SettingsError, TrainingRunError
+from reward_service.domain.errors import UnknownMethodError
+from reward_service.domain.methods import method_named
+from reward_service.errors import CoRewardingError, Needing, TrainingRunError
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
-from reward_service.settings import Settings
+from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.address import without_password
+
+FIRST_ANSWER_S = 5.0
+"""How long a service that a command was pointed at may take to answer at all."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-RedisUrl = Annotated[
-    str | None,
-    typer.Option(
-        help="redis://, rediss:// or unix://; by default an embedded server.", envvar="CO_REWARDING_REDIS_URL"
-    ),
-]
 
+def _setting(name: str, **more: Any) -> Any:  # noqa: ANN401 - as typer.Option
+    """The option for a setting: its help, default and variable are the setting's own."""
+    field = Settings.model_fields[name]
+    default = field.get_default(call_default_factory=True, validated_data={})
+    shown = False if default is None else str(default)
+    return typer.Option(help=field.description, show_default=shown, envvar=f"{PREFIX}{name.upper()}", **more)
+
+
+RedisUrl = Annotated[str | None, _setting("redis_url")]
+ServiceRedis = Annotated[
+    str | None, typer.Option(help="redis://, rediss:// or unix:// of the service.", envvar=f"{PREFIX}REDIS_URL")
+]
+WeightsRoot = Annotated[Path | None, _setting("weights_root")]
 ModelName = Annotated[str, typer.Option(help="A folder or hub name; openai:URL#MODEL or vllm-server:URL#MODEL.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback(help=__doc__)
+def commands(
+    version: Annotated[
+        bool, typer.Option("--version", help="Prints the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What comes before a command's name."""
 
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address; anything but loopback needs keys.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    host: Annotated[str | None, _setting("host")] = None,
+    port: Annotated[int | None, _setting("port")] = None,
     redis_url: RedisUrl = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
-    api_processes: Annotated[int | None, typer.Option(help="API processes, sharing the port.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the embedded server keeps its data.")] = None,
-    api_keys_file: Annotated[Path | None, typer.Option(help="A file with one key a line.")] = None,
-    weights_root: Annotated[Path | None, typer.Option(help="Where policies' weights are published.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="A model to start a teacher with, beside the rest.")] = None,
-    paraphraser: Annotated[str | None, typer.Option(help="A model to start a paraphraser with.")] = None,
+    workers: Annotated[int | None, _setting("workers")] = None,
+    api_processes: Annotated[int | None, _setting("api_processes")] = None,
+    data_dir: Annotated[Path | None, _setting("data_dir")] = None,
+    api_keys_file: Annotated[Path | None, _setting("api_keys_file")] = None,
+    weights_root: WeightsRoot = None,
+    teacher: Annotated[str | None, _setting("teacher")] = None,
+    paraphraser: Annotated[str | None, _setting("paraphraser")] = None,
 ) -> None:
-    """Starts the API and its workers; every option is also CO_REWARDING_<OPTION> in the environment."""
+    """Starts the API and its workers. docs/operations.md has every setting, those without an option too."""
     settings = _settings(
         host=host,
         port=port,
@@ -65,7 +92,7 @@ def serve(
 
 @app.command()
 def worker(
-    redis_url: RedisUrl = None,
+    redis_url: ServiceRedis = None,
     processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
     """Adds workers to a service that runs elsewhere on the same Redis."""
@@ -78,14 +105,12 @@ def worker(
 @app.command()
 def teacher(
     model: ModelName,
-    redis_url: RedisUrl = None,
-    weights_root: Annotated[Path | None, typer.Option(help="Where policies' weights are published.")] = None,
-    teacher_dir: Annotated[Path | None, typer.Option(help="Where averages are kept, for all teachers.")] = None,
-    backend: Annotated[str | None, typer.Option(help="auto, transformers or vllm.")] = None,
-    name: Annotated[str | None, typer.Option(help="What runs name as their teacher_model.")] = None,
-    mapped: Annotated[
-        bool | None, typer.Option(help="Averages in memory-mapped files, for models larger than memory.")
-    ] = None,
+    redis_url: ServiceRedis = None,
+    weights_root: WeightsRoot = None,
+    teacher_dir: Annotated[Path | None, _setting("teacher_dir")] = None,
+    backend: Annotated[str | None, _setting("teacher_backend")] = None,
+    name: Annotated[str | None, _setting("teacher_name")] = None,
+    mapped: Annotated[bool | None, _setting("teacher_mapped")] = None,
 ) -> None:
     """Adds a teacher to a service that runs elsewhere on the same Redis: it follows the policy and labels rollouts."""
     settings = _settings(
@@ -99,10 +124,8 @@ def teacher(
     )
     if settings.redis_url is None:
         raise typer.BadParameter("a teacher needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
-    try:
+    with Needing("a teacher", "local"):
         from reward_service.teaching.process import run_teacher
-    except ModuleNotFoundError as cause:
-        raise SettingsError(f"a teacher needs {cause.name}: pip install 'co-rewarding[local]'") from cause
 
     set_up_logging(settings)
     run_teacher(settings)
@@ -111,9 +134,9 @@ def teacher(
 @app.command()
 def paraphraser(
     model: ModelName,
-    redis_url: RedisUrl = None,
-    backend: Annotated[str | None, typer.Option(help="auto, transformers or vllm.")] = None,
-    capacity: Annotated[int | None, typer.Option(min=1, help="Questions under way at once.")] = None,
+    redis_url: ServiceRedis = None,
+    backend: Annotated[str | None, _setting("paraphraser_backend")] = None,
+    capacity: Annotated[int | None, _setting("paraphraser_capacity")] = None,
 ) -> None:
     """Adds a paraphraser to a service that runs elsewhere on the same Redis: it writes what paraphrase jobs ask for."""
     settings = _settings(
@@ -121,10 +144,8 @@ def paraphraser(
     )
     if settings.redis_url is None:
         raise typer.BadParameter("a paraphraser needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
-    try:
+    with Needing("a paraphraser", "local"):
         from reward_service.paraphrasing.process import run_paraphraser
-    except ModuleNotFoundError as cause:
-        raise SettingsError(f"a paraphraser needs {cause.name}: pip install 'co-rewarding[local]'") from cause
 
     set_up_logging(settings)
     run_paraphraser(settings)
@@ -133,8 +154,8 @@ def paraphraser(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the table, the picture and the series go.")] = Path("runs/demo"),
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of each method.")] = 300,
-    seed: Annotated[int, typer.Option(help="Everything that is random follows from it.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Training steps of each method.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Everything that is random follows from it.")] = 0,
     methods: Annotated[
         list[str] | None, typer.Option("--method", help="Methods to train with, each in its turn (repeat the option).")
     ] = None,
@@ -145,11 +166,23 @@ def demo(
     ] = None,
 ) -> None:
     """A small language model learns arithmetic, with rewards from the service and without labels."""
+    from co_rewarding_client import CoRewardingError as ClientError
+    from co_rewarding_client import RewardClient
+
+    # What can be told at once comes before what takes a while to import.
+    out.mkdir(parents=True, exist_ok=True)
     try:
+        if url is None:
+            for each in methods or ():
+                _check_method(each)
+        else:
+            with RewardClient(url, api_key=api_key, patience_s=FIRST_ANSWER_S) as client:
+                client.version()
+    except ClientError as cause:
+        raise TrainingRunError(f"--url {url}: {cause}") from cause
+    with Needing("the demo", "local"):
         from co_rewarding_trainer.demo import DEFAULT_METHODS, TAUGHT_METHODS, run_demo
         from co_rewarding_trainer.warm_start import SHIPPED
-    except ModuleNotFoundError as cause:
-        raise SettingsError(f"the demo needs {cause.name}: pip install 'co-rewarding[local]'") from cause
 
     with contextlib.ExitStack() as stack:
         if url is None:
@@ -157,15 +190,18 @@ def demo(
             teacher = SHIPPED if TAUGHT_METHODS.intersection(methods or ()) else None
             url = stack.enter_context(embedded_service(folder, teacher=teacher))
             weights_root = folder / "weights"
-        run_demo(
-            url,
-            out,
-            methods=methods or DEFAULT_METHODS,
-            steps=steps,
-            seed=seed,
-            api_key=api_key,
-            weights_root=weights_root,
-        )
+        try:
+            run_demo(
+                url,
+                out,
+                methods=methods or DEFAULT_METHODS,
+                steps=steps,
+                seed=seed,
+                api_key=api_key,
+                weights_root=weights_root,
+            )
+        except ClientError as cause:
+            raise TrainingRunError(str(cause)) from cause
 
 
 @app.command()
@@ -189,11 +225,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in the output folder.")] = False,
 ) -> None:
     """OpenRLHF trains with rewards from the service: data set, run, checks and launch from one recipe."""
-    try:
-        from co_rewarding_client import CoRewardingError as TrainerError
+    with Needing("training", "openrlhf"):
+        from co_rewarding_client import CoRewardingError as ClientError
         from co_rewarding_trainer.openrlhf import command
-    except ModuleNotFoundError as cause:
-        raise SettingsError(f"training needs {cause.name}: pip install 'co-rewarding[openrlhf]'") from cause
 
     order = command.Order(
         recipes=recipes,
@@ -206,7 +240,7 @@ def train(
     )
     try:
         status = command.train(order)
-    except TrainerError as cause:
+    except ClientError as cause:
         raise TrainingRunError(str(cause)) from cause
     raise typer.Exit(status)
 
@@ -230,11 +264,9 @@ def loadtest(
     web: Annotated[int | None, typer.Option(metavar="PORT", help="Locust's page here, to start it from.")] = None,
 ) -> None:
     """Load-tests the scorer with traffic as trainers send it, and writes a report."""
-    try:
+    with Needing("the load test", "loadtest", "locust", "matplotlib", "psutil"):
         from reward_service.loadtest import command
         from reward_service.loadtest.arrivals import Traffic
-    except ModuleNotFoundError as cause:
-        raise SettingsError(f"the load test needs {cause.name}: pip install 'co-rewarding[loadtest]'") from cause
 
     if traffic not in command.SHARES:
         raise typer.BadParameter(f"{traffic}: one of {', '.join(command.SHARES)}", param_hint="--traffic")
@@ -278,12 +310,14 @@ def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None
 
 
 def _settings(**options: Any) -> Settings:  # noqa: ANN401 - the options of a command
+    return settings_given(**{name: value for name, value in options.items() if value is not None})
+
+
+def _check_method(name: str) -> None:
     try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = "_".join(str(part) for part in first["loc"]) or "settings"
-        raise SettingsError(f"{where}: {first['msg']}") from error
+        method_named(name)
+    except UnknownMethodError as cause:
+        raise typer.BadParameter(str(cause), param_hint="--method") from cause
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -291,9 +325,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments)
     except CoRewardingError as error:
-        # Text, not markup: a message may quote what looks like it.
-        Console(stderr=True).print(Text.assemble(("co-rewarding: ", "red"), str(error)), soft_wrap=True)
-        raise SystemExit(2) from error
+        raise SystemExit(_told(str(error))) from error
+    except OSError as error:
+        if error.filename is None:  # not about a file that was named, so perhaps our fault
+            raise
+        raise SystemExit(_told(f"{os.fsdecode(error.filename)}: {error.strerror}")) from error
+
+
+def _told(what: str) -> int:
+    # Text, not markup: a message may quote what looks like it.
+    line = Text.assemble(("co-rewarding: ", "red"), what)
+    Console(stderr=True).print(line, soft_wrap=True)
+    return 2
 
 
 if __name__ == "__main__":

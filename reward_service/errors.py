@@ -1,5 +1,11 @@
 """One small tree of errors. Each is raised with its cause and caught only at a boundary (a request, a job, the CLI)."""
 
+import importlib.util
+import sys
+from types import TracebackType
+
+_OURS = ("reward_service", "co_rewarding_")
+
 
 class CoRewardingError(Exception):
     """The root: everything this service raises on purpose."""
@@ -28,6 +34,43 @@ class EmbeddedServerError(CoRewardingError):
 
 class SettingsError(CoRewardingError):
     """The service cannot start as it is configured."""
+
+
+class NotInstalledError(SettingsError):
+    """Something needs a package that comes with an extra of ours; the message says how to install it."""
+
+    def __init__(self, what: str, missing: str, extra: str) -> None:
+        """`what` needs the package `missing`, which the extra brings."""
+        pip = f"{sys.executable} -m pip install"
+        super().__init__(
+            f"{what} needs {missing}, which the extra '{extra}' installs: {pip} '.[{extra}]' in a clone of the "
+            f"repository, or {pip} 'co-rewarding[{extra}]' where an index has it"
+        )
+
+
+class Needing:
+    """A context for imports: a package that is not installed is a NotInstalledError that names its extra."""
+
+    def __init__(self, what: str, extra: str, *packages: str) -> None:
+        """`what` is done with the packages of this extra; those that are named are imported later, or elsewhere."""
+        self._what = what
+        self._extra = extra
+        self._packages = packages
+
+    def __enter__(self) -> None:
+        """Looks for the packages that are named.
+
+        Raises:
+            NotInstalledError: one of them is not there.
+        """
+        for package in self._packages:
+            if importlib.util.find_spec(package) is None:
+                raise NotInstalledError(self._what, package, self._extra)
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        """Turns what another package lacks into advice; a module of ours that is missing is our fault."""
+        if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(_OURS):
+            raise NotInstalledError(self._what, error.name.partition(".")[0], self._extra) from error
 
 
 class TrainingRunError(CoRewardingError):

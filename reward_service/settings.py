@@ -3,21 +3,23 @@
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
 
 from reward_service.errors import SettingsError
 from reward_service.store.address import check_address, with_password
 from reward_service.store.cohorts import Limits
 from reward_service.store.paraphrases import ParaphraseLimits
 
+PREFIX = "CO_REWARDING_"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings(BaseSettings):
     """Everything an operator may set. Durations are in seconds, sizes in bytes or characters as named."""
 
-    model_config = SettingsConfigDict(env_prefix="CO_REWARDING_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     host: str = Field(default="127.0.0.1", description="Address to bind; anything but loopback needs api_keys.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind; 0 takes a free one.")
@@ -77,7 +79,7 @@ class Settings(BaseSettings):
     teacher_backend: str = Field(
         default="auto",
         pattern="^(auto|transformers|vllm)$",
-        description="What runs it; auto: vLLM where there is a GPU.",
+        description="auto, transformers or vllm; auto is vLLM where there is a GPU.",
     )
     teacher_name: str | None = Field(
         default=None, description="What runs name as their teacher_model; by default the model as it is given."
@@ -108,7 +110,7 @@ class Settings(BaseSettings):
     paraphraser_backend: str = Field(
         default="auto",
         pattern="^(auto|transformers|vllm)$",
-        description="What runs it; auto: vLLM where there is a GPU.",
+        description="auto, transformers or vllm; auto is vLLM where there is a GPU.",
     )
     paraphraser_capacity: int | None = Field(
         default=None, ge=1, le=4096, description="Questions under way at once; by default what the backend suggests."
@@ -167,11 +169,20 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        if self.host not in LOOPBACK and not self.keys():
+        keys = self.keys()  # read in any case: a file that is not there shall be told now
+        if self.host not in LOOPBACK and not keys:
             raise SettingsError(
                 f"refusing to listen on {self.host} without keys: set CO_REWARDING_API_KEYS_FILE (or "
                 "CO_REWARDING_API_KEYS='[\"...\"]'), or bind to 127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _with_folders(self) -> Self:
+        for name in ("weights_root", "paraphrase_root", "teacher_dir"):
+            folder: Path | None = getattr(self, name)
+            if folder is not None and not next(each for each in (folder, *folder.parents) if each.exists()).is_dir():
+                raise SettingsError(f"{name}: {folder} is no folder and cannot become one")
         return self
 
     def keys(self) -> list[str]:
@@ -201,8 +212,25 @@ class Settings(BaseSettings):
         return ParaphraseLimits(self.max_paraphrase_jobs, self.paraphrase_retention_s)
 
 
+def settings_given(**options: Any) -> Settings:  # noqa: ANN401 - each of its own type
+    """The settings of the environment; options go before them.
+
+    Raises:
+        SettingsError: one of them cannot be; the message names it.
+    """
+    try:
+        return Settings(**options)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        variable = f" (or {PREFIX}{where.partition('.')[0].upper()} in the environment)"
+        raise SettingsError(f"{where}{variable}: {first['msg']}") from cause
+    except UnreadableSettingError as cause:
+        raise SettingsError(f"{cause}: {cause.__cause__}; give JSON") from cause
+
+
 def _read(path: Path, what: str) -> str:
     try:
         return path.read_text()
-    except OSError as cause:
+    except (OSError, ValueError) as cause:  # not there, or no text
         raise SettingsError(f"the file of {what}, {path}, cannot be read: {cause}") from cause

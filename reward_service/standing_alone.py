@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from reward_service.errors import CoRewardingError, SettingsError
-from reward_service.settings import Settings
+from reward_service.settings import Settings, settings_given
 from reward_service.telemetry import configure_logging, expose
 
 Work = Callable[[Settings], Awaitable[None]]
@@ -39,7 +39,7 @@ def run_alone(work: Work, settings: Settings) -> None:
 def main_of(work: Work) -> None:
     """Works with the settings of the environment; what it cannot begin with is said in a line."""
     try:
-        settings = Settings()
+        settings = settings_given()
         configure_logging(as_json=settings.log_json, level=settings.log_level)
         run_alone(work, settings)
     except SettingsError as error:

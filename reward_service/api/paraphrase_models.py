@@ -8,14 +8,12 @@ from reward_service.api.models import Form, Index, ResponseTokens, RunName, whol
 from reward_service.api.wire import MAX_ID_CHARS
 from reward_service.domain.paraphrases.jobs import JobState
 from reward_service.domain.paraphrases.policy import Policy
-from reward_service.domain.paraphrases.rewriting import Fallback, Fate, Recipe
+from reward_service.domain.paraphrases.rewriting import MAX_ANSWERS, MAX_CANDIDATES, Fallback, Fate, Recipe
 from reward_service.domain.paraphrases.table import CHECKS
 from reward_service.domain.runs import DEFAULT_RUN, MAX_TEMPERATURE
 from reward_service.paraphrasing.prompts import INSTRUCTIONS
 
 MAX_QUESTIONS_NOW = 256
-MAX_CANDIDATES = 64
-MAX_ANSWERS = 64
 MAX_PROMPTS = 16
 MAX_NAME_CHARS = 256
 MAX_PATH_CHARS = 1024

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import enum
 import importlib.util
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from reward_service.errors import SettingsError
+from reward_service.errors import Needing, SettingsError
 from reward_service.generation.generator import Generator
 
 OPENAI = "openai:"
@@ -71,15 +72,15 @@ async def _remote(model: str, backend: str, options: Mapping[str, Any]) -> Gener
     url, _, name = rest.partition("#")
     if not url.startswith(("http://", "https://")) or not name:
         raise SettingsError(f"{model!r} is not {kind}:URL#MODEL, such as {kind}:http://127.0.0.1:8001/v1#my-model")
+    if options["api_key"] is not None and not re.fullmatch("[!-~]+", options["api_key"]):
+        raise SettingsError(f"the key of {model} has blanks, line ends or letters that no header can carry")
     from reward_service.generation.openai_backend import Endpoint, OpenAIGenerator
 
     endpoint = Endpoint(base_url=url.rstrip("/"), model=name, **options)
     if f"{kind}:" == OPENAI:
         return OpenAIGenerator(endpoint)
-    try:
+    with Needing(model, "server"):
         from reward_service.generation.vllm_server_backend import VllmServerGenerator
-    except ModuleNotFoundError as error:
-        raise _not_installed(error, "server") from error
     return await VllmServerGenerator.open(endpoint)
 
 
@@ -91,17 +92,13 @@ async def _here(model: str, backend: str, options: Mapping[str, Any], engine: Ma
     if chosen is Backend.AUTO:
         chosen = await asyncio.to_thread(_suited)
     if chosen is Backend.VLLM:
-        try:
+        with Needing(model, "vllm"):
             from reward_service.generation.vllm_backend import VllmGenerator
-        except ModuleNotFoundError as error:
-            raise _not_installed(error, "vllm") from error
         return await VllmGenerator.open(model, engine=engine, **options)
     if engine:
         raise SettingsError(f"the transformers backend takes no engine arguments: {', '.join(engine)}")
-    try:
+    with Needing(model, "local"):
         from reward_service.generation.transformers_backend import TransformersGenerator
-    except ModuleNotFoundError as error:
-        raise _not_installed(error, "local") from error
     return await TransformersGenerator.open(model, **options)
 
 
@@ -112,7 +109,3 @@ def _suited() -> Backend:
     import torch
 
     return Backend.VLLM if torch.cuda.is_available() else Backend.TRANSFORMERS
-
-
-def _not_installed(error: ModuleNotFoundError, extra: str) -> SettingsError:
-    return SettingsError(f"{error.name} is not installed: pip install 'co-rewarding[{extra}]'")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
+from co_rewarding_client import InvalidRequest, address
 
 from reward_service.errors import CoRewardingError, SettingsError
 from reward_service.loadtest.arrivals import Traffic
@@ -52,6 +53,10 @@ def run_loadtest(test: LoadTest) -> LoadReport:
         CoRewardingError: the service does not answer, or the test did not end as it should.
     """
     _check_bounds(test)
+    try:
+        address.parse(test.url, test.api_key)
+    except InvalidRequest as cause:
+        raise SettingsError(f"--url {test.url}: {cause.detail}") from cause
     check_target(test.url)
     headers = {"authorization": f"Bearer {test.api_key}"} if test.api_key else {}
     _make_run(test.url, headers)

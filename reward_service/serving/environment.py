@@ -7,10 +7,9 @@ import sys
 from pydantic import SecretStr
 
 from reward_service.errors import SettingsError
-from reward_service.settings import Settings
+from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.telemetry import configure_logging
 
-PREFIX = "CO_REWARDING_"
 SECRETS = ("teacher_api_key", "paraphraser_api_key")
 SOCKET_FD = "CO_REWARDING_SOCKET_FD"
 
@@ -33,7 +32,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
 def settings_from_environment() -> Settings:
     """The settings of this process, with its logs set up by them; one that cannot be ends it with a line."""
     try:
-        settings = Settings()
+        settings = settings_given()
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - logs are set up by the settings
         raise SystemExit(2) from error

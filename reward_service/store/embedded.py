@@ -53,8 +53,13 @@ class EmbeddedValkey:
         Raises:
             EmbeddedServerError: it ended or did not answer in time; the message holds the end of its log.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+        except OSError as cause:
+            raise EmbeddedServerError(
+                f"{self.folder} cannot be the data folder ({cause.strerror}): choose another with --data-dir"
+            ) from cause
         if len(str(self.socket_path).encode()) > 100:
             raise EmbeddedServerError(
                 f"the data folder's path is too long for a Unix socket: {self.folder}; choose a shorter one"

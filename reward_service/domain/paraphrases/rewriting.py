@@ -6,6 +6,10 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from reward_service.domain.paraphrases.policy import Policy, Review
+from reward_service.domain.runs import MAX_RESPONSE_TOKENS
+
+MAX_CANDIDATES = 64
+MAX_ANSWERS = 64
 
 
 class Fallback(enum.StrEnum):
@@ -71,10 +75,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuses a recipe that nothing can be rewritten by."""
-        if not self.prompts or self.candidates < 1 or self.max_tokens < 1 or self.answers < 0:
+        within = (
+            1 <= self.candidates <= MAX_CANDIDATES
+            and 1 <= self.max_tokens <= MAX_RESPONSE_TOKENS
+            and 0 <= self.answers <= MAX_ANSWERS
+        )
+        if not (self.prompts and within):
             raise ValueError(
                 f"{len(self.prompts)} prompts, {self.candidates} candidates of {self.max_tokens} tokens and "
-                f"{self.answers} answers: there must be at least one of each, but for answers, which may be 0"
+                f"{self.answers} answers: there must be at least one of each, but for answers, which may be 0; at most "
+                f"{MAX_CANDIDATES} candidates of {MAX_RESPONSE_TOKENS} tokens, and {MAX_ANSWERS} answers"
             )
         if not (self.temperature >= 0 and 0 < self.top_p <= 1 and 0 <= self.least_agreement <= 1):
             raise ValueError(

@@ -1,0 +1,110 @@
+"""What a person meets first: an install without an extra, the version, defaults in the help, no service."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reward_service import __version__
+from reward_service.settings import Settings
+from tests.commands.calling import REPOSITORY, CommandLine, command_line
+
+COMMANDS = [
+    "serve",
+    "worker",
+    "teacher",
+    "paraphraser",
+    "demo",
+    "train",
+    "loadtest",
+    "score",
+    "replay",
+    "paraphrase",
+    "--help",
+]
+
+
+@pytest.fixture(scope="module")
+def call() -> Iterator[CommandLine]:
+    with command_line() as calls:
+        yield calls
+
+
+def bare(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command where nothing but Python and our own code is installed."""
+    program = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from reward_service.__main__ import main; main()"
+    return subprocess.run(
+        [sys.executable, "-S", "-I", "-c", program, *words], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_base_install_says_in_a_line_which_extra_is_needed(command: str) -> None:
+    done = bare(command)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "which the extra 'server' installs" in line
+    assert "pip install '.[server]' in a clone" in line
+    assert "pip install 'co-rewarding[server]' where an index has it" in line
+
+
+def test_a_base_install_knows_its_version() -> None:
+    done = bare("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "missing", "extra"),
+    [
+        (["demo"], "torch", "local"),
+        (["teacher", "--model", "m", "--redis-url", "redis://127.0.0.1:9"], "numpy", "local"),
+        (["train", "cpu-smoke", "--dry-run"], "co_rewarding_trainer.openrlhf.command", None),
+        (["loadtest"], "matplotlib", "loadtest"),
+        (["loadtest"], "locust", "loadtest"),
+    ],
+)
+def test_an_install_without_an_extra_says_which(
+    words: list[str], missing: str, extra: str | None, tmp_path: Path
+) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from reward_service.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    if extra is None:  # a part of ours that is missing is a fault, and told as one
+        assert "Traceback" in done.stderr
+        return
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"needs {missing}, which the extra '{extra}' installs" in line
+    assert f"pip install '.[{extra}]' in a clone" in line
+
+
+def test_the_version(call: CommandLine, tmp_path: Path) -> None:
+    for words in (["--version"], ["version"]):
+        ended = call(words, folder=tmp_path)
+        assert (ended.code, ended.out) == (0, f"{__version__}\n")
+
+
+@pytest.mark.parametrize("command", ["serve", "teacher", "paraphraser"])
+def test_help_shows_the_defaults_of_the_settings(call: CommandLine, tmp_path: Path, command: str) -> None:
+    told = call([command, "--help"], folder=tmp_path).out
+    lines = told.splitlines()
+    shown = 0
+    for name, field in Settings.model_fields.items():
+        line = next((each for each in lines if f"CO_REWARDING_{name.upper()}]" in each), None)
+        if line is not None and field.default is not None:
+            assert f"[default: ({field.default})]" in line
+            shown += 1
+    assert shown >= {"serve": 5, "teacher": 2, "paraphraser": 1}[command]
+
+
+def test_a_demo_against_a_service_that_is_not_there_ends_in_seconds(call: CommandLine, tmp_path: Path) -> None:
+    ended = call(["demo", "--url", "http://127.0.0.1:9"], folder=tmp_path)
+    assert ended.code == 2
+    first, *_, last = ended.err.splitlines()
+    assert "GET /version at http://127.0.0.1:9 failed, try 1" in first
+    assert first.endswith("for up to 5 s")
+    assert last.startswith("co-rewarding: --url http://127.0.0.1:9: GET /version")
+    assert ended.seconds < 60, "of which 5 are patience, on a machine that does something else besides"
