@@ -78,7 +78,7 @@ class RunSettings:
         _within("min_votes", self.min_votes, 1, MAX_GROUP_SIZE)
         _within("min_vote_share", self.min_vote_share, 0.0, 1.0)
         _check_formats(self.answer_formats)
-        _check_end_tokens(self.end_tokens)
+        check_end_tokens(self.end_tokens)
         _one_of("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
 
@@ -126,7 +126,12 @@ def _check_formats(formats: Sequence[str]) -> None:
         raise InvalidRunError("answer_formats names a format twice: name each once, the one that decides first")
 
 
-def _check_end_tokens(tokens: Sequence[str]) -> None:
+def check_end_tokens(tokens: Sequence[str]) -> None:
+    """Refuses texts that would end every response, and too many.
+
+    Raises:
+        InvalidRunError: with the one that is wrong.
+    """
     if len(tokens) > MAX_END_TOKENS:
         raise InvalidRunError(f"end_tokens holds {len(tokens)} texts: at most {MAX_END_TOKENS}")
     for position, token in enumerate(tokens):

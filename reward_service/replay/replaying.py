@@ -12,8 +12,10 @@ from rich.progress import Progress
 from rich.text import Text
 
 from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.extraction import AnswerFormat, extractor
 from reward_service.domain.methods import Method
+from reward_service.domain.runs import check_end_tokens
 from reward_service.replay.columns import Column, replayable, settle_column
 from reward_service.replay.comparing import Judge, agreements_of, figures_of
 from reward_service.replay.comparison import Comparison, as_json, notes, print_comparison
@@ -89,6 +91,10 @@ def planned(request: Request, table: Mapping[str, GraderRow] = GRADERS) -> Plan:
         )
     if request.formats and request.names.plain_answers:
         raise ReplayError("--answer-format says how a response is read, and --plain-answers that there is none to read")
+    try:
+        check_end_tokens(request.end_tokens)
+    except InvalidRunError as cause:
+        raise ReplayError(f"--end-token: {cause}") from cause
     conventions = request.conventions or Conventions.LENIENT
     graders, left_out = chosen(request.graders or (conventions.value,), table)
     return Plan(

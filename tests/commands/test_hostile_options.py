@@ -129,6 +129,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--method": NO_NAME,
         "--grader": NO_NAME,
         "--answer-format": NO_NAME,
+        "--end-token": ["", "x" * 300],
         "--conventions": NO_NAME,
         "--reference": NO_NAME,
         "--json": ["a-folder", "a-file/below", "/proc/nobody"],
