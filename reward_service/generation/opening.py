@@ -7,6 +7,7 @@ import importlib.util
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from reward_service.errors import Needing, SettingsError
 from reward_service.generation.generator import Generator
@@ -70,7 +71,7 @@ async def _remote(model: str, backend: str, options: Mapping[str, Any]) -> Gener
         raise SettingsError(f"{model} is run by its server: backend {backend} is for models in this process")
     kind, _, rest = model.partition(":")
     url, _, name = rest.partition("#")
-    if not url.startswith(("http://", "https://")) or not name:
+    if not url.startswith(("http://", "https://")) or not name or not _names_host(url):
         raise SettingsError(f"{model!r} is not {kind}:URL#MODEL, such as {kind}:http://127.0.0.1:8001/v1#my-model")
     if options["api_key"] is not None and not re.fullmatch("[!-~]+", options["api_key"]):
         raise SettingsError(f"the key of {model} has blanks, line ends or letters that no header can carry")
@@ -82,6 +83,14 @@ async def _remote(model: str, backend: str, options: Mapping[str, Any]) -> Gener
     with Needing(model, "server"):
         from reward_service.generation.vllm_server_backend import VllmServerGenerator
     return await VllmServerGenerator.open(endpoint)
+
+
+def _names_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0  # the port is read when it is asked for
+    except ValueError:
+        return False
 
 
 async def _here(model: str, backend: str, options: Mapping[str, Any], engine: Mapping[str, Any] | None) -> Generator:
