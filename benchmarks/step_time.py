@@ -25,7 +25,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from co_rewarding_trainer.openrlhf.pairs import VIEWS, labelled
+from co_rewarding_trainer.openrlhf.labels import labelled
+from co_rewarding_trainer.openrlhf.pairs import VIEWS
 from co_rewarding_trainer.openrlhf.rollout import pair_responses
 from rich.console import Console
 from rich.table import Table

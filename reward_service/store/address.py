@@ -14,6 +14,8 @@ SCHEMES = ("redis", "rediss", "unix")
 _PLACE = re.compile(r"(?P<host>\[[^\]]+\]|[^:/\[\]]+)(:\d+)?(/\S*)?|/\S*")
 """Where a server is: a host, perhaps its port and database; or the path of a socket."""
 
+_NO_PORT = "has no port from 1 to 65535: write redis://HOST:PORT, redis://:PASSWORD@HOST:PORT"
+
 
 def check_address(url: str) -> None:
     """Refuses a URL that leads nowhere, or elsewhere than it seems to.
@@ -51,9 +53,9 @@ def _check_place(url: str, rest: str) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = 0
+        _refuse(url, _NO_PORT)
     if port == 0:
-        _refuse(url, "has no port from 1 to 65535: write redis://HOST:PORT, redis://:PASSWORD@HOST:PORT")
+        _refuse(url, _NO_PORT)
     if not parts.hostname:
         _refuse(url, "names no host: write redis://HOST:PORT, redis://:PASSWORD@HOST:PORT")
     if not re.fullmatch(r"/?\d*", parts.path):
