@@ -1,5 +1,6 @@
 """How the service is configured: options of the command line, or CO_REWARDING_* in the environment."""
 
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -226,7 +227,9 @@ def settings_given(**options: Any) -> Settings:  # noqa: ANN401 - each of its ow
         variable = f" (or {PREFIX}{where.partition('.')[0].upper()} in the environment)"
         raise SettingsError(f"{where}{variable}: {first['msg']}") from cause
     except UnreadableSettingError as cause:
-        raise SettingsError(f"{cause}: {cause.__cause__}; give JSON") from cause
+        name = re.search(r'field "(\w+)"', str(cause))
+        variable = f"{PREFIX}{name[1].upper()}" if name else str(cause)
+        raise SettingsError(f"{variable} is not JSON: {cause.__cause__}") from cause
 
 
 def _read(path: Path, what: str) -> str:

@@ -101,7 +101,10 @@ def rewrite(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Questions under way at once; by default what suits the backend.", rich_help_panel=_DRAWING
+            min=1,
+            max=4096,
+            help="Questions under way at once; by default what suits the backend.",
+            rich_help_panel=_DRAWING,
         ),
     ] = None,
     skip: SkippedChecks = None,
