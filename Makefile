@@ -11,6 +11,7 @@
 #   make bench-grading   how right, fast and safe the grader is, next to others
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make store-kills 300 kills of the store under load, over a Unix socket and over TCP
+#   make chaos   10 minutes of load while everything is killed, silenced and filled up, drawn from a seed
 #   make e2e-compose     docker-compose up for real: images, kills, the demo (needs a Docker engine and docker-compose)
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
 #   make bench-paraphrases    what the checks of a paraphrase catch of planted faults
@@ -30,7 +31,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check histories bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
+.PHONY: help demo test check histories bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -107,6 +108,10 @@ loadtest: $(VENV)/.dev
 
 store-kills: $(VENV)/.dev
 	CO_REWARDING_STORE_KILLS=300 $(PYTEST) tests/e2e/test_store_killed_often.py -s
+
+chaos: $(VENV)/.dev
+	CO_REWARDING_CHAOS_S=$${CO_REWARDING_CHAOS_S:-600} CO_REWARDING_CHAOS_SEED=$${CO_REWARDING_CHAOS_SEED:-$$(date +%s)} \
+		$(PYTEST) tests/e2e/test_chaos.py -s
 
 e2e-compose: $(VENV)/.dev
 	$(PYTEST) tests/e2e/test_compose.py -m compose

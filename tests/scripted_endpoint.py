@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 
 class ScriptedEndpoint:
-    """Chat completions: `answer` gives the text for the user's message. Counts how often it was sent each."""
+    """Completions: `answer` gives the text for a prompt or a user's message. Counts how often it was sent each."""
 
     def __init__(self, answer: Callable[[str], str], latency_s: float) -> None:
         self._answer = answer
@@ -41,15 +41,18 @@ class ScriptedEndpoint:
         body = b""
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        prompt = json.loads(body)["messages"][-1]["content"]
+        request = json.loads(body)
+        prompt = request["messages"][-1]["content"] if "messages" in request else request["prompt"]
         self.asked[prompt] += 1
         await asyncio.sleep(self._latency_s)
         text = self._answer(prompt)
         answer = {
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}}],
+            "choices": [{"index": 0, "text": text, "message": {"role": "assistant", "content": text}}],
             "usage": {"completion_tokens": len(text.split())},
         }
         head = [(b"content-type", b"application/json")]

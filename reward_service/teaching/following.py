@@ -71,10 +71,11 @@ class Follower:
             known = {run: revised.settings for run, revised in found if revised is not None}
             wanted = {run: settings for run, settings in known.items() if self._serves(run, settings)}
             self._served = {run: self._followed(run, settings) for run, settings in wanted.items()}
-        versions = await asyncio.gather(*map(self._teachers.version, self._served))
-        for followed, version in zip(self._served.values(), versions, strict=True):
+        served = self._served  # another task may look anew meanwhile
+        versions = await asyncio.gather(*map(self._teachers.version, served))
+        for followed, version in zip(served.values(), versions, strict=True):
             followed.version = version
-        return self._served
+        return served
 
     def serving_folder(self, run: str, version: int) -> Path:
         """The weights of a version of a run's teacher."""

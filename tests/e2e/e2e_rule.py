@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 VIEWS = ("original", "paraphrase")
-OTHER = {"original": "paraphrase", "paraphrase": "original"}
+OTHER = {"original": ["paraphrase"], "paraphrase": ["original"]}
+OWN = {view: [view] for view in VIEWS}
+BOTH = dict.fromkeys(VIEWS, VIEWS)
 GROUP = 8
+NO_ANSWER = "0"
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,14 @@ class Rollout:
         """The JSON object that OpenRLHF carries beside a prompt."""
         return json.dumps({"question_id": self.question_id, "view": self.view, "n": GROUP, "run": run, **more})
 
-    def wire(self, *, indexed: bool = True) -> dict[str, object]:
-        """The rollout as /v1 takes it."""
+    def wire(self, *, indexed: bool = True, prompted: bool = False) -> dict[str, object]:
+        """The rollout as /v1 takes it; `prompted`: with what a teacher is asked."""
         wire: dict[str, object] = {
             "question_id": self.question_id,
             "view": self.view,
             "response": self.response,
         }
+        wire |= {"prompt": self.prompt} if prompted else {}
         return wire | {"rollout": self.index} if indexed else wire
 
 
@@ -66,14 +70,14 @@ def winner(answers: Iterable[str | None], *, indexed: bool) -> str | None:
     return min(counts, key=lambda answer: (-counts[answer], rank(answer)), default=None)
 
 
-def due(rollouts: Sequence[Rollout], *, electorate: Mapping[str, str], indexed: bool) -> Due_R:
-    """What each rollout of whole groups is due when its view's label is elected by `electorate[view]`."""
+def due(rollouts: Sequence[Rollout], *, electorate: Mapping[str, Sequence[str]], indexed: bool) -> Due_R:
+    """What each rollout of whole groups is due when its view's label is elected by the views `electorate[view]`."""
     groups: dict[tuple[str, str], list[Rollout]] = {}
     for rollout in sorted(rollouts, key=lambda rollout: rollout.index):
         groups.setdefault((rollout.question_id, rollout.view), []).append(rollout)
     found: Due_R = {}
     for (question_id, view), group in groups.items():
-        voters = [voter.answer for voter in groups[question_id, electorate[view]]]
+        voters = [voter.answer for elector in electorate[view] for voter in groups[question_id, elector]]
         label = winner(voters, indexed=indexed)
         share = 0.0 if label is None else voters.count(label) / len(voters)
         for rollout in group:
@@ -88,7 +92,23 @@ def co_rewarding(rollouts: Sequence[Rollout], *, indexed: bool) -> Due_R:
 
 def majority(rollouts: Sequence[Rollout], *, indexed: bool) -> Due_R:
     """majority-voting: each view under its own majority."""
-    return due(rollouts, electorate={view: view for view in VIEWS}, indexed=indexed)
+    return due(rollouts, electorate=OWN, indexed=indexed)
+
+
+def union(rollouts: Sequence[Rollout], *, indexed: bool) -> Due_R:
+    """majority-voting-union: both views under the majority of all."""
+    return due(rollouts, electorate=BOTH, indexed=indexed)
+
+
+def taught(rollouts: Sequence[Rollout]) -> Due_R:
+    """co-rewarding-ii: each view under what its teacher says."""
+    answers = teacher_answers(rollouts)
+    return {rollout: Due(float(rollout.answer == answers.get(rollout.prompt, NO_ANSWER)), 1.0) for rollout in rollouts}
+
+
+def teacher_answers(rollouts: Iterable[Rollout]) -> dict[str, str]:
+    """What a teacher says to a prompt: as the last rollout that answers it; NO_ANSWER where none does."""
+    return {rollout.prompt: rollout.answer for rollout in rollouts if rollout.answer is not None}
 
 
 def questions(count: int, seed: int, views: Sequence[str] = VIEWS, name: str = "q") -> list[Rollout]:

