@@ -207,7 +207,7 @@ class Troubles:
     def _store_answers(self) -> bool:
         try:
             return bool(self._store.ping())
-        except (redis.ConnectionError, redis.BusyLoadingError):
+        except redis.RedisError:  # away, loading, or its disk was full a moment ago
             return False
 
 
