@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.metrics_door import expose
 from reward_service.settings import Settings, settings_given
-from reward_service.telemetry import configure_logging, expose
+from reward_service.telemetry import configure_logging
 
 Work = Callable[[Settings], Awaitable[None]]
 """Until a signal comes."""

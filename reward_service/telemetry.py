@@ -5,15 +5,14 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 from reward_service.consumption import Consumption
-from reward_service.errors import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
 
@@ -182,25 +181,6 @@ def registry_of(folder: str) -> CollectorRegistry:
     registry.register(_Shared(registry=None, path=folder))
     registry.register(Consumption(folder))
     return registry
-
-
-def expose(registry: CollectorRegistry, host: str, port: int) -> Callable[[], None]:
-    """Serves a registry from a thread, for a process that has no HTTP door of its own; how to end it.
-
-    Raises:
-        SettingsError: the address cannot be bound.
-    """
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as cause:
-        raise SettingsError(f"metrics cannot be shown at {host}:{port}: {cause.strerror}; set another port") from cause
-
-    def end() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return end
 
 
 class _Lossy:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from reward_service.metrics_door import expose
 from reward_service.settings import Settings
-from reward_service.telemetry import expose, registry_of
+from reward_service.telemetry import registry_of
 
 
 class _Living(Collector):

@@ -213,7 +213,9 @@ ELSEWHERE = {"co_rewarding_processes", "co_rewarding_pairs"}
 
 def test_the_table_in_the_documentation_names_what_is_served(client: httpx.Client):
     reward(client, "default", pair("q", [r"\sum_{n} f(n)", "1"], ["1", None]))  # the judge is asked
-    wait_until(lambda: "co_rewarding_judgements_total{" in client.get("/metrics").text)
+    assert client.get("/" + "x" * 20_000).status_code == 414  # a connection is closed
+    counted = ("co_rewarding_judgements_total{", "co_rewarding_connections_closed_total{")
+    wait_until(lambda: all(name in client.get("/metrics").text for name in counted))
     served = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
     served = {name for name in served if name.startswith("co_rewarding_")} | ELSEWHERE
     named = {_family(name) for name in SERIES.findall(TABLE.read_text())}
