@@ -14,7 +14,7 @@ from reward_service.domain.answers.shapes import Reading
 from reward_service.grading.grader import Classes, Matches
 from reward_service.grading.judge import JUDGE_VERSION
 from reward_service.grading.judge_sharing import Allowances, Asked, SharedJudge
-from reward_service.grading.turns import Turns, Work
+from reward_service.grading.turns import BESIDE_S, Turns, Work
 from reward_service.grading.verdicts import KnownVerdicts, Verdict, verdict_key
 
 KEPT_READINGS = 4096
@@ -108,9 +108,9 @@ class JobGrader:
         readings = await self._while_it_lasts(ordered, lambda answer: self._read(answer, conventions))
         unread = ordered[len(readings) :]
         groups = group([*readings, *map(unread_answer, unread)])
-        if len(groups) == 1:
-            return Classes(Joining(groups).classes())
         pairs, unseen = pairs_in_doubt(groups)
+        if not pairs:
+            return Classes({reading.text: each.name for each in groups for reading in each.members})
         doubts = await self._while_it_lasts(pairs, lambda pair: may_be_equal(groups[pair[0]], groups[pair[1]]))
         opened = [pair for pair, doubt in zip(pairs, doubts, strict=False) if doubt]
         text_of = {place: groups[place].text for pair in opened for place in pair}
@@ -137,10 +137,28 @@ class JobGrader:
     async def _while_it_lasts(self, items: Iterable[Item], do: Callable[[Item], Result]) -> list[Result]:
         """What comes of the items, one after the other, for as long as the job has time left."""
         results: list[Result] = []
-        for item in items:
-            if self._work.is_due() and not await self._work.rest():
-                break
-            results.append(do(item))
+        left = iter(items)
+        is_long = self._work.is_long
+        if self._work.is_used_up:
+            return results
+        if not is_long():
+            for item in left:
+                results.append(do(item))
+                if is_long():
+                    break
+            else:
+                return results
+
+        def some() -> bool:
+            end_s = time.perf_counter() + BESIDE_S
+            for item in left:
+                results.append(do(item))
+                if time.perf_counter() > end_s:
+                    return True
+            return False
+
+        while await self._work.beside(some):
+            pass
         return results
 
     def _read(self, answer: str, conventions: Conventions) -> Reading:

@@ -1,4 +1,4 @@
-"""Who computes next: one event loop's time, in short slices that are dealt out fairly among the runs."""
+"""Who computes next: the time of one event loop, and of a thread beside it, dealt out fairly among the runs."""
 
 import asyncio
 import time
@@ -10,79 +10,119 @@ from reward_service.domain.fairness import FairQueue
 
 Result = TypeVar("Result")
 
-SLICE_S = 0.002
-"""How long a job computes before it lets others go on; one reading or comparison that takes longer is not cut short."""
+SLICE_S = 0.004
+"""How long a job computes on the loop, where reading and writing wait for it; the rest it does beside the loop."""
 
-REST = 0.1
-"""After a turn that took a whole slice nobody computes for this share of it: reading and writing catch up."""
+ROUND_S = 0.016
+"""How long jobs compute in one round of the loop."""
+
+BESIDE_S = 0.02
+"""How long a job computes beside the loop until it is another's turn."""
 
 _REMEMBERED_RUNS = 256
 _FADING = 0.8  # of what a run's turns usually take, at each turn
 
 
 class Turns:
-    """Turns on one event loop. In each of its rounds jobs compute for about a slice, of the run first that used least.
+    """Turns on one event loop, and beside it. The run that has used least is next.
 
-    Between two rounds the loop reads and writes, so nothing else waits for longer than a round.
+    Short work is done on the loop, about a round at a time. Long work is done in a thread, one job's at a time, so that
+    the loop goes on meanwhile.
     """
 
     def __init__(self) -> None:
         """Nobody waits."""
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._lane: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._lane_is_free = True
         self._usual_s: dict[str, float] = {}
-        self._used_s = self._long_s = 0.0
+        self._used_s = 0.0
         self._round_is_due = False
 
     async def turn(self, run: str) -> None:
-        """Returns when this run's turn has come: at once if nobody waits and the round is not used up."""
-        if self._queue or self._used_s >= SLICE_S:
-            await self.next_turn(run)
-
-    async def next_turn(self, run: str) -> None:
-        """The same in a later round."""
+        """Returns when this run's turn on the loop has come: at once if nobody waits and the round is not used up."""
+        if not self._queue and self._used_s < ROUND_S:
+            return
         turn = asyncio.get_running_loop().create_future()
         self._queue.add(run, turn)
         self._call_round()
         await turn
 
-    def spent(self, run: str, cpu_s: float, *, in_turn: bool) -> None:
-        """A run has computed for so long, in its turn or (a little) between turns."""
-        self._queue.charge(run, cpu_s)
-        self._used_s += cpu_s
-        if cpu_s >= SLICE_S:
-            self._long_s += cpu_s
+    def spent(self, run: str, took_s: float, *, in_turn: bool) -> None:
+        """A run has computed on the loop for so long, in its turn or (a little) between turns."""
+        self._queue.charge(run, took_s)
+        self._used_s += took_s
         if in_turn:
-            if len(self._usual_s) > _REMEMBERED_RUNS:
-                self._usual_s.clear()
-            self._usual_s[run] = max(cpu_s, _FADING * self._usual_s.get(run, 0.0))
+            self._note(run, took_s)
         self._call_round()
+
+    def takes_long(self, run: str) -> bool:
+        """Whether a turn of this run usually takes more than a slice."""
+        return self._usual_s.get(run, 0.0) > SLICE_S
+
+    async def beside(self, run: str, work: Callable[[], bool]) -> tuple[bool, float]:
+        """What a piece of work returns that is done beside the loop when the run's turn has come; its CPU time (s)."""
+        await self._enter(run)
+        cpu_s = 0.0
+        try:
+            more, cpu_s = await asyncio.to_thread(_timed, work)
+            return more, cpu_s
+        finally:
+            self._lane.charge(run, cpu_s)
+            self._note(run, cpu_s)
+            self._lane_is_free = True
+            self._next()
+
+    async def _enter(self, run: str) -> None:
+        if self._lane_is_free:
+            self._lane_is_free = False
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lane.add(run, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # its turn came at this very moment: another's
+                self._lane_is_free = True
+                self._next()
+            raise
+
+    def _next(self) -> None:
+        while self._lane_is_free and self._lane:
+            _, turn = self._lane.take()
+            if not turn.done():  # else whoever waited was cancelled
+                self._lane_is_free = False
+                turn.set_result(None)
+
+    def _note(self, run: str, took_s: float) -> None:
+        if len(self._usual_s) > _REMEMBERED_RUNS:
+            self._usual_s.clear()
+        self._usual_s[run] = max(took_s, _FADING * self._usual_s.get(run, 0.0))
 
     def _call_round(self) -> None:
         if not self._round_is_due:
             self._round_is_due = True
-            asyncio.get_running_loop().call_soon(self._rest)
-
-    def _rest(self) -> None:
-        rest_s, self._long_s = REST * self._long_s, 0.0
-        if rest_s:
-            asyncio.get_running_loop().call_later(rest_s, self._round)
-        else:
-            self._round()
+            asyncio.get_running_loop().call_soon(self._round)
 
     def _round(self) -> None:
         self._round_is_due = False
         self._used_s = planned_s = 0.0
-        while self._queue and planned_s < SLICE_S:
+        while self._queue and planned_s < ROUND_S:
             run, turn = self._queue.take()
-            if not turn.done():  # else whoever waited was cancelled
+            if not turn.done():
                 turn.set_result(None)
-                planned_s += self._usual_s.get(run, SLICE_S)
+                planned_s += min(SLICE_S, self._usual_s.get(run, ROUND_S))
         if self._queue:
             self._call_round()
 
 
+def _timed(work: Callable[[], bool]) -> tuple[bool, float]:
+    began_s = time.thread_time()
+    return work(), time.thread_time() - began_s
+
+
 class Work:
-    """One job's computing: how much of it there was, and when it must let others go on."""
+    """One job's computing: how much of it there was, and whether it goes on beside the loop."""
 
     def __init__(self, run: str, turns: Turns, limit_s: float) -> None:
         """Nothing was computed yet. `limit_s` is CPU time."""
@@ -91,25 +131,25 @@ class Work:
         self._limit_s = limit_s
         self._spent_s = 0.0
         self._in_turn = False
-        self._began_s = time.thread_time()
+        self._cpu_since_s: float | None = None
         self._since_s = time.perf_counter()
 
     @property
-    def spent_s(self) -> float:
-        """CPU seconds so far."""
-        return self._spent_s + time.thread_time() - self._began_s
+    def is_used_up(self) -> bool:
+        """Whether the job's time is used up."""
+        return self._spent_s >= self._limit_s
 
-    def is_due(self) -> bool:
-        """Whether it has computed for a slice, and must rest."""
-        return time.perf_counter() - self._since_s > SLICE_S
+    def is_long(self) -> bool:
+        """Whether it goes on beside the loop: it has computed for a slice, or its run's jobs usually do."""
+        return time.perf_counter() - self._since_s > SLICE_S or self._turns.takes_long(self.run)
 
-    async def rest(self) -> bool:
-        """Lets others go on; False at once where the job's time is used up."""
-        if self.spent_s >= self._limit_s:
+    async def beside(self, work: Callable[[], bool]) -> bool:
+        """Does a piece of work of about BESIDE_S beside the loop: what it returns; False where the time is used up."""
+        if self.is_used_up:
             return False
-        await self._turns.next_turn(self.run)
-        self._in_turn = True
-        return True
+        more, cpu_s = await self._turns.beside(self.run, work)
+        self._spent_s += cpu_s
+        return more
 
     async def measured(self, doing: Coroutine[Any, Any, Result]) -> Result:
         """Does it in turn, and notes what is computed in it; of a task, all of it."""
@@ -122,12 +162,16 @@ class Work:
         return await _Measured(doing, self._resumed, self._suspended)
 
     def _resumed(self) -> None:
-        self._began_s, self._since_s = time.thread_time(), time.perf_counter()
+        self._since_s = time.perf_counter()
+        self._cpu_since_s = time.thread_time() if self._in_turn else None
 
     def _suspended(self) -> None:
-        used_s = time.thread_time() - self._began_s
-        self._spent_s += used_s
-        self._turns.spent(self.run, used_s, in_turn=self._in_turn)
+        took_s = time.perf_counter() - self._since_s
+        if took_s > SLICE_S / 8 and self._cpu_since_s is not None:
+            took_s = time.thread_time() - self._cpu_since_s  # on a machine that others use a moment takes long
+        self._spent_s += took_s
+        if self._in_turn or took_s > SLICE_S / 8:  # else a step that is too small to be told of
+            self._turns.spent(self.run, took_s, in_turn=self._in_turn)
         self._in_turn = False
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 import time
 from uuid import uuid4
 
@@ -89,6 +90,7 @@ async def _judge(settings: Settings, metrics: Metrics, background: Background) -
 
 def main() -> None:
     """Works with the settings of the environment."""
+    sys.setswitchinterval(0.001)  # long answers are read in a thread, and the event loop is to wait no longer for it
     settings = settings_from_environment()
     try:
         uvloop.run(work(settings))

@@ -19,6 +19,7 @@ class InHand:
         self._tasks: dict[Name, asyncio.Task[None]] = {}
         self._since_s: dict[Name, float] = {}
         self._of_run: Counter[str] = Counter()
+        self._one_ended = asyncio.Event()
 
     def __contains__(self, delivery: Delivery) -> bool:
         """Whether this job is under way."""
@@ -56,8 +57,8 @@ class InHand:
 
     async def one_ends(self) -> None:
         """Returns when a job has ended."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        self._one_ended.clear()
+        await self._one_ended.wait()
 
     async def all_end(self) -> None:
         """Returns when every job has ended."""
@@ -67,6 +68,7 @@ class InHand:
         return max(1, self._most // (len(self._of_run) + 1))
 
     def _ended(self, name: Name) -> None:
+        self._one_ended.set()
         del self._tasks[name], self._since_s[name]
         run, _ = name
         self._of_run[run] -= 1

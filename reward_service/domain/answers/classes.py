@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, product
 
 from reward_service.domain.answers.comparing import Proof, contradictory, prove
@@ -10,27 +11,28 @@ from reward_service.domain.answers.shapes import Mark, Meaning, Reading
 MOST_PAIRS = 4000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Group:
-    """Answers that their keys make one: a meaning, the marks that tell it from others of that meaning.
-
-    `said` holds the different marks of its members, which are few however many members there are.
-    """
+    """Answers that their keys make one: a meaning, the marks that tell it from others of that meaning."""
 
     meaning: Meaning
     marks: tuple[Mark, ...]
     members: tuple[Reading, ...]
-    said: tuple[tuple[Mark, ...], ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The class's name: equal in every cohort whose answers contradict each other in the same kinds of mark."""
         return " ".join([self.meaning.key, *(f"[{kind} {value}]" for kind, value in self.marks)])
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The answer that speaks for the group before a judge: the shortest, of those the first by its letters."""
         return min((reading.text for reading in self.members), key=lambda text: (len(text), text))
+
+    @cached_property
+    def said(self) -> frozenset[tuple[Mark, ...]]:
+        """The different marks of its members, which are few however many members there are."""
+        return frozenset(reading.marks for reading in self.members)
 
 
 def group(readings: Iterable[Reading]) -> list[Group]:
@@ -57,12 +59,8 @@ def group(readings: Iterable[Reading]) -> list[Group]:
         for reading in members:
             marks = tuple(sorted(mark for mark in reading.marks if mark[0] in contested))
             apart.setdefault(marks, []).append(reading)
-        groups += [_grouped(meaning, marks, those) for marks, those in apart.items()]
+        groups += [Group(meaning, marks, tuple(those)) for marks, those in apart.items()]
     return sorted(groups, key=lambda group: group.name)
-
-
-def _grouped(meaning: Meaning, marks: tuple[Mark, ...], members: Sequence[Reading]) -> Group:
-    return Group(meaning, marks, tuple(members), tuple(sorted({reading.marks for reading in members})))
 
 
 def pairs_in_doubt(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
@@ -72,6 +70,8 @@ def pairs_in_doubt(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]
     of these no more than MOST_PAIRS: a cohort of thousands of answers beyond the grammar must not stop all others.
     """
     unsure = [place for place, each in enumerate(groups) if not each.meaning.closed]
+    if not unsure:
+        return [], 0
     among = set(unsure)
     pairs = (
         (min(place, other), max(place, other))
