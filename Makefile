@@ -3,6 +3,7 @@
 #   make test    the checks and the whole suite of tests
 #   make check   ruff, pyright, import-linter
 #   make histories   long drawn histories of cohorts and batches, beside a model of what they must come to
+#   make mutants     rules and scripts are changed one place at a time: what do the tests not notice? (hours; goes on where it stopped)
 #   make bench   rollouts per second next to a no-op endpoint
 #   make bench-step      seconds from a batch's last rollout to its last reward
 #   make bench-ema       the teacher's average next to torch's own in-place lerp
@@ -31,7 +32,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check histories bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
+.PHONY: help demo test check histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -72,6 +73,15 @@ check: $(VENV)/.dev
 
 histories: $(VENV)/.dev
 	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_cohort_machine.py tests/contract/test_batch_machine.py --timeout 0
+
+# cosmic-ray's operators, apart from what the project installs: its own needs are many.
+runs/mutants/tools: $(VENV)/.dev
+	$(PIP) install --no-deps --target $@ cosmic-ray==8.7.0 parso==0.8.7 stevedore==5.10.0
+
+mutants: runs/mutants/tools
+	nice $(BIN)/python -m tests.mutation named
+	nice $(BIN)/python -m tests.mutation lua
+	nice $(BIN)/python -m tests.mutation domain
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.throughput

@@ -121,15 +121,14 @@ class Bench:
         self._loop.close()
 
 
-def play(machine: Any, url: str, changed: Callable[[str], str] = str) -> None:
+def play(machine: Any, url: str, changed: Callable[[str], str] = str, examples: int = 20) -> None:
     """Histories of a machine on a server, whose scripts may be changed on their way there."""
-    examples = int(os.environ.get(LONG, "20"))
     machine.bench = Bench(url, changed)
     try:
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=examples,
+                max_examples=int(os.environ.get(LONG, examples)),
                 stateful_step_count=50,
                 deadline=None,
                 derandomize=LONG not in os.environ,

@@ -33,7 +33,7 @@ from tests.contract.histories import EPOCH_MS, Bench, PlainGrader, play, record_
 
 PATIENCE_S, RETENTION_S = 100, 200
 LIMITS = store.Limits(jobs=6, open_cohorts=5, retention_s=RETENTION_S)
-PASSES_MS = [1, 2_999, 3_000, 3_000, 5_000, 59_999, 60_000, 99_999, 100_000, 100_000, 199_999, 200_000, 300_000]
+PASSES_MS = [1, 2_999, 3_000, 3_000, 3_000, 5_000, 59_999, 60_000, 99_999, 100_000, 100_000, 199_999, 200_000, 300_000]
 ANSWERS = ["4", "4.0", "5", None]
 JOINED = {"A": "co-rewarding-i", "B": "majority-voting", "C": "majority-voting-union"}
 PLACED = {"q": "co-rewarding-i", "m": "majority-voting", "s": "majority-voting"}
@@ -49,6 +49,7 @@ class InHand:
     def __init__(self, delivery: Delivery, job: Job) -> None:
         self.delivery, self.job = delivery, job
         self.seen: Cohort | None = None
+        self.seen_ms = 0
         self.made: tuple[object, ...] = ()
 
 
@@ -130,7 +131,12 @@ class CohortMachine(RuleBasedStateMachine):
             self.bench.do(self.replicas[replica].beat([self.run]))
             self.model.beat(replica)
 
-    @rule(by_ms=st.sampled_from(PASSES_MS), restarts=SELDOM, expires=st.booleans(), worker=st.sampled_from(WORKERS))
+    @rule(
+        by_ms=st.sampled_from(PASSES_MS),
+        restarts=st.sampled_from([False, False, False, True]),
+        expires=st.booleans(),
+        worker=st.sampled_from(WORKERS),
+    )
     def time_passes(self, by_ms: int, restarts: bool, expires: bool, worker: str) -> None:
         """After the server has started again, it may be; then a worker may look for what is overdue."""
         if restarts:
@@ -139,6 +145,10 @@ class CohortMachine(RuleBasedStateMachine):
             self.model.restart()
         self.model.pass_time(by_ms)
         self.move_clock()
+        for held in (each for hands in self.in_hand.values() for each in hands):
+            # No worker is slow for as long as things are kept: it would look again.
+            if held.seen and self.model.now_ms - held.seen_ms >= RETENTION_S * 1000:
+                held.seen = None
         if expires:
             assert self.bench.do(self.workers[worker].expire(self.run)) == self.model.expire()
 
@@ -153,7 +163,7 @@ class CohortMachine(RuleBasedStateMachine):
         whole=st.booleans(),
         contradicts=SELDOM,
         replica=st.sampled_from(REPLICAS),
-        ticket=st.sampled_from(["", "t1", "t2"]),
+        ticket=st.sampled_from(["", "", "", "", "t1", "t2"]),
         stale=SELDOM,
     )
     def join(
@@ -208,6 +218,19 @@ class CohortMachine(RuleBasedStateMachine):
         self.time_passes(RETENTION_S * 1000, False, False, "w1")
         self.place(question, "o", "a", 2, replica, False)
         self.time_passes(PATIENCE_S * 1000, False, True, "w1")
+
+    @rule(
+        question=st.sampled_from(list(PLACED)),
+        text=st.sampled_from(list(TEXTS)),
+        by_ms=st.sampled_from([1, 2_999, 3_000, 3_000, 5_000]),
+        restarts=st.booleans(),
+    )
+    def replica_dies_under_a_rollout(self, question: str, text: str, by_ms: int, restarts: bool) -> None:
+        """Or is cut off when the server starts again; the same rollout comes to the other one."""
+        self.place(question, "o", text, 3, "r1", False)
+        self.die("r1")
+        self.time_passes(by_ms, restarts, False, "w1")
+        self.place(question, "o", text, 3, "r2", False)
 
     @rule(data=st.data(), replica=st.sampled_from(REPLICAS))
     def watch(self, data: st.DataObject, replica: str) -> None:
@@ -352,6 +375,7 @@ class CohortMachine(RuleBasedStateMachine):
         assert cohort is not None
         earlier = unpack_cohort(stored) if stored else None
         event, settled = self.bench.do(settle_cohort(seen, earlier, PlainGrader()))
+        held.seen_ms = self.model.now_ms
         held.seen, held.made = cohort.seen(), (seen, event, packed(settled.record))
 
     def keep(self, worker: str, held: InHand) -> None:

@@ -175,6 +175,13 @@ async def test_a_place_in_a_round_that_is_over_is_forgotten(listening: World) ->
     assert await listening.link.execute("ZCARD", RunKeys(listening.run).texts("q")) == 1
 
 
+async def test_a_place_whose_cohort_was_forgotten_keeps_nobody_waiting(world: World) -> None:
+    await place(world, arrival("text"))  # nobody listens on this replica's channel
+    await world.link.execute("DEL", RunKeys(world.run).open_cohort("q-1"))
+    await place(world, arrival("other"))  # the round's number is taken again
+    assert (await place(world, arrival("text"))).cohort == "q-1"
+
+
 async def test_nothing_is_left_of_those_who_were_answered(listening: World) -> None:
     comers = [arrival(text) for text in ("a", "b", "a")]
     for each in comers:

@@ -130,3 +130,12 @@ def test_the_teacher_votes_for_its_own_methods() -> None:
     ]
     assert settle(method_named("co-rewarding-ii"), ballots).rewards_B[0] == 0.0
     assert settle(method_named("co-rewarding-iii"), ballots).rewards_B[0] == 1.0
+
+
+@pytest.mark.parametrize("texts", [["1/2", "0.5"], ["0.5", "1/2"]])
+def test_of_several_truths_the_order_of_arrival_picks_none(texts: list[str]) -> None:
+    """Two rollouts without indices say the same answer in two ways, and name different truths."""
+    truth_of = {"1/2": "7", "0.5": "8"}
+    ballots = [ballot(View.ORIGINAL, None, text, truth_of[text])._replace(answer_class="half") for text in texts]
+    (label,) = settle(method_named("ground-truth"), ballots).labels
+    assert label.answer == "8"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.types import Ballot, View
-from reward_service.domain.voting import elect
+from reward_service.domain.voting import Winner, elect
 from tests.domain.ballots import ballot, groups
 
 
@@ -78,3 +78,28 @@ def test_where_two_views_vote_together_the_original_comes_first() -> None:
     winner = elect([ballot(View.PARAPHRASE, 0, "1"), ballot(View.ORIGINAL, 0, "2")])
     assert winner is not None
     assert winner.answer == "2"
+
+
+def test_the_winner_speaks_as_its_ballots_do() -> None:
+    winner = elect([ballot(View.ORIGINAL, n, "4") for n in range(3)])
+    assert winner == Winner("4", "4", 3, 3)
+
+
+def test_a_ballot_with_an_index_comes_before_those_without() -> None:
+    ballots = [ballot(View.ORIGINAL, None, "1"), ballot(View.ORIGINAL, 5, "2")]
+    winner = elect(ballots)
+    assert winner is not None
+    assert winner.answer == "2"
+
+
+def test_without_indices_the_key_decides_before_the_text() -> None:
+    ballots = [ballot(View.ORIGINAL, None, text)._replace(answer_class=key) for text, key in [("1", "b"), ("2", "a")]]
+    winner = elect(ballots)
+    assert winner is not None
+    assert winner.answer == "2"
+
+
+def test_an_answer_without_a_class_does_not_vote() -> None:
+    unread = ballot(View.ORIGINAL, 0, "4")._replace(answer_class=None)
+    unsaid = ballot(View.ORIGINAL, 1, None)._replace(answer_class="4")
+    assert elect([unread, unsaid]) is None

@@ -78,10 +78,13 @@ local from, to = from_first(digest), to_last(digest)
 while true do
   local place = redis.call('ZRANGEBYLEX', texts, from, to, 'LIMIT', 0, 1)[1]
   if not place then break end
-  local _, round, owner = parts_of(place)
+  local _, round, owner, twin = parts_of(place)
   local state = standing(round)
   local free = owner == ABANDONED or state ~= 'open'
-  if state == 'open' and not free then
+  -- A place may outlive its cohort, and the next cohort of that number knows nothing of it: nobody is waited for then.
+  if state == 'open' and not free and not find(hash_of(round), digest .. '.' .. twin) then
+    free = true
+  elseif state == 'open' and not free then
     local living = lives(owner)
     free, unsure = living == false, unsure or living == nil
   end
