@@ -24,7 +24,7 @@ from reward_service.domain.errors import (
 from reward_service.domain.methods import METHODS, method_named
 from reward_service.domain.runs import RunSettings, check_run_name
 from reward_service.domain.summary import GroupOutcome, summarise
-from reward_service.domain.types import View
+from reward_service.domain.types import Label, View
 
 BOTH = tuple(View)
 
@@ -99,7 +99,9 @@ def test_skipped_updates_compose(alphas: list[float], teacher: float, policy: fl
     assert math.isclose(once * teacher + (1 - once) * policy, stepwise, abs_tol=1e-9)
 
 
-@pytest.mark.parametrize("bad", [(-1, 10, 0.9, 0.99), (0, 0, 0.9, 0.99), (0, 10, 1.1, 0.99), (0, 10, 0.9, math.nan)])
+@pytest.mark.parametrize(
+    "bad", [(-1, 10, 0.9, 0.99), (0, 0, 0.9, 0.99), (0, 10, 1.1, 0.99), (0, 10, -0.5, 0.99), (0, 10, 0.9, math.nan)]
+)
 def test_a_schedule_that_is_none(bad: tuple[int, int, float, float]) -> None:
     with pytest.raises(InvalidScheduleError):
         alpha(*bad)
@@ -156,6 +158,23 @@ def test_a_summary_stays_within_its_bounds(rows: list[list[tuple[str | None, flo
     assert 0 <= (summary.reward_mean or 0.0) <= 1
     assert 0 <= (summary.answered or 0.0) <= 1
     assert (summary.label_accuracy, summary.vote_share_mean) == (None, None)
+
+
+def test_a_teacher_may_be_the_policy_itself() -> None:
+    assert alpha(3, 10, alpha_start=0.0, alpha_end=0.0) == 0.0
+
+
+def test_a_summary_counts_what_the_labels_say() -> None:
+    elected = [
+        Label(View.ORIGINAL, "4", "4", 3, 4, "policy", (View.PARAPHRASE,), matches_truth=True),
+        Label(View.PARAPHRASE, "5", "5", 1, 4, "policy", (View.ORIGINAL,), matches_truth=False),
+        Label(View.ORIGINAL, "6", "6", 2, 4, "policy", (View.ORIGINAL,)),
+        Label(View.ORIGINAL, "7", "7", 0, 0, "ground-truth", (), matches_truth=True),
+    ]
+    summary = summarise([GroupOutcome(1, 1, [1.0])], elected)
+    assert summary.vote_share_mean == 0.5
+    assert summary.label_accuracy == 2 / 3
+    assert (summary.undecided, summarise([], [], 3).undecided) == (0, 3)
 
 
 def test_a_batch_that_abstained_has_no_mean_reward() -> None:
