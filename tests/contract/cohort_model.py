@@ -259,9 +259,9 @@ class CohortModel:
         return cohort
 
     def _reopened(self, each: Joining, record: Record) -> Cohort:
-        """A settled cohort for which ballots come late is queued once for all of them."""
+        """A settled cohort for which ballots come late is queued once for all of them, and kept for as long as they."""
         cohort = self._made(each.cohort, each.method, each.views)
-        cohort.state = record.state
+        cohort.state, record.end_ms = record.state, cohort.end_ms
         self._queue(each.cohort, self.retention_ms + self.patience_ms)
         return cohort
 

@@ -288,6 +288,14 @@ class BatchMachine(RuleBasedStateMachine):
         for delivery, job in list(self.in_hand[worker]):
             self.settle_one(worker, delivery, job)
 
+    @rule()
+    def two_workers_settle(self) -> None:
+        """One takes over what the other is slow with."""
+        self.read("w1")
+        self.settle_all("w2", True)
+        for delivery, job in list(self.in_hand["w1"]):
+            self.settle_one("w1", delivery, job)
+
     def settle_one(self, worker: str, delivery: Delivery, job: Job) -> None:
         asked = self.asked[job.batch]
         payload = unpack_job(delivery.job.payload)

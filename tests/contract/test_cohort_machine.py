@@ -296,16 +296,28 @@ class CohortMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     @rule(data=st.data(), gives_up=st.sampled_from([False, False, True]), replica=st.sampled_from(REPLICAS))
     def leave(self, data: st.DataObject, gives_up: bool, replica: str) -> None:
-        """Requests of one question end together: those whose cohorts are settled have their answer."""
         settled = [each for each in self.requests.values() if self.is_settled(each)]
         first = data.draw(st.sampled_from(settled or list(self.requests.values())))
         others = [each for each in self.requests.values() if each.question == first.question]
+        self.end([first, *data.draw(st.lists(st.sampled_from(others), max_size=2))], gives_up, replica)
+
+    def end(self, requests: list[Arrival], gives_up: bool, replica: str) -> None:
+        """Requests of one question end together: those whose cohorts are settled have their answer."""
         leaving: list[store.Leaving] = []
-        for each in dict.fromkeys([first, *data.draw(st.lists(st.sampled_from(others), max_size=2))]):
+        for each in dict.fromkeys(requests):
             answered, stepped = self.is_settled(each) and not gives_up, each.question == STEPPED
             leaving.append(store.Leaving(each.request, answered, stepped))
             self.model.leave(each.question, each.request, answered=answered and not stepped)
-        self.bench.do(self.replicas[replica].leave(self.run, first.question, leaving))
+        self.bench.do(self.replicas[replica].leave(self.run, requests[0].question, leaving))
+
+    @rule(question=st.sampled_from(list(PLACED)), text=st.sampled_from(list(TEXTS)), size=st.integers(1, 3))
+    def client_comes_again(self, question: str, text: str, size: int) -> None:
+        """It gave up, or has its answer."""
+        self.place(question, "o", text, size, "r1", False)
+        coming = list(self.requests.values())[-1]
+        self.settle_all("w1", True)
+        self.end([coming], False, "r1")
+        self.place(question, "o", text, size, "r2", False)
 
     def is_settled(self, coming: Arrival) -> bool:
         places: list[Place] = self.model.places.get(coming.question, [])
@@ -364,6 +376,30 @@ class CohortMachine(RuleBasedStateMachine):
             self.load(worker, held)
             if held.seen:
                 self.keep(worker, held)
+
+    @rule(
+        cohort=st.sampled_from(list(JOINED)),
+        seats=st.permutations([0, 1, 2]),
+        early=st.booleans(),
+        overtaken=st.booleans(),
+    )
+    def rollouts_come_late(self, cohort: str, seats: list[int], early: bool, overtaken: bool) -> None:
+        """To a cohort that has closed: while a worker is at it, or after; another worker may be faster."""
+        first, second, third = ({cohort: {("o", seat)}} for seat in seats)
+        self.join(first, False, False, "r1", "", False)
+        self.time_passes(PATIENCE_S * 1000, False, True, "w1")
+        for late in (second, third):
+            if not early:
+                self.settle_all("w1", False)
+                self.join(late, False, False, "r2", "", False)
+            self.look("w1")
+            if early:
+                self.join(late, False, False, "r2", "", False)
+            if overtaken:
+                self.settle_all("w2", True)
+                self.join(third, False, False, "r1", "", False)
+            for held in [each for each in self.in_hand["w1"] if each.seen]:
+                self.keep("w1", held)
 
     def load(self, worker: str, held: InHand) -> None:
         name, jobs, held.seen = held.job.cohort, self.workers[worker], None

@@ -193,6 +193,16 @@ async def test_a_slow_worker_does_not_drop_who_came_late_since(world: World) -> 
     assert set(settled.ids_B) == {"o0", "p0", "o1", "o2"}
 
 
+async def test_who_comes_late_finds_the_record_until_it_is_settled(world: World) -> None:
+    await world.make(group_size=2, cohort_deadline_s=0.001)
+    await world.store.join(world.run, [joining("c", ballot(X, 0, "4"), ballot(Y, 0, "4"))], world.at)
+    await until(lambda: world.jobs.expire(world.run))
+    await settle_all(world)
+    await world.link.execute("PEXPIRE", RunKeys(world.run).record("c"), 2_000)
+    await world.store.join(world.run, [joining("c", ballot(X, 1, "4"))], world.at)
+    assert await world.link.execute("PTTL", RunKeys(world.run).record("c")) > 10_000
+
+
 async def test_a_group_has_the_size_that_its_cohort_began_with(world: World) -> None:
     await world.make(group_size=3)
     await world.store.join(world.run, [joining("c", ballot(X, 0, "4"))], world.at)

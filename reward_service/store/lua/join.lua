@@ -16,7 +16,7 @@ if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
 
 local cohorts, at, opening = {}, 10, 0
 for k = 6, #KEYS - 1, 2 do
-  local cohort = {key = KEYS[k], record = redis.call('GET', KEYS[k + 1]), ballots = {},
+  local cohort = {key = KEYS[k], record_key = KEYS[k + 1], record = redis.call('GET', KEYS[k + 1]), ballots = {},
     id = ARGV[at], mark = ARGV[at + 1], head = ARGV[at + 2], views = ARGV[at + 3], size = tonumber(ARGV[at + 4])}
   local exists = redis.call('EXISTS', cohort.key) == 1
   local coming = {}
@@ -51,6 +51,7 @@ for _, cohort in ipairs(cohorts) do
   if redis.call('EXISTS', cohort.key) == 0 and (#cohort.ballots > 0 or not cohort.record) then
     if cohort.record then
       reopen_for_late(cohort.key, jobs, cohort.id, cohort.record, cohort.head, ttl_ms)
+      redis.call('PEXPIRE', cohort.record_key, ttl_ms) -- what comes late is rewarded by it
     else
       open(cohort.key, deadlines, cohort.id, cohort.head, cohort.views, patience_ms, ttl_ms)
       note(ARGV[8], cohort.mark, cohort.id, tonumber(ARGV[9]), ttl_ms)
