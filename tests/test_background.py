@@ -22,6 +22,7 @@ AWAITED_BY_THEIR_STARTER = {
     "generation/openai_backend.py": "gathered by the call that starts them",
     "generation/transformers_backend.py": "an exception goes to those who wait for the batches",
     "paraphrasing/file_rewriting.py": "a task group of one file",
+    "serving/supervisor.py": "awaited by the start that it belongs to",
 }
 
 

@@ -24,8 +24,10 @@ from reward_service.domain.errors import DomainError
 from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.runs import CursorError, RunOverview
+from reward_service.store.finding import COHORTS_CURSOR_PATTERN
+from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview
 
+CURSOR = "That of the page before; none: the first page."
 RunPath = Annotated[str, Path(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
 MOST_RUNS = 500
 MOST_COHORTS = 100
@@ -62,7 +64,7 @@ async def put_run(request: Request, run: RunPath) -> RunDocument:
 async def get_runs(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=MOST_RUNS, description="Runs in a page.")] = 100,
-    cursor: Annotated[str | None, Query(description="That of the page before; none: the first page.")] = None,
+    cursor: Annotated[str | None, Query(pattern=RUNS_CURSOR_PATTERN, description=CURSOR)] = None,
 ) -> RunsDocument:
     """The runs in use, the latest used first. Reading them is no use: a run that nobody uses is forgotten all the same.
 
@@ -97,7 +99,7 @@ async def get_cohorts(
     run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN,
     step: Annotated[int | None, Query(ge=0, le=MAX_COUNT, description="None: of every step, and without one.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_COHORTS, description="Cohorts in a page.")] = 20,
-    cursor: Annotated[str | None, Query(description="That of the page before; none: the first page.")] = None,
+    cursor: Annotated[str | None, Query(pattern=COHORTS_CURSOR_PATTERN, description=CURSOR)] = None,
 ) -> CohortsDocument:
     """A question's cohorts, open or settled, the latest first: of each attempt, round and batch, and of each view where
     these are decided apart. Those of a batch are there once it is settled.

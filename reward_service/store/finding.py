@@ -11,7 +11,7 @@ from reward_service.store.scripts import Script
 
 DIGEST_BYTES = 6
 MOST_LOOKED_AT = 50_000
-_CURSOR = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
+COHORTS_CURSOR_PATTERN = r"^([0-9]{1,15})\.([0-9]{1,15})$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class CohortFinder:
 
 
 def _place(cursor: str) -> list[str]:
-    parts = _CURSOR.fullmatch(cursor)
+    parts = re.fullmatch(COHORTS_CURSOR_PATTERN, cursor)
     if parts is None:
         raise CursorError("it is not one that a page gave")
     return list(parts.groups())

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from reward_service.domain.errors import InvalidRunError
-from reward_service.domain.runs import DEFAULT_RUN, RunSettings, check_run_name
+from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
 from reward_service.errors import CoRewardingError
 from reward_service.store.cohorts import Limits, Revised, as_dict
 from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
@@ -23,7 +22,7 @@ ASKED_AT_ONCE = 100
 """Runs whose state travels together; commands of others pass between."""
 
 
-_TIME = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
+RUNS_CURSOR_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,20})?" + SEPARATOR + RUN_NAME_PATTERN.removeprefix("^")
 """Seconds since the epoch, without an exponent, whose + would be a space in a URL."""
 
 
@@ -151,11 +150,8 @@ class RunStore:
 
 def _place(cursor: str) -> tuple[str, str]:
     used, separator, run = cursor.partition(SEPARATOR)
-    try:
-        if separator and _TIME.fullmatch(used):
-            return used, check_run_name(run)
-    except InvalidRunError:
-        pass
+    if separator and re.fullmatch(RUNS_CURSOR_PATTERN, cursor):
+        return used, run
     raise CursorError("the cursor is none that a page gave: ask without one for the first page")
 
 

@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -67,7 +68,8 @@ class Client:
         """A part of some cohorts."""
         wires = [rollout.wire(indexed=indexed) for rollout in rollouts]
         body = {"run": self._run, "complete": False, "rollouts": wires}
-        answer = await self._http.post(f"{at.url}/v1/rewards", json=body)
+        key = {} if indexed else {"idempotency-key": uuid4().hex}  # it names rollouts that have no index
+        answer = await self._http.post(f"{at.url}/v1/rewards", json=body, headers=key)
         assert answer.status_code == 200, answer.text
         self.got |= zip(rollouts, answer.json()["rewards"], strict=True)
 

@@ -164,7 +164,7 @@ def test_a_service_that_is_away_is_one_of_the_problems(tmp_path: Path) -> None:
     with Service("http://127.0.0.1:9", patience_s=0.0) as service:
         facts = gather(recipe, Places.of(recipe, tmp_path), service, MACHINE, resume=True)
     told = check(recipe, facts)
-    assert "http://127.0.0.1:9 does not answer (GET /version failed" in told[0]
+    assert "http://127.0.0.1:9 does not answer (GET /version at http://127.0.0.1:9 failed" in told[0]
     assert "there are no checkpoints" in told[-1]
 
 
