@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from reward_service.domain.runs import RunSettings
 from reward_service.store import cohorts as store
 from reward_service.store.jobs import Delivery, JobStore, open_cohort
-from reward_service.store.keys import RunKeys, channel, qualified
+from reward_service.store.keys import GROUP, RunKeys, channel, qualified
 from reward_service.store.records import CohortHead, Row, Rules, packed, unpack_cohort
 from reward_service.store.runs import RunStore
 from reward_service.workers.settling import settle_cohort
@@ -447,6 +447,9 @@ class CohortMachine(RuleBasedStateMachine):
         }
         jobs = [store.as_dict(fields)[b"c"].decode() for _, fields in kept.get("jobs", [])]
         assert jobs == [job.cohort for job in model.jobs]
+        if jobs and model.workers_known:
+            pending, *_ = self.bench.do(self.bench.link.execute("XPENDING", self.keys.jobs, GROUP))
+            assert pending == len(model.claim()), "what is done is no longer in a worker's hands"
         counts = store.as_dict(kept.get("stats", []))
         assert {state.decode(): int(count) for state, count in counts.items()} == model.counts
         assert len(kept.get("deadlines", [])) / 2 == len(model.deadlines_ms)

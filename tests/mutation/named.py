@@ -10,7 +10,7 @@ from tests.mutation.instead import Instead, changed
 from tests.servers import server
 
 COHORTS, BATCHES = "cohort", "batch"
-EXAMPLES = 150
+EXAMPLES = 400
 
 
 class Named(NamedTuple):
@@ -37,7 +37,6 @@ MUTANTS = [
     Named(COHORTS, "join.lua", "(#cohort.ballots > 0 or not cohort.record)", "true"),
     Named(COHORTS, "join.lua", "redis.call('HSET', cohort.key, 'w:' .. ARGV[6], 1)", ""),
     Named(COHORTS, "settle_cohort.lua", "redis.call('HGET', KEYS[1], 'k') ~= ARGV[2]", "false"),
-    Named(COHORTS, "settle_cohort.lua", "state ~= ARGV[1] or", ""),
     Named(COHORTS, "settle_cohort.lua", "if not settled then", "if true then"),
     Named(COHORTS, "settle_cohort.lua", "redis.call('DEL', KEYS[1])", ""),
     Named(COHORTS, "settle_cohort.lua", "ARGV[4], 'PX', ARGV[5])", "ARGV[4])"),
