@@ -12,8 +12,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-
 LOOK_AFTER_S = 0.1
+LARGEST_JOINED_BYTES = 4 << 20
+"""A body of up to this size is joined at its end, which is the fastest; a larger one grows, which takes its memory once."""
 
 
 class ClientGoneError(Exception):
@@ -118,21 +119,26 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes | bytea
     announced = header(scope, b"content-length")
     if announced is not None and announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
-    body: bytes | bytearray = b""
+    chunks: list[bytes] = []
+    large: bytearray | None = None
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         chunk = message.get("body", b"")
-        if len(body) + len(chunk) > limit:
+        size += len(chunk)
+        if size > limit:
             raise _too_large(limit)
-        if not body:
-            body = chunk
+        if large is not None:
+            large += chunk
         else:
-            body = bytearray(body) if isinstance(body, bytes) else body
-            body += chunk
+            chunks.append(chunk)
+            if size > LARGEST_JOINED_BYTES:
+                large = bytearray().join(chunks)
+                chunks.clear()
         if not message.get("more_body", False):
-            return body
+            return large if large is not None else chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def send_json(

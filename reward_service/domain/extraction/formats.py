@@ -44,7 +44,7 @@ def extractor(formats: Sequence[str], end_tokens: Sequence[str] = ()) -> Extract
     turn_of = turn_reader(end_tokens)
 
     def first_found(response: str) -> str | None:
-        turn = turn_of(response)
+        turn = turn_of(response) if "<" in response or end_tokens else response
         for read in readers:
             answer = read(turn)
             if answer is not None:
