@@ -1,4 +1,4 @@
-"""The application: FastAPI with its routes, and the hot routes in front."""
+"""The application: FastAPI with its routes, behind keys; and the hot routes beside it."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -7,10 +7,11 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_service import __version__
 from reward_service.api.auth import Keyring
-from reward_service.api.hot import Front
+from reward_service.api.hot import HotRoutes
 from reward_service.api.openapi import document
 from reward_service.api.paraphrase_routes import router as paraphrase_router
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
@@ -26,6 +27,10 @@ from reward_service.settings import Settings
 from reward_service.telemetry import Metrics
 
 DESCRIPTION = "Rewards for reinforcement learning of language models, without labels (Co-rewarding, arXiv 2508.00410)."
+
+
+OTHER = "other"
+"""How metrics name a route that is asked without a key."""
 
 
 class Service:
@@ -49,7 +54,12 @@ class Service:
             self._api.include_router(each)
         _answer_with_problems(self._api, routers)
         document(self._api)
-        self.asgi = Front(self._api, Keyring(settings.keys()), metrics, lambda: self._services.hot)
+        self.asgi = Guarded(self._api, Keyring(settings.keys()), metrics)
+
+    @property
+    def hot(self) -> HotRoutes:
+        """The hot routes, which the connections answer by themselves."""
+        return self._services.hot
 
     def drain(self) -> None:
         """The process stops: those who wait get a ticket, or are told to come again."""
@@ -58,6 +68,27 @@ class Service:
     @property
     def _services(self) -> Services:
         return self._api.state.services
+
+
+class Guarded:
+    """An ASGI application behind keys."""
+
+    def __init__(self, app: ASGIApp, keyring: Keyring, metrics: Metrics) -> None:
+        """`app` is asked only by those who may."""
+        self._app = app
+        self._keyring = keyring
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the lifespan."""
+        app = self._app
+        if scope["type"] == "http":
+            try:
+                self._keyring.check(scope["path"], scope["headers"])
+            except Problem as problem:
+                app = _response(problem)
+                self._metrics.answered(OTHER, problem.status, 0.0)
+        await app(scope, receive, send)
 
 
 def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:

@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from reward_service.api.asgi import ClientGoneError, read_body
+from reward_service.api.bodies import BodyParts, check_body_headers
 from reward_service.api.problems import Problem
 from reward_service.api.reading import Most, Reader
 
@@ -87,8 +87,11 @@ async def read_form(request: Request, form: type[ReadForm], most: Most | None = 
         Problem: it is too large, cut, no JSON, or not of the form.
     """
     reader: Reader = request.app.state.services.reader
+    check_body_headers(request.headers.raw, reader.most_bytes)
+    parts = BodyParts(reader.most_bytes)
     try:
-        body = await read_body(request.scope, request.receive, reader.most_bytes)
-    except ClientGoneError as cause:
+        async for chunk in request.stream():
+            parts.add(chunk)
+    except ClientDisconnect as cause:
         raise Problem(400, "cut", "the connection was closed before the end of the body.") from cause
-    return await reader.read(form, body, most)
+    return await reader.read(form, parts.whole(), most)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from functools import partial
 from threading import Timer
 
 import structlog
@@ -9,7 +10,8 @@ import uvicorn
 
 from reward_service.api.app import Service
 from reward_service.processes import keep_what_was_made, raise_open_files_limit
-from reward_service.serving.connections import Bounds, Doorkeeper
+from reward_service.serving.connections import BoundedProtocol
+from reward_service.serving.doorkeeper import Bounds, Doorkeeper
 from reward_service.serving.environment import SOCKET_FD, settings_from_environment
 
 log = structlog.get_logger(__name__)
@@ -57,7 +59,7 @@ def main() -> None:
     config = uvicorn.Config(
         service.asgi,
         loop="uvloop",
-        http=keeper.protocol,  # type: ignore[arg-type] - called as the class would be
+        http=partial(BoundedProtocol, keeper, service),  # type: ignore[arg-type] - called as the class would be
         ws="none",
         lifespan="on",
         log_config=None,

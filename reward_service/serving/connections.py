@@ -1,25 +1,20 @@
-"""What a connection may take: bytes of a head, time for it and for a body, and how many there may be.
-
-uvicorn bounds none of these. Everything here holds before a key is asked for, and for every route.
-"""
+"""A connection: uvicorn's, within bounds, whose hot requests are answered without ASGI."""
 
 import asyncio
-import enum
-import resource
-import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import unquote
 
+import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from reward_service.api.hot import HotRoutes, Route
 from reward_service.api.problems import MEDIA_TYPE, Problem
-from reward_service.settings import Settings
-from reward_service.telemetry import Metrics
-
-LOOK_S = 1.0
-"""How often all connections of a process are looked at: one timer for all, since one for each costs every request."""
+from reward_service.serving.doorkeeper import LOOK_S, Doorkeeper, Reason
+from reward_service.serving.hot_exchange import HotExchange
 
 BODY_BYTES_PER_S = 1024
 """What a body must bring on average within each `body_s`."""
@@ -35,92 +30,14 @@ MOST_UNREAD_BYTES = 2**20
 STUCK_S = 60.0
 """After how long an answer that its client does not read is given up."""
 
-SPARE_FILES = 256
-MOST_CONNECTIONS = 16_384
 
+class HasHotRoutes(Protocol):
+    """What composes the hot routes, when the process has started."""
 
-class Reason(enum.StrEnum):
-    """Why a connection was closed, as metrics count it."""
-
-    CONNECTIONS = "connections"
-    HEADERS = "headers"
-    URL = "url"
-    MALFORMED = "malformed"
-    SLOW_HEAD = "slow-head"
-    SLOW_BODY = "slow-body"
-    CHUNKING = "chunking"
-    PIPELINED = "pipelined"
-    UNREAD_BODY = "unread-body"
-    UNREAD_ANSWER = "unread-answer"
-    IDLE = "idle"
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What each connection of a process may take, and how many there may be."""
-
-    head_bytes: int
-    headers: int
-    url_bytes: int
-    head_s: float
-    body_s: float
-    connections: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Bounds":
-        """The settings' bounds; without one of connections, what the limit of open files leaves room for."""
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        room = MOST_CONNECTIONS if files == resource.RLIM_INFINITY else files - SPARE_FILES
-        most = settings.max_connections or max(1, min(room, MOST_CONNECTIONS))
-        return cls(
-            settings.max_header_bytes,
-            settings.max_headers,
-            settings.max_url_bytes,
-            settings.header_timeout_s,
-            settings.body_timeout_s,
-            most,
-        )
-
-
-class Doorkeeper:
-    """Looks at all connections of a process from time to time, and counts those it closes."""
-
-    def __init__(self, bounds: Bounds, metrics: Metrics) -> None:
-        """Nobody is there yet."""
-        self.bounds = bounds
-        self.now_s = time.monotonic()
-        self._metrics = metrics
-        self._looking = False
-
-    def protocol(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> "BoundedProtocol":
-        """For uvicorn: the protocol of a new connection."""
-        return BoundedProtocol(self, config, server_state, app_state, _loop)
-
-    def watch(self, protocol: "BoundedProtocol") -> None:
-        """A connection was made."""
-        if not self._looking:
-            self._looking = True
-            self.now_s = time.monotonic()
-            protocol.loop.call_later(LOOK_S, self._look, protocol.connections, protocol.loop)
-
-    def closed(self, reason: Reason) -> None:
-        """A connection is closed for this reason."""
-        self._metrics.count(self._metrics.closed_connections, 1, reason.value)
-
-    def _look(self, connections: set[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.now_s = time.monotonic()
-        for each in tuple(connections):
-            if isinstance(each, BoundedProtocol):
-                each.look()
-        self._looking = bool(connections)
-        if self._looking:
-            loop.call_later(LOOK_S, self._look, connections, loop)
+    @property
+    def hot(self) -> HotRoutes:
+        """The hot routes."""
+        ...
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -132,6 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(
         self,
         keeper: Doorkeeper,
+        service: HasHotRoutes,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -140,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """As uvicorn makes it."""
         super().__init__(config, server_state, app_state, _loop)
         self._keeper = keeper
+        self._hot = service.hot
         self._bounds = keeper.bounds
         self._since_s = keeper.now_s
         self._in_head = False
@@ -155,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes the connection, unless there are too many."""
         super().connection_made(transport)
-        self._keeper.watch(self)
+        self._keeper.watch(self.connections, self.loop)
         self._since_s = self._keeper.now_s
         if len(self.connections) > self._bounds.connections:
             self._refuse(
@@ -194,16 +113,82 @@ class BoundedProtocol(HttpToolsProtocol):
             or len(self.pipeline) >= MOST_PIPELINED
         ):
             self._check_head()
-        HttpToolsProtocol.on_headers_complete(self)
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        route = self._hot.find(unquote(path) if "%" in path else path)
+        if route is None:
+            self._begin_asgi()
+        else:
+            self._begin_hot(route, path, url.query or b"")
         self._in_head = False
         self._since_s = self._keeper.now_s
         self._body_bytes = self._body_bytes_before = self._wire_bytes = self._unread_bytes = 0
 
+    def on_message_begin(self) -> None:
+        """A head begins. What ASGI needs of it is made when ASGI is to have it."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def _begin_asgi(self) -> None:
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+        HttpToolsProtocol.on_message_begin(self)
+        self.url, self.expect_100_continue = url, expects_continue
+        self.headers.extend(headers)
+        HttpToolsProtocol.on_headers_complete(self)
+
+    def _begin_hot(self, route: Route, path: str, query: bytes) -> None:
+        parser = self.parser
+        assert parser is not None
+        earlier = self.cycle
+        exchange = HotExchange(
+            self._hot,
+            route,
+            parser.get_method().decode("ascii"),
+            path,
+            query,
+            self.headers,
+            keep_alive=parser.should_keep_alive() and parser.get_http_version() != "1.0",
+            expects_continue=self.expect_100_continue,
+            loop=self.loop,
+            transport=self.transport,
+            flow=self.flow,
+            tasks=self.tasks,
+            on_answer=self.on_hot_answer,
+        )
+        self.cycle = exchange  # type: ignore[assignment] - it is what the protocol needs of a cycle
+        if earlier is None or earlier.response_complete:
+            exchange.begin()
+        else:
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle | HotExchange, app: ASGI3Application) -> None:
+        if isinstance(cycle, HotExchange):
+            cycle.begin()
+        else:
+            HttpToolsProtocol._start_asgi_task(self, cycle, app)
+
+    def on_hot_answer(self) -> None:
+        """An answer has been written; what uvicorn does then, but that idle connections are looked at all at once."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        self._since_s = self._keeper.now_s
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
     def on_body(self, body: bytes) -> None:
         """Content came."""
         self._body_bytes += len(body)
-        if not self.cycle.response_complete:
-            HttpToolsProtocol.on_body(self, body)
+        cycle: RequestResponseCycle | HotExchange = self.cycle
+        if not cycle.response_complete:
+            if isinstance(cycle, HotExchange):
+                cycle.take(body)
+                if cycle.waiting_bytes > HIGH_WATER_LIMIT:
+                    self.flow.pause_reading()
+            else:
+                HttpToolsProtocol.on_body(self, body)
             return
         self._unread_bytes += len(body)
         if self._unread_bytes > MOST_UNREAD_BYTES:
@@ -211,8 +196,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is here as a whole, even one that was answered before; uvicorn overlooks the end of such."""
-        HttpToolsProtocol.on_message_complete(self)
-        self.cycle.more_body = False
+        cycle: RequestResponseCycle | HotExchange = self.cycle
+        if isinstance(cycle, HotExchange):
+            cycle.end()
+        else:
+            HttpToolsProtocol.on_message_complete(self)
+            cycle.more_body = False
 
     def timeout_keep_alive_handler(self) -> None:
         """No request came for as long as a connection is kept between two."""
@@ -242,9 +231,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._look_at_head(passed_s)
         elif cycle.more_body:
             self._look_at_body(passed_s)
-        elif not waited_for and self.timeout_keep_alive_task is None:  # the rest of a body that was not wanted ended it
-            delay_s = self.timeout_keep_alive
-            self.timeout_keep_alive_task = self.loop.call_later(delay_s, self.timeout_keep_alive_handler)
+        elif not waited_for and self.timeout_keep_alive_task is None and passed_s > self.timeout_keep_alive:
+            self.timeout_keep_alive_handler()
 
     def _look_at_head(self, passed_s: float) -> None:
         if passed_s <= self._bounds.head_s:

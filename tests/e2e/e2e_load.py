@@ -5,9 +5,10 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
+import httpx
 from e2e_client import Client
 from e2e_rule import GROUP, VIEWS, Due_R, Rollout, co_rewarding, questions, taught, teacher_answers, union
 from e2e_services import Service, assert_one_vote_each
@@ -67,11 +68,27 @@ class Traffic:
 
     def assert_as_undisturbed(self, at: Service) -> None:
         """Each rollout has its reward, once."""
-        assert self.client.got == {rollout: each.reward or 0.0 for rollout, each in self.due().items()}
+        due = {rollout: each.reward or 0.0 for rollout, each in self.due().items()}
+        wrong = [rollout for rollout in due if self.client.got.get(rollout) != due[rollout]]
+        assert not wrong, self._told_of(wrong, due, at)
+        assert self.client.got.keys() == due.keys()
         if self.method == "co-rewarding-ii":
             self._assert_labelled_once(at)
         else:
             assert_one_vote_each(at, self.run, [*self.indexed, *self.nameless], sorted(self.client.batches))
+
+    def _told_of(self, wrong: Sequence[Rollout], due: Mapping[Rollout, float], at: Service) -> str:
+        """What went wrong, with the cohorts of the first question as the service explains them."""
+        lines = [f"{self.run}: {len(wrong)} of {len(due)} rollouts"]
+        lines += [f"{each}: got {self.client.got.get(each)}, due {due[each]}" for each in wrong[:20]]
+        first = wrong[0].question_id
+        lines += [f"of {first}:"]
+        lines += [f"{each}: due {due[each]}" for each in due if each.question_id == first]
+        asked = {"run": self.run, "question_id": first}
+        found = httpx.get(f"{at.url}/v1/cohorts", params=asked, timeout=30.0).json()["cohorts"]
+        for each in found:
+            lines.append(httpx.get(f"{at.url}/v1/cohorts/{each['cohort']}", timeout=30.0).text)
+        return "\n".join(lines)
 
     def _assert_labelled_once(self, at: Service) -> None:
         """A teacher's labels need no other rollouts: each request is a batch, and equal singles are the same one."""

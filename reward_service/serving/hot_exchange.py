@@ -1,0 +1,207 @@
+"""A hot request, answered from the parser's callbacks: ASGI's dictionaries and events cost more than a rollout's way.
+
+uvicorn's protocol keeps such an exchange where it keeps a RequestResponseCycle, so that pipelining, keep-alive and a
+graceful stop are uvicorn's own.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from reward_service.api.bodies import BodyParts
+from reward_service.api.exchange import ClientGoneError
+from reward_service.api.hot import HotRoutes, Route
+from reward_service.api.json_text import Data
+from reward_service.api.problems import Problem
+
+Result = TypeVar("Result")
+
+
+class HotExchange:
+    """One request of a hot route: its body as it comes, its task, its answer.
+
+    The first eight attributes are those of uvicorn's RequestResponseCycle that its protocol reads and writes.
+    """
+
+    __slots__ = (
+        "_cancellable",
+        "_hot",
+        "_loop",
+        "_on_answer",
+        "_parts",
+        "_task",
+        "_tasks",
+        "_transport",
+        "_turn",
+        "disconnected",
+        "expects_continue",
+        "flow",
+        "headers",
+        "keep_alive",
+        "method",
+        "more_body",
+        "path",
+        "query",
+        "refusal",
+        "response_complete",
+        "response_started",
+        "route",
+    )
+
+    def __init__(
+        self,
+        hot: HotRoutes,
+        route: Route,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        keep_alive: bool,
+        expects_continue: bool,
+        loop: asyncio.AbstractEventLoop,
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        tasks: set[asyncio.Task[None]],
+        on_answer: Callable[[], None],
+    ) -> None:
+        """`on_answer` is called when the answer has been written."""
+        self.response_started = False
+        self.response_complete = False
+        self.disconnected = False
+        self.more_body = True
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+        self.flow = flow
+        self.route = route
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.refusal: Problem | None = None
+        self._hot = hot
+        self._loop = loop
+        self._transport = transport
+        self._tasks = tasks
+        self._on_answer = on_answer
+        self._parts = BodyParts(hot.most_body_bytes)
+        self._turn = False
+        self._task: asyncio.Task[None] | None = None
+        self._cancellable = False
+        try:
+            hot.check_head(self, route)
+        except Problem as problem:
+            self.refusal = problem
+
+    @property
+    def message_event(self) -> "HotExchange":
+        """Itself: uvicorn sets this event when something about the request has changed."""
+        return self
+
+    def set(self) -> None:
+        """Take notice of a change: a client that has left is waited for no longer."""
+        if self.disconnected and self._cancellable and self._task is not None:
+            self._cancellable = False
+            self._task.cancel()
+
+    def whole_body(self) -> Data:
+        """Return the body, which may be taken once."""
+        return self._parts.whole()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What has come of the body of a request whose turn has not."""
+        return 0 if self._turn else self._parts.size_bytes
+
+    def begin(self) -> None:
+        """The answers to earlier requests of the connection have been sent: this one is next."""
+        self._turn = True
+        if self.refusal is not None or not self.more_body:
+            self._start()
+        elif self.expects_continue:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def take(self, chunk: bytes) -> None:
+        """Keep a part of the body, unless there is too much."""
+        if self.refusal is not None:
+            return
+        try:
+            self._parts.add(chunk)
+        except Problem as problem:
+            self.refusal = problem
+            if self._turn:
+                self._start()
+
+    def end(self) -> None:
+        """The body is whole."""
+        self.more_body = False
+        if self._turn and self._task is None:
+            self._start()
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._run())
+        self._tasks.add(self._task)
+
+    async def _run(self) -> None:
+        try:
+            await self._hot.answer(self, self.route, self.refusal)
+        finally:
+            assert self._task is not None
+            self._tasks.discard(self._task)
+            if not self.response_complete and not self.disconnected:
+                self._transport.close()
+
+    async def while_there(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what `work` returns, or cancel it when the client goes away.
+
+        Raises:
+            ClientGoneError: the client closed its connection, at the latest as the work ended.
+        """
+        if self.disconnected:
+            work.close()
+            raise ClientGoneError
+        self._cancellable = True
+        try:
+            result = await work
+        except asyncio.CancelledError:
+            if not self.disconnected:
+                raise
+            assert self._task is not None
+            self._task.uncancel()
+            raise ClientGoneError from None
+        finally:
+            self._cancellable = False
+        if self.disconnected or self._transport.is_closing():
+            raise ClientGoneError  # an answer would be dropped without a word
+        return result
+
+    async def send(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        media_type: bytes = b"application/json",
+    ) -> None:
+        """Send the answer, once the client has read what was written before."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        self.response_started = True
+        head = [STATUS_LINE[status], b"content-type: ", media_type, b"\r\ncontent-length: %d\r\n" % len(body)]
+        for name, value in (headers or {}).items():
+            if name == "connection":
+                self.keep_alive = self.keep_alive and value != "close"
+            else:
+                head.append(f"{name}: {value}\r\n".encode())
+        head.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        if self.method != "HEAD":
+            head.append(body)
+        self._transport.write(b"".join(head))
+        self.response_complete = True
+        if not self.keep_alive:
+            self._transport.close()
+        self._on_answer()
