@@ -116,9 +116,8 @@ async def received(request: Request, settings: Settings, order: str | None) -> A
 
 
 async def _named(form: JobForm, path: Path, settings: Settings) -> Arrived:
-    text = form.model_dump_json()
     if form.questions is not None:
-        return Arrived(form, "questions", digest(text), ListQuestions(form.questions))
+        return await asyncio.to_thread(_listed, form, form.questions)
     if form.path is not None:
         root = settings.paraphrase_root
         if root is None:
@@ -133,6 +132,11 @@ async def _named(form: JobForm, path: Path, settings: Settings) -> Arrived:
     source = f"{HUB}{form.dataset}:{form.split}"
     await asyncio.to_thread(_from_hub, source, path, settings.max_paraphrase_bytes)
     return await _from_file(path, form, source)
+
+
+def _listed(form: JobForm, questions: list[AskedQuestionForm]) -> Arrived:
+    """A job of questions that came in the body; in a thread, since there may be a hundred thousand."""
+    return Arrived(form, "questions", digest(form.model_dump_json()), ListQuestions(questions))
 
 
 def _from_hub(source: str, path: Path, most_bytes: int) -> None:

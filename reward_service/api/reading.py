@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import msgspec
 from annotated_types import MaxLen
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
+from pydantic.fields import FieldInfo
 
 from reward_service.api.hints import unknown_field
 from reward_service.api.json_text import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
@@ -34,6 +36,31 @@ STRICT = ConfigDict(strict=True)
 _FAULTY = object()
 
 
+class _Form:
+    """A model, or a dataclass of pydantic's, and what may stand in each of its fields."""
+
+    def __init__(self, kind: type[Any]) -> None:
+        model = issubclass(kind, BaseModel)
+        self.validated: Callable[[dict[str, Any]], object] = (
+            kind.model_validate if model else lambda values: kind(**values)
+        )
+        self.fields: Mapping[str, FieldInfo] = kind.model_fields if model else kind.__pydantic_fields__
+        self.takes_others = (kind.model_config if model else kind.__pydantic_config__).get("extra") != "forbid"
+        self._shapes: Mapping[str, _Shape] | None = None
+
+    @property
+    def shapes(self) -> Mapping[str, "_Shape"]:
+        """By name; made when they are asked for, since a form may hold itself."""
+        if self._shapes is None:
+            self._shapes = {name: _shape(field.annotation, field.metadata) for name, field in self.fields.items()}
+        return self._shapes
+
+
+@functools.cache
+def _form(kind: type[Any]) -> _Form:
+    return _Form(kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Most:
     """How many entries a list may have that its form does not bound, and what to do about more."""
@@ -46,7 +73,7 @@ class Most:
 class _Shape:
     """What may stand in a place: an object of a form, a list, or one of the others (`scalar`)."""
 
-    form: type[BaseModel] | None = None
+    form: "_Form | None" = None
     items: "_Shape | None" = None
     most_items: int | None = None
     scalar: TypeAdapter[Any] | None = None
@@ -62,7 +89,6 @@ class Reader:
         self._most_chars = settings.max_text_chars
         advice = "send several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS"
         self._most = Most(settings.max_rollouts, advice)
-        self._shapes: dict[type[BaseModel], Mapping[str, _Shape]] = {}
         self._turn = asyncio.Semaphore(1)
 
     async def read(self, form: type[ReadForm], body: Data, most: Most | None = None) -> ReadForm:
@@ -71,7 +97,7 @@ class Reader:
         Raises:
             Problem: it is no JSON, or not of the form; with the first places that are wrong.
         """
-        reading = _Reading(JsonText(body, self._most_chars), self._shapes, most or self._most, self._most_chars)
+        reading = _Reading(JsonText(body, self._most_chars), most or self._most, self._most_chars)
         return await self._done(len(body), lambda: reading.document(form))
 
     async def read_wire(self, wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: Data) -> Wire:
@@ -80,14 +106,29 @@ class Reader:
         Raises:
             Problem: as `read`.
         """
-        reading = _Reading(JsonText(body, self._most_chars), self._shapes, self._most, self._most_chars)
+        reading = _Reading(JsonText(body, self._most_chars), self._most, self._most_chars)
         return await self._done(len(body), lambda: reading.on_the_wire(wire, form))
 
     async def _done(self, size: int, work: Callable[[], Result]) -> Result:
         if size <= INLINE_BYTES:
             return work()
         async with self._turn:  # of several threads, each would take its share from those that wait for nothing
-            return await asyncio.to_thread(work)
+            read = await asyncio.to_thread(_outcome, work)
+        if isinstance(read, Problem):
+            raise read
+        return read
+
+
+def _outcome(work: Callable[[], Result]) -> Result | Problem:
+    """Return what was read, or the problem without its traceback.
+
+    The traceback holds all that was read before the fault: to free that takes the thread as long as to read it.
+    """
+    try:
+        return work()
+    except Problem as problem:
+        problem.__traceback__ = problem.__cause__ = problem.__context__ = None
+        return problem
 
 
 class _EnoughError(Exception):
@@ -97,11 +138,8 @@ class _EnoughError(Exception):
 class _Reading:
     """One body while it is read: an object is validated when its end is reached, so that no more than it is held."""
 
-    def __init__(
-        self, text: JsonText, shapes: dict[type[BaseModel], Mapping[str, _Shape]], most: Most, most_chars: int
-    ) -> None:
+    def __init__(self, text: JsonText, most: Most, most_chars: int) -> None:
         self._text = text
-        self._shapes = shapes
         self._most = most
         self._most_chars = most_chars
         self._objects = 0
@@ -115,7 +153,7 @@ class _Reading:
         read: object = _FAULTY
         more = True
         try:
-            read = self._value(_Shape(form), ())
+            read = self._value(_Shape(_form(form)), ())
             self._text.end()
             more = False
         except _EnoughError:
@@ -227,11 +265,13 @@ class _Reading:
         except ValidationError as error:
             return self._fault(path, error.errors()[0]["msg"])
 
-    def _object(self, form: type[BaseModel], path: Path) -> object:
+    def _object(self, form: _Form, path: Path) -> object:
         self._objects += 1
         if self._objects > MOST_OBJECTS:
-            raise Problem(413, "too-many", f"the body holds more than {MOST_OBJECTS} objects: send several requests.")
-        shapes = self._shapes_of(form)
+            raise Problem(
+                413, "too-many", f"the body holds more than {MOST_OBJECTS} objects: send several requests, or a file."
+            )
+        shapes = form.shapes
         values: dict[str, object] = {}
         for name in self._text.members():
             here = (*path, name)
@@ -247,7 +287,7 @@ class _Reading:
             values[name] = self._value(shape, here)
         faulty = {name for name, value in values.items() if value is _FAULTY}
         try:
-            read = form.model_validate({name: value for name, value in values.items() if value is not _FAULTY})
+            read = form.validated({name: value for name, value in values.items() if value is not _FAULTY})
         except ValidationError as error:
             for each in error.errors(include_url=False, include_context=False, include_input=False):
                 if not faulty or (each["loc"] and each["loc"][0] not in faulty):
@@ -273,12 +313,12 @@ class _Reading:
         else:
             self._raw[name] = msgspec.Raw(data)
 
-    def _pass_over(self, form: type[BaseModel], path: Path) -> None:
+    def _pass_over(self, form: _Form, path: Path) -> None:
         try:
-            if form.model_config.get("extra") != "forbid":
+            if form.takes_others:
                 self._text.raw()
                 return
-            what = unknown_field(str(path[-1]), form.model_fields)
+            what = unknown_field(str(path[-1]), form.fields)
             self._unknown.append({"where": place(path), "what": what})
             self._stop_if_enough()
             self._text.skip()
@@ -286,14 +326,6 @@ class _Reading:
             if self._unknown:
                 raise _EnoughError from cause
             raise self._too_much(cause, path) from cause
-
-    def _shapes_of(self, form: type[BaseModel]) -> Mapping[str, _Shape]:
-        found = self._shapes.get(form)
-        if found is None:
-            found = self._shapes[form] = {
-                name: _shape(field.annotation, field.metadata) for name, field in form.model_fields.items()
-            }
-        return found
 
 
 def place(path: Path) -> str:
@@ -316,8 +348,8 @@ def _shape(annotation: Any, metadata: Sequence[Any] = ()) -> _Shape:  # noqa: AN
     if get_origin(annotation) in (list, tuple):
         most = min((each.max_length for each in metadata if isinstance(each, MaxLen)), default=None)
         return _Shape(items=_shape(get_args(annotation)[0]), most_items=most)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _Shape(annotation)
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_pydantic_dataclass(annotation)):
+        return _Shape(_form(annotation))
     return _Shape(scalar=TypeAdapter(whole, config=STRICT))
 
 

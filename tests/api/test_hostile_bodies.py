@@ -21,6 +21,9 @@ MOST_GROWTH_BYTES = 3 * BODY_BYTES
 
 
 TEXT = b'{"question_id":"q","response":"' + b"x " * 400_000 + b'"},'
+QUESTION = b'{"question_id":"q","question":"' + b"How many are there? " * 14 + b'"},'
+MESSAGES = (b'{"role":"user","content":"' + b"How many are there? " * 11 + b'"},') * 8
+CHAT = b'{"question_id":"q","messages":[' + MESSAGES[:-1] + b"]},"
 TURNS = b'{"questions":[{"question_id":"q","messages":['
 FORMATS = b'{"method":"co-rewarding-i","answer_formats":['
 
@@ -44,6 +47,9 @@ HOSTILE: dict[str, tuple[str, bytes, bytes, bytes, int]] = {
     "questions": ("/v1/teacher/prefetch", b'{"questions":[', b"1,", b"]}", 422),
     "turns": ("/v1/teacher/prefetch", TURNS, b'{"role":"a","content":""},', b"]}]}", 422),
     "questions of a job": ("/v1/paraphrases/jobs", b'{"questions":[', b"1,", b"]}", 422),
+    "a job that is wrong at its end": ("/v1/paraphrases/jobs", b'{"questions":[', QUESTION, b',{"question":1}]}', 422),
+    "a job of one question": ("/v1/paraphrases/jobs", b'{"questions":[', QUESTION, b"]}", 422),
+    "turns that are wrong at their end": ("/v1/teacher/prefetch", b'{"questions":[', CHAT, b",1]}", 422),
     "questions now": ("/v1/paraphrases", b'{"questions":[', b"{},", b"]}", 422),
     "formats": ("/v1/runs/r", FORMATS, b'"boxed",', b"]}", 413),
     "files": ("/v1/teacher/uploads", b'{"step":1,"files":[', b"[],", b"]}", 422),
