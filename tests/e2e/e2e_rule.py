@@ -77,7 +77,8 @@ def due(rollouts: Sequence[Rollout], *, electorate: Mapping[str, Sequence[str]],
         groups.setdefault((rollout.question_id, rollout.view), []).append(rollout)
     found: Due_R = {}
     for (question_id, view), group in groups.items():
-        voters = [voter.answer for elector in electorate[view] for voter in groups[question_id, elector]]
+        electors = (voter for elector in electorate[view] for voter in groups[question_id, elector])
+        voters = [voter.answer for voter in sorted(electors, key=lambda voter: voter.index)]  # of both views, by index
         label = winner(voters, indexed=indexed)
         share = 0.0 if label is None else voters.count(label) / len(voters)
         for rollout in group:
