@@ -1,10 +1,10 @@
 """The wire for people: OpenAPI's forms, by which `reading.py` says what was wrong with a request."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT
+from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS, MAX_ROLLOUT, LabelIdentity
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import MAX_ANSWER_CHARS, MAX_END_TOKEN_CHARS, MAX_END_TOKENS, AnswerFormat
 from reward_service.domain.methods import METHODS
@@ -155,10 +155,16 @@ LabelText = Annotated[str, Field(json_schema_extra={"pattern": "^[^{]*$"})]
 AnyLabel = LabelText | float | bool | LabelForm | TruthForm | None
 
 
-class OpenRLHFForm(BaseModel):
-    """OpenRLHF's request."""
+class TrainerForm(BaseModel):
+    """A trainer's own request: what else it sends is passed over, but for names that stand for one of its fields."""
 
     model_config = ConfigDict(strict=True)
+    of_label: ClassVar[frozenset[str]] = frozenset(LabelIdentity.__struct_fields__)
+
+
+class OpenRLHFForm(TrainerForm):
+    """OpenRLHF's request."""
+
     query: list[str] | str
     prompts: list[str | None] | str | None = None
     labels: list[AnyLabel] | AnyLabel = Field(
@@ -176,10 +182,9 @@ class OpenRLHFDocument(BaseModel):
     cohorts: list[str] | None = Field(None, description="The same for a list of rollouts.")
 
 
-class RemoteRMForm(BaseModel):
+class RemoteRMForm(TrainerForm):
     """slime's and miles' request."""
 
-    model_config = ConfigDict(strict=True)
     prompt: Any = None
     response: str
     label: AnyLabel = Field(None, description=LABEL)

