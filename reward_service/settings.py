@@ -35,7 +35,8 @@ class Settings(BaseSettings):
     api_processes: int = Field(default=1, ge=1, le=256, description="API processes that `serve` starts.")
     api_keys: list[SecretStr] = Field(default_factory=list, description="Keys that clients must show (a JSON list).")
     api_keys_file: Path | None = Field(
-        default=None, description="A file with one key a line, instead of or beside api_keys."
+        default=None,
+        description="A file with one key a line, instead of or beside api_keys; lines that begin with # are skipped.",
     )
 
     weights_root: Path | None = Field(
@@ -194,7 +195,8 @@ class Settings(BaseSettings):
         """
         keys = [key.get_secret_value() for key in self.api_keys]
         if self.api_keys_file is not None:
-            keys += _read(self.api_keys_file, "keys").split()
+            lines = _read(self.api_keys_file, "keys").splitlines()
+            keys += [key for line in lines if not line.lstrip().startswith("#") for key in line.split()]
         return [key for key in keys if key]
 
     @property

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from co_rewarding_client.arguments import check_text, check_text_or_none
 from co_rewarding_client.errors import invalid
 
 
@@ -21,6 +22,8 @@ def parse(base_url: str, api_key: str | None) -> Address:
 
     Raises InvalidRequest for what is not an HTTP URL, and for a key that a header cannot carry.
     """
+    check_text("base_url", base_url)
+    check_text_or_none("api_key", api_key)
     try:
         parts = urlsplit(base_url)
         host, _port = parts.hostname, parts.port

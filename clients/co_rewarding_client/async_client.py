@@ -37,9 +37,9 @@ class AsyncRewardClient:
     and `sleep` are for tests.
 
     Every call retries 429, 502, 503, 504 and transport failures, and raises ServiceUnavailable when patience
-    is over, ProblemError for a refusal, InvalidRequest (one of these) for what cannot be sent, ProtocolError
-    for an answer that is not the contract. The constructor raises InvalidRequest for an address, key or
-    duration that is none.
+    is over, ProblemError for a refusal, InvalidRequest (one of these) for what cannot be sent (an argument of
+    another type is named, with what is due), ProtocolError for an answer that is not the contract. The constructor
+    raises InvalidRequest for an address, key or duration that is none.
     """
 
     def __init__(
@@ -186,15 +186,16 @@ class AsyncRewardClient:
 
     async def paraphrase(
         self,
-        questions: Sequence[Question],
+        questions: Sequence[Question | str],
         *,
         ground_truths: Mapping[str, str] | None = None,
         recipe: Mapping[str, Any] | None = None,
         wait_s: float = 60.0,
         run: str | None = None,
     ) -> tuple[Paraphrase, ...]:
-        """What becomes of `questions`, each told as its bare text, in their order; waits for them.
+        """What becomes of `questions`, in their order; waits for them.
 
+        Each is a Question told as its bare text, or that text alone, whose question_id is then its place: "0", "1", ...
         `ground_truths` by question_id must not be given away, and are not told to the model. `recipe` has the fields of
         POST /v1/paraphrases, such as {"prompts": ["reword"], "n": 2}. `wait_s` is how long the service is asked to hold
         one answer back; what takes longer goes on there, and is asked for again until patience is over.

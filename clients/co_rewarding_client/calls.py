@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from co_rewarding_client import decoding, encoding, paraphrasing
+from co_rewarding_client.arguments import check_number, check_path, check_text
 from co_rewarding_client.decoding import Reply
 from co_rewarding_client.encoding import Request
 from co_rewarding_client.errors import StillPending, invalid
@@ -80,7 +81,7 @@ class UnansweredKeys:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The calls for one run of the service at `url`. Raises InvalidRequest for durations that are none."""
+    """The calls for one run of the service at `url`. Raises InvalidRequest for a run or durations that are none."""
 
     url: str
     run_name: str
@@ -90,6 +91,9 @@ class Calls:
     unanswered: UnansweredKeys = field(default_factory=UnansweredKeys)
 
     def __post_init__(self) -> None:
+        check_text("run", self.run_name)
+        check_number("timeout_s", self.timeout_s)
+        check_number("patience_s", self.patience_s)
         if not self.timeout_s > 0.0:
             raise invalid(f"timeout_s is {self.timeout_s}; it must be more than 0")
         if not self.patience_s >= 0.0:
@@ -105,6 +109,7 @@ class Calls:
         wait_s: float,
         idempotency_key: str | None,
     ) -> Flow[Rewards]:
+        check_number("wait_s", wait_s)
         patience = self._begin()
         document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
         with self._key(document, idempotency_key) as key:
@@ -164,6 +169,8 @@ class Calls:
     def cohorts(
         self, question_id: str, *, step: int | None, most: int, run: str | None
     ) -> Flow[tuple[Mapping[str, Any], ...]]:
+        check_text("question_id", question_id)
+        check_number("most", most)
         found: list[Mapping[str, Any]] = []
         cursor = None
         while True:
@@ -200,6 +207,7 @@ class Calls:
         upload: bool,
         progress: Progress | None,
     ) -> Flow[TeacherUpdate]:
+        check_path("folder", folder)
         if upload:
             path = yield from uploaded(Path(folder), self._run(run), step, self._begin, progress)
         else:
@@ -215,15 +223,16 @@ class Calls:
 
     def paraphrase(
         self,
-        questions: Sequence[Question],
+        questions: Sequence[Question | str],
         *,
         ground_truths: Mapping[str, str] | None,
         recipe: Mapping[str, Any] | None,
         wait_s: float,
         run: str | None,
     ) -> Flow[tuple[Paraphrase, ...]]:
+        check_number("wait_s", wait_s)
         request = paraphrasing.paraphrases_request(
-            self._run(run), questions, ground_truths or {}, recipe or {}, min(wait_s, self.patience_s)
+            self._run(run), questions, ground_truths, recipe, min(wait_s, self.patience_s)
         )
         reply = yield from exchange(request, self._begin())
         return paraphrasing.paraphrases(_success(reply, request))
@@ -249,7 +258,10 @@ class Calls:
                 self.unanswered.keep(document, key)
 
     def _run(self, run: str | None) -> str:
-        return self.run_name if run is None else run
+        if run is None:
+            return self.run_name
+        check_text("run", run)
+        return run
 
     def _begin(self) -> Patience:
         return begin(self.timeout_s, self.patience_s, self.surroundings, self.url)
@@ -260,6 +272,7 @@ class Calls:
         return _success(reply, request).values
 
     def _poll(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards | Pending]:
+        check_number("wait_s", wait_s)
         request = encoding.ticket_request(ticket, min(wait_s, patience.left_s()))
         reply = yield from exchange(request, patience)
         if reply.status == 202:

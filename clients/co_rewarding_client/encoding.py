@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, SupportsFloat, SupportsIndex
 from urllib.parse import quote, urlencode
 
+from co_rewarding_client.arguments import check_instance, check_listed, check_number, check_text
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import Question, Rollout, RunSettings, Statistics
 
@@ -56,7 +57,8 @@ def ticket_request(ticket: str, wait_s: float) -> Request:
 
 
 def run_request(run: str, settings: RunSettings) -> Request:
-    """PUT /v1/runs/{run}."""
+    """PUT /v1/runs/{run}. Raises InvalidRequest for settings that are none."""
+    check_instance("settings", settings, RunSettings)
     return _json("PUT", f"/v1/runs/{segment(run)}", _without_none(asdict(settings)))
 
 
@@ -85,7 +87,8 @@ def append_request(upload: str, name: str, offset: int, data: bytes, wait_s: flo
 
 
 def prefetch_request(run: str, step: int | None, questions: Sequence[Question]) -> Request:
-    """POST /v1/teacher/prefetch. Raises InvalidRequest for a message without role or content."""
+    """POST /v1/teacher/prefetch. Raises InvalidRequest for no list of questions, a message without role or content."""
+    check_listed("questions", questions, Question)
     items = [_question(question, at) for at, question in enumerate(questions)]
     return _json("POST", "/v1/teacher/prefetch", {**_without_none({"run": run, "step": step}), "questions": items})
 
@@ -108,9 +111,10 @@ def batch(
     """The body that both halves of the contract share. In whole groups every rollout has its index; a rollout of a part
     that has none goes without, for others number theirs: the key of its request names it.
 
-    Raises InvalidRequest for a statistic that is not finite, and where an index filled in is one that was
-    given.
+    Raises InvalidRequest for what is no list of rollouts, for a statistic that is not finite, and where an index
+    filled in is one that was given.
     """
+    check_listed("rollouts", rollouts, Rollout)
     indices = _indices(rollouts) if complete else [rollout.rollout for rollout in rollouts]
     items = [_rollout(rollout, index, at) for at, (rollout, index) in enumerate(zip(rollouts, indices, strict=True))]
     settings = _without_none({"run": run, "step": step, "method": method, "complete": complete})
@@ -142,12 +146,14 @@ def well_formed(text: str) -> str:
 
 def segment(name: str) -> str:
     """`name` as one segment of a path. Raises InvalidRequest if it would climb in it or vanish from it."""
+    check_text("the name of a run, ticket or cohort", name)
     if name in {"", ".", ".."}:
         raise invalid(f"{name!r} names no run, ticket or cohort; give the name the service gave")
     return quote(well_formed(name), safe="")
 
 
 def _keyed(idempotency_key: str) -> dict[str, str]:
+    check_text("idempotency_key", idempotency_key)
     if not re.fullmatch("[!-~]{1,255}", idempotency_key):
         raise invalid(f"idempotency_key {idempotency_key[:40]!r} is not 1 to 255 visible ASCII; hash it")
     return {"content-type": "application/json", "idempotency-key": idempotency_key}
@@ -199,6 +205,7 @@ def _statistics(statistics: Statistics | None, at: int) -> dict[str, Any] | None
         return None
     values = _without_none({"self_certainty": statistics.self_certainty, "entropy": statistics.entropy})
     for name, value in values.items():
+        check_number(f"rollouts[{at}].statistics.{name}", value)
         if not math.isfinite(value):
             raise invalid(f"rollouts[{at}].statistics.{name} is {value}; leave it out or give a finite one")
     return values or None

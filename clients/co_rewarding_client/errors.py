@@ -60,7 +60,8 @@ class ProtocolError(CoRewardingError):
 class ProblemError(CoRewardingError):
     """A refusal, told as a problem document (RFC 9457).
 
-    `status` is the HTTP status, or None where this package refused before anything was sent. `title` and
+    `status` is the HTTP status, or None where this package refused before anything was sent; `detail` then says
+    which argument is wrong and what is due. `title` and
     `detail` are the document's own words, or the status phrase and the beginning of the body where a proxy
     answered in place of the service. `problem` is the whole document with its extensions, {} where there was
     none.
@@ -76,8 +77,9 @@ class ProblemError(CoRewardingError):
         self.problem: Mapping[str, Any] = {} if problem is None else problem
 
     def __str__(self) -> str:
-        status = "not sent" if self.status is None else str(self.status)
-        return one_line(f"{status} {self.title}: {self.detail}" if self.detail else f"{status} {self.title}")
+        if self.status is None:
+            return one_line(self.detail)
+        return one_line(f"{self.status} {self.title}: {self.detail}" if self.detail else f"{self.status} {self.title}")
 
 
 class InvalidRequest(ProblemError):

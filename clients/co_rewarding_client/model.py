@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from co_rewarding_client import arguments
 from co_rewarding_client.errors import invalid
 
 View = Literal["original", "paraphrase"]
@@ -34,7 +35,7 @@ class Rollout:
     started again is another client; where that happens, ranks number their rollouts. `attempt` grows when a step is
     done again. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before it is sent.
 
-    Raises InvalidRequest if neither `question_id` nor `prompt` is given.
+    Raises InvalidRequest if neither `question_id` nor `prompt` is given, and for a field of another type.
     """
 
     question_id: str | None = None
@@ -48,6 +49,14 @@ class Rollout:
     statistics: Statistics | None = None
 
     def __post_init__(self) -> None:
+        arguments.check_text_or_none("question_id", self.question_id)
+        arguments.check_text_or_none("prompt", self.prompt)
+        arguments.check_text("view", self.view)
+        arguments.check_whole_or_none("rollout", self.rollout)
+        arguments.check_text("response", self.response)
+        arguments.check_text_or_none("ground_truth", self.ground_truth)
+        if self.statistics is not None:
+            arguments.check_instance("statistics", self.statistics, Statistics)
         if self.question_id is None and self.prompt is None:
             raise invalid("a rollout has a question_id or a prompt, and neither is given; give one or both")
 
@@ -149,12 +158,12 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One view of a question that the teacher is to answer ahead of time.
+    """One view of a question: for the teacher to answer ahead of time, or to be put in other words.
 
     It is told as the `prompt` that the policy is given word for word, as the bare `question`, which the service
     puts into its own prompt, or as chat `messages`, each with its "role" and "content".
 
-    Raises InvalidRequest unless exactly one of the three is given.
+    Raises InvalidRequest unless exactly one of the three is given, and for a field of another type.
     """
 
     question_id: str
@@ -164,6 +173,11 @@ class Question:
     messages: Sequence[Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
+        arguments.check_text("question_id", self.question_id)
+        arguments.check_text_or_none("prompt", self.prompt)
+        arguments.check_text_or_none("question", self.question)
+        if self.messages is not None:
+            arguments.check_listed("messages", self.messages, dict, Mapping)
         given = sum(text is not None for text in (self.prompt, self.question, self.messages))
         if given != 1:
             raise invalid(

@@ -38,7 +38,12 @@ class Keyring:
         # Every key is compared, so that the time does not tell which one came near.
         matches = [hmac.compare_digest(key, known) for known in self._keys]
         if not any(matches):
-            raise Problem(403, "wrong-key", "this key is not one of the service's: check CO_REWARDING_API_KEYS there.")
+            raise Problem(
+                403,
+                "wrong-key",
+                "this key is not one of the service's: check CO_REWARDING_API_KEYS there, and the file that "
+                "CO_REWARDING_API_KEYS_FILE (--api-keys-file) names, both as they were when it started.",
+            )
 
 
 def _key_of(header: bytes) -> bytes | None:

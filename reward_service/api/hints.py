@@ -79,5 +79,10 @@ def unknown_field(name: str, known: Collection[str]) -> str:
     return f"unknown field; {f'did you mean {right!r}?' if right else 'known are ' + ', '.join(sorted(known))}"
 
 
+def ended(text: str) -> str:
+    """The text with a period, unless it ends in a mark of its own."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())

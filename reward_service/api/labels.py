@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from reward_service.api.hints import unknown_field
+from reward_service.api.hints import ended, unknown_field
 from reward_service.api.problems import Problem
 from reward_service.api.surrogates import UNREADABLE, halves_replaced, read_part
 from reward_service.api.wire import GroundTruth, LabelIdentity
@@ -135,4 +135,4 @@ def _cut(text: str) -> str:
 
 
 def _wrong(where: str, what: str) -> Problem:
-    return Problem(422, "invalid-label", f"{where}: {what}; see docs/openrlhf.md.")
+    return Problem(422, "invalid-label", f"{ended(f'{where}: {what}')} See docs/openrlhf.md.")

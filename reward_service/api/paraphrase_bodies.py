@@ -102,8 +102,7 @@ async def received(request: Request, settings: Settings, order: str | None) -> A
     with tempfile.TemporaryDirectory(prefix="cr-") as folder, _as_problems(folder):
         path = Path(folder) / "questions"
         if media in JSON_MEDIA:
-            form = await read_form(request, JobForm, _most_questions(settings))
-            yield await _named(form, path, settings)
+            yield await _named(await _order_in_json(request, settings), path, settings)
         elif is_multipart(request):
             text = await _from_form(request, path, settings.max_paraphrase_bytes)
             yield await _from_file(path, await _order(request, text), "upload")
@@ -113,6 +112,18 @@ async def received(request: Request, settings: Settings, order: str | None) -> A
         else:
             known = ", ".join(("application/json", "multipart/form-data", *FILE_MEDIA))
             raise Problem(415, "unknown-media", f"the body's Content-Type is none of {known}.")
+
+
+async def _order_in_json(request: Request, settings: Settings) -> JobForm:
+    try:
+        return await read_form(request, JobForm, _most_questions(settings))
+    except Problem as problem:
+        if problem.kind == "not-json":  # a file whose type was not said is read as JSON
+            problem.detail += (
+                " If it is a file of questions, say so: `content-type: application/jsonl` for JSON lines, "
+                "`application/vnd.apache.parquet` for parquet."
+            )
+        raise
 
 
 async def _named(form: JobForm, path: Path, settings: Settings) -> Arrived:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 
-from reward_service.api.hints import meant, unknown_field
+from reward_service.api.hints import ended, meant, unknown_field
 from reward_service.api.json_text import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
 from reward_service.api.problems import Problem
 from reward_service.settings import Settings
@@ -177,8 +177,8 @@ class _Reading:
     def _problem(self, *, more: bool) -> Problem:
         listed = self._unknown + self._faults  # a name that is missing was often misspelt
         others = f" (and {'at least ' if more else ''}{len(listed) - 1} more)" if len(listed) > 1 else ""
-        first = f"{listed[0]['where']}: {listed[0]['what']}"
-        return Problem(422, "invalid", f"{first}{others}. See /docs for the form.", errors=listed)
+        first = ended(f"{listed[0]['where']}: {listed[0]['what']}{others}")
+        return Problem(422, "invalid", f"{first} See /docs for the form.", errors=listed)
 
     def _fault(self, path: Path, what: str) -> object:
         self._faults.append({"where": place(path), "what": what})

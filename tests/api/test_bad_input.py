@@ -164,6 +164,8 @@ def test_keys(guarded: httpx.Client) -> None:
         assert guarded.request("GET", route).status_code == 401, route
     for wrong in ("Bearer nope", "Basic !!!", "Basic eDpub3Bl", "Bearer", "Digest x"):
         assert guarded.get("/v1/runs", headers={"authorization": wrong}).status_code in {401, 403}
+    known = ("CO_REWARDING_API_KEYS ", "CO_REWARDING_API_KEYS_FILE", "--api-keys-file")
+    assert_problem(guarded.get("/v1/runs", headers={"authorization": "Bearer nope"}), 403, *known)
     assert guarded.get("/v1/runs", headers={"authorization": "Bearer secret-2"}).status_code == 200
     assert guarded.get("/v1/runs", auth=("x", "secret-1")).status_code == 200
     assert guarded.get("/health").status_code == guarded.get("/ready").status_code == 200

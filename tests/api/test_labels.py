@@ -73,7 +73,7 @@ def test_a_ground_truth_alone_is_one_whatever_it_begins_with(truth: str) -> None
 @pytest.mark.parametrize("truth", ["{1,2}", "{\\frac12}", " {x}", "{"])
 def test_text_that_begins_with_a_brace_says_how_it_is_sent_as_a_ground_truth(truth: str) -> None:
     said = refusal(truth)
-    assert label_in(said[said.rindex('{"ground_truth"') : said.rindex(";")].encode(), "label") == GroundTruth(truth)
+    assert label_in(said[said.rindex('{"ground_truth"') : said.rindex("}") + 1].encode(), "label") == GroundTruth(truth)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_is_meant_as_a_label_and_is_none_is_refused(text: str) -> None:
 )
 def test_a_misspelt_key_is_named_with_the_right_one(wrong: str, right: str) -> None:
     label: dict[str, object] = {wrong: "x", **{key: value for key, value in WHOLE.items() if key != right}}
-    assert f"{wrong!r}: unknown field; did you mean {right!r}?" in refusal(label)
+    assert f"{wrong!r}: unknown field; did you mean {right!r}? See docs/openrlhf.md." in refusal(label)
 
 
 def test_a_key_that_is_near_to_none_is_named_with_all() -> None:

@@ -69,6 +69,13 @@ def test_files_that_hold_no_job_are_refused(
     assert [each["job"] for each in client.get(JOBS).json()["jobs"]] == before
 
 
+@pytest.mark.parametrize("body", [as_lines(questions(2)), b"PAR1nonsense"], ids=["JSON lines", "parquet"])
+@pytest.mark.parametrize("media", [None, "application/json", "application/x-www-form-urlencoded"])
+def test_a_file_without_its_type_is_told_which_to_say(client: httpx.Client, body: bytes, media: str | None) -> None:
+    answer = client.post(JOBS, content=body, headers={} if media is None else {"content-type": media})
+    assert_problem(answer, 400, "not JSON", "`content-type: application/jsonl`", "application/vnd.apache.parquet")
+
+
 def test_what_was_refused_is_gone_and_its_key_is_free(client: httpx.Client) -> None:
     """The last of many questions is too long: those before it were in Redis already."""
     headers = {"content-type": "application/jsonl", "idempotency-key": "refused"}

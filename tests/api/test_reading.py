@@ -188,9 +188,11 @@ def test_the_first_faults_are_told_of_however_many() -> None:
     assert "rollouts[0]: Input should be an object (and at least 19 more)" in problem.detail
     few = refused(RewardForm, b'{"rollouts": [' + b'{"response": "x"},' * 30 + b"1, 2]}")
     assert [each["where"] for each in few.errors] == ["rollouts[30]", "rollouts[31]"]
-    assert "(and 1 more)" in few.detail
+    assert "(and 1 more). See /docs" in few.detail
     misspelt = refused(RewardForm, b'{"rollouts": [{"respones": "x"}]}')
-    assert "rollouts[0].respones: unknown field; did you mean 'response'?" in misspelt.detail
+    assert "rollouts[0].respones: unknown field; did you mean 'response'? (and 1 more). See /docs" in misspelt.detail
+    alone = refused(RewardForm, b'{"rollouts": [], "methd": "entropy"}')
+    assert alone.detail == "methd: unknown field; did you mean 'method'? See /docs for the form."
     assert refused(RewardForm, b'{"' + b"k" * 50_000 + b'": 1}').detail.startswith("k" * 99 + "…: unknown field")
 
 

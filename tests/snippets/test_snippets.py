@@ -114,7 +114,7 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
             return check_curl(words, service, paths)
         case "docker-compose":
             return check_compose(words)
-        case "python":
+        case "python" | "python3":
             return check_python(page, words)
         case "pip":
             return check_extras(words)
@@ -124,7 +124,8 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
 
 
 def check_make(words: list[str]) -> None:
-    targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    makefile = (REPOSITORY / "Makefile").read_text().replace("$(VENV)", ".venv")
+    targets = re.findall(r"^([\w./-]+):", makefile, re.MULTILINE)
     assert set(words[1:]) <= set(targets)
 
 
@@ -133,6 +134,9 @@ def check_command_line(words: list[str]) -> None:
     command: Any = typer.main.get_command(app)
     rest = ["value" if word == "..." else word for word in words[1:]]
     while hasattr(command, "commands") and rest:
+        if rest[0].startswith("--") and "rewrite" not in command.commands:
+            assert any(rest[0] in each.opts for each in command.params)
+            return
         by_default = "rewrite" if "rewrite" in command.commands and rest[0] not in command.commands else None
         command = command.commands[by_default or rest.pop(0)]
     if rest:  # a command that is only named has no options to be wrong
