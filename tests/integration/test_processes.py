@@ -161,21 +161,35 @@ def test_a_signal_to_the_whole_group_stops_in_order(number: signal.Signals) -> N
     """As a terminal, `timeout` and process managers send it: the embedded server outlives those who write to it."""
     folder = tempfile.mkdtemp(prefix="cr-")
     words = [*COMMAND, "serve", "--port", "0", "--data-dir", folder]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as one:
-        assert one.stdout is not None
-        said = ""
-        while (found := re.search(r"http://127\.0\.0\.1:\d+", said)) is None:
-            said += os.read(one.stdout.fileno(), 2**16).decode()
-        with socket.create_connection(("127.0.0.1", int(found[0].rpartition(":")[2]))) as held:
-            body = json.dumps({"response": "4", "label": ""}).encode()
-            held.sendall(b"POST /v1/remote_rm HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-            wait_until(lambda: "1.0" in _counted(found[0]))
-            os.killpg(one.pid, number)
-            said += one.stdout.read().decode()
+    log = Path(folder) / "said"
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT, start_new_session=True) as one,
+    ):
+        try:
+            wait_until(lambda: re.search(r"http://\S+:\d+", log.read_text()))
+            url = re.findall(r"http://\S+:\d+", log.read_text())[0]
+            wait_until(lambda: _accepts(url))
+            with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as held:
+                body = b'{"response": "4", "prompt": "Q: "}'
+                head = b"POST /v1/remote_rm HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+                held.sendall(head + body)
+                wait_until(lambda: "1.0" in _counted(url))
+                os.killpg(one.pid, number)
+                assert one.wait(20) == 0
+        finally:
+            one.kill()
+    said = log.read_text()
     shutil.rmtree(folder)
-    assert one.returncode == 0, said
     for trouble in ("away", "lost", "hindered", "Traceback"):
         assert trouble not in said
+
+
+def _accepts(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ready").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _counted(url: str) -> str:
