@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 from functools import lru_cache
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ import structlog
 from reward_service.api.book import RunBook
 from reward_service.api.formats import Item, Verdict
 from reward_service.api.intake import (
+    check_seat,
     digest,
     letters,
     question_of_prompt,
@@ -19,7 +22,7 @@ from reward_service.api.intake import (
     usable_method,
     views_of,
 )
-from reward_service.api.problems import Problem
+from reward_service.api.problems import Problem, text_too_long
 from reward_service.api.rendering import Seat, seats_of_batch, seats_of_part
 from reward_service.api.scoring import Pending, Scorer, settled_batch, settled_cohort, settled_with
 from reward_service.api.waiting import WaitingRoom
@@ -47,6 +50,25 @@ class Visit:
     def __init__(self) -> None:
         """None yet."""
         self.places: dict[str, tuple[str, Arrival]] = {}
+
+
+class _Kind(Enum):
+    """What a rollout's reward needs: nothing, those of its group by index, or those that get a place beside it."""
+
+    ALONE = auto()
+    INDEXED = auto()
+    PLACED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How one rollout of a request is rewarded."""
+
+    kind: _Kind
+    rollout: WireRollout
+    run: str
+    method: Method
+    label: LabelIdentity
 
 
 class Holder:
@@ -85,57 +107,81 @@ class Holder:
     async def verdicts(self, items: Sequence[Item], run: str | None, visit: Visit) -> list[Verdict]:
         """One verdict a rollout, in order; returns when all of their cohorts are settled.
 
-        The caller ends the visit when the verdicts have been sent, or cannot be.
+        The caller ends the visit when the verdicts have been sent, or cannot be. None votes unless all may.
 
         Raises:
             Problem: a label or a run is wrong, or the store refuses.
             DrainingError: the process is stopping.
         """
+        ways = [await self._way(item, run, position) for position, item in enumerate(items)]
         if len(items) == 1:
-            return [await self._verdict(items[0], run, visit)]
+            return [await self._verdict(items[0], ways[0], visit)]
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._verdict(item, run, visit)) for item in items]
+                tasks = [
+                    group.create_task(self._verdict(item, way, visit)) for item, way in zip(items, ways, strict=True)
+                ]
         except ExceptionGroup as failures:  # one is enough to say: the others were cancelled, or say the same
             raise failures.exceptions[0] from failures
         return [task.result() for task in tasks]
 
-    async def _verdict(self, item: Item, run: str | None, visit: Visit) -> Verdict:
+    async def _way(self, item: Item, run: str | None, position: int) -> _Way:
+        """Return how a rollout is rewarded.
+
+        Raises:
+            Problem: it cannot be: for its length, its run, its index, or since nothing names its question.
+        """
         if len(item.response) > self._max_text_chars:
-            raise Problem(413, "text-too-long", f"a response has more than {self._max_text_chars} characters: cut it.")
+            raise text_too_long(f"the response at {position}", self._max_text_chars)
         match item.label:
             case None:
-                by_prompt = LabelIdentity(question_of_prompt(item.prompt))
-                rollout = rollout_of_label(by_prompt, item.response)
-                return await self._placed(item, rollout, run or DEFAULT_RUN, VOTE_BY_PROMPT, by_prompt, visit)
+                if not item.prompt:
+                    raise Problem(
+                        422,
+                        "no-question",
+                        f"the rollout at {position} has neither a label nor a prompt: nothing says whom it votes with.",
+                    )
+                label = LabelIdentity(question_of_prompt(item.prompt))
+                rollout = rollout_of_label(label, item.response)
+                return _Way(_Kind.PLACED, rollout, run or DEFAULT_RUN, usable_method(VOTE_BY_PROMPT), label)
             case GroundTruth(truth, of_run):
-                by_prompt = LabelIdentity(question_of_prompt(item.prompt), ground_truth=truth)
-                rollout = rollout_of_label(by_prompt, item.response)
-                return await self._alone(rollout, of_run or run or DEFAULT_RUN, COMPARE_WITH_LABEL)
-            case LabelIdentity() as identity:
-                return await self._named(item, identity, identity.run or run or DEFAULT_RUN, visit)
+                label = LabelIdentity(question_of_prompt(item.prompt), ground_truth=truth)
+                rollout = rollout_of_label(label, item.response)
+                named_run = of_run or run or DEFAULT_RUN
+                await self._book.settings(named_run)
+                return _Way(_Kind.ALONE, rollout, named_run, usable_method(COMPARE_WITH_LABEL), label)
+            case LabelIdentity() as label:
+                named_run = label.run or run or DEFAULT_RUN
+                rollout = rollout_of_label(label, item.response, item.prompt)
+                settings = (await self._book.settings(named_run)).settings
+                method = usable_method(settings.method)
+                if method.needs_teacher or method.source is not RewardSource.VOTE:
+                    return _Way(_Kind.ALONE, rollout, named_run, method, label)
+                if label.rollout is None:
+                    return _Way(_Kind.PLACED, rollout, named_run, method, label)
+                check_seat(rollout, position, settings, None)
+                return _Way(_Kind.INDEXED, rollout, named_run, method, label)
 
-    async def _named(self, item: Item, identity: LabelIdentity, named_run: str, visit: Visit) -> Verdict:
-        """A rollout whose label names its cohort."""
-        rollout = rollout_of_label(identity, item.response, item.prompt)
-        method = (await self._book.settings(named_run)).settings.method
-        row = usable_method(method)
-        if row.needs_teacher or row.source is not RewardSource.VOTE:
-            return await self._alone(rollout, named_run, method, identity.step)
-        if identity.rollout is not None:
-            return await self._known(rollout, named_run, identity)
-        return await self._placed(item, rollout, named_run, method, identity, visit)
+    async def _verdict(self, item: Item, way: _Way, visit: Visit) -> Verdict:
+        match way.kind:
+            case _Kind.ALONE:
+                return await self._alone(way)
+            case _Kind.INDEXED:
+                return await self._indexed(way)
+            case _Kind.PLACED:
+                return await self._placed(item, way, visit)
 
-    async def _alone(self, rollout: WireRollout, run: str, method: str, step: int | None = None) -> Verdict:
+    async def _alone(self, way: _Way) -> Verdict:
         """A rollout whose reward needs no other: a batch of one."""
-        pending = await self._scorer.accept(RewardRequest([rollout], run=run, method=method, step=step), None)
+        request = RewardRequest([way.rollout], run=way.run, method=way.method.name, step=way.label.step)
+        pending = await self._scorer.accept(request, None)
         with self._room.watch("batch", pending.ticket) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))
         return Verdict.of(seats_of_batch(pending.name, record)[0])
 
-    async def _known(self, rollout: WireRollout, run: str, identity: LabelIdentity) -> Verdict:
+    async def _indexed(self, way: _Way) -> Verdict:
         """A rollout that carries its index: a part of one."""
-        request = RewardRequest([rollout], run=run, step=identity.step, complete=False)
+        request = RewardRequest([way.rollout], run=way.run, step=way.label.step, complete=False)
         pending = await self._scorer.accept(request, None)
         return Verdict.of(await self._seat(pending))
 
@@ -152,17 +198,15 @@ class Holder:
         assert seat is not None
         return seat
 
-    async def _placed(
-        self, item: Item, rollout: WireRollout, run: str, method_name: str, label: LabelIdentity, visit: Visit
-    ) -> Verdict:
+    async def _placed(self, item: Item, way: _Way, visit: Visit) -> Verdict:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
-        method = usable_method(method_name)
+        run = way.run
         request = f"{self._name}.{next(self._numbers)}"
 
         async def place(revised: Revised) -> Placed | Refused:
-            found = await self._scorer.extraction.of_long([rollout], revised.settings)
-            row = row_of(rollout, revised.settings, found)
-            coming = _arrival(item, row, label, method, revised, request, self._question_of)
+            found = await self._scorer.extraction.of_long([way.rollout], revised.settings)
+            row = row_of(way.rollout, revised.settings, found)
+            coming = _arrival(item, row, way, revised, request, self._question_of)
             # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
             visit.places[request] = run, coming
             return await self._store.place(run, coming, revised)
@@ -218,12 +262,12 @@ def _question_of(head: CohortHead, views: str) -> tuple[str, bytes, bytes]:
 def _arrival(
     item: Item,
     row: Row,
-    label: LabelIdentity,
-    method: Method,
+    way: _Way,
     revised: Revised,
     request: str,
     question_of: Callable[[CohortHead, str], tuple[str, bytes, bytes]],
 ) -> Arrival:
+    method, label = way.method, way.label
     views = letters(views_of(method, VIEWS[row.view]))
     rules = Rules.of(method.name, revised.settings)
     question, head, mark = question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)

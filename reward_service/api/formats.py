@@ -6,11 +6,14 @@ from typing import Any
 import msgspec
 
 from reward_service.api.labels import Label, label_in, labels_in
-from reward_service.api.problems import Problem
+from reward_service.api.problems import Problem, text_too_long
 from reward_service.api.rendering import Seat
 from reward_service.api.surrogates import read_part
 from reward_service.api.wire import OpenRLHFRequest, RemoteRMRequest
 from reward_service.domain.extraction import response_in
+
+REWRITTEN_BYTES = 2**16
+"""JSON in a prompt's place up to this size is compared without its spaces; larger values are compared as they came."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -46,23 +49,29 @@ class Verdict(msgspec.Struct, frozen=True):
         return cls(seat.cohort, seat.reward or 0.0, abstained, share, float(record.undecided), matches)
 
 
-def items_of(request: OpenRLHFRequest, most: int) -> list[Item]:
-    """The rollouts of an OpenRLHF request, `most` of them; the response is what follows the prompt in the query.
+def items_of(request: OpenRLHFRequest, most: int, most_chars: int) -> list[Item]:
+    """Return the rollouts of an OpenRLHF request; the response is what follows the prompt in the query.
 
     Raises:
-        Problem: 413 for more, 409 where the lists have different lengths, 422 for a label that is none.
+        Problem: 413 for more than `most` rollouts or a prompt of more than `most_chars` characters, 409 where the lists
+            have different lengths, 422 for a label that is none.
     """
     queries = _as_list(request.query)
     if len(queries) > most:
         raise Problem(413, "too-many", f"{len(queries)} rollouts in a request: at most {most}.")
-    prompts = _as_list(request.prompts) or [None] * len(queries)
-    labels = labels_in(request.labels, most) or [None] * len(queries)
+    prompts = [None] * len(queries) if request.prompts is None else _as_list(request.prompts)
+    labels = labels_in(request.labels, most)
+    if labels is None:
+        labels = [None] * len(queries)
     if not len(queries) == len(prompts) == len(labels):
         raise Problem(
             409,
             "uneven",
             f"query, prompts and labels hold {len(queries)}, {len(prompts)} and {len(labels)} entries: send one each.",
         )
+    for place, (query, prompt) in enumerate(zip(queries, prompts, strict=True)):
+        if len(query or "") > 2 * most_chars or len(prompt or "") > most_chars:
+            raise text_too_long(f"the prompt or the query at {place}", most_chars)
     return [
         _item(query or "", prompt or "", label) for query, prompt, label in zip(queries, prompts, labels, strict=True)
     ]
@@ -73,15 +82,24 @@ def _item(query: str, prompt: str, label: Label) -> Item:
     return Item(prompt, response.text, label, response.prompt_found)
 
 
-def item_of(request: RemoteRMRequest) -> Item:
-    """The rollout of a slime or miles request.
+def item_of(request: RemoteRMRequest, most_chars: int) -> Item:
+    """Return the rollout of a slime or miles request.
 
     Raises:
-        Problem: 422 for a label that is none.
+        Problem: 413 for a prompt of more than `most_chars` characters, 422 for a label that is none.
     """
-    return Item(
-        read_part(bytes(request.prompt), "prompt", _text), request.response, label_in(bytes(request.label), "label")
-    )
+    prompt = read_part(bytes(request.prompt), "prompt", _text)
+    if len(prompt) > most_chars:
+        raise text_too_long("prompt", most_chars)
+    return Item(prompt, request.response, label_in(bytes(request.label), "label"))
+
+
+def size_bytes(request: OpenRLHFRequest | RemoteRMRequest) -> int:
+    """Return about how much has to be looked through to make the rollouts of a request."""
+    if isinstance(request, RemoteRMRequest):
+        return len(request.response) + len(bytes(request.prompt)) + len(bytes(request.label))
+    texts = (*_as_list(request.query), *_as_list(request.prompts))
+    return sum(len(text) for text in texts if text) + len(bytes(request.labels))
 
 
 def openrlhf_answer(items: Sequence[Item], verdicts: list[Verdict]) -> dict[str, Any]:
@@ -117,7 +135,9 @@ def _logs(verdict: Verdict) -> dict[str, float]:
 
 
 def _text(data: bytes) -> str:
-    """A field that may be text, an object or anything else: text as it is, nothing as empty, the rest as its JSON."""
+    """Return a field that may be anything: text as it is, nothing as empty, the rest as its JSON."""
+    if len(data) > REWRITTEN_BYTES and not data.startswith(b'"'):
+        return data.decode()
     value = msgspec.json.decode(data)
     if value is None:
         return ""

@@ -17,7 +17,7 @@ from reward_service.api.auth import Keyring
 from reward_service.api.bodies import check_body_headers
 from reward_service.api.compat import Holder, Visit
 from reward_service.api.exchange import ClientGoneError, Exchange, header
-from reward_service.api.formats import Item, Verdict, item_of, items_of, openrlhf_answer, remote_rm_answer
+from reward_service.api.formats import Item, Verdict, item_of, items_of, openrlhf_answer, remote_rm_answer, size_bytes
 from reward_service.api.json_text import Data
 from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
@@ -154,13 +154,16 @@ class HotRoutes:
 
     async def _get_reward(self, exchange: Exchange) -> int:
         request = await self._read(exchange, self._openrlhf_request, OpenRLHFForm)
-        items = items_of(request, self._settings.max_rollouts)
+        make = partial(items_of, request, self._settings.max_rollouts, self._longest_text)
+        items = await self._scorer.extraction.of_size(size_bytes(request), make)
         self._metrics.count(self._metrics.prompts_not_found, sum(not item.prompt_found for item in items))
         return await self._held("/get_reward", items, exchange, partial(openrlhf_answer, items))
 
     async def _remote_rm(self, exchange: Exchange) -> int:
         request = await self._read(exchange, self._remote_rm_request, RemoteRMForm)
-        return await self._held("/v1/remote_rm", [item_of(request)], exchange, remote_rm_answer)
+        make = partial(item_of, request, self._longest_text)
+        item = await self._scorer.extraction.of_size(size_bytes(request), make)
+        return await self._held("/v1/remote_rm", [item], exchange, remote_rm_answer)
 
     async def _request(self, exchange: Exchange) -> RewardRequest:
         request = await self._read(exchange, self._reward_request, RewardForm)

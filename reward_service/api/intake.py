@@ -1,13 +1,14 @@
 """From a request to cohorts and ballots: the text of a response stops here. Pure; the store is not asked."""
 
 import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from reward_service.api.problems import Problem
+from reward_service.api.problems import Problem, text_too_long
 from reward_service.api.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.errors import UnknownMethodError
 from reward_service.domain.extraction import extractor
@@ -51,23 +52,23 @@ def digest(*parts: str | bytes, size: int = 16) -> str:
 def fingerprint_of(request: RewardRequest) -> str:
     """What two requests under one key are compared by: all that they ask for, but for how long they wait.
 
-    Of a long text its length and its ends stand for it: to read all of every text again would cost as much as parsing.
+    A checksum stands for a long text: the whole of every text would be read as slowly as it was parsed.
     """
     asked = (request.run, request.step, request.method, request.complete)
     rollouts = [
         (
-            each.question_id, _ends(each.prompt), each.view, each.rollout, each.attempt, each.voter,
-            _ends(each.response), each.ground_truth, each.statistics,
+            each.question_id, _sum_of(each.prompt), each.view, each.rollout, each.attempt, each.voter,
+            _sum_of(each.response), each.ground_truth, each.statistics,
         )
         for each in request.rollouts
     ]  # fmt: skip
     return digest(msgspec.msgpack.encode((asked, rollouts)))
 
 
-def _ends(text: str | None) -> object:
-    if text is None or len(text) <= 2 * COMPARED_CHARS:
+def _sum_of(text: str | None) -> object:
+    if text is None or len(text) <= COMPARED_CHARS:
         return text
-    return len(text), text[:COMPARED_CHARS], text[-COMPARED_CHARS:]
+    return len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def question_of_prompt(prompt: str) -> str:
@@ -210,7 +211,7 @@ def part_of(
     places_N: list[tuple[str, str]] = []
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
-        _check_seat(rollout, position, settings, key)
+        check_seat(rollout, position, settings, key)
         views = views_of(method, rollout.view)
         head = CohortHead(question_id, request.step, rollout.attempt, rules)
         name = identified_cohort(head, views)
@@ -262,13 +263,8 @@ def row_of(rollout: WireRollout, settings: RunSettings, found: Answers) -> Row:
 
 
 def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
-    if len(rollout.response) > max_text_chars or (rollout.prompt and len(rollout.prompt) > max_text_chars):
-        raise Problem(
-            413,
-            "text-too-long",
-            f"rollouts[{position}] holds a text of more than {max_text_chars} characters: cut it (the answer is "
-            "looked for from its end), or raise CO_REWARDING_MAX_TEXT_CHARS.",
-        )
+    if any(len(text) > max_text_chars for text in (rollout.response, rollout.prompt, rollout.ground_truth) if text):
+        raise text_too_long(f"rollouts[{position}]", max_text_chars)
     if rollout.question_id is not None:
         return rollout.question_id
     if rollout.prompt is None:
@@ -276,7 +272,12 @@ def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
     return question_of_prompt(rollout.prompt)
 
 
-def _check_seat(rollout: WireRollout, position: int, settings: RunSettings, key: str | None) -> None:
+def check_seat(rollout: WireRollout, position: int, settings: RunSettings, key: str | None) -> None:
+    """Refuse a rollout that has no place of its own in its group.
+
+    Raises:
+        Problem: 409 for an index beyond the group or a ballot of the teacher; 422 without an index and a key.
+    """
     if rollout.voter is not Voter.POLICY:
         raise Problem(
             409,
@@ -306,7 +307,7 @@ def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer:
         voter,
         index,
         answer,
-        rollout.ground_truth,
+        rollout.ground_truth if rollout.ground_truth and not rollout.ground_truth.isspace() else None,
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
     )

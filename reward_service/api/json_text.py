@@ -3,12 +3,15 @@
 No call of another library sees more than one piece, so that a thread which reads gives way to others all the time.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+
+from reward_service.api.surrogates import halves_replaced
 
 Data = bytes | bytearray
 Scalar = str | int | float | bool | None
@@ -139,14 +142,15 @@ class JsonText:
         self.skip()
         if string and self._at - start > self._most_string_bytes:
             raise LongTextError
-        piece = memoryview(self._data)[start : self._at]
-        try:
-            self._unread.decode(piece)
-        except (msgspec.DecodeError, RecursionError):
-            self._at = start
-            self.anything()
-            return None
-        return bytes(piece)
+        piece = bytes(memoryview(self._data)[start : self._at])
+        for text in (piece, halves_replaced(piece)):
+            if text is not None:
+                with contextlib.suppress(msgspec.DecodeError, RecursionError):
+                    self._unread.decode(text)
+                    return text
+        self._at = start
+        self.anything()
+        return None
 
     def skip(self) -> None:
         """Passes over the next value. Of an object or array, only that its brackets match is looked at.

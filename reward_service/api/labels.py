@@ -4,12 +4,13 @@ A label is all that OpenRLHF and slime hand on from a data set, and a mistake in
 is misspelt must not be taken for a ground truth: no answer would ever equal it, and every reward would be 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from reward_service.api.hints import ended, unknown_field
+from reward_service.api.json_text import BulkyError, JsonText, NotJsonError
 from reward_service.api.problems import Problem
 from reward_service.api.surrogates import UNREADABLE, halves_replaced, read_part
 from reward_service.api.wire import GroundTruth, LabelIdentity
@@ -25,8 +26,8 @@ _TEXTS = msgspec.json.Decoder(list[str | None] | str | None)  # made once: it is
 _Kind = TypeVar("_Kind", LabelIdentity, GroundTruth)
 
 
-def labels_in(value: msgspec.Raw, most: int) -> list[Label]:
-    """The labels of a request, `most` of them: a list, or a single one as it is; empty for null.
+def labels_in(value: msgspec.Raw, most: int) -> list[Label] | None:
+    """Return the labels of a request, `most` of them: a list, or a single one as it is; None for null.
 
     Raises:
         Problem: 413 for more, 422 for a label that is none, with its place.
@@ -34,26 +35,38 @@ def labels_in(value: msgspec.Raw, most: int) -> list[Label]:
     return read_part(bytes(value), "labels", lambda data: _labels_in(data, most))
 
 
-def _labels_in(data: bytes, most: int) -> list[Label]:
+def _labels_in(data: bytes, most: int) -> list[Label] | None:
     try:
         texts = _TEXTS.decode(data)
     except UNREADABLE:
         if not data.startswith(b"["):
             return [label_in(data, "labels")]
-        entries = msgspec.json.decode(data, type=list[msgspec.Raw])
-        _check_count(len(entries), most)
-        return [label_in(bytes(entry), f"labels[{place}]") for place, entry in enumerate(entries)]
+        return [label_in(entry, f"labels[{place}]") for place, entry in enumerate(_entries(data, most))]
     if texts is None:
-        return []
+        return None
     if isinstance(texts, str):
         return [_label_in_text(texts, "labels")]
     _check_count(len(texts), most)
     return [_label_in_text(text or "", f"labels[{place}]") for place, text in enumerate(texts)]
 
 
+def _entries(data: bytes, most: int) -> Iterator[bytes]:
+    """Yield the entries of a list as they are written; `most` of them are read, however many there are."""
+    text = JsonText(data, len(data))
+    try:
+        for place, _ in enumerate(text.items()):
+            _check_count(place + 1, most)
+            entry = text.raw()
+            if entry is None:
+                raise _wrong(f"labels[{place}]", "NaN and Infinity are no JSON: send null or text")
+            yield entry
+    except (BulkyError, NotJsonError) as cause:
+        raise _wrong("labels", f"the list cannot be read: {cause or 'a label is too large'}") from cause
+
+
 def _check_count(count: int, most: int) -> None:
     if count > most:
-        raise Problem(413, "too-many", f"{count} labels in a request: at most {most}.")
+        raise Problem(413, "too-many", f"a request holds at most {most} labels.")
 
 
 def label_in(data: bytes, where: str) -> Label:
@@ -82,7 +95,7 @@ def _label_in_text(text: str, where: str) -> Label:
         return _label_in_object(text, where)
     if "question_id" in text:  # printed bytes, JSON of JSON, an object in a list
         raise _wrong(where, f"it names a question and does not begin with '{{', as a label does: {_cut(text)}")
-    return GroundTruth(text) if text else None
+    return GroundTruth(text) if text and not text.isspace() else None
 
 
 def _label_in_object(text: str | bytes, where: str) -> LabelIdentity | GroundTruth:

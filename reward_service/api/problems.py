@@ -83,6 +83,16 @@ def key_reused() -> Problem:
     return Problem(409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request.")
 
 
+def text_too_long(where: str, most_chars: int) -> Problem:
+    """Return the refusal of a text at a place of a request."""
+    return Problem(
+        413,
+        "text-too-long",
+        f"{where} holds a text of more than {most_chars} characters: cut it (an answer is looked for from the end), or "
+        "raise CO_REWARDING_MAX_TEXT_CHARS.",
+    )
+
+
 def internal() -> Problem:
     """500: our fault."""
     return Problem(500, "internal", "this is a fault of the service, and logged: please report it.")

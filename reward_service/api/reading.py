@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from reward_service.api.hints import ended, meant, unknown_field
 from reward_service.api.json_text import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
-from reward_service.api.problems import Problem
+from reward_service.api.problems import Problem, text_too_long
 from reward_service.settings import Settings
 
 ReadForm = TypeVar("ReadForm", bound=BaseModel)
@@ -214,12 +214,7 @@ class _Reading:
     def _too_much(self, cause: BulkyError | LongTextError, path: Path) -> Exception:
         """What ends the reading at a value that is too much to be read."""
         if isinstance(cause, LongTextError):
-            return Problem(
-                413,
-                "text-too-long",
-                f"{place(path)} holds a text of more than {self._most_chars} characters: cut it, or raise "
-                "CO_REWARDING_MAX_TEXT_CHARS.",
-            )
+            return text_too_long(place(path), self._most_chars)
         self._faults.append({"where": place(path), "what": "this is more than can be read in one place"})
         return _EnoughError()
 

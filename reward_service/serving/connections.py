@@ -70,6 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wire_bytes = 0
         self._unread_bytes = 0
         self._unwritten: tuple[int, float] | None = None
+        self._last_words: bytes | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes the connection, unless there are too many."""
@@ -84,6 +85,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parses what came, and counts what of it is no content."""
+        if self._last_words is not None:
+            self._pass_over(data)
+            return
         cycle = self.cycle
         continued = self._in_head
         if not continued and (cycle is None or not cycle.more_body):
@@ -177,6 +181,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._since_s = self._keeper.now_s
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        self._say_last_words()
+
+    def on_response_complete(self) -> None:
+        """An answer that ASGI gave has been written."""
+        HttpToolsProtocol.on_response_complete(self)
+        self._say_last_words()
+
+    def _say_last_words(self) -> None:
+        if self._last_words is not None and self.cycle.response_complete and not self.transport.is_closing():
+            self.transport.write(self._last_words)
+            self.transport.close()
 
     def on_body(self, body: bytes) -> None:
         """Content came."""
@@ -190,7 +205,10 @@ class BoundedProtocol(HttpToolsProtocol):
             else:
                 HttpToolsProtocol.on_body(self, body)
             return
-        self._unread_bytes += len(body)
+        self._pass_over(body)
+
+    def _pass_over(self, data: bytes) -> None:
+        self._unread_bytes += len(data)
         if self._unread_bytes > MOST_UNREAD_BYTES:
             self._close(Reason.UNREAD_BODY)
 
@@ -296,6 +314,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         cycle = self.cycle
+        if cycle is not None and not cycle.more_body and not cycle.response_complete:
+            self._keeper.closed(reason)
+            self._last_words = _written(problem)  # those that came before are answered first
+            self._unread_bytes = 0
+            return
         if cycle is None or (cycle.response_complete and not cycle.more_body):
             expected = True
         else:

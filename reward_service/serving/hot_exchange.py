@@ -188,7 +188,7 @@ class HotExchange:
         """Send the answer, once the client has read what was written before."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-        if self.disconnected:
+        if self.disconnected or self._transport.is_closing():
             return
         self.response_started = True
         head = [STATUS_LINE[status], b"content-type: ", media_type, b"\r\ncontent-length: %d\r\n" % len(body)]

@@ -91,6 +91,20 @@ def test_large_requests_in_one_go_are_answered_in_order(service: Supervisor) -> 
     assert [status for status, _ in found] == [200] * 31
 
 
+@pytest.mark.parametrize(
+    "sent", [request(REWARDS), request(b"", path=b"/version", method=b"GET")], ids=["hot", "other"]
+)
+def test_too_many_in_one_go_are_answered_as_far_as_they_were_taken(service: Supervisor, sent: bytes) -> None:
+    statuses = [status for status, _ in answers(service, sent * 70)]
+    assert statuses[-1] == 429
+    assert set(statuses[:-1]) == {200}
+    assert len(statuses) > 60
+
+
+def test_what_is_no_http_behind_a_request_does_not_cost_its_answer(service: Supervisor) -> None:
+    assert [status for status, _ in answers(service, request(REWARDS) + b"no HTTP\r\n\r\n" * 3)] == [200, 400]
+
+
 def test_a_body_that_waits_to_be_asked_for_is_asked_for(service: Supervisor) -> None:
     head = request(b"", b"expect: 100-continue", b"content-length: %d" % len(REWARDS)).replace(
         b"content-length: 0\r\n", b""
