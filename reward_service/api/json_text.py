@@ -23,8 +23,9 @@ MOST_NUMBER_BYTES = 4096
 MOST_NAME_BYTES = 1024
 
 MOST_PASSED = 2**22
-"""What may be passed over of values that nobody asked for: bytes outside of strings, and TOKEN for each token."""
+"""What may be passed over of values that nobody asked for: TOKEN for each bracket and string, 1 for 16 other bytes."""
 TOKEN = 16
+_BYTES_A_UNIT = 16
 
 _LAST_SPACE = ord(" ")
 _QUOTE, _BACKSLASH = ord('"'), ord("\\")
@@ -167,7 +168,7 @@ class JsonText:
         depth, at = 0, self._at
         while True:
             plain = self._over(_PLAIN, at)
-            self.spend(TOKEN + plain - at)
+            self.spend(TOKEN + (plain - at) // _BYTES_A_UNIT)
             at = plain
             if at == len(self._data):
                 raise NotJsonError("the text ends too soon", at)

@@ -147,7 +147,9 @@ async def _named(form: JobForm, path: Path, settings: Settings) -> Arrived:
 
 def _listed(form: JobForm, questions: list[AskedQuestionForm]) -> Arrived:
     """A job of questions that came in the body; in a thread, since there may be a hundred thousand."""
-    return Arrived(form, "questions", digest(form.model_dump_json()), ListQuestions(questions))
+    listed = ListQuestions(questions)
+    texts = (text for each in questions for text in (each.question_id, each.question, each.ground_truth or ""))
+    return Arrived(form, "questions", digest(form.model_dump_json(exclude={"questions"}), *texts), listed)
 
 
 def _from_hub(source: str, path: Path, most_bytes: int) -> None:

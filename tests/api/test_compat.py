@@ -155,6 +155,59 @@ def test_what_else_a_trainer_sends_is_passed_over(client: httpx.Client, more: di
     assert answer.json()["reward"] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("label", "status"),
+    [
+        ({"rollout": 9}, 409),
+        ({"run": "there is none"}, 422),
+        ({"run": "none"}, 404),
+        ({"response": "x" * 50_001}, 413),
+    ],
+)
+def test_nothing_of_a_refused_request_votes(client: httpx.Client, run: str, label: dict[str, Any], status: int) -> None:
+    question = f"refused {status}"
+    response = label.pop("response", "\\boxed{1}")
+    refused = {
+        "query": ["P \\boxed{9}", f"P {response}"],
+        "prompts": ["P", "P"],
+        "labels": [
+            identity(question_id=question, run=run, n=2),
+            identity(**{"question_id": "z", "run": run, "n": 2} | label),
+        ],
+    }
+    assert_problem(client.post("/get_reward", json=refused), status)
+    asked = {"run": run, "question_id": question}
+    assert client.get("/v1/cohorts", params=asked).json()["cohorts"] == []
+
+
+@pytest.mark.parametrize("path", ["/get_reward", "/v1/remote_rm"])
+def test_a_rollout_that_nothing_names_votes_with_nobody(client: httpx.Client, path: str) -> None:
+    body = {"query": "\\boxed{1}"} if path == "/get_reward" else {"response": "\\boxed{1}"}
+    assert_problem(client.post(path, json=body), 422, "prompt")
+
+
+def test_a_blank_ground_truth_is_none(client: httpx.Client) -> None:
+    body = {"query": "\\boxed{4}", "prompts": "Q", "labels": json.dumps({"ground_truth": " "})}
+    logs = client.post("/get_reward", json=body).json()["extra_logs"]
+    assert logs["abstained"] == 1.0
+    assert "label_matches_truth" not in logs
+    rollout = {"question_id": "q", "response": "\\boxed{4}", "ground_truth": ""}
+    answer = client.post("/v1/rewards", json={"method": "ground-truth", "rollouts": [rollout]}).json()
+    assert answer["abstentions"] == ["no-ground-truth"]
+
+
+def test_empty_lists_are_lists(client: httpx.Client) -> None:
+    assert_problem(client.post("/get_reward", json={"query": ["x"], "prompts": ["x"], "labels": []}), 409)
+    assert_problem(client.post("/get_reward", json={"query": ["x"], "prompts": [], "labels": ["4"]}), 409)
+
+
+def test_prompts_are_as_long_as_any_text(client: httpx.Client) -> None:
+    long = "p" * 50_001
+    assert_problem(client.post("/get_reward", json={"query": long, "prompts": long, "labels": "4"}), 413)
+    assert_problem(client.post("/v1/remote_rm", json={"response": "x", "prompt": long, "label": "4"}), 413)
+    assert_problem(client.post("/v1/remote_rm", json={"response": "x", "prompt": [long], "label": "4"}), 413)
+
+
 def test_a_ground_truth_that_begins_with_a_brace_is_sent_in_an_object(client: httpx.Client) -> None:
     label = json.dumps({"ground_truth": "{1,2}"})
     assert openrlhf(client, "\\boxed{\\{2,1\\}}", label)["rewards"] == 1.0

@@ -1,6 +1,7 @@
 """Bodies that were made to hurt: nobody else waits for them, and they take no more memory than they are large."""
 
 import http.client
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -43,6 +44,10 @@ HOSTILE: dict[str, tuple[str, bytes, bytes, bytes, int]] = {
     "a byte at the end": ("/v1/rewards", b'{"rollouts":[', TEXT, b',{"response":"\xff"}]}', 400),
     "queries that are numbers": ("/get_reward", b'{"query":[', b"1,", b"]}", 422),
     "queries": ("/get_reward", b'{"query":[', b'"ab",', b"]}", 413),
+    "labels that are numbers": ("/get_reward", b'{"query":"x","labels":["a",', b"1,", b"]}", 413),
+    "a label of half characters": ("/get_reward", b'{"query":"x","labels":"{', b"\\ud800", b'"}', 413),
+    "a prompt of lists": ("/v1/remote_rm", b'{"response":"x","label":"4","prompt":[', b"[],", b"]}", 413),
+    "a prompt of tokens": ("/get_reward", b'{"query":"x","labels":"4","prompts":"', b"<s>", b'"}', 413),
     "a label": ("/v1/remote_rm", b'{"response":"x","label":[', b"[],", b"]}", 422),
     "questions": ("/v1/teacher/prefetch", b'{"questions":[', b"1,", b"]}", 422),
     "turns": ("/v1/teacher/prefetch", TURNS, b'{"role":"a","content":""},', b"]}]}", 422),
@@ -113,8 +118,41 @@ def test_nobody_waits_for_a_hostile_body(service: Supervisor, name: str) -> None
     assert watch.growth_bytes < MOST_GROWTH_BYTES
 
 
+LARGE: dict[str, tuple[str, object, int]] = {
+    "half a character": ("/get_reward", {"query": "x" * 1_100_000, "labels": "\ud800"}, 200),
+    "half characters": ("/get_reward", {"query": "x", "labels": "{" + "\ud800" * 600_000}, 422),
+    "prompts that are not found": (
+        "/get_reward",
+        {"query": ["y" + "<s>" * 50_000] * 32, "prompts": ["x" + "</s>" * 40_000] * 32, "labels": ["4"] * 32},
+        200,
+    ),
+    "answers in many notations": (
+        "/get_reward?run=formats",
+        {"query": ["Q" + "####\n" * 13_000] * 128, "prompts": ["Q"] * 128, "labels": ['{"ground_truth": "4"}'] * 128},
+        200,
+    ),
+    "a prompt of numbers": ("/v1/remote_rm", {"response": "x", "label": "4", "prompt": [1] * 600_000}, 200),
+}
+"""Of a size that is taken, or nearly."""
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_nobody_waits_for_a_large_request(service: Supervisor, name: str) -> None:
+    route, body, status = LARGE[name]
+    formats = ["boxed", "fbox", "json", "final-answer", "hashes"]
+    httpx.put(
+        f"{service.url}/v1/runs/formats", json={"method": "majority-voting", "answer_formats": formats}
+    ).raise_for_status()
+    content = json.dumps(body).encode()
+    assert len(content) < BODY_BYTES
+    with Watch(service) as watch:
+        answer = httpx.post(service.url + route, content=content, timeout=100.0)
+    assert answer.status_code == status, answer.text[:500]
+    assert watch.stall_s < MOST_STALL_S
+
+
 def test_nobody_waits_for_what_is_ignored(service: Supervisor) -> None:
-    body = b'{"query":"x","labels":["4"],"more":[' + (b"[]," * (BODY_BYTES // 3)).rstrip(b",") + b"]}"
+    body = b'{"query":"x","labels":["4"],"more":[' + (b"10," * (BODY_BYTES // 3)).rstrip(b",") + b"]}"
     with Watch(service) as watch:
         answer = httpx.post(service.url + "/get_reward", content=body, timeout=100.0)
     assert answer.json()["rewards"] == 0.0

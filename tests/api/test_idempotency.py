@@ -89,7 +89,7 @@ def test_a_long_text_is_another_one(client: httpx.Client, run: str) -> None:
     key, text = uuid4().hex, "x" * 5000 + "\\boxed{4}"
     body = part(run, [rollout("q", "original", 0, "4") | {"response": text}])
     keyed(client, key, body)
-    for other in (text[1:], "y" + text[1:], text + " ", text[:-1] + " }"):
+    for other in (text[1:], "y" + text[1:], text + " ", text[:-1] + " }", text[:2500] + "y" + text[2501:]):
         changed = part(run, [rollout("q", "original", 0, "4") | {"response": other}])
         assert_problem(keyed(client, key, changed), 409, "Idempotency-Key")
 
