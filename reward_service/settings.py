@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import ByteSize, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
@@ -18,7 +18,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set. Durations are in seconds, sizes in bytes or characters as named."""
+    """Everything an operator may set. Durations are in seconds, sizes in characters or bytes as named (or 64MiB)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
@@ -41,9 +41,11 @@ class Settings(BaseSettings):
     weights_root: Path | None = Field(
         default=None, description="Folder below which policies' weights come to the teacher; none: they are not taken."
     )
-    max_weights_bytes: int = Field(default=200 * 2**30, ge=1, description="Largest upload of weights.")
-    max_uploads_bytes: int = Field(
-        default=400 * 2**30, ge=1, description="Most that all uploads together may take of the weights root's disk."
+    max_weights_bytes: ByteSize = Field(default=ByteSize(200 * 2**30), ge=1, description="Largest upload of weights.")
+    max_uploads_bytes: ByteSize = Field(
+        default=ByteSize(400 * 2**30),
+        ge=1,
+        description="Most that all uploads together may take of the weights root's disk.",
     )
     upload_ttl_s: float = Field(
         default=24 * 3600.0, ge=1, description="How long an upload may lie untouched before it is removed."
@@ -54,15 +56,17 @@ class Settings(BaseSettings):
         ge=1,
         description="Connections of an API process; by default as the limit of open files allows, at most 16,384.",
     )
-    max_header_bytes: int = Field(default=64 * 2**10, ge=1024, description="Most bytes of a request's headers and URL.")
+    max_header_bytes: ByteSize = Field(
+        default=ByteSize(64 * 2**10), ge=1024, description="Most bytes of a request's headers and URL."
+    )
     max_headers: int = Field(default=100, ge=10, description="Most headers of a request.")
-    max_url_bytes: int = Field(default=16 * 2**10, ge=256, description="Longest URL.")
+    max_url_bytes: ByteSize = Field(default=ByteSize(16 * 2**10), ge=256, description="Longest URL.")
     header_timeout_s: float = Field(default=15.0, gt=0, description="Within which time a request's headers must come.")
     body_timeout_s: float = Field(
         default=30.0, gt=0, description="After how long a body is given up that brings less than 1 KiB a second."
     )
     keep_alive_s: int = Field(default=75, ge=1, description="How long a connection is kept open between two requests.")
-    max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Largest request body.")
+    max_body_bytes: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1024, description="Largest request body.")
     max_rollouts: int = Field(default=4096, ge=1, description="Most rollouts in one request.")
     max_text_chars: int = Field(default=2_000_000, ge=1, description="Longest response or prompt.")
     max_wait_s: float = Field(default=60.0, ge=0, description="Longest that /v1 calls wait before they answer 202.")
@@ -130,8 +134,10 @@ class Settings(BaseSettings):
         default=None, description="Folder below which jobs may name files of questions; none: they cannot."
     )
     max_paraphrase_questions: int = Field(default=200_000, ge=1, description="Most questions in a job.")
-    max_paraphrase_bytes: int = Field(
-        default=256 * 2**20, ge=1024, description="Largest file of a job; its questions may take as much in Redis."
+    max_paraphrase_bytes: ByteSize = Field(
+        default=ByteSize(256 * 2**20),
+        ge=1024,
+        description="Largest file of a job; its questions may take as much in Redis.",
     )
     max_paraphrase_jobs: int = Field(default=100, ge=1, description="Jobs that may be unfinished.")
     paraphrase_retention_s: float = Field(
@@ -190,11 +196,14 @@ class Settings(BaseSettings):
         """The keys clients may show; none means that loopback is trusted.
 
         Raises:
-            SettingsError: the file of keys cannot be read.
+            SettingsError: the file of keys cannot be read, or holds none: whoever names one wants keys to be asked for.
         """
         keys = [key.get_secret_value() for key in self.api_keys]
         if self.api_keys_file is not None:
-            keys += _read(self.api_keys_file, "keys").split()
+            in_file = _read(self.api_keys_file, "keys").split()
+            if not in_file:
+                raise SettingsError(f"{self.api_keys_file} holds no key: write one key a line, or leave the file out")
+            keys += in_file
         return [key for key in keys if key]
 
     @property
