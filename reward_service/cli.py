@@ -303,7 +303,8 @@ def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None
         supervisor.start(api=api)
         if api and not supervisor.stopping:
             store = without_password(supervisor.redis_url)
-            console.print(f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {store}")
+            said = f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {store}"
+            console.print(said, soft_wrap=True)
         supervisor.watch()
     finally:
         supervisor.stop()

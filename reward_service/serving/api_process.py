@@ -10,6 +10,7 @@ import uvicorn
 
 from reward_service.api.app import Service
 from reward_service.processes import keep_what_was_made, raise_open_files_limit
+from reward_service.readiness import say_ready
 from reward_service.serving.connections import BoundedProtocol
 from reward_service.serving.doorkeeper import Bounds, Doorkeeper
 from reward_service.serving.environment import SOCKET_FD, settings_from_environment
@@ -33,6 +34,8 @@ class DrainingServer(uvicorn.Server):
         """Composes the service and begins to accept."""
         await super().startup(sockets)
         keep_what_was_made()
+        if self.started:
+            say_ready()
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop: also when a background task has failed."""
