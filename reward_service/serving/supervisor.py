@@ -22,6 +22,7 @@ from reward_service.processes import has_ended
 from reward_service.serving.children import LONGEST_PAUSE_S, Child, started, stop
 from reward_service.serving.environment import SOCKET_FD, environment_of
 from reward_service.serving.exposing import expose_children
+from reward_service.serving.requirements import require_installed
 from reward_service.settings import Settings, settings_given
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.guard import wait_for_store
@@ -79,11 +80,12 @@ class Supervisor:
         """Starts every process; they may need a moment to be ready. `stop_watching` ends it at any moment.
 
         Raises:
-            SettingsError: the address cannot be bound.
+            SettingsError: the address cannot be bound, or a model needs what is not installed.
             EmbeddedServerError: the embedded server did not start.
             UnsafeStoreError: the Redis could lose accepted work, or is too old.
             StoreUnavailableError: there is no Redis at the URL.
         """
+        require_installed(self._settings)
         if api:
             self._listener = _bound(self._settings.host, self._settings.port)
         if self._embedded is not None:
