@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -15,16 +16,22 @@ from rich.text import Text
 from reward_service import __version__
 from reward_service.domain.errors import UnknownMethodError
 from reward_service.domain.methods import method_named
-from reward_service.errors import CoRewardingError, Needing, TrainingRunError
+from reward_service.errors import CoRewardingError, Needing, SettingsError, TrainingRunError
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.address import without_password
+from reward_service.variables import unknown_variables
 
+log = structlog.get_logger(__name__)
+
+FAILED = 2
 FIRST_ANSWER_S = 5.0
 """How long a service that a command was pointed at may take to answer at all."""
+LOGGING = frozenset({"serve", "worker", "teacher", "paraphraser"})
+"""Commands that run for long, and say what they have to say in a log."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -53,11 +60,14 @@ def _print_version(asked: bool) -> None:
 
 @app.callback(help=__doc__)
 def commands(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Prints the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """What comes before a command's name."""
+    if context.invoked_subcommand not in LOGGING:
+        _tell_unknown()
 
 
 @app.command()
@@ -127,7 +137,7 @@ def teacher(
     with Needing("a teacher", "local"):
         from reward_service.teaching.process import run_teacher
 
-    set_up_logging(settings)
+    _begin(settings)
     run_teacher(settings)
 
 
@@ -147,7 +157,7 @@ def paraphraser(
     with Needing("a paraphraser", "local"):
         from reward_service.paraphrasing.process import run_paraphraser
 
-    set_up_logging(settings)
+    _begin(settings)
     run_paraphraser(settings)
 
 
@@ -297,7 +307,7 @@ app.add_typer(paraphrase_app, name="paraphrase")
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: supervisor.stop_watching())
-    set_up_logging(settings)
+    _begin(settings)
     console = Console(stderr=True)
     try:
         supervisor.start(api=api)
@@ -310,8 +320,23 @@ def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None
         supervisor.stop()
 
 
+def _begin(settings: Settings) -> None:
+    """Sets up the logs, and says what is perhaps not as it was meant."""
+    set_up_logging(settings)
+    for doubt in unknown_variables(os.environ):
+        log.warning(doubt)
+    for name in ("weights_root", "paraphrase_root"):
+        folder: Path | None = getattr(settings, name)
+        if folder is not None and not folder.is_dir():  # it may be mounted later
+            log.warning(f"{name} is not there: what should come from it is refused until it is", folder=str(folder))
+
+
 def _settings(**options: Any) -> Settings:  # noqa: ANN401 - the options of a command
-    return settings_given(**{name: value for name, value in options.items() if value is not None})
+    try:
+        return settings_given(**{name: value for name, value in options.items() if value is not None})
+    except SettingsError:  # perhaps for one that was misspelt
+        _tell_unknown()
+        raise
 
 
 def _check_method(name: str) -> None:
@@ -326,18 +351,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments)
     except CoRewardingError as error:
-        raise SystemExit(_told(str(error))) from error
+        _tell(str(error), "red")
+        raise SystemExit(FAILED) from error
     except OSError as error:
         if error.filename is None:  # not about a file that was named, so perhaps our fault
             raise
-        raise SystemExit(_told(f"{os.fsdecode(error.filename)}: {error.strerror}")) from error
+        _tell(f"{os.fsdecode(error.filename)}: {error.strerror}", "red")
+        raise SystemExit(FAILED) from error
 
 
-def _told(what: str) -> int:
+def _tell_unknown() -> None:
+    for doubt in unknown_variables(os.environ):
+        _tell(doubt, "yellow")
+
+
+def _tell(what: str, colour: str) -> None:
     # Text, not markup: a message may quote what looks like it.
-    line = Text.assemble(("co-rewarding: ", "red"), what)
-    Console(stderr=True).print(line, soft_wrap=True)
-    return 2
+    Console(stderr=True).print(Text.assemble(("co-rewarding: ", colour), what), soft_wrap=True)
 
 
 if __name__ == "__main__":
