@@ -1,7 +1,7 @@
 """What the models of a service need installed: looked for before anything is started."""
 
 from reward_service.errors import Needing
-from reward_service.generation.opening import OPENAI, VLLM_SERVER, Backend
+from reward_service.generation.model_names import OPENAI, VLLM_SERVER, Backend
 from reward_service.settings import Settings
 
 AVERAGING = ("numpy", "numba")

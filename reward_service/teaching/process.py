@@ -9,7 +9,8 @@ import structlog
 
 from reward_service.errors import SettingsError
 from reward_service.generation.model_folder import model_folder
-from reward_service.generation.opening import OPENAI, VLLM_SERVER, open_generator
+from reward_service.generation.model_names import OPENAI, VLLM_SERVER
+from reward_service.generation.opening import open_generator
 from reward_service.processes import keep_what_was_made
 from reward_service.readiness import say_ready
 from reward_service.settings import Settings
