@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reward_service import __version__
-from reward_service.domain.errors import UnknownMethodError
-from reward_service.domain.methods import method_named
+from reward_service.demo import demo
 from reward_service.errors import CoRewardingError, Needing, SettingsError, TrainingRunError
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.replay.command import replay, score
@@ -28,8 +27,6 @@ from reward_service.variables import unknown_variables
 log = structlog.get_logger(__name__)
 
 FAILED = 2
-FIRST_ANSWER_S = 5.0
-"""How long a service that a command was pointed at may take to answer at all."""
 LOGGING = frozenset({"serve", "worker", "teacher", "paraphraser"})
 """Commands that run for long, and say what they have to say in a log."""
 
@@ -162,59 +159,6 @@ def paraphraser(
 
 
 @app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Where the table, the picture and the series go.")] = Path("runs/demo"),
-    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Training steps of each method.")] = 300,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Everything that is random follows from it.")] = 0,
-    methods: Annotated[
-        list[str] | None, typer.Option("--method", help="Methods to train with, each in its turn (repeat the option).")
-    ] = None,
-    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
-    weights_root: Annotated[
-        Path | None, typer.Option(help="Its weights root, for methods with a teacher; with --url.")
-    ] = None,
-) -> None:
-    """A small language model learns arithmetic, with rewards from the service and without labels."""
-    from co_rewarding_client import CoRewardingError as ClientError
-    from co_rewarding_client import RewardClient
-
-    # What can be told at once comes before what takes a while to import.
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        if url is None:
-            for each in methods or ():
-                _check_method(each)
-        else:
-            with RewardClient(url, api_key=api_key, patience_s=FIRST_ANSWER_S) as client:
-                client.version()
-    except ClientError as cause:
-        raise TrainingRunError(f"--url {url}: {cause}") from cause
-    with Needing("the demo", "local"):
-        from co_rewarding_trainer.demo import DEFAULT_METHODS, TAUGHT_METHODS, run_demo
-        from co_rewarding_trainer.warm_start import SHIPPED
-
-    with contextlib.ExitStack() as stack:
-        if url is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-")))
-            teacher = SHIPPED if TAUGHT_METHODS.intersection(methods or ()) else None
-            url = stack.enter_context(embedded_service(folder, teacher=teacher))
-            weights_root = folder / "weights"
-        try:
-            run_demo(
-                url,
-                out,
-                methods=methods or DEFAULT_METHODS,
-                steps=steps,
-                seed=seed,
-                api_key=api_key,
-                weights_root=weights_root,
-            )
-        except ClientError as cause:
-            raise TrainingRunError(str(cause)) from cause
-
-
-@app.command()
 def train(
     recipes: Annotated[
         list[str],
@@ -299,6 +243,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
+app.command()(demo)
 app.command()(score)
 app.command()(replay)
 app.add_typer(paraphrase_app, name="paraphrase")
@@ -337,13 +282,6 @@ def _settings(**options: Any) -> Settings:  # noqa: ANN401 - the options of a co
     except SettingsError:  # perhaps for one that was misspelt
         _tell_unknown()
         raise
-
-
-def _check_method(name: str) -> None:
-    try:
-        method_named(name)
-    except UnknownMethodError as cause:
-        raise typer.BadParameter(str(cause), param_hint="--method") from cause
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
