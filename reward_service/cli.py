@@ -8,23 +8,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from reward_service import __version__
-from reward_service.domain.errors import UnknownMethodError
-from reward_service.domain.methods import method_named
-from reward_service.errors import CoRewardingError, Needing, TrainingRunError
+from reward_service.demo import demo
+from reward_service.errors import CoRewardingError, Needing, SettingsError, TrainingRunError
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.address import without_password
+from reward_service.variables import unknown_variables
 
-FIRST_ANSWER_S = 5.0
-"""How long a service that a command was pointed at may take to answer at all."""
+log = structlog.get_logger(__name__)
+
+FAILED = 2
+LOGGING = frozenset({"serve", "worker", "teacher", "paraphraser"})
+"""Commands that run for long, and say what they have to say in a log."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -53,11 +57,14 @@ def _print_version(asked: bool) -> None:
 
 @app.callback(help=__doc__)
 def commands(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Prints the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """What comes before a command's name."""
+    if context.invoked_subcommand not in LOGGING:
+        _tell_unknown()
 
 
 @app.command()
@@ -127,7 +134,7 @@ def teacher(
     with Needing("a teacher", "local"):
         from reward_service.teaching.process import run_teacher
 
-    set_up_logging(settings)
+    _begin(settings)
     run_teacher(settings)
 
 
@@ -147,61 +154,8 @@ def paraphraser(
     with Needing("a paraphraser", "local"):
         from reward_service.paraphrasing.process import run_paraphraser
 
-    set_up_logging(settings)
+    _begin(settings)
     run_paraphraser(settings)
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Where the table, the picture and the series go.")] = Path("runs/demo"),
-    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Training steps of each method.")] = 300,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Everything that is random follows from it.")] = 0,
-    methods: Annotated[
-        list[str] | None, typer.Option("--method", help="Methods to train with, each in its turn (repeat the option).")
-    ] = None,
-    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
-    weights_root: Annotated[
-        Path | None, typer.Option(help="Its weights root, for methods with a teacher; with --url.")
-    ] = None,
-) -> None:
-    """A small language model learns arithmetic, with rewards from the service and without labels."""
-    from co_rewarding_client import CoRewardingError as ClientError
-    from co_rewarding_client import RewardClient
-
-    # What can be told at once comes before what takes a while to import.
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        if url is None:
-            for each in methods or ():
-                _check_method(each)
-        else:
-            with RewardClient(url, api_key=api_key, patience_s=FIRST_ANSWER_S) as client:
-                client.version()
-    except ClientError as cause:
-        raise TrainingRunError(f"--url {url}: {cause}") from cause
-    with Needing("the demo", "local"):
-        from co_rewarding_trainer.demo import DEFAULT_METHODS, TAUGHT_METHODS, run_demo
-        from co_rewarding_trainer.warm_start import SHIPPED
-
-    with contextlib.ExitStack() as stack:
-        if url is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-")))
-            teacher = SHIPPED if TAUGHT_METHODS.intersection(methods or ()) else None
-            url = stack.enter_context(embedded_service(folder, teacher=teacher))
-            weights_root = folder / "weights"
-        try:
-            run_demo(
-                url,
-                out,
-                methods=methods or DEFAULT_METHODS,
-                steps=steps,
-                seed=seed,
-                api_key=api_key,
-                weights_root=weights_root,
-            )
-        except ClientError as cause:
-            raise TrainingRunError(str(cause)) from cause
 
 
 @app.command()
@@ -289,6 +243,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
+app.command()(demo)
 app.command()(score)
 app.command()(replay)
 app.add_typer(paraphrase_app, name="paraphrase")
@@ -297,27 +252,36 @@ app.add_typer(paraphrase_app, name="paraphrase")
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: supervisor.stop_watching())
-    set_up_logging(settings)
+    _begin(settings)
     console = Console(stderr=True)
     try:
         supervisor.start(api=api)
         if api and not supervisor.stopping:
             store = without_password(supervisor.redis_url)
-            console.print(f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {store}")
+            said = f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {store}"
+            console.print(said, soft_wrap=True)
         supervisor.watch()
     finally:
         supervisor.stop()
 
 
+def _begin(settings: Settings) -> None:
+    """Sets up the logs, and says what is perhaps not as it was meant."""
+    set_up_logging(settings)
+    for doubt in unknown_variables(os.environ):
+        log.warning(doubt)
+    for name in ("weights_root", "paraphrase_root"):
+        folder: Path | None = getattr(settings, name)
+        if folder is not None and not folder.is_dir():  # it may be mounted later
+            log.warning(f"{name} is not there: what should come from it is refused until it is", folder=str(folder))
+
+
 def _settings(**options: Any) -> Settings:  # noqa: ANN401 - the options of a command
-    return settings_given(**{name: value for name, value in options.items() if value is not None})
-
-
-def _check_method(name: str) -> None:
     try:
-        method_named(name)
-    except UnknownMethodError as cause:
-        raise typer.BadParameter(str(cause), param_hint="--method") from cause
+        return settings_given(**{name: value for name, value in options.items() if value is not None})
+    except SettingsError:  # perhaps for one that was misspelt
+        _tell_unknown()
+        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -325,18 +289,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments)
     except CoRewardingError as error:
-        raise SystemExit(_told(str(error))) from error
+        _tell(str(error), "red")
+        raise SystemExit(FAILED) from error
     except OSError as error:
         if error.filename is None:  # not about a file that was named, so perhaps our fault
             raise
-        raise SystemExit(_told(f"{os.fsdecode(error.filename)}: {error.strerror}")) from error
+        _tell(f"{os.fsdecode(error.filename)}: {error.strerror}", "red")
+        raise SystemExit(FAILED) from error
 
 
-def _told(what: str) -> int:
+def _tell_unknown() -> None:
+    for doubt in unknown_variables(os.environ):
+        _tell(doubt, "yellow")
+
+
+def _tell(what: str, colour: str) -> None:
     # Text, not markup: a message may quote what looks like it.
-    line = Text.assemble(("co-rewarding: ", "red"), what)
-    Console(stderr=True).print(line, soft_wrap=True)
-    return 2
+    Console(stderr=True).print(Text.assemble(("co-rewarding: ", colour), what), soft_wrap=True)
 
 
 if __name__ == "__main__":

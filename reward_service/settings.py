@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import ByteSize, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
@@ -16,9 +16,14 @@ from reward_service.store.paraphrases import ParaphraseLimits
 PREFIX = "CO_REWARDING_"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
+MAX_S = 10 * 365 * 86_400
+"""The longest time of any setting, in seconds: what is longer is meant as for ever, and no clock adds to that."""
+
+Seconds = Annotated[float, Field(le=MAX_S, allow_inf_nan=False)]
+
 
 class Settings(BaseSettings):
-    """Everything an operator may set. Durations are in seconds, sizes in bytes or characters as named."""
+    """Everything an operator may set. Durations are in seconds, sizes in characters or bytes as named (or 64MiB)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
@@ -42,11 +47,13 @@ class Settings(BaseSettings):
     weights_root: Path | None = Field(
         default=None, description="Folder below which policies' weights come to the teacher; none: they are not taken."
     )
-    max_weights_bytes: int = Field(default=200 * 2**30, ge=1, description="Largest upload of weights.")
-    max_uploads_bytes: int = Field(
-        default=400 * 2**30, ge=1, description="Most that all uploads together may take of the weights root's disk."
+    max_weights_bytes: ByteSize = Field(default=ByteSize(200 * 2**30), ge=1, description="Largest upload of weights.")
+    max_uploads_bytes: ByteSize = Field(
+        default=ByteSize(400 * 2**30),
+        ge=1,
+        description="Most that all uploads together may take of the weights root's disk.",
     )
-    upload_ttl_s: float = Field(
+    upload_ttl_s: Seconds = Field(
         default=24 * 3600.0, ge=1, description="How long an upload may lie untouched before it is removed."
     )
 
@@ -55,26 +62,32 @@ class Settings(BaseSettings):
         ge=1,
         description="Connections of an API process; by default as the limit of open files allows, at most 16,384.",
     )
-    max_header_bytes: int = Field(default=64 * 2**10, ge=1024, description="Most bytes of a request's headers and URL.")
+    max_header_bytes: ByteSize = Field(
+        default=ByteSize(64 * 2**10), ge=1024, description="Most bytes of a request's headers and URL."
+    )
     max_headers: int = Field(default=100, ge=10, description="Most headers of a request.")
-    max_url_bytes: int = Field(default=16 * 2**10, ge=256, description="Longest URL.")
-    header_timeout_s: float = Field(default=15.0, gt=0, description="Within which time a request's headers must come.")
-    body_timeout_s: float = Field(
+    max_url_bytes: ByteSize = Field(default=ByteSize(16 * 2**10), ge=256, description="Longest URL.")
+    header_timeout_s: Seconds = Field(
+        default=15.0, gt=0, description="Within which time a request's headers must come."
+    )
+    body_timeout_s: Seconds = Field(
         default=30.0, gt=0, description="After how long a body is given up that brings less than 1 KiB a second."
     )
-    keep_alive_s: int = Field(default=75, ge=1, description="How long a connection is kept open between two requests.")
-    max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Largest request body.")
+    keep_alive_s: int = Field(
+        default=75, ge=1, le=MAX_S, description="How long a connection is kept open between two requests."
+    )
+    max_body_bytes: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1024, description="Largest request body.")
     max_rollouts: int = Field(default=4096, ge=1, description="Most rollouts in one request.")
     max_text_chars: int = Field(default=2_000_000, ge=1, description="Longest response or prompt.")
-    max_wait_s: float = Field(default=60.0, ge=0, description="Longest that /v1 calls wait before they answer 202.")
-    max_hold_s: float | None = Field(
+    max_wait_s: Seconds = Field(default=60.0, ge=0, description="Longest that /v1 calls wait before they answer 202.")
+    max_hold_s: Seconds | None = Field(
         default=None, gt=0, description="Longest that compatibility calls are held (503 then); none: until they settle."
     )
     max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs of one run that may wait to be settled.")
     max_open_cohorts: int = Field(default=200_000, ge=1, description="Cohorts of one run that may wait for ballots.")
-    retention_s: float = Field(default=24 * 3600.0, ge=1, description="How long what was settled is kept.")
-    redis_patience_s: float = Field(default=5.0, gt=0, description="How long a call waits for a Redis that is away.")
-    claim_idle_s: float = Field(default=5.0, gt=0, description="After how long another worker's job is taken over.")
+    retention_s: Seconds = Field(default=24 * 3600.0, ge=1, description="How long what was settled is kept.")
+    redis_patience_s: Seconds = Field(default=5.0, gt=0, description="How long a call waits for a Redis that is away.")
+    claim_idle_s: Seconds = Field(default=5.0, gt=0, description="After how long another worker's job is taken over.")
     teacher: str | None = Field(
         default=None, description="A model that `serve` starts a teacher with: a folder, a hub name, or a URL."
     )
@@ -105,7 +118,9 @@ class Settings(BaseSettings):
         default_factory=dict, description="Arguments of vLLM's engine, or fields of every request to a URL (JSON)."
     )
     teacher_api_key: SecretStr | None = Field(default=None, description="The key of a teacher that is a URL.")
-    teacher_lease_s: float = Field(default=10.0, gt=0, description="After how long a dead teacher's labels are taken.")
+    teacher_lease_s: Seconds = Field(
+        default=10.0, gt=0, description="After how long a dead teacher's labels are taken."
+    )
     paraphraser: str | None = Field(
         default=None, description="A model that `serve` starts a paraphraser with: a folder, a hub name, or a URL."
     )
@@ -124,18 +139,20 @@ class Settings(BaseSettings):
     paraphraser_embeddings: str | None = Field(
         default=None, description="A model of sentence-transformers, for recipes with least_similarity."
     )
-    paraphraser_lease_s: float = Field(
+    paraphraser_lease_s: Seconds = Field(
         default=10.0, gt=0, description="After how long a dead paraphraser's questions are taken."
     )
     paraphrase_root: Path | None = Field(
         default=None, description="Folder below which jobs may name files of questions; none: they cannot."
     )
     max_paraphrase_questions: int = Field(default=200_000, ge=1, description="Most questions in a job.")
-    max_paraphrase_bytes: int = Field(
-        default=256 * 2**20, ge=1024, description="Largest file of a job; its questions may take as much in Redis."
+    max_paraphrase_bytes: ByteSize = Field(
+        default=ByteSize(256 * 2**20),
+        ge=1024,
+        description="Largest file of a job; its questions may take as much in Redis.",
     )
     max_paraphrase_jobs: int = Field(default=100, ge=1, description="Jobs that may be unfinished.")
-    paraphrase_retention_s: float = Field(
+    paraphrase_retention_s: Seconds = Field(
         default=7 * 24 * 3600.0, ge=1, description="How long a job is kept that nobody uses."
     )
     metrics_port: int | None = Field(
@@ -150,8 +167,10 @@ class Settings(BaseSettings):
     judge_children: int = Field(
         default=1, ge=0, le=64, description="Processes a worker may ask to compare answers symbolically; 0: none."
     )
-    judge_cpu_s: float = Field(default=0.4, gt=0, le=60, description="CPU time of one such comparison; then undecided.")
-    shutdown_s: float = Field(default=30.0, gt=0, description="How long a stopping process may finish what it holds.")
+    judge_cpu_s: Seconds = Field(
+        default=0.4, gt=0, le=60, description="CPU time of one such comparison; then undecided."
+    )
+    shutdown_s: Seconds = Field(default=30.0, gt=0, description="How long a stopping process may finish what it holds.")
     log_json: bool | None = Field(
         default=None, description="Logs as JSON; by default only where no terminal is attached."
     )
@@ -191,12 +210,15 @@ class Settings(BaseSettings):
         """The keys clients may show; none means that loopback is trusted.
 
         Raises:
-            SettingsError: the file of keys cannot be read.
+            SettingsError: the file of keys cannot be read, or holds none: whoever names one wants keys to be asked for.
         """
         keys = [key.get_secret_value() for key in self.api_keys]
         if self.api_keys_file is not None:
             lines = _read(self.api_keys_file, "keys").splitlines()
-            keys += [key for line in lines if not line.lstrip().startswith("#") for key in line.split()]
+            in_file = [key for line in lines if not line.lstrip().startswith("#") for key in line.split()]
+            if not in_file:
+                raise SettingsError(f"{self.api_keys_file} holds no key: write one key a line, or leave the file out")
+            keys += in_file
         return [key for key in keys if key]
 
     @property

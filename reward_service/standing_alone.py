@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from reward_service.errors import CoRewardingError, SettingsError
 from reward_service.metrics_door import expose
+from reward_service.readiness import end_unready
 from reward_service.settings import Settings, settings_given
 from reward_service.telemetry import configure_logging
 
@@ -43,8 +43,5 @@ def main_of(work: Work) -> None:
         settings = settings_given()
         configure_logging(as_json=settings.log_json, level=settings.log_level)
         run_alone(work, settings)
-    except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for a person
-        raise SystemExit(2) from error
     except CoRewardingError as error:
-        raise SystemExit(str(error)) from error
+        end_unready(error, 2 if isinstance(error, SettingsError) else 1)

@@ -199,10 +199,18 @@ class _Lossy:
             self._stream.flush()
 
 
+class _OfLibraries(logging.Handler):
+    """Hands on what libraries log, so that a collector finds nothing else in a log of JSON lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = structlog.get_logger(record.name).bind(logger=record.name)
+        told.log(record.levelno, record.getMessage(), **({"exc_info": record.exc_info} if record.exc_info else {}))
+
+
 def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> None:
     """Logs as JSON lines (containers) or for a person at a terminal; to standard error, which never holds results.
 
-    None chooses by whether there is a terminal.
+    None chooses by whether there is a terminal. Warnings of libraries go the same way.
     """
     as_json = not sys.stderr.isatty() if as_json is None else as_json
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
@@ -218,3 +226,4 @@ def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> No
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[_OfLibraries()], level=logging.WARNING)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import enum
 import importlib.util
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -11,18 +10,7 @@ from urllib.parse import urlsplit
 
 from reward_service.errors import Needing, SettingsError
 from reward_service.generation.generator import Generator
-
-OPENAI = "openai:"
-VLLM_SERVER = "vllm-server:"
-
-
-class Backend(enum.StrEnum):
-    """What runs a model that is named by a folder or a name on the Hugging Face hub."""
-
-    AUTO = "auto"
-    """vLLM if it is installed and there is a GPU, else transformers."""
-    TRANSFORMERS = "transformers"
-    VLLM = "vllm"
+from reward_service.generation.model_names import OPENAI, VLLM_SERVER, Backend
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,9 @@
 """The transformers backend: small models in this process. Prompts that are asked together are answered together."""
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from reward_service.errors import SettingsError
 from reward_service.generation.codec import Codec, response_limit
@@ -189,15 +191,28 @@ class TransformersGenerator:
 def _loaded(model: str, keep_special_tokens: bool) -> tuple[Path, PreTrainedModel, Codec]:
     folder = model_folder(model)
     on_gpu = torch.cuda.is_available()
-    loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, dtype="auto" if on_gpu else torch.float32, use_safetensors=True
-    )
+    with _without_bars():
+        loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, dtype="auto" if on_gpu else torch.float32, use_safetensors=True
+        )
     try:
         _check_tied(read_tensors(folder), _own_tensors(loaded)[1])
     except WeightsError as error:
         raise SettingsError(str(error)) from error
     torch.nn.Module.to(loaded, "cuda" if on_gpu else "cpu").eval()
     return folder, loaded, Codec(AutoTokenizer.from_pretrained(folder), keep_special_tokens=keep_special_tokens)
+
+
+@contextlib.contextmanager
+def _without_bars() -> Iterator[None]:
+    """No bar of transformers while weights are loaded: it would stand in a service's log."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _seed(sampling: Sampling, index: int) -> int:

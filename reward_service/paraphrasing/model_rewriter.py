@@ -14,7 +14,8 @@ from reward_service.domain.paraphrases.policy import review
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, Recipe
 from reward_service.generation.errors import GenerationError
 from reward_service.generation.generator import Generator, Sampling
-from reward_service.generation.opening import Backend, open_generator
+from reward_service.generation.model_names import Backend
+from reward_service.generation.opening import open_generator
 from reward_service.grading.judge import Judge
 from reward_service.grading.judge_wire import Limits
 from reward_service.grading.symbolic import SymbolicGrader

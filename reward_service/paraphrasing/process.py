@@ -10,6 +10,7 @@ import structlog
 from reward_service.paraphrasing.model_rewriter import open_rewriter
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
 from reward_service.processes import keep_what_was_made
+from reward_service.readiness import say_ready
 from reward_service.settings import Settings
 from reward_service.standing_alone import main_of, run_alone
 from reward_service.store.guard import wait_for_store
@@ -49,6 +50,7 @@ async def work(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, paraphraser.stop)
         keep_what_was_made()
+        say_ready()
         log.info("paraphraser ready", paraphraser=name, model=rewriter.name, capacity=rewriter.capacity)
         try:
             await paraphraser.run(finish_within_s=settings.shutdown_s)

@@ -1,5 +1,6 @@
 """One API process: uvicorn over a socket that its parent has bound."""
 
+import logging
 import os
 import socket
 from functools import partial
@@ -10,6 +11,7 @@ import uvicorn
 
 from reward_service.api.app import Service
 from reward_service.processes import keep_what_was_made, raise_open_files_limit
+from reward_service.readiness import say_ready
 from reward_service.serving.connections import BoundedProtocol
 from reward_service.serving.doorkeeper import Bounds, Doorkeeper
 from reward_service.serving.environment import SOCKET_FD, settings_from_environment
@@ -33,6 +35,8 @@ class DrainingServer(uvicorn.Server):
         """Composes the service and begins to accept."""
         await super().startup(sockets)
         keep_what_was_made()
+        if self.started:
+            say_ready()
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop: also when a background task has failed."""
@@ -50,9 +54,15 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether the log is to have it: what is no HTTP is counted as `malformed`, and anybody can send any number."""
+    return record.msg != "Invalid HTTP request received."
+
+
 def main() -> None:
     """Serves until asked to stop."""
     settings = settings_from_environment()
+    logging.getLogger("uvicorn.error").addFilter(is_news)
     raise_open_files_limit()
     service = Service(settings)
     keeper = Doorkeeper(Bounds.of(settings), service.metrics)

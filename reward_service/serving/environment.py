@@ -2,11 +2,11 @@
 
 import json
 import os
-import sys
 
 from pydantic import SecretStr
 
 from reward_service.errors import SettingsError
+from reward_service.readiness import end_unready
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.telemetry import configure_logging
 
@@ -34,8 +34,7 @@ def settings_from_environment() -> Settings:
     try:
         settings = settings_given()
     except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - logs are set up by the settings
-        raise SystemExit(2) from error
+        end_unready(error, 2)
     set_up_logging(settings)
     return settings
 

@@ -6,25 +6,23 @@ import errno
 import http.client
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from reward_service.consumption import Processes, used
 from reward_service.errors import CoRewardingError, EmbeddedServerError, SettingsError
-from reward_service.processes import has_ended, tethered
+from reward_service.processes import has_ended
+from reward_service.serving.children import LONGEST_PAUSE_S, Child, started, stop
 from reward_service.serving.environment import SOCKET_FD, environment_of
 from reward_service.serving.exposing import expose_children
+from reward_service.serving.requirements import require_installed
 from reward_service.settings import Settings, settings_given
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.guard import wait_for_store
@@ -32,28 +30,8 @@ from reward_service.store.guard import wait_for_store
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.05
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
-SETTLED_AFTER_S = 10.0
 READY_TIMEOUT_S = 60.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the folder made in it has a name of its own
-MODULES = {
-    "api": "reward_service.serving.api_process",
-    "worker": "reward_service.serving.worker_process",
-    "teacher": "reward_service.teaching.process",
-    "paraphraser": "reward_service.paraphrasing.process",
-}
-
-
-@dataclass(slots=True)
-class Child:
-    """A process that is kept alive."""
-
-    role: str
-    process: subprocess.Popen[bytes]
-    started_s: float
-    pause_s: float = FIRST_PAUSE_S
-    start_at_s: float | None = None
 
 
 class Supervisor:
@@ -102,11 +80,12 @@ class Supervisor:
         """Starts every process; they may need a moment to be ready. `stop_watching` ends it at any moment.
 
         Raises:
-            SettingsError: the address cannot be bound.
+            SettingsError: the address cannot be bound, or a model needs what is not installed.
             EmbeddedServerError: the embedded server did not start.
             UnsafeStoreError: the Redis could lose accepted work, or is too old.
             StoreUnavailableError: there is no Redis at the URL.
         """
+        require_installed(self._settings)
         if api:
             self._listener = _bound(self._settings.host, self._settings.port)
         if self._embedded is not None:
@@ -119,7 +98,7 @@ class Supervisor:
         for role in roles:
             if self._stopping.is_set():
                 return
-            self._children.append(self._spawn(role))
+            self._children.append(started(role, *self._surroundings(role)))
         self._tell_processes()
         if not api and self._settings.metrics_port is not None:
             end = expose_children(self._settings, self._metrics_folder, self.pids, sorted(set(roles)))
@@ -148,7 +127,7 @@ class Supervisor:
                 self._stopping.wait(LONGEST_PAUSE_S)
 
     def look(self) -> None:
-        """Starts again what has died; each time after a longer pause, if it keeps dying.
+        """Starts again what has died; each time after a longer pause, if it keeps dying: `Child.ended`.
 
         Raises:
             OSError, EmbeddedServerError: something could not be started now.
@@ -162,13 +141,9 @@ class Supervisor:
                 continue
             if child.start_at_s is None:
                 self._count_ended(child)
-                if now_s - child.started_s > SETTLED_AFTER_S:
-                    child.pause_s = FIRST_PAUSE_S
-                child.start_at_s = now_s + child.pause_s
-                log.error("a process died; starting another", role=child.role, code=child.process.returncode)
+                child.ended(now_s)
             elif now_s >= child.start_at_s:
-                self._children[index] = self._spawn(child.role)
-                self._children[index].pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+                self._children[index] = child.successor(*self._surroundings(child.role))
                 self._tell_processes()
 
     def _count_ended(self, child: Child) -> None:
@@ -222,7 +197,7 @@ class Supervisor:
         """Stops the API, the models, the workers, then the embedded server: what was accepted is finished or kept."""
         self._stopping.set()
         for role in ("api", "paraphraser", "teacher", "worker"):
-            self._stop_role(role)
+            stop([child for child in self._children if child.role == role], self._settings.shutdown_s)
         self._end_exposing.close()
         if self._listener is not None:
             self._listener.close()
@@ -243,34 +218,15 @@ class Supervisor:
         await asyncio.wait({reaching})
         return None
 
-    def _spawn(self, role: str) -> Child:
+    def _surroundings(self, role: str) -> tuple[dict[str, str], tuple[int, ...]]:
+        """The environment and the files that a process of this role begins with."""
         told = {"redis_url": self.redis_url, "metrics_port": None}
         environment = environment_of(self._settings.model_copy(update=told))
         environment["PROMETHEUS_MULTIPROC_DIR"] = self._metrics_folder
-        pass_fds: tuple[int, ...] = ()
-        if role == "api" and self._listener is not None:
-            pass_fds = (self._listener.fileno(),)
-            environment[SOCKET_FD] = str(self._listener.fileno())
-        process = subprocess.Popen(  # noqa: S603 - our own modules
-            tethered([sys.executable, "-m", MODULES[role]]),
-            env=environment,
-            pass_fds=pass_fds,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
-        )
-        return Child(role, process, time.monotonic())
-
-    def _stop_role(self, role: str) -> None:
-        processes = [child.process for child in self._children if child.role == role]
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        deadline_s = time.monotonic() + self._settings.shutdown_s + 5.0
-        for process in processes:
-            try:
-                process.wait(max(0.1, deadline_s - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if role != "api" or self._listener is None:
+            return environment, ()
+        environment[SOCKET_FD] = str(self._listener.fileno())
+        return environment, (self._listener.fileno(),)
 
 
 @contextlib.contextmanager

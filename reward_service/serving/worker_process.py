@@ -19,6 +19,7 @@ from reward_service.grading.judge_wire import Limits
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import keep_what_was_made
+from reward_service.readiness import end_unready, say_ready
 from reward_service.serving.environment import settings_from_environment
 from reward_service.settings import Settings
 from reward_service.store.guard import wait_for_store
@@ -59,6 +60,7 @@ async def work(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
     keep_what_was_made()
+    say_ready()
     log.info("worker ready", worker=consumer)
     try:
         await worker.run()
@@ -95,7 +97,7 @@ def main() -> None:
     try:
         uvloop.run(work(settings))
     except (TaskFailedError, UnsafeStoreError) as error:
-        raise SystemExit(str(error)) from error
+        end_unready(error, 1)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import structlog
 
 from reward_service.errors import SettingsError
 from reward_service.generation.model_folder import model_folder
-from reward_service.generation.opening import OPENAI, VLLM_SERVER, open_generator
+from reward_service.generation.model_names import OPENAI, VLLM_SERVER
+from reward_service.generation.opening import open_generator
 from reward_service.processes import keep_what_was_made
+from reward_service.readiness import say_ready
 from reward_service.settings import Settings
 from reward_service.standing_alone import main_of, run_alone
 from reward_service.store.guard import wait_for_store
@@ -61,6 +63,7 @@ async def teach(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, teacher.stop)
         keep_what_was_made()
+        say_ready()
         log.info("teacher ready", teacher=name, model=generator.name, capacity=generator.capacity)
         try:
             await teacher.run(finish_within_s=settings.shutdown_s)

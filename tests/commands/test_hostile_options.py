@@ -83,10 +83,10 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--out": NO_FOLDER,
         "--steps": [*NO_INTEGER, "0"],
         "--seed": NO_INTEGER,
-        "--method": ["nonsense"],
+        "--method": ["nonsense", "self-certainty", "entropy"],
         "--url": NO_URL,
         "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",
-        "--weights-root": "it is read for methods with a teacher alone",
+        "--weights-root": ["a-folder"],  # without --url; with it: tests/commands/test_demo.py
     },
     "train": {
         "RECIPE": [*NO_FILE, "cpu-smok"],

@@ -1,5 +1,7 @@
 """The policy is a real Hugging Face model, and what it says of its own samples is what it says of any text."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,23 @@ def test_worked_examples_without_mistakes_are_right() -> None:
     for problem in draw_problems(20, "worked"):
         text = taught_response(problem, "original", flawless, random.Random(0))
         assert text.endswith(f"\\boxed{{{problem.answer}}}")
+
+
+QUIET = """
+import asyncio, sys, torch
+from pathlib import Path
+from co_rewarding_trainer.policy import load_policy, sample
+from reward_service.generation.transformers_backend import TransformersGenerator
+policy = load_policy(Path(sys.argv[1]))
+sample(policy, sys.argv[3:], 2, 1.0, torch.Generator())
+policy.save(Path(sys.argv[2]))
+asyncio.run(TransformersGenerator.open(sys.argv[2]))
+from transformers.utils.logging import is_progress_bar_enabled
+print(is_progress_bar_enabled())
+"""
+
+
+def test_nothing_is_said_beside_the_demo_s_own_bars(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", QUIET, str(SHIPPED), str(tmp_path), *PROMPTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", ""), "and transformers is as it was for others"

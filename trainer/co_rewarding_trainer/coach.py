@@ -2,16 +2,36 @@
 
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from co_rewarding_client import Question, RewardClient
+from co_rewarding_client import CoRewardingError, Question, RewardClient
 
-from co_rewarding_trainer.policy import Policy
+from co_rewarding_trainer.policy import Policy, without_bars
 from co_rewarding_trainer.task import Asked
 
+LOOK_S = 0.2
 KEPT_VERSIONS = 2  # the last, and the one before, which the teacher may be reading
+
+
+class NoTeacherError(CoRewardingError):
+    """A method with a teacher was to be trained at a service that has none; the message says what to do."""
+
+
+def teacher_seen(client: RewardClient, run: str, within_s: float) -> bool:
+    """Whether a teacher serves the run, or comes to within the time.
+
+    Raises:
+        CoRewardingError: the service refuses or is away.
+    """
+    deadline_s = time.monotonic() + within_s
+    while not client.teacher(run).ready:
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 class Coach(Protocol):
@@ -49,7 +69,8 @@ class TeacherCoach:
         folder = self._root / f"{self._run}.step-{step}"
         growing = self._root / f".{folder.name}.{os.getpid()}"
         growing.mkdir(parents=True)
-        policy.model.save_pretrained(growing)
+        with without_bars():
+            policy.model.save_pretrained(growing)
         for file in growing.iterdir():
             file.chmod(0o644)  # safetensors come with 0600, and the service may be another user
         growing.rename(folder)

@@ -1,7 +1,7 @@
 """The demo: the same small model, the same data and the same number of rollouts, under one method after the other."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -10,17 +10,14 @@ import torch
 from co_rewarding_client import RewardClient, RunSettings
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers.utils import logging as transformers_logging
 
-from co_rewarding_trainer.coach import TeacherCoach
+from co_rewarding_trainer.coach import NoTeacherError, TeacherCoach, teacher_seen
 from co_rewarding_trainer.laptop import Evaluation, LaptopConfig, StepReport, train
 from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy
 from co_rewarding_trainer.report import DemoReport, MethodReport
 from co_rewarding_trainer.warm_start import SHIPPED
 
 DEFAULT_METHODS = ("majority-voting", "co-rewarding-i", "ground-truth")
-TAUGHT_METHODS = frozenset({"co-rewarding-ii", "co-rewarding-iii"})
-"""Methods whose service needs a teacher that begins with the warm start, and its weights root."""
 
 
 def run_demo(
@@ -32,29 +29,31 @@ def run_demo(
     api_key: str | None = None,
     warm_start: Path = SHIPPED,
     weights_root: Path | None = None,
+    taught: Collection[str] = (),
+    teacher_within_s: float = 10.0,
 ) -> DemoReport:
     """Trains with each method against the service; leaves `series.json` and `curves.png` in `out_dir`.
 
-    Every method starts from the checkpoint `warm_start` and sees the same questions, which follow from `seed`. Methods
-    with a teacher need the service's `weights_root`.
+    Every method starts from the checkpoint `warm_start` and sees the same questions, which follow from `seed`. Those
+    that are `taught` need the service's `weights_root`, and a teacher that begins with the same checkpoint.
 
     Raises:
-        CoRewardingError: the service cannot be reached or refuses.
+        CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
     """
     console = Console()
     config = replace(LaptopConfig(), steps=steps, seed=seed)
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
-    transformers_logging.disable_progress_bar()  # a bar for 20 tensors would stand across ours
-    out_dir.mkdir(parents=True, exist_ok=True)
     columns = (
         TextColumn("{task.description:<15}"),
         BarColumn(bar_width=12),
         TextColumn("{task.fields[shown]}"),
         TimeRemainingColumn(),
     )
+    place = _Place(service_url, api_key, warm_start, weights_root, taught)
+    runs = [_registered(each, place, config, teacher_within_s) for each in methods]  # before anything is trained
+    out_dir.mkdir(parents=True, exist_ok=True)
     with Progress(*columns, console=console) as progress:
-        place = _Place(service_url, api_key, warm_start, weights_root)
-        trained = [_train_with(each, place, config, progress) for each in methods]
+        trained = [_train_with(each, run, place, config, progress) for each, run in zip(methods, runs, strict=True)]
     report = DemoReport(config, tuple(trained))
     report.write_series(out_dir / "series.json")
     report.write_picture(out_dir / "curves.png")
@@ -71,18 +70,12 @@ class _Place:
     api_key: str | None
     warm_start: Path
     weights_root: Path | None
+    taught: Collection[str]
 
 
-def _train_with(method: str, place: _Place, config: LaptopConfig, progress: Progress) -> MethodReport:
+def _registered(method: str, place: _Place, config: LaptopConfig, teacher_within_s: float) -> str:
+    """The name of a new run, whose teacher is there if it needs one."""
     run = f"demo-{method}-{uuid4().hex[:8]}"  # a service that keeps running must not take two demos for one
-    bar = progress.add_task(method, total=config.steps, shown="")
-
-    def show(report: StepReport, latest: Evaluation) -> None:
-        told = {"accuracy": latest.accuracy, "reward": report.reward, "labels": report.label_accuracy}
-        shown = " ".join(f"{name} {share:.2f}" for name, share in told.items() if share is not None)
-        progress.update(bar, completed=report.step + 1, shown=shown)
-
-    began_s = time.perf_counter()
     settings = RunSettings(
         method=method,
         group_size=config.group_size,
@@ -92,8 +85,27 @@ def _train_with(method: str, place: _Place, config: LaptopConfig, progress: Prog
     )
     with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
         client.put_run(run, settings)
+        if method in place.taught and not teacher_seen(client, run, teacher_within_s):
+            raise NoTeacherError(
+                f"the service at {place.service_url} has no teacher, which {method} needs: give it one (serve "
+                f"--teacher {place.warm_start} --weights-root FOLDER, or a `co-rewarding teacher` beside it), or leave "
+                "out --url"
+            )
+    return run
+
+
+def _train_with(method: str, run: str, place: _Place, config: LaptopConfig, progress: Progress) -> MethodReport:
+    bar = progress.add_task(method, total=config.steps, shown="")
+
+    def show(report: StepReport, latest: Evaluation) -> None:
+        told = {"accuracy": latest.accuracy, "reward": report.reward, "labels": report.label_accuracy}
+        shown = " ".join(f"{name} {share:.2f}" for name, share in told.items() if share is not None)
+        progress.update(bar, completed=report.step + 1, shown=shown)
+
+    began_s = time.perf_counter()
+    with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
         coach = None
-        if method in TAUGHT_METHODS and place.weights_root is not None:
+        if method in place.taught and place.weights_root is not None:
             coach = TeacherCoach(client, run, place.weights_root)
         training = train(load_policy(place.warm_start), client, config, show, coach)
     return MethodReport(method, run, time.perf_counter() - began_s, training)

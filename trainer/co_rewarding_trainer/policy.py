@@ -1,12 +1,16 @@
 """The policy: a Llama of about 100k parameters in Hugging Face format, and how it samples."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from co_rewarding_trainer.task import OPERANDS
 from co_rewarding_trainer.vocabulary import END_ID, PAD_ID, build_tokenizer
@@ -24,7 +28,8 @@ class Policy:
 
     def save(self, folder: Path) -> None:
         """Writes a checkpoint that AutoModelForCausalLM and AutoTokenizer load."""
-        self.model.save_pretrained(folder)
+        with without_bars():
+            self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         # safetensors creates its file for the owner alone; a package's data must be readable by all.
         (folder / "model.safetensors").chmod(0o644)
@@ -66,8 +71,21 @@ def build_policy(seed: int) -> Policy:
 
 def load_policy(folder: Path) -> Policy:
     """The policy that `Policy.save` wrote."""
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with without_bars():
+        model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return Policy(model, PreTrainedTokenizerFast.from_pretrained(folder))
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """No bar of transformers while a model of 20 tensors is read or written: it would stand across others."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 @torch.no_grad()
@@ -77,7 +95,10 @@ def sample(
     """`group_size` responses to each prompt. The prompts must be equally long, as those of the tiny task are."""
     prompts_PL = torch.tensor(policy.tokenizer(list(prompts_P))["input_ids"])
     cache = DynamicCache(config=policy.model.config)
-    logits_BV = policy.model(prompts_PL, past_key_values=cache, logits_to_keep=1).logits[:, -1]
+    # Later releases of transformers have another name for it, and warn of the one before.
+    accepted = inspect.signature(policy.model.forward).parameters
+    with_cache: dict[str, Any] = {"cache" if "cache" in accepted else "past_key_values": cache}
+    logits_BV = policy.model(prompts_PL, logits_to_keep=1, **with_cache).logits[:, -1]
     # The rollouts of a group share their prompt: it is read once, then its keys and values are repeated.
     cache.batch_repeat_interleave(group_size)
     logits_BV = logits_BV.repeat_interleave(group_size, dim=0)
@@ -94,7 +115,7 @@ def sample(
         running_B1 = running_B1 & (drawn_B1 != END_ID)
         if len(tokens) == MAX_NEW_TOKENS or not running_B1.any():
             break
-        logits_BV = policy.model(drawn_B1, past_key_values=cache).logits[:, -1]
+        logits_BV = policy.model(drawn_B1, **with_cache).logits[:, -1]
 
     response_BT, mask_BT = torch.cat(tokens, dim=1), torch.cat(masks, dim=1)
     return Rollouts(

@@ -168,6 +168,44 @@ def test_a_service_that_is_away_is_one_of_the_problems(tmp_path: Path) -> None:
     assert "there are no checkpoints" in told[-1]
 
 
+@pytest.mark.parametrize(
+    ("content", "trouble"),
+    [
+        (None, "there is no such file"),
+        ("{", "cannot be read as JSON lines"),
+        ('{"question_id": "q"}\n', "has no column 'question'"),
+        ("", "holds no rows"),
+    ],
+)
+def test_questions_that_cannot_be_read_are_among_the_problems(
+    tmp_path: Path, content: str | None, trouble: str
+) -> None:
+    source = tmp_path / "questions.jsonl"
+    if content is not None:
+        source.write_text(content)
+    settings = [f"data.source={source}", f"evaluation.source={source}", "model.path=no/such/model"]
+    recipe = small(tmp_path, *HERE, *settings)
+    with FakeService().opened() as service, pytest.raises(PreflightError) as raised:
+        command.prepare(recipe, Places.of(recipe, tmp_path / "runs/out"), service, MACHINE)
+    told = raised.value.problems
+    assert [each.split()[0] for each in told] == ["model.path", "data.source", "evaluation.source"], told
+    assert all(trouble in each and "\n" not in each for each in told[1:])
+    assert not (tmp_path / "runs").exists(), "a run that is refused leaves no folder"
+
+
+def test_questions_of_which_none_is_left_leave_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none is left"):
+        prepared(tmp_path, FakeService(), "data.prompt_max_tokens=1")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(PreflightError, match="has 3 cohorts"):
+        prepared(tmp_path, FakeService(settled=3))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_disk_s_room_is_asked_of_the_machine(tmp_path: Path) -> None:
     recipe = small(tmp_path, *HERE)
     machine = replace(MACHINE, free_bytes={tmp_path / "out": 10, tmp_path / "out/weights": 20}.get)

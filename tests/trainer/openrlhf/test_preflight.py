@@ -98,6 +98,8 @@ CASES: list[tuple[str, dict[str, Any], list[str], str]] = [
     ("model_known", {"model": replace(MODEL, exists=False)}, [], "no folder here and no name on the hub"),
     ("model_known", {"model": replace(MODEL, exists=False, folder=True)}, [], "holds no config.json"),
     ("model_known", {"model": replace(MODEL, trouble="offline")}, [], "cannot be loaded: offline"),
+    ("questions_readable", {"questions_trouble": "x.jsonl: there is no such file"}, [], "data.source x.jsonl: there"),
+    ("evaluation_readable", {"evaluation_trouble": "y: not a source"}, [], "evaluation.source y: not a source"),
     ("template_there", {"model": replace(MODEL, chat_template=False)}, [], "has no chat template"),
     ("lengths_fit", {}, ["sampling.response_max_tokens=4000"], "is 4512, and the model has 4096"),
     ("enough_questions", {"counts": replace(COUNTS, rows=3)}, [], "3 of 10 questions are left"),

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from rich.progress import track
 
+from co_rewarding_trainer.folders import made_folder
 from co_rewarding_trainer.openrlhf.errors import DataError
 from co_rewarding_trainer.openrlhf.labels import label_of_truth
 from co_rewarding_trainer.openrlhf.recipe import Recipe
@@ -221,8 +222,10 @@ def _written(path: Path, counts: Counts, recipe: Recipe, rows: Iterable[tuple[di
 def _whole(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name when it is complete: a run that is killed meanwhile leaves the one before."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with (
+            made_folder(path.parent),
+            tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file,
+        ):
             try:
                 yield file
                 file.flush()

@@ -15,11 +15,13 @@ from typing import Any, Protocol
 from co_rewarding_client import CoRewardingError
 from co_rewarding_client.errors import one_line
 
+from co_rewarding_trainer.folders import try_folder
 from co_rewarding_trainer.openrlhf.arguments import Places
 from co_rewarding_trainer.openrlhf.data import Counts, Prompt
 from co_rewarding_trainer.openrlhf.errors import DataError
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.service import Service
+from co_rewarding_trainer.openrlhf.sources import source_trouble
 
 NEEDED = ("torch", "transformers", "datasets", "ray", "vllm", "deepspeed")
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -110,6 +112,9 @@ class Facts:
     free_bytes: int | None
     weights_free_bytes: int | None
     machine: Machine
+    questions_trouble: str | None = None
+    """Why the questions to train on cannot be read."""
+    evaluation_trouble: str | None = None
     resume: bool = False
     counts: Counts | None = None
     """None before the data set is made."""
@@ -119,8 +124,10 @@ class Facts:
 
 
 def gather(recipe: Recipe, places: Places, service: Service, machine: Machine, *, resume: bool) -> Facts:
-    """The facts that can be had before anything is made; nothing is written but the empty output folder."""
+    """The facts that can be had before anything is made; nothing is left behind, not even the output folder."""
     trouble = _writable(places.output)
+    evaluation = recipe.evaluation
+    judged_by = replace(evaluation.column, paraphrase="")
     return Facts(
         service=_service(recipe, service),
         model=_model(recipe.model.path),
@@ -130,6 +137,8 @@ def gather(recipe: Recipe, places: Places, service: Service, machine: Machine, *
         free_bytes=machine.free_bytes(places.output),
         weights_free_bytes=machine.free_bytes(places.weights),
         machine=machine,
+        questions_trouble=source_trouble(recipe.data.source, recipe.data.column),
+        evaluation_trouble=None if evaluation.source is None else source_trouble(evaluation.source, judged_by),
         resume=resume,
     )
 
@@ -239,12 +248,12 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _writable(folder: Path) -> str | None:
-    """Why the folder cannot be written to; it is made if need be."""
+    """Why the folder cannot be made, or not be written to."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        try_folder(folder)
     except OSError as error:
         return error.strerror
-    return None if os.access(folder, os.W_OK | os.X_OK) else "no permission to write"
+    return None
 
 
 def _free(folder: Path) -> int | None:

@@ -162,6 +162,16 @@ def model_known(recipe: Recipe, facts: Facts) -> str | None:
     return f"model.path {path} is no folder here and no name on the hub (owner/name); correct it: --set model.path=…"
 
 
+def questions_readable(_: Recipe, facts: Facts) -> str | None:
+    """The questions to train on are there, in the columns that the recipe names."""
+    return None if facts.questions_trouble is None else f"data.source {facts.questions_trouble}"
+
+
+def evaluation_readable(_: Recipe, facts: Facts) -> str | None:
+    """So are those to evaluate on."""
+    return None if facts.evaluation_trouble is None else f"evaluation.source {facts.evaluation_trouble}"
+
+
 def template_there(recipe: Recipe, facts: Facts) -> str | None:
     """Chat messages need a template."""
     if not recipe.data.chat_template or facts.model.chat_template is not False:
@@ -254,6 +264,8 @@ CHECKS: tuple[Check, ...] = (
     heads_divide,
     packing_possible,
     model_known,
+    questions_readable,
+    evaluation_readable,
     template_there,
     lengths_fit,
     enough_questions,

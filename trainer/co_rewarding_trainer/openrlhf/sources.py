@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from co_rewarding_client.errors import one_line
+
 from co_rewarding_trainer.openrlhf.errors import DataError, nearest
 from co_rewarding_trainer.openrlhf.recipe import Columns
 
@@ -70,6 +72,17 @@ def read_questions(
     if not questions:
         raise DataError(f"{source}: holds no rows; give a source that has questions")
     return questions
+
+
+def source_trouble(source: str, columns: Columns) -> str | None:
+    """Why not even its first question can be read; None too for a source on the hub, which would have to be fetched."""
+    if source.startswith(HUB):
+        return None
+    try:
+        read_questions(source, columns, limit=1)
+    except DataError as error:
+        return one_line(str(error))
+    return None
 
 
 def _question(row: Mapping[str, Any], columns: Columns, id_prefix: str, number: int, source: str) -> Question:
