@@ -64,6 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._refusal: tuple[Reason, Problem] | None = None
         self._chunk_bytes = 0
+        self._ended_head = False
         self._head_bytes = 0
         self._body_bytes = 0
         self._body_bytes_before = 0
@@ -89,15 +90,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._pass_over(data)
             return
         cycle = self.cycle
-        continued = self._in_head
-        if not continued and (cycle is None or not cycle.more_body):
+        self._ended_head = False
+        if not self._in_head and (cycle is None or not cycle.more_body):
             self._in_head = True
             self._since_s = self._keeper.now_s
             self._head_bytes = 0
         self._chunk_bytes = len(data)
         HttpToolsProtocol.data_received(self, data)
         if self._in_head:
-            if continued:
+            if not self._ended_head:  # else only the end of the data is of this head, and parsed into few headers
                 self._head_bytes += len(data)
                 if self._head_bytes > self._bounds.head_bytes:
                     self._refuse(*self._too_large_a_head())
@@ -125,6 +126,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._begin_hot(route, path, url.query or b"")
         self._in_head = False
+        self._ended_head = True
         self._since_s = self._keeper.now_s
         self._body_bytes = self._body_bytes_before = self._wire_bytes = self._unread_bytes = 0
 

@@ -130,6 +130,15 @@ def test_too_large_a_head_is_answered(service: Supervisor) -> None:
     assert httpx.get(f"{url}/health?{'x' * 15_000}", headers=[("x", "y")] * 50).status_code == 200
 
 
+@pytest.mark.parametrize("first", [1, 30_000, 60_000, 69_000])
+def test_too_large_a_head_is_answered_in_whatever_pieces_it_comes(service: Supervisor, first: int) -> None:
+    head = b"GET /health HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 70_000 + b"\r\n\r\n"
+    with connected(service, head[:first]) as raw:
+        assert httpx.get(f"{service.url}/health").status_code == 200  # the first piece was read before
+        raw.sendall(head[first:])
+        assert all_of(raw).startswith(b"HTTP/1.1 431")
+
+
 STALLED: dict[str, tuple[bytes, bytes, str]] = {
     "silence": (b"", b"", "slow-head"),
     "half a head": (b"GET / HTTP/1.1\r\nhost: x\r\n", b"408", "slow-head"),
