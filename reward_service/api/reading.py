@@ -1,19 +1,14 @@
 """Bodies as forms: the first faults of a bad one are told, and however bad or large it is, nobody else waits."""
 
 import asyncio
-import functools
-import operator
-import types
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import msgspec
-from annotated_types import MaxLen
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic.dataclasses import is_pydantic_dataclass
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from reward_service.api.forms import FormFields, Shape, fields_of
 from reward_service.api.hints import ended, meant, unknown_field
 from reward_service.api.json_text import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
 from reward_service.api.problems import Problem, text_too_long
@@ -31,35 +26,7 @@ INLINE_BYTES = 2**16
 MOST_OBJECTS = 2**18
 """Objects in one body; each is some hundred bytes of memory, where as text it may be three."""
 
-STRICT = ConfigDict(strict=True)
-
 _FAULTY = object()
-
-
-class _Form:
-    """A model, or a dataclass of pydantic's, and what may stand in each of its fields."""
-
-    def __init__(self, kind: type[Any]) -> None:
-        model = issubclass(kind, BaseModel)
-        self.validated: Callable[[dict[str, Any]], object] = (
-            kind.model_validate if model else lambda values: kind(**values)
-        )
-        self.fields: Mapping[str, FieldInfo] = kind.model_fields if model else kind.__pydantic_fields__
-        self.takes_others = (kind.model_config if model else kind.__pydantic_config__).get("extra") != "forbid"
-        self.of_label: frozenset[str] = getattr(kind, "of_label", frozenset())
-        self._shapes: Mapping[str, _Shape] | None = None
-
-    @property
-    def shapes(self) -> Mapping[str, "_Shape"]:
-        """By name; made when they are asked for, since a form may hold itself."""
-        if self._shapes is None:
-            self._shapes = {name: _shape(field.annotation, field.metadata) for name, field in self.fields.items()}
-        return self._shapes
-
-
-@functools.cache
-def _form(kind: type[Any]) -> _Form:
-    return _Form(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +35,6 @@ class Most:
 
     entries: int
     advice: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What may stand in a place: an object of a form, a list, or one of the others (`scalar`)."""
-
-    form: "_Form | None" = None
-    items: "_Shape | None" = None
-    most_items: int | None = None
-    scalar: TypeAdapter[Any] | None = None
-    anything: bool = False
 
 
 class Reader:
@@ -154,7 +110,7 @@ class _Reading:
         read: object = _FAULTY
         more = True
         try:
-            read = self._value(_Shape(_form(form)), ())
+            read = self._value(Shape(fields_of(form)), ())
             self._text.end()
             more = False
         except _EnoughError:
@@ -189,7 +145,7 @@ class _Reading:
         if len(self._faults) + len(self._unknown) >= MAX_LISTED:
             raise _EnoughError
 
-    def _value(self, shape: _Shape, path: Path) -> object:
+    def _value(self, shape: Shape, path: Path) -> object:
         """The next value, or _FAULTY. One that is of no form is checked by whoever holds it."""
         self._path = path
         kind = self._text.kind()
@@ -218,7 +174,7 @@ class _Reading:
         self._faults.append({"where": place(path), "what": "this is more than can be read in one place"})
         return _EnoughError()
 
-    def _instead(self, shape: _Shape, value: object, path: Path) -> object:
+    def _instead(self, shape: Shape, value: object, path: Path) -> object:
         """A value that stands where an object or a list may stand, and is none."""
         wanted = "Input should be an object" if shape.form is not None else "Input should be a valid array"
         if shape.scalar is None:
@@ -231,7 +187,7 @@ class _Reading:
                 wanted += f"; or: {also['msg']}"
             return self._fault(path, wanted)
 
-    def _list(self, shape: _Shape, items: _Shape, path: Path) -> object:
+    def _list(self, shape: Shape, items: Shape, path: Path) -> object:
         read: list[object] = []
         sound = True
         for index, _ in enumerate(self._text.items()):
@@ -247,7 +203,7 @@ class _Reading:
                 read.append(item)
         return read if sound else _FAULTY
 
-    def _too_many(self, shape: _Shape, path: Path) -> object:
+    def _too_many(self, shape: Shape, path: Path) -> object:
         if shape.most_items is None:
             raise Problem(
                 413, "too-many", f"{place(path)} holds more than {self._most.entries} entries: {self._most.advice}."
@@ -261,7 +217,7 @@ class _Reading:
         except ValidationError as error:
             return self._fault(path, error.errors()[0]["msg"])
 
-    def _object(self, form: _Form, path: Path) -> object:
+    def _object(self, form: FormFields, path: Path) -> object:
         self._objects += 1
         if self._objects > MOST_OBJECTS:
             raise Problem(
@@ -296,7 +252,7 @@ class _Reading:
             return _FAULTY
         return _FAULTY if self._faults or self._unknown else read
 
-    def _check_others(self, form: _Form, others: Collection[str], given: Collection[str], path: Path) -> None:
+    def _check_others(self, form: FormFields, others: Collection[str], given: Collection[str], path: Path) -> None:
         """Refuse a name that a form takes no notice of where it stands for one that it has, and that was not sent."""
         missing = form.fields.keys() - given
         for name in sorted(others):
@@ -327,7 +283,7 @@ class _Reading:
         else:
             self._raw[name] = msgspec.Raw(data)
 
-    def _pass_over(self, form: _Form, path: Path) -> None:
+    def _pass_over(self, form: FormFields, path: Path) -> None:
         try:
             if form.takes_others:
                 self._text.raw()
@@ -348,31 +304,3 @@ def place(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text or "body"
-
-
-def _shape(annotation: Any, metadata: Sequence[Any] = ()) -> _Shape:  # noqa: ANN401 - whatever a field is annotated with
-    whole = annotation
-    if get_origin(annotation) is Annotated:
-        annotation, *more = get_args(annotation)
-        metadata = [*metadata, *(each for one in more for each in getattr(one, "metadata", (one,)))]
-    if annotation is Any:
-        return _Shape(anything=True)
-    if get_origin(annotation) in (Union, types.UnionType):
-        return _one_of(get_args(annotation))
-    if get_origin(annotation) in (list, tuple):
-        most = min((each.max_length for each in metadata if isinstance(each, MaxLen)), default=None)
-        return _Shape(items=_shape(get_args(annotation)[0]), most_items=most)
-    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_pydantic_dataclass(annotation)):
-        return _Shape(_form(annotation))
-    return _Shape(scalar=TypeAdapter(whole, config=STRICT))
-
-
-def _one_of(alternatives: Sequence[Any]) -> _Shape:
-    shapes = [(_shape(each), each) for each in alternatives]
-    if sum(shape.form is not None for shape, _ in shapes) > 1:
-        return _Shape(anything=True)  # which of the forms it is, pydantic finds
-    scalars = [each for shape, each in shapes if shape.scalar is not None]
-    listed = next((shape for shape, _ in shapes if shape.items is not None), _Shape())
-    form = next((shape.form for shape, _ in shapes if shape.form is not None), None)
-    adapter = TypeAdapter[Any](functools.reduce(operator.or_, scalars), config=STRICT) if scalars else None
-    return _Shape(form, listed.items, listed.most_items, adapter)

@@ -26,11 +26,12 @@ from reward_service.store.gauges import GaugeStore
 from reward_service.store.guard import check_store
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
 from reward_service.store.labels import LabelStore
-from reward_service.store.link import Link, listen
+from reward_service.store.link import Link
 from reward_service.store.pairs import PairStore
 from reward_service.store.paraphrases import ParaphraseJobs
 from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
+from reward_service.store.subscription import listen
 from reward_service.store.teachers import TeacherStore
 from reward_service.telemetry import Metrics
 

@@ -5,98 +5,37 @@ connection of its own, which at a few hundred requests is both slower and the fi
 """
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import hiredis
 import structlog
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import (
-    AskError,
-    BusyLoadingError,
-    ClusterDownError,
-    MasterDownError,
-    MovedError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError, ResponseError
 
 from reward_service.errors import StoreUnavailableError
+from reward_service.store.connection import (
+    ANEW,
+    CONNECT_S,
+    Connect,
+    LinkLostError,
+    code_of,
+    drop,
+    open_connection,
+    refused,
+    said,
+)
 
 Argument = str | bytes | int | float
 Reply = Any  # what Redis says: bytes, int, None, or a list of these
 
 log = structlog.get_logger(__name__)
 
-CONNECT_S = 5.0
-"""The longest that opening a connection may take, handshake included, whatever the patience of the calls."""
-
 TICK_S = 0.25
 """How often calls are looked at that may be overdue."""
-
-LISTEN_PING_S = 5.0
-"""How often a subscription asks whether its server is still there, and how long the answer may take."""
-
-LISTEN_PAUSE_S = 0.1
-LISTEN_LONGEST_PAUSE_S = 2.0
-
-CODES: tuple[tuple[type[RedisError], str], ...] = (
-    (OutOfMemoryError, "OOM"),
-    (ReadOnlyError, "READONLY"),
-    (BusyLoadingError, "LOADING"),
-    (TryAgainError, "TRYAGAIN"),
-    (MasterDownError, "MASTERDOWN"),
-    (ClusterDownError, "CLUSTERDOWN"),
-    (MovedError, "MOVED"),
-    (AskError, "ASK"),
-)
-"""Errors whose code redis-py takes out of the message; subclasses stand before their base."""
-
-REFUSALS = {
-    "OOM": "its memory is full (maxmemory): give it more, or wait until finished cohorts expire",
-    "MISCONF": "it cannot write to its disk: make room there",
-    "NOREPLICAS": "too few of its replicas are connected (min-replicas-to-write)",
-}
-"""Replies of a server that takes no writes for now, until somebody acts: calls end at once."""
-
-PASSING = {
-    "READONLY": "it is a replica",
-    "MASTERDOWN": "it is a replica that has lost its master",
-    "UNBLOCKED": "its role has changed",
-    "LOADING": "it reads its data",
-    "BUSY": "it runs a script that does not end",
-    "TRYAGAIN": "its slots are moving",
-    "CLUSTERDOWN": "its cluster is not whole",
-    "MOVED": "its slots have moved to another node",
-    "ASK": "its slots are moving to another node",
-}
-"""Replies of a server that restarts or changes its role: the same command may do in a moment."""
-
-ANEW = frozenset({"READONLY", "MASTERDOWN", "LOADING", "MOVED", "ASK"})
-"""After these a new connection is opened: its address may lead to another server by then."""
-
-
-class LinkLostError(Exception):
-    """The connection broke before the answer came. The command may have been carried out: ours can all be repeated."""
-
-
-def open_connection(url: str) -> AbstractConnection:
-    """An unopened redis-py connection to the URL (redis://, rediss:// or unix://), with reads that wait for ever."""
-    options: dict[str, Any] = dict(parse_url(url))
-    connection_class = options.pop("connection_class", Connection)
-    options |= {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": 5.0}
-    return connection_class(**options)
-
-
-Connect = Callable[[str], AbstractConnection]
 
 
 @dataclass(slots=True, eq=False)
@@ -190,7 +129,7 @@ class Link:
                     log.warning("the connection to Redis broke in an unusual way", error=repr(error))
                 self._fail_all(LinkLostError(str(error) or type(error).__name__))
             finally:
-                await _dropped(connection)
+                await drop(connection)
 
     async def _serve(self, connection: AbstractConnection) -> None:
         """Reads and writes until one of them breaks, or the server is silent for too long."""
@@ -228,12 +167,12 @@ class Link:
             try:
                 reply = await connection.read_response(disconnect_on_error=False)
             except (RedisConnectionError, ResponseError) as error:
-                code = _code(error)
+                code = code_of(error)
                 if isinstance(error, RedisConnectionError) or code in ANEW:
-                    raise LinkLostError(_said(code, error)) from error
+                    raise LinkLostError(said(code, error)) from error
                 call = in_flight.popleft()
                 if not call.answer.done():
-                    call.answer.set_exception(_refused(code, error))
+                    call.answer.set_exception(refused(code, error))
                 continue
             call = in_flight.popleft()
             if not call.answer.done():
@@ -263,117 +202,3 @@ class Link:
         for call in calls:
             if not call.answer.done():
                 call.answer.set_exception(error)
-
-
-def _code(error: RedisError) -> str:
-    """The word that an error reply begins with."""
-    return next((code for kind, code in CODES if isinstance(error, kind)), str(error).partition(" ")[0])
-
-
-def _said(code: str, error: RedisError) -> str:
-    return f"{PASSING[code]} ({code})" if code in PASSING else str(error)
-
-
-def _refused(code: str, error: RedisError) -> Exception:
-    """What a caller is told of an error reply."""
-    if code in REFUSALS:
-        return StoreUnavailableError(f"Redis takes no writes: {REFUSALS[code]} ({code})")
-    return LinkLostError(_said(code, error)) if code in PASSING else error
-
-
-async def _dropped(connection: AbstractConnection) -> None:
-    """Closes a connection that is of no more use. What its closing raises tells nothing new."""
-    with contextlib.suppress(Exception):
-        await connection.disconnect(nowait=True)
-
-
-async def listen(
-    url: str,
-    channel: str,
-    on_message: Callable[[bytes], None],
-    on_subscribed: Callable[[], None],
-    *,
-    connect: Connect = open_connection,
-) -> None:
-    """Subscribes to a channel for ever, over lost connections; cancel to stop.
-
-    Messages are hints: whoever waits must also look for himself, and `on_subscribed` (called after each subscription)
-    says when messages may have been missed. An exception of the two callbacks ends the subscription and is raised.
-    """
-    pause_s = LISTEN_PAUSE_S
-    while True:
-        subscription = _Subscription(connect(url), channel, on_message, on_subscribed)
-        try:
-            await subscription.serve()
-        except _CallbackError as error:
-            raise error.cause from None
-        except Exception as error:  # see Link._keep_connected
-            log.warning("subscription lost", channel=channel, error=str(error) or type(error).__name__)
-        pause_s = LISTEN_PAUSE_S if subscription.subscribed else min(2 * pause_s, LISTEN_LONGEST_PAUSE_S)
-        await asyncio.sleep(pause_s)
-
-
-class _CallbackError(Exception):
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-class _Subscription:
-    """One connection that listens, and asks now and then whether its server is still there."""
-
-    def __init__(
-        self,
-        connection: AbstractConnection,
-        channel: str,
-        on_message: Callable[[bytes], None],
-        on_subscribed: Callable[[], None],
-    ) -> None:
-        self._connection = connection
-        self._channel = channel
-        self._on_message = on_message
-        self._on_subscribed = on_subscribed
-        self._heard = False
-        self.subscribed = False
-
-    async def serve(self) -> None:
-        """Listens until the connection breaks or its server is silent."""
-        connection = self._connection
-        pinging: asyncio.Task[None] | None = None
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                await connection.connect()
-                await connection.send_command("SUBSCRIBE", self._channel)
-            pinging = asyncio.create_task(self._ping_for_ever(), name="redis-subscription-pings")
-            reading = asyncio.create_task(self._read_for_ever(), name="redis-subscription")
-            try:
-                done, _ = await asyncio.wait((pinging, reading), return_when=asyncio.FIRST_COMPLETED)
-                for ended in done:
-                    ended.result()
-            finally:
-                for task in (pinging, reading):
-                    task.cancel()
-                await asyncio.gather(pinging, reading, return_exceptions=True)
-        finally:
-            await _dropped(connection)
-
-    async def _read_for_ever(self) -> None:
-        while True:
-            message: Reply = await self._connection.read_response(disconnect_on_error=False)
-            self._heard = True
-            try:
-                if message[0] == b"message":
-                    self._on_message(message[2])
-                elif message[0] == b"subscribe":
-                    self.subscribed = True
-                    self._on_subscribed()
-            except Exception as error:
-                raise _CallbackError(error) from error
-
-    async def _ping_for_ever(self) -> None:
-        while True:
-            self._heard = False
-            await self._connection.send_command("PING")
-            await asyncio.sleep(LISTEN_PING_S)
-            if not self._heard:
-                raise RedisTimeoutError(f"it said nothing for {LISTEN_PING_S:g} s")

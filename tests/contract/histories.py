@@ -11,8 +11,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.grading.grader import Classes, Matches
+from reward_service.store.connection import open_connection
 from reward_service.store.keys import RUNS
-from reward_service.store.link import Reply, open_connection
+from reward_service.store.link import Reply
 from reward_service.store.records import ABSTENTIONS, Row, unpack_cohort
 from tests.contract.cohort_model import Record
 from tests.contract.election_model import Elected, Vote, answer_class

@@ -9,7 +9,8 @@ from reward_service.errors import StoreUnavailableError, UnsafeStoreError
 from reward_service.store.cohorts import Batch, Refusal, Refused
 from reward_service.store.guard import check_store
 from reward_service.store.keys import GROUP, RunKeys
-from reward_service.store.link import Link, listen
+from reward_service.store.link import Link
+from reward_service.store.subscription import listen
 from tests.contract.conftest import World, joining
 from tests.waiting import until
 

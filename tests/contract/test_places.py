@@ -10,8 +10,8 @@ import pytest
 from reward_service.domain.types import View
 from reward_service.store.cohorts import Arrival, CohortStore, Leaving, Limits, Placed, Refusal, Refused
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import listen
 from reward_service.store.records import Row, packed
+from reward_service.store.subscription import listen
 from tests.contract.conftest import World, head
 from tests.contract.test_join import read, settle_all
 from tests.waiting import until

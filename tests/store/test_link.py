@@ -13,8 +13,10 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from reward_service.errors import StoreUnavailableError
+from reward_service.store.connection import PASSING, REFUSALS, open_connection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.link import PASSING, REFUSALS, Link, listen, open_connection
+from reward_service.store.link import Link
+from reward_service.store.subscription import listen
 from tests.store.scripted_server import OK, SILENT, handshake_or, scripted
 from tests.waiting import until
 
