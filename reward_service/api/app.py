@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -60,6 +61,10 @@ class Service:
     def hot(self) -> HotRoutes:
         """The hot routes, which the connections answer by themselves."""
         return self._services.hot
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, hot routes included."""
+        return self._api.openapi()
 
     def drain(self) -> None:
         """The process stops: those who wait get a ticket, or are told to come again."""

@@ -3,14 +3,9 @@
 import asyncio
 from collections import Counter
 
-from reward_service.api.models import (
-    BallotDocument,
-    CohortDocument,
-    CohortsDocument,
-    CohortSummaryDocument,
-    LabelDocument,
-)
 from reward_service.api.rendering import wire_label
+from reward_service.api.reward_models import LabelDocument
+from reward_service.api.run_models import BallotDocument, CohortDocument, CohortsDocument, CohortSummaryDocument
 from reward_service.api.services import Services
 from reward_service.domain.types import Abstention, View
 from reward_service.store.cohorts import CohortStore

@@ -19,9 +19,9 @@ from reward_service.api.compat import Holder, Visit
 from reward_service.api.exchange import ClientGoneError, Exchange, header
 from reward_service.api.formats import Item, Verdict, item_of, items_of, openrlhf_answer, remote_rm_answer, size_bytes
 from reward_service.api.json_text import Data
-from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.reading import Reader
+from reward_service.api.reward_models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.scoring import Pending, Scorer
 from reward_service.api.surrogates import UNREADABLE, halves_replaced
 from reward_service.api.waiting import DrainingError

@@ -7,8 +7,10 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from reward_service.api import models as m
+from reward_service.api import reward_models as m
 from reward_service.api.problems import MEDIA_TYPE
+from reward_service.api.run_models import ProblemDocument
+from reward_service.domain.runs import RUN_NAME_PATTERN
 
 _PROBLEMS = ("400", "401", "403", "404", "409", "413", "415", "422", "429", "501", "503")
 _REFS = "#/components/schemas/{model}"
@@ -36,7 +38,7 @@ def _add(whole: dict[str, Any]) -> None:
         m.AcceptedDocument,
         m.OpenRLHFDocument,
         m.RemoteRMDocument,
-        m.ProblemDocument,
+        ProblemDocument,
     )
     _, schemas = models_json_schema([(f, "validation") for f in forms + documents], ref_template=_REFS)
     components = whole.setdefault("components", {})
@@ -50,11 +52,11 @@ def _add(whole: dict[str, Any]) -> None:
         for operation in item.values():
             responses = operation["responses"]
             for status in ("401", "403"):
-                responses.setdefault(status, _response("A key is missing or wrong.", m.ProblemDocument, MEDIA_TYPE))
+                responses.setdefault(status, _response("A key is missing or wrong.", ProblemDocument, MEDIA_TYPE))
             for status, response in responses.items():
                 if int(status) >= 400:
                     responses[status] = _response(
-                        response.get("description", "A problem."), m.ProblemDocument, MEDIA_TYPE
+                        response.get("description", "A problem."), ProblemDocument, MEDIA_TYPE
                     )
     whole["paths"] |= _paths()
 
@@ -66,7 +68,7 @@ def _paths() -> dict[str, Any]:
         "description": "The same key and body get the same answer, and vote once.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 1024},
     }
-    run = {"name": "run", "in": "query", "schema": {"type": "string", "pattern": m.RUN_NAME_PATTERN}}
+    run = {"name": "run", "in": "query", "schema": {"type": "string", "pattern": RUN_NAME_PATTERN}}
     wait = {"name": "wait_s", "in": "query", "schema": {"type": "number", "minimum": 0, "default": 0}}
     ticket = {"name": "ticket", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     rewards: Mapping[str, type[BaseModel]] = {"200": m.RewardDocument, "202": m.ProgressDocument}
@@ -93,7 +95,7 @@ def _operation(
     answers: Mapping[str, type[BaseModel]],
 ) -> dict[str, Any]:
     responses = {status: _response("Success.", model, "application/json") for status, model in answers.items()}
-    responses |= {status: _response("A problem.", m.ProblemDocument, MEDIA_TYPE) for status in _PROBLEMS}
+    responses |= {status: _response("A problem.", ProblemDocument, MEDIA_TYPE) for status in _PROBLEMS}
     operation: dict[str, Any] = {
         "summary": summary,
         "operationId": name,

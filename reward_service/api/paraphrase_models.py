@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.api.models import Form, Index, ResponseTokens, RunName, whole
+from reward_service.api.field_types import Form, Index, ResponseTokens, RunName, whole
 from reward_service.api.wire import MAX_ID_CHARS
 from reward_service.domain.paraphrases.jobs import JobState
 from reward_service.domain.paraphrases.policy import Policy

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from reward_service.api.problems import Problem, no_such_run
+from reward_service.api.reward_models import QuestionId
 from reward_service.api.routes import PROBLEM, RunPath, services
 from reward_service.api.wire import MAX_ID_CHARS
 from reward_service.domain.quarantine import Quarantine
@@ -19,20 +20,24 @@ router = APIRouter(tags=["runs"])
 class PairDocument(BaseModel):
     """A pair in quarantine."""
 
-    question_id: str
-    seen: int = Field(description="How often both views were labelled firmly.")
-    disagreed: int = Field(description="How often the labels were different answers.")
-    evidence: float = Field(description="Against the pair, in nats: ln of the odds that it is a bad one.")
+    question_id: QuestionId
+    seen: int = Field(description="How often both views were labelled firmly.", examples=[12])
+    disagreed: int = Field(description="How often the labels were different answers.", examples=[9])
+    evidence: float = Field(
+        description="Against the pair, in nats: ln of the odds that it is a bad one.", examples=[4.2]
+    )
 
 
 class QuarantineDocument(BaseModel):
     """The state of a run's watch."""
 
-    run: str
-    quarantine: Quarantine
-    pairs_seen: int = Field(description="Pairs whose two views were labelled firmly at least once.")
-    pairs_quarantined: int
-    others_disagree: float = Field(description="How often the views of pairs disagree that nothing is held against.")
+    run: str = Field(description="The training run.", examples=["qwen3-8b-math"])
+    quarantine: Quarantine = Field(description="What becomes of such pairs in the run.", examples=["own-view"])
+    pairs_seen: int = Field(description="Pairs whose two views were labelled firmly at least once.", examples=[1024])
+    pairs_quarantined: int = Field(description="Pairs in quarantine, listed or not.", examples=[3])
+    others_disagree: float = Field(
+        description="How often the views of pairs disagree that nothing is held against.", examples=[0.08]
+    )
     pairs: list[PairDocument] = Field(description="Those in quarantine, the most certain first.")
 
 

@@ -8,7 +8,8 @@ from fastapi.responses import RedirectResponse
 
 from reward_service import __version__
 from reward_service.api.explaining import explain_cohort, find_cohorts
-from reward_service.api.models import (
+from reward_service.api.problems import MEDIA_TYPE, Problem, away, no_such_run
+from reward_service.api.run_models import (
     CohortDocument,
     CohortsDocument,
     ProblemDocument,
@@ -16,7 +17,6 @@ from reward_service.api.models import (
     RunForm,
     RunsDocument,
 )
-from reward_service.api.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.services import Services
 from reward_service.api.streams import json_body, read_form
 from reward_service.api.wire import MAX_COUNT, MAX_ID_CHARS

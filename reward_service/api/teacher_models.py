@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.api.models import Count, Form, RunName
+from reward_service.api.field_types import Count, Form, RunName
 from reward_service.api.wire import MAX_ID_CHARS
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.domain.types import View

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from reward_service.api.models import Count, Form, Positive, ProblemDocument, RunName
+from reward_service.api.field_types import Count, Form, Positive, RunName
 from reward_service.api.problems import MEDIA_TYPE, Problem
+from reward_service.api.run_models import ProblemDocument
 from reward_service.api.streams import blocks, check_octets, json_body, read_form
 from reward_service.api.wire import MAX_COUNT
 from reward_service.background import Background

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from reward_service.api.models import OpenRLHFForm, RemoteRMForm, RewardForm, RunForm
 from reward_service.api.paraphrase_models import JobForm, ParaphrasesForm
 from reward_service.api.problems import Problem
 from reward_service.api.reading import INLINE_BYTES, MAX_LISTED, Most, Reader, place
+from reward_service.api.reward_models import OpenRLHFForm, RemoteRMForm, RewardForm
+from reward_service.api.run_models import RunForm
 from reward_service.api.teacher_models import PrefetchForm, UpdateForm
 from reward_service.api.uploads import UploadForm
 from reward_service.api.wire import OpenRLHFRequest, RemoteRMRequest, RewardRequest

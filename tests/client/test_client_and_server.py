@@ -7,20 +7,20 @@ import pytest
 from co_rewarding_client import decoding, encoding, model
 from pydantic import BaseModel
 
-from reward_service.api import models, paraphrase_models, teacher_models, wire
+from reward_service.api import paraphrase_models, reward_models, run_models, teacher_models, wire
 from reward_service.domain.types import View
 
 REQUEST = encoding.get("/")
 PAIRS: list[tuple[type, type]] = [
     (model.Label, wire.WireLabel),
-    (model.Label, models.LabelDocument),
+    (model.Label, reward_models.LabelDocument),
     (model.Rewards, wire.RewardAnswer),
-    (model.Rewards, models.RewardDocument),
+    (model.Rewards, reward_models.RewardDocument),
     (model.Pending, wire.Progress),
     (model.Ticket, wire.Accepted),
     (model.Rollout, wire.WireRollout),
     (model.Statistics, wire.WireStatistics),
-    (model.RunSettings, models.RunForm),
+    (model.RunSettings, run_models.RunForm),
     (model.TeacherState, teacher_models.TeacherDocument),
     (model.TeacherUpdate, teacher_models.UpdateDocument),
     (model.Paraphrase, paraphrase_models.ParaphraseDocument),
