@@ -190,8 +190,9 @@ class CohortModel:
     ) -> Refusal | list[Record | None] | None:
         """All of the ballots join, or none; the record of each cohort that is settled already.
 
-        A ballot that is known is not cast again, a contradicting one is refused. The first ballot of a cohort says how
-        large its groups are. None where the ticket is known: its request came before.
+        A ballot that is known is not cast again, a contradicting one is refused, and so is one beyond its group, late
+        or not. The first ballot of a cohort says how large its groups are. None where the ticket is known: its request
+        came before.
         """
         if ticket in self.tickets:
             return None
@@ -232,12 +233,11 @@ class CohortModel:
         for ballot, vote in each.votes.items():
             if votes.get(ballot, vote) != vote or settled.get(ballot, vote).answer != vote.answer:
                 return Refusal("conflict", (each.cohort, ballot))
-        if each.cohort in self.records or (cohort and cohort.state != "open"):
-            return None
         for view in each.views:
-            coming = sum(vote.view == view and ballot not in votes for ballot, vote in each.votes.items())
-            cast, size = (cohort.cast(view), cohort.sizes[view]) if cohort else (0, self.group_size)
-            if cast + coming > size:
+            coming = sum(vote.view == view and ballot not in settled for ballot, vote in each.votes.items())
+            cast = sum(vote.view == view for vote in settled.values())
+            size = cohort.sizes.get(view, self.group_size) if cohort else self.group_size
+            if coming and cast + coming > size:
                 return Refusal("overfull", (each.cohort, view))
         return None
 
