@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 
 import pytest
 
@@ -127,48 +126,6 @@ async def test_who_waits_is_told_what_is_open_settled_and_gone(world: World) -> 
 async def test_more_than_a_group_is_refused(world: World) -> None:
     refused = await world.store.join(world.run, [joining("c", *(ballot(X, n, "4") for n in range(3)))], world.at)
     assert refused == Refused(Refusal.OVERFULL, "c", "o")
-
-
-async def test_a_group_that_has_closed_takes_what_it_lacks_and_no_more(world: World) -> None:
-    async def join(*seats: int) -> object:
-        return await world.store.join(world.run, [joining("c", *(ballot(X, n, "4") for n in seats))], world.at)
-
-    await world.make(group_size=3, cohort_deadline_s=0.001)
-    await join(0)
-    await until(lambda: world.jobs.expire(world.run))
-    refused = Refused(Refusal.OVERFULL, "c", "o")
-    assert await join(0, 1) == [None]  # it has expired, and is not settled yet
-    assert await join(0, 1, 2, 3) == refused
-    await settle_all(world)
-    assert await join(0, 1, 2, 3) == refused
-    await join(0, 1, 2)
-    assert await join(3) == refused  # what came late since counts before it is settled too
-    await settle_all(world)
-    assert await join(3) == refused
-    assert isinstance(await join(0, 1, 2), list)
-    settled = await record(world, "c")
-    assert settled is not None
-    assert settled.ids_B == ["o0", "o1", "o2"]
-
-
-async def test_a_large_part_that_comes_again_after_its_cohort_settled_is_cheap(world: World) -> None:
-    """Where each ballot reads the whole record, this takes the store nine seconds."""
-    await world.make(group_size=4096)
-    part = joining("c", *(ballot(view, n, "4") for view in View for n in range(2048)))
-    await world.store.join(world.run, [part], world.at)
-    seen, _ = await world.jobs.load(world.run, "c")
-    assert seen is not None
-    rows_B = list(seen.ballots.values())
-    nothing = [0] * len(rows_B)
-    made = CohortRecord(
-        "settled", list(seen.ballots), seen.head, rows_B, ["4"], nothing, [], [1.0] * len(rows_B), [-1] * len(rows_B)
-    )
-    await world.link.execute("SET", RunKeys(world.run).record("c"), packed(made))
-    await world.link.execute("DEL", RunKeys(world.run).open_cohort("c"))
-    began_s = time.monotonic()
-    (kept,) = await world.store.join(world.run, [part], world.at)  # type: ignore[misc]
-    assert kept == packed(made)
-    assert time.monotonic() - began_s < 2.0  # 20 ms on a quiet machine
 
 
 async def test_two_workers_settle_once(world: World) -> None:

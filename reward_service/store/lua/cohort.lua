@@ -91,3 +91,11 @@ local function reopen_for_late(key, jobs, cohort, settled, head, ttl_ms)
   redis.call('PEXPIRE', key, ttl_ms)
   enqueue(jobs, ttl_ms, 'c', cohort)
 end
+
+-- Whoever waits is told what was stored; of what is large its name only, and he reads it: all that one subscriber has not
+-- read yet stands in the server's memory, and beyond a limit he is cut off.
+local TOLD_AT_MOST = 256 * 1024
+
+local function tell(replica, name, stored)
+  redis.call('PUBLISH', replica, name .. '\n' .. (#stored <= TOLD_AT_MOST and stored or ''))
+end
