@@ -84,6 +84,10 @@ ANEW = frozenset({"READONLY", "MASTERDOWN", "LOADING", "MOVED", "ASK"})
 """After these a new connection is opened: its address may lead to another server by then."""
 
 
+class WrongTypeError(ResponseError):
+    """A key holds another kind of value than ours: somebody else has written it."""
+
+
 class LinkLostError(Exception):
     """The connection broke before the answer came. The command may have been carried out: ours can all be repeated."""
 
@@ -278,6 +282,8 @@ def _refused(code: str, error: RedisError) -> Exception:
     """What a caller is told of an error reply."""
     if code in REFUSALS:
         return StoreUnavailableError(f"Redis takes no writes: {REFUSALS[code]} ({code})")
+    if code == "WRONGTYPE":
+        return WrongTypeError(str(error))
     return LinkLostError(_said(code, error)) if code in PASSING else error
 
 
