@@ -254,13 +254,16 @@ def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
     """A cohort's hash, read."""
     ballots: dict[str, Row] = {}
     late: dict[str, Row] = {}
+    group_sizes: dict[str, int] = {}
     for name, value in fields.items():
         if name.startswith(b"b:"):
             ballots[name[2:].decode()] = unpack_row(value)
         elif name.startswith(b"l:"):
             late[name[2:].decode()] = unpack_row(value)
+        elif name.startswith(b"n:"):
+            group_sizes[name[2:].decode()] = int(value)
     state = CohortState(fields[b"s"].decode())
-    return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]))
+    return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]), group_sizes)
 
 
 def queued_at_ms(entry: bytes) -> int:

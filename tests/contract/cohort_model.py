@@ -34,6 +34,7 @@ class Record:
     rewards: dict[str, float | None]
     reasons: dict[str, str | None]
     end_ms: int
+    sizes: dict[str, int]
 
     def without_end(self) -> "Record":
         """The same, whenever it is forgotten."""
@@ -236,7 +237,8 @@ class CohortModel:
         for view in each.views:
             coming = sum(vote.view == view and ballot not in settled for ballot, vote in each.votes.items())
             cast = sum(vote.view == view for vote in settled.values())
-            size = cohort.sizes.get(view, self.group_size) if cohort else self.group_size
+            known = cohort or self.records.get(each.cohort)
+            size = known.sizes.get(view, self.group_size) if known else self.group_size
             if coming and cast + coming > size:
                 return Refusal("overfull", (each.cohort, view))
         return None
@@ -262,6 +264,7 @@ class CohortModel:
         """A settled cohort for which ballots come late is queued once for all of them, and kept for as long as they."""
         cohort = self._made(each.cohort, each.method, each.views)
         cohort.state, record.end_ms = record.state, cohort.end_ms
+        cohort.sizes = dict(record.sizes)
         self._queue(each.cohort, self.retention_ms + self.patience_ms)
         return cohort
 
@@ -413,7 +416,7 @@ def _settled(cohort: Cohort) -> Record:
     rewards = dict(zip(votes, outcome.rewards, strict=True))
     reasons = dict(zip(votes, outcome.reasons, strict=True))
     elected = any(each is not None for each in outcome.rewards)
-    return Record("settled" if elected else "abstained", outcome.labels, votes, rewards, reasons, 0)
+    return Record("settled" if elected else "abstained", outcome.labels, votes, rewards, reasons, 0, dict(cohort.sizes))
 
 
 def _with_late(record: Record, cohort: Cohort) -> Record:

@@ -31,8 +31,11 @@ async def test_a_group_that_has_closed_takes_what_it_lacks_and_no_more(world: Wo
     assert await join(0, 1) == [None]  # it has expired, and is not settled yet
     assert await join(0, 1, 2, 3) == refused
     await settle_all(world)
-    assert await join(0, 1, 2, 3) == refused
-    await join(0, 1, 2)
+    for group_size in (1, 4):  # a group has the size that its cohort began with
+        await world.make(group_size=group_size)
+        assert await join(0, 1, 2, 3) == refused
+        assert isinstance(await join(0, 1), list)
+    assert isinstance(await join(0, 1, 2), list)
     assert await join(3) == refused  # what came late since counts before it is settled too
     await settle_all(world)
     assert await join(3) == refused

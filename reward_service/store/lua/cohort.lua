@@ -71,10 +71,10 @@ local function close_if_complete(key, jobs, deadlines, cohort, ttl_ms)
 end
 
 -- A settled cohort's record, read once for all that is asked of it: its state, how many ballots it has, of each view too,
--- and each by its id. Reading one costs as much as the cohort is large.
+-- and each by its id; the sizes of its groups. Reading one costs as much as the cohort is large.
 local function read_record(record)
   local kept = cmsgpack.unpack(record)
-  local settled = {state = kept[1], size = #kept[2], cast = {}, ballots = {}}
+  local settled = {state = kept[1], size = #kept[2], cast = {}, ballots = {}, sizes = kept[13] or {}}
   for place, id in ipairs(kept[2]) do
     local ballot = kept[4][place]
     local view = ('op'):sub(ballot[1] + 1, ballot[1] + 1)

@@ -39,7 +39,7 @@ for k = 6, #KEYS - 1, 2 do
   for view, count in pairs(coming) do
     local counts = redis.call('HMGET', cohort.key, 'n:' .. view, 'c:' .. view, 'a:' .. view)
     local needed, cast = tonumber(counts[1] or cohort.size), tonumber(counts[2] or '0') + tonumber(counts[3] or '0')
-    if settled then cast = cast + (settled.cast[view] or 0) end
+    if settled then needed, cast = settled.sizes[view] or needed, cast + (settled.cast[view] or 0) end
     if cast + count > needed then return {'overfull', cohort.id, view} end
   end
   cohorts[#cohorts + 1] = cohort
