@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 from reward_service.consumption import Consumption
+from reward_service.run_counts import RunCounter, RunCounts, SharedRunCounts
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
 
@@ -25,12 +26,31 @@ FLUSH_S = 0.25
 class Metrics:
     """The counters of one process; where several share a PROMETHEUS_MULTIPROC_DIR, any of them shows the sum."""
 
+    rewarded = RunCounter("co_rewarding_rollouts_rewarded", "Rollouts with a reward, by run.")
+    abstentions = RunCounter("co_rewarding_abstentions", "Rollouts without a reward, by run and reason.", ("reason",))
+    labels = RunCounter(
+        "co_rewarding_labels",
+        "Labels elected, by run and whether the ground truth, where known, is the same.",
+        ("truth",),
+    )
+    label_votes = RunCounter("co_rewarding_label_votes", "Votes for the labels that were elected.")
+    label_ballots = RunCounter(
+        "co_rewarding_label_ballots", "Ballots of their electorates: votes over ballots is the mean vote share."
+    )
+    pairs = RunCounter(
+        "co_rewarding_pairs", "Pairs that came into quarantine (accused) or left it (acquitted), by run.", ("verdict",)
+    )
+    by_run = (rewarded, abstentions, labels, label_votes, label_ballots, pairs)
+
     def __init__(self) -> None:
         """Fresh counters in a registry of their own."""
         self._registry = CollectorRegistry()
         self._counts: dict[tuple[Any, ...], int] = {}
         self._timed = False
         self._children: dict[tuple[Any, ...], Any] = {}
+        self._by_run = RunCounts(self.by_run)
+        self._registry.register(self._by_run)
+        self._rendering = asyncio.Lock()
         self.requests = Counter(
             "co_rewarding_requests", "Requests answered, by route and status.", ["route", "status"],
             registry=self._registry,
@@ -48,28 +68,6 @@ class Metrics:
         self.settle = Histogram(
             "co_rewarding_settle_seconds", "From a job's queueing (a cohort's last ballot) to its settlement.",
             buckets=LATENCY_BUCKETS_S, registry=self._registry,
-        )  # fmt: skip
-        self.rewarded = Counter(
-            "co_rewarding_rollouts_rewarded", "Rollouts with a reward, by run.", ["run"], registry=self._registry
-        )
-        self.abstentions = Counter(
-            "co_rewarding_abstentions", "Rollouts without a reward, by run and reason.", ["run", "reason"],
-            registry=self._registry,
-        )  # fmt: skip
-        self.labels = Counter(
-            "co_rewarding_labels", "Labels elected, by run and whether the ground truth, where known, is the same.",
-            ["run", "truth"], registry=self._registry,
-        )  # fmt: skip
-        self.label_votes = Counter(
-            "co_rewarding_label_votes", "Votes for the labels that were elected.", ["run"], registry=self._registry
-        )
-        self.label_ballots = Counter(
-            "co_rewarding_label_ballots", "Ballots of their electorates: votes over ballots is the mean vote share.",
-            ["run"], registry=self._registry,
-        )  # fmt: skip
-        self.pairs = Counter(
-            "co_rewarding_pairs", "Pairs that came into quarantine (accused) or left it (acquitted), by run.",
-            ["run", "verdict"], registry=self._registry,
         )  # fmt: skip
         self.claimed = Counter(
             "co_rewarding_jobs_claimed", "Jobs taken over from a worker that died or was slow.", registry=self._registry
@@ -121,8 +119,8 @@ class Metrics:
         if reason == KILLED:
             self.judge_kills.inc()
 
-    def count(self, metric: Counter, count: int, *labels: str) -> None:
-        """Counts what happens too often to be written each time; it shows after a moment."""
+    def count(self, metric: Counter | RunCounter, count: int, *labels: str) -> None:
+        """Counts what happens too often to be written each time; it shows after a moment. A run is the first label."""
         if count:
             self._count(metric, count, *labels)
 
@@ -131,9 +129,12 @@ class Metrics:
         self._timed = False
         counts, self._counts = self._counts, {}
         for (metric, *labels), count in counts.items():
-            self._bound(metric, *labels).inc(count)
+            if isinstance(metric, RunCounter):
+                self._by_run.add(metric, labels[0], tuple(labels[1:]), count)
+            else:
+                self._bound(metric, *labels).inc(count)
 
-    def _count(self, metric: Counter, count: int, *labels: str) -> None:
+    def _count(self, metric: Counter | RunCounter, count: int, *labels: str) -> None:
         """Counts in memory for a moment: a file that processes share costs more than the rest of a short request."""
         key = (metric, *labels)
         self._counts[key] = self._counts.get(key, 0) + count
@@ -152,6 +153,15 @@ class Metrics:
     def exposition(self) -> bytes:
         """What Prometheus reads: this process, or all that share the folder."""
         self.flush()
+        return self._rendered()
+
+    async def exposed(self) -> bytes:
+        """The same, put together beside the event loop, for one who asks after another."""
+        self.flush()
+        async with self._rendering:
+            return await asyncio.to_thread(self._rendered)
+
+    def _rendered(self) -> bytes:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         return generate_latest(registry_of(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
@@ -179,6 +189,7 @@ def registry_of(folder: str) -> CollectorRegistry:
     """The sum of what the processes that share a folder have counted, and what they use."""
     registry = CollectorRegistry()
     registry.register(_Shared(registry=None, path=folder))
+    registry.register(SharedRunCounts(Metrics.by_run, folder))
     registry.register(Consumption(folder))
     return registry
 

@@ -5,9 +5,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
+from reward_service.errors import StoreUnavailableError
 from reward_service.store.keys import SEPARATOR
 
 RECENT = 1024
+RECENT_BYTES = 32 * 1024 * 1024
+RECENT_S = 10.0
+"""For how long a message is kept that met nobody: a store's answer is waited for no longer."""
+
 FIRST_LOOK_S = 0.25
 LONGEST_LOOK_S = 4.0
 
@@ -22,9 +27,16 @@ class DrainingError(Exception):
 class Watch:
     """What one or more requests wait for: the latest that was stored under a name."""
 
-    def __init__(self, kind: str, name: str, forget: Callable[["Watch"], None]) -> None:
-        """Nothing has come yet; `forget` is told when nobody waits any more."""
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        forget: Callable[["Watch"], None],
+        read: Callable[["Watch"], Awaitable[None]],
+    ) -> None:
+        """Nothing has come yet; `forget` is told when nobody waits any more, `read` gets what was told by name only."""
         self._forget = forget
+        self._read = read
         self.kind = kind
         self.name = name
         self.data: bytes | None = None
@@ -33,6 +45,8 @@ class Watch:
         self.look_s = FIRST_LOOK_S
         self.look_at_s = time.monotonic() + FIRST_LOOK_S
         self.looking = asyncio.Lock()
+        self.unread = False
+        """Something was stored that is too large for a message: it has still to be read."""
         self._changed: set[asyncio.Future[None]] = set()
 
     def __enter__(self) -> Self:
@@ -72,6 +86,12 @@ class Watch:
         Raises:
             DrainingError: the process is stopping.
         """
+        if not self.unread:
+            await self._stirred()
+        if self.unread:
+            await self._read(self)
+
+    async def _stirred(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._changed.add(future)
         try:
@@ -88,7 +108,8 @@ class WaitingRoom:
         self._look = look
         self._watches: dict[str, Watch] = {}
         # A wake may overtake the answer that tells whom it is for, so the latest that met nobody are kept for a while.
-        self._recent: dict[str, bytes] = {}
+        self._recent: dict[str, tuple[float, bytes]] = {}  # with the time (s) at which they came
+        self._recent_bytes = 0
         self._draining = False
         self.subscriptions = 0
         """How often the store has come to see this process: places held before may have been given away."""
@@ -103,24 +124,61 @@ class WaitingRoom:
             raise DrainingError
         watch = self._watches.get(name)
         if watch is None:
-            watch = self._watches[name] = Watch(kind, name, self._forget)
-            watch.data = self._recent.pop(name, None)
+            watch = self._watches[name] = Watch(kind, name, self._forget, self._read)
+            recent = self._drop(name)
+            watch.data, watch.unread = recent or None, recent == b""
         return watch
 
     def _forget(self, watch: Watch) -> None:
         self._watches.pop(watch.name, None)
 
     def wake(self, message: bytes) -> None:
-        """A message from a worker: a qualified name, a line feed, and what was stored."""
+        """A message from a worker: a qualified name, a line feed, and what was stored; nothing if that is large."""
         head, _, data = message.partition(b"\n")
         name = head.decode()
         watch = self._watches.get(name)
-        if watch is not None:
+        if watch is None:
+            self._keep(name, data)
+        elif data:
             watch.put(data)
-            return
-        self._recent[name] = data
-        if len(self._recent) > RECENT:
-            del self._recent[next(iter(self._recent))]
+        else:
+            watch.unread = True
+            watch.stir(None)
+
+    def _keep(self, name: str, data: bytes) -> None:
+        """For whoever comes for it in a moment; without it he looks at the store a little later."""
+        self._drop(name)
+        self._recent[name] = time.monotonic(), data
+        self._recent_bytes += len(data)
+        while len(self._recent) > RECENT or self._recent_bytes > RECENT_BYTES:
+            self._drop(next(iter(self._recent)))
+
+    def _drop(self, name: str) -> bytes | None:
+        _, data = self._recent.pop(name, (0.0, None))
+        self._recent_bytes -= len(data or b"")
+        return data
+
+    def _drop_old(self) -> None:
+        oldest_s = time.monotonic() - RECENT_S
+        for name in [name for name, (came_s, _) in self._recent.items() if came_s < oldest_s]:
+            self._drop(name)
+
+    async def _read(self, watch: Watch) -> None:
+        """Gets what a watch was told of by name only; those who come meanwhile wait for the one answer."""
+        async with watch.looking:
+            if not watch.unread:
+                return
+            watch.unread = False  # what is stored from now on is told of again
+            try:
+                (data,) = await self._look(watch.kind, [watch.name])
+            except StoreUnavailableError:  # whoever waits goes on waiting: `look` comes by
+                watch.look_at_s = 0.0
+                return
+            except BaseException:
+                watch.unread = True
+                raise
+            if data is not None:
+                watch.put(data)
 
     async def look_once(self, watch: Watch) -> None:
         """Asks the store for what is known to be there; those who come meanwhile wait for the one answer.
@@ -162,6 +220,7 @@ class WaitingRoom:
         Raises:
             StoreUnavailableError: Redis does not answer.
         """
+        self._drop_old()
         now_s = time.monotonic()
         due = [watch for watch in self._watches.values() if watch.look_at_s <= now_s]
         for watch in due:

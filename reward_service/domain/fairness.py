@@ -1,21 +1,38 @@
 """Fair shares: whoever has used least goes next, and who was away has saved nothing."""
 
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
 
 
+class Line(Protocol[Item]):
+    """Where one owner's items wait; a deque is one that gives them in their order."""
+
+    def append(self, item: Item, /) -> None:
+        """One more waits."""
+
+    def popleft(self) -> Item:
+        """The next, which waits no more."""
+        ...
+
+    def __len__(self) -> int:
+        """How many wait."""
+        ...
+
+
 class FairQueue(Generic[Item]):
-    """Items of many owners. Each owner's items come in their order; between owners the one that has used least is next.
+    """Items of many owners. An owner's come as its line gives them; between owners the one that has used least is next.
 
     What an item costs is known only afterwards, so it is charged then. An owner that comes back after a pause begins at
     what those who wait have used: it has saved nothing, and owes nothing for longer than it uses more than they.
     """
 
-    def __init__(self) -> None:
-        """Nobody waits and nobody has used anything."""
-        self._waiting: dict[str, deque[Item]] = {}
+    def __init__(self, line: Callable[[], Line[Item]] = deque) -> None:
+        """Nobody waits and nobody has used anything. `line` makes an owner's line."""
+        self._line = line
+        self._waiting: dict[str, Line[Item]] = {}
         self._used: dict[str, float] = {}
         self._level = 0.0
 
@@ -35,7 +52,7 @@ class FairQueue(Generic[Item]):
         """One more item waits."""
         items = self._waiting.get(owner)
         if items is None:
-            items = self._waiting[owner] = deque()
+            items = self._waiting[owner] = self._line()
             self._used[owner] = max(self._used.get(owner, 0.0), self._level)
         items.append(item)
 

@@ -1,7 +1,9 @@
 """The numbers that travel with a batch's rewards: what a person watches for collapse."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 from reward_service.domain.types import Label
@@ -45,15 +47,21 @@ def summarise(groups: Sequence[GroupOutcome], labels: Sequence[Label], undecided
     shares = [label.share for label in labels if label.share is not None]
     matches = [label.matches_truth for label in labels if label.matches_truth is not None]
     return Summary(
-        reward_mean=_mean(rewards),
-        label_coverage=_mean([any(reward is not None for reward in group.rewards_G) for group in groups]),
-        vote_share_mean=_mean(shares),
-        answers_distinct_mean=_mean([group.distinct for group in groups]),
+        reward_mean=mean(rewards),
+        label_coverage=mean([any(reward is not None for reward in group.rewards_G) for group in groups]),
+        vote_share_mean=mean(shares),
+        answers_distinct_mean=mean([group.distinct for group in groups]),
         answered=sum(group.answered for group in groups) / rollouts if rollouts else None,
         undecided=undecided,
-        label_accuracy=_mean(matches),
+        label_accuracy=mean(matches),
     )
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def mean(values: Sequence[float]) -> float | None:
+    """The mean, also of numbers whose sum no float holds; None of nothing."""
+    if not values:
+        return None
+    total = sum(values)
+    if math.isfinite(total):
+        return total / len(values)
+    return float(sum(map(Fraction, values)) / len(values))  # the sum overflows, and no mean does

@@ -1,9 +1,13 @@
 """Who computes next: the time of one event loop, and of a thread beside it, dealt out fairly among the runs."""
 
 import asyncio
+import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass, field
 from functools import partial
+from heapq import heappop, heappush
 from typing import Any, Generic, TypeVar
 
 from reward_service.domain.fairness import FairQueue
@@ -19,8 +23,53 @@ ROUND_S = 0.016
 BESIDE_S = 0.02
 """How long a job computes beside the loop until it is another's turn."""
 
+NEW_S = 0.1
+"""How long a job has computed beside the loop when it counts as a long one."""
+
 _REMEMBERED_RUNS = 256
 _FADING = 0.8  # of what a run's turns usually take, at each turn
+
+
+@dataclass(slots=True, order=True)
+class Waiting:
+    """A job that waits for its turn beside the loop. `number` tells which began first."""
+
+    number: int
+    is_long: bool
+    turn: asyncio.Future[None] = field(compare=False)
+
+
+class OldestFirst:
+    """One run's jobs that wait. Of long ones the oldest goes on, so that they end one after another: each of them holds
+    what it has read until it ends. New ones, most of which are short, come in their order, every other time.
+    """
+
+    def __init__(self) -> None:
+        """None waits."""
+        self._new: deque[Waiting] = deque()
+        self._long: list[Waiting] = []
+        self._new_is_next = True
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._new) + len(self._long)
+
+    def append(self, item: Waiting, /) -> None:
+        """One more waits."""
+        if item.is_long:
+            heappush(self._long, item)
+        else:
+            self._new.append(item)
+
+    def popleft(self) -> Waiting:
+        """The next one.
+
+        Raises:
+            IndexError: none waits.
+        """
+        is_new = bool(self._new) and (self._new_is_next or not self._long)
+        self._new_is_next = not is_new
+        return self._new.popleft() if is_new else heappop(self._long)
 
 
 class Turns:
@@ -33,11 +82,13 @@ class Turns:
     def __init__(self) -> None:
         """Nobody waits."""
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
-        self._lane: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._lane: FairQueue[Waiting] = FairQueue(OldestFirst)
         self._lane_is_free = True
         self._usual_s: dict[str, float] = {}
         self._used_s = 0.0
         self._round_is_due = False
+        self.numbers = itertools.count()
+        """Of jobs, in the order in which they begin."""
 
     async def turn(self, run: str) -> None:
         """Returns when this run's turn on the loop has come: at once if nobody waits and the round is not used up."""
@@ -60,9 +111,9 @@ class Turns:
         """Whether a turn of this run usually takes more than a slice."""
         return self._usual_s.get(run, 0.0) > SLICE_S
 
-    async def beside(self, run: str, work: Callable[[], bool]) -> tuple[bool, float]:
-        """What a piece of work returns that is done beside the loop when the run's turn has come; its CPU time (s)."""
-        await self._enter(run)
+    async def beside(self, run: str, job: int, work: Callable[[], bool], *, is_long: bool) -> tuple[bool, float]:
+        """What a piece of work returns that is done beside the loop when the job's turn has come; its CPU time (s)."""
+        await self._enter(run, job, is_long=is_long)
         cpu_s = 0.0
         try:
             more, cpu_s = await asyncio.to_thread(_timed, work)
@@ -70,29 +121,29 @@ class Turns:
         finally:
             self._lane.charge(run, cpu_s)
             self._note(run, cpu_s)
-            self._lane_is_free = True
-            self._next()
+            # A job that goes on waits among the others when the next is chosen.
+            asyncio.get_running_loop().call_soon(self._leave)
 
-    async def _enter(self, run: str) -> None:
+    async def _enter(self, run: str, job: int, *, is_long: bool) -> None:
         if self._lane_is_free:
             self._lane_is_free = False
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lane.add(run, turn)
+        self._lane.add(run, Waiting(job, is_long, turn))
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # its turn came at this very moment: another's
-                self._lane_is_free = True
-                self._next()
+                self._leave()
             raise
 
-    def _next(self) -> None:
+    def _leave(self) -> None:
+        self._lane_is_free = True
         while self._lane_is_free and self._lane:
-            _, turn = self._lane.take()
-            if not turn.done():  # else whoever waited was cancelled
+            _, next_ = self._lane.take()
+            if not next_.turn.done():  # else whoever waited was cancelled
                 self._lane_is_free = False
-                turn.set_result(None)
+                next_.turn.set_result(None)
 
     def _note(self, run: str, took_s: float) -> None:
         if len(self._usual_s) > _REMEMBERED_RUNS:
@@ -129,7 +180,9 @@ class Work:
         self.run = run
         self._turns = turns
         self._limit_s = limit_s
+        self._number = next(turns.numbers)
         self._spent_s = 0.0
+        self._beside_s = 0.0
         self._in_turn = False
         self._cpu_since_s: float | None = None
         self._since_s = time.perf_counter()
@@ -147,8 +200,9 @@ class Work:
         """Does a piece of work of about BESIDE_S beside the loop: what it returns; False where the time is used up."""
         if self.is_used_up:
             return False
-        more, cpu_s = await self._turns.beside(self.run, work)
+        more, cpu_s = await self._turns.beside(self.run, self._number, work, is_long=self._beside_s >= NEW_S)
         self._spent_s += cpu_s
+        self._beside_s += cpu_s
         return more
 
     async def measured(self, doing: Coroutine[Any, Any, Result]) -> Result:

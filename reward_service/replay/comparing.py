@@ -7,6 +7,7 @@ from itertools import combinations
 from statistics import median
 
 from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.summary import mean
 from reward_service.grading.grader import Grader
 from reward_service.replay.columns import Column
 from reward_service.replay.recording import Recording
@@ -116,7 +117,7 @@ async def figures_of(column: Column, recording: Recording, judge: Judge) -> Colu
         grader=column.grader,
         label_accuracy=Share(right, judged),
         coverage=Share(labels, sum(len(question.views) for question in recording.questions_Q)),
-        reward_mean=sum(rewards) / len(rewards) if rewards else None,
+        reward_mean=mean(rewards),
         rewarded=len(rewards),
         undecided=column.undecided,
         cohorts=len(cpu_ms),

@@ -14,6 +14,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TryAgainError,
 )
 
@@ -58,6 +59,10 @@ ANEW = frozenset({"READONLY", "MASTERDOWN", "LOADING", "MOVED", "ASK"})
 """After these a new connection is opened: its address may lead to another server by then."""
 
 
+class WrongTypeError(ResponseError):
+    """A key holds another kind of value than ours: somebody else has written it."""
+
+
 class LinkLostError(Exception):
     """The connection broke before the answer came. The command may have been carried out: ours can all be repeated."""
 
@@ -86,6 +91,8 @@ def refused(code: str, error: RedisError) -> Exception:
     """What a caller is told of an error reply."""
     if code in REFUSALS:
         return StoreUnavailableError(f"Redis takes no writes: {REFUSALS[code]} ({code})")
+    if code == "WRONGTYPE":
+        return WrongTypeError(str(error))
     return LinkLostError(said(code, error)) if code in PASSING else error
 
 

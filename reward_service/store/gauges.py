@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from reward_service.domain.methods import method_named
+from reward_service.store.connection import WrongTypeError
 from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.link import Link
@@ -92,10 +93,18 @@ class GaugeStore:
             self._link.execute("INFO", "memory"),
         )
         unseen_ms = self._unseen.lap_ms()
-        runs = await asyncio.gather(*(self._run(name.decode(), unseen_ms) for name in names))
+        found = await asyncio.gather(*(self._readable(name.decode(), unseen_ms) for name in names))
+        runs = [run for run in found if run is not None]
         used, held = _figures(cpu), _figures(memory)
         cpu_s = used["used_cpu_sys"] + used["used_cpu_user"]
         return Gauges(workers, cpu_s, int(held["used_memory"]), tuple(runs), paraphrases)
+
+    async def _readable(self, run: str, unseen_ms: int) -> RunGauges | None:
+        """None of a run of which a key holds another kind of value: workers say so, and leave it out too."""
+        try:
+            return await self._run(run, unseen_ms)
+        except WrongTypeError:
+            return None
 
     async def _run(self, run: str, unseen_ms: int) -> RunGauges:
         keys = RunKeys(run)

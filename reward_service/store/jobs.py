@@ -5,10 +5,12 @@ import time
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 from redis.exceptions import ResponseError
 
 from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.store.cohorts import Limits, as_dict
+from reward_service.store.connection import WrongTypeError
 from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
 from reward_service.store.labels import labels_in
 from reward_service.store.link import Link
@@ -21,6 +23,9 @@ FORGET_CONSUMER_AFTER_MS = 600_000
 FORGET_RUN_AFTER_S = 3600.0
 LATEST_RUNS = 256
 OTHER_RUNS = 128
+SAID_EVERY_S = 10.0
+
+log = structlog.get_logger(__name__)
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -47,10 +52,12 @@ class JobStore:
         self._forget_consumers = Script("forget_consumers")
         self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
         self._grouped: set[str] = set()
+        self._unreadable: set[str] = set()
+        self._left_out: dict[str, float] = {}  # when it was said of a run (s)
         self._turn = LATEST_RUNS
 
     async def runs(self) -> list[str]:
-        """The runs to look after now; each has its group of consumers after this.
+        """The runs to look after now; each has its group of consumers after this. Those that cannot are left out.
 
         They are the LATEST_RUNS that were used last and, of all others, OTHER_RUNS a call in turn: what is asked of
         Redis does not grow with the runs of the last 30 days.
@@ -61,7 +68,8 @@ class JobStore:
         )
         self._turn = self._turn + OTHER_RUNS if len(others) == OTHER_RUNS else LATEST_RUNS
         runs = list(dict.fromkeys(name.decode() for name in [*latest, *others]))
-        await asyncio.gather(*(self._ensure_group(run) for run in runs if run not in self._grouped))
+        self._unreadable = await self._without_group([run for run in runs if run not in self._grouped])
+        runs = [run for run in runs if run not in self._unreadable]
         self._grouped = set(runs)
         oldest_s = time.monotonic() - FORGET_RUN_AFTER_S
         self._times = {run: looked for run, looked in self._times.items() if looked[0] > oldest_s}
@@ -69,16 +77,20 @@ class JobStore:
 
     async def read(self, runs: Sequence[str], most: int, wait_s: float) -> list[Delivery]:
         """New jobs of these runs, at most `most` of each; waits up to `wait_s` seconds for the first."""
-        keys = {RunKeys(run).jobs: run for run in runs}
+        keys = {RunKeys(run).jobs: run for run in runs if run not in self._unreadable}
+        if not keys:
+            await asyncio.sleep(wait_s)
+            return []
         try:
             answer = await self._reading.execute(
                 "XREADGROUP", "GROUP", GROUP, self.consumer, "COUNT", most, "BLOCK", max(1, round(wait_s * 1000)),
                 "STREAMS", *keys, *(">" for _ in keys),
             )  # fmt: skip
         except ResponseError as error:
-            if "NOGROUP" not in str(error):
+            if "NOGROUP" not in str(error) and not isinstance(error, WrongTypeError):
                 raise
-            await asyncio.gather(*map(self._ensure_group, runs))
+            self._unreadable |= await self._without_group(runs)
+            self._grouped -= self._unreadable
             return []
         return [
             _delivery(keys[stream.decode()], entry, fields)
@@ -209,28 +221,50 @@ class JobStore:
             return 0
         return pending[0][3] if pending else 0
 
-    async def _ensure_group(self, run: str) -> None:
+    def leave_out(self, run: str, error: WrongTypeError) -> None:
+        """A run of which a key holds what it should not is not served, and nobody else is the worse for it."""
+        now_s = time.monotonic()
+        if now_s - self._left_out.get(run, -SAID_EVERY_S) < SAID_EVERY_S:
+            return
+        if len(self._left_out) > LATEST_RUNS:
+            self._left_out.clear()
+        self._left_out[run] = now_s
+        log.error("a run is left out: one of its keys holds another kind of value", run=run, error=str(error))
+
+    async def _without_group(self, runs: Sequence[str]) -> set[str]:
+        """Those of the runs whose jobs cannot be read; the others have their group after this."""
+        has_group = await asyncio.gather(*map(self._ensure_group, runs))
+        return {run for run, has in zip(runs, has_group, strict=True) if not has}
+
+    async def _ensure_group(self, run: str) -> bool:
         jobs = RunKeys(run).jobs
         try:
             await self._link.execute("XGROUP", "CREATE", jobs, GROUP, "0", "MKSTREAM")
+        except WrongTypeError as error:
+            self.leave_out(run, error)
+            return False
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
         else:
             await self._link.execute("PEXPIRE", jobs, round(self._limits.retention_s * 1000))
+        return True
 
 
 def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
     """A cohort's hash, read."""
     ballots: dict[str, Row] = {}
     late: dict[str, Row] = {}
+    group_sizes: dict[str, int] = {}
     for name, value in fields.items():
         if name.startswith(b"b:"):
             ballots[name[2:].decode()] = unpack_row(value)
         elif name.startswith(b"l:"):
             late[name[2:].decode()] = unpack_row(value)
+        elif name.startswith(b"n:"):
+            group_sizes[name[2:].decode()] = int(value)
     state = CohortState(fields[b"s"].decode())
-    return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]))
+    return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]), group_sizes)
 
 
 def queued_at_ms(entry: bytes) -> int:

@@ -111,6 +111,7 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
         abstentions_B: indices into ABSTENTIONS, -1 for none.
         undecided: comparisons that the grader left open.
         electors_E, elector_classes_E: the teacher's ballots, which vote and earn nothing, and their classes.
+        group_sizes: of a cohort that joined across requests, how many rollouts each view's group has, by its letter.
     """
 
     state: str
@@ -125,6 +126,7 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
     undecided: int = 0
     electors_E: list[Row] = []
     elector_classes_E: list[int] = []
+    group_sizes: dict[str, int] = {}
 
     @property
     def final_state(self) -> CohortState:
@@ -207,13 +209,17 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class OpenCohort(msgspec.Struct, frozen=True):
-    """A cohort that is not settled, as the store holds it; `late` ballots came after it closed."""
+    """A cohort that is not settled, as the store holds it; `late` ballots came after it closed.
+
+    `group_sizes` are known of one that was not settled before.
+    """
 
     state: CohortState
     head: CohortHead
     ballots: dict[str, Row]
     late: dict[str, Row]
     size: int
+    group_sizes: dict[str, int] = {}
 
 
 def packed(value: msgspec.Struct) -> bytes:

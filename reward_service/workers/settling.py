@@ -101,7 +101,7 @@ async def settle_cohort(
     settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
-    record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes)
+    record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
     return event, Settled(record, observations)
 
 
@@ -138,9 +138,8 @@ def abandon_batch(job: BatchJob) -> BatchRecord:
 def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
     """The same for a cohort."""
     ids_B = [*cohort.ballots, *cohort.late]
-    return _abandoned(
-        cohort.head, ids_B, [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
-    )
+    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
+    return msgspec.structs.replace(_abandoned(cohort.head, ids_B, rows_B), group_sizes=cohort.group_sizes)
 
 
 def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[Row]) -> CohortRecord:
@@ -163,7 +162,9 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, Row], grader: Gra
         (*earlier.rewards_B, *came.rewards_B),
         (*(ABSTENTIONS[reason] if reason >= 0 else None for reason in earlier.abstentions_B), *came.abstentions_B),
     )
-    return _record(earlier.final_state, earlier.head, ids_B, rows_B, ballots_B, settlement, classes)
+    return _record(
+        earlier.final_state, earlier.head, ids_B, rows_B, ballots_B, settlement, classes, earlier.group_sizes
+    )
 
 
 def _record(
@@ -174,6 +175,7 @@ def _record(
     ballots_B: Sequence[Ballot],
     settlement: Settlement,
     classes: CohortClasses,
+    group_sizes: Mapping[str, int] | None = None,
 ) -> CohortRecord:
     index: dict[str, int] = {}
     classes_B = [
@@ -192,6 +194,7 @@ def _record(
         list(settlement.rewards_B),
         abstentions_B,
         classes.undecided,
+        group_sizes=dict(group_sizes or {}),
     )
 
 

@@ -13,6 +13,7 @@ from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.grader import Grader
 from reward_service.grading.symbolic import SymbolicGrader
+from reward_service.store.connection import WrongTypeError
 from reward_service.store.finding import mark_of
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.pairs import Observation, PairStore
@@ -117,6 +118,12 @@ class Worker:
         await asyncio.gather(*map(self._look_after, self._runs))
 
     async def _look_after(self, run: str) -> None:
+        try:
+            await self._close_and_claim(run)
+        except WrongTypeError as error:
+            self._jobs.leave_out(run, error)
+
+    async def _close_and_claim(self, run: str) -> None:
         closed = await self._jobs.expire(run)
         if closed:
             self._metrics.expired.inc(closed)
@@ -132,7 +139,13 @@ class Worker:
     async def _hold(self) -> None:
         """Once in a while: nobody takes over what this worker is still at."""
         held = self._in_hand.held_for(self._pace.claim_idle_s / 4, self._pace.longest_job_s)
-        await asyncio.gather(*(self._jobs.hold(run, entries) for run, entries in held.items()))
+        await asyncio.gather(*(self._hold_of(run, entries) for run, entries in held.items()))
+
+    async def _hold_of(self, run: str, entries: Sequence[bytes]) -> None:
+        try:
+            await self._jobs.hold(run, entries)
+        except WrongTypeError as error:
+            self._jobs.leave_out(run, error)
 
     async def _idle(self) -> None:
         try:
@@ -165,6 +178,8 @@ class Worker:
             except StoreUnavailableError as error:
                 if self._stopping.is_set():
                     return log.warning("Redis is away; the job is settled by whoever claims it", error=str(error))
+            except WrongTypeError as error:
+                return self._jobs.leave_out(delivery.run, error)
             await self._idle()
 
     async def _settle_or_give_up(self, delivery: Delivery, grader: Grader) -> None:

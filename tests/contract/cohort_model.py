@@ -34,6 +34,7 @@ class Record:
     rewards: dict[str, float | None]
     reasons: dict[str, str | None]
     end_ms: int
+    sizes: dict[str, int]
 
     def without_end(self) -> "Record":
         """The same, whenever it is forgotten."""
@@ -190,8 +191,9 @@ class CohortModel:
     ) -> Refusal | list[Record | None] | None:
         """All of the ballots join, or none; the record of each cohort that is settled already.
 
-        A ballot that is known is not cast again, a contradicting one is refused. The first ballot of a cohort says how
-        large its groups are. None where the ticket is known: its request came before.
+        A ballot that is known is not cast again, a contradicting one is refused, and so is one beyond its group, late
+        or not. The first ballot of a cohort says how large its groups are. None where the ticket is known: its request
+        came before.
         """
         if ticket in self.tickets:
             return None
@@ -232,12 +234,12 @@ class CohortModel:
         for ballot, vote in each.votes.items():
             if votes.get(ballot, vote) != vote or settled.get(ballot, vote).answer != vote.answer:
                 return Refusal("conflict", (each.cohort, ballot))
-        if each.cohort in self.records or (cohort and cohort.state != "open"):
-            return None
         for view in each.views:
-            coming = sum(vote.view == view and ballot not in votes for ballot, vote in each.votes.items())
-            cast, size = (cohort.cast(view), cohort.sizes[view]) if cohort else (0, self.group_size)
-            if cast + coming > size:
+            coming = sum(vote.view == view and ballot not in settled for ballot, vote in each.votes.items())
+            cast = sum(vote.view == view for vote in settled.values())
+            known = cohort or self.records.get(each.cohort)
+            size = known.sizes.get(view, self.group_size) if known else self.group_size
+            if coming and cast + coming > size:
                 return Refusal("overfull", (each.cohort, view))
         return None
 
@@ -262,6 +264,7 @@ class CohortModel:
         """A settled cohort for which ballots come late is queued once for all of them, and kept for as long as they."""
         cohort = self._made(each.cohort, each.method, each.views)
         cohort.state, record.end_ms = record.state, cohort.end_ms
+        cohort.sizes = dict(record.sizes)
         self._queue(each.cohort, self.retention_ms + self.patience_ms)
         return cohort
 
@@ -413,7 +416,7 @@ def _settled(cohort: Cohort) -> Record:
     rewards = dict(zip(votes, outcome.rewards, strict=True))
     reasons = dict(zip(votes, outcome.reasons, strict=True))
     elected = any(each is not None for each in outcome.rewards)
-    return Record("settled" if elected else "abstained", outcome.labels, votes, rewards, reasons, 0)
+    return Record("settled" if elected else "abstained", outcome.labels, votes, rewards, reasons, 0, dict(cohort.sizes))
 
 
 def _with_late(record: Record, cohort: Cohort) -> Record:

@@ -168,4 +168,5 @@ def record_as_modelled(data: bytes) -> Record:
         dict(zip(ids, record.rewards_B, strict=True)),
         dict(zip(ids, reasons, strict=True)),
         0,
+        record.group_sizes,
     )

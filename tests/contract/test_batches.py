@@ -58,19 +58,23 @@ async def test_a_full_queue_refuses(world: World) -> None:
     assert await world.store.submit(world.run, "b0", PRINT, b"", world.at) == Batch(PRINT, None)
 
 
-async def test_the_replica_that_waits_is_woken(world: World) -> None:
+@pytest.mark.parametrize("record", [b"record", b"x" * 300_000])
+async def test_the_replica_that_waits_is_woken(world: World, record: bytes) -> None:
+    """By its name alone if the record is large: what a subscriber has not read yet stands in the store's memory."""
     heard: list[bytes] = []
     ready = asyncio.Event()
     task = asyncio.create_task(listen(world.url, world.channel, heard.append, ready.set))
     await asyncio.wait_for(ready.wait(), 10)
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    await world.jobs.settle_batch(delivery, "b", b"record", settled=1, abstained=0)
+    await world.jobs.settle_batch(delivery, "b", record, settled=1, abstained=0)
 
     async def woken() -> list[bytes]:
         return heard
 
-    assert await until(woken) == [f"{world.run}~b\nS{PRINT}record".encode()]
+    told = b"S" + PRINT.encode() + record if len(record) < 1000 else b""
+    assert await until(woken) == [f"{world.run}~b\n".encode() + told]
+    assert await world.store.batch(world.run, "b") == Batch(PRINT, record)
     task.cancel()
 
 

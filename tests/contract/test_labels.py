@@ -262,3 +262,13 @@ async def test_teachers_that_are_there_are_seen(world: World) -> None:
     assert await world.link.execute("HKEYS", RunKeys(world.run).teachers) == [b"one"]
     await teachers.leave(world.run, "one")
     assert (await teachers.standing(world.run)).teachers == ()
+
+
+async def test_batches_of_many_labels_are_given_up_some_at_a_time(world: World) -> None:
+    """A thousand labels are a few milliseconds in which the store answers nobody else."""
+    await world.make(cohort_deadline_s=0.001)
+    for n in range(4):
+        assert isinstance(await submit(world, f"b{n}", *(wanted(f"{n}.{slot}") for slot in range(2500))), Batch)
+    at_a_time = [await until(lambda: world.jobs.expire(world.run)) for _ in range(2)]
+    assert at_a_time == [2, 2]
+    assert sorted(await jobs(world)) == [(f"b{n}", True) for n in range(4)]

@@ -181,3 +181,16 @@ def test_a_batch_that_abstained_has_no_mean_reward() -> None:
     summary = summarise([GroupOutcome(0, 0, [None, None]), GroupOutcome(1, 2, [None, None])], [])
     assert (summary.reward_mean, summary.vote_share_mean, summary.label_accuracy) == (None, None, None)
     assert (summary.label_coverage, summary.answers_distinct_mean, summary.answered) == (0.0, 0.5, 0.5)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1), st.integers(1, 5))
+def test_every_mean_of_rewards_is_a_number(rewards: list[float], times: int) -> None:
+    summary = summarise([GroupOutcome(1, 1, rewards)] * times, [])
+    assert summary.reward_mean is not None
+    spread = 1e-12 * max(map(abs, rewards))
+    assert min(rewards) - spread <= summary.reward_mean <= max(rewards) + spread
+
+
+def test_a_mean_is_told_though_the_sum_overflows() -> None:
+    summary = summarise([GroupOutcome(1, 2, [1.7e308, 1.7e308]), GroupOutcome(1, 1, [1.7e308, None])], [])
+    assert summary.reward_mean == 1.7e308

@@ -1,6 +1,7 @@
 -- Shared by the scripts below: one cohort's hash, and the transition table, rendered from the domain's.
 --   s state, m head, k number of ballots, v views waited for ("o", "p" or "op"),
---   n:<view> ballots needed, c:<view> ballots cast, b:<id> a ballot, l:<id> a late one, w:<channel> who waits
+--   n:<view> ballots needed, c:<view> ballots cast, a:<view> those that came late since, b:<id> a ballot, l:<id> a late one,
+--   w:<channel> who waits
 local NEXT = {--TRANSITIONS--}
 
 local ALIVE_TTL_MS = 24 * 3600 * 1000
@@ -49,6 +50,7 @@ local function add(key, view, id, ballot)
     redis.call('HINCRBY', key, 'c:' .. view, 1)
   else
     redis.call('HSET', key, 'l:' .. id, ballot)
+    redis.call('HINCRBY', key, 'a:' .. view, 1)
     advance(key, state, 'late')
   end
 end
@@ -68,19 +70,32 @@ local function close_if_complete(key, jobs, deadlines, cohort, ttl_ms)
   end
 end
 
+-- A settled cohort's record, read once for all that is asked of it: its state, how many ballots it has, of each view too,
+-- and each by its id; the sizes of its groups. Reading one costs as much as the cohort is large.
+local function read_record(record)
+  local kept = cmsgpack.unpack(record)
+  local settled = {state = kept[1], size = #kept[2], cast = {}, ballots = {}, sizes = kept[13] or {}}
+  for place, id in ipairs(kept[2]) do
+    local ballot = kept[4][place]
+    local view = ('op'):sub(ballot[1] + 1, ballot[1] + 1)
+    settled.ballots[id] = ballot
+    settled.cast[view] = (settled.cast[view] or 0) + 1
+  end
+  return settled
+end
+
 -- A settled cohort opens its hash again for ballots that come late, and is queued once for them. It goes on counting where
 -- its record ends: a worker that still holds what came late before must see that others came since.
-local function reopen_for_late(key, jobs, cohort, record, head, ttl_ms)
-  local kept = cmsgpack.unpack(record)
-  redis.call('HSET', key, 's', kept[1], 'm', head, 'k', #kept[2])
+local function reopen_for_late(key, jobs, cohort, settled, head, ttl_ms)
+  redis.call('HSET', key, 's', settled.state, 'm', head, 'k', settled.size)
   redis.call('PEXPIRE', key, ttl_ms)
   enqueue(jobs, ttl_ms, 'c', cohort)
 end
 
--- A settled cohort's ballot, read.
-local function in_record(record, id)
-  local settled = cmsgpack.unpack(record)
-  for place, known in ipairs(settled[2]) do
-    if known == id then return settled[4][place] end
-  end
+-- Whoever waits is told what was stored; of what is large its name only, and he reads it: all that one subscriber has not
+-- read yet stands in the server's memory, and beyond a limit he is cut off.
+local TOLD_AT_MOST = 256 * 1024
+
+local function tell(replica, name, stored)
+  redis.call('PUBLISH', replica, name .. '\n' .. (#stored <= TOLD_AT_MOST and stored or ''))
 end

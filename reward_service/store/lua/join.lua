@@ -19,27 +19,28 @@ for k = 6, #KEYS - 1, 2 do
   local cohort = {key = KEYS[k], record_key = KEYS[k + 1], record = redis.call('GET', KEYS[k + 1]), ballots = {},
     id = ARGV[at], mark = ARGV[at + 1], head = ARGV[at + 2], views = ARGV[at + 3], size = tonumber(ARGV[at + 4])}
   local exists = redis.call('EXISTS', cohort.key) == 1
-  local coming = {}
+  local coming, settled = {}, cohort.record and read_record(cohort.record)
+  cohort.settled = settled
   if not exists and not cohort.record then opening = opening + 1 end
   for b = 1, tonumber(ARGV[at + 5]) do
     local p = at + 3 + 3 * b
     local ballot = {view = ARGV[p], id = ARGV[p + 1], value = ARGV[p + 2]}
     local known = exists and find(cohort.key, ballot.id)
     if known and known ~= ballot.value then return {'conflict', cohort.id, ballot.id} end
-    local settled = not known and cohort.record and in_record(cohort.record, ballot.id)
+    local rewarded = not known and settled and settled.ballots[ballot.id]
     -- The label it was rewarded under stands, so the answer must be the one that was sent.
-    if settled and settled[4] ~= cmsgpack.unpack(ballot.value)[4] then return {'conflict', cohort.id, ballot.id} end
-    if not known and not settled then
+    if rewarded and rewarded[4] ~= cmsgpack.unpack(ballot.value)[4] then return {'conflict', cohort.id, ballot.id} end
+    if not known and not rewarded then
       cohort.ballots[#cohort.ballots + 1] = ballot
       coming[ballot.view] = (coming[ballot.view] or 0) + 1
     end
   end
-  if (exists and redis.call('HGET', cohort.key, 's') == 'open') or not (exists or cohort.record) then
-    for view, count in pairs(coming) do
-      local counts = redis.call('HMGET', cohort.key, 'n:' .. view, 'c:' .. view)
-      local needed, cast = tonumber(counts[1] or cohort.size), tonumber(counts[2] or '0')
-      if cast + count > needed then return {'overfull', cohort.id, view} end
-    end
+  -- A group that has closed takes what it still lacks, and no more.
+  for view, count in pairs(coming) do
+    local counts = redis.call('HMGET', cohort.key, 'n:' .. view, 'c:' .. view, 'a:' .. view)
+    local needed, cast = tonumber(counts[1] or cohort.size), tonumber(counts[2] or '0') + tonumber(counts[3] or '0')
+    if settled then needed, cast = settled.sizes[view] or needed, cast + (settled.cast[view] or 0) end
+    if cast + count > needed then return {'overfull', cohort.id, view} end
   end
   cohorts[#cohorts + 1] = cohort
   at = at + 6 + 3 * tonumber(ARGV[at + 5])
@@ -50,7 +51,7 @@ local answers = {'ok'}
 for _, cohort in ipairs(cohorts) do
   if redis.call('EXISTS', cohort.key) == 0 and (#cohort.ballots > 0 or not cohort.record) then
     if cohort.record then
-      reopen_for_late(cohort.key, jobs, cohort.id, cohort.record, cohort.head, ttl_ms)
+      reopen_for_late(cohort.key, jobs, cohort.id, cohort.settled, cohort.head, ttl_ms)
       redis.call('PEXPIRE', cohort.record_key, ttl_ms) -- what comes late is rewarded by it
     else
       open(cohort.key, deadlines, cohort.id, cohort.head, cohort.views, patience_ms, ttl_ms)

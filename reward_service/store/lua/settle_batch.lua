@@ -14,5 +14,5 @@ if first then
 end
 redis.call('XACK', KEYS[2], ARGV[4], ARGV[3])
 redis.call('XDEL', KEYS[2], ARGV[3])
-for replica in ARGV[6]:gmatch('[^\n]+') do redis.call('PUBLISH', replica, ARGV[5] .. '\n' .. known) end
+for replica in ARGV[6]:gmatch('[^\n]+') do tell(replica, ARGV[5], known) end
 return first and 'settled' or 'known'

@@ -25,5 +25,5 @@ if not settled then
   redis.call('PEXPIRE', KEYS[4], ARGV[5])
 end
 done()
-for _, replica in ipairs(waiting) do redis.call('PUBLISH', replica, ARGV[8] .. '\n' .. ARGV[4]) end
+for _, replica in ipairs(waiting) do tell(replica, ARGV[8], ARGV[4]) end
 return 'settled'

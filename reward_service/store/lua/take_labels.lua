@@ -12,15 +12,15 @@ end
 local taken = {}
 for _, slot in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, SEEN_AT_MOST - 1)) do
   local key = prefix .. slot
-  local known = redis.call('HMGET', key, 'm', 'q', 'd', 'x', 'n')
-  if not known[1] or not known[4] then
+  local known = redis.call('HMGET', key, 'm', 'q', 'd', 'n')
+  if not known[1] or redis.call('HEXISTS', key, 'x') == 0 then
     redis.call('ZREM', KEYS[1], slot)
   elseif tonumber(known[1]) <= version then
     redis.call('ZREM', KEYS[1], slot)
     redis.call('ZADD', KEYS[2], now + tonumber(ARGV[5]), slot)
     redis.call('PEXPIRE', KEYS[2], ARGV[6])
     redis.call('HSET', key, 'o', ARGV[4])
-    taken[#taken + 1] = {slot, known[2], known[3], known[4], tonumber(known[5] or '0')}
+    taken[#taken + 1] = {slot, known[2], known[3], redis.call('HGET', key, 'x'), tonumber(known[4] or '0')}
     if #taken == most then break end
   end
 end
