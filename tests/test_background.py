@@ -17,11 +17,12 @@ STARTS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "call_soon
 AWAITED_BY_THEIR_STARTER = {
     "background.py": "it is the one way",
     "store/link.py": "a link opens anew after any exception, and a timer ends the calls that are overdue",
-    "api/asgi.py": "whatever ends the look at a client counts as its departure",
+    "store/subscription.py": "awaited by the subscription that starts them",
     "api/compat.py": "a task group of one request",
     "generation/openai_backend.py": "gathered by the call that starts them",
     "generation/transformers_backend.py": "an exception goes to those who wait for the batches",
     "paraphrasing/file_rewriting.py": "a task group of one file",
+    "serving/hot_exchange.py": "a request: what it raises is answered, and its connection closed",
     "serving/supervisor.py": "awaited by the start that it belongs to",
 }
 

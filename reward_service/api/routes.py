@@ -149,7 +149,7 @@ async def metrics(request: Request) -> Response:
     """Counters of every process that shares this one's folder, and what waits in Redis."""
     made = services(request)
     waiting = await made.waiting_metrics()
-    return Response(made.metrics.exposition() + waiting, media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(await made.metrics.exposed() + waiting, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/version", tags=["service"], summary="What runs here")

@@ -129,7 +129,7 @@ def test_names_that_name_nothing(client: httpx.Client) -> None:
     assert_problem(client.post("/v1/rewards", json={"rollouts": rollouts, "run": "nope"}), 404, "PUT /v1/runs/nope")
     assert_problem(client.post("/v1/rewards", json={"rollouts": rollouts, "run": "a/b"}), 422, "run")
     assert_problem(client.post("/v1/rewards", json={"rollouts": rollouts, "method": "x"}), 422, "majority-voting")
-    assert_problem(client.post("/get_reward?run=nope", json={"query": ["x"]}), 404)
+    assert_problem(client.post("/get_reward?run=nope", json={"query": ["x"], "prompts": ["Q"]}), 404)
     assert_problem(client.get("/v1/rewards/default~nope"), 404)
     assert_problem(client.get("/v1/rewards/nope?wait_s=-1"), 422)
     for cohort in ("nope", "default~nope", "default~nope.0", "default~", "~"):
