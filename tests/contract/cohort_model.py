@@ -320,12 +320,13 @@ class CohortModel:
 
     def _new_place(self, coming: Arrival) -> Refusal | NewPlace:
         number = self.rounds.get((coming.question, coming.view), 1)
+        newest = max((each for (question, _), each in self.rounds.items() if question == coming.question), default=0)
         while True:
             name = f"{coming.question}-{number}"
             cohort = self.cohorts.get(name)
             if cohort and cohort.state == "open" and not cohort.whole(coming.view):
                 return NewPlace(name)
-            if not cohort and name not in self.records:
+            if not cohort and name not in self.records and number > newest:
                 return Refusal("full") if len(self.deadlines_ms) >= self.most_open else NewPlace(name)
             number += 1
 

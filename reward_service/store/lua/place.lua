@@ -61,7 +61,7 @@ local function take(place, state)
 end
 
 -- This request's own place: its command is repeated.
-local noted = redis.call('HMGET', rounds, 'h:' .. request, 'r:' .. view)
+local noted = redis.call('HMGET', rounds, 'h:' .. request, 'r:' .. view, 'r:o', 'r:p')
 if noted[1] then
   local _, round = parts_of(noted[1])
   local state = standing(round)
@@ -100,14 +100,15 @@ end
 
 if unsure then return {'unsure'} end
 if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
-local round = tonumber(noted[2] or '1')
+-- A round that was and is forgotten is not begun anew: places of its rollouts may outlive it.
+local round, newest = tonumber(noted[2] or '1'), math.max(tonumber(noted[3] or '0'), tonumber(noted[4] or '0'))
 while true do
   local key = hash_of(round)
   local known = redis.call('HMGET', key, 's', 'n:' .. view, 'c:' .. view)
   if known[1] then
     local needed, cast = tonumber(known[2] or size), tonumber(known[3] or '0')
     if known[1] == 'open' and cast < needed then break end
-  elseif redis.call('EXISTS', record_of(round)) == 0 then
+  elseif round > newest and redis.call('EXISTS', record_of(round)) == 0 then
     if redis.call('ZCARD', deadlines) >= tonumber(ARGV[3]) then return {'full'} end
     open(key, deadlines, cohort_of(round), ARGV[13], views, patience_ms, ttl_ms)
     note(ARGV[17], ARGV[19], cohort_of(round), tonumber(ARGV[18]), ttl_ms)
