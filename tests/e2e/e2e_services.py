@@ -26,6 +26,7 @@ from tests.waiting import wait_until
 
 LOOK_S = 0.01
 Found = TypeVar("Found")
+Vote = tuple[str, str, str | None]  # question, view, answer
 
 
 class Service:
@@ -109,8 +110,7 @@ def assert_one_vote_each(service: Service, run: str, rollouts: Sequence[Rollout]
         (cohort["question_id"], ballot["view"], ballot["answer"]) for cohort in cohorts for ballot in cohort["ballots"]
     )
     sent = Counter((rollout.question_id, rollout.view, rollout.answer) for rollout in rollouts)
-    assert cast - sent == Counter(), "votes that nobody cast, or twice"
-    assert sent - cast == Counter(), "votes that were lost"
+    assert cast == sent, _told_of(cast, sent, cohorts)
     assert all(ballot["counted"] for cohort in cohorts for ballot in cohort["ballots"]), "a vote that did not count"
     asked = {rollout.question_id for rollout in rollouts}
     assert sorted(cohort["question_id"] for cohort in cohorts) == sorted(asked), "a cohort was split"
@@ -118,6 +118,15 @@ def assert_one_vote_each(service: Service, run: str, rollouts: Sequence[Rollout]
     stats = service.stats(run)
     assert stats.get("settled") == len(asked), "a cohort was not settled exactly once"
     assert not stats.get("abstained")
+
+
+def _told_of(cast: Counter[Vote], sent: Counter[Vote], cohorts: Sequence[dict[str, Any]]) -> str:
+    """Which votes nobody cast, or twice, and which were lost; with the cohorts of the first question."""
+    wrong = cast - sent or sent - cast
+    first = next(iter(wrong))[0]
+    lines = [f"cast by nobody, or twice: {cast - sent}; lost: {sent - cast}"]
+    lines += [str(cohort) for cohort in cohorts if cohort["question_id"] == first]
+    return "\n".join(lines)
 
 
 def kill(pid: int) -> None:
