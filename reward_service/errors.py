@@ -20,6 +20,10 @@ class StoreUnavailableError(CoRewardingError):
         self.retry_after_s = retry_after_s
 
 
+class StoreRefusesError(StoreUnavailableError):
+    """Redis takes no writes: what was asked was not done."""
+
+
 class TaskFailedError(CoRewardingError):
     """A background task raised what nobody expected of it. Its process ends, and the supervisor starts another."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
@@ -30,7 +31,7 @@ from reward_service.api.wire import GroundTruth, LabelIdentity, RewardRequest, W
 from reward_service.background import Background
 from reward_service.domain.methods import Method, RewardSource
 from reward_service.domain.runs import DEFAULT_RUN
-from reward_service.errors import StoreUnavailableError
+from reward_service.errors import StoreRefusesError, StoreUnavailableError
 from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Leaving, Placed, Refused, Revised
 from reward_service.store.finding import mark_of
 from reward_service.store.keys import qualified
@@ -40,6 +41,9 @@ log = structlog.get_logger(__name__)
 
 KEPT_QUESTIONS = 4096
 NOTE_AGAIN_S = 0.05
+NOTED_WITHIN_S = 10.0
+"""How long the end of a request may take to be noted before its client is told to come again all the same."""
+
 VOTE_BY_PROMPT = "majority-voting"
 COMPARE_WITH_LABEL = "ground-truth"
 
@@ -71,6 +75,13 @@ class _Way:
     label: LabelIdentity
 
 
+class _Ending(NamedTuple):
+    """Those of a question who leave together, and the task that tells the store."""
+
+    leaving: list[Leaving]
+    noting: asyncio.Task[None]
+
+
 class Holder:
     """Holds compatibility requests until their cohorts settle."""
 
@@ -93,7 +104,7 @@ class Holder:
         self._question_of = lru_cache(KEPT_QUESTIONS)(_question_of)  # the rollouts of a group come together
         self._leaving: set[asyncio.Task[None]] = set()
         self._name, self._numbers = uuid4().hex, itertools.count()
-        self._ending: dict[tuple[str, str], list[Leaving]] = {}
+        self._ending: dict[tuple[str, str], _Ending] = {}
 
     async def close(self) -> None:
         """Returns when every request that ended is noted in the store."""
@@ -103,6 +114,15 @@ class Holder:
         """The request has its answer, or nobody is there to be answered: its places are free for it to come again."""
         for request, (run, coming) in visit.places.items():
             self._leave(run, coming.question, Leaving(request, answered, coming.stepped))
+
+    async def give_up(self, visit: Visit) -> None:
+        """End a visit that is told to come again; return when the store knows, or has not for NOTED_WITHIN_S."""
+        noting = [
+            self._leave(run, coming.question, Leaving(request, False, coming.stepped))
+            for request, (run, coming) in visit.places.items()
+        ]
+        if noting:
+            await asyncio.wait(noting, timeout=NOTED_WITHIN_S)
 
     async def verdicts(self, items: Sequence[Item], run: str | None, visit: Visit) -> list[Verdict]:
         """One verdict a rollout, in order; returns when all of their cohorts are settled.
@@ -208,8 +228,17 @@ class Holder:
             row = row_of(way.rollout, revised.settings, found)
             coming = _arrival(item, row, way, revised, request, self._question_of)
             # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
+            had_one = request in visit.places
             visit.places[request] = run, coming
-            return await self._store.place(run, coming, revised)
+            try:
+                placed = await self._store.place(run, coming, revised)
+            except StoreRefusesError:
+                if not had_one:
+                    del visit.places[request]
+                raise
+            if isinstance(placed, Refused) and not had_one:
+                del visit.places[request]
+            return placed
 
         while True:
             # Out of the store's sight for too long this process is taken for dead, and its places are given away: asked
@@ -226,20 +255,21 @@ class Holder:
             if cohort is not None:
                 return Verdict.of(Seat(watch.name, cohort.record, cohort.place_of[placed.ballot]))
 
-    def _leave(self, run: str, question: str, leaving: Leaving) -> None:
+    def _leave(self, run: str, question: str, leaving: Leaving) -> asyncio.Task[None]:
         """Those of a question who leave in one tick (a cohort wakes all at once) are noted together."""
         together = self._ending.get((run, question))
         if together is not None:
-            together.append(leaving)
-            return
-        self._ending[run, question] = [leaving]
+            together.leaving.append(leaving)
+            return together.noting
         noting = self._background.start("leaves", self._note(run, question))
+        self._ending[run, question] = _Ending([leaving], noting)
         self._leaving.add(noting)
         noting.add_done_callback(self._leaving.discard)
+        return noting
 
     async def _note(self, run: str, question: str) -> None:
         await asyncio.sleep(0)
-        leaving = self._ending.pop((run, question))
+        leaving = self._ending.pop((run, question)).leaving
         while True:
             try:
                 return await self._store.leave(run, question, leaving)

@@ -216,15 +216,19 @@ class HotRoutes:
 
     async def _held(self, route: str, items: list[Item], exchange: Exchange, answer: Answerer) -> int:
         visit = Visit()
-        answered = False
         try:
             verdicts = await self._verdicts(route, items, exchange, visit)
             await exchange.send(200, self._encode(answer(verdicts)))
-            answered = True
-            return 200
-        finally:
-            # Only now: a process that is killed before has not answered, and whoever comes again finds the place.
-            self._holder.end(visit, answered=answered)
+        except (Problem, StoreUnavailableError):
+            # One that is told to come again could be faster than the note that its places are free, and vote twice.
+            await self._holder.give_up(visit)
+            raise
+        except BaseException:
+            self._holder.end(visit, answered=False)
+            raise
+        # Only now: a process that is killed before has not answered, and whoever comes again finds the place.
+        self._holder.end(visit, answered=True)
+        return 200
 
     async def _verdicts(self, route: str, items: list[Item], exchange: Exchange, visit: Visit) -> list[Verdict]:
         self._metrics.accepted(route, len(items))

@@ -18,7 +18,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from reward_service.errors import StoreUnavailableError
+from reward_service.errors import StoreRefusesError
 
 CONNECT_S = 5.0
 """The longest that opening a connection may take, handshake included, whatever the patience of the calls."""
@@ -90,7 +90,7 @@ def said(code: str, error: RedisError) -> str:
 def refused(code: str, error: RedisError) -> Exception:
     """What a caller is told of an error reply."""
     if code in REFUSALS:
-        return StoreUnavailableError(f"Redis takes no writes: {REFUSALS[code]} ({code})")
+        return StoreRefusesError(f"Redis takes no writes: {REFUSALS[code]} ({code})")
     if code == "WRONGTYPE":
         return WrongTypeError(str(error))
     return LinkLostError(said(code, error)) if code in PASSING else error

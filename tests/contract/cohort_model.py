@@ -154,11 +154,10 @@ class CohortModel:
 
     def lives(self, replica: str) -> bool | None:
         """Whether a replica lives; None while that cannot be told."""
+        lately = self.alive_until_ms.get(replica, 0) > self.now_ms
         if replica in self.listening:
-            return True
-        if self.alive_until_ms.get(replica, 0) > self.now_ms or self.up_s < RESTART_S:
-            return None
-        return False
+            return True if lately else None
+        return None if lately or self.up_s < RESTART_S else False
 
     def restart(self) -> None:
         """The server starts again: it keeps what it had, and nobody is connected."""

@@ -9,8 +9,8 @@ from reward_service.domain.cohort import CohortEvent
 from reward_service.domain.types import View
 from reward_service.store.cohorts import Refusal, Refused
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import listen
 from reward_service.store.records import CohortRecord, packed, unpack_cohort
+from reward_service.store.subscription import listen
 from reward_service.workers.settling import abandon_cohort
 from tests.contract.conftest import World, ballot, joining
 from tests.contract.test_join import read, record, settle_all

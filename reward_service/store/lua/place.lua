@@ -28,11 +28,12 @@ end
 
 -- Whether the replica behind a channel lives: yes, no, or nil while it cannot be told. One that is killed loses its
 -- subscription at once; but so does one whose connection broke, or whose Redis has just restarted, and these come back.
+-- And a Redis that stood still has not noticed yet who died meanwhile: a subscription alone is no sign of life.
 local function lives(owner)
-  if redis.call('PUBSUB', 'NUMSUB', owner)[2] > 0 then return true end
   local said = redis.call('GET', prefix .. 'alive:' .. owner)
-  if said and now_ms() - said < tonumber(ARGV[16]) then return nil end
-  if up_s() < 5 then return nil end
+  local lately = said and now_ms() - said < tonumber(ARGV[16])
+  if redis.call('PUBSUB', 'NUMSUB', owner)[2] > 0 then return lately or nil end
+  if lately or up_s() < 5 then return nil end
   return false
 end
 
