@@ -16,6 +16,10 @@ REWRITTEN_BYTES = 2**16
 """JSON in a prompt's place up to this size is compared without its spaces; larger values are compared as they came."""
 
 
+BYTES_A_CHAR = 6
+"""Of a text in JSON, where every character is an escape."""
+
+
 class Item(msgspec.Struct, frozen=True):
     """One rollout of a compatibility call: its prompt, its response, and a label of one of the three kinds."""
 
@@ -88,6 +92,8 @@ def item_of(request: RemoteRMRequest, most_chars: int) -> Item:
     Raises:
         Problem: 413 for a prompt of more than `most_chars` characters, 422 for a label that is none.
     """
+    if _bytes_of(request.prompt) > BYTES_A_CHAR * most_chars:
+        raise text_too_long("prompt", most_chars)
     prompt = read_part(bytes(request.prompt), "prompt", _text)
     if len(prompt) > most_chars:
         raise text_too_long("prompt", most_chars)
@@ -97,9 +103,13 @@ def item_of(request: RemoteRMRequest, most_chars: int) -> Item:
 def size_bytes(request: OpenRLHFRequest | RemoteRMRequest) -> int:
     """Return about how much has to be looked through to make the rollouts of a request."""
     if isinstance(request, RemoteRMRequest):
-        return len(request.response) + len(bytes(request.prompt)) + len(bytes(request.label))
+        return len(request.response) + _bytes_of(request.prompt) + _bytes_of(request.label)
     texts = (*_as_list(request.query), *_as_list(request.prompts))
-    return sum(len(text) for text in texts if text) + len(bytes(request.labels))
+    return sum(len(text) for text in texts if text) + _bytes_of(request.labels)
+
+
+def _bytes_of(value: msgspec.Raw) -> int:
+    return memoryview(value).nbytes
 
 
 def openrlhf_answer(items: Sequence[Item], verdicts: list[Verdict]) -> dict[str, Any]:

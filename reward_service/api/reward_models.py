@@ -188,8 +188,36 @@ class TrainerForm(BaseModel):
     of_label: ClassVar[frozenset[str]] = frozenset(LabelIdentity.__struct_fields__)
 
 
+_SOMETHING = {"type": "string", "pattern": r"^[^{]*[^{\s][^{]*$"}
+_LABELLED: dict[str, Any] = {"anyOf": [_SOMETHING, {"type": ["number", "boolean", "object"]}]}
+_WORDED: dict[str, Any] = {"type": "string", "minLength": 1}
+
+
+def _of_each(value: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [value, {"type": "array", "items": value}]}
+
+
+def _where(field: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"required": [field], "properties": {field: value}}
+
+
+_NAMED_IN_LISTS: dict[str, Any] = {
+    "anyOf": [
+        _where("prompts", _of_each(_WORDED)),
+        _where("labels", _of_each(_LABELLED)),
+        {"properties": {"query": {"type": "array", "maxItems": 0}}},
+    ]
+}
+_NAMED: dict[str, Any] = {
+    "anyOf": [_where("prompt", {"not": {"enum": [None, ""]}}), _where("label", _LABELLED)],
+}
+"""Something must say whom a rollout votes with."""
+
+
 class OpenRLHFForm(TrainerForm):
     """OpenRLHF's request."""
+
+    model_config = ConfigDict(json_schema_extra=_NAMED_IN_LISTS)
 
     query: list[str] | str = Field(
         description="Prompt and response, one after the other; a list, or one text.",
@@ -222,6 +250,8 @@ class OpenRLHFDocument(BaseModel):
 
 class RemoteRMForm(TrainerForm):
     """slime's and miles' request."""
+
+    model_config = ConfigDict(json_schema_extra=_NAMED)
 
     prompt: Any = Field(
         None,
