@@ -37,11 +37,6 @@ ENDS_WITHIN_S = 60.0
 """Far more than a process needs that is alone on its machine: eight of them start at once here."""
 
 
-def _hear() -> None:
-    """A child of a shell's background job ignores Ctrl-C from its first instruction, unless told otherwise."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Started:
     """A command that was just started, and all that comes of it."""
 
@@ -55,12 +50,11 @@ class Started:
             **environment,
         }
         self.process = subprocess.Popen(
-            words,
+            ["env", "--default-signal=INT", *words],  # a shell's background job would ignore Ctrl-C from its start
             env=os.environ | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            preexec_fn=_hear,
         )
         self.said = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
