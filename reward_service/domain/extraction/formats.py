@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 from reward_service.domain.extraction.boxes import last_boxed, last_framed
 from reward_service.domain.extraction.hashes import last_hashed
 from reward_service.domain.extraction.json_fields import last_json_field
 from reward_service.domain.extraction.sentences import last_said
 from reward_service.domain.extraction.turns import turn_reader
+
+KEPT_EXTRACTORS = 64
+"""Those of as many runs are kept: a single rollout is read in less time than its extractor is made."""
 
 Extractor = Callable[[str], str | None]
 r"""From a response to its answer, stripped and of 1 to MAX_ANSWER_CHARS characters, or None where it holds none."""
@@ -33,13 +37,18 @@ _EXTRACTORS: Mapping[AnswerFormat, Extractor] = {
 
 
 def extractor(formats: Sequence[str], end_tokens: Sequence[str] = ()) -> Extractor:
-    """How a run reads answers: the first of `formats` in which a response holds one decides.
+    """Return how a run reads answers: the first of `formats` in which a response holds one decides.
 
     The response ends with the policy's turn: at the first of the known end-of-turn tokens or of `end_tokens`.
 
     Raises:
         ValueError: a name is that of no AnswerFormat. RunSettings has refused it before.
     """
+    return _extractor(tuple(formats), tuple(end_tokens))
+
+
+@lru_cache(KEPT_EXTRACTORS)
+def _extractor(formats: tuple[str, ...], end_tokens: tuple[str, ...]) -> Extractor:
     readers = tuple(_EXTRACTORS[AnswerFormat(name)] for name in formats)
     turn_of = turn_reader(end_tokens)
 
