@@ -29,7 +29,7 @@ from reward_service.api.scoring import Pending, Scorer, settled_batch, settled_c
 from reward_service.api.waiting import WaitingRoom
 from reward_service.api.wire import GroundTruth, LabelIdentity, RewardRequest, WireRollout
 from reward_service.background import Background
-from reward_service.domain.methods import Method, RewardSource
+from reward_service.domain.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.errors import StoreRefusesError, StoreUnavailableError
 from reward_service.store.cohorts import VIEW_LETTERS, Arrival, CohortStore, Leaving, Placed, Refused, Revised
@@ -43,9 +43,6 @@ KEPT_QUESTIONS = 4096
 NOTE_AGAIN_S = 0.05
 NOTED_WITHIN_S = 10.0
 """How long the end of a request may take to be noted before its client is told to come again all the same."""
-
-VOTE_BY_PROMPT = "majority-voting"
-COMPARE_WITH_LABEL = "ground-truth"
 
 
 class Visit:
@@ -163,13 +160,13 @@ class Holder:
                     )
                 label = LabelIdentity(question_of_prompt(item.prompt))
                 rollout = rollout_of_label(label, item.response)
-                return _Way(_Kind.PLACED, rollout, run or DEFAULT_RUN, usable_method(VOTE_BY_PROMPT), label)
+                return _Way(_Kind.PLACED, rollout, run or DEFAULT_RUN, usable_method(WITHIN_A_VIEW), label)
             case GroundTruth(truth, of_run):
                 label = LabelIdentity(question_of_prompt(item.prompt), ground_truth=truth)
                 rollout = rollout_of_label(label, item.response)
                 named_run = of_run or run or DEFAULT_RUN
                 await self._book.settings(named_run)
-                return _Way(_Kind.ALONE, rollout, named_run, usable_method(COMPARE_WITH_LABEL), label)
+                return _Way(_Kind.ALONE, rollout, named_run, usable_method(BY_GROUND_TRUTH), label)
             case LabelIdentity() as label:
                 named_run = label.run or run or DEFAULT_RUN
                 rollout = rollout_of_label(label, item.response, item.prompt)

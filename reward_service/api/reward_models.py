@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reward_service.api.field_types import Count, Finite, Form, GroupSize, Index, MethodName, RunName
 from reward_service.api.wire import MAX_ID_CHARS, LabelIdentity
 from reward_service.domain.extraction import MAX_ANSWER_CHARS
+from reward_service.domain.methods import BY_GROUND_TRUTH, DEFAULT_METHOD
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.domain.types import Abstention, View, Voter
 
@@ -75,7 +76,7 @@ class RolloutForm(Form):
         description="The response alone, without the prompt.", examples=["... so the answer is \\boxed{4}"]
     )
     ground_truth: str | None = Field(
-        None, description="Compared with the label, never voted; the reward of `ground-truth`.", examples=["4"]
+        None, description=f"Compared with the label, never voted; the reward of `{BY_GROUND_TRUTH}`.", examples=["4"]
     )
     statistics: StatisticsForm | None = Field(None, description="Of the rollout; for the methods that need them.")
 
@@ -85,7 +86,7 @@ class RewardForm(Form):
 
     run: Run = DEFAULT_RUN
     step: Step | None = None
-    method: MethodName | None = Field(None, description="By default the run's method.", examples=["co-rewarding-i"])
+    method: MethodName | None = Field(None, description="By default the run's method.", examples=[DEFAULT_METHOD])
     complete: bool = Field(
         True,
         description="Whether the batch holds its groups whole and is settled at once; else it is a part of them.",
@@ -112,7 +113,7 @@ class LabelDocument(BaseModel):
     answer: str = Field(description="What was elected, as a rollout wrote it.", examples=["4"])
     votes: int = Field(description="Ballots for the label.", examples=[6])
     of: int = Field(description="Ballots of the electorate, those without an answer included.", examples=[8])
-    voter: str = Field(description="Who elected it: policy, teacher, or ground-truth.", examples=["policy"])
+    voter: str = Field(description=f"Who elected it: {', '.join((*Voter, BY_GROUND_TRUTH))}.", examples=["policy"])
     voted_on: list[View] = Field(description="The views whose ballots elected it.", examples=[["paraphrase"]])
     cohort: CohortId
     matches_truth: bool | None = Field(None, description="There where a ground truth was sent.", examples=[True])
@@ -124,7 +125,7 @@ class RewardDocument(BaseModel):
 
     run: Run
     step: Step | None
-    method: str = Field(description="The method that rewarded.", examples=["co-rewarding-i"])
+    method: str = Field(description="The method that rewarded.", examples=[DEFAULT_METHOD])
     rewards: list[float | None] = Field(
         description="One for each rollout; null for a group that abstained, which is to be left out of the loss.",
         examples=[[1.0, 0.0, None]],

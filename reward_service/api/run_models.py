@@ -19,7 +19,7 @@ from reward_service.api.wire import MAX_ID_CHARS
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import CohortState
 from reward_service.domain.extraction import MAX_END_TOKENS, AnswerFormat
-from reward_service.domain.methods import METHODS
+from reward_service.domain.methods import DEFAULT_METHOD, METHODS
 from reward_service.domain.quarantine import Quarantine
 from reward_service.domain.runs import MAX_DEADLINE_S, MAX_TEMPERATURE, RunSettings
 from reward_service.domain.types import Abstention, View, Voter
@@ -36,7 +36,7 @@ class RunForm(Form):
 
     model_config = ConfigDict(json_schema_extra=_RUN_SCHEMA)
 
-    method: MethodName = Field(description="How rollouts are rewarded: docs/methods.md.", examples=["co-rewarding-i"])
+    method: MethodName = Field(description="How rollouts are rewarded: docs/methods.md.", examples=[DEFAULT_METHOD])
     group_size: GroupSize = Field(
         DEFAULT.group_size, description="G, the policy's rollouts for each view of a question.", examples=[8]
     )
@@ -161,7 +161,7 @@ class CohortSummaryDocument(BaseModel):
     question_id: QuestionId
     step: int | None = Field(description="The training step; null where none was sent.", examples=[3])
     attempt: int = Field(description="The highest that came.", examples=[0])
-    method: str = Field(description="The method that rewards it.", examples=["co-rewarding-i"])
+    method: str = Field(description="The method that rewards it.", examples=[DEFAULT_METHOD])
     state: str = Field(description=STATES, examples=["settled"])
     views: list[View] = Field(description="Those that it has ballots of.", examples=[["original", "paraphrase"]])
     labels: list[LabelDocument] = Field(description="What was elected.")
@@ -175,7 +175,7 @@ class CohortDocument(BaseModel):
     question_id: QuestionId
     step: int | None = Field(description="The training step; null where none was sent.", examples=[3])
     attempt: int = Field(description="The highest that came.", examples=[0])
-    method: str = Field(description="The method that rewards it.", examples=["co-rewarding-i"])
+    method: str = Field(description="The method that rewards it.", examples=[DEFAULT_METHOD])
     state: str = Field(description=STATES, examples=["settled"])
     labels: list[LabelDocument] = Field(description="What was elected.")
     classes: dict[str, int] = Field(

@@ -137,6 +137,15 @@ _ROWS = (
 
 METHODS: Mapping[str, Method] = MappingProxyType({row.name: row for row in _ROWS})
 
+DEFAULT_METHOD = "co-rewarding-i"
+"""That of a run whose settings name none."""
+
+WITHIN_A_VIEW = "majority-voting"
+"""What needs nothing but the rollouts themselves: no second view, teacher, truth or statistic."""
+
+BY_GROUND_TRUTH = next(row.name for row in _ROWS if row.source is RewardSource.GROUND_TRUTH)
+"""What a rollout is compared by that brings its ground truth as its label."""
+
 
 def method_named(name: str) -> Method:
     """The row of that name.

@@ -8,7 +8,7 @@ from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.ema import alpha
 from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.extraction import MAX_END_TOKEN_CHARS, MAX_END_TOKENS, AnswerFormat
-from reward_service.domain.methods import METHODS, method_named
+from reward_service.domain.methods import DEFAULT_METHOD, METHODS, method_named
 from reward_service.domain.quarantine import Quarantine
 
 DEFAULT_RUN = "default"
@@ -44,7 +44,7 @@ class RunSettings:
         UnknownMethodError, InvalidScheduleError, InvalidRunError: a setting is out of its bounds.
     """
 
-    method: str = "co-rewarding-i"
+    method: str = DEFAULT_METHOD
     group_size: int = 8
     teacher_group_size: int | None = None
     total_steps: int = 1000

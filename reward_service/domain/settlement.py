@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reward_service.domain.methods import Method, RewardSource, Statistic
+from reward_service.domain.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
 from reward_service.domain.types import Abstention, Ballot, Label, View, Voter
 from reward_service.domain.voting import elect, rank
 
@@ -127,7 +127,7 @@ def _version(electors: Sequence[Ballot]) -> int | None:
 
 def _given_labels(ballots_B: Sequence[Ballot]) -> list[Label]:
     return [
-        Label(view, answer, answer_class, 0, 0, voter="ground-truth", voted_on=(), matches_truth=True)
+        Label(view, answer, answer_class, 0, 0, voter=BY_GROUND_TRUTH, voted_on=(), matches_truth=True)
         for view, (answer, answer_class) in _truths(ballots_B).items()
     ]
 

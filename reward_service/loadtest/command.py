@@ -14,6 +14,7 @@ import httpx
 import msgspec
 from co_rewarding_client import InvalidRequest, address
 
+from reward_service.domain.methods import DEFAULT_METHOD
 from reward_service.errors import CoRewardingError, SettingsError
 from reward_service.loadtest.arrivals import Traffic
 from reward_service.loadtest.orders import ORDER, Order
@@ -89,7 +90,7 @@ def _check_bounds(test: LoadTest) -> None:
 
 def _make_run(url: str, headers: Mapping[str, str]) -> None:
     try:
-        answer = httpx.put(f"{url}/v1/runs/{RUN}", json={"method": "co-rewarding-i"}, headers=headers, timeout=30.0)
+        answer = httpx.put(f"{url}/v1/runs/{RUN}", json={"method": DEFAULT_METHOD}, headers=headers, timeout=30.0)
     except httpx.HTTPError as cause:
         raise CoRewardingError(f"the service at {url} does not answer: {cause}") from cause
     if answer.status_code != 200:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from reward_service.domain.methods import DEFAULT_METHOD
 from reward_service.loadtest.texts import json_size, prompt, response
 
 VIEWS = ("original", "paraphrase")
@@ -174,7 +175,7 @@ class Batches:
             }
             for rollout in batch
         ]
-        body = {"step": int(MARKER), "method": "co-rewarding-i", "complete": True, "rollouts": rollouts}
+        body = {"step": int(MARKER), "method": DEFAULT_METHOD, "complete": True, "rollouts": rollouts}
         return _json(body if self._run is None else body | {"run": self._run})
 
 

@@ -9,6 +9,7 @@ import typer
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import AnswerFormat
+from reward_service.domain.methods import WITHIN_A_VIEW
 from reward_service.replay.graders import GRADERS, REFERENCE
 from reward_service.replay.options import RolloutsPath, reads_rollouts
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 def score(
     file: RolloutsPath,
     names: "FieldNames",
-    method: Annotated[str, typer.Option(help="How labels are elected: a row of the table of methods.")] = (
-        "majority-voting"
-    ),
+    method: Annotated[str, typer.Option(help="How labels are elected: a row of the table of methods.")] = WITHIN_A_VIEW,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +53,7 @@ def replay(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="How labels are elected (repeat the option); by default majority-voting.", show_default=False
+            help=f"How labels are elected (repeat the option); by default {WITHIN_A_VIEW}.", show_default=False
         ),
     ] = None,
     grader: Annotated[
@@ -96,7 +95,7 @@ def replay(
     request = Request(
         file=file,
         names=names,
-        methods=method or ["majority-voting"],
+        methods=method or [WITHIN_A_VIEW],
         graders=grader or [],
         formats=answer_format or [],
         end_tokens=end_token or [],

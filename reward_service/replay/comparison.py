@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reward_service.domain.methods import METHODS, RewardSource
+from reward_service.domain.methods import METHODS, WITHIN_A_VIEW, RewardSource
 from reward_service.domain.types import View
 from reward_service.replay.comparing import Agreement, ColumnFigures, Share
 from reward_service.replay.fields import Layout
@@ -63,7 +63,7 @@ def notes(comparison: Comparison, layout: Layout) -> Iterator[str]:
             alone = all(len(electorate.views) == 1 for electorate in method.electorates.values())
             yield (
                 f"{method.name} takes two views, and {counts.one_view} of {counts.questions} questions have only one: "
-                + ("they get no label" if alone else "there it is majority-voting")
+                + ("they get no label" if alone else f"there it is {WITHIN_A_VIEW}")
                 + "; --view-field or --paraphrase-rollouts-field names where the other is"
             )
     if not counts.with_truth:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from reward_service.domain.methods import METHODS
 from reward_service.replay.errors import RolloutFileError, listed
 from reward_service.replay.sources import Row
 from reward_service.replay.values import is_index, is_list, is_number, is_present, is_text, is_truth, is_view
@@ -72,9 +73,8 @@ class Layout:
             "view": self.view,
             "rollout": self.rollout,
             "step": self.step,
-            "self-certainty": self.self_certainty,
-            "entropy": self.entropy,
         }
+        parts |= {row.name: getattr(self, row.statistic) for row in METHODS.values() if row.statistic is not None}
         return ", ".join(f"{what} = {name}" for what, name in parts.items() if name is not None)
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.extraction import AnswerFormat, extractor
-from reward_service.domain.methods import Method
+from reward_service.domain.methods import WITHIN_A_VIEW, Method
 from reward_service.domain.runs import check_end_tokens
 from reward_service.replay.columns import Column, replayable, settle_column
 from reward_service.replay.comparing import Judge, agreements_of, figures_of
@@ -35,7 +35,7 @@ class Request:
 
     file: Path
     names: FieldNames
-    methods: Sequence[str] = ("majority-voting",)
+    methods: Sequence[str] = (WITHIN_A_VIEW,)
     graders: Sequence[str] = ()
     formats: Sequence[AnswerFormat] = ()
     end_tokens: Sequence[str] = ()

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reward_service.domain.methods import METHODS
+from reward_service.domain.methods import BY_GROUND_TRUTH, METHODS, WITHIN_A_VIEW
 from reward_service.domain.types import Abstention, View
 from reward_service.replay.fields import Layout
 from reward_service.replay.tally import Totals
@@ -33,7 +33,7 @@ def notes(totals: Totals, layout: Layout) -> Iterator[str]:
     if method is not None and method.views_decided_with(View.ORIGINAL) == tuple(View) and len(totals.views) == 1:
         yield (
             f"{totals.method} votes across two views and the file has only {next(iter(totals.views))!r}; give the "
-            "other with --view-field or --paraphrase-rollouts-field, or use --method majority-voting"
+            "other with --view-field or --paraphrase-rollouts-field, or use --method " + WITHIN_A_VIEW
         )
     if Abstention.NO_GROUND_TRUTH in totals.abstentions:
         yield "some questions have no ground truth; --ground-truth-field names the field that holds it"
@@ -56,7 +56,7 @@ def _rows(totals: Totals) -> Iterator[tuple[str, str, str]]:
     yield "distinct answers", _mean(totals.answers_distinct_mean), "mean over groups"
     yield "reward", _mean(totals.reward_mean), "mean over rewarded rollouts"
     if totals.label_accuracy is not None:
-        given = "; they are the ground truths" if totals.method == "ground-truth" else " with a ground truth"
+        given = "; they are the ground truths" if totals.method == BY_GROUND_TRUTH else " with a ground truth"
         yield "label accuracy", _mean(totals.label_accuracy), f"of {totals.labels_judged} labels{given}"
     if totals.undecided:
         yield "undecided", str(totals.undecided), "comparisons the grader gave up on"
