@@ -263,7 +263,8 @@ def row_of(rollout: WireRollout, settings: RunSettings, found: Answers) -> Row:
 
 
 def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
-    if any(len(text) > max_text_chars for text in (rollout.response, rollout.prompt, rollout.ground_truth) if text):
+    texts = (rollout.response, rollout.prompt, rollout.ground_truth)
+    if any(len(text) > max_text_chars for text in texts if isinstance(text, str)):
         raise text_too_long(f"rollouts[{position}]", max_text_chars)
     if rollout.question_id is not None:
         return rollout.question_id
@@ -300,6 +301,14 @@ def check_seat(rollout: WireRollout, position: int, settings: RunSettings, key: 
         )
 
 
+def _truth_of(rollout: WireRollout) -> str | None:
+    """Return the ground truth as text; a blank one is none."""
+    truth = rollout.ground_truth
+    if isinstance(truth, str):
+        return truth if truth and not truth.isspace() else None
+    return None if truth is None else str(truth)
+
+
 def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer: str | None) -> Row:
     statistics = rollout.statistics
     return Row(
@@ -307,7 +316,7 @@ def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer:
         voter,
         index,
         answer,
-        rollout.ground_truth if rollout.ground_truth and not rollout.ground_truth.isspace() else None,
+        _truth_of(rollout),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
     )

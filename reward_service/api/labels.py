@@ -4,6 +4,7 @@ A label is all that OpenRLHF and slime hand on from a data set, and a mistake in
 is misspelt must not be taken for a ground truth: no answer would ever equal it, and every reward would be 0.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -21,6 +22,13 @@ Label = LabelIdentity | GroundTruth | None
 LABEL_KEYS = tuple(each.name for each in msgspec.structs.fields(LabelIdentity))
 TRUTH_KEYS = frozenset(each.name for each in msgspec.structs.fields(GroundTruth))
 MAX_QUOTED_CHARS = 60
+
+_LIKE_A_LABEL = re.compile(
+    r"^[\s\ufeff\"'`]*+(?:json\s*+)?[\[(]*+\{\s*+\\?[\"']"  # JSON of JSON, a list of objects, behind a fence
+    r"|^[\s\ufeff]*+\[\s*+[\"']"  # a list of texts
+    r"|[\"'](?:question_?id|ground_?truth)\\?[\"']\s*+:",
+    re.IGNORECASE,
+)
 
 _TEXTS = msgspec.json.Decoder(list[str | None] | str | None)  # made once: it is on the way of every rollout
 _Kind = TypeVar("_Kind", LabelIdentity, GroundTruth)
@@ -93,8 +101,10 @@ def _label_in(data: bytes, where: str) -> Label:
 def _label_in_text(text: str, where: str) -> Label:
     if text.lstrip().startswith("{"):
         return _label_in_object(text, where)
-    if "question_id" in text:  # printed bytes, JSON of JSON, an object in a list
-        raise _wrong(where, f"it names a question and does not begin with '{{', as a label does: {_cut(text)}")
+    if "question_id" in text or _LIKE_A_LABEL.search(text):
+        truth = msgspec.json.encode({"ground_truth": text if len(text) <= MAX_QUOTED_CHARS else "..."}).decode()
+        what = f"a label begins with '{{', and a ground truth that looks like one is sent as {truth}: {_cut(text)}"
+        raise _wrong(where, what)
     return GroundTruth(text) if text and not text.isspace() else None
 
 

@@ -75,14 +75,24 @@ class RolloutForm(Form):
     response: str = Field(
         description="The response alone, without the prompt.", examples=["... so the answer is \\boxed{4}"]
     )
-    ground_truth: str | None = Field(
+    ground_truth: str | int | Finite | None = Field(
         None, description=f"Compared with the label, never voted; the reward of `{BY_GROUND_TRUTH}`.", examples=["4"]
     )
     statistics: StatisticsForm | None = Field(None, description="Of the rollout; for the methods that need them.")
 
 
+_WHOLE: dict[str, Any] = {"properties": {"complete": {"const": True}}}
+_INDEXED: dict[str, Any] = {
+    "properties": {
+        "rollouts": {"items": {"required": ["rollout"], "properties": {"rollout": {"type": "integer"}}}},
+    }
+}
+
+
 class RewardForm(Form):
-    """A batch of rollouts."""
+    """A batch of rollouts. Those of a part have an index each, or the request an Idempotency-Key."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_WHOLE, _INDEXED]})
 
     run: Run = DEFAULT_RUN
     step: Step | None = None

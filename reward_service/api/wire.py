@@ -38,7 +38,7 @@ class WireRollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rollout: Index | None = None
     attempt: Index = 0
     voter: Voter = Voter.POLICY
-    ground_truth: str | None = None
+    ground_truth: str | int | float | None = None
     statistics: WireStatistics | None = None
 
 

@@ -111,14 +111,16 @@ class OpenAIGenerator:
         """The responses from `index` on, in one request; without the fields that the server turns out to refuse."""
         route = "chat/completions" if prompt.text is None else "completions"
         while True:
+            done_without = frozenset(self._refused)  # by this request: others may learn more while it is under way
             try:
                 return await self._asked(route, self._body(prompt, sampling, index, n))
             except Refused as refusal:
-                field = refused_field(str(refusal), self._refused)
+                field = refused_field(str(refusal), done_without)
                 if field is None:
                     raise
-                log.warning("a field is refused and left out or renamed from now on", model=self.name, field=field)
-                self._refused.add(field)
+                if field not in self._refused:
+                    log.warning("a field is refused and left out or renamed from now on", model=self.name, field=field)
+                    self._refused.add(field)
 
     def _body(self, prompt: Prompt, sampling: Sampling, index: int, n: int) -> dict[str, Any]:
         fields: dict[str, Any] = {"model": self.name}

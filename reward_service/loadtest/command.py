@@ -108,18 +108,18 @@ def _run_locust(order: Order, web_port: int | None) -> None:
         command += ["--web-host", "127.0.0.1", "--web-port", str(web_port)]
     environment = os.environ | {ORDER: msgspec.json.encode(order).decode()}
     limit_s = order.traffic.seconds + 2 * AFTERWARDS_S if web_port is None else MOST_SECONDS
+    process = subprocess.Popen(  # noqa: S603 - our own file
+        tethered(command), env=environment, stdout=sys.stderr, start_new_session=True
+    )
     before = signal.getsignal(signal.SIGINT)
     if web_port is not None:
-        signal.signal(signal.SIGINT, _left_to_locust)
+        # Locust hears of Ctrl-C as SIGTERM: a KeyboardInterrupt can be lost in one of its greenlets.
+        signal.signal(signal.SIGINT, lambda *_: process.terminate())
     try:
-        subprocess.run(  # noqa: S603 - our own file
-            tethered(command), env=environment, timeout=limit_s, check=False, stdout=sys.stderr
-        )
+        process.wait(limit_s)
     except subprocess.TimeoutExpired as cause:
         raise CoRewardingError(f"the load test did not end within {limit_s:g} s and was stopped") from cause
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _left_to_locust(*_: object) -> None:
-    """Ctrl-C, which this process and Locust both get: a handler is not inherited, as SIG_IGN would be."""
+        process.kill()
+        process.wait()

@@ -208,6 +208,39 @@ def test_prompts_are_as_long_as_any_text(client: httpx.Client) -> None:
     assert_problem(client.post("/v1/remote_rm", json={"response": "x", "prompt": [long], "label": "4"}), 413)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["7"]',
+        "['7']",
+        "[{'questionid': 'a'}]",
+        '"{\\"questionid\\": 1}"',
+        '\ufeff{"questionid": "a"}',
+        '```json\n{"questionid": "a"}\n```',
+        'b\'{"view": 1, "questionid": 2}\'',
+    ],
+)
+def test_a_text_that_looks_like_a_label_is_no_ground_truth(client: httpx.Client, text: str) -> None:
+    body = {"query": "a \\boxed{7}", "prompts": "a ", "labels": text}
+    assert_problem(client.post("/get_reward", json=body), 422, "ground_truth")
+
+
+@pytest.mark.parametrize("text", ["[1,2]", "\\{1,2\\}", "(0, \\{3\\})", "$\\{x\\}$", "'7'", "[a, b]", '"yes"'])
+def test_answers_in_brackets_are_ground_truths(client: httpx.Client, text: str) -> None:
+    body = {"query": "a \\boxed{7}", "prompts": "a ", "labels": text}
+    assert client.post("/get_reward", json=body).json()["extra_logs"]["label_matches_truth"] == 1.0
+
+
+@pytest.mark.parametrize("truth", [7, 7.0, 1e300, 10**30, "7"])
+def test_numbers_are_ground_truths_at_every_door(client: httpx.Client, truth: object) -> None:
+    response = f"\\boxed{{{truth}}}"
+    rollout = {"question_id": "q", "response": response, "ground_truth": truth}
+    assert client.post("/v1/rewards", json={"method": "ground-truth", "rollouts": [rollout]}).json()["rewards"] == [1.0]
+    assert client.post("/get_reward", json={"query": response, "prompts": "", "labels": truth}).json()["rewards"] == 1.0
+    body = {"response": response, "label": {"ground_truth": truth}}
+    assert client.post("/v1/remote_rm", json=body).json()["reward"] == 1.0
+
+
 def test_a_ground_truth_that_begins_with_a_brace_is_sent_in_an_object(client: httpx.Client) -> None:
     label = json.dumps({"ground_truth": "{1,2}"})
     assert openrlhf(client, "\\boxed{\\{2,1\\}}", label)["rewards"] == 1.0

@@ -290,6 +290,15 @@ async def test_temperature_and_top_p_that_are_not_taken_together_cost_top_p_alon
     assert "top_p" not in body
 
 
+async def test_requests_that_were_under_way_when_a_field_was_refused_are_sent_again_without_it() -> None:
+    server = OpenAIServer(unknown=frozenset({"temperature", "top_p"}))
+    generator, _ = connected(server)
+    found = await asyncio.gather(*(generator.generate(PROMPT, Sampling()) for _ in range(8)))
+    assert all(each.texts_n for each in found)
+    assert server.most_under_way == 8
+    assert not {"temperature", "top_p"} & server.bodies[-1].keys()
+
+
 async def test_a_field_is_left_out_by_option() -> None:
     server = OpenAIServer()
     generator, _ = connected(server, more={"temperature": None, "top_p": None})
