@@ -263,8 +263,12 @@ def row_of(rollout: WireRollout, settings: RunSettings, found: Answers) -> Row:
 
 
 def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
-    texts = (rollout.response, rollout.prompt, rollout.ground_truth)
-    if any(len(text) > max_text_chars for text in texts if isinstance(text, str)):
+    prompt, truth = rollout.prompt, rollout.ground_truth
+    if (
+        len(rollout.response) > max_text_chars
+        or (prompt is not None and len(prompt) > max_text_chars)
+        or (isinstance(truth, str) and len(truth) > max_text_chars)
+    ):
         raise text_too_long(f"rollouts[{position}]", max_text_chars)
     if rollout.question_id is not None:
         return rollout.question_id
@@ -301,22 +305,20 @@ def check_seat(rollout: WireRollout, position: int, settings: RunSettings, key: 
         )
 
 
-def _truth_of(rollout: WireRollout) -> str | None:
-    """Return the ground truth as text; a blank one is none."""
-    truth = rollout.ground_truth
-    if isinstance(truth, str):
-        return truth if truth and not truth.isspace() else None
-    return None if truth is None else str(truth)
+def _text_of(truth: str | float) -> str | None:
+    """Return a ground truth as text; a blank one is none."""
+    text = str(truth)
+    return text if text and not text.isspace() else None
 
 
 def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer: str | None) -> Row:
-    statistics = rollout.statistics
+    statistics, truth = rollout.statistics, rollout.ground_truth
     return Row(
         view,
         voter,
         index,
         answer,
-        _truth_of(rollout),
+        None if truth is None else _text_of(truth),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
     )

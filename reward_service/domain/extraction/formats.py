@@ -52,8 +52,12 @@ def _extractor(formats: tuple[str, ...], end_tokens: tuple[str, ...]) -> Extract
     readers = tuple(_EXTRACTORS[AnswerFormat(name)] for name in formats)
     turn_of = turn_reader(end_tokens)
 
+    if len(readers) == 1:
+        (only,) = readers
+        return lambda response: only(turn_of(response) if end_tokens or "<" in response else response)
+
     def first_found(response: str) -> str | None:
-        turn = turn_of(response) if "<" in response or end_tokens else response
+        turn = turn_of(response)
         for read in readers:
             answer = read(turn)
             if answer is not None:
