@@ -32,7 +32,11 @@ class Exchange(Protocol):
         headers: Mapping[str, str] | None = None,
         media_type: bytes = b"application/json",
     ) -> None:
-        """Send the answer."""
+        """Send the answer.
+
+        Raises:
+            ClientGoneError: the client has left; nothing was sent.
+        """
         ...
 
     async def while_there(self, work: Coroutine[Any, Any, Result]) -> Result:

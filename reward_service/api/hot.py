@@ -40,6 +40,9 @@ Answerer = Callable[[list[Verdict]], dict[str, Any]]
 TICKET_PREFIX = "/v1/rewards/"
 MAX_KEY_CHARS = 1024
 
+GONE = 499
+"""The status that is counted where nobody was there to be answered."""
+
 WHOLE_BYTES = 2**22
 LARGEST_WHOLE_BYTES = 2**25
 QUOTES_A_ROLLOUT = 64
@@ -121,7 +124,7 @@ class HotRoutes:
                 raise refusal
             status = await route.handle(exchange)
         except ClientGoneError:
-            status = 499
+            status = GONE
         except Problem as problem:
             status = await _send_problem(exchange, problem)
         except StoreUnavailableError as error:
@@ -251,7 +254,10 @@ class HotRoutes:
 
 
 async def _send_problem(exchange: Exchange, problem: Problem) -> int:
-    await exchange.send(problem.status, problem.body(), problem.headers, MEDIA_TYPE.encode())
+    try:
+        await exchange.send(problem.status, problem.body(), problem.headers, MEDIA_TYPE.encode())
+    except ClientGoneError:
+        return GONE
     return problem.status
 
 

@@ -72,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         self._unwritten: tuple[int, float] | None = None
         self._last_words: bytes | None = None
+        self._served: RequestResponseCycle | HotExchange | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes the connection, unless there are too many."""
@@ -83,6 +84,11 @@ class BoundedProtocol(HttpToolsProtocol):
                 Reason.CONNECTIONS,
                 Problem(503, "unavailable", "too many connections: try again in a moment.", retry_after_s=1.0),
             )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left: whatever it asked for, also before its last request, is waited for no longer."""
+        self._leave_served()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parses what came, and counts what of it is no content."""
@@ -164,11 +170,12 @@ class BoundedProtocol(HttpToolsProtocol):
         )
         self.cycle = exchange  # type: ignore[assignment] - it is what the protocol needs of a cycle
         if earlier is None or earlier.response_complete:
-            exchange.begin()
+            self._start_asgi_task(exchange, self.app)  # type: ignore[arg-type]
         else:
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
 
     def _start_asgi_task(self, cycle: RequestResponseCycle | HotExchange, app: ASGI3Application) -> None:
+        self._served = cycle
         if isinstance(cycle, HotExchange):
             cycle.begin()
         else:
@@ -331,11 +338,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _close(self, reason: Reason) -> None:
         self._keeper.closed(reason)
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
+        self._leave_served()
         self.transport.close()
+
+    def _leave_served(self) -> None:
+        """Tell the request that is served; uvicorn tells the last one that came, which may wait behind it."""
+        served = self._served
+        if served is not None and not served.response_complete:
+            served.disconnected = True
+            served.message_event.set()
 
 
 def _written(problem: Problem) -> bytes:

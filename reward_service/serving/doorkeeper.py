@@ -94,8 +94,10 @@ class Doorkeeper:
 
     def _look(self, connections: set[Looked], loop: asyncio.AbstractEventLoop) -> None:
         self.now_s = time.monotonic()
-        for each in tuple(connections):
-            each.look()
-        self._looking = bool(connections)
-        if self._looking:
-            loop.call_later(LOOK_S, self._look, connections, loop)
+        try:
+            for each in tuple(connections):
+                each.look()
+        finally:  # a fault in one look must not end those to come
+            self._looking = bool(connections)
+            if self._looking:
+                loop.call_later(LOOK_S, self._look, connections, loop)

@@ -185,11 +185,15 @@ class HotExchange:
         headers: Mapping[str, str] | None = None,
         media_type: bytes = b"application/json",
     ) -> None:
-        """Send the answer, once the client has read what was written before."""
+        """Send the answer, once the client has read what was written before.
+
+        Raises:
+            ClientGoneError: the client has left, also while its earlier answers were written.
+        """
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected or self._transport.is_closing():
-            return
+            raise ClientGoneError
         self.response_started = True
         head = [STATUS_LINE[status], b"content-type: ", media_type, b"\r\ncontent-length: %d\r\n" % len(body)]
         for name, value in (headers or {}).items():
