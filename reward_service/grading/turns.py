@@ -86,6 +86,7 @@ class Turns:
         self._lane_is_free = True
         self._usual_s: dict[str, float] = {}
         self._used_s = 0.0
+        self._cpu_since_s: float | None = None  # the thread's CPU time when the round's first job began
         self._round_is_due = False
         self.numbers = itertools.count()
         """Of jobs, in the order in which they begin."""
@@ -98,6 +99,17 @@ class Turns:
         self._queue.add(run, turn)
         self._call_round()
         await turn
+
+    def begins(self) -> None:
+        """A job begins to compute in its turn. The CPU time is asked for once a round: asking is a system call."""
+        if self._cpu_since_s is None:
+            self._cpu_since_s = time.thread_time()
+
+    def computed_s(self, took_s: float) -> float:
+        """The part of `took_s`, just ended, that the job computed: on a machine that others use a moment takes long."""
+        if self._cpu_since_s is None:
+            return took_s
+        return min(took_s, max(0.0, time.thread_time() - self._cpu_since_s - self._used_s))
 
     def spent(self, run: str, took_s: float, *, in_turn: bool) -> None:
         """A run has computed on the loop for so long, in its turn or (a little) between turns."""
@@ -157,6 +169,7 @@ class Turns:
 
     def _round(self) -> None:
         self._round_is_due = False
+        self._cpu_since_s = None
         self._used_s = planned_s = 0.0
         while self._queue and planned_s < ROUND_S:
             run, turn = self._queue.take()
@@ -184,7 +197,6 @@ class Work:
         self._spent_s = 0.0
         self._beside_s = 0.0
         self._in_turn = False
-        self._cpu_since_s: float | None = None
         self._since_s = time.perf_counter()
 
     @property
@@ -216,13 +228,14 @@ class Work:
         return await _Measured(doing, self._resumed, self._suspended)
 
     def _resumed(self) -> None:
+        if self._in_turn:
+            self._turns.begins()
         self._since_s = time.perf_counter()
-        self._cpu_since_s = time.thread_time() if self._in_turn else None
 
     def _suspended(self) -> None:
         took_s = time.perf_counter() - self._since_s
-        if took_s > SLICE_S / 8 and self._cpu_since_s is not None:
-            took_s = time.thread_time() - self._cpu_since_s  # on a machine that others use a moment takes long
+        if self._in_turn and took_s > SLICE_S / 8:
+            took_s = self._turns.computed_s(took_s)
         self._spent_s += took_s
         if self._in_turn or took_s > SLICE_S / 8:  # else a step that is too small to be told of
             self._turns.spent(self.run, took_s, in_turn=self._in_turn)

@@ -14,10 +14,14 @@ end
 
 -- A cohort can be found by its question: its name stands in one of 256 lists of this time, which ends with what it names.
 -- `mark` begins with a digest of the question; lists of other times, and their ends, are those of find.lua.
-local function note(lists, mark, cohort, period_ms, ttl_ms)
+local function lists_of_now(lists, period_ms)
+  return lists .. math.floor(server_ms() / period_ms) .. ':'
+end
+
+local function note(lists_now, mark, cohort, lives_ms)
   if mark == '' then return end
-  local list = lists .. math.floor(server_ms() / period_ms) .. ':' .. mark:byte()
-  if redis.call('RPUSH', list, mark .. cohort) == 1 then redis.call('PEXPIRE', list, period_ms + ttl_ms) end
+  local list = lists_now .. mark:byte()
+  if redis.call('RPUSH', list, mark .. cohort) == 1 then redis.call('PEXPIRE', list, lives_ms) end
 end
 
 local function open(key, deadlines, cohort, head, views, patience_ms, ttl_ms)

@@ -55,7 +55,7 @@ for _, cohort in ipairs(cohorts) do
       redis.call('PEXPIRE', cohort.record_key, ttl_ms) -- what comes late is rewarded by it
     else
       open(cohort.key, deadlines, cohort.id, cohort.head, cohort.views, patience_ms, ttl_ms)
-      note(ARGV[8], cohort.mark, cohort.id, tonumber(ARGV[9]), ttl_ms)
+      note(lists_of_now(ARGV[8], tonumber(ARGV[9])), cohort.mark, cohort.id, tonumber(ARGV[9]) + ttl_ms)
       for view in cohort.views:gmatch('.') do redis.call('HSET', cohort.key, 'n:' .. view, cohort.size) end
     end
   end

@@ -112,7 +112,7 @@ while true do
   elseif round > newest and redis.call('EXISTS', record_of(round)) == 0 then
     if redis.call('ZCARD', deadlines) >= tonumber(ARGV[3]) then return {'full'} end
     open(key, deadlines, cohort_of(round), ARGV[13], views, patience_ms, ttl_ms)
-    note(ARGV[17], ARGV[19], cohort_of(round), tonumber(ARGV[18]), ttl_ms)
+    note(lists_of_now(ARGV[17], tonumber(ARGV[18])), ARGV[19], cohort_of(round), tonumber(ARGV[18]) + ttl_ms)
     break
   end
   round = round + 1

@@ -10,7 +10,9 @@ if first then
   redis.call('HINCRBY', KEYS[3], 'settled', ARGV[7])
   redis.call('HINCRBY', KEYS[3], 'abstained', ARGV[8])
   redis.call('PEXPIRE', KEYS[3], ARGV[2])
-  for k = 11, #ARGV do note(ARGV[10], ARGV[k], ARGV[9] .. '.' .. k - 11, tonumber(ARGV[2]), tonumber(ARGV[2])) end
+  local period_ms = tonumber(ARGV[2])
+  local lists_now = lists_of_now(ARGV[10], period_ms)
+  for k = 11, #ARGV do note(lists_now, ARGV[k], ARGV[9] .. '.' .. k - 11, 2 * period_ms) end
 end
 redis.call('XACK', KEYS[2], ARGV[4], ARGV[3])
 redis.call('XDEL', KEYS[2], ARGV[3])
