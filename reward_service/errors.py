@@ -28,8 +28,8 @@ class TaskFailedError(CoRewardingError):
     """A background task raised what nobody expected of it. Its process ends, and the supervisor starts another."""
 
 
-class UnsafeStoreError(CoRewardingError):
-    """The Redis at hand could lose accepted work, or is too old; the message says what to change."""
+class UnusableStoreError(CoRewardingError):
+    """The Redis at hand could lose accepted work, is too old, or refuses us; the message says what to change."""
 
 
 class EmbeddedServerError(CoRewardingError):

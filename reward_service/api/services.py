@@ -70,7 +70,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     """Composes the parts of an API process, and takes them apart again. `background` is closed with them.
 
     Raises:
-        UnsafeStoreError: the Redis at hand could lose accepted work.
+        UnusableStoreError: the Redis at hand could lose accepted work.
     """
     url = settings.redis_url
     assert url is not None, "serve gives every process the URL of the store"

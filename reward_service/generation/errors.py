@@ -17,7 +17,7 @@ class GeneratorUnavailableError(CoRewardingError):
 
 
 class UnreachedError(GeneratorUnavailableError):
-    """The server has not answered once since it was first asked: its address is wrong, or it is not started."""
+    """The server has not given one response since it was first asked: its address or key is wrong, or it is away."""
 
 
 class FixedWeightsError(CoRewardingError):

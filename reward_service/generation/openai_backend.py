@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _CONNECT_S = 4.0
+_LEAST_CONNECT_S = 0.1
 _UNREACHED_S = 15.0
 """How long a server is tried that has never answered: more often than not its address is wrong."""
 
@@ -37,7 +38,7 @@ class Endpoint:
         timeout_s: for a request.
         patience_s: waited in all between tries of a request (429, 5xx, broken connections).
         more: fields sent with every request, such as skip_special_tokens for vLLM; null leaves a field out.
-        transport: httpx's; it and `sleep` are for tests.
+        transport: httpx's; it, `sleep` and `clock` are for tests.
     """
 
     base_url: str
@@ -49,6 +50,7 @@ class Endpoint:
     more: Mapping[str, Any] = field(default_factory=dict)
     transport: httpx.AsyncBaseTransport | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
 class OpenAIGenerator:
@@ -69,6 +71,7 @@ class OpenAIGenerator:
         self._places = asyncio.Semaphore(endpoint.capacity)
         self._refused: set[str] = set()
         self._reached = False
+        self._has_responded = False
         self._gate = Gate(endpoint.model)
         self._http = httpx.AsyncClient(
             headers={} if endpoint.api_key is None else {"authorization": f"Bearer {endpoint.api_key}"},
@@ -145,15 +148,17 @@ class OpenAIGenerator:
     async def _asked(self, route: str, body: Mapping[str, Any]) -> Choices:
         """The answer to a request, which is repeated while it meets trouble and there is patience left."""
         waited_s, longest_s = 0.0, _FIRST_WAIT_S
-        began_s = time.monotonic()
+        began_s = self._endpoint.clock()
         while True:
             try:
-                return await self._tried(route, body)
+                spent_s = max(waited_s, self._endpoint.clock() - began_s)
+                left_s = _CONNECT_S if self._reached else _UNREACHED_S - spent_s
+                return await self._tried(route, body, min(_CONNECT_S, max(_LEAST_CONNECT_S, left_s)))
             except Trouble as trouble:
                 wait_s = trouble.retry_after_s
                 if wait_s is None:
                     wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 - so that not all come at once
-                spent_s = max(waited_s, time.monotonic() - began_s) + wait_s
+                spent_s = max(waited_s, self._endpoint.clock() - began_s) + wait_s
                 if not self._reached and spent_s > _UNREACHED_S:
                     told = f"{self.name}: nothing has answered at {self._endpoint.base_url} for {_UNREACHED_S:g} s"
                     raise UnreachedError(f"{told} ({trouble})", wait_s) from trouble
@@ -162,16 +167,25 @@ class OpenAIGenerator:
                 await self._endpoint.sleep(wait_s)
                 waited_s, longest_s = waited_s + wait_s, min(2 * longest_s, _LONGEST_WAIT_S)
 
-    async def _tried(self, route: str, body: Mapping[str, Any]) -> Choices:
+    async def _tried(self, route: str, body: Mapping[str, Any], connect_s: float) -> Choices:
         try:
             async with self._places, asyncio.timeout(self._endpoint.timeout_s):
-                response = await self._http.post(f"{self._endpoint.base_url}/{route}", json=body)
+                response = await self._http.post(
+                    f"{self._endpoint.base_url}/{route}", json=body, timeout=httpx.Timeout(None, connect=connect_s)
+                )
         except TimeoutError as error:
             raise Trouble(f"no answer within {self._endpoint.timeout_s:g} s") from error
         except httpx.TransportError as error:
             raise Trouble(f"{self._endpoint.base_url}: {type(error).__name__}: {error}") from error
         self._reached = True
-        return read_choices(response)
+        try:
+            choices = read_choices(response)
+        except GeneratorUnavailableError as error:
+            if self._has_responded:
+                raise
+            raise UnreachedError(str(error), error.retry_after_s) from error
+        self._has_responded = True
+        return choices
 
 
 async def _all(calls: Sequence[Awaitable[Choices]]) -> list[Choices]:

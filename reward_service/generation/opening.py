@@ -43,6 +43,8 @@ async def open_generator(
         GeneratorUnavailableError: the server at the URL is away.
     """
     common: dict[str, Any] = {} if capacity is None else {"capacity": capacity}
+    if model.startswith(("http://", "https://")):
+        raise SettingsError(f"{model} is a URL: write {OPENAI}URL#MODEL, or {VLLM_SERVER}URL#MODEL for `vllm serve`")
     if model.startswith((OPENAI, VLLM_SERVER)):
         common |= {"api_key": api_key, "timeout_s": timeout_s, "patience_s": patience_s, "more": more or {}}
         generator = await _remote(model, backend, common)

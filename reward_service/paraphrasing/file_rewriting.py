@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -30,6 +31,8 @@ from reward_service.paraphrasing.rewriter import GivenTexts, Rewriter
 from reward_service.paraphrasing.rewriting_tally import RewritingTally
 
 OpenRewriter = Callable[[], AbstractAsyncContextManager[Rewriter]]
+log = structlog.get_logger(__name__)
+
 _TRIES = 5
 """How often a question is asked of a model that is away; backends have been patient before they say so."""
 
@@ -149,6 +152,7 @@ async def _patiently(rewriter: Rewriter, row: PairRow, recipe: Recipe, given: Gi
         except UnreachedError:
             raise
         except GeneratorUnavailableError as error:
+            log.warning("the model is away; asking again", error=str(error), in_s=round(error.retry_after_s, 1))
             await asyncio.sleep(error.retry_after_s)
     return await rewriter.rewrite(question_of(row), recipe, given)
 

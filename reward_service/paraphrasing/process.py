@@ -25,7 +25,7 @@ async def work(settings: Settings) -> None:
 
     Raises:
         SettingsError: the model cannot be used as it is given.
-        UnsafeStoreError: the Redis at hand could lose accepted work.
+        UnusableStoreError: the Redis at hand could lose accepted work.
     """
     assert settings.redis_url is not None, "a paraphraser is told where the store is"
     assert settings.paraphraser is not None, "a paraphraser is told its model"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from co_rewarding_client import Rewards
 
@@ -49,18 +50,18 @@ class Totals:
 
 @dataclass(slots=True)
 class _Sum:
-    """A mean in the making."""
+    """A mean in the making; exact, since a sum of rewards may be more than a float holds."""
 
-    total: float = 0.0
+    total: Fraction = Fraction()
     count: int = 0
 
-    def add(self, total: float, count: int = 1) -> None:
-        self.total += total
+    def add(self, total: float | Fraction, count: int = 1) -> None:
+        self.total += Fraction(total)
         self.count += count
 
     @property
     def mean(self) -> float | None:
-        return self.total / self.count if self.count else None
+        return float(self.total / self.count) if self.count else None
 
 
 @dataclass(slots=True)
@@ -131,7 +132,7 @@ class Tally:
 
     def _add_rollouts(self, batch: Batch, rewards: Rewards) -> None:
         given = [reward for reward in rewards.rewards if reward is not None]
-        self._rewards.add(sum(given), len(given))
+        self._rewards.add(sum(map(Fraction, given), Fraction()), len(given))
         self._abstentions.update(reason for reason in rewards.abstentions if reason is not None)
         self._unanswered.update(
             why_no_answer(rollout.response, plain=self.plain_answers)

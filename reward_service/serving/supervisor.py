@@ -82,7 +82,7 @@ class Supervisor:
         Raises:
             SettingsError: the address cannot be bound, or a model needs what is not installed.
             EmbeddedServerError: the embedded server did not start.
-            UnsafeStoreError: the Redis could lose accepted work, or is too old.
+            UnusableStoreError: the Redis could lose accepted work, or is too old.
             StoreUnavailableError: there is no Redis at the URL.
         """
         require_installed(self._settings)

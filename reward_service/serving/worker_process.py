@@ -12,7 +12,7 @@ import uvloop
 
 from reward_service.background import Background
 from reward_service.domain.quarantine import Watch
-from reward_service.errors import TaskFailedError, UnsafeStoreError
+from reward_service.errors import TaskFailedError, UnusableStoreError
 from reward_service.grading.judge import Judge, JudgeError
 from reward_service.grading.judge_sharing import Allowances
 from reward_service.grading.judge_wire import Limits
@@ -38,7 +38,7 @@ async def work(settings: Settings) -> None:
     """Works until asked to stop; what is in hand is finished, the rest stays in Redis.
 
     Raises:
-        UnsafeStoreError: the Redis at hand could lose accepted work.
+        UnusableStoreError: the Redis at hand could lose accepted work.
         TaskFailedError: a background task has failed.
     """
     assert settings.redis_url is not None, "a worker is told where the store is"
@@ -96,7 +96,7 @@ def main() -> None:
     settings = settings_from_environment()
     try:
         uvloop.run(work(settings))
-    except (TaskFailedError, UnsafeStoreError) as error:
+    except (TaskFailedError, UnusableStoreError) as error:
         end_unready(error, 1)
 
 

@@ -4,9 +4,9 @@ import asyncio
 import math
 
 import structlog
-from redis.exceptions import ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
-from reward_service.errors import StoreUnavailableError, UnsafeStoreError
+from reward_service.errors import StoreUnavailableError, UnusableStoreError
 from reward_service.store.address import without_password
 from reward_service.store.link import Link, Reply
 
@@ -22,13 +22,13 @@ async def check_store(link: Link) -> None:
     """Refuses a server that may drop what was accepted, or that is too old.
 
     Raises:
-        UnsafeStoreError: the eviction policy is not `noeviction`, or the version is below Redis 7.0.
+        UnusableStoreError: the eviction policy is not `noeviction`, or the version is below Redis 7.0.
         StoreUnavailableError: no answer.
     """
     memory = _fields(await _info(link, "memory"))
     policy = memory.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        raise UnsafeStoreError(
+        raise UnusableStoreError(
             f"this Redis evicts keys when its memory is full (maxmemory-policy {policy}), and every key here is work "
             "that was accepted. Run `CONFIG SET maxmemory-policy noeviction` (and put it into redis.conf), or use "
             "another Redis."
@@ -36,14 +36,14 @@ async def check_store(link: Link) -> None:
     server = _fields(await _info(link, "server"))
     version = server.get("redis_version", "0")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise UnsafeStoreError(f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer).")
+        raise UnusableStoreError(f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer).")
 
 
 async def wait_for_store(url: str, within_s: float = math.inf) -> None:
     """The same for a process that has nothing to do without it: one that is away is waited for, and it says so.
 
     Raises:
-        UnsafeStoreError: see `check_store`.
+        UnusableStoreError: see `check_store`; or the server asks for another user or password.
         StoreUnavailableError: it did not answer within `within_s` seconds.
     """
     now_s = asyncio.get_running_loop().time
@@ -55,6 +55,9 @@ async def wait_for_store(url: str, within_s: float = math.inf) -> None:
             return await check_store(link)
         except StoreUnavailableError as error:
             why = str(error.__cause__ or error)
+            if _is_about_the_password(error):
+                told = f"Redis at {without_password(url)} takes no such user or password: {why}"
+                raise UnusableStoreError(told) from error
             if left_s <= patience_s:
                 where = f"Redis at {without_password(url)} did not answer within {within_s:g} s"
                 raise StoreUnavailableError(f"{where}: {why}") from error
@@ -66,11 +69,19 @@ async def wait_for_store(url: str, within_s: float = math.inf) -> None:
         patience_s = min(2 * patience_s, LONGEST_PATIENCE_S)
 
 
+def _is_about_the_password(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, AuthenticationError):
+            return True
+        error = error.__cause__
+    return False
+
+
 async def _info(link: Link, section: str) -> Reply:
     try:
         return await link.execute("INFO", section)
     except ResponseError as cause:
-        raise UnsafeStoreError(
+        raise UnusableStoreError(
             f"Redis refuses INFO {section} ({cause}); the service's user needs that command."
         ) from cause
 

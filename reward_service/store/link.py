@@ -127,7 +127,9 @@ class Link:
             except Exception as error:
                 if not isinstance(error, (LinkLostError, RedisError, OSError)):
                     log.warning("the connection to Redis broke in an unusual way", error=repr(error))
-                self._fail_all(LinkLostError(str(error) or type(error).__name__))
+                lost = LinkLostError(str(error) or type(error).__name__)
+                lost.__cause__ = error
+                self._fail_all(lost)
             finally:
                 await drop(connection)
 

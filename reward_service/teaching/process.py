@@ -32,7 +32,7 @@ async def teach(settings: Settings) -> None:
 
     Raises:
         SettingsError: the model or a folder cannot be used as it is given.
-        UnsafeStoreError: the Redis at hand could lose accepted work.
+        UnusableStoreError: the Redis at hand could lose accepted work.
     """
     assert settings.redis_url is not None, "a teacher is told where the store is"
     assert settings.teacher is not None, "a teacher is told its model"

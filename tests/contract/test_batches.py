@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.exceptions import ResponseError
 
-from reward_service.errors import StoreUnavailableError, UnsafeStoreError
+from reward_service.errors import StoreUnavailableError, UnusableStoreError
 from reward_service.store.cohorts import Batch, Refusal, Refused
 from reward_service.store.guard import check_store
 from reward_service.store.keys import GROUP, RunKeys
@@ -110,7 +110,7 @@ async def test_an_eviction_policy_that_drops_work_is_refused(world: World) -> No
     await check_store(world.link)
     await world.link.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
-        with pytest.raises(UnsafeStoreError, match="CONFIG SET maxmemory-policy noeviction"):
+        with pytest.raises(UnusableStoreError, match="CONFIG SET maxmemory-policy noeviction"):
             await check_store(world.link)
     finally:
         await world.link.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")

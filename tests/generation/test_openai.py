@@ -272,6 +272,43 @@ async def test_a_server_that_was_never_there_is_given_up_early_and_its_address_i
     await generator.close()
 
 
+async def test_an_address_that_answers_nothing_at_all_is_given_up_after_15_s() -> None:
+    connects_s: list[float] = []
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            connects_s.append(request.extensions["timeout"]["connect"])
+            await sleeps(connects_s[-1])
+            raise httpx.ConnectTimeout("no answer")
+
+    sleeps = Sleeps()
+    times = {"sleep": sleeps, "clock": lambda: sum(sleeps.slept), "patience_s": 600.0}
+    generator = OpenAIGenerator(Endpoint(base_url="http://model/v1", model="model", transport=Silent(), **times))
+    with pytest.raises(UnreachedError, match=r"for 15 s .*ConnectTimeout"):
+        await generator.generate(PROMPT, Sampling())
+    assert sum(sleeps.slept) <= 15
+    assert max(connects_s) == connects_s[0] > connects_s[-1]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+async def test_an_address_or_a_key_that_was_never_right_is_told_at_once(status: int) -> None:
+    answers = [httpx.Response(status, json={"error": "no"}) for _ in range(2)]
+    generator, sleeps = connected(scripted(*answers), patience_s=600.0)
+    with pytest.raises(UnreachedError, match=f"HTTP {status} .*check the address, the key and the model's name"):
+        await generator.generate(PROMPT, Sampling())
+    assert not sleeps.slept
+
+
+async def test_a_key_that_was_right_before_may_be_right_again() -> None:
+    server = scripted()
+    generator, _ = connected(server)
+    await generator.generate(PROMPT, Sampling())
+    server.script.append(httpx.Response(404, json={"error": "the proxy starts again"}))
+    with pytest.raises(GeneratorUnavailableError) as told:
+        await generator.generate(PROMPT, Sampling())
+    assert not isinstance(told.value, UnreachedError)
+
+
 async def test_a_server_that_has_answered_before_is_waited_for() -> None:
     server = scripted()
     generator, sleeps = connected(server, patience_s=600.0)

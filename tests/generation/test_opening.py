@@ -53,6 +53,7 @@ def test_a_generator_is_closed_with_its_context() -> None:
     [
         ("openai:host:1#model", {}, "is not openai:URL#MODEL"),
         ("vllm-server:http://host:1", {}, "is not vllm-server:URL#MODEL"),
+        ("http://host:1/v1", {}, "is a URL: write openai:URL#MODEL, or vllm-server:URL#MODEL"),
         ("openai:http://host:1/v1#model", {"backend": "vllm"}, "run by its server"),
         (HERE, {"backend": "tensorrt"}, "choose from auto, transformers, vllm"),
         (HERE, {"backend": "transformers", "more": {"dtype": "float32"}}, "takes no engine arguments: dtype"),

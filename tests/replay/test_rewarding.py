@@ -1,5 +1,8 @@
 """Lines and sums, with the domain's rules in the place of a service."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 from co_rewarding_client import InvalidRequest, Unauthorized
 from hypothesis import given
@@ -39,6 +42,17 @@ def totals(file: list[FileRollout], method: str, most: int) -> Totals:
     for part in batches(file, take_census(file), most, place):
         tally.add(score(part, Rules(), method, place))
     return tally.totals()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4))
+def test_the_mean_reward_of_a_file_is_a_number_also_where_the_sum_is_none(rewards: list[float]):
+    scored = score(
+        batch(group("q", "original", "44"), group("q", "paraphrase", "44")), Rules(), "co-rewarding-i", place
+    )
+    given_B = [*rewards, *[None] * (4 - len(rewards))]
+    tally = Tally()
+    tally.add(replace(scored, rewards=replace(scored.rewards, rewards=given_B)))
+    assert tally.totals().reward_mean == float(sum(map(Fraction, rewards)) / len(rewards))
 
 
 def test_a_line_for_each_rollout_with_the_label_of_its_view():
