@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from reward_service.loadtest.arrivals import Traffic
-from reward_service.loadtest.command import LoadTest, run_loadtest
-from reward_service.loadtest.records import settle_delays_s
-from reward_service.loadtest.report import LATE_S, LoadReport, percentile
 from reward_service.serving.supervisor import embedded_service
+from reward_service.tools.loadtest.arrivals import Traffic
+from reward_service.tools.loadtest.command import LoadTest, run_loadtest
+from reward_service.tools.loadtest.records import settle_delays_s
+from reward_service.tools.loadtest.report import LATE_S, LoadReport, percentile
 
 KINDS = {"singles": 1, "batches of 16": 16, "batches of 64": 64, "batches of 256": 256}
 FIRST_RATE = {1: 250.0, 16: 1000.0, 64: 2000.0, 256: 2000.0}

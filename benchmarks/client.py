@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from reward_service.loadtest.workload import Workload
+from reward_service.tools.loadtest.workload import Workload
 
 LENGTH = b"content-length: "
 END_OF_HEAD = b"\r\n\r\n"

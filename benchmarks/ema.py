@@ -34,10 +34,10 @@ import torch
 
 from reward_service.teaching.average_files import FILES, AverageFile
 from reward_service.teaching.kernel import NARROWING, WIDENING
-from reward_service.teaching.pool import Pool
 from reward_service.teaching.safetensors_folder import WeightsFolder
 from reward_service.teaching.safetensors_header import Dtype, written_header
-from reward_service.teaching.streaming import ELEMENTS_OF_A_TASK, Stream
+from reward_service.teaching.threads import Pool
+from reward_service.teaching.weight_stream import ELEMENTS_OF_A_TASK, Stream
 
 GOAL = 0.8
 WEIGHT = np.float32(1e-4)

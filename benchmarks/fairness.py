@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from reward_service.loadtest.report import percentile
 from reward_service.serving.supervisor import embedded_service
+from reward_service.tools.loadtest.report import percentile
 
 COHORT = 16
 PROBE_EVERY_S = 0.02

@@ -40,7 +40,7 @@ from benchmarks.grading_pairs import (
     mixed_cohorts,
 )
 from benchmarks.grading_voting import Booth, Voting, Workload
-from reward_service.replay.reading import progress_bar
+from reward_service.tools.replay.reading import progress_bar
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PARTS = ("accuracy", "voting", "hostile")

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from benchmarks.grading_ours import our_grader
 from benchmarks.grading_results import Judged, Voted
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.replay.baselines import math_verify_grader, warnings_counted
+from reward_service.tools.replay.baselines import math_verify_grader, warnings_counted
 
 Equal = Callable[[str, str], bool]
 

@@ -11,7 +11,7 @@ from reward_service.domain.answers.conventions import Conventions
 from reward_service.grading.judge import Judge, Judgement
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts
-from reward_service.replay.cpu import CpuStopwatch
+from reward_service.tools.replay.cpu import CpuStopwatch
 
 Result = TypeVar("Result")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.client import Load, Record
 from benchmarks.machine import Busy, Cores, Meter
-from reward_service.loadtest.workload import COHORT, Workload
+from reward_service.tools.loadtest.workload import COHORT, Workload
 
 RAMP_SHARE = 0.15
 

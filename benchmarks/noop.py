@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from reward_service.api.reward_models import OpenRLHFForm, RewardForm
+from reward_service.api.rewards.models import OpenRLHFForm, RewardForm
 from reward_service.serving.api_process import BACKLOG
 
 

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from benchmarks.paraphrase_pairs import MATH, SHARED, Sample, made_pairs, shared_pairs
 from benchmarks.paraphrase_planting import FAULTS, Plant
-from reward_service.domain.paraphrases.findings import pair_of
-from reward_service.domain.paraphrases.policy import Policy, review
+from reward_service.domain.paraphrases.pair import pair_of
+from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
 
 SEED = 20250729
 WANTED = {"number": 0.95, "leak": 0.95, "copy": 0.95, "truncated": 0.95, "foreign": 0.95}
@@ -48,7 +48,7 @@ class Outcome:
 
 def outcome_of(fault: str, plant: Plant, pairs: Sequence[Sample], seed: int) -> Outcome:
     """Plants one fault on each pair that has a place for it, and reviews what comes out."""
-    policy, rng = Policy(), random.Random(f"{seed} {fault}")
+    policy, rng = AcceptancePolicy(), random.Random(f"{seed} {fault}")
     planted = caught = masked = 0
     by: Counter[str] = Counter()
     for pair in pairs:
@@ -98,7 +98,7 @@ def table_of(found: Sequence[Outcome]) -> Table:
     return table
 
 
-def _objecting(pair: Sample, paraphrase: str, policy: Policy) -> set[str]:
+def _objecting(pair: Sample, paraphrase: str, policy: AcceptancePolicy) -> set[str]:
     objections = review(pair_of(pair.question, paraphrase, pair.answer), policy).objections
     return {each.check for each in objections}
 

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from benchmarks.paraphrase_pairs import Sample
 from reward_service.domain.paraphrases.checks.negation import denials
 from reward_service.domain.paraphrases.measures import UNITS, measured
-from reward_service.domain.paraphrases.reading import Reading, read_text
+from reward_service.domain.paraphrases.reading import TextReading, read_text
 from reward_service.domain.paraphrases.sentences import question_of
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import RIVALS
 
 Plant = Callable[[random.Random, Sample, Sequence[Sample]], str | None]
@@ -106,9 +106,9 @@ FAULTS: Mapping[str, Plant] = MappingProxyType({
 })  # fmt: skip
 
 
-def _numerals(reading: Reading) -> list[Token]:
+def _numerals(reading: TextReading) -> list[TextToken]:
     return [token for token in reading.tokens if token.kind == "number" and token.text.isdecimal()]
 
 
-def _replaced(text: str, place: Token, word: str) -> str:
+def _replaced(text: str, place: TextToken, word: str) -> str:
     return text[: place.start] + word + text[place.end :]

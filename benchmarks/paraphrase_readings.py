@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from reward_service.domain.paraphrases.policy import Policy
-from reward_service.domain.paraphrases.table import CHECKS
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.policy import AcceptancePolicy
 from reward_service.paraphrasing.pair_files import read_pairs
 from reward_service.paraphrasing.reviewing import Reviewed, review_rows
 
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--verdicts", type=Path, default=VERDICTS)
     given = parser.parse_args()
     console = Console(width=None if Console().is_terminal else 120)
-    reviews = [each for file in given.file for each in review_rows(read_pairs(file), Policy(), processes=2)]
+    reviews = [each for file in given.file for each in review_rows(read_pairs(file), AcceptancePolicy(), processes=2)]
     if given.draw:
         for each in drawn(reviews, given.draw, given.count):
             _print(console, each)

@@ -18,10 +18,10 @@ from uuid import uuid4
 
 import torch
 from co_rewarding_client import RewardClient, RunSettings
-from co_rewarding_trainer.coach import TeacherCoach
-from co_rewarding_trainer.laptop import as_sent
+from co_rewarding_trainer.loop import as_sent
 from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy, sample
-from co_rewarding_trainer.task import Pair, draw_problems
+from co_rewarding_trainer.task import TaskPair, draw_problems
+from co_rewarding_trainer.teacher_publisher import TeacherPublisher
 from co_rewarding_trainer.warm_start import SHIPPED
 from rich.console import Console
 from rich.table import Table
@@ -52,7 +52,7 @@ class Trainer:
         """`rounds` is how often the policy samples in a step: as long as a real one takes next to its teacher."""
         self._client = client
         self._run = run
-        self._coach = TeacherCoach(client, run, weights_root)
+        self._coach = TeacherPublisher(client, run, weights_root)
         self._policy: Policy = load_policy(SHIPPED)
         self._questions = questions
         self._rounds = rounds
@@ -61,7 +61,7 @@ class Trainer:
     def step(self, number: int, kind: str) -> Step:
         """One step of a kind; its questions are its own."""
         problems = draw_problems(self._questions, f"{self._run} {number}")
-        asked_P = [Pair(problem).asked("original") for problem in problems]
+        asked_P = [TaskPair(problem).asked("original") for problem in problems]
         self._coach.prepare(number, self._policy, [] if kind == KINDS[2] else asked_P)
         if kind == KINDS[0]:
             self._wait_for_labels()

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from reward_service.domain.extraction import last_boxed
-from reward_service.loadtest.workload import FIRST_NUMBER, MARKER, Template, WrongAnswerError
+from reward_service.tools.loadtest.workload import FIRST_NUMBER, MARKER, Template, WrongAnswerError
 
 ROLLOUTS = 256
 

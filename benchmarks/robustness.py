@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import torch
 from co_rewarding_client import RewardClient, RunSettings
-from co_rewarding_trainer.laptop import Evaluation, LaptopConfig, StepReport, train
+from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
 from co_rewarding_trainer.policy import load_policy
 from co_rewarding_trainer.task import draw_pairs
 from co_rewarding_trainer.warm_start import SHIPPED
@@ -53,9 +53,9 @@ class Case:
     learning_rate: float = LEARNING_RATE
 
     @property
-    def config(self) -> LaptopConfig:
+    def config(self) -> LoopConfig:
         """As it is trained."""
-        return LaptopConfig(
+        return LoopConfig(
             steps=self.steps,
             learning_rate=self.learning_rate,
             distinct_pairs=PAIRS,
@@ -79,7 +79,7 @@ class Outcome:
 
     case: Case
     bad: int
-    evaluations: Sequence[Evaluation]
+    evaluations: Sequence[HeldOutAccuracy]
     looks: Sequence[Look]
 
     @property
@@ -97,7 +97,7 @@ class Watcher:
         self._bad = bad
         self.looks: list[Look] = []
 
-    def on_step(self, report: StepReport, _: Evaluation) -> None:
+    def on_step(self, report: StepReport, _: HeldOutAccuracy) -> None:
         """Looks once in a while."""
         if (report.step + 1) % LOOK_EVERY == 0:
             listed = httpx.get(self._url, params={"limit": 10_000}).raise_for_status().json()["pairs"]

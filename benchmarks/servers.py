@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.machine import Cores, pin
 from benchmarks.measuring import Server
-from reward_service.processes import tethered
+from reward_service.processes import dies_with_parent
 from reward_service.serving.environment import environment_of
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
@@ -54,7 +54,7 @@ def noop(folder: Path, answers: Mapping[str, bytes], cores: Cores) -> Iterator[S
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
-            tethered([sys.executable, "-m", "benchmarks.noop", str(listener.fileno()), str(file)]),
+            dies_with_parent([sys.executable, "-m", "benchmarks.noop", str(listener.fileno()), str(file)]),
             env=environment_of(settings_of(folder)),
             pass_fds=(listener.fileno(),),
             start_new_session=True,

@@ -33,8 +33,8 @@ from rich.table import Table
 
 from benchmarks.machine import Cores, describe
 from benchmarks.servers import noop, service
-from reward_service.loadtest.texts import prompt, response
 from reward_service.processes import raise_open_files_limit
+from reward_service.tools.loadtest.texts import prompt, response
 
 GROUP = 8
 RESPONSE_BYTES = 7000

@@ -20,8 +20,8 @@ from benchmarks.client import Load
 from benchmarks.machine import Cores, describe
 from benchmarks.measuring import Server
 from benchmarks.servers import service
-from reward_service.loadtest.parts import CPU, STORE_CPU, STORE_MEMORY, samples
-from reward_service.loadtest.workload import COHORT, FIRST_NUMBER, QUESTIONS, Batches
+from reward_service.tools.loadtest.parts import CPU, STORE_CPU, STORE_MEMORY, samples
+from reward_service.tools.loadtest.workload import COHORT, FIRST_NUMBER, QUESTIONS, Batches
 
 CONNECTIONS = 8
 MEASURED = 100

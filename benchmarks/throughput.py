@@ -22,7 +22,7 @@ from benchmarks.measuring import Bench, Kind, Latency, Server, Throughput
 from benchmarks.recorded import Recorded
 from benchmarks.report import Report
 from benchmarks.servers import noop, service
-from reward_service.loadtest.workload import QUESTIONS, Batches, Singles, Workload
+from reward_service.tools.loadtest.workload import QUESTIONS, Batches, Singles, Workload
 
 SINGLES = "singles"
 RECORDED = "recorded 256"

@@ -15,14 +15,14 @@ from rich.text import Text
 
 from reward_service import __version__
 from reward_service.demo import demo
+from reward_service.environment_names import unknown_variables
 from reward_service.errors import CoRewardingError, Needing, SettingsError, TrainingRunError
 from reward_service.paraphrasing.command import paraphrase_app
-from reward_service.replay.command import replay, score
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
-from reward_service.store.address import without_password
-from reward_service.variables import unknown_variables
+from reward_service.store.redis_url import without_password
+from reward_service.tools.replay.command import replay, score
 
 log = structlog.get_logger(__name__)
 
@@ -183,7 +183,7 @@ def train(
         from co_rewarding_client import CoRewardingError as ClientError
         from co_rewarding_trainer.openrlhf import command
 
-    order = command.Order(
+    order = command.TrainingOrder(
         recipes=recipes,
         settings=settings or (),
         url=url,
@@ -219,8 +219,8 @@ def loadtest(
 ) -> None:
     """Load-tests the scorer with traffic as trainers send it, and writes a report."""
     with Needing("the load test", "loadtest", "locust", "matplotlib", "psutil"):
-        from reward_service.loadtest import command
-        from reward_service.loadtest.arrivals import Traffic
+        from reward_service.tools.loadtest import command
+        from reward_service.tools.loadtest.arrivals import Traffic
 
     if traffic not in command.SHARES:
         raise typer.BadParameter(f"{traffic}: one of {', '.join(command.SHARES)}", param_hint="--traffic")

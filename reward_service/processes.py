@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def tethered(command: Sequence[str]) -> list[str]:
+def dies_with_parent(command: Sequence[str]) -> list[str]:
     """A command for this process to start that is asked to stop when this process dies, however it dies.
 
     So it is too when the thread ends that started it. On Linux; elsewhere the command is as it was.
     """
     if sys.platform != "linux":
         return list(command)
-    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")), str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("parent_death.py")), str(os.getpid()), *command]
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:

@@ -9,9 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from reward_service.errors import SettingsError
-from reward_service.store.address import check_address, with_password
-from reward_service.store.cohorts import Limits
+from reward_service.store.cohorts import StoreLimits
 from reward_service.store.paraphrases import ParaphraseLimits
+from reward_service.store.redis_url import check_address, with_password
 
 PREFIX = "CO_REWARDING_"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -227,9 +227,9 @@ class Settings(BaseSettings):
         return self.teacher_dir or self.data_dir / "teacher"
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> StoreLimits:
         """What the store may hold."""
-        return Limits(self.max_queued_jobs, self.max_open_cohorts, self.retention_s)
+        return StoreLimits(self.max_queued_jobs, self.max_open_cohorts, self.retention_s)
 
     @property
     def paraphrase_limits(self) -> ParaphraseLimits:

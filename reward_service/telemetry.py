@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
-from reward_service.consumption import Consumption
+from reward_service.process_metrics import ProcessCollector
 from reward_service.run_counts import RunCounter, RunCounts, SharedRunCounts
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
@@ -190,7 +190,7 @@ def registry_of(folder: str) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(_Shared(registry=None, path=folder))
     registry.register(SharedRunCounts(Metrics.by_run, folder))
-    registry.register(Consumption(folder))
+    registry.register(ProcessCollector(folder))
     return registry
 
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from reward_service.domain.paraphrases.findings import pair_of
+from reward_service.domain.paraphrases.pair import pair_of
 from reward_service.domain.paraphrases.policy import review
-from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, Recipe
+from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
 from reward_service.paraphrasing.rewriter import GivenTexts
-from reward_service.store.link import Link
+from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrase_desk import ParaphraseDesk
 from reward_service.store.paraphrases import ParaphraseJobs, ParaphraseLimits
 from tests.waiting import until
@@ -41,7 +41,7 @@ class ScriptedRewriter:
     most_under_way: int = 0
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
 
-    async def rewrite(self, question: Question, recipe: Recipe, given: GivenTexts | None = None) -> Outcome:
+    async def rewrite(self, question: Question, recipe: RewritingRecipe, given: GivenTexts | None = None) -> Outcome:
         self.asked[question.question_id] += 1
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
@@ -53,7 +53,7 @@ class ScriptedRewriter:
         finally:
             self.under_way -= 1
 
-    def _outcome(self, question: Question, recipe: Recipe) -> Outcome:
+    def _outcome(self, question: Question, recipe: RewritingRecipe) -> Outcome:
         text = self.script(question)
         found = review(pair_of(question.question, text, question.ground_truth), recipe.policy)
         candidate = Candidate(recipe.prompts[0], text, found, accepted=found.accepted)
@@ -71,16 +71,16 @@ def paraphrasing(url: str, rewriter: ScriptedRewriter, lease_s: float = 10.0) ->
     ready = threading.Event()
 
     async def work() -> None:
-        link = Link(url)
+        connection = RedisConnection(url)
         pace = ParaphraserPace(beat_s=0.01, renew_s=0.1)
-        paraphraser = Paraphraser(ParaphraseDesk(link, "scripted", lease_s), rewriter, pace)
+        paraphraser = Paraphraser(ParaphraseDesk(connection, "scripted", lease_s), rewriter, pace)
         started.append((asyncio.get_running_loop(), paraphraser))
         working = asyncio.create_task(paraphraser.run(finish_within_s=0.5))
-        jobs = ParaphraseJobs(link, ParaphraseLimits())
+        jobs = ParaphraseJobs(connection, ParaphraseLimits())
         await until(jobs.paraphrasers)
         ready.set()
         await working
-        await link.close()
+        await connection.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
     thread.start()

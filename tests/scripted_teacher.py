@@ -5,12 +5,12 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from reward_service.store.cohorts import Limits
-from reward_service.store.labels import Asked, TeacherDesk
-from reward_service.store.link import Link
-from reward_service.store.records import Row, TeacherLabel
+from reward_service.store.cohorts import StoreLimits
+from reward_service.store.connection import RedisConnection
+from reward_service.store.labels import LabelRequest, TeacherDesk
+from reward_service.store.records import BallotRow, TeacherLabel
 
-Script = Callable[[Asked, int], list[str | None]]
+Script = Callable[[LabelRequest, int], list[str | None]]
 
 
 class ScriptedTeacher:
@@ -21,7 +21,7 @@ class ScriptedTeacher:
         self._script = script
         self._stopping = threading.Event()
         self.versions: dict[str, int] = {}
-        self.asked: list[Asked] = []
+        self.asked: list[LabelRequest] = []
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator["ScriptedTeacher"]:
@@ -34,14 +34,14 @@ class ScriptedTeacher:
             thread.join()
 
     async def _work(self) -> None:
-        link = Link(self._url)
-        desk = TeacherDesk(link, Limits(), "scripted", 30.0)
+        connection = RedisConnection(self._url)
+        desk = TeacherDesk(connection, StoreLimits(), "scripted", 30.0)
         while not self._stopping.is_set():
             for run, version in list(self.versions.items()):
                 for asked in (await desk.take(run, version, 100)).asked:
                     self.asked.append(asked)
                     answers = self._script(asked, version)
-                    rows = [Row(asked.view, 1, index, answer) for index, answer in enumerate(answers)]
+                    rows = [BallotRow(asked.view, 1, index, answer) for index, answer in enumerate(answers)]
                     await desk.keep(run, asked.slot, TeacherLabel(version, 1, "scripted", rows))
             await asyncio.to_thread(self._stopping.wait, 0.01)
-        await link.close()
+        await connection.close()

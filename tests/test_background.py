@@ -16,9 +16,9 @@ pytestmark = pytest.mark.anyio
 STARTS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "call_soon_threadsafe"}
 AWAITED_BY_THEIR_STARTER = {
     "background.py": "it is the one way",
-    "store/link.py": "a link opens anew after any exception, and a timer ends the calls that are overdue",
+    "store/connection.py": "it opens anew after any exception, and a timer ends the calls that are overdue",
     "store/subscription.py": "awaited by the subscription that starts them",
-    "api/compat.py": "a task group of one request",
+    "api/rewards/held_requests.py": "a task group of one request",
     "generation/openai_backend.py": "gathered by the call that starts them",
     "generation/transformers_backend.py": "an exception goes to those who wait for the batches",
     "paraphrasing/file_rewriting.py": "a task group of one file",

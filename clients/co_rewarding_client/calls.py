@@ -11,8 +11,8 @@ from typing import Any
 
 from co_rewarding_client import decoding, encoding, paraphrasing
 from co_rewarding_client.arguments import check_number, check_path, check_text
-from co_rewarding_client.decoding import Reply
-from co_rewarding_client.encoding import Request
+from co_rewarding_client.decoding import HttpReply
+from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import StillPending, invalid
 from co_rewarding_client.flow import (
     PASSING_STATUSES,
@@ -298,7 +298,7 @@ def _name(ticket: Ticket | str) -> str:
     return ticket.ticket if isinstance(ticket, Ticket) else ticket
 
 
-def _success(reply: Reply, request: Request, *expected: int) -> decoding.Fields:
+def _success(reply: HttpReply, request: HttpRequest, *expected: int) -> decoding.Fields:
     """The answer, if its status is `expected` (200 unless said). Raises what another status means."""
     if reply.status not in (expected or (200,)):
         raise decoding.problem(reply, request)

@@ -9,7 +9,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeGuard, TypeVar, cast
 
-from co_rewarding_client.encoding import Request
+from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import (
     Conflict,
     InvalidRequest,
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """One HTTP response, whole. The names of `headers` are in lower case."""
 
     status: int
@@ -128,7 +128,7 @@ class Fields:
         raise _off_contract(self.where, f"{name} is {one_line(repr(value), 80)}, expected {expected}")
 
 
-def fields(reply: Reply, request: Request) -> Fields:
+def fields(reply: HttpReply, request: HttpRequest) -> Fields:
     """The body of `reply` as a JSON object. Raises ProtocolError where it is not one."""
     try:
         document: object = json.loads(reply.body.decode("utf-8"), parse_constant=_refuse_constant)
@@ -193,14 +193,14 @@ def teacher_state(document: Fields) -> TeacherState:
     )
 
 
-def counted(value: Rewards, sent: int, request: Request) -> Rewards:
+def counted(value: Rewards, sent: int, request: HttpRequest) -> Rewards:
     """`value`, having as many rewards as rollouts were sent. Raises ProtocolError where it has not."""
     if len(value.rewards) != sent:
         raise _off_contract(str(request), f"{len(value.rewards)} rewards for {sent} rollouts")
     return value
 
 
-def problem(reply: Reply, request: Request) -> ProblemError | ProtocolError:
+def problem(reply: HttpReply, request: HttpRequest) -> ProblemError | ProtocolError:
     """What a reply means that is no success: the problem it tells of, or that it is not the contract."""
     if reply.status < 400:
         location = reply.headers.get("location")
@@ -247,7 +247,7 @@ def _kind(status: int) -> type[ProblemError]:
             return ProblemError
 
 
-def _problem_document(reply: Reply) -> Mapping[str, Any]:
+def _problem_document(reply: HttpReply) -> Mapping[str, Any]:
     try:
         document: object = json.loads(reply.body)
     except (ValueError, RecursionError):
@@ -255,7 +255,7 @@ def _problem_document(reply: Reply) -> Mapping[str, Any]:
     return document if _is_object(document) else {}
 
 
-def _beginning(reply: Reply) -> str:
+def _beginning(reply: HttpReply) -> str:
     """The first words of a body that is not what it should be, without the tags of a proxy's HTML page."""
     start = reply.body[:2000].decode("utf-8", "replace")
     words = one_line(re.sub("<[^<>]*>", " ", start), 200)

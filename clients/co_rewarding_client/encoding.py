@@ -18,7 +18,7 @@ RUNS_IN_A_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One HTTP request. `target` is the path below the base URL, with its query, percent-encoded.
 
     `wait_s` is how long the service was asked to hold the answer back.
@@ -34,75 +34,75 @@ class Request:
         return f"{self.method} {self.target}"
 
 
-def get(path: str) -> Request:
+def get(path: str) -> HttpRequest:
     """A request for a fixed path that waits for nothing."""
-    return Request("GET", path)
+    return HttpRequest("GET", path)
 
 
-def rewards_request(document: Mapping[str, Any], wait_s: float, idempotency_key: str) -> Request:
+def rewards_request(document: Mapping[str, Any], wait_s: float, idempotency_key: str) -> HttpRequest:
     """POST /v1/rewards. Raises InvalidRequest for a key that no header can carry, or a number not finite."""
     body = encoded({**document, "wait_s": wait_s})
-    return Request("POST", "/v1/rewards", _keyed(idempotency_key), body, wait_s)
+    return HttpRequest("POST", "/v1/rewards", _keyed(idempotency_key), body, wait_s)
 
 
-def rollouts_request(document: Mapping[str, Any], idempotency_key: str) -> Request:
+def rollouts_request(document: Mapping[str, Any], idempotency_key: str) -> HttpRequest:
     """POST /v1/rollouts. Raises InvalidRequest as `rewards_request` does."""
-    return Request("POST", "/v1/rollouts", _keyed(idempotency_key), encoded(document))
+    return HttpRequest("POST", "/v1/rollouts", _keyed(idempotency_key), encoded(document))
 
 
-def ticket_request(ticket: str, wait_s: float) -> Request:
+def ticket_request(ticket: str, wait_s: float) -> HttpRequest:
     """GET /v1/rewards/{ticket}, to be held for at most `wait_s` seconds."""
     query = urlencode({"wait_s": round(wait_s, 3)})
-    return Request("GET", f"/v1/rewards/{segment(ticket)}?{query}", wait_s=wait_s)
+    return HttpRequest("GET", f"/v1/rewards/{segment(ticket)}?{query}", wait_s=wait_s)
 
 
-def run_request(run: str, settings: RunSettings) -> Request:
+def run_request(run: str, settings: RunSettings) -> HttpRequest:
     """PUT /v1/runs/{run}. Raises InvalidRequest for settings that are none."""
     check_instance("settings", settings, RunSettings)
     return _json("PUT", f"/v1/runs/{segment(run)}", _without_none(asdict(settings)))
 
 
-def runs_request(cursor: str | None) -> Request:
+def runs_request(cursor: str | None) -> HttpRequest:
     """GET /v1/runs, behind the page that gave `cursor`."""
     query = {"limit": RUNS_IN_A_PAGE} if cursor is None else {"limit": RUNS_IN_A_PAGE, "cursor": well_formed(cursor)}
     return get(f"/v1/runs?{urlencode(query)}")
 
 
-def update_request(run: str, step: int, path: str, sha256: str | None) -> Request:
+def update_request(run: str, step: int, path: str, sha256: str | None) -> HttpRequest:
     """POST /v1/teacher/updates, for a folder below the service's weights root."""
     return _json(
         "POST", "/v1/teacher/updates", _without_none({"run": run, "step": step, "path": path, "sha256": sha256})
     )
 
 
-def declaration_request(run: str, step: int, files: Sequence[Mapping[str, Any]]) -> Request:
+def declaration_request(run: str, step: int, files: Sequence[Mapping[str, Any]]) -> HttpRequest:
     """POST /v1/teacher/uploads: each file with its name, size and sha256."""
     return _json("POST", "/v1/teacher/uploads", {"run": run, "step": step, "files": list(files)})
 
 
-def append_request(upload: str, name: str, offset: int, data: bytes, wait_s: float) -> Request:
+def append_request(upload: str, name: str, offset: int, data: bytes, wait_s: float) -> HttpRequest:
     """PATCH /v1/teacher/uploads/{upload}/{name}; `wait_s` is what the service may take beyond receiving it."""
     headers = {"content-type": "application/octet-stream", "upload-offset": str(offset)}
-    return Request("PATCH", f"/v1/teacher/uploads/{segment(upload)}/{segment(name)}", headers, data, wait_s)
+    return HttpRequest("PATCH", f"/v1/teacher/uploads/{segment(upload)}/{segment(name)}", headers, data, wait_s)
 
 
-def prefetch_request(run: str, step: int | None, questions: Sequence[Question]) -> Request:
+def prefetch_request(run: str, step: int | None, questions: Sequence[Question]) -> HttpRequest:
     """POST /v1/teacher/prefetch. Raises InvalidRequest for no list of questions, a message without role or content."""
     check_listed("questions", questions, Question)
     items = [_question(question, at) for at, question in enumerate(questions)]
     return _json("POST", "/v1/teacher/prefetch", {**_without_none({"run": run, "step": step}), "questions": items})
 
 
-def cohorts_request(run: str, question_id: str, step: int | None, limit: int, cursor: str | None) -> Request:
+def cohorts_request(run: str, question_id: str, step: int | None, limit: int, cursor: str | None) -> HttpRequest:
     """GET /v1/cohorts: a page."""
     asked = {"run": run, "question_id": question_id, "step": step, "limit": limit, "cursor": cursor}
     query = {name: well_formed(str(value)) for name, value in _without_none(asked).items()}
-    return Request("GET", f"/v1/cohorts?{urlencode(query)}")
+    return HttpRequest("GET", f"/v1/cohorts?{urlencode(query)}")
 
 
-def teacher_request(run: str) -> Request:
+def teacher_request(run: str) -> HttpRequest:
     """GET /v1/teacher."""
-    return Request("GET", f"/v1/teacher?{urlencode({'run': well_formed(run)})}")
+    return HttpRequest("GET", f"/v1/teacher?{urlencode({'run': well_formed(run)})}")
 
 
 def batch(
@@ -227,8 +227,8 @@ def _message(message: Mapping[str, str], where: str) -> dict[str, str]:
         raise invalid(f"{where} has no {error}; a message has a role and its content") from error
 
 
-def _json(method: str, target: str, document: Mapping[str, Any]) -> Request:
-    return Request(method, target, {"content-type": "application/json"}, encoded(document))
+def _json(method: str, target: str, document: Mapping[str, Any]) -> HttpRequest:
+    return HttpRequest(method, target, {"content-type": "application/json"}, encoded(document))
 
 
 def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:

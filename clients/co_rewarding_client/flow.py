@@ -1,6 +1,6 @@
 """The core: what to send and when to pause, without sending or pausing.
 
-A flow is a generator in the manner of httpx's `auth_flow`: it yields `Send`, and is sent the `Reply` or
+A flow is a generator in the manner of httpx's `auth_flow`: it yields `Send`, and is sent the `HttpReply` or
 `TransportFailure` that came of it, or yields `Pause` or `Work`, and is sent None when that is over; it returns
 the typed result. A client only drives it, so that the sync and the async one cannot differ, and a test needs
 neither network nor time.
@@ -16,8 +16,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from co_rewarding_client.decoding import Reply, problem
-from co_rewarding_client.encoding import Request
+from co_rewarding_client.decoding import HttpReply, problem
+from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import ServiceUnavailable, one_line
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ RETRY_AFTER_LONGEST_S = 60.0
 class Send:
     """Send `request`; give up when nothing has been read for `read_timeout_s`."""
 
-    request: Request
+    request: HttpRequest
     read_timeout_s: float
 
 
@@ -62,7 +62,7 @@ class TransportFailure:
     cause: Exception
 
 
-Outcome = Reply | TransportFailure
+Outcome = HttpReply | TransportFailure
 Flow = Generator[Send | Pause | Work, Outcome | None, T]
 
 
@@ -101,7 +101,7 @@ def begin(timeout_s: float, patience_s: float, surroundings: Surroundings, url: 
     return Patience(surroundings.clock_s() + patience_s, timeout_s, patience_s, surroundings, url)
 
 
-def attempt(request: Request, patience: Patience) -> Flow[Outcome]:
+def attempt(request: HttpRequest, patience: Patience) -> Flow[Outcome]:
     """Sends `request` once. An answer that is held back for `wait_s` is waited for that much longer."""
     outcome = yield Send(request, min(request.wait_s, patience.left_s()) + patience.timeout_s)
     assert outcome is not None, "a driver answers a Send with its outcome"
@@ -115,7 +115,7 @@ def worked(do: Callable[[], T]) -> Flow[T]:
     return results[0]
 
 
-def exchange(request: Request, patience: Patience) -> Flow[Reply]:
+def exchange(request: HttpRequest, patience: Patience) -> Flow[HttpReply]:
     """Sends `request` until its answer is more than a passing trouble.
 
     Raises ServiceUnavailable, caused by the last trouble, when patience is over or the service asks for a
@@ -124,7 +124,7 @@ def exchange(request: Request, patience: Patience) -> Flow[Reply]:
     tries = 0
     while True:
         outcome = yield from attempt(request, patience)
-        if isinstance(outcome, Reply) and outcome.status not in PASSING_STATUSES:
+        if isinstance(outcome, HttpReply) and outcome.status not in PASSING_STATUSES:
             return outcome
         tries += 1
         trouble = outcome.cause if isinstance(outcome, TransportFailure) else problem(outcome, request)

@@ -5,7 +5,7 @@ from typing import Any
 
 from co_rewarding_client.arguments import check_listed, check_mapping
 from co_rewarding_client.decoding import Fields
-from co_rewarding_client.encoding import Request, encoded
+from co_rewarding_client.encoding import HttpRequest, encoded
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import Paraphrase, Question
 
@@ -16,7 +16,7 @@ def paraphrases_request(
     ground_truths: Mapping[str, str] | None,
     recipe: Mapping[str, Any] | None,
     wait_s: float,
-) -> Request:
+) -> HttpRequest:
     """POST /v1/paraphrases. Raises InvalidRequest for a question that is not told as its bare text."""
     check_listed("questions", questions, Question, str)
     check_mapping("ground_truths", ground_truths, "texts by question_id")
@@ -31,7 +31,7 @@ def paraphrases_request(
         item = {"question_id": question.question_id, "question": question.question, "ground_truth": truth}
         items.append({name: value for name, value in item.items() if value is not None})
     body = encoded({**recipe, "run": run, "questions": items, "wait_s": wait_s})
-    return Request("POST", "/v1/paraphrases", {"content-type": "application/json"}, body, wait_s)
+    return HttpRequest("POST", "/v1/paraphrases", {"content-type": "application/json"}, body, wait_s)
 
 
 def paraphrases(document: Fields) -> tuple[Paraphrase, ...]:

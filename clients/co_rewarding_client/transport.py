@@ -6,7 +6,7 @@ from typing import TypeAlias
 import httpx
 
 from co_rewarding_client.address import Address
-from co_rewarding_client.decoding import Reply
+from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.errors import ProtocolError, invalid
 from co_rewarding_client.flow import Outcome, Send, TransportFailure
 
@@ -81,8 +81,8 @@ def _request(http: httpx.Client | httpx.AsyncClient, send: Send, timeout_s: floa
     )
 
 
-def _reply(response: httpx.Response) -> Reply:
-    return Reply(response.status_code, dict(response.headers), response.content)
+def _reply(response: httpx.Response) -> HttpReply:
+    return HttpReply(response.status_code, dict(response.headers), response.content)
 
 
 def _failure(error: httpx.RequestError, send: Send) -> TransportFailure:

@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from co_rewarding_client import decoding, encoding
-from co_rewarding_client.decoding import Fields, Reply
-from co_rewarding_client.encoding import Request
+from co_rewarding_client.decoding import Fields, HttpReply
+from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import ProtocolError, ServiceUnavailable, invalid
 from co_rewarding_client.flow import Flow, Patience, Pause, exchange, retry_after_s, worked
 
@@ -119,7 +119,7 @@ def _sent(
             raise decoding.problem(reply, request)
 
 
-def _told_otherwise(reply: Reply, request: Request, offset: int, patience: Patience) -> Flow[int]:
+def _told_otherwise(reply: HttpReply, request: HttpRequest, offset: int, patience: Patience) -> Flow[int]:
     """Where to go on after a 409: where the service says; at the same place, after a pause, while another writes."""
     told = offset if "upload-offset" not in reply.headers else _offset(reply, request)
     trouble = decoding.problem(reply, request)
@@ -135,14 +135,14 @@ def _told_otherwise(reply: Reply, request: Request, offset: int, patience: Patie
     return told
 
 
-def _answer(request: Request, patience: Patience, expected: int = 200) -> Flow[Fields]:
+def _answer(request: HttpRequest, patience: Patience, expected: int = 200) -> Flow[Fields]:
     reply = yield from exchange(request, patience)
     if reply.status != expected:
         raise decoding.problem(reply, request)
     return decoding.fields(reply, request)
 
 
-def _offset(reply: Reply, request: Request) -> int:
+def _offset(reply: HttpReply, request: HttpRequest) -> int:
     value = reply.headers.get("upload-offset", "")
     if not re.fullmatch("[0-9]{1,16}", value):
         raise ProtocolError(f"the answer to {request} has no Upload-Offset; does a proxy take headers away?")

@@ -11,17 +11,17 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_service import __version__
-from reward_service.api.auth import Keyring
-from reward_service.api.hot import HotRoutes
-from reward_service.api.openapi import document
-from reward_service.api.paraphrase_routes import router as paraphrase_router
-from reward_service.api.problems import MEDIA_TYPE, Problem, away, internal
-from reward_service.api.quarantine_routes import router as quarantine_router
-from reward_service.api.reading import MAX_LISTED, place
-from reward_service.api.routes import router
+from reward_service.api.http.auth import Keyring
+from reward_service.api.http.form_reader import MAX_LISTED, place
+from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal
+from reward_service.api.paraphrases.routes import router as paraphrase_router
+from reward_service.api.rewards.openapi import document
+from reward_service.api.rewards.routes import HotRoutes
+from reward_service.api.runs.quarantine_routes import router as quarantine_router
+from reward_service.api.runs.routes import router
 from reward_service.api.services import Services, open_services
-from reward_service.api.teacher_routes import router as teacher_router
-from reward_service.api.uploads import uploads_router
+from reward_service.api.teacher.routes import router as teacher_router
+from reward_service.api.teacher.upload_routes import uploads_router
 from reward_service.background import Background
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
@@ -34,7 +34,7 @@ OTHER = "other"
 """How metrics name a route that is asked without a key."""
 
 
-class Service:
+class ApiService:
     """The service as uvicorn runs it: an ASGI application, how to send those away who wait, and whether it failed."""
 
     def __init__(self, settings: Settings) -> None:

@@ -8,29 +8,29 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
-from reward_service.api.book import RunBook
-from reward_service.api.compat import Holder
-from reward_service.api.gauges import exposition
-from reward_service.api.hot import HotRoutes
-from reward_service.api.paraphrase_intake import ParaphraseIntake
-from reward_service.api.reading import Reader
-from reward_service.api.scoring import Scorer
-from reward_service.api.waiting import FIRST_LOOK_S, Look, WaitingRoom
+from reward_service.api.http.form_reader import FormReader
+from reward_service.api.http.prometheus import exposition
+from reward_service.api.paraphrases.job_builder import ParaphraseIntake
+from reward_service.api.rewards.held_requests import HeldRequests
+from reward_service.api.rewards.routes import HotRoutes
+from reward_service.api.rewards.run_cache import RunCache
+from reward_service.api.rewards.scoring import Scorer
+from reward_service.api.rewards.waiting_room import FIRST_LOOK_S, Look, WaitingRoom
 from reward_service.background import Background
-from reward_service.domain.quarantine import Watch
+from reward_service.domain.quarantine import DisagreementRules
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
+from reward_service.store.cohort_index import CohortFinder
 from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
-from reward_service.store.finding import CohortFinder
+from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
-from reward_service.store.guard import check_store
+from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
 from reward_service.store.labels import LabelStore
-from reward_service.store.link import Link
 from reward_service.store.pairs import PairStore
 from reward_service.store.paraphrases import ParaphraseJobs
-from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
+from reward_service.store.server_checks import check_store
 from reward_service.store.subscription import listen
 from reward_service.store.teachers import TeacherStore
 from reward_service.telemetry import Metrics
@@ -41,16 +41,16 @@ class Services:
     """The parts that routes use."""
 
     settings: Settings
-    reader: Reader
+    reader: FormReader
     cohorts: CohortStore
     finder: CohortFinder
     labels: LabelStore
     teachers: TeacherStore
     runs: RunStore
-    book: RunBook
+    run_cache: RunCache
     pairs: PairStore
     room: WaitingRoom
-    presence: Presence
+    heartbeats: Heartbeats
     gauges: GaugeStore
     paraphrases: ParaphraseJobs
     paraphrase_intake: ParaphraseIntake
@@ -74,28 +74,28 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     """
     url = settings.redis_url
     assert url is not None, "serve gives every process the URL of the store"
-    link = Link(url, patience_s=settings.redis_patience_s)
+    connection = RedisConnection(url, patience_s=settings.redis_patience_s)
     with contextlib.suppress(StoreUnavailableError):  # one that is away is waited for; /ready says so
-        await check_store(link)
+        await check_store(connection)
     wake = channel(uuid4().hex[:16])
-    cohorts = CohortStore(link, settings.limits, wake)
-    finder = CohortFinder(link, settings.limits.retention_s)
-    runs = RunStore(link, settings.limits)
+    cohorts = CohortStore(connection, settings.limits, wake)
+    finder = CohortFinder(connection, settings.limits.retention_s)
+    runs = RunStore(connection, settings.limits)
     room = WaitingRoom(_look(cohorts))
-    book = RunBook(runs, time.monotonic)
-    labels = LabelStore(link, settings.limits, wake)
-    teachers = TeacherStore(link)
-    scorer = Scorer(cohorts, labels, teachers, room, book, settings.max_text_chars)
-    holder = Holder(scorer, cohorts, room, book, background, settings.max_text_chars)
-    reader = Reader(settings)
-    hot = HotRoutes(scorer, holder, reader, settings, metrics)
+    run_cache = RunCache(runs, time.monotonic)
+    labels = LabelStore(connection, settings.limits, wake)
+    teachers = TeacherStore(connection)
+    scorer = Scorer(cohorts, labels, teachers, room, run_cache, settings.max_text_chars)
+    held_requests = HeldRequests(scorer, cohorts, room, run_cache, background, settings.max_text_chars)
+    reader = FormReader(settings)
+    hot = HotRoutes(scorer, held_requests, reader, settings, metrics)
     background.start("wakeups", listen(url, wake, room.wake, room.look_now))
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)
     try:
-        gauges = GaugeStore(link, runs)
-        pairs, presence = PairStore(link, Watch()), Presence(link)
-        jobs = ParaphraseJobs(link, settings.paraphrase_limits)
+        gauges = GaugeStore(connection, runs)
+        pairs, heartbeats = PairStore(connection, DisagreementRules()), Heartbeats(connection)
+        jobs = ParaphraseJobs(connection, settings.paraphrase_limits)
         intake = ParaphraseIntake(jobs, room, settings)
         yield Services(
             settings,
@@ -105,10 +105,10 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
             labels,
             teachers,
             runs,
-            book,
+            run_cache,
             pairs,
             room,
-            presence,
+            heartbeats,
             gauges,
             jobs,
             intake,
@@ -116,9 +116,9 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
             metrics,
         )
     finally:
-        await holder.close()
+        await held_requests.close()
         await background.close()
-        await link.close()
+        await connection.close()
 
 
 async def _beat(cohorts: CohortStore, room: WaitingRoom) -> None:

@@ -27,7 +27,7 @@ class Quarantine(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class DisagreementRules:
     """How pairs are watched.
 
     Attributes:
@@ -58,13 +58,13 @@ class Base:
     seen: float = 0.0
     disagreed: float = 0.0
 
-    def rate(self, watch: Watch) -> float:
+    def rate(self, watch: DisagreementRules) -> float:
         """The share that disagrees."""
         rate = (self.disagreed + watch.prior * watch.prior_base) / (self.seen + watch.prior)
         return min(watch.most_base, max(watch.least_base, rate))
 
 
-class Weights(NamedTuple):
+class EvidenceWeights(NamedTuple):
     """What is added to the evidence against a pair by a disagreement, and (below 0) by an agreement."""
 
     disagreement: float
@@ -81,13 +81,13 @@ class PairRecord:
     quarantined: bool = False
 
 
-def weights(base: Base, watch: Watch) -> Weights:
+def weights(base: Base, watch: DisagreementRules) -> EvidenceWeights:
     """The log likelihood ratios, bad against other."""
     rate = base.rate(watch)
-    return Weights(math.log(watch.bad_disagrees / rate), math.log((1 - watch.bad_disagrees) / (1 - rate)))
+    return EvidenceWeights(math.log(watch.bad_disagrees / rate), math.log((1 - watch.bad_disagrees) / (1 - rate)))
 
 
-def disagreement(labels: Sequence[Label], watch: Watch) -> bool | None:
+def disagreement(labels: Sequence[Label], watch: DisagreementRules) -> bool | None:
     """Whether the two views have elected different answers; None where that cannot be said, or not firmly."""
     if len(labels) != 2:
         return None
@@ -99,7 +99,7 @@ def disagreement(labels: Sequence[Label], watch: Watch) -> bool | None:
     return one.answer_class != other.answer_class
 
 
-def observed(record: PairRecord, disagrees: bool, weight: Weights, watch: Watch) -> PairRecord:
+def observed(record: PairRecord, disagrees: bool, weight: EvidenceWeights, watch: DisagreementRules) -> PairRecord:
     """The record after one more firm observation. The store does the same, atomically."""
     added = weight.disagreement if disagrees else weight.agreement
     evidence = min(watch.most, max(0.0, record.evidence + added))
@@ -107,7 +107,7 @@ def observed(record: PairRecord, disagrees: bool, weight: Weights, watch: Watch)
     return PairRecord(record.seen + 1, record.disagreed + disagrees, evidence, accused)
 
 
-def witnessed(base: Base, record: PairRecord, disagrees: bool, watch: Watch) -> Base:
+def witnessed(base: Base, record: PairRecord, disagrees: bool, watch: DisagreementRules) -> Base:
     """The base after an observation of a pair as it stood before; one that is under suspicion bears no witness."""
     if record.evidence > watch.accuse_at / 2:
         return base

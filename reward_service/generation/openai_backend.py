@@ -14,7 +14,7 @@ import structlog
 from reward_service.generation.errors import FixedWeightsError, GeneratorUnavailableError, UnreachedError
 from reward_service.generation.gate import Gate
 from reward_service.generation.generator import Generated, Prompt, Sampling
-from reward_service.generation.openai_wire import Choices, Refused, Trouble, read_choices, refused_field
+from reward_service.generation.openai_wire import Choices, RequestRefused, Trouble, read_choices, refused_field
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class OpenAIGenerator:
         if count > 1 and "n" not in self._refused:
             try:
                 found = await self._chosen(prompt, sampling, 0, count)
-            except Refused:
+            except RequestRefused:
                 log.debug("asking for one response at a time", model=self.name, n=count)
             if len(found.texts) < count:
                 found += await self._chosen(prompt, sampling, len(found.texts), 1)  # refused again: it is not n
@@ -117,7 +117,7 @@ class OpenAIGenerator:
             done_without = frozenset(self._refused)  # by this request: others may learn more while it is under way
             try:
                 return await self._asked(route, self._body(prompt, sampling, index, n))
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 field = refused_field(str(refusal), done_without)
                 if field is None:
                     raise

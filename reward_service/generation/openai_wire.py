@@ -39,7 +39,7 @@ class Trouble(Exception):
         self.retry_after_s = retry_after_s
 
 
-class Refused(GenerationError):
+class RequestRefused(GenerationError):
     """The server does not take this request."""
 
 
@@ -59,7 +59,7 @@ def read_choices(response: httpx.Response) -> Choices:
     """The responses in an answer.
 
     Raises:
-        Refused: the request is not taken as it is.
+        RequestRefused: the request is not taken as it is.
         GenerationError: the answer holds something else than text.
         Trouble: the server is away or busy, or its answer cannot be read.
         GeneratorUnavailableError: key, address or model are wrong; somebody must see to it.
@@ -69,7 +69,7 @@ def read_choices(response: httpx.Response) -> Choices:
         return _choices(response)
     said = f"HTTP {status} from {response.url}: {complaint(response)}"
     if status in _REFUSED:
-        raise Refused(said)
+        raise RequestRefused(said)
     if status in _AGAIN or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise Trouble(said, retry_after_s(response))
     raise GeneratorUnavailableError(f"{said}; check the address, the key and the model's name", _MISCONFIGURED_RETRY_S)

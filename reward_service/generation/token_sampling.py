@@ -16,7 +16,7 @@ from reward_service.generation.errors import GenerationError
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TokenPrompt:
     """A prompt's tokens, the seed of each response it is to have, and how long a response may become, in tokens."""
 
     tokens_L: Sequence[int]
@@ -45,7 +45,7 @@ class _Rows:
 @torch.inference_mode()
 def sample(
     model: PreTrainedModel,
-    asked_P: Sequence[Asked],
+    asked_P: Sequence[TokenPrompt],
     *,
     temperature: float,
     top_p: float,
@@ -124,7 +124,7 @@ def _last_logits_only(model: PreTrainedModel) -> dict[str, int]:
     return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
 
 
-def _uniforms(asked_P: Sequence[Asked]) -> Tensor:
+def _uniforms(asked_P: Sequence[TokenPrompt]) -> Tensor:
     """The random numbers of each response, shape BT, from its own seed; zeros after the last that it may need."""
     longest = max(asked.max_tokens for asked in asked_P)
     uniforms_BT = torch.zeros(sum(len(asked.seeds) for asked in asked_P), longest, dtype=torch.float64)

@@ -22,7 +22,7 @@ from reward_service.generation.gate import Gate
 from reward_service.generation.generator import Generated, Prompt, Sampling
 from reward_service.generation.model_folder import model_folder
 from reward_service.generation.tied import differing_output
-from reward_service.generation.token_sampling import Asked, sample
+from reward_service.generation.token_sampling import TokenPrompt, sample
 from reward_service.generation.weights import Tensors, check_fit, read_tensors
 
 _LINGER_S = 0.005
@@ -33,7 +33,7 @@ _LINGER_S = 0.005
 class _Job:
     """Responses to one prompt that fit into a batch, and who waits for them."""
 
-    asked: Asked
+    asked: TokenPrompt
     temperature: float
     top_p: float
     answer: asyncio.Future[list[list[int]]]
@@ -126,7 +126,7 @@ class TransformersGenerator:
         loop = asyncio.get_running_loop()
         return [
             _Job(
-                Asked(tokens_L, seeds[first : first + at_once], limit),
+                TokenPrompt(tokens_L, seeds[first : first + at_once], limit),
                 sampling.temperature,
                 sampling.top_p,
                 loop.create_future(),

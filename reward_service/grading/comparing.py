@@ -3,9 +3,9 @@
 import sympy
 from sympy import Expr
 
-from reward_service.grading.elsewhere import compare_elsewhere
+from reward_service.grading.math_verify_fallback import compare_by_math_verify
 from reward_service.grading.notation import UnfitError, tokens
-from reward_service.grading.reader import Chain, Items, Reader, Reading
+from reward_service.grading.reader import AnswerReader, Items, Reading, RelationChain
 from reward_service.grading.scalars import Finding, equal
 from reward_service.grading.verdicts import Verdict
 
@@ -17,11 +17,11 @@ def compare(a: str, b: str, *, guarded: bool = True) -> Finding:
     try:
         tokens_a, tokens_b = tokens(a, bounded=guarded), tokens(b, bounded=guarded)
         try:
-            readings = Reader(tokens_a).answer(), Reader(tokens_b).answer()
+            readings = AnswerReader(tokens_a).answer(), AnswerReader(tokens_b).answer()
         except UnfitError as error:
             if error.reason != "elsewhere":
                 raise
-            return compare_elsewhere(a, b)
+            return compare_by_math_verify(a, b)
     except UnfitError as error:
         return Verdict.UNDECIDED, error.reason
     return _judged(*readings)
@@ -32,7 +32,7 @@ def _judged(a: Reading, b: Reading) -> Finding:
         return equal(a, b)
     if isinstance(a, Items) and isinstance(b, Items) and a.kind == b.kind:
         return _sets(a, b) if a.kind == "\\{\\}" else _sequences(a, b)
-    if isinstance(a, Chain) and isinstance(b, Chain):
+    if isinstance(a, RelationChain) and isinstance(b, RelationChain):
         return _chains(_ascending(a), _ascending(b))
     return Verdict.UNDECIDED, "shape"
 
@@ -67,16 +67,16 @@ def _lacks(a: Items, b: Items) -> bool:
     return any(all(_judged(one, other)[0] is Verdict.DIFFERENT for other in b.items) for one in a.items)
 
 
-def _ascending(chain: Chain) -> Chain:
+def _ascending(chain: RelationChain) -> RelationChain:
     """a > b as b < a."""
     if any(relation in (">", ">=") for relation in chain.relations) and all(
         relation in _FLIPPED for relation in chain.relations
     ):
-        return Chain(tuple(_FLIPPED[relation] for relation in reversed(chain.relations)), chain.sides[::-1])
+        return RelationChain(tuple(_FLIPPED[relation] for relation in reversed(chain.relations)), chain.sides[::-1])
     return chain
 
 
-def _chains(a: Chain, b: Chain) -> Finding:
+def _chains(a: RelationChain, b: RelationChain) -> Finding:
     if a.relations != b.relations:
         return Verdict.UNDECIDED, "shape"
     found = [_judged(one, other)[0] for one, other in zip(a.sides, b.sides, strict=True)]
@@ -92,7 +92,7 @@ def _chains(a: Chain, b: Chain) -> Finding:
     return Verdict.UNDECIDED, "parts"
 
 
-def _multiples(a: Chain, b: Chain) -> Finding:
+def _multiples(a: RelationChain, b: RelationChain) -> Finding:
     """Whether one relation is a multiple of the other; that they are none does not make them different."""
     sides = [side for side in (*a.sides, *b.sides) if isinstance(side, Expr)]
     if len(sides) != 4 or any(side.has(sympy.oo, sympy.zoo, sympy.nan) for side in sides):

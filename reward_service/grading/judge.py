@@ -16,7 +16,16 @@ import structlog
 
 from reward_service.background import Background
 from reward_service.errors import CoRewardingError
-from reward_service.grading.judge_wire import LENGTH_BYTES, Hello, Limits, Message, Question, Reply, framed, length_of
+from reward_service.grading.judge_wire import (
+    LENGTH_BYTES,
+    Hello,
+    JudgeLimits,
+    JudgeQuestion,
+    JudgeReply,
+    Message,
+    framed,
+    length_of,
+)
 from reward_service.grading.notation import unfit
 from reward_service.grading.verdicts import Verdict
 
@@ -70,7 +79,7 @@ class Judge:
         self,
         *,
         children: int = 1,
-        limits: Limits | None = None,
+        limits: JudgeLimits | None = None,
         wall_s: float | None = None,
         start_s: float = 60.0,
         observe: Observe | None = None,
@@ -83,7 +92,7 @@ class Judge:
         child may take to be there. `background` is that of the process. `guards=False` lets everything through to the
         children: for tests of their limits.
         """
-        self._limits = limits or Limits()
+        self._limits = limits or JudgeLimits()
         self._wall_s = wall_s if wall_s is not None else 20 * self._limits.cpu_s
         self._start_s = start_s
         self._observe = observe
@@ -148,12 +157,12 @@ class Judge:
         if reason is not None:
             judgement = Judgement(Verdict.UNDECIDED, 0.0, reason)
         else:
-            judgement = await self._asked(Question(*sorted((a, b)), guarded=self._guards))
+            judgement = await self._asked(JudgeQuestion(*sorted((a, b)), guarded=self._guards))
         if self._observe is not None:
             self._observe(judgement.verdict, judgement.cpu_s, judgement.reason)
         return judgement
 
-    async def _asked(self, question: Question) -> Judgement:
+    async def _asked(self, question: JudgeQuestion) -> Judgement:
         await self._free.acquire()
         child: _Child | None = None
         whole = False
@@ -161,7 +170,7 @@ class Judge:
             child = await self._child()
             async with asyncio.timeout(self._wall_s):
                 child.writer.write(framed(question))
-                reply = await _received(child.reader, Reply)
+                reply = await _received(child.reader, JudgeReply)
             whole = not reply.last
             return Judgement(reply.verdict, reply.cpu_s, reply.reason)
         except TimeoutError:

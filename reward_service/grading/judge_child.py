@@ -8,7 +8,7 @@ import sys
 import time
 
 from reward_service.grading.comparing import compare
-from reward_service.grading.judge_wire import Hello, Limits, Question, Reply, framed, receive
+from reward_service.grading.judge_wire import Hello, JudgeLimits, JudgeQuestion, JudgeReply, framed, receive
 from reward_service.grading.verdicts import Verdict
 
 OPEN_FILES = 32
@@ -27,24 +27,24 @@ def warm_up() -> None:
         compare(a, b)
 
 
-def serve(stream: socket.socket, limits: Limits) -> None:
+def serve(stream: socket.socket, limits: JudgeLimits) -> None:
     """Answers until the other end is closed, or until enough was answered or used."""
     _confine(limits)
     stream.sendall(framed(Hello(os.getpid())))
     born_bytes = _peak_bytes()
     for count in range(1, limits.questions + 1):
-        question = receive(stream, Question)
+        question = receive(stream, JudgeQuestion)
         if question is None:
             return
         verdict, reason, cpu_s = _answered(question, limits.cpu_s)
         tired = reason == "exhausted" or _peak_bytes() - born_bytes > limits.recycle_bytes
         last = tired or count == limits.questions
-        stream.sendall(framed(Reply(verdict, reason, cpu_s, last)))
+        stream.sendall(framed(JudgeReply(verdict, reason, cpu_s, last)))
         if last:
             return
 
 
-def _answered(question: Question, cpu_s: float) -> tuple[Verdict, str, float]:
+def _answered(question: JudgeQuestion, cpu_s: float) -> tuple[Verdict, str, float]:
     """The verdict, why, and the CPU seconds it took. SIGPROF, left at its default, ends even what runs in C."""
     started_s = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, cpu_s)
@@ -59,7 +59,7 @@ def _answered(question: Question, cpu_s: float) -> tuple[Verdict, str, float]:
     return verdict, reason, time.process_time() - started_s
 
 
-def _confine(limits: Limits) -> None:
+def _confine(limits: JudgeLimits) -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     sys.setrecursionlimit(RECURSION)
     # A long integer that is written out takes time that grows with its square.

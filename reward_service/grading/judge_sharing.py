@@ -11,7 +11,7 @@ from reward_service.grading.judge import Judgement
 ACTIVE_S = 60.0
 
 
-class Asked(Protocol):
+class EqualityJudge(Protocol):
     """Who is asked whether two answers are equal."""
 
     async def compare(self, a: str, b: str) -> Judgement:
@@ -71,7 +71,7 @@ class SharedJudge:
 
     def __init__(
         self,
-        judge: Asked,
+        judge: EqualityJudge,
         allowances: Allowances | None = None,
         *,
         at_once: int = 1,

@@ -13,7 +13,7 @@ LONGEST_BYTES = 1 << 20
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
-class Limits(msgspec.Struct, frozen=True):
+class JudgeLimits(msgspec.Struct, frozen=True):
     """What a child may use. Passed to the template when it is started."""
 
     cpu_s: float = 2.0
@@ -32,7 +32,7 @@ class Hello(msgspec.Struct, frozen=True):
     pid: int
 
 
-class Question(msgspec.Struct, frozen=True):
+class JudgeQuestion(msgspec.Struct, frozen=True):
     """Are these two answers equal? `guarded` is False only in tests of the limits."""
 
     a: str
@@ -40,7 +40,7 @@ class Question(msgspec.Struct, frozen=True):
     guarded: bool = True
 
 
-class Reply(msgspec.Struct, frozen=True):
+class JudgeReply(msgspec.Struct, frozen=True):
     """A child's answer; `last` says that it ends now and wants to be replaced."""
 
     verdict: Verdict

@@ -13,7 +13,7 @@ import sys
 
 import msgspec
 
-from reward_service.grading.judge_wire import Limits
+from reward_service.grading.judge_wire import JudgeLimits
 
 _PR_SET_PDEATHSIG = 1
 
@@ -26,7 +26,7 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
-def run(control: socket.socket, limits: Limits) -> None:
+def run(control: socket.socket, limits: JudgeLimits) -> None:
     """Forks a child for every socket that comes through `control`, until its other end is closed."""
     from reward_service.grading.judge_child import serve, warm_up
 
@@ -55,7 +55,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to answer: it closes the judge
     control = socket.socket(fileno=int(sys.argv[1]))
     try:
-        run(control, msgspec.json.decode(sys.argv[3], type=Limits))
+        run(control, msgspec.json.decode(sys.argv[3], type=JudgeLimits))
     except ImportError as error:
         control.sendall(f"{type(error).__name__}: {error}".encode()[:1000])
         raise SystemExit(1) from error

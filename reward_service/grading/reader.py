@@ -21,17 +21,17 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class RelationChain:
     """Sides with relations between them: a < b = c."""
 
     relations: tuple[str, ...]
     sides: tuple["Reading", ...]
 
 
-Reading = Expr | Items | Chain
+Reading = Expr | Items | RelationChain
 
 
-class Reader(ExpressionReader):
+class AnswerReader(ExpressionReader):
     """Reads one answer, once."""
 
     def answer(self) -> Reading:
@@ -60,7 +60,7 @@ class Reader(ExpressionReader):
         while self._next in RELATIONS:
             relations.append(self._take())
             sides.append(self._united())
-        return Chain(tuple(relations), tuple(sides)) if relations else sides[0]
+        return RelationChain(tuple(relations), tuple(sides)) if relations else sides[0]
 
     def _united(self) -> Reading:
         parts = [self._side()]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from reward_service.domain.answers.classes import Joining, group, may_be_equal, pairs_in_doubt
+from reward_service.domain.answers.classes import ClassMerging, group, may_be_equal, pairs_in_doubt
 from reward_service.domain.answers.comparing import Proof, compare
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer, unread_answer
 from reward_service.domain.answers.shapes import Reading
 from reward_service.grading.grader import Classes, Matches
 from reward_service.grading.judge import JUDGE_VERSION
-from reward_service.grading.judge_sharing import Allowances, Asked, SharedJudge
-from reward_service.grading.turns import BESIDE_S, Turns, Work
+from reward_service.grading.judge_sharing import Allowances, EqualityJudge, SharedJudge
+from reward_service.grading.turns import BESIDE_S, JobWork, Turns
 from reward_service.grading.verdicts import KnownVerdicts, Verdict, verdict_key
 
 KEPT_READINGS = 4096
@@ -49,7 +49,7 @@ class SymbolicGrader:
 
     def __init__(
         self,
-        judge: Asked | None = None,
+        judge: EqualityJudge | None = None,
         known: KnownVerdicts | None = None,
         budget: Budget | None = None,
         allowances: Allowances | None = None,
@@ -62,11 +62,11 @@ class SymbolicGrader:
         self._turns = Turns()
         self._kept: Callable[[str, Conventions], Reading] = lru_cache(KEPT_READINGS)(read_answer)
 
-    def work(self, run: str) -> Work:
+    def work(self, run: str) -> JobWork:
         """The computing of one job of a run; it takes turns with all others on this event loop."""
-        return Work(run, self._turns, self.budget.job_cpu_s)
+        return JobWork(run, self._turns, self.budget.job_cpu_s)
 
-    def of_job(self, work: Work) -> "JobGrader":
+    def of_job(self, work: JobWork) -> "JobGrader":
         """The grader of one job, which is done in `work.measured`."""
         return JobGrader(self, work)
 
@@ -90,7 +90,7 @@ class SymbolicGrader:
 class JobGrader:
     """Grades the cohorts of one job within its budget, and lets other jobs go on meanwhile."""
 
-    def __init__(self, grader: SymbolicGrader, work: Work) -> None:
+    def __init__(self, grader: SymbolicGrader, work: JobWork) -> None:
         """Nothing is used up."""
         self._grader = grader
         self._work = work
@@ -116,7 +116,7 @@ class JobGrader:
         text_of = {place: groups[place].text for pair in opened for place in pair}
         verdicts = await self._verdicts([(text_of[one], text_of[other]) for one, other in opened], conventions)
         same = [pair for pair, verdict in zip(opened, verdicts, strict=True) if verdict is Verdict.SAME]
-        joining = Joining(groups)
+        joining = ClassMerging(groups)
         await self._while_it_lasts(joining.steps(same), lambda step: step)
         unseen += len(pairs) - len(doubts) + len(same) - joining.decided
         return Classes(joining.classes(), unseen + verdicts.count(Verdict.UNDECIDED))

@@ -185,7 +185,7 @@ def _timed(work: Callable[[], bool]) -> tuple[bool, float]:
     return work(), time.thread_time() - began_s
 
 
-class Work:
+class JobWork:
     """One job's computing: how much of it there was, and whether it goes on beside the loop."""
 
     def __init__(self, run: str, turns: Turns, limit_s: float) -> None:

@@ -12,14 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from reward_service.domain.paraphrases.policy import Policy
-from reward_service.domain.paraphrases.table import CHECKS
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.policy import AcceptancePolicy
+from reward_service.paraphrasing.audit_summary import AuditTally, Findings
 from reward_service.paraphrasing.errors import AuditError
 from reward_service.paraphrasing.html_page import html_page
 from reward_service.paraphrasing.markdown_page import markdown_page
 from reward_service.paraphrasing.pair_files import PairFields, count_pairs, read_pairs
 from reward_service.paraphrasing.reviewing import Reviewed, review_rows
-from reward_service.paraphrasing.tally import Findings, Tally
 
 VERDICTS, HTML, MARKDOWN = "verdicts.jsonl", "report.html", "report.md"
 
@@ -31,7 +31,7 @@ class AuditOrder:
     file: Path
     out: Path
     fields: PairFields = field(default_factory=PairFields)
-    policy: Policy = field(default_factory=Policy)
+    policy: AcceptancePolicy = field(default_factory=AcceptancePolicy)
     processes: int = 2
 
 
@@ -43,7 +43,7 @@ def audit_file(order: AuditOrder, console: Console) -> Findings:
         AuditError: the report cannot be written.
     """
     total = count_pairs(order.file)
-    tally = Tally()
+    tally = AuditTally()
     try:
         order.out.mkdir(parents=True, exist_ok=True)
         with _whole(order.out / VERDICTS) as verdicts, _bar(console) as bar:

@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from reward_service.domain.paraphrases.policy import Policy
-    from reward_service.domain.paraphrases.rewriting import Recipe
+    from reward_service.domain.paraphrases.policy import AcceptancePolicy
+    from reward_service.domain.paraphrases.rewriting import RewritingRecipe
 
 _INTERRUPTED = 130
 _FIELDS, _DRAWING, _ACCEPTING = "Columns", "Drawing", "Accepting"
@@ -238,26 +238,26 @@ def audit(
     show(findings, order, Console())
 
 
-def _recipe(given: dict[str, Any], policy: "Policy") -> "Recipe":
-    from reward_service.domain.paraphrases.rewriting import Fallback, Recipe
+def _recipe(given: dict[str, Any], policy: "AcceptancePolicy") -> "RewritingRecipe":
+    from reward_service.domain.paraphrases.rewriting import Fallback, RewritingRecipe
 
     fallback = given.get("fallback", Fallback.LEAVE_OUT)
     if fallback not in set(Fallback):
         raise typer.BadParameter(f"--fallback {fallback}: one of {', '.join(Fallback)}")
     try:
-        return Recipe(**given | {"fallback": Fallback(fallback), "policy": policy})
+        return RewritingRecipe(**given | {"fallback": Fallback(fallback), "policy": policy})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
 
-def _policy(skip: list[str] | None) -> "Policy":
-    from reward_service.domain.paraphrases.policy import Policy
-    from reward_service.domain.paraphrases.table import CHECKS
+def _policy(skip: list[str] | None) -> "AcceptancePolicy":
+    from reward_service.domain.paraphrases.checks.registry import CHECKS
+    from reward_service.domain.paraphrases.policy import AcceptancePolicy
 
     skipped = frozenset(skip or ())
     if unknown := sorted(skipped - CHECKS.keys()):
         raise typer.BadParameter(f"--skip {unknown[0]}: no such check; there are {', '.join(CHECKS)}")
-    return Policy(deciding=frozenset(CHECKS) - skipped)
+    return AcceptancePolicy(deciding=frozenset(CHECKS) - skipped)
 
 
 def _engine_argument(setting: str) -> tuple[str, Any]:

@@ -12,7 +12,7 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Recipe, text_key
+from reward_service.domain.paraphrases.rewriting import Fate, Outcome, RewritingRecipe, text_key
 from reward_service.generation.errors import GeneratorUnavailableError, UnreachedError
 from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.pair_files import PairFields, PairRow
@@ -51,7 +51,7 @@ class RewritingOrder:
     source: str
     out: Path
     model: str
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: RewritingRecipe = field(default_factory=RewritingRecipe)
     fields: PairFields = field(default_factory=PairFields)
     concurrency: int | None = None
 
@@ -94,7 +94,7 @@ def rewrite_file(order: RewritingOrder, opening: OpenRewriter, console: Console)
         with PartFile(beside(order.out, "part"), _header(order, found.sha256)) as part:
             if len(part) < found.questions:
                 with _bar(console) as bar:
-                    shown = _Shown(bar, found.questions, len(part))
+                    shown = _RewritingBar(bar, found.questions, len(part))
                     try:
                         asyncio.run(_ask(path, part, order, opening, shown))
                     finally:
@@ -108,7 +108,7 @@ def rewrite_file(order: RewritingOrder, opening: OpenRewriter, console: Console)
     return rewritten
 
 
-class _Shown:
+class _RewritingBar:
     """A progress bar that says what becomes of questions."""
 
     def __init__(self, bar: Progress, total: int, completed: int) -> None:
@@ -122,7 +122,7 @@ class _Shown:
         self._bar.update(self._task, advance=1, fates=fates)
 
 
-async def _ask(path: Path, part: PartFile, order: RewritingOrder, opening: OpenRewriter, shown: _Shown) -> None:
+async def _ask(path: Path, part: PartFile, order: RewritingOrder, opening: OpenRewriter, shown: _RewritingBar) -> None:
     """As many at once as the rewriter can take; each outcome is kept when it is there."""
     texts = _FileTexts()
     for row in read_questions(path, order.fields):
@@ -145,7 +145,7 @@ async def _ask(path: Path, part: PartFile, order: RewritingOrder, opening: OpenR
             raise several.exceptions[0] from several
 
 
-async def _patiently(rewriter: Rewriter, row: PairRow, recipe: Recipe, given: GivenTexts) -> Outcome:
+async def _patiently(rewriter: Rewriter, row: PairRow, recipe: RewritingRecipe, given: GivenTexts) -> Outcome:
     for _ in range(_TRIES - 1):
         try:
             return await rewriter.rewrite(question_of(row), recipe, given)

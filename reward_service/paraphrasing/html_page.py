@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from reward_service.domain.paraphrases.findings import Span
-from reward_service.domain.paraphrases.table import CHECKS
-from reward_service.paraphrasing.marking import stretches
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.pair import Span
+from reward_service.paraphrasing.audit_summary import Findings
+from reward_service.paraphrasing.highlight import stretches
 from reward_service.paraphrasing.reviewing import Reviewed
-from reward_service.paraphrasing.tally import Findings
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1c1c1e }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reward_service.paraphrasing.errors import PairFileError
-from reward_service.processes import tethered
+from reward_service.processes import dies_with_parent
 
 ABSENT = 3
 REFUSED = 4
@@ -48,7 +48,7 @@ def fetch(name: str, split: str, path: Path, read: Sequence[str] = ("-m", "rewar
     """
     with tempfile.TemporaryDirectory(prefix="cr-hub-") as empty:
         done = subprocess.run(  # noqa: S603 - a list of words, each checked or ours, and no shell
-            tethered([sys.executable, "-I", *read, name, split, str(path.absolute())]),
+            dies_with_parent([sys.executable, "-I", *read, name, split, str(path.absolute())]),
             cwd=empty,
             env=os.environ | _NO_SCRIPTS,
             stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ import msgspec
 from reward_service.paraphrasing.errors import PairFileError, PairFileTooLargeError
 from reward_service.paraphrasing.pair_files import PairFields, PairRow
 from reward_service.paraphrasing.question_files import question_of, read_questions, survey
-from reward_service.store.paraphrases import Item
+from reward_service.store.paraphrases import JobQuestion
 
 MAX_COLUMNS = 256
 BLOCK_BYTES = 2**20
@@ -36,10 +36,10 @@ class FileQuestions:
         self.of = survey(path, fields).questions
         self.columns: dict[str, str] = {}
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[JobQuestion]:
         """In the order of the file."""
         for row in read_questions(self._path, self._fields):
-            item = Item(question_of(row), self._others(row))
+            item = JobQuestion(question_of(row), self._others(row))
             for name, value in item.columns.items():
                 self._see(name, value)
             yield item

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from reward_service.domain.paraphrases.table import CHECKS
-from reward_service.paraphrasing.marking import stretches
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.paraphrasing.audit_summary import Findings
+from reward_service.paraphrasing.highlight import stretches
 from reward_service.paraphrasing.reviewing import Reviewed
-from reward_service.paraphrasing.tally import Findings
 
 _RUN = re.compile(r"`{3,}")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&])")

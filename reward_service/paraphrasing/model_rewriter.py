@@ -9,19 +9,19 @@ from typing import Any
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import AnswerFormat, extractor
-from reward_service.domain.paraphrases.findings import pair_of
+from reward_service.domain.paraphrases.pair import pair_of
 from reward_service.domain.paraphrases.policy import review
-from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, Recipe
+from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.generation.errors import GenerationError
 from reward_service.generation.generator import Generator, Sampling
 from reward_service.generation.model_names import Backend
 from reward_service.generation.opening import open_generator
 from reward_service.grading.judge import Judge
-from reward_service.grading.judge_wire import Limits
+from reward_service.grading.judge_wire import JudgeLimits
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.paraphrasing.errors import RewritingError
-from reward_service.paraphrasing.marks import Found, marked_text
 from reward_service.paraphrasing.prompts import instruction_named, rewriting_prompt
+from reward_service.paraphrasing.response_parser import Found, marked_text
 from reward_service.paraphrasing.rewriter import GivenTexts
 from reward_service.paraphrasing.same_answer import Answerer
 from reward_service.paraphrasing.similarity import EmbeddingSimilarity, Similarity
@@ -44,7 +44,7 @@ class ModelRewriter:
         self._answerer = answerer or answerer_of(generator, SymbolicGrader())
         self._similarity = similarity
 
-    async def rewrite(self, question: Question, recipe: Recipe, given: GivenTexts | None = None) -> Outcome:
+    async def rewrite(self, question: Question, recipe: RewritingRecipe, given: GivenTexts | None = None) -> Outcome:
         """See `Rewriter.rewrite`.
 
         All candidates of a round are judged. Of the accepted ones that is taken whose answers agree most, and of
@@ -81,7 +81,7 @@ class _Drawing:
         answerer: Answerer,
         similarity: Similarity | None,
         question: Question,
-        recipe: Recipe,
+        recipe: RewritingRecipe,
     ) -> None:
         self._generator = generator
         self._answerer = answerer
@@ -187,5 +187,5 @@ async def open_rewriter(
     async with contextlib.AsyncExitStack() as stack:
         opening = open_generator(model, backend=backend, capacity=capacity, api_key=api_key, more=more)
         generator = await stack.enter_async_context(opening)
-        judge = await stack.enter_async_context(Judge(limits=Limits(cpu_s=_JUDGE_CPU_S))) if answers else None
+        judge = await stack.enter_async_context(Judge(limits=JudgeLimits(cpu_s=_JUDGE_CPU_S))) if answers else None
         yield ModelRewriter(generator, answerer=answerer_of(generator, SymbolicGrader(judge)), similarity=similarity)

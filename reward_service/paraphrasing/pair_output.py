@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from reward_service.domain.paraphrases.rewriting import Outcome, Recipe
+from reward_service.domain.paraphrases.rewriting import Outcome, RewritingRecipe
 from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.pair_files import PairFields, PairRow
 from reward_service.paraphrasing.rewriting_tally import reasons_of
@@ -47,7 +47,7 @@ def write_pairs(out: Path, pairs: Iterable[Mapping[str, Any]]) -> int:
     return written
 
 
-def write_candidates(path: Path, outcomes: Iterable[Outcome], recipe: Recipe) -> None:
+def write_candidates(path: Path, outcomes: Iterable[Outcome], recipe: RewritingRecipe) -> None:
     """A line for each candidate that was drawn, with what rejects it."""
     with _whole_text(path) as file:
         for outcome in outcomes:

@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from reward_service.background import Background
-from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Recipe, text_key
+from reward_service.domain.paraphrases.rewriting import Fate, Outcome, RewritingRecipe, text_key
 from reward_service.errors import StoreUnavailableError
 from reward_service.generation.errors import GeneratorUnavailableError
 from reward_service.paraphrasing.rewriter import Rewriter
@@ -176,7 +176,7 @@ class _JobTexts:
                 await asyncio.sleep(self._beat_s)
 
 
-def counts_of(outcome: Outcome, recipe: Recipe) -> Iterator[str]:
+def counts_of(outcome: Outcome, recipe: RewritingRecipe) -> Iterator[str]:
     """What an outcome adds one to, each as often as it is named."""
     yield f"{FATE}:{outcome.fate.value}"
     for candidate in outcome.candidates:

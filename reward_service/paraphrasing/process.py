@@ -7,15 +7,15 @@ from uuid import uuid4
 
 import structlog
 
+from reward_service.model_process import main_of, run_alone
 from reward_service.paraphrasing.model_rewriter import open_rewriter
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
 from reward_service.processes import keep_what_was_made
 from reward_service.readiness import say_ready
 from reward_service.settings import Settings
-from reward_service.standing_alone import main_of, run_alone
-from reward_service.store.guard import wait_for_store
-from reward_service.store.link import Link
+from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrase_desk import ParaphraseDesk
+from reward_service.store.server_checks import wait_for_store
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +39,12 @@ async def work(settings: Settings) -> None:
         embeddings=settings.paraphraser_embeddings,
         more=settings.paraphraser_engine,
     )
-    link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
+    connection = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
     await wait_for_store(settings.redis_url)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     lease_s = settings.paraphraser_lease_s
     async with opening as rewriter:
-        desk = ParaphraseDesk(link, name, lease_s)
+        desk = ParaphraseDesk(connection, name, lease_s)
         paraphraser = Paraphraser(desk, rewriter, ParaphraserPace(renew_s=min(2.0, lease_s / 4)))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -55,7 +55,7 @@ async def work(settings: Settings) -> None:
         try:
             await paraphraser.run(finish_within_s=settings.shutdown_s)
         finally:
-            await link.close()
+            await connection.close()
 
 
 def run_paraphraser(settings: Settings) -> None:

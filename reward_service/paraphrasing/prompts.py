@@ -7,7 +7,7 @@ from types import MappingProxyType
 from reward_service.generation.asking import readable
 from reward_service.generation.generator import Message, Prompt
 from reward_service.paraphrasing.errors import RewritingError
-from reward_service.paraphrasing.marks import Markers
+from reward_service.paraphrasing.response_parser import Markers
 
 _PAPER = """\
 You are given a math problem. Please rewrite it using different wording and a different real-world scenario, while \

@@ -7,8 +7,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.findings import pair_of
-from reward_service.domain.paraphrases.policy import Policy, Review, review
+from reward_service.domain.paraphrases.pair import pair_of
+from reward_service.domain.paraphrases.policy import AcceptancePolicy, Review, review
 from reward_service.paraphrasing.pair_files import PairRow
 
 BATCH = 128
@@ -26,7 +26,7 @@ class Reviewed(NamedTuple):
 _Texts = tuple[str, str, str | None]
 
 
-def review_rows(rows: Iterable[PairRow], policy: Policy, processes: int) -> Iterator[Reviewed]:
+def review_rows(rows: Iterable[PairRow], policy: AcceptancePolicy, processes: int) -> Iterator[Reviewed]:
     """Each pair with its review. What is in memory does not grow with the file."""
     if processes == 1:
         yield from (Reviewed(row, review(pair_of(*_texts(row)), policy)) for row in rows)
@@ -57,6 +57,6 @@ def _texts(row: PairRow) -> _Texts:
     return row.question, row.paraphrase, row.ground_truth
 
 
-def _review_batch(texts: list[_Texts], policy: Policy) -> list[Review]:
+def _review_batch(texts: list[_Texts], policy: AcceptancePolicy) -> list[Review]:
     """Runs in another process."""
     return [review(pair_of(*each), policy) for each in texts]

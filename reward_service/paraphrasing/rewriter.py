@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from reward_service.domain.paraphrases.rewriting import Outcome, Question, Recipe
+from reward_service.domain.paraphrases.rewriting import Outcome, Question, RewritingRecipe
 
 
 class GivenTexts(Protocol):
@@ -26,7 +26,7 @@ class Rewriter(Protocol):
         """How many questions may usefully be under way at once."""
         ...
 
-    async def rewrite(self, question: Question, recipe: Recipe, given: GivenTexts | None = None) -> Outcome:
+    async def rewrite(self, question: Question, recipe: RewritingRecipe, given: GivenTexts | None = None) -> Outcome:
         """Draws candidates round by round until one is accepted. The same question and recipe draw from the same seeds.
 
         A text that is another question's second view already, by `given`, is rejected.

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, Recipe
-from reward_service.domain.paraphrases.table import CHECKS
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, RewritingRecipe
 
 UNMARKED, SAME_ANSWER, SIMILARITY, GIVEN_OUT = "unmarked", "same-answer", "similarity", "given-out"
 """How reasons are named that no cheap check gives."""
@@ -25,7 +25,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
 """What a candidate may be rejected by, and what is then not true of it."""
 
 
-def reasons_of(candidate: Candidate, recipe: Recipe) -> Iterator[tuple[str, str]]:
+def reasons_of(candidate: Candidate, recipe: RewritingRecipe) -> Iterator[tuple[str, str]]:
     """What rejects a candidate: its name and a few words. None for one that is accepted."""
     if candidate.accepted:
         return
@@ -49,7 +49,7 @@ def reasons_of(candidate: Candidate, recipe: Recipe) -> Iterator[tuple[str, str]
 class RewritingTally:
     """Counts outcomes as they come."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: RewritingRecipe) -> None:
         """Of nothing yet."""
         self._recipe = recipe
         self.fates: Counter[Fate] = Counter()

@@ -9,11 +9,11 @@ from threading import Timer
 import structlog
 import uvicorn
 
-from reward_service.api.app import Service
+from reward_service.api.app import ApiService
 from reward_service.processes import keep_what_was_made, raise_open_files_limit
 from reward_service.readiness import say_ready
+from reward_service.serving.connection_limits import ConnectionLimits, Doorkeeper
 from reward_service.serving.connections import BoundedProtocol
-from reward_service.serving.doorkeeper import Bounds, Doorkeeper
 from reward_service.serving.environment import SOCKET_FD, settings_from_environment
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ END_WITHIN_S = 10.0
 class DrainingServer(uvicorn.Server):
     """Tells those who wait that the process stops, before uvicorn waits for them."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: ApiService) -> None:
         """The service is the one that the config serves."""
         super().__init__(config)
         self._service = service
@@ -64,8 +64,8 @@ def main() -> None:
     settings = settings_from_environment()
     logging.getLogger("uvicorn.error").addFilter(is_news)
     raise_open_files_limit()
-    service = Service(settings)
-    keeper = Doorkeeper(Bounds.of(settings), service.metrics)
+    service = ApiService(settings)
+    keeper = Doorkeeper(ConnectionLimits.of(settings), service.metrics)
     config = uvicorn.Config(
         service.asgi,
         loop="uvloop",

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import structlog
 
-from reward_service.processes import tethered
+from reward_service.processes import dies_with_parent
 from reward_service.readiness import READY_FD, Beginning
 
 log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ def started(role: str, environment: Mapping[str, str], pass_fds: tuple[int, ...]
     beginning = Beginning()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own modules
-            tethered([sys.executable, "-m", MODULES[role]]),
+            dies_with_parent([sys.executable, "-m", MODULES[role]]),
             env={**environment, READY_FD: str(beginning.writing)},
             pass_fds=(*pass_fds, beginning.writing),
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order

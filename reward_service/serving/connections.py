@@ -11,9 +11,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from reward_service.api.hot import HotRoutes, Route
-from reward_service.api.problems import MEDIA_TYPE, Problem
-from reward_service.serving.doorkeeper import LOOK_S, Doorkeeper, Reason
+from reward_service.api.http.problems import MEDIA_TYPE, Problem
+from reward_service.api.rewards.routes import HotRoutes, Route
+from reward_service.serving.connection_limits import LOOK_S, Doorkeeper, Reason
 from reward_service.serving.hot_exchange import HotExchange
 
 BODY_BYTES_PER_S = 1024

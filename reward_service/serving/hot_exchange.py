@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from reward_service.api.bodies import BodyParts
-from reward_service.api.exchange import ClientGoneError
-from reward_service.api.hot import HotRoutes, Route
-from reward_service.api.json_text import Data
-from reward_service.api.problems import Problem
+from reward_service.api.http.bodies import BodyParts
+from reward_service.api.http.exchange import ClientGoneError
+from reward_service.api.http.json_reader import Data
+from reward_service.api.http.problems import Problem
+from reward_service.api.rewards.routes import HotRoutes, Route
 
 Result = TypeVar("Result")
 

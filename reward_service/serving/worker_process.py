@@ -11,22 +11,22 @@ import structlog
 import uvloop
 
 from reward_service.background import Background
-from reward_service.domain.quarantine import Watch
+from reward_service.domain.quarantine import DisagreementRules
 from reward_service.errors import TaskFailedError, UnusableStoreError
 from reward_service.grading.judge import Judge, JudgeError
 from reward_service.grading.judge_sharing import Allowances
-from reward_service.grading.judge_wire import Limits
+from reward_service.grading.judge_wire import JudgeLimits
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import keep_what_was_made
 from reward_service.readiness import end_unready, say_ready
 from reward_service.serving.environment import settings_from_environment
 from reward_service.settings import Settings
-from reward_service.store.guard import wait_for_store
+from reward_service.store.connection import RedisConnection
+from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import JobStore
-from reward_service.store.link import Link
 from reward_service.store.pairs import PairStore
-from reward_service.store.presence import Presence
+from reward_service.store.server_checks import wait_for_store
 from reward_service.store.verdicts import RedisVerdicts
 from reward_service.telemetry import Metrics
 from reward_service.workers.worker import Worker, WorkerPace
@@ -42,20 +42,22 @@ async def work(settings: Settings) -> None:
         TaskFailedError: a background task has failed.
     """
     assert settings.redis_url is not None, "a worker is told where the store is"
-    link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
-    reading = Link(settings.redis_url, patience_s=settings.redis_patience_s)
+    connection = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
+    reading = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
     await wait_for_store(settings.redis_url)
     consumer = f"{socket.gethostname()}-{uuid4().hex[:8]}"
-    jobs = JobStore(link, reading, settings.limits, consumer)
+    jobs = JobStore(connection, reading, settings.limits, consumer)
     pace = WorkerPace(claim_idle_s=settings.claim_idle_s)
     metrics = Metrics()
     background = Background()
     judge = await _judge(settings, metrics, background)
-    known = KnownVerdicts(RedisVerdicts(link, Verdict), time.monotonic)
+    known = KnownVerdicts(RedisVerdicts(connection, Verdict), time.monotonic)
     grader = SymbolicGrader(
         judge, known, allowances=Allowances(time.monotonic), at_once=max(1, settings.judge_children)
     )
-    worker = Worker(jobs, PairStore(link, Watch()), Presence(link), grader, metrics, pace, background)
+    worker = Worker(
+        jobs, PairStore(connection, DisagreementRules()), Heartbeats(connection), grader, metrics, pace, background
+    )
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
@@ -68,7 +70,7 @@ async def work(settings: Settings) -> None:
         metrics.flush()
         if judge is not None:
             await judge.close()
-        await link.close()
+        await connection.close()
         await reading.close()
 
 
@@ -78,7 +80,7 @@ async def _judge(settings: Settings, metrics: Metrics, background: Background) -
         return None
     judge = Judge(
         children=settings.judge_children,
-        limits=Limits(cpu_s=settings.judge_cpu_s),
+        limits=JudgeLimits(cpu_s=settings.judge_cpu_s),
         observe=metrics.judged,
         background=background,
     )

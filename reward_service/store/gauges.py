@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 
 from reward_service.domain.methods import method_named
-from reward_service.store.connection import WrongTypeError
+from reward_service.store.connection import RedisConnection
+from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
-from reward_service.store.link import Link
 from reward_service.store.paraphrase_gauges import ParaphraseGauges, ParaphraseGaugeStore
-from reward_service.store.presence import Presence
 from reward_service.store.runs import RunStore
 from reward_service.store.scripts import Script
+from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.stopwatch import Stopwatch
 from reward_service.store.teachers import TeacherStore
 
@@ -69,13 +69,13 @@ class Gauges:
 class GaugeStore:
     """Reads the gauges; it changes nothing."""
 
-    def __init__(self, link: Link, runs: RunStore) -> None:
-        """Over an open link."""
-        self._link = link
+    def __init__(self, connection: RedisConnection, runs: RunStore) -> None:
+        """Over an open connection."""
+        self._connection = connection
         self._runs = runs
-        self._presence = Presence(link)
-        self._paraphrases = ParaphraseGaugeStore(link)
-        self._teachers = TeacherStore(link)
+        self._heartbeats = Heartbeats(connection)
+        self._paraphrases = ParaphraseGaugeStore(connection)
+        self._teachers = TeacherStore(connection)
         self._look_at_clock = Script("look_at_clock")
         self._unseen = Stopwatch()
 
@@ -86,11 +86,11 @@ class GaugeStore:
             StoreUnavailableError: Redis is away.
         """
         workers, paraphrases, names, cpu, memory = await asyncio.gather(
-            self._presence.workers(),
+            self._heartbeats.workers(),
             self._paraphrases.read(),
-            self._link.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1),
-            self._link.execute("INFO", "cpu"),
-            self._link.execute("INFO", "memory"),
+            self._connection.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1),
+            self._connection.execute("INFO", "cpu"),
+            self._connection.execute("INFO", "memory"),
         )
         unseen_ms = self._unseen.lap_ms()
         found = await asyncio.gather(*(self._readable(name.decode(), unseen_ms) for name in names))
@@ -126,16 +126,16 @@ class GaugeStore:
     async def _oldest_s(self, keys: RunKeys, unseen_ms: int) -> float:
         """The age of the run's first job, by the run's time."""
         entries, now_ms = await asyncio.gather(
-            self._link.execute("XRANGE", keys.jobs, "-", "+", "COUNT", 1),
-            self._look_at_clock(self._link, [keys.clock], unseen_ms),
+            self._connection.execute("XRANGE", keys.jobs, "-", "+", "COUNT", 1),
+            self._look_at_clock(self._connection, [keys.clock], unseen_ms),
         )
         return max(0.0, (now_ms - queued_at_ms(entries[0][0])) / 1000) if entries else 0.0
 
     async def _teacher(self, keys: RunKeys) -> TeacherGauges:
         stands, asked, making, said = await asyncio.gather(
-            self._link.execute("HMGET", keys.teacher, "version", "accepted"),
-            self._link.execute("ZCARD", keys.asks),
-            self._link.execute("ZCARD", keys.taken),
+            self._connection.execute("HMGET", keys.teacher, "version", "accepted"),
+            self._connection.execute("ZCARD", keys.asks),
+            self._connection.execute("ZCARD", keys.taken),
             self._teachers.seen(keys.run),
         )
         version, accepted = (int(value or 0) for value in stands)

@@ -9,13 +9,13 @@ import structlog
 from redis.exceptions import ResponseError
 
 from reward_service.domain.cohort import CohortEvent, CohortState
-from reward_service.store.cohorts import Limits, as_dict
-from reward_service.store.connection import WrongTypeError
+from reward_service.store.cohorts import StoreLimits, as_dict
+from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
 from reward_service.store.labels import labels_in
-from reward_service.store.link import Link
-from reward_service.store.records import Job, OpenCohort, Row, TeacherLabel, unpack_head, unpack_row
+from reward_service.store.records import BallotRow, Job, OpenCohort, TeacherLabel, unpack_head, unpack_row
 from reward_service.store.scripts import Script
+from reward_service.store.server_replies import WrongTypeError
 
 DUE_AT_ONCE = 500
 HELD_AT_ONCE = 500
@@ -37,11 +37,13 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class JobStore:
-    """Jobs for one consumer. `reading` is a link of its own, since a read waits for work."""
+    """Jobs for one consumer. `reading` is a connection of its own, since a read waits for work."""
 
-    def __init__(self, link: Link, reading: Link, limits: Limits, consumer: str) -> None:
+    def __init__(
+        self, connection: RedisConnection, reading: RedisConnection, limits: StoreLimits, consumer: str
+    ) -> None:
         """Over two open links."""
-        self._link = link
+        self._connection = connection
         self._reading = reading
         self._limits = limits
         self.consumer = consumer
@@ -63,8 +65,8 @@ class JobStore:
         Redis does not grow with the runs of the last 30 days.
         """
         latest, others = await asyncio.gather(
-            self._link.execute("ZREVRANGE", RUNS, 0, LATEST_RUNS - 1),
-            self._link.execute("ZREVRANGE", RUNS, self._turn, self._turn + OTHER_RUNS - 1),
+            self._connection.execute("ZREVRANGE", RUNS, 0, LATEST_RUNS - 1),
+            self._connection.execute("ZREVRANGE", RUNS, self._turn, self._turn + OTHER_RUNS - 1),
         )
         self._turn = self._turn + OTHER_RUNS if len(others) == OTHER_RUNS else LATEST_RUNS
         runs = list(dict.fromkeys(name.decode() for name in [*latest, *others]))
@@ -102,7 +104,7 @@ class JobStore:
         """Jobs that another worker took and did not finish within `idle_s` seconds: it is dead or very slow."""
         jobs = RunKeys(run).jobs
         try:
-            _, entries, *_ = await self._link.execute(
+            _, entries, *_ = await self._connection.execute(
                 "XAUTOCLAIM", jobs, GROUP, self.consumer, round(idle_s * 1000), "0-0", "COUNT", most
             )
         except ResponseError as error:
@@ -110,7 +112,7 @@ class JobStore:
                 raise
             return []
         if entries:
-            await self._forget_consumers(self._link, [jobs], GROUP, FORGET_CONSUMER_AFTER_MS)
+            await self._forget_consumers(self._connection, [jobs], GROUP, FORGET_CONSUMER_AFTER_MS)
         return [_delivery(run, entry, fields) for entry, fields in entries if fields]
 
     async def hold(self, run: str, entries: Sequence[bytes]) -> None:
@@ -119,7 +121,7 @@ class JobStore:
         for start in range(0, len(entries), HELD_AT_ONCE):
             some = entries[start : start + HELD_AT_ONCE]
             try:
-                await self._link.execute("XCLAIM", jobs, GROUP, self.consumer, 0, *some, "JUSTID")
+                await self._connection.execute("XCLAIM", jobs, GROUP, self.consumer, 0, *some, "JUSTID")
             except ResponseError as error:
                 if "NOGROUP" not in str(error):
                     raise
@@ -132,8 +134,8 @@ class JobStore:
         unseen_ms = round((now_s - self._times[run][0]) * 1000) if run in self._times else 0
         how = (keys.prefix, DUE_AT_ONCE, ttl_ms, unseen_ms)
         (closed, time_ms), released = await asyncio.gather(
-            self._expire(self._link, [keys.deadlines, keys.jobs, keys.clock], *how, GROUP),
-            self._expire_waits(self._link, [keys.waits, keys.jobs, keys.clock], *how),
+            self._expire(self._connection, [keys.deadlines, keys.jobs, keys.clock], *how, GROUP),
+            self._expire_waits(self._connection, [keys.waits, keys.jobs, keys.clock], *how),
         )
         self._times[run] = now_s, time_ms
         return closed + released
@@ -147,13 +149,13 @@ class JobStore:
 
     async def labels(self, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
         """The newest label of each slot; None where there is none."""
-        return await labels_in(self._link, run, slots)
+        return await labels_in(self._connection, run, slots)
 
     async def load(self, run: str, cohort: str) -> tuple[OpenCohort | None, bytes | None]:
         """A cohort to settle, and its record if it was settled before and ballots came late."""
         keys = RunKeys(run)
-        fields = as_dict(await self._link.execute("HGETALL", keys.open_cohort(cohort)))
-        record = await self._link.execute("GET", keys.record(cohort))
+        fields = as_dict(await self._connection.execute("HGETALL", keys.open_cohort(cohort)))
+        record = await self._connection.execute("GET", keys.record(cohort))
         return (open_cohort(fields) if fields else None), record
 
     async def settle_cohort(
@@ -162,7 +164,7 @@ class JobStore:
         """Keeps a cohort's record: 'settled', 'gone' (another did) or 'changed' (look again)."""
         keys = RunKeys(delivery.run)
         answer = await self._settle_cohort(
-            self._link,
+            self._connection,
             [keys.open_cohort(cohort), keys.record(cohort), keys.jobs, keys.stats],
             seen.state.value,
             seen.size,
@@ -188,7 +190,7 @@ class JobStore:
         """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
         keys = RunKeys(delivery.run)
         answer = await self._settle_batch(
-            self._link,
+            self._connection,
             [keys.batch(batch), keys.jobs, keys.stats],
             record,
             round(self._limits.retention_s * 1000),
@@ -207,14 +209,14 @@ class JobStore:
     async def acknowledge(self, delivery: Delivery) -> None:
         """Drops a job: there is nothing left to do for it."""
         jobs = RunKeys(delivery.run).jobs
-        await self._link.execute("XACK", jobs, GROUP, delivery.job.entry)
-        await self._link.execute("XDEL", jobs, delivery.job.entry)
+        await self._connection.execute("XACK", jobs, GROUP, delivery.job.entry)
+        await self._connection.execute("XDEL", jobs, delivery.job.entry)
 
     async def times_delivered(self, delivery: Delivery) -> int:
         """How often this job has been handed out."""
         entry = delivery.job.entry
         try:
-            pending = await self._link.execute("XPENDING", RunKeys(delivery.run).jobs, GROUP, entry, entry, 1)
+            pending = await self._connection.execute("XPENDING", RunKeys(delivery.run).jobs, GROUP, entry, entry, 1)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -239,7 +241,7 @@ class JobStore:
     async def _ensure_group(self, run: str) -> bool:
         jobs = RunKeys(run).jobs
         try:
-            await self._link.execute("XGROUP", "CREATE", jobs, GROUP, "0", "MKSTREAM")
+            await self._connection.execute("XGROUP", "CREATE", jobs, GROUP, "0", "MKSTREAM")
         except WrongTypeError as error:
             self.leave_out(run, error)
             return False
@@ -247,14 +249,14 @@ class JobStore:
             if "BUSYGROUP" not in str(error):
                 raise
         else:
-            await self._link.execute("PEXPIRE", jobs, round(self._limits.retention_s * 1000))
+            await self._connection.execute("PEXPIRE", jobs, round(self._limits.retention_s * 1000))
         return True
 
 
 def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
     """A cohort's hash, read."""
-    ballots: dict[str, Row] = {}
-    late: dict[str, Row] = {}
+    ballots: dict[str, BallotRow] = {}
+    late: dict[str, BallotRow] = {}
     group_sizes: dict[str, int] = {}
     for name, value in fields.items():
         if name.startswith(b"b:"):

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from reward_service.store.cohorts import VIEW_LETTERS, Batch, Limits, Refusal, Refused, Revised, parse_batch
+from reward_service.store.cohorts import VIEW_LETTERS, Refusal, Refused, Revised, StoredBatch, StoreLimits, parse_batch
+from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import Argument, Link
 from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label, unpack_prompt
 from reward_service.store.scripts import Script
 
@@ -15,7 +15,7 @@ DUE_AT_ONCE = 500
 LIBRARY = "labels"
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class WantedLabel(msgspec.Struct, frozen=True):
     """A label that a batch waits for.
 
     Attributes:
@@ -43,7 +43,7 @@ class Coming(msgspec.Struct, frozen=True):
     prompt: TeacherPrompt
 
 
-class Asked(msgspec.Struct, frozen=True):
+class LabelRequest(msgspec.Struct, frozen=True):
     """A label that a teacher has taken to make; `rollouts` wait for it."""
 
     run: str
@@ -54,10 +54,10 @@ class Asked(msgspec.Struct, frozen=True):
     rollouts: int
 
 
-class Taken(msgspec.Struct, frozen=True):
+class TakenLabels(msgspec.Struct, frozen=True):
     """What a teacher got: labels to make, and how many of the run's a dead teacher had left."""
 
-    asked: list[Asked]
+    asked: list[LabelRequest]
     left: int
 
 
@@ -72,17 +72,24 @@ class Demand(msgspec.Struct, frozen=True):
 class LabelStore:
     """What the API asks of Redis about labels. Every call is atomic and may be repeated."""
 
-    def __init__(self, link: Link, limits: Limits, channel: str) -> None:
+    def __init__(self, connection: RedisConnection, limits: StoreLimits, channel: str) -> None:
         """`channel` is where this replica is woken."""
-        self._link = link
+        self._connection = connection
         self._limits = limits
         self._channel = channel
         self._submit = Script("submit_taught", LIBRARY)
         self._prefetch = Script("prefetch", LIBRARY)
 
     async def submit(
-        self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised, count: int, wanted: Sequence[Wanted]
-    ) -> Batch | Refused:
+        self,
+        run: str,
+        batch: str,
+        fingerprint: str,
+        payload: bytes,
+        at: Revised,
+        count: int,
+        wanted: Sequence[WantedLabel],
+    ) -> StoredBatch | Refused:
         """Remembers a batch; it is queued as soon as each label that it wants is there, or at its deadline."""
         keys = RunKeys(run)
         patience_s = at.settings.cohort_deadline_s
@@ -106,10 +113,10 @@ class LabelStore:
         fixed = [keys.batch(batch), keys.jobs, keys.settings, keys.teacher, keys.waits, keys.asks, keys.taken]
         slots = [keys.slot(each.slot) for each in wanted]
         names = [*fixed, keys.waiting(batch), keys.ticket(batch), *slots, keys.clock]
-        answer = await self._submit(self._link, names, *arguments)
+        answer = await self._submit(self._connection, names, *arguments)
         match answer[0]:
             case b"new":
-                return Batch(fingerprint, None, count)
+                return StoredBatch(fingerprint, None, count)
             case b"known":
                 return parse_batch(answer[1])
             case b"untold":
@@ -125,19 +132,19 @@ class LabelStore:
             question = each.question_id.encode("utf-8", "surrogatepass")
             arguments += [each.slot, question, VIEW_LETTERS[each.view], packed(each.prompt)]
         names = [keys.teacher, keys.asks, keys.taken, *(keys.slot(each.slot) for each in coming)]
-        return await self._prefetch(self._link, names, *arguments)
+        return await self._prefetch(self._connection, names, *arguments)
 
     async def labels(self, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
         """The newest label of each slot; None where there is none."""
-        return await labels_in(self._link, run, slots)
+        return await labels_in(self._connection, run, slots)
 
 
 class TeacherDesk:
     """The teacher's side: labels to make, for one teacher process."""
 
-    def __init__(self, link: Link, limits: Limits, teacher: str, lease_s: float) -> None:
+    def __init__(self, connection: RedisConnection, limits: StoreLimits, teacher: str, lease_s: float) -> None:
         """`lease_s` is for how long what was taken is this teacher's, unless it says so again."""
-        self._link = link
+        self._connection = connection
         self._limits = limits
         self.teacher = teacher
         self._lease_ms = _ms(lease_s)
@@ -147,15 +154,15 @@ class TeacherDesk:
         self._give_back = Script("give_back", LIBRARY)
         self._keep = Script("keep_label", LIBRARY)
 
-    async def take(self, run: str, version: int, most: int) -> Taken:
+    async def take(self, run: str, version: int, most: int) -> TakenLabels:
         """At most `most` labels of a run that a teacher of this version may give, the most wanted first."""
         keys = RunKeys(run)
         names = [keys.asks, keys.taken, keys.clock]
         left, taken = await self._take(
-            self._link, names, keys.prefix, version, most, self.teacher, self._lease_ms, self._ttl_ms()
+            self._connection, names, keys.prefix, version, most, self.teacher, self._lease_ms, self._ttl_ms()
         )
         asked = [
-            Asked(
+            LabelRequest(
                 run,
                 slot.decode(),
                 question.decode("utf-8", "surrogatepass"),
@@ -165,42 +172,44 @@ class TeacherDesk:
             )
             for slot, question, view, prompt, rollouts in taken
         ]
-        return Taken(asked, left)
+        return TakenLabels(asked, left)
 
     async def demand(self, run: str, version: int) -> Demand:
         """What is asked of a teacher of this version in a run."""
         keys = RunKeys(run)
-        best, too_new = await self._peek(self._link, [keys.asks], keys.prefix, version)
+        best, too_new = await self._peek(self._connection, [keys.asks], keys.prefix, version)
         return Demand(None if best < 0 else best, too_new)
 
     async def renew(self, run: str, slots: Sequence[str]) -> list[str]:
         """Says that this teacher is still at work on these; those that it has lost."""
         keys = RunKeys(run)
         names = [keys.taken, keys.clock]
-        lost = await self._renew(self._link, names, keys.prefix, self.teacher, self._lease_ms, *slots)
+        lost = await self._renew(self._connection, names, keys.prefix, self.teacher, self._lease_ms, *slots)
         return [slot.decode() for slot in lost]
 
     async def give_back(self, run: str, slots: Sequence[str]) -> None:
         """Others may take these."""
         keys = RunKeys(run)
-        await self._give_back(self._link, [keys.asks, keys.taken], keys.prefix, self.teacher, self._ttl_ms(), *slots)
+        await self._give_back(
+            self._connection, [keys.asks, keys.taken], keys.prefix, self.teacher, self._ttl_ms(), *slots
+        )
 
     async def keep(self, run: str, slot: str, label: TeacherLabel) -> int:
         """Keeps a label; how many batches go on with it."""
         keys = RunKeys(run)
         names = [keys.slot(slot), keys.asks, keys.taken, keys.jobs, keys.waits, keys.clock]
         return await self._keep(
-            self._link, names, keys.prefix, slot, label.version, packed(label), self._ttl_ms(), self.teacher
+            self._connection, names, keys.prefix, slot, label.version, packed(label), self._ttl_ms(), self.teacher
         )
 
     def _ttl_ms(self) -> int:
         return _ms(self._limits.retention_s)
 
 
-async def labels_in(link: Link, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
+async def labels_in(connection: RedisConnection, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
     """The newest label of each slot; None where there is none."""
     keys = RunKeys(run)
-    found = await asyncio.gather(*(link.execute("HGET", keys.slot(slot), "r") for slot in slots))
+    found = await asyncio.gather(*(connection.execute("HGET", keys.slot(slot), "r") for slot in slots))
     return [None if data is None else unpack_label(data) for data in found]
 
 

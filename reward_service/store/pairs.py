@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reward_service.domain.quarantine import Base, PairRecord, Watch, weights
+from reward_service.domain.quarantine import Base, DisagreementRules, PairRecord, weights
+from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import Argument, Link
 from reward_service.store.runs import RUN_RETENTION_S
 from reward_service.store.scripts import Script
 
@@ -41,9 +41,9 @@ class Suspects:
 class PairStore:
     """What is known of pairs, by run. Forgotten with the run."""
 
-    def __init__(self, link: Link, watch: Watch, most_pairs: int = MOST_PAIRS) -> None:
-        """Over an open link."""
-        self._link = link
+    def __init__(self, connection: RedisConnection, watch: DisagreementRules, most_pairs: int = MOST_PAIRS) -> None:
+        """Over an open connection."""
+        self._connection = connection
         self._most_pairs = most_pairs
         self.watch = watch
         self._observe = Script("observe_pairs")
@@ -52,7 +52,7 @@ class PairStore:
         """Those of the questions whose pairs are in quarantine."""
         if not questions:
             return frozenset()
-        scores = await self._link.execute("ZMSCORE", RunKeys(run).quarantined, *map(_name, questions))
+        scores = await self._connection.execute("ZMSCORE", RunKeys(run).quarantined, *map(_name, questions))
         return frozenset(question for question, score in zip(questions, scores, strict=True) if score is not None)
 
     async def observe(self, run: str, observations: Collection[Observation]) -> Changes:
@@ -73,34 +73,34 @@ class PairStore:
         for question, disagrees in observations:
             arguments += [_name(question), int(disagrees)]
         names = [keys.pairs, keys.pairs_base, keys.quarantined]
-        return Changes(*await self._observe(self._link, names, *arguments))
+        return Changes(*await self._observe(self._connection, names, *arguments))
 
     async def suspects(self, run: str, most: int) -> Suspects:
         """The state of a run's watch, with at most so many pairs of the quarantine."""
         keys = RunKeys(run)
-        names = await self._link.execute("ZREVRANGE", keys.quarantined, 0, most - 1)
-        texts = await self._link.execute("HMGET", keys.pairs, *names) if names else []
+        names = await self._connection.execute("ZREVRANGE", keys.quarantined, 0, most - 1)
+        texts = await self._connection.execute("HMGET", keys.pairs, *names) if names else []
         records = {
             name.decode("utf-8", "surrogatepass"): _record(text)
             for name, text in zip(names, texts, strict=True)
             if text
         }
-        seen = await self._link.execute("HLEN", keys.pairs)
-        return Suspects(await self._base(run), seen, await self._link.execute("ZCARD", keys.quarantined), records)
+        seen = await self._connection.execute("HLEN", keys.pairs)
+        return Suspects(await self._base(run), seen, await self._connection.execute("ZCARD", keys.quarantined), records)
 
     async def record(self, run: str, question: str) -> PairRecord | None:
         """What was seen of a pair; None if nothing was."""
-        text = await self._link.execute("HGET", RunKeys(run).pairs, _name(question))
+        text = await self._connection.execute("HGET", RunKeys(run).pairs, _name(question))
         return _record(text) if text else None
 
     async def forget(self, run: str, question: str) -> bool:
         """Forgets what was seen of a pair, which is then as new: it has another paraphrase. Whether there was any."""
         keys = RunKeys(run)
-        await self._link.execute("ZREM", keys.quarantined, _name(question))
-        return bool(await self._link.execute("HDEL", keys.pairs, _name(question)))
+        await self._connection.execute("ZREM", keys.quarantined, _name(question))
+        return bool(await self._connection.execute("HDEL", keys.pairs, _name(question)))
 
     async def _base(self, run: str) -> Base:
-        seen, disagreed = await self._link.execute("HMGET", RunKeys(run).pairs_base, "seen", "disagreed")
+        seen, disagreed = await self._connection.execute("HMGET", RunKeys(run).pairs_base, "seen", "disagreed")
         return Base(float(seen or 0.0), float(disagreed or 0.0))
 
 

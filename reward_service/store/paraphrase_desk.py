@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from reward_service.domain.paraphrases.rewriting import Outcome
-from reward_service.store.link import Argument, Link
+from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.paraphrases import (
     KEYS,
     LIBRARY,
-    Item,
-    Order,
+    JobOrder,
+    JobQuestion,
     ParaphraserPresence,
     decode_order,
     unpack_item,
@@ -27,8 +27,8 @@ class TakenQuestion(msgspec.Struct, frozen=True):
 
     job: str
     index: int
-    order: Order
-    item: Item
+    order: JobOrder
+    item: JobQuestion
 
     @property
     def claim(self) -> Claim:
@@ -46,9 +46,9 @@ class TakenQuestions(msgspec.Struct, frozen=True):
 class ParaphraseDesk:
     """For one paraphraser process. What it takes is its own while it renews; `lease_s` after that it is others'."""
 
-    def __init__(self, link: Link, paraphraser: str, lease_s: float) -> None:
-        """Over an open link."""
-        self._link = link
+    def __init__(self, connection: RedisConnection, paraphraser: str, lease_s: float) -> None:
+        """Over an open connection."""
+        self._connection = connection
         self.paraphraser = paraphraser
         self._lease_ms = max(1, round(lease_s * 1000))
         # What is in hand is known only between takes: a renewal meanwhile would give back what has just been taken.
@@ -64,7 +64,7 @@ class ParaphraseDesk:
     async def take(self, most: int) -> TakenQuestions:
         """At most `most` questions: of jobs that somebody waits for first, of the others in turn."""
         async with self._knowing:
-            left, taken = await self._take(self._link, KEYS, self.paraphraser, most, self._lease_ms)
+            left, taken = await self._take(self._connection, KEYS, self.paraphraser, most, self._lease_ms)
             orders = {text: decode_order(text) for text in {row[1] for row in taken}}
             questions = [
                 TakenQuestion(job.decode(), index, orders[text], unpack_item(item)) for job, text, index, item in taken
@@ -76,7 +76,7 @@ class ParaphraseDesk:
         """Says that this paraphraser is there and at work; the jobs in hand that nobody wants any more."""
         async with self._knowing:
             unwanted = await self._renew(
-                self._link,
+                self._connection,
                 KEYS,
                 self.paraphraser,
                 self._lease_ms,
@@ -88,18 +88,18 @@ class ParaphraseDesk:
     async def keep(self, claim: Claim, outcome: Outcome, counted: Iterable[str]) -> bool:
         """Keeps an outcome, and adds one to each of the counts; False if there is one already, or nobody wants it."""
         job, index = claim
-        kept = await self._keep(self._link, KEYS, job, index, msgspec.msgpack.encode(outcome), *counted)
+        kept = await self._keep(self._connection, KEYS, job, index, msgspec.msgpack.encode(outcome), *counted)
         self._in_hand.discard(claim)
         return bool(kept)
 
     async def claim_text(self, job: str, text: bytes, question: bytes) -> bool:
         """Note that a text is the second view of a question of a job; False if it is another question's already."""
-        return bool(await self._claim_text(self._link, KEYS, job, text, question))
+        return bool(await self._claim_text(self._connection, KEYS, job, text, question))
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Others may take these."""
         self._in_hand.difference_update(claims)
-        await self._return(self._link, KEYS, self.paraphraser, *_flat(claims))
+        await self._return(self._connection, KEYS, self.paraphraser, *_flat(claims))
 
     def drop(self, claim: Claim) -> None:
         """This is not worked on any more; the next renewal says so."""
@@ -107,7 +107,7 @@ class ParaphraseDesk:
 
     async def leave(self) -> None:
         """This paraphraser stops; others may take what it has at once."""
-        await self._leave(self._link, KEYS, self.paraphraser)
+        await self._leave(self._connection, KEYS, self.paraphraser)
 
 
 def _flat(claims: Iterable[Claim]) -> Iterator[Argument]:

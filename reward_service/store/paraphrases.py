@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from reward_service.domain.paraphrases.jobs import JobEvent, JobState
-from reward_service.domain.paraphrases.rewriting import Outcome, Question, Recipe
+from reward_service.domain.paraphrases.rewriting import Outcome, Question, RewritingRecipe
 from reward_service.store.cohorts import as_dict
-from reward_service.store.link import Link
+from reward_service.store.connection import RedisConnection
 from reward_service.store.scripts import Script
 from reward_service.store.stopwatch import Stopwatch
 
@@ -30,15 +30,15 @@ FATE, DRAWN, ACCEPTED, REJECTED = COUNT_KINDS = ("fate", "drawn", "accepted", "r
 """What is counted, as 'fate:rewritten': questions by fate; candidates by prompt, the accepted too; what rejects."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class JobOrder(msgspec.Struct, frozen=True):
     """What is asked of a job: its recipe, fixed, for a run; and where its questions came from, as people are told."""
 
     run: str
-    recipe: Recipe
+    recipe: RewritingRecipe
     source: str
 
 
-class Item(msgspec.Struct, frozen=True):
+class JobQuestion(msgspec.Struct, frozen=True):
     """A question, and the other columns of its row, of which nothing is known but that JSON holds them."""
 
     question: Question
@@ -85,7 +85,7 @@ class JobStanding:
 
     job: str
     state: JobState
-    order: Order
+    order: JobOrder
     columns: Mapping[str, str]
     urgent: bool
     of: int
@@ -99,47 +99,47 @@ class JobStanding:
 class ParaphraseJobs:
     """What the API asks of Redis about paraphrase jobs. Every call is atomic and may be repeated."""
 
-    def __init__(self, link: Link, limits: ParaphraseLimits) -> None:
-        """Over an open link."""
-        self._link = link
+    def __init__(self, connection: RedisConnection, limits: ParaphraseLimits) -> None:
+        """Over an open connection."""
+        self._connection = connection
         self._limits = limits
         names = ("begin", "fill", "open", "steer", "look", "forget")
         self._scripts = {name: Script(f"{name}_paraphrases", LIBRARY) for name in names}
         self._meet = Script("meet_paraphrasers", LIBRARY)
         self._unseen = Stopwatch()
 
-    async def begin(self, job: str, fingerprint: str, order: Order, *, urgent: bool = False) -> Begun:
+    async def begin(self, job: str, fingerprint: str, order: JobOrder, *, urgent: bool = False) -> Begun:
         """Begins a job, unless it is there or there is no room. One that is begun is seen once it is opened."""
         kept_s = self._limits.urgent_retention_s if urgent else self._limits.retention_s
         ttl_ms, filling_ms = _ms(kept_s), _ms(FILLING_TTL_S)
         text = msgspec.json.encode(order)
         answer = await self._scripts["begin"](
-            self._link, KEYS, job, fingerprint, text, int(urgent), ttl_ms, filling_ms, self._limits.open_jobs
+            self._connection, KEYS, job, fingerprint, text, int(urgent), ttl_ms, filling_ms, self._limits.open_jobs
         )
         return Begun(answer.decode())
 
-    async def fill(self, job: str, first: int, items: Sequence[Item]) -> None:
+    async def fill(self, job: str, first: int, items: Sequence[JobQuestion]) -> None:
         """Hands in questions, of which the first has this index."""
         packed = [msgspec.msgpack.encode(item) for item in items]
-        await self._scripts["fill"](self._link, KEYS, job, _ms(FILLING_TTL_S), first, *packed)
+        await self._scripts["fill"](self._connection, KEYS, job, _ms(FILLING_TTL_S), first, *packed)
 
     async def open(self, job: str, of: int, columns: Mapping[str, str]) -> bool:
         """Gives a job with all of its questions to the workers; False if some have been forgotten meanwhile."""
-        return bool(await self._scripts["open"](self._link, KEYS, job, of, msgspec.json.encode(columns)))
+        return bool(await self._scripts["open"](self._connection, KEYS, job, of, msgspec.json.encode(columns)))
 
     async def steer(self, job: str, event: JobEvent) -> tuple[bool, JobState | None]:
         """Asks something of a job: whether it could be, and its state now; None if there is no job."""
-        done, state = await self._scripts["steer"](self._link, KEYS, job, event.value)
+        done, state = await self._scripts["steer"](self._connection, KEYS, job, event.value)
         known = state.decode()
         return bool(done), JobState(known) if known not in {"", JobState.FILLING} else None
 
     async def forget(self, job: str) -> bool:
         """Removes a job, whatever its state; whether it was there."""
-        return bool(await self._scripts["forget"](self._link, KEYS, job))
+        return bool(await self._scripts["forget"](self._connection, KEYS, job))
 
     async def look(self, job: str) -> JobStanding | None:
         """What a job has come to, which is a use of it; None if there is none."""
-        found = await self._scripts["look"](self._link, KEYS, job)
+        found = await self._scripts["look"](self._connection, KEYS, job)
         if found is None:
             return None
         (state, order, columns, urgent, of, done, created, ended), taken, counts = found
@@ -159,34 +159,34 @@ class ParaphraseJobs:
 
     async def latest(self, most: int) -> list[JobStanding]:
         """The latest jobs, without those that somebody waits for."""
-        names = [name.decode() for name in await self._link.execute("ZREVRANGE", f"{PREFIX}jobs", 0, most - 1)]
+        names = [name.decode() for name in await self._connection.execute("ZREVRANGE", f"{PREFIX}jobs", 0, most - 1)]
         found = await asyncio.gather(*map(self.look, names))
         return [each for each in found if each is not None]
 
-    async def outcomes(self, job: str, of: int) -> AsyncIterator[tuple[int, Item, Outcome]]:
+    async def outcomes(self, job: str, of: int) -> AsyncIterator[tuple[int, JobQuestion, Outcome]]:
         """The outcomes that are there, in the order of their questions, with their indexes."""
         for first in range(0, of, READ_AT_ONCE):
             indexes = range(first, min(first + READ_AT_ONCE, of))
-            items = await self._link.execute("HMGET", f"{PREFIX}q:{job}", *indexes)
-            outcomes = await self._link.execute("HMGET", f"{PREFIX}r:{job}", *indexes)
+            items = await self._connection.execute("HMGET", f"{PREFIX}q:{job}", *indexes)
+            outcomes = await self._connection.execute("HMGET", f"{PREFIX}r:{job}", *indexes)
             for index, item, outcome in zip(indexes, items, outcomes, strict=True):
                 if item is not None and outcome is not None:
                     yield index, unpack_item(item), msgspec.msgpack.decode(outcome, type=Outcome)
 
     async def paraphrasers(self) -> list[ParaphraserPresence]:
         """Who works on jobs now, as far as they have said."""
-        said = await self._meet(self._link, KEYS, self._unseen.lap_ms())
+        said = await self._meet(self._connection, KEYS, self._unseen.lap_ms())
         return [msgspec.json.decode(each, type=ParaphraserPresence) for each in said]
 
 
-def decode_order(text: bytes) -> Order:
+def decode_order(text: bytes) -> JobOrder:
     """What was asked of a job."""
-    return msgspec.json.decode(text, type=Order)
+    return msgspec.json.decode(text, type=JobOrder)
 
 
-def unpack_item(record: bytes) -> Item:
+def unpack_item(record: bytes) -> JobQuestion:
     """A question of a job."""
-    return msgspec.msgpack.decode(record, type=Item)
+    return msgspec.msgpack.decode(record, type=JobQuestion)
 
 
 def by_kind(counts: Mapping[bytes, bytes]) -> dict[str, dict[str, int]]:

@@ -17,7 +17,7 @@ VOTERS = tuple(Voter)
 ABSTENTIONS = tuple(Abstention)
 
 
-class Row(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
+class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
     """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward."""
 
     view: int
@@ -29,7 +29,7 @@ class Row(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
     entropy: float | None = None
     counted: bool = True
 
-    def uncounted(self) -> "Row":
+    def uncounted(self) -> "BallotRow":
         """The same ballot, to be rewarded and not to vote."""
         return msgspec.structs.replace(self, counted=False)
 
@@ -117,14 +117,14 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
     state: str
     ids_B: list[str]
     head: CohortHead
-    rows_B: list[Row]
+    rows_B: list[BallotRow]
     classes: list[str]
     classes_B: list[int]
     labels: list[LabelRow]
     rewards_B: list[float | None]
     abstentions_B: list[int]
     undecided: int = 0
-    electors_E: list[Row] = []
+    electors_E: list[BallotRow] = []
     elector_classes_E: list[int] = []
     group_sizes: dict[str, int] = {}
 
@@ -141,7 +141,7 @@ class CohortRows(msgspec.Struct, array_like=True, frozen=True):
     """
 
     head: CohortHead
-    rows_B: list[Row]
+    rows_B: list[BallotRow]
     positions_B: list[int]
     slots: list[str] = []
 
@@ -152,7 +152,7 @@ class TeacherLabel(msgspec.Struct, array_like=True, frozen=True):
     version: int
     seed: int
     model: str
-    rows_G: list[Row]
+    rows_G: list[BallotRow]
 
 
 class TeacherPrompt(msgspec.Struct, array_like=True, frozen=True):
@@ -216,8 +216,8 @@ class OpenCohort(msgspec.Struct, frozen=True):
 
     state: CohortState
     head: CohortHead
-    ballots: dict[str, Row]
-    late: dict[str, Row]
+    ballots: dict[str, BallotRow]
+    late: dict[str, BallotRow]
     size: int
     group_sizes: dict[str, int] = {}
 
@@ -227,9 +227,9 @@ def packed(value: msgspec.Struct) -> bytes:
     return msgspec.msgpack.encode(value)
 
 
-def unpack_row(data: bytes) -> Row:
+def unpack_row(data: bytes) -> BallotRow:
     """A ballot."""
-    return msgspec.msgpack.decode(data, type=Row)
+    return msgspec.msgpack.decode(data, type=BallotRow)
 
 
 def unpack_head(data: bytes) -> CohortHead:

@@ -10,9 +10,9 @@ import msgspec
 
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
 from reward_service.errors import CoRewardingError
-from reward_service.store.cohorts import Limits, Revised, as_dict
+from reward_service.store.cohorts import Revised, StoreLimits, as_dict
+from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
-from reward_service.store.link import Link
 from reward_service.store.scripts import Script
 
 RUN_RETENTION_S = 30 * 24 * 3600.0
@@ -50,9 +50,9 @@ class RunPage:
 class RunStore:
     """Settings by run."""
 
-    def __init__(self, link: Link, limits: Limits) -> None:
-        """Over an open link."""
-        self._link = link
+    def __init__(self, connection: RedisConnection, limits: StoreLimits) -> None:
+        """Over an open connection."""
+        self._connection = connection
         self._limits = limits
         self._put = Script("put_run")
         self._touch = Script("touch")
@@ -60,13 +60,13 @@ class RunStore:
     async def put(self, run: str, settings: RunSettings) -> Revised:
         """Makes a run, or changes one. The same settings again change nothing."""
         text = msgspec.json.encode(asdict(settings))
-        revision = await self._put(self._link, [RunKeys(run).settings], text, round(RUN_RETENTION_S * 1000))
+        revision = await self._put(self._connection, [RunKeys(run).settings], text, round(RUN_RETENTION_S * 1000))
         await self._list(run)
         return Revised(settings, revision.decode())
 
     async def use(self, run: str) -> Revised | None:
         """A run's settings, for use: workers learn that it has work. None for a run that was not made."""
-        revision, text = await self._touch(self._link, [RunKeys(run).settings], round(RUN_RETENTION_S * 1000))
+        revision, text = await self._touch(self._connection, [RunKeys(run).settings], round(RUN_RETENTION_S * 1000))
         if text:
             settings = _settings(text)
         elif run == DEFAULT_RUN:
@@ -78,14 +78,14 @@ class RunStore:
 
     async def look(self, run: str) -> Revised | None:
         """A run's settings, for those who only serve it: it is not in use for that. None for a run that is gone."""
-        revision, text = await self._link.execute("HMGET", RunKeys(run).settings, "revision", "settings")
+        revision, text = await self._connection.execute("HMGET", RunKeys(run).settings, "revision", "settings")
         if text:
             return Revised(_settings(text), revision.decode())
         return Revised(RunSettings(), "0") if run == DEFAULT_RUN else None
 
     async def names(self) -> list[str]:
         """The runs in use, the latest first."""
-        return [name.decode() for name in await self._link.execute("ZREVRANGE", RUNS, 0, -1)]
+        return [name.decode() for name in await self._connection.execute("ZREVRANGE", RUNS, 0, -1)]
 
     async def page(self, most: int, cursor: str | None = None) -> RunPage:
         """At most `most` of the runs in use, from a page's cursor on. None of them is in use for that.
@@ -107,10 +107,10 @@ class RunStore:
         """What a run has come to: cohorts settled, abstained and open, requests without a label yet, and jobs."""
         keys = RunKeys(run)
         counted, opened, waiting, queued = await asyncio.gather(
-            self._link.execute("HGETALL", keys.stats),
-            self._link.execute("ZCARD", keys.deadlines),
-            self._link.execute("ZCARD", keys.waits),
-            self._link.execute("XLEN", keys.jobs),
+            self._connection.execute("HGETALL", keys.stats),
+            self._connection.execute("ZCARD", keys.deadlines),
+            self._connection.execute("ZCARD", keys.waits),
+            self._connection.execute("XLEN", keys.jobs),
         )
         stats = {name.decode(): int(n) for name, n in as_dict(counted).items()}
         return {
@@ -131,7 +131,7 @@ class RunStore:
         found: list[tuple[str, str]] = []
         asked = 0
         while True:
-            answer = await self._link.execute(
+            answer = await self._connection.execute(
                 "ZREVRANGEBYSCORE", RUNS, used, "-inf", "WITHSCORES", "LIMIT", asked, most
             )
             places = [(repr(float(score)), run.decode()) for run, score in as_dict(answer).items()]
@@ -143,9 +143,9 @@ class RunStore:
 
     async def _list(self, run: str) -> None:
         now_s = time.time()
-        await self._link.execute("ZADD", RUNS, now_s, run)
-        await self._link.execute("ZREMRANGEBYSCORE", RUNS, "-inf", now_s - RUN_RETENTION_S)
-        await self._link.execute("EXPIRE", RUNS, round(RUN_RETENTION_S))
+        await self._connection.execute("ZADD", RUNS, now_s, run)
+        await self._connection.execute("ZREMRANGEBYSCORE", RUNS, "-inf", now_s - RUN_RETENTION_S)
+        await self._connection.execute("EXPIRE", RUNS, round(RUN_RETENTION_S))
 
 
 def _place(cursor: str) -> tuple[str, str]:

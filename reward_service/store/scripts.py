@@ -9,7 +9,7 @@ from redis.exceptions import NoScriptError
 
 from reward_service.domain.cohort import TRANSITIONS
 from reward_service.domain.paraphrases.jobs import JOB_TRANSITIONS
-from reward_service.store.link import Argument, Link, Reply
+from reward_service.store.connection import Argument, RedisConnection, Reply
 
 
 class Script:
@@ -25,12 +25,12 @@ class Script:
         self._text = shared + (folder / f"{name}.lua").read_text()
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, link: Link, keys: list[str], *arguments: Argument) -> Reply:
-        """Runs the script; its errors are those of Link.execute."""
+    async def __call__(self, connection: RedisConnection, keys: list[str], *arguments: Argument) -> Reply:
+        """Runs the script; its errors are those of RedisConnection.execute."""
         try:
-            return await link.execute("EVALSHA", self._digest, len(keys), *keys, *arguments)
+            return await connection.execute("EVALSHA", self._digest, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await link.execute("EVAL", self._text, len(keys), *keys, *arguments)
+            return await connection.execute("EVAL", self._text, len(keys), *keys, *arguments)
 
 
 def _transitions(table: Iterable[tuple[tuple[StrEnum, StrEnum], StrEnum]]) -> str:

@@ -8,7 +8,7 @@ import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from reward_service.store.connection import CONNECT_S, Connect, drop, open_connection
+from reward_service.store.server_replies import CONNECT_S, Connect, drop, open_connection
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ async def listen(
             await subscription.serve()
         except _CallbackError as error:
             raise error.cause from None
-        except Exception as error:  # see Link._keep_connected
+        except Exception as error:  # see RedisConnection._keep_connected
             log.warning("subscription lost", channel=channel, error=str(error) or type(error).__name__)
         pause_s = LISTEN_PAUSE_S if subscription.subscribed else min(2 * pause_s, LISTEN_LONGEST_PAUSE_S)
         await asyncio.sleep(pause_s)

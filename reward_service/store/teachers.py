@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import msgspec
 
 from reward_service.store.cohorts import as_dict
+from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import Link
 from reward_service.store.runs import RUN_RETENTION_S
 from reward_service.store.scripts import Script
 from reward_service.store.stopwatch import Stopwatch
@@ -59,9 +59,9 @@ class TeacherStanding:
 class TeacherStore:
     """Standings by run."""
 
-    def __init__(self, link: Link) -> None:
-        """Over an open link."""
-        self._link = link
+    def __init__(self, connection: RedisConnection) -> None:
+        """Over an open connection."""
+        self._connection = connection
         self._announce = Script("announce", "labels")
         self._advance = Script("advance", "labels")
         self._say = Script("say_teacher")
@@ -70,7 +70,7 @@ class TeacherStore:
 
     async def accepted(self, run: str) -> int | None:
         """The step of the newest weights that were announced."""
-        step = await self._link.execute("HGET", RunKeys(run).teacher, "accepted")
+        step = await self._connection.execute("HGET", RunKeys(run).teacher, "accepted")
         return None if step is None else int(step)
 
     async def announce(self, run: str, accepted: int | None, alpha: float, weights: AnnouncedWeights) -> float | None:
@@ -82,63 +82,63 @@ class TeacherStore:
         before = "" if accepted is None else accepted
         member = msgspec.msgpack.encode(weights)
         answer = await self._announce(
-            self._link, [keys.teacher, keys.updates], before, weights.step, repr(alpha), member, TTL_MS
+            self._connection, [keys.teacher, keys.updates], before, weights.step, repr(alpha), member, TTL_MS
         )
         return None if answer[0] == b"moved" else float(answer[1])
 
     async def updates(self, run: str) -> list[AnnouncedWeights]:
         """Weights that are not in the average yet, in order of their steps."""
-        found = await self._link.execute("ZRANGE", RunKeys(run).updates, 0, -1)
+        found = await self._connection.execute("ZRANGE", RunKeys(run).updates, 0, -1)
         return [msgspec.msgpack.decode(each, type=AnnouncedWeights) for each in found]
 
     async def advance(self, run: str, version: int, alpha: float | None) -> None:
         """The average stands at a version now: updates up to it are done."""
         keys = RunKeys(run)
         shown = "" if alpha is None else repr(alpha)
-        await self._advance(self._link, [keys.teacher, keys.updates], version, shown, TTL_MS)
+        await self._advance(self._connection, [keys.teacher, keys.updates], version, shown, TTL_MS)
 
     async def version(self, run: str) -> int:
         """The step of the newest weights in the average, as teachers may load it."""
-        return int(await self._link.execute("HGET", RunKeys(run).teacher, "version") or 0)
+        return int(await self._connection.execute("HGET", RunKeys(run).teacher, "version") or 0)
 
     async def restate(self, run: str, version: int) -> None:
         """The average stands at an older version than was said: what held the newer one is lost."""
-        await self._link.execute("HSET", RunKeys(run).teacher, "version", version)
+        await self._connection.execute("HSET", RunKeys(run).teacher, "version", version)
 
     async def refuse(self, run: str, weights: AnnouncedWeights, why: str) -> None:
         """These weights cannot be taken: the next ones stand for their step too."""
         keys = RunKeys(run)
-        await self._link.execute("HSET", keys.teacher, "refused", f"step {weights.step}: {why}"[:2000])
-        await self._link.execute("ZREMRANGEBYSCORE", keys.updates, weights.step, weights.step)
+        await self._connection.execute("HSET", keys.teacher, "refused", f"step {weights.step}: {why}"[:2000])
+        await self._connection.execute("ZREMRANGEBYSCORE", keys.updates, weights.step, weights.step)
 
     async def describe(self, run: str, tensors: bytes) -> None:
         """Keeps what weights of this run must look like, so that others are refused at the door."""
-        await self._link.execute("HSET", RunKeys(run).teacher, "tensors", tensors)
-        await self._link.execute("PEXPIRE", RunKeys(run).teacher, TTL_MS)
+        await self._connection.execute("HSET", RunKeys(run).teacher, "tensors", tensors)
+        await self._connection.execute("PEXPIRE", RunKeys(run).teacher, TTL_MS)
 
     async def say(self, run: str, teacher: str, presence: TeacherPresence) -> None:
         """A teacher process serves this run."""
         keys = RunKeys(run)
         names = [keys.teachers, keys.clock]
-        await self._say(self._link, names, teacher, msgspec.json.encode(presence), round(SEEN_LATELY_S * 1000))
+        await self._say(self._connection, names, teacher, msgspec.json.encode(presence), round(SEEN_LATELY_S * 1000))
 
     async def seen(self, run: str) -> tuple[TeacherPresence, ...]:
         """The processes that serve this run and were seen lately."""
         keys = RunKeys(run)
         lately_ms, unseen_ms = round(SEEN_LATELY_S * 1000), self._unseen.lap_ms()
-        said = await self._meet(self._link, [keys.teachers, keys.clock], lately_ms, unseen_ms)
+        said = await self._meet(self._connection, [keys.teachers, keys.clock], lately_ms, unseen_ms)
         return tuple(msgspec.json.decode(each, type=TeacherPresence) for each in said)
 
     async def leave(self, run: str, teacher: str) -> None:
         """It does no longer."""
-        await self._link.execute("HDEL", RunKeys(run).teachers, teacher)
+        await self._connection.execute("HDEL", RunKeys(run).teachers, teacher)
 
     async def standing(self, run: str) -> TeacherStanding:
         """Where the run's teacher stands."""
         keys = RunKeys(run)
-        kept = as_dict(await self._link.execute("HGETALL", keys.teacher))
+        kept = as_dict(await self._connection.execute("HGETALL", keys.teacher))
         alpha = kept.get(b"alpha")
-        queue = await self._link.execute("ZCARD", keys.asks) + await self._link.execute("ZCARD", keys.taken)
+        queue = await self._connection.execute("ZCARD", keys.asks) + await self._connection.execute("ZCARD", keys.taken)
         return TeacherStanding(
             accepted=int(kept[b"accepted"]) if b"accepted" in kept else None,
             version=int(kept.get(b"version", b"0")),
@@ -146,6 +146,6 @@ class TeacherStore:
             refused=kept[b"refused"].decode(errors="replace") if b"refused" in kept else None,
             tensors=kept.get(b"tensors"),
             queue=queue,
-            waiting=await self._link.execute("ZCARD", keys.waits),
+            waiting=await self._connection.execute("ZCARD", keys.waits),
             teachers=await self.seen(run),
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from reward_service.store.link import Link
+from reward_service.store.connection import RedisConnection
 
 KEPT_S = 30 * 24 * 3600
 """A verdict nobody renews is forgotten after 30 days."""
@@ -21,9 +21,9 @@ def verdict_name(digest: str) -> str:
 class RedisVerdicts(Generic[V]):
     """A VerdictStore. It learns from its maker which verdicts there are: the store knows nothing of grading."""
 
-    def __init__(self, link: Link, verdicts: type[V], kept_s: int = KEPT_S) -> None:
-        """Over an open link; `kept_s` is how long a verdict is kept (s)."""
-        self._link = link
+    def __init__(self, connection: RedisConnection, verdicts: type[V], kept_s: int = KEPT_S) -> None:
+        """Over an open connection; `kept_s` is how long a verdict is kept (s)."""
+        self._connection = connection
         self._by_value = {member.value.encode(): member for member in verdicts}
         self._kept_s = kept_s
 
@@ -33,7 +33,7 @@ class RedisVerdicts(Generic[V]):
         Raises:
             StoreUnavailableError: Redis did not answer.
         """
-        replies = await asyncio.gather(*(self._link.execute("GET", verdict_name(key)) for key in keys))
+        replies = await asyncio.gather(*(self._connection.execute("GET", verdict_name(key)) for key in keys))
         return [self._by_value.get(reply) for reply in replies]
 
     async def put(self, key: str, verdict: V) -> None:
@@ -42,4 +42,4 @@ class RedisVerdicts(Generic[V]):
         Raises:
             StoreUnavailableError: Redis did not answer.
         """
-        await self._link.execute("SET", verdict_name(key), verdict.value, "EX", self._kept_s)
+        await self._connection.execute("SET", verdict_name(key), verdict.value, "EX", self._kept_s)

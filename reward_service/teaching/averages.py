@@ -9,10 +9,10 @@ from pathlib import Path
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import update_to
 from reward_service.store.teachers import AnnouncedWeights
+from reward_service.teaching.allowed_folders import IntakeError, remove_upload
 from reward_service.teaching.average import Average
-from reward_service.teaching.checking import check_weights, description
-from reward_service.teaching.intake import IntakeError, remove_upload
 from reward_service.teaching.safetensors_folder import checksum, read_config, read_manifest
+from reward_service.teaching.weight_checks import check_weights, description
 
 SERVED_VERSIONS = 2
 """The newest, and the one before: another teacher may be loading it."""
@@ -34,7 +34,7 @@ class AverageOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Update:
     """What an update came to: the version and the α it was taken with."""
 
     version: int
@@ -85,7 +85,7 @@ class Averages:
         """What weights of this model must look like, for those who take them in."""
         return description(read_manifest(self._base, links=True).tied(read_config(self._base)))
 
-    def take(self, run: str, weights: AnnouncedWeights, settings: RunSettings) -> Taken:
+    def take(self, run: str, weights: AnnouncedWeights, settings: RunSettings) -> Update:
         """Takes announced weights into the average; steps that are not in it are composed with theirs.
 
         Raises:
@@ -94,14 +94,14 @@ class Averages:
         """
         average = self._average(run)
         if weights.step <= average.version:
-            return Taken(average.version, 1.0 if average.alpha is None else average.alpha)
+            return Update(average.version, 1.0 if average.alpha is None else average.alpha)
         update = update_to(weights.step, average.version, settings)
         folder = check_weights(self._weights_root, weights.path, None)
         if weights.sha256 is not None and (found := checksum(folder)) != weights.sha256:
             raise IntakeError(f"{weights.path!r} has the checksum {found}, and {weights.sha256} was announced")
         average.update(update.step, folder, update.alpha)
         self._serve(run, average)
-        return Taken(update.step, update.alpha)
+        return Update(update.step, update.alpha)
 
     def forget_weights(self, weights: AnnouncedWeights) -> None:
         """Announced weights are in the average, or never will be: those that were uploaded make room."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from reward_service.teaching.intake import UPLOADS, IntakeError
+from reward_service.teaching.allowed_folders import UPLOADS, IntakeError
 
 MAX_FILES = 4096
 SAFETENSORS = ".safetensors"

@@ -11,17 +11,17 @@ from reward_service.errors import SettingsError
 from reward_service.generation.model_folder import model_folder
 from reward_service.generation.model_names import OPENAI, VLLM_SERVER
 from reward_service.generation.opening import open_generator
+from reward_service.model_process import main_of, run_alone
 from reward_service.processes import keep_what_was_made
 from reward_service.readiness import say_ready
 from reward_service.settings import Settings
-from reward_service.standing_alone import main_of, run_alone
-from reward_service.store.guard import wait_for_store
+from reward_service.store.connection import RedisConnection
 from reward_service.store.labels import TeacherDesk
-from reward_service.store.link import Link
 from reward_service.store.runs import RunStore
+from reward_service.store.server_checks import wait_for_store
 from reward_service.store.teachers import TeacherStore
 from reward_service.teaching.averages import AverageOptions, Averages
-from reward_service.teaching.following import Follower
+from reward_service.teaching.run_tracker import RunTracker
 from reward_service.teaching.teacher import Teacher
 
 log = structlog.get_logger(__name__)
@@ -46,14 +46,14 @@ async def teach(settings: Settings) -> None:
         more=settings.teacher_engine,
     )
     averages = await asyncio.to_thread(_averages, settings)
-    link = Link(settings.redis_url, patience_s=settings.redis_patience_s)
+    connection = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
     await wait_for_store(settings.redis_url)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     async with opening as generator:
-        desk = TeacherDesk(link, settings.limits, name, settings.teacher_lease_s)
-        follower = Follower(
-            RunStore(link, settings.limits),
-            TeacherStore(link),
+        desk = TeacherDesk(connection, settings.limits, name, settings.teacher_lease_s)
+        follower = RunTracker(
+            RunStore(connection, settings.limits),
+            TeacherStore(connection),
             averages,
             model=settings.teacher_name or generator.name,
             teacher=name,
@@ -68,7 +68,7 @@ async def teach(settings: Settings) -> None:
         try:
             await teacher.run(finish_within_s=settings.shutdown_s)
         finally:
-            await link.close()
+            await connection.close()
 
 
 def _averages(settings: Settings) -> Averages | None:

@@ -13,9 +13,9 @@ import numpy as np
 from reward_service.teaching.average_files import sync_folder, write_at
 from reward_service.teaching.errors import AverageError
 from reward_service.teaching.kernel import NARROWING, is_finite
-from reward_service.teaching.pool import Pool
 from reward_service.teaching.safetensors_folder import CONFIG, INDEX, SUFFIX, read_config
 from reward_service.teaching.safetensors_header import Dtype, Shape, Tensor, written_header
+from reward_service.teaching.threads import Pool
 
 SERVED: Mapping[str, Dtype] = {"bfloat16": Dtype.BF16, "float16": Dtype.F16, "float32": Dtype.F32}
 LARGEST_FILE_BYTES = 5_000_000_000

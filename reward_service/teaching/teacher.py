@@ -16,10 +16,10 @@ from reward_service.domain.types import Voter
 from reward_service.errors import CoRewardingError, StoreUnavailableError
 from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
 from reward_service.generation.generator import Generator
-from reward_service.store.labels import Asked, Demand, TeacherDesk
-from reward_service.store.records import VIEWS, VOTERS, Row, TeacherLabel
-from reward_service.teaching.following import UPDATES_EVERY_S, Followed, Follower
+from reward_service.store.labels import Demand, LabelRequest, TeacherDesk
+from reward_service.store.records import VIEWS, VOTERS, BallotRow, TeacherLabel
 from reward_service.teaching.prompting import prompt_of, sampling_of
+from reward_service.teaching.run_tracker import UPDATES_EVERY_S, RunTracker, TrackedRun
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Teacher:
     """
 
     def __init__(
-        self, desk: TeacherDesk, follower: Follower, generator: Generator, pace: TeacherPace | None = None
+        self, desk: TeacherDesk, follower: RunTracker, generator: Generator, pace: TeacherPace | None = None
     ) -> None:
         """Over a desk of its own and a model."""
         self._desk = desk
@@ -114,7 +114,7 @@ class Teacher:
                 taken += await self._take(run, served[run], room - taken)
         return taken > 0
 
-    async def _waiting(self, served: Mapping[str, Followed]) -> dict[str, int]:
+    async def _waiting(self, served: Mapping[str, TrackedRun]) -> dict[str, int]:
         """The runs that it could label for now, and how many rollouts wait for the most wanted label of each."""
         waiting: dict[str, int] = {}
         for run, followed in served.items():
@@ -124,7 +124,7 @@ class Teacher:
             self._note_wait(run, followed, demand)
         return waiting
 
-    def _choose(self, served: Mapping[str, Followed], waiting: Mapping[str, int]) -> tuple[str | None, int] | None:
+    def _choose(self, served: Mapping[str, TrackedRun], waiting: Mapping[str, int]) -> tuple[str | None, int] | None:
         """The weights to serve now: those that most rollouts wait for, but not in turns of less than `switch_s`."""
         if not waiting:
             return None
@@ -148,7 +148,7 @@ class Teacher:
         self._loaded, self._loaded_at_s = weights, time.monotonic()
         log.info("the teacher answers with new weights", run=run, version=version)
 
-    async def _take(self, run: str, followed: Followed, room: int) -> int:
+    async def _take(self, run: str, followed: TrackedRun, room: int) -> int:
         taken = await self._desk.take(run, followed.version, room)
         if taken.left:
             log.info("took over labels", run=run, labels=taken.left)
@@ -159,7 +159,7 @@ class Teacher:
             task.add_done_callback(lambda _, name=name: self._in_hand.pop(name, None))
         return len(taken.asked)
 
-    async def _label_safely(self, asked: Asked, version: int, settings: RunSettings) -> None:
+    async def _label_safely(self, asked: LabelRequest, version: int, settings: RunSettings) -> None:
         """The boundary of a label: one that cannot be made costs no other anything."""
         try:
             label = await self._label(asked, version, settings)
@@ -174,7 +174,7 @@ class Teacher:
         else:
             await self._keep(asked, label)
 
-    async def _label(self, asked: Asked, version: int, settings: RunSettings) -> TeacherLabel:
+    async def _label(self, asked: LabelRequest, version: int, settings: RunSettings) -> TeacherLabel:
         view = VIEWS[asked.view]
         seed = draw_seed(asked.run, version, asked.question_id, view)
         sampling = sampling_of(settings, seed)
@@ -185,10 +185,10 @@ class Teacher:
             log.error("the teacher cannot answer", run=asked.run, question_id=asked.question_id, error=str(error))
             texts_G = ("",) * sampling.n
         answer_of = extractor(settings.answer_formats, settings.end_tokens)
-        rows_G = [Row(asked.view, TEACHER, index, answer_of(text)) for index, text in enumerate(texts_G)]
+        rows_G = [BallotRow(asked.view, TEACHER, index, answer_of(text)) for index, text in enumerate(texts_G)]
         return TeacherLabel(version, seed, self._generator.name, rows_G)
 
-    async def _keep(self, asked: Asked, label: TeacherLabel) -> None:
+    async def _keep(self, asked: LabelRequest, label: TeacherLabel) -> None:
         """A label that was paid for is kept, however long Redis is away."""
         while True:
             try:
@@ -198,7 +198,7 @@ class Teacher:
             else:
                 return
 
-    async def _give_back(self, asked: Asked) -> None:
+    async def _give_back(self, asked: LabelRequest) -> None:
         with contextlib.suppress(StoreUnavailableError):  # its lease ends
             await self._desk.give_back(asked.run, [asked.slot])
 
@@ -222,7 +222,7 @@ class Teacher:
                 await self._desk.give_back(run, [slot])
             await self._follower.leave()
 
-    def _note_wait(self, run: str, followed: Followed, demand: Demand) -> None:
+    def _note_wait(self, run: str, followed: TrackedRun, demand: Demand) -> None:
         """Whether new weights are all that a run's labels wait for, and since when; said once they wait for long."""
         now_s = time.monotonic()
         if demand.most is not None or not demand.too_new:

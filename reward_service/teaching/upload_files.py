@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from io import FileIO
 
+from reward_service.teaching.allowed_folders import IntakeError
 from reward_service.teaching.declarations import (
     SAFETENSORS,
     DeclaredFile,
@@ -17,7 +18,6 @@ from reward_service.teaching.declarations import (
     UnknownUploadError,
     UploadBusyError,
 )
-from reward_service.teaching.intake import IntakeError
 
 PART = ".part"
 MODE = 0o666  # the umask is the operator's say

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+from reward_service.teaching.allowed_folders import discard
 from reward_service.teaching.declarations import Declaration
-from reward_service.teaching.intake import discard
 from reward_service.teaching.upload_files import PART, opened_file, size_of, told_when_full, write_all
 
 NOTES = ".upload.json"

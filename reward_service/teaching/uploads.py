@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from reward_service.teaching.allowed_folders import UPLOADS, IntakeError, discard, opened
 from reward_service.teaching.declarations import (
     ID_PATTERN,
     Declaration,
@@ -26,8 +27,7 @@ from reward_service.teaching.declarations import (
     UnknownUploadError,
     UploadState,
 )
-from reward_service.teaching.intake import UPLOADS, IntakeError, discard, opened
-from reward_service.teaching.receiving import Receiving
+from reward_service.teaching.multipart_folder import Receiving
 from reward_service.teaching.upload_files import PART, FileWriter, opened_file, size_of
 from reward_service.teaching.upload_folders import (
     GONE,
@@ -53,7 +53,7 @@ _ID = re.compile(ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class UploadLimits:
     """What uploads may take: bytes of one, bytes of all together, and seconds that one may lie untouched."""
 
     upload_bytes: int
@@ -67,7 +67,7 @@ class Uploads:
     def __init__(
         self,
         root: Path,
-        bounds: Bounds,
+        bounds: UploadLimits,
         clock_s: Callable[[], float] = time.time,
         free_bytes: Callable[[Path], int] = lambda root: shutil.disk_usage(root).free,
     ) -> None:

@@ -13,16 +13,16 @@ from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.grader import Grader
 from reward_service.grading.symbolic import SymbolicGrader
-from reward_service.store.connection import WrongTypeError
-from reward_service.store.finding import mark_of
+from reward_service.store.cohort_index import mark_of
+from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.pairs import Observation, PairStore
-from reward_service.store.presence import Presence
 from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
+from reward_service.store.server_replies import WrongTypeError
 from reward_service.telemetry import Metrics
-from reward_service.workers.in_hand import InHand
-from reward_service.workers.settling import PairWatch, abandon_batch, abandon_cohort, settle_batch, settle_cohort
-from reward_service.workers.watching import count_settled
+from reward_service.workers.jobs_in_hand import InHand
+from reward_service.workers.settlement_jobs import PairWatch, abandon_batch, abandon_cohort, settle_batch, settle_cohort
+from reward_service.workers.settlement_metrics import count_settled
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ class Worker:
         self,
         jobs: JobStore,
         pairs: PairStore,
-        presence: Presence,
+        heartbeats: Heartbeats,
         grader: SymbolicGrader,
         metrics: Metrics,
         pace: WorkerPace | None = None,
@@ -68,7 +68,7 @@ class Worker:
         """Over a job store of its own; `background` is that of the process, which ends with `run`."""
         self._jobs = jobs
         self._pairs = pairs
-        self._presence = presence
+        self._heartbeats = heartbeats
         self._grader = grader
         self._metrics = metrics
         self._pace = pace or WorkerPace()
@@ -109,11 +109,11 @@ class Worker:
                 await self._idle()
         await self._in_hand.all_end()
         with contextlib.suppress(StoreUnavailableError):
-            await self._presence.leave(self._jobs.consumer)
+            await self._heartbeats.leave(self._jobs.consumer)
 
     async def _beat(self) -> None:
         """Once in a while: which runs there are, what is overdue, and what was left by others."""
-        await self._presence.say(self._jobs.consumer)
+        await self._heartbeats.say(self._jobs.consumer)
         self._runs = await self._jobs.runs()
         await asyncio.gather(*map(self._look_after, self._runs))
 

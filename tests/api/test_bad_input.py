@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reward_service.api.reward_models import OpenRLHFForm, RewardForm
-from reward_service.api.wire import OpenRLHFRequest, RewardRequest
+from reward_service.api.rewards.models import OpenRLHFForm, RewardForm
+from reward_service.api.rewards.wire import OpenRLHFRequest, RewardRequest
 from tests.service import assert_problem, pair, running
 
 WHOLE: dict[str, Any] = {

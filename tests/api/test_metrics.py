@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
+from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.link import Link
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from reward_service.telemetry import registry_of
 from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
@@ -115,13 +115,13 @@ def test_where_the_teacher_stands_is_told_for_runs_that_have_one(service: Superv
 
 async def _stand(url: str, run: str) -> None:
     """A teacher at step 3, of a policy at step 5, that waits for weights."""
-    link = Link(url)
-    teachers = TeacherStore(link)
+    connection = RedisConnection(url)
+    teachers = TeacherStore(connection)
     await teachers.announce(run, None, 0.99, AnnouncedWeights(3, "three"))
     await teachers.announce(run, 3, 0.99, AnnouncedWeights(5, "five"))
     await teachers.advance(run, 3, 0.99)
     await teachers.say(run, "a", TeacherPresence("model", 3, 0, "weights"))
-    await link.close()
+    await connection.close()
 
 
 def test_the_age_of_the_oldest_job_grows_while_nobody_works():

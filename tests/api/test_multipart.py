@@ -15,9 +15,9 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from reward_service.api.multipart import is_multipart, receive_multipart
-from reward_service.api.problems import MEDIA_TYPE, Problem
-from reward_service.teaching.uploads import Bounds, Uploads
+from reward_service.api.http.problems import MEDIA_TYPE, Problem
+from reward_service.api.teacher.multipart import is_multipart, receive_multipart
+from reward_service.teaching.uploads import UploadLimits, Uploads
 from tests.service import assert_problem
 from tests.waiting import wait_until
 
@@ -42,7 +42,7 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     app = FastAPI()
-    uploads = Uploads(tmp_path, Bounds(200 * MiB, 300 * MiB, 100.0))
+    uploads = Uploads(tmp_path, UploadLimits(200 * MiB, 300 * MiB, 100.0))
 
     @app.post("/updates")
     async def updates(request: Request) -> dict[str, Any]:

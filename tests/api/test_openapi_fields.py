@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reward_service.api.app import Service
+from reward_service.api.app import ApiService
 from reward_service.settings import Settings
 
 TOLD = ("/v1/rewards", "/v1/rollouts", "/get_reward", "/v1/remote_rm", "/v1/runs", "/v1/cohorts")
@@ -19,7 +19,7 @@ WORDS = frozenset({"description", "examples", "summary", "title", "version"})
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, as clients read it."""
-    return json.loads(json.dumps(Service(Settings()).openapi()))
+    return json.loads(json.dumps(ApiService(Settings()).openapi()))
 
 
 def wire(part: object) -> object:

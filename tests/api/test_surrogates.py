@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.api.surrogates import halves_replaced
+from reward_service.api.http.surrogates import halves_replaced
 from tests.service import assert_problem, rollout
 
 PARTS = [r"\\", r"\ud83d", r"\ude00", r"\uD83D", r"\uDE00", "u", "d83d", "de00", r"\n", r"\"", "a", r"A", "é", r"\\u"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from co_rewarding_client import AsyncRewardClient, CoRewardingError, RewardClient, Rollout, Surroundings
-from co_rewarding_client.decoding import Reply
+from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.flow import Flow, Outcome, Pause, Send, Work
 
 EPOCH_S = 1_700_000_000.0
@@ -193,9 +193,9 @@ def problem(
     return httpx.Response(status, content=json.dumps(body), headers={**content_type, **(headers or {})})
 
 
-def reply(status: int, document: object = None, headers: dict[str, str] | None = None) -> Reply:
+def reply(status: int, document: object = None, headers: dict[str, str] | None = None) -> HttpReply:
     """What the transport makes of a response, for tests of the core."""
-    return Reply(status, headers or {}, b"" if document is None else json.dumps(document).encode())
+    return HttpReply(status, headers or {}, b"" if document is None else json.dumps(document).encode())
 
 
 def rollouts(size: int = 1) -> list[Rollout]:

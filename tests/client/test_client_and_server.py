@@ -7,7 +7,11 @@ import pytest
 from co_rewarding_client import decoding, encoding, model
 from pydantic import BaseModel
 
-from reward_service.api import paraphrase_models, reward_models, run_models, teacher_models, wire
+from reward_service.api.paraphrases import models as paraphrase_models
+from reward_service.api.rewards import models as reward_models
+from reward_service.api.rewards import wire
+from reward_service.api.runs import models as run_models
+from reward_service.api.teacher import models as teacher_models
 from reward_service.domain.types import View
 
 REQUEST = encoding.get("/")
@@ -51,5 +55,5 @@ def test_an_answer_is_read_whole() -> None:
         "r", 1, "co-rewarding-iii", [1.0, None], [None, "no-label"], ["4", None], [label], metrics
     )
     data = msgspec.json.encode(answer)
-    value = decoding.rewards(decoding.fields(decoding.Reply(200, {}, data), REQUEST))
+    value = decoding.rewards(decoding.fields(decoding.HttpReply(200, {}, data), REQUEST))
     assert msgspec.json.decode(msgspec.json.encode(asdict(value))) == msgspec.json.decode(data)

@@ -21,13 +21,13 @@ from co_rewarding_client import (
     Ticket,
     Unauthorized,
 )
-from co_rewarding_client.decoding import Reply, fields, pending, problem, rewards, ticket
-from co_rewarding_client.encoding import Request
+from co_rewarding_client.decoding import HttpReply, fields, pending, problem, rewards, ticket
+from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import one_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-REQUEST = Request("GET", "/v1/rewards/t")
+REQUEST = HttpRequest("GET", "/v1/rewards/t")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text("a\n\u2028", max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=3), inner, max_size=3),
@@ -110,13 +110,13 @@ def test_an_answer_off_the_contract_says_where(changes, where):
 )
 def test_a_body_that_is_no_json_object(body):
     with pytest.raises(ProtocolError, match=r"GET /v1/rewards/t: .*JSON"):
-        fields(Reply(200, {}, body), REQUEST)
+        fields(HttpReply(200, {}, body), REQUEST)
 
 
 def test_numbers_that_are_not_finite_are_no_rewards():
     body = json.dumps(rewards_document()).replace("[1.0]", "[1e999]").encode()
     with pytest.raises(ProtocolError, match=r"rewards\[0\]"):
-        rewards(fields(Reply(200, {}, body), REQUEST))
+        rewards(fields(HttpReply(200, {}, body), REQUEST))
 
 
 @given(
@@ -183,7 +183,7 @@ def test_a_problem_document_becomes_its_error(status, kind):
     ],
 )
 def test_an_error_that_is_no_problem_document_is_told_all_the_same(body, words):
-    error = problem(Reply(500, {}, body), REQUEST)
+    error = problem(HttpReply(500, {}, body), REQUEST)
     assert isinstance(error, ProblemError)
     assert error.title == "Internal Server Error"
     assert words in str(error).replace("\\\\", "\\")
@@ -192,7 +192,7 @@ def test_an_error_that_is_no_problem_document_is_told_all_the_same(body, words):
 
 @given(status=st.integers(400, 599), body=st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_refusal_is_a_problem_error_of_one_line(status, body):
-    error = problem(Reply(status, {}, body), REQUEST)
+    error = problem(HttpReply(status, {}, body), REQUEST)
     assert isinstance(error, ProblemError)
     assert str(error).startswith(str(status))
     assert str(error).isprintable()

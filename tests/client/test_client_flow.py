@@ -26,8 +26,8 @@ from co_rewarding_client import (
     Ticket,
 )
 from co_rewarding_client.calls import POLL_INTERVAL_S, Calls, UnansweredKeys
-from co_rewarding_client.decoding import Reply
-from co_rewarding_client.encoding import Request
+from co_rewarding_client.decoding import HttpReply
+from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.flow import (
     BACKOFF_LONGEST_S,
     RETRY_AFTER_LONGEST_S,
@@ -64,7 +64,7 @@ def rewards_flow(time: FakeTime, patience_s: float, wait_s: float = 30.0, size: 
 
 
 def asked_s(outcome: Outcome) -> float:
-    value = outcome.headers.get("retry-after", "0") if isinstance(outcome, Reply) else "0"
+    value = outcome.headers.get("retry-after", "0") if isinstance(outcome, HttpReply) else "0"
     return min(float(value), RETRY_AFTER_LONGEST_S)
 
 
@@ -111,7 +111,7 @@ def test_passing_troubles_are_retried_until_patience_is_over(troubles, takes_s, 
 def test_any_other_status_is_an_answer_at_once(status):
     time, trace = FakeTime(), Trace()
     patience = begin(5.0, 60.0, time.surroundings(), "http://service")
-    outcome = run_flow(exchange(Request("GET", "/version"), patience), time, script([reply(status)]), trace)
+    outcome = run_flow(exchange(HttpRequest("GET", "/version"), patience), time, script([reply(status)]), trace)
     assert outcome.status == status
     assert len(trace.sends) == 1
     assert not trace.pauses
@@ -121,7 +121,7 @@ def test_the_backoff_doubles_up_to_its_longest():
     time, trace = FakeTime(jitter=1.0), Trace()
     patience = begin(5.0, 1000.0, time.surroundings(), "http://service")
     answers = script([*[TransportFailure(ConnectionError())] * 9, reply(200)])
-    run_flow(exchange(Request("GET", "/version"), patience), time, answers, trace)
+    run_flow(exchange(HttpRequest("GET", "/version"), patience), time, answers, trace)
     assert [pause.seconds for _, pause in trace.pauses] == [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15]
 
 
@@ -129,7 +129,7 @@ def test_patience_may_be_endless():
     time, trace = FakeTime(), Trace()
     patience = begin(5.0, math.inf, time.surroundings(), "http://service")
     answers = script([*[TransportFailure(ConnectionError())] * 1100, reply(200)])
-    run_flow(exchange(Request("GET", "/version"), patience), time, answers, trace)
+    run_flow(exchange(HttpRequest("GET", "/version"), patience), time, answers, trace)
     assert len(trace.sends) == 1101
 
 
@@ -254,9 +254,9 @@ def test_retry_after(headers, expected_s):
 def test_a_date_without_a_zone_is_not_local_time():
     """The old asctime form, which RFC 9110 still wants read; in a process of its own, for the zone is a process's."""
     code = (
-        "from co_rewarding_client.decoding import Reply; from co_rewarding_client.flow import retry_after_s\n"
+        "from co_rewarding_client.decoding import HttpReply; from co_rewarding_client.flow import retry_after_s\n"
         "headers = {'retry-after': 'Sun Nov  6 08:49:40 1994', 'date': 'Sun, 06 Nov 1994 08:49:37 GMT'}\n"
-        "print(retry_after_s(Reply(503, headers, b''), lambda: 0.0))"
+        "print(retry_after_s(HttpReply(503, headers, b''), lambda: 0.0))"
     )
     zone = {**os.environ, "TZ": "America/New_York"}
     result = subprocess.run([sys.executable, "-c", code], env=zone, capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ import pytest
 from client_world import Caller, FakeService, FakeTime, Trace, problem, reply, run_flow
 from co_rewarding_client import InvalidRequest, NotFound, ProtocolError, ServiceUnavailable, TeacherUpdate
 from co_rewarding_client.calls import Calls
-from co_rewarding_client.decoding import Reply
+from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.flow import Outcome, Send, TransportFailure
 from co_rewarding_client.uploading import CHUNK_BYTES, shared_path
 from hypothesis import given, settings
@@ -54,7 +54,7 @@ class Intake:
         answer = self._answer(request.method, request.target, dict(request.headers), request.body or b"", trouble)
         return TransportFailure(ConnectionError("reset")) if trouble in {"cut", "lost"} else answer
 
-    def _answer(self, method: str, target: str, headers: dict[str, str], body: bytes, trouble: str) -> Reply:
+    def _answer(self, method: str, target: str, headers: dict[str, str], body: bytes, trouble: str) -> HttpReply:
         if target == "/v1/teacher/uploads":
             self.declared = json.loads(body)
             return reply(201, self._state())
@@ -77,7 +77,7 @@ class Intake:
                 kept.clear()
                 return reply(422, {"title": "Wrong", "detail": "SHA-256"})
             self.whole.add(name)
-        return Reply(204, {"upload-offset": str(len(kept))}, b"")
+        return HttpReply(204, {"upload-offset": str(len(kept))}, b"")
 
     def _state(self) -> dict[str, Any]:
         files = [
@@ -238,7 +238,7 @@ def test_a_proxy_that_takes_headers_away_is_told(tmp_path: Path):
 
     def answer(send: Send) -> Outcome:
         outcome = intake(send)
-        return Reply(204, {}, b"") if send.request.method == "PATCH" else outcome
+        return HttpReply(204, {}, b"") if send.request.method == "PATCH" else outcome
 
     with pytest.raises(ProtocolError, match="no Upload-Offset"):
         published(answer, tmp_path)

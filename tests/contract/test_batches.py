@@ -6,10 +6,10 @@ import pytest
 from redis.exceptions import ResponseError
 
 from reward_service.errors import StoreUnavailableError, UnusableStoreError
-from reward_service.store.cohorts import Batch, Refusal, Refused
-from reward_service.store.guard import check_store
+from reward_service.store.cohorts import Refusal, Refused, StoredBatch
+from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import GROUP, RunKeys
-from reward_service.store.link import Link
+from reward_service.store.server_checks import check_store
 from reward_service.store.subscription import listen
 from tests.contract.conftest import World, joining
 from tests.waiting import until
@@ -22,7 +22,7 @@ async def test_a_batch_is_queued_once_however_often_it_comes(world: World) -> No
     answers = await asyncio.gather(
         *(world.store.submit(world.run, "b", PRINT, b"payload", world.at) for _ in range(10))
     )
-    assert answers == [Batch(PRINT, None)] * 10
+    assert answers == [StoredBatch(PRINT, None)] * 10
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
     assert (delivery.job.batch, delivery.job.payload, delivery.channel) == ("b", b"payload", world.channel)
 
@@ -32,8 +32,8 @@ async def test_whoever_settles_first_decides(world: World) -> None:
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
     assert await world.jobs.settle_batch(delivery, "b", b"one", settled=2, abstained=1) == "settled"
     assert await world.another_worker().settle_batch(delivery, "b", b"two", settled=2, abstained=1) == "known"
-    assert await world.store.batch(world.run, "b") == Batch(PRINT, b"one")
-    assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == Batch(PRINT, b"one")
+    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
+    assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == StoredBatch(PRINT, b"one")
     state = await world.runs.state(world.run)
     assert (state["settled"], state["abstained"], state["queued"]) == (2, 1, 0)
 
@@ -42,7 +42,7 @@ async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: Worl
     """As a replica does that is promoted before it has been told of a group."""
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    await world.link.execute("XGROUP", "DESTROY", RunKeys(world.run).jobs, GROUP)
+    await world.connection.execute("XGROUP", "DESTROY", RunKeys(world.run).jobs, GROUP)
     assert await world.jobs.times_delivered(delivery) == 0
     assert await world.jobs.claim(world.run, 0.0, 10) == []
     assert await world.jobs.read([world.run], 10, 0.01) == []
@@ -55,7 +55,7 @@ async def test_a_full_queue_refuses(world: World) -> None:
     for n in range(world.limits.jobs):
         await world.store.submit(world.run, f"b{n}", PRINT, b"", world.at)
     assert await world.store.submit(world.run, "b", PRINT, b"", world.at) == Refused(Refusal.FULL)
-    assert await world.store.submit(world.run, "b0", PRINT, b"", world.at) == Batch(PRINT, None)
+    assert await world.store.submit(world.run, "b0", PRINT, b"", world.at) == StoredBatch(PRINT, None)
 
 
 @pytest.mark.parametrize("record", [b"record", b"x" * 300_000])
@@ -74,18 +74,18 @@ async def test_the_replica_that_waits_is_woken(world: World, record: bytes) -> N
 
     told = b"S" + PRINT.encode() + record if len(record) < 1000 else b""
     assert await until(woken) == [f"{world.run}~b\n".encode() + told]
-    assert await world.store.batch(world.run, "b") == Batch(PRINT, record)
+    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, record)
     task.cancel()
 
 
 async def test_answers_match_their_questions_when_many_travel_together(world: World) -> None:
-    answers = await asyncio.gather(*(world.link.execute("ECHO", str(n)) for n in range(2000)))
+    answers = await asyncio.gather(*(world.connection.execute("ECHO", str(n)) for n in range(2000)))
     assert answers == [str(n).encode() for n in range(2000)]
 
 
 async def test_a_refused_command_costs_its_neighbours_nothing(world: World) -> None:
     good, bad, other = await asyncio.gather(
-        world.link.execute("ECHO", "a"), world.link.execute("NOSUCHCOMMAND"), world.link.execute("ECHO", "b"),
+        *(world.connection.execute(*words) for words in (("ECHO", "a"), ("NOSUCHCOMMAND",), ("ECHO", "b"))),
         return_exceptions=True,
     )  # fmt: skip
     assert (good, other) == (b"a", b"b")
@@ -93,13 +93,13 @@ async def test_a_refused_command_costs_its_neighbours_nothing(world: World) -> N
 
 
 async def test_a_server_that_forgot_the_scripts_is_told_again(world: World) -> None:
-    await world.link.execute("SCRIPT", "FLUSH")
-    assert await world.store.submit(world.run, "b", PRINT, b"", world.at) == Batch(PRINT, None)
+    await world.connection.execute("SCRIPT", "FLUSH")
+    assert await world.store.submit(world.run, "b", PRINT, b"", world.at) == StoredBatch(PRINT, None)
 
 
 async def test_a_connection_that_is_cut_is_opened_again(world: World) -> None:
-    asking = [asyncio.create_task(world.link.execute("ECHO", str(n))) for n in range(50)]
-    killer = Link(world.url)
+    asking = [asyncio.create_task(world.connection.execute("ECHO", str(n))) for n in range(50)]
+    killer = RedisConnection(world.url)
     await killer.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     assert await asyncio.gather(*asking) == [str(n).encode() for n in range(50)]
     assert await world.store.join(world.run, [joining("c")], world.at) == [None]
@@ -107,17 +107,17 @@ async def test_a_connection_that_is_cut_is_opened_again(world: World) -> None:
 
 
 async def test_an_eviction_policy_that_drops_work_is_refused(world: World) -> None:
-    await check_store(world.link)
-    await world.link.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    await check_store(world.connection)
+    await world.connection.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
         with pytest.raises(UnusableStoreError, match="CONFIG SET maxmemory-policy noeviction"):
-            await check_store(world.link)
+            await check_store(world.connection)
     finally:
-        await world.link.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        await world.connection.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
 async def test_a_server_that_is_away_is_said_to_be_away() -> None:
-    link = Link("redis://127.0.0.1:1", patience_s=0.2)
+    connection = RedisConnection("redis://127.0.0.1:1", patience_s=0.2)
     with pytest.raises(StoreUnavailableError, match="did not answer"):
-        await link.execute("PING")
-    await link.close()
+        await connection.execute("PING")
+    await connection.close()

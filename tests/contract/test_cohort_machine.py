@@ -12,9 +12,9 @@ from reward_service.domain.runs import RunSettings
 from reward_service.store import cohorts as store
 from reward_service.store.jobs import Delivery, JobStore, open_cohort
 from reward_service.store.keys import GROUP, RunKeys, channel, qualified
-from reward_service.store.records import CohortHead, Row, Rules, packed, unpack_cohort
+from reward_service.store.records import BallotRow, CohortHead, Rules, packed, unpack_cohort
 from reward_service.store.runs import RunStore
-from reward_service.workers.settling import settle_cohort
+from reward_service.workers.settlement_jobs import settle_cohort
 from tests.contract.cohort_model import (
     Arrival,
     Cohort,
@@ -32,7 +32,7 @@ from tests.contract.election_model import Needs, Vote
 from tests.contract.histories import EPOCH_MS, Bench, PlainGrader, play, record_as_modelled, row_of, vote_of
 
 PATIENCE_S, RETENTION_S = 100, 200
-LIMITS = store.Limits(jobs=6, open_cohorts=5, retention_s=RETENTION_S)
+LIMITS = store.StoreLimits(jobs=6, open_cohorts=5, retention_s=RETENTION_S)
 PASSES_MS = [1, 2_999, 3_000, 3_000, 3_000, 5_000, 59_999, 60_000, 99_999, 100_000, 100_000, 199_999, 200_000, 300_000]
 ANSWERS = ["4", "4.0", "5", None]
 JOINED = {"A": "co-rewarding-i", "B": "majority-voting", "C": "majority-voting-union"}
@@ -74,11 +74,13 @@ class CohortMachine(RuleBasedStateMachine):
             retention_ms=RETENTION_S * 1000,
             patience_ms=PATIENCE_S * 1000,
         )
-        link = self.bench.link
+        connection = self.bench.connection
         self.channels = {name: channel(f"{name}-{self.run}") for name in REPLICAS}
-        self.replicas = {name: store.CohortStore(link, LIMITS, self.channels[name]) for name in REPLICAS}
-        self.workers = {name: JobStore(link, self.bench.reading, LIMITS, f"{name}-{self.run}") for name in WORKERS}
-        self.runs = RunStore(link, LIMITS)
+        self.replicas = {name: store.CohortStore(connection, LIMITS, self.channels[name]) for name in REPLICAS}
+        self.workers = {
+            name: JobStore(connection, self.bench.reading, LIMITS, f"{name}-{self.run}") for name in WORKERS
+        }
+        self.runs = RunStore(connection, LIMITS)
         self.in_hand: dict[str, list[InHand]] = {name: [] for name in WORKERS}
         self.job_of: dict[bytes, Job] = {}
         self.revised: list[store.Revised] = []
@@ -99,7 +101,7 @@ class CohortMachine(RuleBasedStateMachine):
     # -- the run, its replicas and the clock
 
     def move_clock(self) -> None:
-        self.bench.do(self.bench.link.pass_time(self.run, EPOCH_MS + self.model.now_ms, self.model.up_s))
+        self.bench.do(self.bench.connection.pass_time(self.run, EPOCH_MS + self.model.now_ms, self.model.up_s))
 
     @rule(group_size=st.integers(1, 3), votes=st.integers(1, 2), share=st.sampled_from([0.0, 0.5, 0.75, 1.0]))
     def change_settings(self, group_size: int, votes: int, share: float) -> None:
@@ -178,7 +180,7 @@ class CohortMachine(RuleBasedStateMachine):
         """Parts of some cohorts, or the whole of them."""
         at = self.revised[0 if stale else -1]
         modelled: list[Joining] = []
-        joining: list[store.Joining] = []
+        joining: list[store.JoiningCohort] = []
         for cohort, seats in parts.items():
             method = JOINED[cohort]
             views = views_of(method, "o")
@@ -187,7 +189,7 @@ class CohortMachine(RuleBasedStateMachine):
             votes = dict(self.ballot(view, seat, contradicts) for view, seat in sorted(seats) if view in views)
             modelled.append(Joining(cohort, method, views, votes))
             ballots = [("op".index(vote.view), ballot, row_of(vote)) for ballot, vote in votes.items()]
-            joining.append(store.Joining(cohort, self.head(cohort, method), views, ballots))
+            joining.append(store.JoiningCohort(cohort, self.head(cohort, method), views, ballots))
         kept = (ticket, b"ticket") if ticket else None
         answer = self.bench.do(self.replicas[replica].join(self.run, joining, at, kept))
         expected = self.model.join(modelled, replica, int(at.revision), ticket)
@@ -273,8 +275,8 @@ class CohortMachine(RuleBasedStateMachine):
         self.ask_for_place(coming, replica, self.revised[-1])
 
     def ask_for_place(self, coming: Arrival, replica: str, at: store.Revised) -> None:
-        row = Row("op".index(coming.view), 0, None, coming.answer)
-        arrival = store.Arrival(
+        row = BallotRow("op".index(coming.view), 0, None, coming.answer)
+        arrival = store.ArrivingRollout(
             coming.question, coming.view + coming.text, "op".index(coming.view), coming.views, coming.size,
             self.head(coming.question, coming.method), row, coming.request, coming.question == STEPPED,
         )  # fmt: skip
@@ -439,7 +441,7 @@ class CohortMachine(RuleBasedStateMachine):
         if not hasattr(self, "run"):
             return
         model = self.model
-        kept, heard = self.bench.all(self.bench.link.read_all(self.run), self.bench.ears.heard())
+        kept, heard = self.bench.all(self.bench.connection.read_all(self.run), self.bench.ears.heard())
         # Cohorts, records, tickets and jobs that are kept, and how many there are of each.
         names = {"c": model.cohorts, "r": model.records, "t": model.tickets}
         assert {each for each in kept if each[:2] in ("c:", "r:", "t:")} == {
@@ -448,7 +450,7 @@ class CohortMachine(RuleBasedStateMachine):
         jobs = [store.as_dict(fields)[b"c"].decode() for _, fields in kept.get("jobs", [])]
         assert jobs == [job.cohort for job in model.jobs]
         if jobs and model.workers_known:
-            pending, *_ = self.bench.do(self.bench.link.execute("XPENDING", self.keys.jobs, GROUP))
+            pending, *_ = self.bench.do(self.bench.connection.execute("XPENDING", self.keys.jobs, GROUP))
             assert pending == len(model.claim()), "what is done is no longer in a worker's hands"
         counts = store.as_dict(kept.get("stats", []))
         assert {state.decode(): int(count) for state, count in counts.items()} == model.counts

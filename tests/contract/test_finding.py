@@ -3,10 +3,10 @@
 import pytest
 
 from reward_service.domain.types import View
-from reward_service.store.cohorts import Arrival, Joining, Placed
-from reward_service.store.finding import CohortFinder, mark_of
+from reward_service.store.cohort_index import CohortFinder, mark_of
+from reward_service.store.cohorts import ArrivingRollout, JoiningCohort, Placed
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import Row, packed
+from reward_service.store.records import BallotRow, packed
 from reward_service.store.runs import CursorError
 from tests.contract.conftest import World, ballot, head
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 def finder(world: World) -> CohortFinder:
-    return CohortFinder(world.link, world.limits.retention_s)
+    return CohortFinder(world.connection, world.limits.retention_s)
 
 
 async def find(world: World, question: str, step: int | None = None, most: int = 100) -> list[str]:
@@ -32,7 +32,7 @@ async def find(world: World, question: str, step: int | None = None, most: int =
 
 async def join(world: World, cohort: str, question: str, step: int | None) -> None:
     ballots = [ballot(View.ORIGINAL, 0, "4")]
-    joining = Joining(cohort, packed(head(question)), "op", ballots, mark_of(question, step))
+    joining = JoiningCohort(cohort, packed(head(question)), "op", ballots, mark_of(question, step))
     assert await world.store.join(world.run, [joining], world.at) == [None]
 
 
@@ -62,8 +62,8 @@ async def test_a_cohort_that_ballots_join_again_is_noted_once(world: World) -> N
 async def test_a_round_of_rollouts_without_identity_is_found(world: World) -> None:
     places: list[str] = []
     for number in range(3):
-        row = Row(0, 0, None, "4")
-        arrival = Arrival(
+        row = BallotRow(0, 0, None, "4")
+        arrival = ArrivingRollout(
             "round", f"t{number}", 0, "o", 1, packed(head("q")), row, f"r{number}", mark=mark_of("q", None)
         )  # fmt: skip
         placed = await world.store.place(world.run, arrival, world.at)
@@ -86,11 +86,11 @@ async def test_the_cohorts_of_a_batch_are_found_once_it_is_settled(world: World)
 async def test_the_lists_end_with_what_they_name_and_carry_their_runs_tag(world: World) -> None:
     for number in range(20):
         await join(world, f"c{number}", f"q{number}", 1)
-    keys = await world.link.execute("KEYS", f"{RunKeys(world.run).found}*")
+    keys = await world.connection.execute("KEYS", f"{RunKeys(world.run).found}*")
     assert 1 < len(keys) <= 20
     longest_ms = 1000 * (2 * world.limits.retention_s + world.at.settings.cohort_deadline_s)
     for key in keys:
-        assert 0 < await world.link.execute("PTTL", key) <= longest_ms
+        assert 0 < await world.connection.execute("PTTL", key) <= longest_ms
 
 
 @pytest.mark.parametrize("cursor", ["999999999999999.999999999999999", "0.5", "999999999999999.0"])

@@ -9,11 +9,11 @@ from reward_service.domain.cohort import CohortState
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.types import View
 from reward_service.grading.symbolic import SymbolicGrader
-from reward_service.store.cohorts import Batch, KeptTicket, Refusal, Refused, Revised
+from reward_service.store.cohorts import KeptTicket, Refusal, Refused, Revised, StoredBatch
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortRecord, packed, unpack_cohort
-from reward_service.workers.settling import settle_cohort
+from reward_service.workers.settlement_jobs import settle_cohort
 from tests.contract.conftest import World, ballot, joining, whole
 from tests.waiting import until
 
@@ -56,7 +56,7 @@ async def test_the_last_ballot_closes_a_cohort(world: World) -> None:
     settled = await record(world, "c")
     assert settled is not None
     assert settled.rewards_B == [1.0] * 4
-    assert await world.link.execute("XLEN", RunKeys(world.run).jobs) == 0
+    assert await world.connection.execute("XLEN", RunKeys(world.run).jobs) == 0
 
 
 async def test_one_view_alone_does_not_close_a_pair(world: World) -> None:
@@ -96,7 +96,7 @@ async def test_a_ticket_that_is_there_says_so_and_nothing_joins(world: World) ->
 
 
 async def test_a_batch_and_a_part_do_not_share_a_key(world: World) -> None:
-    assert isinstance(await world.store.submit(world.run, "b", "0" * 32, b"payload", world.at), Batch)
+    assert isinstance(await world.store.submit(world.run, "b", "0" * 32, b"payload", world.at), StoredBatch)
     refused = await world.store.join(world.run, [whole("c")], world.at, ("b", b"ticket"))
     assert refused == Refused(Refusal.REUSED)
     await world.store.join(world.run, [whole("c")], world.at, ("t", b"ticket"))
@@ -198,9 +198,9 @@ async def test_who_comes_late_finds_the_record_until_it_is_settled(world: World)
     await world.store.join(world.run, [joining("c", ballot(X, 0, "4"), ballot(Y, 0, "4"))], world.at)
     await until(lambda: world.jobs.expire(world.run))
     await settle_all(world)
-    await world.link.execute("PEXPIRE", RunKeys(world.run).record("c"), 2_000)
+    await world.connection.execute("PEXPIRE", RunKeys(world.run).record("c"), 2_000)
     await world.store.join(world.run, [joining("c", ballot(X, 1, "4"))], world.at)
-    assert await world.link.execute("PTTL", RunKeys(world.run).record("c")) > 10_000
+    assert await world.connection.execute("PTTL", RunKeys(world.run).record("c")) > 10_000
 
 
 async def test_a_group_has_the_size_that_its_cohort_began_with(world: World) -> None:
@@ -264,10 +264,10 @@ async def test_every_key_has_a_time_to_live_and_its_runs_tag(world: World) -> No
     await world.store.join(world.run, [whole("c"), joining("d", ballot(X, 0, "4"))], world.at, ("t", b"ticket"))
     await world.store.submit(world.run, "b", "0" * 32, b"payload", world.at)
     await settle_all_cohorts(world)
-    keys = [key.decode() for key in await world.link.execute("KEYS", f"*{world.run}*")]
+    keys = [key.decode() for key in await world.connection.execute("KEYS", f"*{world.run}*")]
     assert len(keys) >= 6
     for key in [*keys, "cr:runs"]:
-        assert await world.link.execute("PTTL", key) > 0, key
+        assert await world.connection.execute("PTTL", key) > 0, key
     assert all(f"{{{world.run}}}" in key for key in keys)
 
 

@@ -5,10 +5,10 @@ import asyncio
 import msgspec
 import pytest
 
-from reward_service.store.cohorts import Batch, Refusal, Refused
+from reward_service.store.cohorts import Refusal, Refused, StoredBatch
 from reward_service.store.keys import RunKeys
-from reward_service.store.labels import Coming, Demand, LabelStore, TeacherDesk, Wanted
-from reward_service.store.records import Row, TeacherLabel, TeacherPrompt
+from reward_service.store.labels import Coming, Demand, LabelStore, TeacherDesk, WantedLabel
+from reward_service.store.records import BallotRow, TeacherLabel, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from tests.contract.conftest import World
 from tests.waiting import until
@@ -18,24 +18,24 @@ PRINT = "f" * 32
 LEASE_S = 30.0
 
 
-def wanted(slot: str = "s", *, need: int | None = 0, rollouts: int = 1, text: str | None = "1 + 1 =") -> Wanted:
+def wanted(slot: str = "s", *, need: int | None = 0, rollouts: int = 1, text: str | None = "1 + 1 =") -> WantedLabel:
     prompt = None if text is None else TeacherPrompt(text=text)
-    return Wanted(slot, f"question of {slot}", 0, need, rollouts, prompt, told=True)
+    return WantedLabel(slot, f"question of {slot}", 0, need, rollouts, prompt, told=True)
 
 
 def label(version: int = 0, answer: str = "2") -> TeacherLabel:
-    return TeacherLabel(version, 7, "model", [Row(0, 1, index, answer) for index in range(2)])
+    return TeacherLabel(version, 7, "model", [BallotRow(0, 1, index, answer) for index in range(2)])
 
 
 def labels(world: World) -> LabelStore:
-    return LabelStore(world.link, world.limits, world.channel)
+    return LabelStore(world.connection, world.limits, world.channel)
 
 
 def desk(world: World, name: str = "teacher", lease_s: float = LEASE_S) -> TeacherDesk:
-    return TeacherDesk(world.link, world.limits, name, lease_s)
+    return TeacherDesk(world.connection, world.limits, name, lease_s)
 
 
-async def submit(world: World, batch: str, *some: Wanted, payload: bytes = b"payload") -> Batch | Refused:
+async def submit(world: World, batch: str, *some: WantedLabel, payload: bytes = b"payload") -> StoredBatch | Refused:
     return await labels(world).submit(world.run, batch, PRINT, payload, world.at, 1, some)
 
 
@@ -45,7 +45,7 @@ async def jobs(world: World) -> list[tuple[str | None, bool]]:
 
 
 async def test_a_batch_waits_for_its_label_and_goes_on_with_it(world: World) -> None:
-    assert await submit(world, "b", wanted()) == Batch(PRINT, None, 1)
+    assert await submit(world, "b", wanted()) == StoredBatch(PRINT, None, 1)
     assert await jobs(world) == []
     assert (await world.runs.state(world.run))["waiting_for_teacher"] == 1
     (asked,) = (await desk(world).take(world.run, 0, 10)).asked
@@ -87,10 +87,10 @@ async def test_a_batch_waits_for_all_of_its_labels(world: World) -> None:
 async def test_a_batch_that_comes_again_waits_once_and_wakes_both(world: World) -> None:
     await submit(world, "b", wanted())
     _, channel = world.another_replica()
-    again = await LabelStore(world.link, world.limits, channel).submit(
+    again = await LabelStore(world.connection, world.limits, channel).submit(
         world.run, "b", PRINT, b"payload", world.at, 1, [wanted()]
     )
-    assert again == Batch(PRINT, None, 1)
+    assert again == StoredBatch(PRINT, None, 1)
     (asked,) = (await desk(world).take(world.run, 0, 10)).asked
     assert asked.rollouts == 1
     await desk(world).keep(world.run, "s", label())
@@ -138,7 +138,7 @@ async def test_a_label_in_the_making_is_asked_for_again_where_a_newer_one_is_nee
 
 
 async def test_without_a_step_the_newest_announced_version_is_needed(world: World) -> None:
-    teachers = TeacherStore(world.link)
+    teachers = TeacherStore(world.connection)
     assert await teachers.announce(world.run, None, 0.5, AnnouncedWeights(4, "w")) == 0.5
     await submit(world, "b", wanted(need=None))
     assert await desk(world).demand(world.run, 3) == Demand(None, 1)
@@ -187,7 +187,7 @@ async def test_a_question_whose_text_nobody_knows_is_refused_or_waited_for(world
     untold = await submit(world, "b", wanted(text=None))
     assert isinstance(untold, Refused)
     assert (untold.why, untold.about) == (Refusal.UNTOLD, "question of s")
-    other_view = Wanted("s", "question of s", 0, 0, 1, None, told=False)
+    other_view = WantedLabel("s", "question of s", 0, 0, 1, None, told=False)
     await submit(world, "b", other_view)
     assert await desk(world).demand(world.run, 0) == Demand(None, 0)
     await submit(world, "text", wanted(rollouts=0))
@@ -228,11 +228,11 @@ async def test_settings_that_have_changed_and_a_full_queue_refuse(world: World) 
     for n in range(world.limits.open_cohorts):
         await submit(world, f"b{n}", wanted())
     assert await submit(world, "more", wanted()) == Refused(Refusal.FULL)
-    assert await submit(world, "b0", wanted()) == Batch(PRINT, None, 1)
+    assert await submit(world, "b0", wanted()) == StoredBatch(PRINT, None, 1)
 
 
 async def test_weights_are_announced_once_a_step_and_in_order(world: World) -> None:
-    teachers = TeacherStore(world.link)
+    teachers = TeacherStore(world.connection)
     assert await teachers.accepted(world.run) is None
     first, second = AnnouncedWeights(1, "one"), AnnouncedWeights(2, "two", "ab")
     assert await teachers.announce(world.run, None, 0.1, first) == 0.1
@@ -253,13 +253,13 @@ async def test_weights_are_announced_once_a_step_and_in_order(world: World) -> N
 
 
 async def test_teachers_that_are_there_are_seen(world: World) -> None:
-    teachers = TeacherStore(world.link)
+    teachers = TeacherStore(world.connection)
     there = TeacherPresence("model", 3, 2, None)
     await teachers.say(world.run, "one", there)
-    await world.link.execute("HSET", RunKeys(world.run).teachers, "gone", b"0 " + msgspec.json.encode(there))
+    await world.connection.execute("HSET", RunKeys(world.run).teachers, "gone", b"0 " + msgspec.json.encode(there))
     assert (await teachers.standing(world.run)).teachers == (there,)
     await teachers.say(world.run, "one", there)
-    assert await world.link.execute("HKEYS", RunKeys(world.run).teachers) == [b"one"]
+    assert await world.connection.execute("HKEYS", RunKeys(world.run).teachers) == [b"one"]
     await teachers.leave(world.run, "one")
     assert (await teachers.standing(world.run)).teachers == ()
 
@@ -268,7 +268,7 @@ async def test_batches_of_many_labels_are_given_up_some_at_a_time(world: World) 
     """A thousand labels are a few milliseconds in which the store answers nobody else."""
     await world.make(cohort_deadline_s=0.001)
     for n in range(4):
-        assert isinstance(await submit(world, f"b{n}", *(wanted(f"{n}.{slot}") for slot in range(2500))), Batch)
+        assert isinstance(await submit(world, f"b{n}", *(wanted(f"{n}.{slot}") for slot in range(2500))), StoredBatch)
     at_a_time = [await until(lambda: world.jobs.expire(world.run)) for _ in range(2)]
     assert at_a_time == [2, 2]
     assert sorted(await jobs(world)) == [(f"b{n}", True) for n in range(4)]

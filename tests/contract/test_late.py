@@ -11,7 +11,7 @@ from reward_service.store.cohorts import Refusal, Refused
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortRecord, packed, unpack_cohort
 from reward_service.store.subscription import listen
-from reward_service.workers.settling import abandon_cohort
+from reward_service.workers.settlement_jobs import abandon_cohort
 from tests.contract.conftest import World, ballot, joining
 from tests.contract.test_join import read, record, settle_all
 from tests.waiting import until
@@ -57,8 +57,8 @@ async def test_a_large_part_that_comes_again_after_its_cohort_settled_is_cheap(w
     made = CohortRecord(
         "settled", list(seen.ballots), seen.head, rows_B, ["4"], nothing, [], [1.0] * len(rows_B), [-1] * len(rows_B)
     )
-    await world.link.execute("SET", RunKeys(world.run).record("c"), packed(made))
-    await world.link.execute("DEL", RunKeys(world.run).open_cohort("c"))
+    await world.connection.execute("SET", RunKeys(world.run).record("c"), packed(made))
+    await world.connection.execute("DEL", RunKeys(world.run).open_cohort("c"))
     began_s = time.monotonic()
     (kept,) = await world.store.join(world.run, [part], world.at)  # type: ignore[misc]
     assert kept == packed(made)

@@ -6,21 +6,21 @@ from uuid import uuid4
 
 import pytest
 
-from reward_service.domain.quarantine import Base, PairRecord, Watch, observed, weights, witnessed
+from reward_service.domain.quarantine import Base, DisagreementRules, PairRecord, observed, weights, witnessed
+from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import Link
 from reward_service.store.pairs import Changes, Observation, PairStore
 
 pytestmark = pytest.mark.anyio
-WATCH = Watch(horizon=50.0)
+WATCH = DisagreementRules(horizon=50.0)
 NAMES = ("math/1", "math/2", "", "a b\n|~{}", "x" * 500, "\ud800 lone", "真")
 
 
 @pytest.fixture
-async def link(store_url: str, anyio_backend: str) -> AsyncIterator[Link]:
-    link = Link(store_url)
-    yield link
-    await link.close()
+async def connection(store_url: str, anyio_backend: str) -> AsyncIterator[RedisConnection]:
+    connection = RedisConnection(store_url)
+    yield connection
+    await connection.close()
 
 
 async def accuse(store: PairStore, run: str, question: str) -> None:
@@ -29,8 +29,8 @@ async def accuse(store: PairStore, run: str, question: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_the_script_is_the_rule(link: Link, seed: int) -> None:
-    store, run, rng = PairStore(link, WATCH), f"r{uuid4().hex[:10]}", random.Random(seed)
+async def test_the_script_is_the_rule(connection: RedisConnection, seed: int) -> None:
+    store, run, rng = PairStore(connection, WATCH), f"r{uuid4().hex[:10]}", random.Random(seed)
     base, records = Base(), dict.fromkeys(NAMES, PairRecord())
     for _ in range(120):
         weight = weights(base, WATCH)
@@ -52,8 +52,8 @@ async def test_the_script_is_the_rule(link: Link, seed: int) -> None:
     assert evidence == sorted(evidence, reverse=True)
 
 
-async def test_a_pair_that_is_forgotten_is_as_new(link: Link) -> None:
-    store, run = PairStore(link, WATCH), f"r{uuid4().hex[:10]}"
+async def test_a_pair_that_is_forgotten_is_as_new(connection: RedisConnection) -> None:
+    store, run = PairStore(connection, WATCH), f"r{uuid4().hex[:10]}"
     await accuse(store, run, "q")
     assert await store.forget(run, "q")
     assert await store.quarantined(run, ["q"]) == frozenset()
@@ -61,25 +61,25 @@ async def test_a_pair_that_is_forgotten_is_as_new(link: Link) -> None:
     assert not await store.forget(run, "q")
 
 
-async def test_runs_are_kept_apart_and_nothing_for_ever(link: Link) -> None:
-    store, run = PairStore(link, WATCH), f"r{uuid4().hex[:10]}"
+async def test_runs_are_kept_apart_and_nothing_for_ever(connection: RedisConnection) -> None:
+    store, run = PairStore(connection, WATCH), f"r{uuid4().hex[:10]}"
     await accuse(store, run, "q")
     assert await store.quarantined(f"{run}x", ["q"]) == frozenset()
     keys = RunKeys(run)
     for key in (keys.pairs, keys.pairs_base, keys.quarantined):
-        assert await link.execute("PTTL", key) > 0
+        assert await connection.execute("PTTL", key) > 0
 
 
-async def test_a_list_has_an_end(link: Link) -> None:
-    store, run = PairStore(link, WATCH), f"r{uuid4().hex[:10]}"
+async def test_a_list_has_an_end(connection: RedisConnection) -> None:
+    store, run = PairStore(connection, WATCH), f"r{uuid4().hex[:10]}"
     for question in "abc":
         await accuse(store, run, question)
     suspects = await store.suspects(run, 2)
     assert (len(suspects.records), suspects.quarantined) == (2, 3)
 
 
-async def test_ids_without_end_take_no_memory_without_end(link: Link) -> None:
-    store, run = PairStore(link, WATCH, most_pairs=3), f"r{uuid4().hex[:10]}"
+async def test_ids_without_end_take_no_memory_without_end(connection: RedisConnection) -> None:
+    store, run = PairStore(connection, WATCH, most_pairs=3), f"r{uuid4().hex[:10]}"
     await store.observe(run, [Observation(str(number), disagrees=True) for number in range(10)])
     assert (await store.suspects(run, 10)).seen == 3
     await accuse(store, run, "0")

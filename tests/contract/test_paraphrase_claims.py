@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reward_service.domain.paraphrases.jobs import JOB_TRANSITIONS, UNFINISHED, JobEvent, JobState
-from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Question, Recipe
+from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Question, RewritingRecipe
+from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.link import Link
 from reward_service.store.paraphrase_desk import Claim, ParaphraseDesk
 from reward_service.store.paraphrases import (
     PREFIX,
-    Item,
-    Order,
+    JobOrder,
+    JobQuestion,
     ParaphraseJobs,
     ParaphraseLimits,
     ParaphraserPresence,
@@ -38,10 +38,10 @@ class Claims(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.link = Link(self.server.url)
-        self.do(self.link.execute("FLUSHALL"))
-        self.jobs = ParaphraseJobs(self.link, ParaphraseLimits())
-        self.desks = {name: ParaphraseDesk(self.link, name, LEASE_S) for name in WORKERS}
+        self.connection = RedisConnection(self.server.url)
+        self.do(self.connection.execute("FLUSHALL"))
+        self.jobs = ParaphraseJobs(self.connection, ParaphraseLimits())
+        self.desks = {name: ParaphraseDesk(self.connection, name, LEASE_S) for name in WORKERS}
         self.of: dict[str, int] = {}
         self.states: dict[str, JobState] = {}
         self.held: dict[Claim, str] = {}
@@ -52,7 +52,7 @@ class Claims(RuleBasedStateMachine):
         return self.loop.run_until_complete(call)
 
     def teardown(self) -> None:
-        self.do(self.link.close())
+        self.do(self.connection.close())
         self.loop.close()
 
     def free(self) -> set[Claim]:
@@ -67,8 +67,8 @@ class Claims(RuleBasedStateMachine):
     @rule(of=st.integers(1, 6), urgent=st.booleans())
     def a_job_comes_in(self, of: int, urgent: bool) -> None:
         job = JOBS[len(self.of)]
-        self.do(self.jobs.begin(job, "print", Order("run", Recipe(), "here"), urgent=urgent))
-        self.do(self.jobs.fill(job, 0, [Item(Question(str(index), "?")) for index in range(of)]))
+        self.do(self.jobs.begin(job, "print", JobOrder("run", RewritingRecipe(), "here"), urgent=urgent))
+        self.do(self.jobs.fill(job, 0, [JobQuestion(Question(str(index), "?")) for index in range(of)]))
         assert self.do(self.jobs.open(job, of, {}))
         self.of[job], self.states[job] = of, JobState.RUNNING
 
@@ -111,8 +111,8 @@ class Claims(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS))
     def dies(self, worker: str) -> None:
         """Its lease ends, and another of its name begins with nothing in hand."""
-        self.do(self.link.execute("ZADD", f"{PREFIX}workers", 1, worker))
-        self.desks[worker] = ParaphraseDesk(self.link, worker, LEASE_S)
+        self.do(self.connection.execute("ZADD", f"{PREFIX}workers", 1, worker))
+        self.desks[worker] = ParaphraseDesk(self.connection, worker, LEASE_S)
         self.do(self.desks[next(name for name in WORKERS if name != worker)].renew(HERE))
         self.do(self.desks[worker].renew(HERE))
         self.held = {claim: holder for claim, holder in self.held.items() if holder != worker}

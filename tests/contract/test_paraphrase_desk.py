@@ -40,7 +40,7 @@ async def test_what_a_dead_paraphraser_had_is_taken_by_another_before_the_rest(o
 async def test_a_lease_that_ended_long_ago_and_is_forgotten_holds_nothing(office: Office) -> None:
     await office.opened("j", 4)
     await office.desk("dead").take(2)
-    await office.link.execute("DEL", f"{PREFIX}workers")
+    await office.connection.execute("DEL", f"{PREFIX}workers")
     assert claims((await office.desk("living").take(3)).questions) == [("j", 0), ("j", 1), ("j", 2)]
 
 
@@ -115,6 +115,6 @@ async def test_a_text_is_given_to_one_question_of_a_job(office: Office) -> None:
     assert await one.claim_text("j", b"text", b"question"), "again, as after a lost answer"
     assert not await two.claim_text("j", b"text", b"another question")
     assert await two.claim_text("other", b"text", b"another question"), "another job is another data set"
-    assert await office.link.execute("PTTL", f"{PREFIX}g:j") > 0
+    assert await office.connection.execute("PTTL", f"{PREFIX}g:j") > 0
     await office.jobs.forget("j")
-    assert not await office.link.execute("EXISTS", f"{PREFIX}g:j")
+    assert not await office.connection.execute("EXISTS", f"{PREFIX}g:j")

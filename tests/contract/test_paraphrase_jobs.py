@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from reward_service.domain.paraphrases.jobs import JobEvent, JobState
-from reward_service.domain.paraphrases.policy import Policy
-from reward_service.store.paraphrases import PREFIX, Begun, Order
+from reward_service.domain.paraphrases.policy import AcceptancePolicy
+from reward_service.store.paraphrases import PREFIX, Begun, JobOrder
 from tests.contract.paraphrase_office import COUNTED, HERE, ORDER, PRINT, RECIPE, Office, claims, item, outcome
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +74,7 @@ async def test_a_cancelled_job_is_nobodys_work(office: Office) -> None:
     assert await office.jobs.forget("j")
     assert not await office.jobs.forget("j")
     assert await office.jobs.look("j") is None
-    assert await office.link.execute("KEYS", f"{PREFIX}*:j") == []
+    assert await office.connection.execute("KEYS", f"{PREFIX}*:j") == []
 
 
 async def test_a_job_that_comes_twice_is_one(office: Office) -> None:
@@ -105,7 +105,7 @@ async def test_more_unfinished_jobs_than_allowed_are_refused(office: Office) -> 
         await office.opened(job, 1)
     assert await office.jobs.begin("e", PRINT, ORDER) is Begun.FULL
     assert await office.jobs.begin("a", PRINT, ORDER) is Begun.KNOWN
-    await office.link.execute("DEL", f"{PREFIX}j:b")  # as when its time has come
+    await office.connection.execute("DEL", f"{PREFIX}j:b")  # as when its time has come
     assert await office.jobs.begin("e", PRINT, ORDER) is Begun.FILLING
 
 
@@ -116,32 +116,34 @@ async def test_every_key_has_a_time_to_live_that_use_prolongs(office: Office) ->
     await desk.take(2)
     await desk.give_back([("j", 1)])
     await desk.keep(("j", 0), outcome(0), COUNTED)
-    keys = await office.link.execute("KEYS", f"{PREFIX}*")
+    keys = await office.connection.execute("KEYS", f"{PREFIX}*")
     assert len(keys) >= 10
     for key in keys:
-        assert await office.link.execute("PTTL", key) > 0, key
+        assert await office.connection.execute("PTTL", key) > 0, key
     for key in keys:
-        await office.link.execute("PEXPIRE", key, 5_000)
+        await office.connection.execute("PEXPIRE", key, 5_000)
     await office.standing("j")
     for kind in "jqran":
-        assert await office.link.execute("PTTL", f"{PREFIX}{kind}:j") > 50_000, kind
+        assert await office.connection.execute("PTTL", f"{PREFIX}{kind}:j") > 50_000, kind
 
 
 async def test_a_job_whose_time_has_come_is_gone_from_the_queues(office: Office) -> None:
     await office.opened("gone", 3)
     await office.opened("j", 1)
     for kind in "jqrtang":
-        await office.link.execute("DEL", f"{PREFIX}{kind}:gone")
+        await office.connection.execute("DEL", f"{PREFIX}{kind}:gone")
     desk = office.desk()
     taken = [*claims((await desk.take(4)).questions), *claims((await desk.take(4)).questions)]
     assert taken == [("j", 0)]
     await desk.take(1)
-    assert await office.link.execute("ZSCORE", f"{PREFIX}open", "gone") is None
-    assert await office.link.execute("ZSCORE", f"{PREFIX}queue", "gone") is None
+    assert await office.connection.execute("ZSCORE", f"{PREFIX}open", "gone") is None
+    assert await office.connection.execute("ZSCORE", f"{PREFIX}queue", "gone") is None
     assert [each.job for each in await office.jobs.latest(9)] == ["j"]
 
 
 async def test_an_orders_recipe_comes_back_as_it_was(office: Office) -> None:
-    recipe = replace(RECIPE, seed=7, least_agreement=0.25, policy=Policy(frozenset({"numbers"}), frozenset({"leak"})))
-    await office.opened("j", 1, order=Order("run", recipe, "a/b.parquet"))
-    assert (await office.standing("j")).order == Order("run", recipe, "a/b.parquet")
+    recipe = replace(
+        RECIPE, seed=7, least_agreement=0.25, policy=AcceptancePolicy(frozenset({"numbers"}), frozenset({"leak"}))
+    )
+    await office.opened("j", 1, order=JobOrder("run", recipe, "a/b.parquet"))
+    assert (await office.standing("j")).order == JobOrder("run", recipe, "a/b.parquet")

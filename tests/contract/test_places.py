@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from reward_service.domain.types import View
-from reward_service.store.cohorts import Arrival, CohortStore, Leaving, Limits, Placed, Refusal, Refused
+from reward_service.store.cohorts import ArrivingRollout, CohortStore, Leaving, Placed, Refusal, Refused, StoreLimits
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import Row, packed
+from reward_service.store.records import BallotRow, packed
 from reward_service.store.subscription import listen
 from tests.contract.conftest import World, head
 from tests.contract.test_join import read, settle_all
@@ -31,19 +31,21 @@ async def listening(world: World) -> AsyncIterator[World]:
 
 def arrival(
     text: str, view: View = View.ORIGINAL, *, views: str = "o", size: int = 2, stepped: bool = False
-) -> Arrival:
+) -> ArrivingRollout:
     index = list(View).index(view)
-    row = Row(index, 0, None, text)
-    return Arrival("q", text, index, views, size, packed(head(method="majority-voting")), row, uuid4().hex, stepped)
+    row = BallotRow(index, 0, None, text)
+    return ArrivingRollout(
+        "q", text, index, views, size, packed(head(method="majority-voting")), row, uuid4().hex, stepped
+    )
 
 
-async def leave(world: World, *leaving: tuple[Arrival, bool]) -> None:
+async def leave(world: World, *leaving: tuple[ArrivingRollout, bool]) -> None:
     """These requests end, each answered or not."""
     ends = [Leaving(coming.request, answered, coming.stepped) for coming, answered in leaving]
     await world.store.leave(world.run, "q", ends)
 
 
-async def place(world: World, coming: Arrival) -> Placed:
+async def place(world: World, coming: ArrivingRollout) -> Placed:
     placed = await world.store.place(world.run, coming, world.at)
     assert not isinstance(placed, Refused)
     return placed
@@ -168,17 +170,17 @@ async def test_a_place_in_a_round_that_is_over_is_forgotten(listening: World) ->
     await settle_all(listening)
     await leave(listening, (first, True))
     # To who keeps things for longer, what expires in a minute was settled long ago.
-    later = CohortStore(listening.link, Limits(retention_s=600.0), listening.channel)
+    later = CohortStore(listening.connection, StoreLimits(retention_s=600.0), listening.channel)
     placed = await later.place(listening.run, coming, listening.at)
     assert isinstance(placed, Placed)
     assert placed.cohort == "q-2"
-    assert await listening.link.execute("ZCARD", RunKeys(listening.run).texts("q")) == 1
+    assert await listening.connection.execute("ZCARD", RunKeys(listening.run).texts("q")) == 1
 
 
 async def test_a_round_that_was_forgotten_is_not_begun_anew(listening: World) -> None:
     """Places of its rollouts may outlive it: one that came again would be told of a ballot that no cohort holds."""
     await place(listening, arrival("text"))
-    await listening.link.execute("DEL", RunKeys(listening.run).open_cohort("q-1"))
+    await listening.connection.execute("DEL", RunKeys(listening.run).open_cohort("q-1"))
     other = await place(listening, arrival("other", size=1))
     await settle_all(listening)
     again = await place(listening, arrival("text"))
@@ -191,24 +193,24 @@ async def test_nothing_is_left_of_those_who_were_answered(listening: World) -> N
         await place(listening, each)
     keys = RunKeys(listening.run)
     for key in (keys.rounds("q"), keys.texts("q")):
-        assert await listening.link.execute("PTTL", key) > 0
+        assert await listening.connection.execute("PTTL", key) > 0
     await leave(listening, *((each, True) for each in comers))
-    assert await listening.link.execute("EXISTS", keys.texts("q")) == 0
-    assert await listening.link.execute("HKEYS", keys.rounds("q")) == [b"r:o"]
+    assert await listening.connection.execute("EXISTS", keys.texts("q")) == 0
+    assert await listening.connection.execute("HKEYS", keys.rounds("q")) == [b"r:o"]
 
 
 async def test_an_abandoned_place_keeps_its_time(listening: World) -> None:
     first = arrival("a")
     await place(listening, first)
     await leave(listening, (first, False))
-    assert await listening.link.execute("PTTL", RunKeys(listening.run).texts("q")) > 0
+    assert await listening.connection.execute("PTTL", RunKeys(listening.run).texts("q")) > 0
 
 
 async def script_us(world: World, action: Callable[[], Awaitable[object]]) -> float:
     """The least time of a script's call (µs), as the store tells it, of five times an action of 20 rollouts."""
 
     async def spent() -> tuple[int, int]:
-        about = (await world.link.execute("INFO", "commandstats")).decode()
+        about = (await world.connection.execute("INFO", "commandstats")).decode()
         found = re.search(r"cmdstat_evalsha:calls=(\d+),usec=(\d+)", about)
         assert found is not None
         return int(found[1]), int(found[2])
@@ -223,7 +225,7 @@ async def script_us(world: World, action: Callable[[], Awaitable[object]]) -> fl
 
 
 async def test_a_rollout_costs_the_same_however_many_are_alike(listening: World) -> None:
-    held: list[Arrival] = []
+    held: list[ArrivingRollout] = []
 
     async def come(count: int = 20) -> None:
         comers = [arrival("same", size=20_000) for _ in range(count)]

@@ -24,10 +24,10 @@ async def many(world: World) -> AsyncIterator[list[str]]:
     used_s = [now_s - 1e5 - n // 7 for n in range(MANY)]
     await asyncio.gather(*(world.runs.put(name, RunSettings()) for name in names))
     for name, at_s in zip(names, used_s, strict=True):
-        await world.link.execute("ZADD", RUNS, at_s, name)
+        await world.connection.execute("ZADD", RUNS, at_s, name)
     yield [name for _, name in sorted(zip(used_s, names, strict=True), reverse=True)]
-    await world.link.execute("ZREM", RUNS, *names)
-    await world.link.execute("DEL", RunKeys(world.run).settings)
+    await world.connection.execute("ZREM", RUNS, *names)
+    await world.connection.execute("DEL", RunKeys(world.run).settings)
 
 
 async def paged(world: World, most: int) -> list[str]:
@@ -52,16 +52,16 @@ async def test_every_run_is_on_one_page(world: World, many: list[str], most: int
 
 async def test_a_page_tells_settings_and_state_and_uses_no_run(world: World, many: list[str]) -> None:
     await world.runs.put(many[0], RunSettings(group_size=5))
-    await world.link.execute("ZADD", RUNS, 1.5e9, many[0])
+    await world.connection.execute("ZADD", RUNS, 1.5e9, many[0])
     keys = [RunKeys(name).settings for name in many]
-    await asyncio.gather(*(world.link.execute("PEXPIRE", key, 50_000) for key in keys))
+    await asyncio.gather(*(world.connection.execute("PEXPIRE", key, 50_000) for key in keys))
     page = await world.runs.page(1, "1600000000.5~x")
     ((one,), cursor) = page.runs, page.cursor
     assert (one.run, one.revised.settings.group_size, one.state["queued"], cursor) == (many[0], 5, 0, None)
     await paged(world, 100)
     await asyncio.gather(*map(world.runs.look, many))
-    assert max(await asyncio.gather(*(world.link.execute("PTTL", key) for key in keys))) <= 50_000
-    assert await world.link.execute("ZSCORE", RUNS, many[0]) == b"1500000000"
+    assert max(await asyncio.gather(*(world.connection.execute("PTTL", key) for key in keys))) <= 50_000
+    assert await world.connection.execute("ZSCORE", RUNS, many[0]) == b"1500000000"
 
 
 async def test_a_run_that_is_used_meanwhile_hides_no_other(world: World, many: list[str]) -> None:
@@ -96,7 +96,7 @@ async def test_a_worker_comes_to_every_run_and_asks_about_a_bounded_number_at_a_
         seen |= set(runs)
     assert set(many) <= seen
     for name in (many[0], many[-1]):
-        (group,) = await world.link.execute("XINFO", "GROUPS", RunKeys(name).jobs)
+        (group,) = await world.connection.execute("XINFO", "GROUPS", RunKeys(name).jobs)
         assert GROUP.encode() in group
 
 
@@ -104,8 +104,8 @@ async def test_a_stream_that_was_forgotten_is_read_again(world: World) -> None:
     worker = world.another_worker()
     assert world.run in await worker.runs()
     jobs = RunKeys(world.run).jobs
-    await world.link.execute("DEL", jobs)
+    await world.connection.execute("DEL", jobs)
     assert await worker.read([world.run], 1, 0.01) == []
-    await world.link.execute("XADD", jobs, "*", "c", "cohort")
+    await world.connection.execute("XADD", jobs, "*", "c", "cohort")
     (delivery,) = await worker.read([world.run], 1, 5.0)
     assert (delivery.run, delivery.job.cohort) == (world.run, "cohort")

@@ -25,7 +25,7 @@ async def test_formats_and_conventions_come_back_as_they_were_put(world: World) 
 
 async def test_settings_without_formats_have_the_defaults(world: World) -> None:
     kept = {name: value for name, value in asdict(RunSettings(group_size=5)).items() if name not in NEW}
-    await world.link.execute("HSET", RunKeys(world.run).settings, "settings", msgspec.json.encode(kept))
+    await world.connection.execute("HSET", RunKeys(world.run).settings, "settings", msgspec.json.encode(kept))
     used = await world.runs.use(world.run)
     assert used is not None
     assert used.settings == RunSettings(group_size=5)
@@ -34,7 +34,7 @@ async def test_settings_without_formats_have_the_defaults(world: World) -> None:
 
 async def test_settings_of_a_later_release_are_not_guessed(world: World) -> None:
     kept = asdict(RunSettings()) | {"not_known_yet": 1}
-    await world.link.execute("HSET", RunKeys(world.run).settings, "settings", msgspec.json.encode(kept))
+    await world.connection.execute("HSET", RunKeys(world.run).settings, "settings", msgspec.json.encode(kept))
     with pytest.raises(TypeError, match="not_known_yet"):
         await world.runs.use(world.run)
 

@@ -1,4 +1,4 @@
-"""A link to a real server whose time is the test's: scripts, times to live and the server's uptime follow one clock.
+"""A connection to a real server whose time is the test's: scripts, times to live and uptime follow one clock.
 
 The scripts run unchanged behind a prelude that answers TIME and INFO from a hash of the run, and keeps in a sorted set
 when each key is to vanish. Moving the clock forgets what is due. So a day passes in no time, and to the millisecond.
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from redis.exceptions import NoScriptError
 
+from reward_service.store.connection import Argument, RedisConnection, Reply
 from reward_service.store.keys import RunKeys
-from reward_service.store.link import Argument, Link, Reply
 from reward_service.store.scripts import Script
 
 PRELUDE = """
@@ -86,8 +86,8 @@ return found
 """
 
 
-class TimedLink(Link):
-    """A link for runs whose time was set by `pass_time`. `changed` is given each script, to change it on its way."""
+class TimedConnection(RedisConnection):
+    """For runs whose time was set by `pass_time`. `changed` is given each script, to change it on its way."""
 
     def __init__(self, url: str, changed: Callable[[str], str] = str) -> None:
         """Opens nothing yet."""
@@ -96,7 +96,7 @@ class TimedLink(Link):
         self._look_at_clock = Script("look_at_clock")
 
     async def execute(self, *command: Argument) -> Reply:
-        """As Link.execute, in the run's own time."""
+        """As RedisConnection.execute, in the run's own time."""
         match command:
             case ("EVALSHA", *_):
                 raise NoScriptError("the script is to be sent whole, behind the prelude")

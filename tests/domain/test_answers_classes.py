@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_service.domain.answers.classes import Group, Joining, group, may_be_equal, pairs_in_doubt
+from reward_service.domain.answers.classes import ClassMerging, Group, group, may_be_equal, pairs_in_doubt
 from reward_service.domain.answers.comparing import Proof, compare, contradict
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
@@ -40,7 +40,7 @@ def open_pairs(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
 
 
 def merge(groups: Sequence[Group], same: Sequence[tuple[int, int]]) -> Mapping[str, str]:
-    joining = Joining(groups)
+    joining = ClassMerging(groups)
     for _ in joining.steps(same):
         pass
     assert joining.decided == len(same)

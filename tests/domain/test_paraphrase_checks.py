@@ -2,9 +2,9 @@
 
 import pytest
 
-from reward_service.domain.paraphrases.findings import Tolerances, pair_of
-from reward_service.domain.paraphrases.policy import Policy, review
-from reward_service.domain.paraphrases.table import CHECKS
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.pair import Tolerances, pair_of
+from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
 
 CARDS = "A box holds 12 red cards and 15 blue cards. How many ways are there to draw 4 cards of the same color?"
 
@@ -129,7 +129,7 @@ def test_a_fault_is_named_with_its_evidence(check, original, paraphrase, truth, 
 
 @pytest.mark.parametrize(("original", "paraphrase", "truth"), KEPT)
 def test_what_only_sounds_otherwise_passes(original, paraphrase, truth):
-    reviewed = review(pair_of(original, paraphrase, truth), Policy())
+    reviewed = review(pair_of(original, paraphrase, truth), AcceptancePolicy())
 
     assert reviewed.accepted, reviewed.reasons
 
@@ -140,8 +140,8 @@ def test_every_check_has_an_example():
 
 def test_a_policy_says_which_objections_reject():
     pair = pair_of(CARDS, "A bag has 12 red and 14 blue tiles. In how many ways can 4 of one color be drawn")
-    strict = review(pair, Policy())
-    lenient = review(pair, Policy(deciding=frozenset({"latex"}), telling=frozenset({"numbers"})))
+    strict = review(pair, AcceptancePolicy())
+    lenient = review(pair, AcceptancePolicy(deciding=frozenset({"latex"}), telling=frozenset({"numbers"})))
 
     assert not strict.accepted
     assert [each.check for each in strict.objections] == ["truncated", "numbers"]
@@ -150,7 +150,7 @@ def test_a_policy_says_which_objections_reject():
 
 
 def test_a_fatal_objection_ends_the_review():
-    reviewed = review(pair_of(CARDS, "<rewritten question>"), Policy())
+    reviewed = review(pair_of(CARDS, "<rewritten question>"), AcceptancePolicy())
 
     assert [each.check for each in reviewed.objections] == ["parsed"]
 
@@ -159,7 +159,7 @@ def test_tolerances_decide_where_there_is_more_or_less():
     pair = pair_of(
         CARDS, "A pack holds 12 red cards and 15 blue cards. How many ways are there to take 4 cards of one color?"
     )
-    strict = Policy(tolerances=Tolerances(least_changed=0.9))
+    strict = AcceptancePolicy(tolerances=Tolerances(least_changed=0.9))
 
-    assert review(pair, Policy()).accepted
+    assert review(pair, AcceptancePolicy()).accepted
     assert review(pair, strict).reasons[0].startswith("copy: only")

@@ -5,7 +5,7 @@ import pytest
 from reward_service.domain.paraphrases.checks.figures import figure_kept
 from reward_service.domain.paraphrases.checks.numbers import numbers_kept
 from reward_service.domain.paraphrases.checks.units import units_kept
-from reward_service.domain.paraphrases.findings import Tolerances, pair_of
+from reward_service.domain.paraphrases.pair import Tolerances, pair_of
 from reward_service.domain.paraphrases.quantities import mentions_of
 from reward_service.domain.paraphrases.segments import segments_of
 from reward_service.domain.paraphrases.tokens import tokens_of

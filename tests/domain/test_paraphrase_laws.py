@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.paraphrases.findings import pair_of
-from reward_service.domain.paraphrases.policy import Policy, Review, review
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.pair import pair_of
+from reward_service.domain.paraphrases.policy import AcceptancePolicy, Review, review
 from reward_service.domain.paraphrases.reading import MOST_CHARS, read_text
-from reward_service.domain.paraphrases.table import CHECKS
 
 LIMIT_S = 5.0
 """Of CPU time, for two pairs and all checks twice. Measured on a busy core: at most 2.3 s."""
@@ -28,7 +28,7 @@ questions = st.lists(st.sampled_from(SNIPPETS[:11]), min_size=1, max_size=8).map
 
 
 def reviewed(original: str, paraphrase: str, truth: str | None = None, *, all_checks: bool = False) -> Review:
-    policy = Policy()
+    policy = AcceptancePolicy()
     pair = pair_of(original, paraphrase, truth)
     if all_checks:
         for row in CHECKS.values():
@@ -49,7 +49,7 @@ def test_no_text_raises_and_evidence_points_into_it(original, paraphrase, truth)
 @given(questions)
 def test_a_question_keeps_all_of_itself(question):
     pair = pair_of(question, question, "7")
-    objecting = {name for name, row in CHECKS.items() if row.check(pair, Policy().tolerances) is not None}
+    objecting = {name for name, row in CHECKS.items() if row.check(pair, AcceptancePolicy().tolerances) is not None}
 
     assert objecting <= {"copy", "truncated"}
 

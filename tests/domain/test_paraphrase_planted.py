@@ -5,8 +5,8 @@ import pytest
 from benchmarks.paraphrase_faults import WANTED, outcome_of, sampled
 from benchmarks.paraphrase_pairs import MATH, SHARED, made_pairs
 from benchmarks.paraphrase_planting import FAULTS
-from reward_service.domain.paraphrases.findings import pair_of
-from reward_service.domain.paraphrases.policy import Policy, review
+from reward_service.domain.paraphrases.pair import pair_of
+from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
 
 PUBLISHED = SHARED / MATH
 
@@ -21,7 +21,7 @@ def test_of_made_pairs_the_wanted_share_is_caught(fault):
 
 def test_made_pairs_are_accepted_as_long_as_nothing_is_planted():
     for pair in made_pairs(60, 6):
-        reviewed = review(pair_of(pair.question, pair.paraphrase, pair.answer), Policy())
+        reviewed = review(pair_of(pair.question, pair.paraphrase, pair.answer), AcceptancePolicy())
         assert reviewed.accepted, (pair, reviewed.reasons)
 
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from reward_service.domain.paraphrases.reading import MOST_CHARS, Reading, read_text
+from reward_service.domain.paraphrases.reading import MOST_CHARS, TextReading, read_text
 from reward_service.domain.paraphrases.segments import Kind, segments_of
 
 
@@ -106,7 +106,7 @@ def test_runs_and_examples_need_not_be_kept(text, firm):
 
 
 def test_what_stands_behind_the_limit_is_not_read():
-    reading: Reading = read_text("word " * 10_000)
+    reading: TextReading = read_text("word " * 10_000)
 
     assert len(reading.text) == MOST_CHARS
 

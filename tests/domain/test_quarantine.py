@@ -10,8 +10,8 @@ from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.methods import METHODS
 from reward_service.domain.quarantine import (
     Base,
+    DisagreementRules,
     PairRecord,
-    Watch,
     disagreement,
     observed,
     weights,
@@ -21,7 +21,7 @@ from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import settle
 from reward_service.domain.types import Ballot, Label, View, Voter
 
-WATCH = Watch()
+WATCH = DisagreementRules()
 RATES = st.floats(0.0, 1.0)
 
 

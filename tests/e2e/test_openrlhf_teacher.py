@@ -15,7 +15,7 @@ import pytest
 from e2e_services import Service, service
 from e2e_training import GROUP, PAIRS_PER_STEP, STEPS, RecipeTraining, Trained, make_model, openrlhf_python
 
-from reward_service.api.taught import slot_of
+from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.domain.extraction import extractor
 from reward_service.domain.types import View
 from reward_service.generation.generator import Prompt, Sampling

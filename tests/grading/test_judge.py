@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from reward_service.grading.judge import Judge, Judgement
-from reward_service.grading.judge_wire import Limits
+from reward_service.grading.judge_wire import JudgeLimits
 from reward_service.grading.verdicts import Verdict
 from tests.grading.judging import HOSTILE, descendants, judge_children, templates
 from tests.waiting import until, wait_until
@@ -38,7 +38,7 @@ async def judge() -> AsyncIterator[Judge]:
 @pytest.fixture
 async def unguarded() -> AsyncIterator[Judge]:
     """One that asks its child whatever it is given."""
-    async with Judge(limits=Limits(cpu_s=0.3), guards=False) as judge:
+    async with Judge(limits=JudgeLimits(cpu_s=0.3), guards=False) as judge:
         yield judge
 
 
@@ -95,7 +95,7 @@ async def test_a_deep_text_exhausts_its_child_and_the_next_is_answered(unguarded
 
 
 async def test_memory_is_limited() -> None:
-    async with Judge(limits=Limits(cpu_s=30, growth_bytes=8 << 20), guards=False) as judge:
+    async with Judge(limits=JudgeLimits(cpu_s=30, growth_bytes=8 << 20), guards=False) as judge:
         judged = await judge.compare("10^{20000000}", "1")
         assert judged.verdict is Verdict.UNDECIDED
         assert judged.reason in ("exhausted", "killed")
@@ -103,7 +103,7 @@ async def test_memory_is_limited() -> None:
 
 
 async def test_the_wall_clock_is_the_second_line() -> None:
-    async with Judge(wall_s=0.2, limits=Limits(cpu_s=30), guards=False) as judge:
+    async with Judge(wall_s=0.2, limits=JudgeLimits(cpu_s=30), guards=False) as judge:
         await judge.ready()
         judged = await judge.compare(HOSTILE, "1")
         assert (judged.verdict, judged.reason) == (Verdict.UNDECIDED, "wall")
@@ -152,7 +152,7 @@ async def _replaced(judge: Judge) -> bool:
 
 
 async def test_never_more_children_than_allowed() -> None:
-    async with Judge(children=2, limits=Limits(cpu_s=0.1, questions=3), guards=False) as judge:
+    async with Judge(children=2, limits=JudgeLimits(cpu_s=0.1, questions=3), guards=False) as judge:
         await judge.ready()
         texts = [HOSTILE if n % 4 == 0 else rf"\sqrt{{{n}}}+1" for n in range(16)]
         asking = asyncio.gather(*(judge.compare(text, rf"1+\sqrt{{{n}}}") for n, text in enumerate(texts)))
@@ -166,7 +166,7 @@ async def test_never_more_children_than_allowed() -> None:
 
 
 async def test_closing_ends_all_and_what_is_asked_then_is_undecided() -> None:
-    judge = Judge(limits=Limits(cpu_s=30), guards=False)
+    judge = Judge(limits=JudgeLimits(cpu_s=30), guards=False)
     await judge.start()
     await judge.ready()
     mine = [*templates(), *judge_children()]
@@ -181,10 +181,10 @@ async def test_closing_ends_all_and_what_is_asked_then_is_undecided() -> None:
 PROGRAM = """
 import asyncio
 from reward_service.grading.judge import Judge
-from reward_service.grading.judge_wire import Limits
+from reward_service.grading.judge_wire import JudgeLimits
 
 async def main():
-    judge = Judge(limits=Limits(cpu_s=600), guards=False)
+    judge = Judge(limits=JudgeLimits(cpu_s=600), guards=False)
     await judge.start()
     await judge.ready()
     print("ready", flush=True)
@@ -224,5 +224,5 @@ async def test_a_child_is_confined(judge: Judge) -> None:
     assert child.rlimit(psutil.RLIMIT_CORE) == (0, 0)
     assert child.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
     assert child.rlimit(psutil.RLIMIT_NOFILE) == (32, 32)
-    assert child.rlimit(psutil.RLIMIT_AS)[1] - child.memory_info().vms <= Limits().growth_bytes
+    assert child.rlimit(psutil.RLIMIT_AS)[1] - child.memory_info().vms <= JudgeLimits().growth_bytes
     assert not set(child.environ()) - {"PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "PYTHONHASHSEED"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.grading import turns
-from reward_service.grading.turns import OldestFirst, Turns, Waiting, Work
+from reward_service.grading.turns import JobWork, OldestFirst, Turns, Waiting
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ def test_every_job_comes_once_the_oldest_long_one_first_and_new_ones_by_turns(jo
 
 
 def computing(left_s: float) -> Callable[[], bool]:
-    """Work in pieces of 5 ms, `left_s` in all."""
+    """JobWork in pieces of 5 ms, `left_s` in all."""
 
     def some() -> bool:
         nonlocal left_s
@@ -49,7 +49,7 @@ def computing(left_s: float) -> Callable[[], bool]:
     return some
 
 
-async def _done(name: str, work: Work, for_s: float, log: list[str]) -> None:
+async def _done(name: str, work: JobWork, for_s: float, log: list[str]) -> None:
     some = computing(for_s)
     while await work.beside(some):
         log.append(name)
@@ -59,7 +59,7 @@ async def _done(name: str, work: Work, for_s: float, log: list[str]) -> None:
 async def test_long_jobs_of_a_run_end_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "NEW_S", 0.012)
     room, log = Turns(), list[str]()
-    works = [Work("r", room, 5.0) for _ in range(4)]
+    works = [JobWork("r", room, 5.0) for _ in range(4)]
     await asyncio.gather(*(_done(str(n), work, 0.1, log) for n, work in enumerate(works)))
     assert [each for each in log if "ends" in each] == [f"{n} ends" for n in range(4)]
     for n in range(3):  # those behind have had no more than what makes them long
@@ -70,14 +70,14 @@ async def test_long_jobs_of_a_run_end_one_after_another(monkeypatch: pytest.Monk
 async def test_a_short_job_does_not_wait_for_the_long_ones_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "NEW_S", 0.03)
     room, log = Turns(), list[str]()
-    long = [asyncio.create_task(_done(f"long {n}", Work("r", room, 5.0), 0.5, log)) for n in range(3)]
+    long = [asyncio.create_task(_done(f"long {n}", JobWork("r", room, 5.0), 0.5, log)) for n in range(3)]
 
     async def some_are_long() -> bool:
         return len(log) >= 40
 
     await until(some_are_long)
     before = len(log)
-    await _done("short", Work("r", room, 5.0), 0.015, log)
+    await _done("short", JobWork("r", room, 5.0), 0.015, log)
     assert len(log) - before <= 10  # a turn of a long one between two of its own, and one that was under way
     for each in long:
         each.cancel()
@@ -86,10 +86,10 @@ async def test_a_short_job_does_not_wait_for_the_long_ones_of_its_run(monkeypatc
 
 async def test_runs_share_the_lane_however_many_jobs_they_have() -> None:
     room, log = Turns(), list[str]()
-    crowd = [asyncio.create_task(_done("crowd", Work("crowd", room, 5.0), 0.3, log)) for _ in range(8)]
+    crowd = [asyncio.create_task(_done("crowd", JobWork("crowd", room, 5.0), 0.3, log)) for _ in range(8)]
     await asyncio.sleep(0.05)
     began = len(log)
-    await _done("alone", Work("alone", room, 5.0), 0.1, log)
+    await _done("alone", JobWork("alone", room, 5.0), 0.1, log)
     assert log[began:].count("crowd") <= 2 * 20 + 5
     for each in crowd:
         each.cancel()
@@ -98,8 +98,8 @@ async def test_runs_share_the_lane_however_many_jobs_they_have() -> None:
 
 async def test_whoever_is_cancelled_gives_its_turn_to_another() -> None:
     room, log = Turns(), list[str]()
-    first = asyncio.create_task(_done("first", Work("r", room, 5.0), 5.0, log))
-    others = [asyncio.create_task(_done("other", Work("r", room, 5.0), 0.05, log)) for _ in range(3)]
+    first = asyncio.create_task(_done("first", JobWork("r", room, 5.0), 5.0, log))
+    others = [asyncio.create_task(_done("other", JobWork("r", room, 5.0), 0.05, log)) for _ in range(3)]
 
     async def has_begun() -> bool:
         return bool(log)

@@ -18,8 +18,8 @@ import httpx
 import psutil
 import pytest
 
-from reward_service.api.paraphrase_models import JobOrderForm
-from reward_service.api.paraphrase_rendering import outcome_document
+from reward_service.api.paraphrases.models import JobOrderForm
+from reward_service.api.paraphrases.rendering import outcome_document
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.model_rewriter import ModelRewriter
 from tests.paraphrasing.scripted_generator import ScriptedGenerator

@@ -14,12 +14,12 @@ import httpx
 import pytest
 from redis import Redis
 
-from reward_service.processes import tethered
+from reward_service.processes import dies_with_parent
 from reward_service.serving.supervisor import Supervisor
 from tests.service import pair, running
 from tests.waiting import wait_until
 
-TETHER = Path(__file__).parents[2] / "reward_service/tether.py"
+TETHER = Path(__file__).parents[2] / "reward_service/parent_death.py"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
 
 
@@ -82,7 +82,8 @@ def test_what_cannot_be_started_now_is_started_later(capsys: pytest.CaptureFixtu
 @linux
 def test_a_child_goes_when_its_parent_is_killed() -> None:
     script = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); input()"
-    starts = "from reward_service.processes import tethered; import sys; sys.argv = tethered(['/bin/sleep', '60']); "
+    starts = "import sys; from reward_service.processes import dies_with_parent; "
+    starts += "sys.argv = dies_with_parent(['/bin/sleep', '60']); "
     command = [sys.executable, "-c", starts + script.replace("sys.argv[1:]", "sys.argv")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -106,7 +107,9 @@ def test_a_child_whose_parent_is_gone_already_begins_nothing() -> None:
 
 
 @linux
-def test_a_tethered_command_ignores_no_more_signals() -> None:
+def test_a_command_that_dies_with_its_parent_ignores_no_more_signals() -> None:
     command = ["/bin/grep", "SigIgn", "/proc/self/status"]
-    plain, told = (subprocess.run(each, capture_output=True, check=True) for each in (command, tethered(command)))
+    plain, told = (
+        subprocess.run(each, capture_output=True, check=True) for each in (command, dies_with_parent(command))
+    )
     assert told.stdout == plain.stdout

@@ -6,8 +6,8 @@ from statistics import median
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_service.loadtest.arrivals import Traffic, batches, bursts
-from reward_service.loadtest.workload import COHORT
+from reward_service.tools.loadtest.arrivals import Traffic, batches, bursts
+from reward_service.tools.loadtest.workload import COHORT
 
 
 @given(st.floats(50, 5000), st.floats(1, 20), st.integers(1, 16), st.sampled_from([0.0, 0.3, 1.0]), st.integers(0, 99))

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from reward_service.loadtest.arrivals import Traffic
-from reward_service.loadtest.parts import Part
-from reward_service.loadtest.records import Log, Record, read, settle_delays_s, write
-from reward_service.loadtest.report import LoadReport, percentile
+from reward_service.tools.loadtest.arrivals import Traffic
+from reward_service.tools.loadtest.parts import ServicePart
+from reward_service.tools.loadtest.records import Log, Record, read, settle_delays_s, write
+from reward_service.tools.loadtest.report import LoadReport, percentile
 
 SINGLES = [
     Record("singles", 1, 1, 0.0, 0.0, 2.0, [], 200, True),
@@ -17,7 +17,7 @@ BATCH = Record("batches", 9, 64, 1.0, 1.0, 1.25, [], 200, True)
 
 
 def report(*records: Record) -> LoadReport:
-    return LoadReport("Test", Traffic(100, 4), records, {"api": Part(0.5, 50 * 2**20)})
+    return LoadReport("Test", Traffic(100, 4), records, {"api": ServicePart(0.5, 50 * 2**20)})
 
 
 def test_the_delay_of_a_cohort_counts_from_its_last_ballot():

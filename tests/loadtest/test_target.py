@@ -5,9 +5,9 @@ import ipaddress
 import pytest
 
 from reward_service.errors import SettingsError
-from reward_service.loadtest.arrivals import Traffic
-from reward_service.loadtest.command import LoadTest, run_loadtest
-from reward_service.loadtest.target import allowed, attached_networks, check_target
+from reward_service.tools.loadtest.arrivals import Traffic
+from reward_service.tools.loadtest.command import LoadTest, run_loadtest
+from reward_service.tools.loadtest.target import allowed, attached_networks, check_target
 
 COMPOSE = [ipaddress.IPv4Network("172.20.0.0/16"), ipaddress.IPv4Network("8.8.0.0/16")]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from reward_service.domain.paraphrases.rewriting import Recipe
+from reward_service.domain.paraphrases.rewriting import RewritingRecipe
 from reward_service.generation.generator import Prompt, Sampling
 from reward_service.paraphrasing.file_rewriting import OpenRewriter, RewritingOrder, Rewritten, rewrite_file
 from reward_service.paraphrasing.model_rewriter import ModelRewriter
 from tests.paraphrasing.apples import script
 from tests.paraphrasing.scripted_generator import Script, ScriptedGenerator
 
-RECIPE = Recipe(prompts=("reword", "scenario"))
+RECIPE = RewritingRecipe(prompts=("reword", "scenario"))
 
 
 class Stopped(Exception):

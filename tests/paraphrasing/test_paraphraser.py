@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 
 from reward_service.domain.paraphrases.jobs import JobEvent, JobState
-from reward_service.domain.paraphrases.rewriting import Fate, Question, Recipe
+from reward_service.domain.paraphrases.rewriting import Fate, Question, RewritingRecipe
 from reward_service.errors import TaskFailedError
 from reward_service.generation.errors import GeneratorUnavailableError
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
+from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.link import Link
 from reward_service.store.paraphrase_desk import ParaphraseDesk
-from reward_service.store.paraphrases import PREFIX, Item, JobStanding, Order, ParaphraseJobs, ParaphraseLimits
+from reward_service.store.paraphrases import (
+    PREFIX,
+    JobOrder,
+    JobQuestion,
+    JobStanding,
+    ParaphraseJobs,
+    ParaphraseLimits,
+)
 from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words
 from tests.waiting import until
 
@@ -37,13 +44,13 @@ def anyio_backend() -> str:
 
 @dataclass
 class World:
-    link: Link
+    connection: RedisConnection
     valkey: EmbeddedValkey
     jobs: ParaphraseJobs
 
     async def opened(self, job: str, of: int) -> None:
-        await self.jobs.begin(job, "f", Order("default", Recipe(), "here"))
-        await self.jobs.fill(job, 0, [Item(question(job, index)) for index in range(of)])
+        await self.jobs.begin(job, "f", JobOrder("default", RewritingRecipe(), "here"))
+        await self.jobs.fill(job, 0, [JobQuestion(question(job, index)) for index in range(of)])
         await self.jobs.open(job, of, {})
 
     async def standing(self, job: str) -> JobStanding:
@@ -62,16 +69,16 @@ class World:
 
     @asynccontextmanager
     async def at_work(self, rewriter: ScriptedRewriter, name: str = "one") -> AsyncIterator[Paraphraser]:
-        link = Link(self.valkey.url)
+        connection = RedisConnection(self.valkey.url)
         pace = ParaphraserPace(beat_s=0.01, renew_s=0.05)
-        paraphraser = Paraphraser(ParaphraseDesk(link, name, LEASE_S), rewriter, pace)
+        paraphraser = Paraphraser(ParaphraseDesk(connection, name, LEASE_S), rewriter, pace)
         task = asyncio.create_task(paraphraser.run(finish_within_s=0.2))
         try:
             yield paraphraser
         finally:
             paraphraser.stop()
             await task
-            await link.close()
+            await connection.close()
 
 
 @pytest.fixture
@@ -79,9 +86,9 @@ async def world(anyio_backend: str) -> AsyncIterator[World]:
     folder = Path(tempfile.mkdtemp(prefix="cr-"))
     valkey = EmbeddedValkey(folder)
     valkey.start()
-    link = Link(valkey.url)
-    yield World(link, valkey, ParaphraseJobs(link, ParaphraseLimits()))
-    await link.close()
+    connection = RedisConnection(valkey.url)
+    yield World(connection, valkey, ParaphraseJobs(connection, ParaphraseLimits()))
+    await connection.close()
     valkey.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -197,7 +204,7 @@ async def test_a_background_task_that_fails_ends_the_paraphraser(world: World) -
 
     async def work() -> None:
         async with world.at_work(ScriptedRewriter()):
-            await world.link.execute("SET", f"{PREFIX}said", "of another kind")
+            await world.connection.execute("SET", f"{PREFIX}said", "of another kind")
             await until(ended)
 
     with pytest.raises(TaskFailedError, match="renew"):

@@ -11,7 +11,7 @@ from co_rewarding_trainer.openrlhf.sources import read_questions as read_for_tra
 from pyarrow.parquet import read_table, write_table
 from rich.console import Console
 
-from reward_service.domain.paraphrases.policy import Policy
+from reward_service.domain.paraphrases.policy import AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import Fallback
 from reward_service.generation.errors import GenerationError, UnreachedError
 from reward_service.generation.generator import Prompt, Sampling
@@ -179,7 +179,7 @@ def one_text(prompt: Prompt, sampling: Sampling) -> list[str]:
 
 
 def test_a_text_is_the_second_view_of_one_question_only(tmp_path):
-    lenient = Policy(deciding=frozenset())
+    lenient = AcceptancePolicy(deciding=frozenset())
     rows = apple_rows(4)
     rows.append(rows[0] | {"question_id": "again"})
     order = replace(order_of(tmp_path, rows), recipe=replace(RECIPE, policy=lenient))
@@ -194,7 +194,9 @@ def test_a_text_is_the_second_view_of_one_question_only(tmp_path):
 
 
 def test_texts_that_were_given_out_before_a_stop_are_known_after_it(tmp_path):
-    order = replace(order_of(tmp_path, apple_rows(4)), recipe=replace(RECIPE, policy=Policy(deciding=frozenset())))
+    order = replace(
+        order_of(tmp_path, apple_rows(4)), recipe=replace(RECIPE, policy=AcceptancePolicy(deciding=frozenset()))
+    )
     asked: list[str] = []
 
     def stops(prompt: Prompt, sampling: Sampling) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from reward_service.domain.paraphrases.policy import Policy
-from reward_service.domain.paraphrases.rewriting import Fallback, Fate, Outcome, Question, Recipe
+from reward_service.domain.paraphrases.policy import AcceptancePolicy
+from reward_service.domain.paraphrases.rewriting import Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
 from reward_service.generation.generator import Prompt, Sampling
 from reward_service.paraphrasing.errors import RewritingError
@@ -22,7 +22,7 @@ ALSO_GOOD = "Twelve apples belong to Tom. He gets another 7 of them. What number
 CHANGED = "After adding 8 apples to the 12 that he already owned, what is the number of apples in Tom's possession?"
 SOLVED = "Tom starts with 12 apples. He buys 7 more, so 12 + 7 = 19. The answer is 19."
 QUESTION = Question("q", X, "19")
-ONE = Recipe(prompts=("reword",))
+ONE = RewritingRecipe(prompts=("reword",))
 
 
 def marked(text: str) -> str:
@@ -47,7 +47,7 @@ class Script:
         return [marked(text) for text in self.texts[name]]
 
 
-def rewritten(script: Callable[[Prompt, Sampling], Sequence[str]], recipe: Recipe, **more: object) -> Outcome:
+def rewritten(script: Callable[[Prompt, Sampling], Sequence[str]], recipe: RewritingRecipe, **more: object) -> Outcome:
     return asyncio.run(ModelRewriter(ScriptedGenerator(script), **more).rewrite(QUESTION, recipe))
 
 
@@ -62,7 +62,7 @@ def test_the_first_acceptable_candidate_is_taken():
 
 def test_another_prompt_is_tried_where_the_last_gave_nothing():
     generator = ScriptedGenerator(Script({"reword": [CHANGED], "scenario": [SOLVED], "notation": [GOOD]}))
-    recipe = Recipe(prompts=("reword", "scenario", "notation", "paper"))
+    recipe = RewritingRecipe(prompts=("reword", "scenario", "notation", "paper"))
 
     outcome = asyncio.run(ModelRewriter(generator).rewrite(QUESTION, recipe))
 
@@ -111,7 +111,9 @@ def test_a_response_without_markers_is_taken_only_where_the_recipe_says_so(unmar
 
 
 def test_a_policy_decides_which_checks_reject():
-    without = Policy(deciding=Policy().deciding - {"numbers", "formulas"}, telling=frozenset({"numbers"}))
+    without = AcceptancePolicy(
+        deciding=AcceptancePolicy().deciding - {"numbers", "formulas"}, telling=frozenset({"numbers"})
+    )
 
     outcome = rewritten(Script({"reword": [CHANGED]}), replace(ONE, policy=without))
 
@@ -149,7 +151,7 @@ def test_answers_are_asked_for_only_where_they_decide_and_of_the_question_once()
         {X: boxed("19", "19"), GOOD: boxed("12", "7"), ALSO_GOOD: boxed("19", "19")},
     )
     generator = ScriptedGenerator(script)
-    recipe = Recipe(prompts=("reword", "scenario"), candidates=2, answers=2)
+    recipe = RewritingRecipe(prompts=("reword", "scenario"), candidates=2, answers=2)
 
     outcome = asyncio.run(ModelRewriter(generator).rewrite(QUESTION, recipe))
 
@@ -168,7 +170,7 @@ def test_of_several_accepted_ones_that_is_taken_whose_answers_agree_most():
 
 
 def test_draws_follow_from_the_recipe_and_differ_between_questions_rounds_and_seeds():
-    recipe = Recipe(prompts=("reword", "reword"), temperature=0.3, top_p=0.9, max_tokens=77, answers=1)
+    recipe = RewritingRecipe(prompts=("reword", "reword"), temperature=0.3, top_p=0.9, max_tokens=77, answers=1)
     script = Script({"reword": [GOOD]}, {X: boxed("19"), GOOD: boxed("5")})
 
     def asked(question_id: str, seed: int) -> list[tuple[Prompt, Sampling]]:
@@ -196,7 +198,7 @@ def test_a_question_that_cannot_be_asked_fails_with_what_was_drawn_before():
             raise GenerationError("the prompt has 9 tokens and the model reads 8")
         return [marked(CHANGED)]
 
-    outcome = rewritten(script, Recipe(prompts=("reword", "scenario", "notation")))
+    outcome = rewritten(script, RewritingRecipe(prompts=("reword", "scenario", "notation")))
 
     assert (outcome.fate, outcome.paraphrase) == (Fate.FAILED, None)
     assert outcome.error == "the prompt has 9 tokens and the model reads 8"
@@ -213,7 +215,7 @@ def test_a_model_that_is_away_is_the_callers_to_wait_for():
 
 def test_a_prompt_that_does_not_exist_is_named():
     with pytest.raises(RewritingError, match="'no'; choose from paper, reword, scenario, notation"):
-        rewritten(Script(), Recipe(prompts=("no",)))
+        rewritten(Script(), RewritingRecipe(prompts=("no",)))
 
 
 @dataclass
@@ -263,7 +265,7 @@ def test_similarity_that_nothing_can_tell_is_refused():
 )  # fmt: skip
 def test_a_recipe_that_nothing_can_be_rewritten_by_is_refused(setting):
     with pytest.raises(ValueError, match="must"):
-        Recipe(**setting)
+        RewritingRecipe(**setting)
 
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)

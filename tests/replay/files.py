@@ -20,9 +20,9 @@ from reward_service.domain.settlement import settle
 from reward_service.domain.summary import GroupOutcome, summarise
 from reward_service.domain.types import Ballot, View, Voter
 from reward_service.domain.types import Label as DomainLabel
-from reward_service.replay.fields import FieldNames, layout_of
-from reward_service.replay.rollout_files import FileRollout, RolloutFile
-from reward_service.replay.sources import open_source, sample_of
+from reward_service.tools.replay.fields import FieldNames, layout_of
+from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile
+from reward_service.tools.replay.sources import open_source, sample_of
 from tests.answers import key_of
 
 

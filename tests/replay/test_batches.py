@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.replay.batches import MAX_BATCH_CHARS, Census, batches, numbered, take_census
-from reward_service.replay.errors import RolloutFileError
-from reward_service.replay.rollout_files import FileRollout
+from reward_service.tools.replay.batches import MAX_BATCH_CHARS, Census, batches, numbered, take_census
+from reward_service.tools.replay.errors import RolloutFileError
+from reward_service.tools.replay.rollout_files import FileRollout
 from tests.replay.files import place
 
 

@@ -11,14 +11,14 @@ from rich.progress import Progress
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import last_boxed
 from reward_service.grading.grader import Classes, Matches
-from reward_service.replay.columns import replayable
-from reward_service.replay.comparing import Agreement, ColumnFigures, Share, nearest_rank
-from reward_service.replay.comparison import Comparison, notes
-from reward_service.replay.errors import ReplayError
-from reward_service.replay.fields import FieldNames, Layout
-from reward_service.replay.graders import GRADERS, GraderRow
-from reward_service.replay.recording import record
-from reward_service.replay.replaying import Request, compared, planned
+from reward_service.tools.replay.columns import replayable
+from reward_service.tools.replay.comparing import Agreement, ColumnFigures, Share, nearest_rank
+from reward_service.tools.replay.comparison import Comparison, notes
+from reward_service.tools.replay.errors import ReplayError
+from reward_service.tools.replay.fields import FieldNames, Layout
+from reward_service.tools.replay.graders import GRADERS, GraderRow
+from reward_service.tools.replay.recording import record
+from reward_service.tools.replay.replaying import ReplayRequest, compared, planned
 from tests.replay.files import boxed, jsonl, opened
 
 LAYOUT = Layout(question="qid", response="response")
@@ -48,7 +48,7 @@ TWO_VIEWS = [
 
 def replayed(folder: Path, rows: list[dict], methods: list[str], graders: list[str], **more) -> Comparison:
     table = more.pop("table", GRADERS)
-    request = Request(file=folder, names=FieldNames(), methods=methods, graders=graders, **more)
+    request = ReplayRequest(file=folder, names=FieldNames(), methods=methods, graders=graders, **more)
     bar = Progress(disable=True)
     recording = record(opened(jsonl(folder / "f.jsonl", rows)), last_boxed, bar)
     return asyncio.run(compared(recording, planned(request, table), bar))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.replay import fields
-from reward_service.replay.errors import RolloutFileError
-from reward_service.replay.fields import FieldNames, Layout, layout_of, look_up
+from reward_service.tools.replay import fields
+from reward_service.tools.replay.errors import RolloutFileError
+from reward_service.tools.replay.fields import FieldNames, Layout, layout_of, look_up
 
 
 def layout(*rows: dict, **names) -> Layout:
@@ -113,7 +113,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "rollout", "x"]), inner),
     max_leaves=5,
 )
-usual = sorted({"statistics"} | {n for w in vars(fields).values() if isinstance(w, fields.Wanted) for n in w.names})
+usual = sorted(
+    {"statistics"} | {n for w in vars(fields).values() if isinstance(w, fields.WantedFields) for n in w.names}
+)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(usual), json_values), min_size=1, max_size=3), st.booleans())

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.replay.baselines import PairwiseGrader, StringGrader, math_verify_grader, warnings_counted
-from reward_service.replay.cpu import CpuStopwatch
-from reward_service.replay.errors import ReplayError
-from reward_service.replay.graders import GRADERS, REFERENCE, GraderRow, chosen, reference_row
+from reward_service.tools.replay.baselines import PairwiseGrader, StringGrader, math_verify_grader, warnings_counted
+from reward_service.tools.replay.cpu import CpuStopwatch
+from reward_service.tools.replay.errors import ReplayError
+from reward_service.tools.replay.graders import GRADERS, REFERENCE, GraderRow, chosen, reference_row
 
 LENIENT = Conventions.LENIENT
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.replay.errors import ScoringError
-from reward_service.replay.output import default_out, writer
+from reward_service.tools.replay.errors import ScoringError
+from reward_service.tools.replay.output import default_out, writer
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from reward_service.cli import app
 from reward_service.domain.extraction import last_boxed
-from reward_service.replay.values import boxed_answer_of
+from reward_service.tools.replay.values import boxed_answer_of
 from tests.interrupting import COMMAND
 from tests.replay.files import boxed, co_rewarding, jsonl, parquet
 

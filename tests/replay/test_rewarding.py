@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.extraction import last_boxed
-from reward_service.replay.batches import Batch, batches, numbered, take_census
-from reward_service.replay.errors import ScoringError
-from reward_service.replay.fields import Layout
-from reward_service.replay.report import notes
-from reward_service.replay.rewarding import lines, score, why_no_answer
-from reward_service.replay.rollout_files import FileRollout
-from reward_service.replay.tally import Tally, Totals
+from reward_service.tools.replay.batches import Batch, batches, numbered, take_census
+from reward_service.tools.replay.errors import ScoringError
+from reward_service.tools.replay.fields import Layout
+from reward_service.tools.replay.report import notes
+from reward_service.tools.replay.rewarding import lines, score, why_no_answer
+from reward_service.tools.replay.rollout_files import FileRollout
+from reward_service.tools.replay.tally import ScoreTally, Totals
 from tests.answers import key_of
 from tests.replay.files import Rules, boxed, place
 
@@ -38,7 +38,7 @@ def batch(*groups: list[FileRollout]) -> Batch:
 
 
 def totals(file: list[FileRollout], method: str, most: int) -> Totals:
-    tally = Tally()
+    tally = ScoreTally()
     for part in batches(file, take_census(file), most, place):
         tally.add(score(part, Rules(), method, place))
     return tally.totals()
@@ -50,7 +50,7 @@ def test_the_mean_reward_of_a_file_is_a_number_also_where_the_sum_is_none(reward
         batch(group("q", "original", "44"), group("q", "paraphrase", "44")), Rules(), "co-rewarding-i", place
     )
     given_B = [*rewards, *[None] * (4 - len(rewards))]
-    tally = Tally()
+    tally = ScoreTally()
     tally.add(replace(scored, rewards=replace(scored.rewards, rewards=given_B)))
     assert tally.totals().reward_mean == float(sum(map(Fraction, rewards)) / len(rewards))
 

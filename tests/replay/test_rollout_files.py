@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from reward_service.replay.errors import RolloutFileError
-from reward_service.replay.rollout_files import FileRollout
+from reward_service.tools.replay.errors import RolloutFileError
+from reward_service.tools.replay.rollout_files import FileRollout
 from tests.replay.files import jsonl, parquet, read
 
 

@@ -14,8 +14,8 @@ from click.testing import Result
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import last_boxed
-from reward_service.replay.graders import GRADERS
 from reward_service.serving.supervisor import embedded_service
+from reward_service.tools.replay.graders import GRADERS
 from tests.replay.files import boxed, co_rewarding, jsonl, parquet
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "rollouts_qwen_math100x8.jsonl"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.replay.errors import RolloutFileError
-from reward_service.replay.sources import Parquet, open_source, sample_of
+from reward_service.tools.replay.errors import RolloutFileError
+from reward_service.tools.replay.sources import Parquet, open_source, sample_of
 from tests.replay.files import jsonl, parquet, read
 
 

@@ -18,7 +18,7 @@ import pytest
 import typer
 import yaml
 from co_rewarding_client import RewardClient
-from co_rewarding_trainer.openrlhf.reading import read_recipe
+from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
 
 from reward_service.cli import app
 from tests.service import running

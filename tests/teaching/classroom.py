@@ -20,15 +20,15 @@ from safetensors.numpy import load_file
 from reward_service.domain.runs import RunSettings
 from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
 from reward_service.generation.generator import Generated, Prompt, Sampling
-from reward_service.store.cohorts import Limits, Revised
+from reward_service.store.cohorts import Revised, StoreLimits
+from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.labels import LabelStore, TeacherDesk, Wanted
-from reward_service.store.link import Link
+from reward_service.store.labels import LabelStore, TeacherDesk, WantedLabel
 from reward_service.store.records import TeacherLabel, TeacherPrompt
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore
 from reward_service.teaching.averages import AverageOptions, Averages
-from reward_service.teaching.following import Follower
+from reward_service.teaching.run_tracker import RunTracker
 from reward_service.teaching.teacher import Teacher, TeacherPace
 from tests.teaching.folders import write_model
 from tests.waiting import until
@@ -101,13 +101,13 @@ class Classroom:
 
     url: str
     folder: Path
-    link: Link
-    limits: Limits = field(default_factory=Limits)
+    connection: RedisConnection
+    limits: StoreLimits = field(default_factory=StoreLimits)
 
     def __post_init__(self) -> None:
-        self.runs = RunStore(self.link, self.limits)
-        self.labels = LabelStore(self.link, self.limits, "nobody")
-        self.teachers = TeacherStore(self.link)
+        self.runs = RunStore(self.connection, self.limits)
+        self.labels = LabelStore(self.connection, self.limits, "nobody")
+        self.teachers = TeacherStore(self.connection)
         self.base = write_weight(self.folder / "base", 1.0)
         self.model = OneWeight(self.base)
         self.model.gate.set()
@@ -124,22 +124,22 @@ class Classroom:
         self, name: str = "teacher", *, model: OneWeight | None = None, fixed: bool = False, lease_s: float = 5.0
     ) -> AsyncIterator[Teacher]:
         """A teacher at work; it is stopped as a signal would."""
-        link = Link(self.url)
+        connection = RedisConnection(self.url)
         model = model or self.model
         averages = None
         if not fixed:
             options = AverageOptions(threads=1, dtype="float32")
             averages = Averages(self.folder / "averages", self.base, self.folder / "weights", options)
-        desk = TeacherDesk(link, self.limits, name, lease_s)
-        runs, teachers = RunStore(link, self.limits), TeacherStore(link)
-        teacher = Teacher(desk, Follower(runs, teachers, averages, model=model.name, teacher=name), model, PACE)
+        desk = TeacherDesk(connection, self.limits, name, lease_s)
+        runs, teachers = RunStore(connection, self.limits), TeacherStore(connection)
+        teacher = Teacher(desk, RunTracker(runs, teachers, averages, model=model.name, teacher=name), model, PACE)
         working = asyncio.create_task(teacher.run(finish_within_s=0.2))
         try:
             yield teacher
         finally:
             teacher.stop()
             await asyncio.wait_for(working, 20)
-            await link.close()
+            await connection.close()
 
     async def publish(self, run: str, step: int, weight: float, **more: Any) -> None:
         path = f"{run}.step-{step}"
@@ -148,7 +148,7 @@ class Classroom:
         await self.teachers.announce(run, accepted, 0.0, AnnouncedWeights(step, path, **more))
 
     async def ask(self, run: str, slot: str = "s", *, need: int | None = 0, rollouts: int = 1, text: str = "?") -> None:
-        wanted = Wanted(slot, f"question {slot}", 0, need, rollouts, TeacherPrompt(text=text), told=True)
+        wanted = WantedLabel(slot, f"question {slot}", 0, need, rollouts, TeacherPrompt(text=text), told=True)
         batch = uuid4().hex
         await self.labels.submit(run, batch, "f" * 32, b"", self.at[run], 1, [wanted])
 
@@ -172,10 +172,10 @@ class Classroom:
 
 @pytest.fixture
 async def room(valkey: EmbeddedValkey, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Classroom]:
-    link = Link(valkey.url)
-    await link.execute("FLUSHALL")
-    yield Classroom(valkey.url, tmp_path, link)
-    await link.close()
+    connection = RedisConnection(valkey.url)
+    await connection.execute("FLUSHALL")
+    yield Classroom(valkey.url, tmp_path, connection)
+    await connection.close()
 
 
 def answers(label: TeacherLabel) -> set[str | None]:

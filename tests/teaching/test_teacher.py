@@ -131,7 +131,7 @@ async def test_a_background_task_that_fails_ends_the_teacher(room: Classroom, ta
 
     async def work() -> None:
         async with room.teaching():
-            await room.link.execute("SET", getattr(RunKeys(run), key), "of another kind")
+            await room.connection.execute("SET", getattr(RunKeys(run), key), "of another kind")
             await until(ended)
 
     with pytest.raises(TaskFailedError, match=task):

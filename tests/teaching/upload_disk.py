@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reward_service.teaching.declarations import Declaration, DeclaredFile, UploadState
-from reward_service.teaching.uploads import Bounds, Uploads
+from reward_service.teaching.uploads import UploadLimits, Uploads
 
-ROOMY = Bounds(10**9, 10**9, 100.0)
+ROOMY = UploadLimits(10**9, 10**9, 100.0)
 
 
 def safetensors(size: int, seed: int = 0) -> bytes:
@@ -32,7 +32,7 @@ class Disk:
     """A root whose clock and free bytes are told."""
 
     root: Path
-    bounds: Bounds = ROOMY
+    bounds: UploadLimits = ROOMY
     ahead_s: float = 0.0
     free: int = 10**9
     uploads: Uploads = field(init=False)

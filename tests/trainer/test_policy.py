@@ -13,7 +13,7 @@ transformers = pytest.importorskip(
     "transformers", reason="the laptop trainer needs transformers: pip install 'co-rewarding[local]'"
 )
 
-from co_rewarding_trainer.laptop import LaptopConfig, evaluate  # noqa: E402
+from co_rewarding_trainer.loop import LoopConfig, evaluate  # noqa: E402
 from co_rewarding_trainer.policy import Policy, load_policy, response_logprobs, sample  # noqa: E402
 from co_rewarding_trainer.task import draw_problems  # noqa: E402
 from co_rewarding_trainer.vocabulary import BOX, END, END_ID, PAD, UNKNOWN, WORDS, build_tokenizer  # noqa: E402
@@ -72,7 +72,7 @@ def test_the_same_seed_samples_the_same(policy: Policy) -> None:
 
 def test_the_shipped_checkpoint_is_small_and_half_right(policy: Policy) -> None:
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 1_000_000
-    assert evaluate(policy, LaptopConfig()) == pytest.approx(0.55, abs=0.05)
+    assert evaluate(policy, LoopConfig()) == pytest.approx(0.55, abs=0.05)
 
 
 def test_any_hugging_face_code_loads_the_shipped_checkpoint(policy: Policy) -> None:

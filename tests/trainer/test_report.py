@@ -9,7 +9,7 @@ import pytest
 for needed in ("torch", "transformers", "matplotlib"):
     pytest.importorskip(needed, reason=f"the demo needs {needed}: pip install 'co-rewarding[local]'")
 
-from co_rewarding_trainer.laptop import Evaluation, LaptopConfig, StepReport, Training  # noqa: E402
+from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, TrainingLog  # noqa: E402
 from co_rewarding_trainer.report import DemoReport, MethodReport  # noqa: E402
 from rich.console import Console  # noqa: E402
 
@@ -18,9 +18,9 @@ ACCURACIES = (0.5, 0.7, 0.3, 0.2, 0.1)
 
 def report(label_accuracy: float | None = 0.25) -> DemoReport:
     steps = tuple(StepReport(step, step / 40, label_accuracy, 1.0) for step in range(40))
-    evaluations = tuple(Evaluation(10 * index, accuracy) for index, accuracy in enumerate(ACCURACIES))
-    method = MethodReport("majority-voting", "run", 1.0, Training(steps, evaluations))
-    return DemoReport(LaptopConfig(steps=40), (method,))
+    evaluations = tuple(HeldOutAccuracy(10 * index, accuracy) for index, accuracy in enumerate(ACCURACIES))
+    method = MethodReport("majority-voting", "run", 1.0, TrainingLog(steps, evaluations))
+    return DemoReport(LoopConfig(steps=40), (method,))
 
 
 def test_start_peak_and_end() -> None:

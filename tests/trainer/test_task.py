@@ -6,7 +6,7 @@ from co_rewarding_trainer.task import (
     OPERATORS,
     VIEWS,
     WORDINGS,
-    Problem,
+    TaskProblem,
     advance,
     boxed_answer,
     draw_pairs,
@@ -29,7 +29,7 @@ def read_back(prompt: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
 
 
 @given(problems)
-def test_both_views_tell_the_same_chain_in_different_words(problem: Problem) -> None:
+def test_both_views_tell_the_same_chain_in_different_words(problem: TaskProblem) -> None:
     original, paraphrase = (problem.prompt(view) for view in VIEWS)
     assert read_back(original) == read_back(paraphrase) == (problem.operands, problem.operators)
     assert original.split()[0] != paraphrase.split()[0]
@@ -37,7 +37,7 @@ def test_both_views_tell_the_same_chain_in_different_words(problem: Problem) -> 
 
 
 @given(problems)
-def test_the_answer_is_the_last_digit_of_the_chain_worked_exactly(problem: Problem) -> None:
+def test_the_answer_is_the_last_digit_of_the_chain_worked_exactly(problem: TaskProblem) -> None:
     exact = problem.operands[0]
     for operator, operand in zip(problem.operators, problem.operands[1:], strict=True):
         exact = {"+": exact.__add__, "-": exact.__sub__, "*": exact.__mul__}[operator](operand)
@@ -58,7 +58,7 @@ def test_training_and_held_out_problems_are_disjoint() -> None:
 
 def test_held_out_does_not_depend_on_the_wording() -> None:
     for problem in draw_problems(50, "evaluation", held_out=True):
-        assert Problem(problem.operands, problem.operators, (WORDINGS[2], WORDINGS[0])).held_out
+        assert TaskProblem(problem.operands, problem.operators, (WORDINGS[2], WORDINGS[0])).held_out
 
 
 def test_the_same_seed_draws_the_same_problems() -> None:

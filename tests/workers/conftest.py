@@ -12,22 +12,22 @@ from uuid import uuid4
 
 import pytest
 
-from reward_service.domain.quarantine import Watch
+from reward_service.domain.quarantine import DisagreementRules
 from reward_service.domain.runs import RunSettings
 from reward_service.grading.symbolic import SymbolicGrader
-from reward_service.store.cohorts import Batch, CohortStore, Limits
+from reward_service.store.cohorts import CohortStore, StoredBatch, StoreLimits
+from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
+from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import JobStore
 from reward_service.store.keys import channel
-from reward_service.store.link import Link
 from reward_service.store.pairs import PairStore
-from reward_service.store.presence import Presence
 from reward_service.store.records import (
+    BallotRow,
     BatchJob,
     BatchRecord,
     CohortHead,
     CohortRows,
-    Row,
     Rules,
     packed,
     unpack_batch,
@@ -57,8 +57,8 @@ def store_url() -> Iterator[str]:
 class Shop:
     """Batches go in here, and workers settle them."""
 
-    link: Link
-    reading: list[Link]
+    connection: RedisConnection
+    reading: list[RedisConnection]
     store: CohortStore
     runs: RunStore
     metrics: Metrics
@@ -67,16 +67,23 @@ class Shop:
 
     def open(self, grader: SymbolicGrader, **pace: float) -> tuple[Worker, asyncio.Task[None]]:
         """One more worker is at work."""
-        reading = Link(self.url)
+        reading = RedisConnection(self.url)
         self.reading.append(reading)
-        jobs = JobStore(self.link, reading, Limits(), uuid4().hex)
+        jobs = JobStore(self.connection, reading, StoreLimits(), uuid4().hex)
         made = WorkerPace(**{"beat_s": 0.02, **pace})  # type: ignore[arg-type]
-        worker = Worker(jobs, PairStore(self.link, Watch()), Presence(self.link), grader, self.metrics, made)
+        worker = Worker(
+            jobs,
+            PairStore(self.connection, DisagreementRules()),
+            Heartbeats(self.connection),
+            grader,
+            self.metrics,
+            made,
+        )
         task = asyncio.create_task(worker.run())
         self.working.add(task)
         return worker, task
 
-    async def send(self, run: str, *cohorts: list[Row], method: str = "majority-voting") -> str:
+    async def send(self, run: str, *cohorts: list[BallotRow], method: str = "majority-voting") -> str:
         """A batch of some cohorts is queued: its name."""
         at = await self.runs.put(run, RunSettings())
         name = uuid4().hex
@@ -86,7 +93,7 @@ class Shop:
             for number, rows_B in enumerate(cohorts)
         ]
         kept = await self.store.submit(run, name, "0" * 32, packed(BatchJob(run, None, method, rows)), at)
-        assert isinstance(kept, Batch)
+        assert isinstance(kept, StoredBatch)
         return name
 
     async def record(self, run: str, name: str) -> BatchRecord | None:
@@ -103,15 +110,22 @@ class Shop:
 
 @pytest.fixture
 async def shop(store_url: str, anyio_backend: str) -> AsyncIterator[Shop]:
-    link = Link(store_url)
-    await link.execute("FLUSHALL")
-    limits = Limits()
-    made = Shop(link, [], CohortStore(link, limits, channel(uuid4().hex)), RunStore(link, limits), Metrics(), store_url)
+    connection = RedisConnection(store_url)
+    await connection.execute("FLUSHALL")
+    limits = StoreLimits()
+    made = Shop(
+        connection,
+        [],
+        CohortStore(connection, limits, channel(uuid4().hex)),
+        RunStore(connection, limits),
+        Metrics(),
+        store_url,
+    )
     yield made
     for task in made.working:
         task.cancel()
     await asyncio.gather(*made.working, return_exceptions=True)
-    for each in (link, *made.reading):
+    for each in (connection, *made.reading):
         await each.close()
 
 

@@ -21,12 +21,12 @@ async def test_other_runs_are_served_and_it_is_when_the_key_is_gone(shop: Shop, 
         shop.open(SymbolicGrader())
         await shop.settled("broken", await shop.send("broken", rows(["1"])))
     await shop.runs.put("broken", RunSettings())
-    await shop.link.execute("SET", name, "somebody else's")
+    await shop.connection.execute("SET", name, "somebody else's")
     shop.open(SymbolicGrader())
     await _others_are_served(shop)
-    told = [each.run for each in (await GaugeStore(shop.link, shop.runs).read()).runs]
+    told = [each.run for each in (await GaugeStore(shop.connection, shop.runs).read()).runs]
     assert "other" in told
-    await shop.link.execute("DEL", name)
+    await shop.connection.execute("DEL", name)
     await shop.settled("broken", await shop.send("broken", rows(["1"])), timeout_s=20.0)
     assert not any(each.done() for each in shop.working)
 
@@ -40,7 +40,7 @@ async def test_a_key_that_breaks_under_a_job_ends_no_worker(shop: Shop) -> None:
         return judge.asked
 
     await until(is_asked)
-    await shop.link.execute("SET", RunKeys("broken").jobs, "somebody else's")
+    await shop.connection.execute("SET", RunKeys("broken").jobs, "somebody else's")
     await _others_are_served(shop)
     judge.ends.set()
     await _others_are_served(shop)

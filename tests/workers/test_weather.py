@@ -7,7 +7,7 @@ import pytest
 from reward_service.grading.judge import Judgement
 from reward_service.grading.symbolic import Budget, SymbolicGrader
 from reward_service.grading.verdicts import Verdict
-from reward_service.store.records import Row
+from reward_service.store.records import BallotRow
 from tests.waiting import until
 from tests.workers.conftest import Shop, longest_stall
 
@@ -21,9 +21,9 @@ def hard(number: int, size: int = 60) -> str:
     return "".join(rf"(\sqrt{{{n + number}}}+x)" for n in range(2, size))
 
 
-def rows(answers: list[str], truths: list[str | None] | None = None) -> list[Row]:
+def rows(answers: list[str], truths: list[str | None] | None = None) -> list[BallotRow]:
     given = truths or [None] * len(answers)
-    return [Row(0, 0, n, answer, truth) for n, (answer, truth) in enumerate(zip(answers, given, strict=True))]
+    return [BallotRow(0, 0, n, answer, truth) for n, (answer, truth) in enumerate(zip(answers, given, strict=True))]
 
 
 @pytest.mark.parametrize("method", ["majority-voting", "ground-truth"])

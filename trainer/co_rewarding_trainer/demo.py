@@ -11,10 +11,10 @@ from co_rewarding_client import RewardClient, RunSettings
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from co_rewarding_trainer.coach import NoTeacherError, TeacherCoach, teacher_seen
-from co_rewarding_trainer.laptop import Evaluation, LaptopConfig, StepReport, train
+from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
 from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy
 from co_rewarding_trainer.report import DemoReport, MethodReport
+from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
 from co_rewarding_trainer.warm_start import SHIPPED
 
 DEFAULT_METHODS = ("majority-voting", "co-rewarding-i", "ground-truth")
@@ -41,7 +41,7 @@ def run_demo(
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
     """
     console = Console()
-    config = replace(LaptopConfig(), steps=steps, seed=seed)
+    config = replace(LoopConfig(), steps=steps, seed=seed)
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
     columns = (
         TextColumn("{task.description:<15}"),
@@ -73,7 +73,7 @@ class _Place:
     taught: Collection[str]
 
 
-def _registered(method: str, place: _Place, config: LaptopConfig, teacher_within_s: float) -> str:
+def _registered(method: str, place: _Place, config: LoopConfig, teacher_within_s: float) -> str:
     """The name of a new run, whose teacher is there if it needs one."""
     run = f"demo-{method}-{uuid4().hex[:8]}"  # a service that keeps running must not take two demos for one
     settings = RunSettings(
@@ -94,18 +94,18 @@ def _registered(method: str, place: _Place, config: LaptopConfig, teacher_within
     return run
 
 
-def _train_with(method: str, run: str, place: _Place, config: LaptopConfig, progress: Progress) -> MethodReport:
+def _train_with(method: str, run: str, place: _Place, config: LoopConfig, progress: Progress) -> MethodReport:
     bar = progress.add_task(method, total=config.steps, shown="")
 
-    def show(report: StepReport, latest: Evaluation) -> None:
+    def show(report: StepReport, latest: HeldOutAccuracy) -> None:
         told = {"accuracy": latest.accuracy, "reward": report.reward, "labels": report.label_accuracy}
         shown = " ".join(f"{name} {share:.2f}" for name, share in told.items() if share is not None)
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()
     with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
-        coach = None
+        publisher = None
         if method in place.taught and place.weights_root is not None:
-            coach = TeacherCoach(client, run, place.weights_root)
-        training = train(load_policy(place.warm_start), client, config, show, coach)
+            publisher = TeacherPublisher(client, run, place.weights_root)
+        training = train(load_policy(place.warm_start), client, config, show, publisher)
     return MethodReport(method, run, time.perf_counter() - began_s, training)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from co_rewarding_trainer.laptop import LaptopConfig, Training
+from co_rewarding_trainer.loop import LoopConfig, TrainingLog
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; dashes say the same once more.
 STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -35,7 +35,7 @@ class MethodReport:
     method: str
     run: str
     took_s: float
-    training: Training
+    training: TrainingLog
 
     @property
     def start(self) -> float:
@@ -77,7 +77,7 @@ class MethodReport:
 class DemoReport:
     """All methods of a demo, and what they were trained with."""
 
-    config: LaptopConfig
+    config: LoopConfig
     methods: tuple[MethodReport, ...]
 
     def table(self) -> Table:

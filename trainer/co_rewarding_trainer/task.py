@@ -50,7 +50,7 @@ WORDINGS = (
 
 
 @dataclass(frozen=True)
-class Problem:
+class TaskProblem:
     """A chain such as 8 * 5 + 2, worked from left to right, and the two wordings in which it is told."""
 
     operands: tuple[int, ...]
@@ -85,11 +85,11 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TaskPrompt:
     """One view of a question as it is asked: what the problem is called, what in fact is told, and in which wording."""
 
     question_id: str
-    problem: Problem
+    problem: TaskProblem
     view: View
 
     @property
@@ -98,15 +98,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Pair:
+class TaskPair:
     """A question in its two views. A wrong paraphrase tells another problem, whose answer is another one."""
 
-    problem: Problem
-    mistold: Problem | None = None
+    problem: TaskProblem
+    mistold: TaskProblem | None = None
 
-    def asked(self, view: View) -> Asked:
+    def asked(self, view: View) -> TaskPrompt:
         mistold = self.mistold if view == "paraphrase" else None
-        return Asked(self.problem.key, mistold or self.problem, view)
+        return TaskPrompt(self.problem.key, mistold or self.problem, view)
 
 
 def advance(state: int, operator: str, operand: int) -> int:
@@ -128,29 +128,29 @@ def boxed_answer(text: str) -> str | None:
     return answers[-1] if answers else None
 
 
-def draw_problem(rng: random.Random) -> Problem:
+def draw_problem(rng: random.Random) -> TaskProblem:
     operands = tuple(rng.randrange(10) for _ in range(OPERANDS))
     operators = tuple(rng.choice(OPERATORS) for _ in operands[1:])
     original, paraphrase = rng.sample(WORDINGS, 2)
-    return Problem(operands, operators, (original, paraphrase))
+    return TaskProblem(operands, operators, (original, paraphrase))
 
 
-def draw_problems(count: int, seed: str, *, held_out: bool = False) -> list[Problem]:
+def draw_problems(count: int, seed: str, *, held_out: bool = False) -> list[TaskProblem]:
     """`count` problems from the training side or from the held-out side; the same seed draws the same problems."""
     rng = random.Random(seed)  # noqa: S311 - data, not secrets
     drawn = iter(lambda: draw_problem(rng), None)
     return list(islice((problem for problem in drawn if problem.held_out is held_out), count))
 
 
-def draw_pairs(count: int, seed: str, wrong_share: float = 0.0) -> list[Pair]:
+def draw_pairs(count: int, seed: str, wrong_share: float = 0.0) -> list[TaskPair]:
     """`count` pairs from the training side, of which a share has a wrong paraphrase: another number in it."""
     rng = random.Random(f"wrong paraphrases {seed}")  # noqa: S311 - data, not secrets
     problems = draw_problems(count, seed)
     wrong = set(rng.sample(range(count), round(wrong_share * count)))
-    return [Pair(problem, _mistold(problem, rng) if at in wrong else None) for at, problem in enumerate(problems)]
+    return [TaskPair(problem, _mistold(problem, rng) if at in wrong else None) for at, problem in enumerate(problems)]
 
 
-def _mistold(problem: Problem, rng: random.Random) -> Problem:
+def _mistold(problem: TaskProblem, rng: random.Random) -> TaskProblem:
     """The problem with a number changed; with another one too, as long as the answer stays what it was."""
     mistold = problem
     while mistold.answer == problem.answer or mistold.held_out:

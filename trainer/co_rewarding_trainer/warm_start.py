@@ -20,9 +20,9 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from co_rewarding_trainer.laptop import LaptopConfig, evaluate
+from co_rewarding_trainer.loop import LoopConfig, evaluate
 from co_rewarding_trainer.policy import Policy, build_policy, response_logprobs
-from co_rewarding_trainer.task import VIEWS, WORDINGS, Problem, View, advance, draw_problems
+from co_rewarding_trainer.task import VIEWS, WORDINGS, TaskProblem, View, advance, draw_problems
 
 SHIPPED = Path(__file__).parent / "checkpoint"
 
@@ -41,7 +41,7 @@ class WarmStartConfig:
     seed: int = 0
 
 
-def taught_response(problem: Problem, view: View, config: WarmStartConfig, rng: random.Random) -> str:
+def taught_response(problem: TaskProblem, view: View, config: WarmStartConfig, rng: random.Random) -> str:
     """A worked example with its mistakes, e.g. `8 0 2 \\boxed{2}`: a state for each operand, then the answer."""
     misread = (WORDINGS[0] if config.shared_misreadings else problem.wording(view)).misread
     read = [
@@ -67,7 +67,7 @@ def teach(config: WarmStartConfig) -> Policy:
             group["lr"] = config.learning_rate * min(1.0, warm_up, decay)
 
         problems = draw_problems(config.examples_per_step, f"warm start {config.seed} {step}")
-        asked: list[tuple[Problem, View]] = [(problem, rng.choice(VIEWS)) for problem in problems]
+        asked: list[tuple[TaskProblem, View]] = [(problem, rng.choice(VIEWS)) for problem in problems]
         prompts = policy.tokenizer([problem.prompt(view) for problem, view in asked])["input_ids"]
         responses = policy.tokenizer([taught_response(*each, config, rng) for each in asked])["input_ids"]
         tokens_BL = torch.cat([torch.tensor(prompts), response_BT := torch.tensor(responses)], dim=1)
@@ -89,7 +89,7 @@ def main(
     torch.set_num_threads(1)
     policy = teach(WarmStartConfig(shared_misreadings=shared_misreadings, seed=seed))
     policy.save(folder)
-    Console().print(f"{folder}: accuracy {evaluate(policy, LaptopConfig()):.3f} on held-out problems")
+    Console().print(f"{folder}: accuracy {evaluate(policy, LoopConfig()):.3f} on held-out problems")
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def may_be_equal(one: Group, other: Group) -> bool:
     return one.meaning.key != other.meaning.key and prove(one.meaning, other.meaning) is Proof.OPEN
 
 
-class Joining:
+class ClassMerging:
     """Classes made of groups, after a judge found some pairs of them the same.
 
     None joins two classes of which any members are proved different, whatever the judge says of others between them.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.segments import Kind, Segment
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.tokens import TextToken
 
 RELATIONS = frozenset({"=", "<", ">", "≤", "≥", "≠", "\\equiv", "\\approx"})
 _CUTS = frozenset({",", ";", "&", "\\\\", "?", "\\in", "\\to", ":", "\\mid"})
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
     end: int
 
 
-def formulas_of(tokens: Sequence[Token], segments: Sequence[Segment]) -> Iterator[Sequence[Token]]:
+def formulas_of(tokens: Sequence[TextToken], segments: Sequence[Segment]) -> Iterator[Sequence[TextToken]]:
     """The tokens of each formula that has some."""
     at = 0
     for segment in segments:
@@ -47,12 +47,12 @@ def formulas_of(tokens: Sequence[Token], segments: Sequence[Segment]) -> Iterato
             yield tokens[first:at]
 
 
-def pieces_of(formula: Sequence[Token]) -> list[Piece]:
+def pieces_of(formula: Sequence[TextToken]) -> list[Piece]:
     """A formula cut at its relations and commas."""
     return [piece_of(part) for part in _cut(formula, RELATIONS | _CUTS) if len(part) <= MOST_TOKENS]
 
 
-def terms_of(formula: Sequence[Token]) -> list[Piece]:
+def terms_of(formula: Sequence[TextToken]) -> list[Piece]:
     """A formula cut at its relations, commas, and at the signs that stand in no brackets."""
     found: list[Piece] = []
     for part in _cut(formula, RELATIONS | _CUTS):
@@ -67,7 +67,7 @@ def terms_of(formula: Sequence[Token]) -> list[Piece]:
     return found
 
 
-def groups_of(formula: Sequence[Token]) -> Iterator[Piece]:
+def groups_of(formula: Sequence[TextToken]) -> Iterator[Piece]:
     """What stands in the innermost brackets and braces: x + 3 of (x + 3)^2."""
     first: int | None = None
     for at, token in enumerate(formula):
@@ -79,8 +79,8 @@ def groups_of(formula: Sequence[Token]) -> Iterator[Piece]:
             first = None
 
 
-def _cut(formula: Sequence[Token], at: frozenset[str]) -> Iterator[list[Token]]:
-    part: list[Token] = []
+def _cut(formula: Sequence[TextToken], at: frozenset[str]) -> Iterator[list[TextToken]]:
+    part: list[TextToken] = []
     for token in formula:
         cuts = token.text in at or (token.kind == "word" and len(token.text) > 3)
         if cuts or token.text.startswith(("\\begin", "\\end")):
@@ -101,7 +101,7 @@ class Tuple(NamedTuple):
     end: int
 
 
-def tuples_of(tokens: Sequence[Token]) -> Iterator[Tuple]:
+def tuples_of(tokens: Sequence[TextToken]) -> Iterator[Tuple]:
     """The points, intervals, sets, rows and columns that hold nothing but numbers: at least two."""
     numbers: list[str] = []
     start, sign = None, ""
@@ -123,7 +123,7 @@ def tuples_of(tokens: Sequence[Token]) -> Iterator[Tuple]:
             start = None
 
 
-def piece_of(tokens: Sequence[Token]) -> Piece:
+def piece_of(tokens: Sequence[TextToken]) -> Piece:
     """Masks what may change."""
     skeleton: list[str] = []
     numbers: list[str] = []

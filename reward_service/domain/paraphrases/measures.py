@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import word_set
 
 _TABLE = (
@@ -77,7 +77,7 @@ def _units() -> dict[str, Unit]:
 UNITS: Mapping[str, Unit] = MappingProxyType(_units())
 
 
-def measured(tokens: Sequence[Token], mentions: Sequence[Mention]) -> list[Measured]:
+def measured(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> list[Measured]:
     """The units of a text, in its order."""
     numbers = {mention.end: mention.value for mention in mentions}
     following = {mention.start: mention.value for mention in mentions}
@@ -96,7 +96,7 @@ def measured(tokens: Sequence[Token], mentions: Sequence[Mention]) -> list[Measu
     return found
 
 
-def _number_before(tokens: Sequence[Token], at: int, numbers: Mapping[int, Fraction]) -> Fraction | None:
+def _number_before(tokens: Sequence[TextToken], at: int, numbers: Mapping[int, Fraction]) -> Fraction | None:
     """5 of "5 feet", "5-foot" and "5 square feet"."""
     here = at - 1
     while here >= 0 and tokens[here].text in ("-", "square", "cubic", "}", "$"):
@@ -104,7 +104,7 @@ def _number_before(tokens: Sequence[Token], at: int, numbers: Mapping[int, Fract
     return numbers.get(tokens[here].end) if here >= 0 else None
 
 
-def _stands_alone(tokens: Sequence[Token], at: int) -> bool:
+def _stands_alone(tokens: Sequence[TextToken], at: int) -> bool:
     r"""8 m and 8\text{ m}, but neither 8m of a formula nor 8 in the lead."""
     if tokens[at].kind == "letter":
         return False

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Tolerances
-from reward_service.domain.paraphrases.table import CHECKS
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Tolerances
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AcceptancePolicy:
     """Which checks are asked, which of them decide (the others only tell), and how strict they are."""
 
     deciding: frozenset[str] = frozenset(CHECKS)
@@ -37,13 +37,13 @@ class Review:
         return tuple(f"{each.check}: {each.evidence.words}" for each in self.objections)
 
 
-def review(pair: Pair, policy: Policy) -> Review:
+def review(pair: Pair, policy: AcceptancePolicy) -> Review:
     """Asks the policy's checks, cheap ones first, up to a fatal objection."""
     objections = tuple(_objections(pair, policy))
     return Review(not any(each.check in policy.deciding for each in objections), objections)
 
 
-def _objections(pair: Pair, policy: Policy) -> Iterator[Objection]:
+def _objections(pair: Pair, policy: AcceptancePolicy) -> Iterator[Objection]:
     for name, row in CHECKS.items():
         if name not in policy.deciding and name not in policy.telling:
             continue

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.number_words import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.tokens import TextToken
 
 MOST_DIGITS = 40
 _NOT_DIGITS = re.compile(r"[^\d.]")
@@ -45,7 +45,7 @@ class Mention(NamedTuple):
         return max((self.value, *self.parts))
 
 
-def mentions_of(tokens: Sequence[Token]) -> list[Mention]:
+def mentions_of(tokens: Sequence[TextToken]) -> list[Mention]:
     """All of a text's numbers, in its order."""
     found: list[Mention] = []
     at = 0
@@ -59,7 +59,7 @@ def mentions_of(tokens: Sequence[Token]) -> list[Mention]:
     return found
 
 
-def _mention(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
+def _mention(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     """The number that begins at a token, and how many tokens it takes."""
     token = tokens[at]
     if _is_rounding(tokens, at):
@@ -73,7 +73,7 @@ def _mention(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
     return _words(tokens, at) if token.kind == "word" else None
 
 
-def _is_rounding(tokens: Sequence[Token], at: int) -> bool:
+def _is_rounding(tokens: Sequence[TextToken], at: int) -> bool:
     """Whether a number only says how to round: the nearest tenth, two decimal places; not the 100th decimal place."""
     if _text(tokens, at - 1) == "nearest":
         return True
@@ -81,7 +81,7 @@ def _is_rounding(tokens: Sequence[Token], at: int) -> bool:
     return cardinal and _text(tokens, at + 1) in ("decimal", "significant")
 
 
-def _digits(tokens: Sequence[Token], at: int) -> tuple[Mention, int]:
+def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
     token, value = tokens[at], _value(tokens[at].text)
     one, two = _text(tokens, at + 1), _text(tokens, at + 2)
     if one == "/" and _kind(tokens, at + 2) == "number":
@@ -111,7 +111,7 @@ def _digits(tokens: Sequence[Token], at: int) -> tuple[Mention, int]:
     return Mention(values, token.start, token.end, parts, within, label=label), 1
 
 
-def _power(tokens: Sequence[Token], at: int, base: Fraction) -> tuple[Mention, int] | None:
+def _power(tokens: Sequence[TextToken], at: int, base: Fraction) -> tuple[Mention, int] | None:
     """2^3 and 2^{3}: 8, written with 2 and 3; None for what is no number or too large."""
     braced = _text(tokens, at + 2) == "{"
     last = at + 2 + braced
@@ -124,9 +124,9 @@ def _power(tokens: Sequence[Token], at: int, base: Fraction) -> tuple[Mention, i
     return Mention((value,), tokens[at].start, tokens[last].end, (base, exponent)), 3 + 2 * braced
 
 
-def _fraction(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
+def _fraction(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     r"""\frac{1}{2} and \frac12; None where more than a number stands above or below."""
-    numbers: list[Token] = []
+    numbers: list[TextToken] = []
     here = at + 1
     while len(numbers) < 2:
         braced = _text(tokens, here) == "{"
@@ -139,7 +139,7 @@ def _fraction(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
     return _composite(tokens[at], tokens[here - 1], _value(above.text), _value(below.text)), here - at
 
 
-def _angle(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
+def _angle(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     r"""\frac{\pi}{3} and \frac{7\pi}{6}: 60 and 210 degrees, written with 3, with 7 and 6."""
     here = at + 2
     above = _kind(tokens, here) == "number"
@@ -154,12 +154,12 @@ def _angle(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
     return Mention((180 * times / parts,), tokens[at].start, tokens[below + 1].end, written), len(wanted) + 2
 
 
-def _composite(first: Token, last: Token, above: Fraction, below: Fraction, *, digits: bool = True) -> Mention:
+def _composite(first: TextToken, last: TextToken, above: Fraction, below: Fraction, *, digits: bool = True) -> Mention:
     values = (above / below,) if below else ()
     return Mention(values, first.start, last.end, (above, below), digits=digits)
 
 
-def _words(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
+def _words(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     """twenty-five, one hundred and five, three quarters, half, third."""
     read = _cardinal(tokens, at)
     if read is None:
@@ -185,7 +185,7 @@ def _words(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
     return Mention(values, tokens[at].start, tokens[here - 1].end, within=within, digits=False), here - at
 
 
-def _cardinal(tokens: Sequence[Token], at: int) -> tuple[int, int] | None:
+def _cardinal(tokens: Sequence[TextToken], at: int) -> tuple[int, int] | None:
     """The value of a cardinal number, and the token behind it."""
     total, part, here = 0, 0, at
     while here < len(tokens) and here < at + _MOST_POWER:
@@ -213,14 +213,14 @@ def _cardinal(tokens: Sequence[Token], at: int) -> tuple[int, int] | None:
     return (total + part, here) if here > at else None
 
 
-def _and_part(tokens: Sequence[Token], at: int) -> Fraction | None:
+def _and_part(tokens: Sequence[TextToken], at: int) -> Fraction | None:
     """1/2 of "three and a half"."""
     if _text(tokens, at) == "and" and _text(tokens, at + 1) in ("a", "one") and _text(tokens, at + 2) in PARTS:
         return Fraction(1, PARTS[_text(tokens, at + 2)])
     return None
 
 
-def _part(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
+def _part(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     token = tokens[at]
     if token.text in ("half", "quarter", "dozen"):
         value = Fraction(SCALES.get(token.text) or PARTS[token.text])
@@ -232,7 +232,7 @@ def _part(tokens: Sequence[Token], at: int) -> tuple[Mention, int] | None:
     return None
 
 
-def _other_values(value: Fraction, tokens: Sequence[Token], after: int) -> tuple[Fraction, ...]:
+def _other_values(value: Fraction, tokens: Sequence[TextToken], after: int) -> tuple[Fraction, ...]:
     """What the word behind a number makes of it: 3 hours are 180, three digits go from 100 to 999."""
     word = _text(tokens, after)
     while word in ("-", "of", "a", "an", "full"):
@@ -251,7 +251,7 @@ def _other_values(value: Fraction, tokens: Sequence[Token], after: int) -> tuple
     return ()
 
 
-def _within(value: Fraction, tokens: Sequence[Token], at: int, after: int) -> Fraction | None:
+def _within(value: Fraction, tokens: Sequence[TextToken], at: int, after: int) -> Fraction | None:
     """The whole number just inside a strict bound: 99 of "less than 100"; "5 less than x" bounds nothing."""
     at -= _text(tokens, at - 1) in ("$", "\\$")
     last, compared, before = (_text(tokens, at - back) for back in (1, 2, 3))
@@ -266,11 +266,11 @@ def _within(value: Fraction, tokens: Sequence[Token], at: int, after: int) -> Fr
     return None
 
 
-def _text(tokens: Sequence[Token], at: int) -> str:
+def _text(tokens: Sequence[TextToken], at: int) -> str:
     return tokens[at].text if 0 <= at < len(tokens) else ""
 
 
-def _kind(tokens: Sequence[Token], at: int) -> str:
+def _kind(tokens: Sequence[TextToken], at: int) -> str:
     return tokens[at].kind if 0 <= at < len(tokens) else ""
 
 

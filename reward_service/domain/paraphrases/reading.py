@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reward_service.domain.paraphrases.accounts import Accounts, accounts_of
+from reward_service.domain.paraphrases.covered_numbers import CoveredNumbers, covered_numbers
 from reward_service.domain.paraphrases.formulas import (
     MOST_TOKENS,
     Piece,
@@ -18,11 +18,11 @@ from reward_service.domain.paraphrases.formulas import (
     terms_of,
     tuples_of,
 )
-from reward_service.domain.paraphrases.loose import examples_of, loose_of, runs_of
 from reward_service.domain.paraphrases.number_words import IMPLIED
+from reward_service.domain.paraphrases.optional_numbers import examples_of, optional_numbers, runs_of
 from reward_service.domain.paraphrases.quantities import Mention, mentions_of
 from reward_service.domain.paraphrases.segments import Kind, Segment, segments_of
-from reward_service.domain.paraphrases.tokens import Token, tokens_of
+from reward_service.domain.paraphrases.tokens import TextToken, tokens_of
 
 MOST_CHARS = 12_000
 """What stands behind is not read: no question is so long."""
@@ -32,7 +32,7 @@ _LABEL = re.compile(r'label\s?\(\s?"([^"\n]{0,80})"')
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Reading:
+class TextReading:
     """A text's parts, words, numbers and formulas.
 
     `loose` are the places of the mentions that another text may leave out, `runs` those of lists of numbers; `implied`
@@ -42,14 +42,14 @@ class Reading:
 
     text: str
     segments: Sequence[Segment]
-    tokens: Sequence[Token]
+    tokens: Sequence[TextToken]
     words: tuple[str, ...]
     mentions: Sequence[Mention]
     runs: Sequence[range]
     loose: frozenset[int]
     implied: frozenset[Fraction]
     drawn: frozenset[Fraction]
-    accounts: Accounts
+    accounts: CoveredNumbers
     examples: Sequence[tuple[int, int]]
     choices: int
     formulas: Sequence[Piece]
@@ -69,7 +69,7 @@ class Reading:
         return at >= 0 and place < self.examples[at][1]
 
 
-def read_text(text: str) -> Reading:
+def read_text(text: str) -> TextReading:
     """Pure and linear in the text, of which at most `MOST_CHARS` are read."""
     text = text[:MOST_CHARS]
     segments = segments_of(text)
@@ -81,17 +81,17 @@ def read_text(text: str) -> Reading:
     implied = frozenset(value for word in {*words} & IMPLIED.keys() for value in IMPLIED[word])
     drawn = frozenset(_drawn(text, segments))
     formulas = list(formulas_of(tokens, segments))
-    return Reading(
+    return TextReading(
         text=text,
         segments=segments,
         tokens=tokens,
         words=words,
         mentions=mentions,
         runs=runs,
-        loose=loose_of(text, segments, mentions, runs, examples),
+        loose=optional_numbers(text, segments, mentions, runs, examples),
         implied=implied,
         drawn=drawn,
-        accounts=accounts_of(text, mentions, runs, implied.union(drawn, _sketched(text, segments))),
+        accounts=covered_numbers(text, mentions, runs, implied.union(drawn, _sketched(text, segments))),
         examples=examples,
         choices=_choices(tokens),
         formulas=[piece_of(formula) for formula in formulas if len(formula) <= MOST_TOKENS],
@@ -118,7 +118,7 @@ def _sketched(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
             yield from (Fraction(found.group()) for found in _NUMERAL.finditer(text, segment.start, segment.end))
 
 
-def _choices(tokens: Sequence[Token]) -> int:
+def _choices(tokens: Sequence[TextToken]) -> int:
     """Where (A) stands that (B) and (C) follow; behind the text where none does."""
     places: list[int] = []
     for at in range(1, len(tokens) - 1):

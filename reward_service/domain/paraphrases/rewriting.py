@@ -5,7 +5,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass, field
 
-from reward_service.domain.paraphrases.policy import Policy, Review
+from reward_service.domain.paraphrases.policy import AcceptancePolicy, Review
 from reward_service.domain.runs import MAX_RESPONSE_TOKENS
 
 MAX_CANDIDATES = 64
@@ -41,7 +41,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class RewritingRecipe:
     """How questions are rewritten.
 
     Attributes:
@@ -71,7 +71,7 @@ class Recipe:
     least_similarity: float | None = None
     unmarked: bool = False
     fallback: Fallback = Fallback.LEAVE_OUT
-    policy: Policy = field(default_factory=Policy)
+    policy: AcceptancePolicy = field(default_factory=AcceptancePolicy)
 
     def __post_init__(self) -> None:
         """Refuses a recipe that nothing can be rewritten by."""

@@ -53,7 +53,7 @@ _NOTHING = frozenset({
 })  # fmt: skip
 
 
-class Token(NamedTuple):
+class TextToken(NamedTuple):
     """A lexeme: `kind` is number, ordinal, word, letter (a symbol of a formula), command, sign or break.
 
     `text` is what it means in one spelling, small letters for words; `start` and `end` are its place in the text.
@@ -66,9 +66,9 @@ class Token(NamedTuple):
     math: bool
 
 
-def tokens_of(text: str, segments: list[Segment]) -> list[Token]:
+def tokens_of(text: str, segments: list[Segment]) -> list[TextToken]:
     """All of a text but its figures."""
-    found: list[Token] = []
+    found: list[TextToken] = []
     for segment in segments:
         if segment.kind is Kind.PROSE:
             found += _prose(text, segment.start, segment.end, math=False)
@@ -77,7 +77,7 @@ def tokens_of(text: str, segments: list[Segment]) -> list[Token]:
     return found
 
 
-def _prose(text: str, start: int, end: int, *, math: bool) -> Iterator[Token]:
+def _prose(text: str, start: int, end: int, *, math: bool) -> Iterator[TextToken]:
     for lexeme in _PROSE.finditer(text, start, end):
         kind, said = lexeme.lastgroup or "", lexeme.group()
         if kind in ("command", "sign"):
@@ -88,10 +88,10 @@ def _prose(text: str, start: int, end: int, *, math: bool) -> Iterator[Token]:
             continue
         elif kind in ("word", "ordinal"):
             said = said.lower().replace("’", "'")
-        yield Token(kind, said, lexeme.start(), lexeme.end(), math)
+        yield TextToken(kind, said, lexeme.start(), lexeme.end(), math)
 
 
-def _formula(text: str, start: int, end: int) -> Iterator[Token]:
+def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
     takes, last = 0, ""
     for lexeme in _MATH.finditer(text, start, end):
         kind, said = lexeme.lastgroup or "", lexeme.group()
@@ -110,13 +110,13 @@ def _formula(text: str, start: int, end: int) -> Iterator[Token]:
             # After \log_ one digit belongs to it, after \frac two: \log_432, \frac12.
             at = lexeme.start()
             for digit in said[:takes]:
-                yield Token("number", digit, at, at + 1, True)
+                yield TextToken("number", digit, at, at + 1, True)
                 at += 1
             if at < lexeme.end():
-                yield Token("number", text[at : lexeme.end()], at, lexeme.end(), True)
+                yield TextToken("number", text[at : lexeme.end()], at, lexeme.end(), True)
             takes = 0
             continue
         elif kind != "break":
             takes = max(takes - 1, 0)
         last = said.lower() if kind == "word" else said
-        yield Token(kind, last, lexeme.start(), lexeme.end(), True)
+        yield TextToken(kind, last, lexeme.start(), lexeme.end(), True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from co_rewarding_trainer.openrlhf.reading import read_recipe
 from co_rewarding_trainer.openrlhf.recipe import Recipe
-from co_rewarding_trainer.openrlhf.service import Service
+from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
+from co_rewarding_trainer.openrlhf.service import CheckedService
 
 SMALL = """
 [run]
@@ -66,9 +66,9 @@ class FakeService:
         self.requests: list[httpx.Request] = []
         self.write: Callable[[dict[str, str]], str | None] = lambda question: f"In other words: {question['question']}"
 
-    def opened(self) -> Service:
+    def opened(self) -> CheckedService:
         """As the command opens it."""
-        return Service("http://service", "key", transport=httpx.MockTransport(self.answer), sleep=lambda _: None)
+        return CheckedService("http://service", "key", transport=httpx.MockTransport(self.answer), sleep=lambda _: None)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """The answer to a request."""

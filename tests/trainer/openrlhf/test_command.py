@@ -16,14 +16,14 @@ from co_rewarding_client import RunSettings
 from co_rewarding_trainer.openrlhf import command
 from co_rewarding_trainer.openrlhf.arguments import Places
 from co_rewarding_trainer.openrlhf.child import run_child
-from co_rewarding_trainer.openrlhf.data import Counts
+from co_rewarding_trainer.openrlhf.data import DatasetCounts
 from co_rewarding_trainer.openrlhf.errors import DataError, PreflightError, TrainingError
 from co_rewarding_trainer.openrlhf.facts import Machine, gather
 from co_rewarding_trainer.openrlhf.guards import TESTED
 from co_rewarding_trainer.openrlhf.preflight import check
 from co_rewarding_trainer.openrlhf.recipe import Run
-from co_rewarding_trainer.openrlhf.service import Service, run_settings
-from co_rewarding_trainer.openrlhf.sources import Question
+from co_rewarding_trainer.openrlhf.service import CheckedService, run_settings
+from co_rewarding_trainer.openrlhf.sources import SourceQuestion
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -37,7 +37,7 @@ HERE = ["hardware.device=cpu", "model.attention=sdpa", "hardware.pack_rollouts=f
 def shown(folder: Path, *settings: str, **more: Any) -> str:
     (folder / "small.toml").write_text(SMALL)
     out = io.StringIO()
-    order = command.Order(recipes=[str(folder / "small.toml")], settings=settings, dry_run=True, **more)
+    order = command.TrainingOrder(recipes=[str(folder / "small.toml")], settings=settings, dry_run=True, **more)
     assert command.train(order, Console(file=out)) == 0
     return out.getvalue()
 
@@ -101,7 +101,7 @@ class Words:
 
 def prepared(
     folder: Path, fake: FakeService, *settings: str, tokenizer_of: Callable[[Any], Any] = lambda _: Words()
-) -> tuple[Counts, Places]:
+) -> tuple[DatasetCounts, Places]:
     source = write_pairs(folder / "pairs.jsonl", pairs(9))
     recipe = small(folder, f"data.source={source}", *HERE, *settings)
     places = Places.of(recipe, folder / "out")
@@ -156,12 +156,12 @@ def test_paraphrases_that_were_not_accepted_are_missing() -> None:
     fake = FakeService()
     fake.write = lambda question: None if question["question_id"] == "b" else "other words"
     with fake.opened() as service:
-        assert service.paraphrases("run", [Question("a", "?"), Question("b", "?")]) == {"a": "other words"}
+        assert service.paraphrases("run", [SourceQuestion("a", "?"), SourceQuestion("b", "?")]) == {"a": "other words"}
 
 
 def test_a_service_that_is_away_is_one_of_the_problems(tmp_path: Path) -> None:
     recipe = small(tmp_path, *HERE)
-    with Service("http://127.0.0.1:9", patience_s=0.0) as service:
+    with CheckedService("http://127.0.0.1:9", patience_s=0.0) as service:
         facts = gather(recipe, Places.of(recipe, tmp_path), service, MACHINE, resume=True)
     told = check(recipe, facts)
     assert "http://127.0.0.1:9 does not answer (GET /version at http://127.0.0.1:9 failed" in told[0]

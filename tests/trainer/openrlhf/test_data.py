@@ -10,15 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 from co_rewarding_trainer.openrlhf.arguments import INPUT_KEY, LABEL_KEY
 from co_rewarding_trainer.openrlhf.data import Prompt, make_dataset, make_evaluation
-from co_rewarding_trainer.openrlhf.errors import DataError, SettingsError
+from co_rewarding_trainer.openrlhf.errors import DataError, TrainingSettingsError
 from co_rewarding_trainer.openrlhf.labels import LABEL_KEYS, identity_in, labelled, truth_in
 from co_rewarding_trainer.openrlhf.recipe import Columns
-from co_rewarding_trainer.openrlhf.sources import Question, read_questions
+from co_rewarding_trainer.openrlhf.sources import SourceQuestion, read_questions
 
-from reward_service.api import labels
-from reward_service.api.labels import label_in
-from reward_service.api.problems import Problem
-from reward_service.api.wire import GroundTruth, LabelIdentity
+from reward_service.api.http.problems import Problem
+from reward_service.api.rewards import openrlhf_labels as labels
+from reward_service.api.rewards.openrlhf_labels import label_in
+from reward_service.api.rewards.wire import GroundTruth, LabelIdentity
 from tests.trainer.openrlhf.recipes import pairs, small, write_pairs
 
 
@@ -70,14 +70,14 @@ def test_parquet_is_read_with_other_columns_objects_and_messages(tmp_path: Path)
         question_id="idx", question="prompt", paraphrase="again", ground_truth="reward_model.ground_truth"
     )
     found = read_questions(str(tmp_path / "pairs.parquet"), columns, id_prefix="x/")
-    assert found == [Question("x/7", "2 + 2?", "two and two?", "4")]
+    assert found == [SourceQuestion("x/7", "2 + 2?", "two and two?", "4")]
 
 
 def test_json_may_be_one_list_and_ids_may_be_numbers_of_rows(tmp_path: Path) -> None:
     (tmp_path / "pairs.json").write_text(json.dumps([{"question": "a"}, {"question": "b"}]))
     columns = Columns(question_id="", paraphrase="", ground_truth="")
     found = read_questions(str(tmp_path / "pairs.json"), columns, limit=1)
-    assert found == [Question("0", "a")]
+    assert found == [SourceQuestion("0", "a")]
 
 
 @dataclass
@@ -163,7 +163,7 @@ def test_what_begins_like_a_label_and_is_none_is_refused_here_as_by_the_service(
     with pytest.raises(Problem):
         label_in(json.dumps(label).encode(), "label")
     for read in (identity_in, truth_in, labelled):
-        with pytest.raises(SettingsError, match="label"):
+        with pytest.raises(TrainingSettingsError, match="label"):
             read(label)
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from co_rewarding_trainer.openrlhf.errors import BrokenPairsError, SettingsError
+from co_rewarding_trainer.openrlhf.errors import BrokenPairsError, TrainingSettingsError
 from co_rewarding_trainer.openrlhf.generator import pair_generator
 from co_rewarding_trainer.openrlhf.labels import labelled
 from co_rewarding_trainer.openrlhf.pairs import (
@@ -251,13 +251,13 @@ def test_a_training_set_says_how_many_views_it_has(rows: Any):
 
 
 def test_a_training_set_that_cannot_be_read_is_told(tmp_path: Any):
-    with pytest.raises(SettingsError, match=r"nowhere\.jsonl"):
+    with pytest.raises(TrainingSettingsError, match=r"nowhere\.jsonl"):
         views_in(str(tmp_path / "nowhere.jsonl"))
 
 
 def test_an_odd_batch_loses_a_view():
     assert halved(8, "rollout.batch_size") == 4
-    with pytest.raises(SettingsError, match=r"rollout\.batch_size is 7"):
+    with pytest.raises(TrainingSettingsError, match=r"rollout\.batch_size is 7"):
         halved(7, "rollout.batch_size")
 
 

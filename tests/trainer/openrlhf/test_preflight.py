@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from co_rewarding_trainer.openrlhf import preflight
-from co_rewarding_trainer.openrlhf.data import Counts
+from co_rewarding_trainer.openrlhf.data import DatasetCounts
 from co_rewarding_trainer.openrlhf.errors import PreflightError
 from co_rewarding_trainer.openrlhf.facts import Facts, Machine, ModelFacts, ServiceFacts, parameters_in
 from co_rewarding_trainer.openrlhf.timeliness import labels_come_in_time
@@ -20,7 +20,7 @@ SERVICE = ServiceFacts(
     methods=frozenset({"co-rewarding-i", "co-rewarding-ii", "ground-truth"}),
 )
 MODEL = ModelFacts(folder=False, exists=True, parameters=1e9, positions=4096, attention_heads=16, chat_template=True)
-COUNTS = Counts(source="pairs.jsonl", questions=10, rows=10, views="both", longest_prompt_tokens=100)
+COUNTS = DatasetCounts(source="pairs.jsonl", questions=10, rows=10, views="both", longest_prompt_tokens=100)
 MACHINE = Machine(
     gpus=2,
     ray_address=None,

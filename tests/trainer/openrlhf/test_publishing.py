@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.publishing import WeightPublisher
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings, handed_down
 
@@ -187,5 +187,5 @@ def test_the_environment_is_read():
     ],
 )
 def test_what_cannot_be_is_refused(environ: dict[str, str]):
-    with pytest.raises(SettingsError, match="CO_REWARDING_"):
+    with pytest.raises(TrainingSettingsError, match="CO_REWARDING_"):
         TrainingSettings.from_environment(environ)

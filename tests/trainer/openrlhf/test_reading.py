@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from co_rewarding_trainer.openrlhf.errors import RecipeError
-from co_rewarding_trainer.openrlhf.reading import find_recipe, read_recipe
+from co_rewarding_trainer.openrlhf.recipe_loader import find_recipe, read_recipe
 
 from tests.trainer.openrlhf.recipes import SMALL, small
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from co_rewarding_trainer.openrlhf.arguments import Places, arguments
-from co_rewarding_trainer.openrlhf.command import Order, train
-from co_rewarding_trainer.openrlhf.reading import read_recipe, shipped_recipes
+from co_rewarding_trainer.openrlhf.command import TrainingOrder, train
 from co_rewarding_trainer.openrlhf.recipe import METHODS, Recipe
+from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe, shipped_recipes
 from co_rewarding_trainer.openrlhf.sizes import (
     engines_fit,
     micro_batches_divide,
@@ -46,7 +46,7 @@ def test_it_is_dry_run(files: tuple[Path, ...], openrlhf: argparse.ArgumentParse
     checks = (updates_divide, micro_batches_divide, scoring_divides, engines_fit)
     assert [check.__name__ for check in checks if _divides(check, recipe)] == []
     shown = io.StringIO()
-    assert train(Order(recipes=[str(path) for path in files], dry_run=True), Console(file=shown)) == 0
+    assert train(TrainingOrder(recipes=[str(path) for path in files], dry_run=True), Console(file=shown)) == 0
     for told_of in ("# data set", f"# run: PUT http://127.0.0.1:8000/v1/runs/{recipe.run.name}", "# command"):
         assert told_of in shown.getvalue()
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from co_rewarding_client import NotFound, Unauthorized
 from co_rewarding_trainer.openrlhf.aiohttp_transport import AiohttpTransport
-from co_rewarding_trainer.openrlhf.errors import SettingsError
-from co_rewarding_trainer.openrlhf.rewarding import Rewarded, Rewarder
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
+from co_rewarding_trainer.openrlhf.rewarding import Rewarded, RolloutRewarder
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 from tests.service import running
@@ -59,10 +59,10 @@ class Flaky(httpx.AsyncBaseTransport):
 
 
 def through(
-    url: str, call: Callable[[Rewarder], Awaitable[Result]], transport: httpx.AsyncBaseTransport | None = None
+    url: str, call: Callable[[RolloutRewarder], Awaitable[Result]], transport: httpx.AsyncBaseTransport | None = None
 ) -> Result:
     async def asking() -> Result:
-        rewarder = Rewarder(TrainingSettings(url=url, api_key=KEY), transport or AiohttpTransport())
+        rewarder = RolloutRewarder(TrainingSettings(url=url, api_key=KEY), transport or AiohttpTransport())
         try:
             return await call(rewarder)
         finally:
@@ -83,7 +83,7 @@ def group(run: str, question: str, answers: dict[str, list[str | None]], **more:
 
 
 def by_agent(url: str, asked: list[Asked], transport: httpx.AsyncBaseTransport | None = None) -> list[Rewarded]:
-    async def all_of_them(rewarder: Rewarder) -> list[Rewarded]:
+    async def all_of_them(rewarder: RolloutRewarder) -> list[Rewarded]:
         return await asyncio.gather(*(rewarder.reward("Q: ", response, label) for response, label in asked))
 
     return through(url, all_of_them, transport)
@@ -152,12 +152,12 @@ def test_a_higher_attempt_is_another_rollout(url: str, run: str):
 
 def test_what_cannot_be_rewarded_is_told(url: str, run: str):
     unnumbered = json.dumps({"question_id": "q", "view": "original", "n": 2, "run": run})
-    with pytest.raises(SettingsError, match=r"openrlhf\.driver"):
+    with pytest.raises(TrainingSettingsError, match=r"openrlhf\.driver"):
         by_agent(url, [("x", unnumbered)])
-    with pytest.raises(SettingsError, match="empty label"):
+    with pytest.raises(TrainingSettingsError, match="empty label"):
         by_agent(url, [("x", "")])
-    with pytest.raises(SettingsError, match="CO_REWARDING_URL"):
-        Rewarder(TrainingSettings())
+    with pytest.raises(TrainingSettingsError, match="CO_REWARDING_URL"):
+        RolloutRewarder(TrainingSettings())
 
 
 def test_what_happens_on_the_wire_is_what_httpx_calls_it():
@@ -195,11 +195,11 @@ def test_what_happens_on_the_wire_is_what_httpx_calls_it():
 
 
 def test_a_refusal_is_no_reward(url: str):
-    async def ask(rewarder: Rewarder) -> Rewarded:
+    async def ask(rewarder: RolloutRewarder) -> Rewarded:
         return await rewarder.reward("Q", "\\boxed{4}", "4")
 
     async def asking() -> Rewarded:
-        return await ask(Rewarder(TrainingSettings(url=url, api_key="another")))
+        return await ask(RolloutRewarder(TrainingSettings(url=url, api_key="another")))
 
     with pytest.raises(Unauthorized):
         asyncio.run(asking())

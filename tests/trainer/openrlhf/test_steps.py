@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.steps import labels_count_batches, step_sampled_next, updates_per_step
 
 
@@ -34,7 +34,7 @@ def test_the_optimizer_steps_of_a_batch(update: int, epochs: int, updates: int):
     ],
 )
 def test_a_batch_without_a_whole_number_of_them_is_refused(wrong: Any, told: str):
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(TrainingSettingsError, match=told):
         updates_per_step(wrong)
 
 

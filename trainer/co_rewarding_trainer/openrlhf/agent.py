@@ -9,7 +9,7 @@ from openrlhf.utils.agent import SingleTurnAgentExecutor  # pyright: ignore[repo
 
 from co_rewarding_trainer.openrlhf.aiohttp_transport import AiohttpTransport
 from co_rewarding_trainer.openrlhf.foreign import Foreign
-from co_rewarding_trainer.openrlhf.rewarding import Rewarder
+from co_rewarding_trainer.openrlhf.rewarding import RolloutRewarder
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 
@@ -21,7 +21,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
     def __init__(self) -> None:
         """Reads the service's address from CO_REWARDING_URL: OpenRLHF hands no URL on to an agent."""
         super().__init__()
-        self._rewarder = Rewarder(TrainingSettings.from_environment(), AiohttpTransport())
+        self._rewarder = RolloutRewarder(TrainingSettings.from_environment(), AiohttpTransport())
 
     async def close(self) -> None:
         """Closes the connections; OpenRLHF leaves that to the end of its process."""

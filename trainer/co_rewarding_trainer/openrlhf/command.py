@@ -20,7 +20,7 @@ from rich.console import Console
 
 from co_rewarding_trainer.openrlhf.arguments import Places, arguments, hidden
 from co_rewarding_trainer.openrlhf.child import run_child
-from co_rewarding_trainer.openrlhf.data import Counts, Paraphraser, make_dataset, make_evaluation
+from co_rewarding_trainer.openrlhf.data import DatasetCounts, Paraphraser, make_dataset, make_evaluation
 from co_rewarding_trainer.openrlhf.errors import DataError, TrainingError
 from co_rewarding_trainer.openrlhf.facts import (
     Facts,
@@ -32,16 +32,16 @@ from co_rewarding_trainer.openrlhf.facts import (
     with_tokenizer,
 )
 from co_rewarding_trainer.openrlhf.preflight import require
-from co_rewarding_trainer.openrlhf.reading import find_recipe, read_recipe
 from co_rewarding_trainer.openrlhf.recipe import Recipe
-from co_rewarding_trainer.openrlhf.service import PARAPHRASES_ROUTE, Service, run_settings
+from co_rewarding_trainer.openrlhf.recipe_loader import find_recipe, read_recipe
+from co_rewarding_trainer.openrlhf.service import PARAPHRASES_ROUTE, CheckedService, run_settings
 
 DRIVER = "co_rewarding_trainer.openrlhf.driver"
 KEY_VARIABLE = "CO_REWARDING_API_KEY"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class TrainingOrder:
     """What was asked for on the command line."""
 
     recipes: Sequence[str]
@@ -53,7 +53,7 @@ class Order:
     resume: bool = False
 
 
-def train(order: Order, console: Console | None = None) -> int:
+def train(order: TrainingOrder, console: Console | None = None) -> int:
     """Trains as a recipe says, or only tells what would be run; the exit status of the training.
 
     Raises:
@@ -70,7 +70,7 @@ def train(order: Order, console: Console | None = None) -> int:
     if order.dry_run:
         out.print(described(recipe, places, command, order.api_key), markup=False, highlight=False, soft_wrap=True)
         return 0
-    with Service(recipe.service.url, order.api_key) as service:
+    with CheckedService(recipe.service.url, order.api_key) as service:
         counts = prepare(recipe, places, service, Machine.here(os.environ), resume=order.resume)
     out.print(
         f"{recipe.run.name}: {counts.rows} of {counts.questions} questions, {places.train}",
@@ -83,12 +83,12 @@ def train(order: Order, console: Console | None = None) -> int:
 def prepare(
     recipe: Recipe,
     places: Places,
-    service: Service,
+    service: CheckedService,
     machine: Machine,
     *,
     tokenizer_of: Callable[[Recipe], Tokenizer | None] = load_tokenizer,
     resume: bool = False,
-) -> Counts:
+) -> DatasetCounts:
     """Makes the data set and registers the run; the preflight looks again whenever more is known.
 
     Raises:
@@ -181,13 +181,13 @@ def _option_a_line(command: Sequence[str]) -> str:
     return " \\\n    ".join(shown)
 
 
-def _paraphraser(recipe: Recipe, service: Service, facts: Facts) -> Paraphraser | None:
+def _paraphraser(recipe: Recipe, service: CheckedService, facts: Facts) -> Paraphraser | None:
     if PARAPHRASES_ROUTE not in facts.service.routes:
         return None
     return partial(service.paraphrases, recipe.run.name)
 
 
-def _registered(recipe: Recipe, service: Service, settings: RunSettings) -> Mapping[str, Any]:
+def _registered(recipe: Recipe, service: CheckedService, settings: RunSettings) -> Mapping[str, Any]:
     try:
         return service.put_run(recipe.run.name, settings)
     except CoRewardingError as cause:

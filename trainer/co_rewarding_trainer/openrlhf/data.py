@@ -20,11 +20,11 @@ from co_rewarding_trainer.folders import made_folder
 from co_rewarding_trainer.openrlhf.errors import DataError
 from co_rewarding_trainer.openrlhf.labels import label_of_truth
 from co_rewarding_trainer.openrlhf.recipe import Recipe
-from co_rewarding_trainer.openrlhf.sources import Question, read_questions
+from co_rewarding_trainer.openrlhf.sources import SourceQuestion, read_questions
 
 Messages = list[dict[str, str]]
 Prompt = str | Messages
-Paraphraser = Callable[[Sequence[Question]], Mapping[str, str]]
+Paraphraser = Callable[[Sequence[SourceQuestion]], Mapping[str, str]]
 """Questions → paraphrases by question_id; those that it could not write are left out."""
 PromptTokens = Callable[[Prompt], int]
 
@@ -32,7 +32,7 @@ PARAPHRASES_PER_REQUEST = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
+class DatasetCounts:
     """What became of the questions; written beside the data set."""
 
     source: str
@@ -57,7 +57,7 @@ def make_dataset(
     *,
     paraphraser: Paraphraser | None = None,
     prompt_tokens: PromptTokens | None = None,
-) -> Counts:
+) -> DatasetCounts:
     """Writes the questions to train on as JSON lines, and beside it their counts as <name>.counts.json.
 
     A row is {"question_id", "original", "label_original"} and, with both views, "paraphrase" and "label_paraphrase".
@@ -69,14 +69,14 @@ def make_dataset(
     """
     data = recipe.data
     questions = read_questions(data.source, data.column, id_prefix=data.question_id_prefix, limit=data.max_questions)
-    counts = Counts(source=data.source, questions=len(questions), rows=0, views=recipe.views)
+    counts = DatasetCounts(source=data.source, questions=len(questions), rows=0, views=recipe.views)
     questions, counts = _truthful(recipe, questions, counts)
     if recipe.views == "both":
         questions, counts = _paraphrased(recipe, questions, counts, paraphraser)
     return _written(path, counts, recipe, _rows(recipe, questions, prompt_tokens))
 
 
-def make_evaluation(recipe: Recipe, path: Path) -> Counts:
+def make_evaluation(recipe: Recipe, path: Path) -> DatasetCounts:
     """Writes the questions to evaluate on: {"input", "label", "datasource"}, the label being the ground truth.
 
     Prompt and label are there by their names in the training set too: OpenRLHF reads both sets by one pair of names.
@@ -100,18 +100,20 @@ def make_evaluation(recipe: Recipe, path: Path) -> Counts:
             training = {"original": prompt, "label_original": truth}
             yield {"input": prompt, "label": truth, "datasource": evaluation.name} | training, None
 
-    counts = Counts(source=evaluation.source, questions=len(questions), rows=0, views="original")
+    counts = DatasetCounts(source=evaluation.source, questions=len(questions), rows=0, views="original")
     return _written(path, counts, recipe, rows())
 
 
-def label(recipe: Recipe, question: Question, view: str) -> str:
+def label(recipe: Recipe, question: SourceQuestion, view: str) -> str:
     """The label of one view: which cohort its rollouts make, and the ground truth to compare its own label with."""
     identity = {"question_id": question.question_id, "view": view, "n": recipe.run.group_size, "run": recipe.run.name}
     truth = {} if question.ground_truth is None else {"ground_truth": question.ground_truth}
     return json.dumps(identity | truth, ensure_ascii=False)
 
 
-def _truthful(recipe: Recipe, questions: list[Question], counts: Counts) -> tuple[list[Question], Counts]:
+def _truthful(
+    recipe: Recipe, questions: list[SourceQuestion], counts: DatasetCounts
+) -> tuple[list[SourceQuestion], DatasetCounts]:
     """All with a ground truth, or all without: OpenRLHF stops where some rollouts log what others do not."""
     known = [each for each in questions if each.ground_truth is not None]
     if len(known) == len(questions):
@@ -128,8 +130,8 @@ def _truthful(recipe: Recipe, questions: list[Question], counts: Counts) -> tupl
 
 
 def _paraphrased(
-    recipe: Recipe, questions: list[Question], counts: Counts, paraphraser: Paraphraser | None
-) -> tuple[list[Question], Counts]:
+    recipe: Recipe, questions: list[SourceQuestion], counts: DatasetCounts, paraphraser: Paraphraser | None
+) -> tuple[list[SourceQuestion], DatasetCounts]:
     missing = [each for each in questions if each.paraphrase is None]
     policy = recipe.data.on_missing_paraphrase
     if not missing:
@@ -160,7 +162,7 @@ def _paraphrased(
 
 
 def _rows(
-    recipe: Recipe, questions: Iterable[Question], prompt_tokens: PromptTokens | None
+    recipe: Recipe, questions: Iterable[SourceQuestion], prompt_tokens: PromptTokens | None
 ) -> Iterator[tuple[dict[str, Any], int | None]]:
     """Rows, each with the length of its longest prompt."""
     for each in questions:
@@ -183,7 +185,9 @@ def _prompt(recipe: Recipe, text: str) -> Prompt:
     return [*opening, {"role": "user", "content": text}]
 
 
-def _written(path: Path, counts: Counts, recipe: Recipe, rows: Iterable[tuple[dict[str, Any], int | None]]) -> Counts:
+def _written(
+    path: Path, counts: DatasetCounts, recipe: Recipe, rows: Iterable[tuple[dict[str, Any], int | None]]
+) -> DatasetCounts:
     kept = too_long = truths = 0
     longest: int | None = None
     digest = hashlib.sha256()

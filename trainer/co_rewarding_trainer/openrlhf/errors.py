@@ -10,7 +10,7 @@ class TrainingError(CoRewardingError):
     """The root of what a training run is stopped by; the message says where it is wrong and what to do."""
 
 
-class SettingsError(TrainingError):
+class TrainingSettingsError(TrainingError):
     """A CO_REWARDING_ variable, an argument or the data set is not what training needs; the message says which."""
 
 

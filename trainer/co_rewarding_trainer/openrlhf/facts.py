@@ -17,10 +17,10 @@ from co_rewarding_client.errors import one_line
 
 from co_rewarding_trainer.folders import try_folder
 from co_rewarding_trainer.openrlhf.arguments import Places
-from co_rewarding_trainer.openrlhf.data import Counts, Prompt
+from co_rewarding_trainer.openrlhf.data import DatasetCounts, Prompt
 from co_rewarding_trainer.openrlhf.errors import DataError
 from co_rewarding_trainer.openrlhf.recipe import Recipe
-from co_rewarding_trainer.openrlhf.service import Service
+from co_rewarding_trainer.openrlhf.service import CheckedService
 from co_rewarding_trainer.openrlhf.sources import source_trouble
 
 NEEDED = ("torch", "transformers", "datasets", "ray", "vllm", "deepspeed")
@@ -116,14 +116,14 @@ class Facts:
     """Why the questions to train on cannot be read."""
     evaluation_trouble: str | None = None
     resume: bool = False
-    counts: Counts | None = None
+    counts: DatasetCounts | None = None
     """None before the data set is made."""
     sent: Mapping[str, Any] | None = None
     registered: Mapping[str, Any] | None = None
     """The run's settings as they were sent, and as the service has them; None before it is registered."""
 
 
-def gather(recipe: Recipe, places: Places, service: Service, machine: Machine, *, resume: bool) -> Facts:
+def gather(recipe: Recipe, places: Places, service: CheckedService, machine: Machine, *, resume: bool) -> Facts:
     """The facts that can be had before anything is made; nothing is left behind, not even the output folder."""
     trouble = _writable(places.output)
     evaluation = recipe.evaluation
@@ -206,7 +206,7 @@ def parameters_in(name: str) -> float | None:
     return float(number) * {"B": 1e9, "M": 1e6}[unit.upper()]
 
 
-def _service(recipe: Recipe, service: Service) -> ServiceFacts:
+def _service(recipe: Recipe, service: CheckedService) -> ServiceFacts:
     try:
         version = service.version()
         run = service.run(recipe.run.name)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from co_rewarding_trainer.openrlhf.errors import SettingsError, nearest
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError, nearest
 
 LABEL_KEYS = ("question_id", "view", "n", "run", "step", "rollout", "attempt", "ground_truth")
 
@@ -12,7 +12,7 @@ def identity_in(label: str | None) -> dict[str, Any] | None:
     """The JSON object in a label that names a question; None for a ground truth or an empty label.
 
     Raises:
-        SettingsError: it begins like such an object and is none: the service would refuse it.
+        TrainingSettingsError: it begins like such an object and is none: the service would refuse it.
     """
     content = _object_in(label)
     return content if content is not None and "question_id" in content else None
@@ -22,7 +22,7 @@ def truth_in(label: str) -> str:
     """The ground truth that a label is, which names no question.
 
     Raises:
-        SettingsError: as `identity_in`.
+        TrainingSettingsError: as `identity_in`.
     """
     content = _object_in(label)
     return label if content is None else content["ground_truth"]
@@ -39,17 +39,17 @@ def _object_in(label: str | None) -> dict[str, Any] | None:
     try:
         content: dict[str, Any] = json.loads(label)
     except (ValueError, RecursionError) as cause:
-        raise SettingsError(
+        raise TrainingSettingsError(
             f"the label {label[:60]!r} begins with '{{' and is no JSON object ({cause}): write labels with json.dumps, "
             'and a ground truth that begins so as {"ground_truth": "..."}.'
         ) from cause
     for name in content:
         if name not in LABEL_KEYS:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 f"the label {label[:60]!r} has a field {name!r}, which is none: {nearest(name, LABEL_KEYS)}"
             )
     if "question_id" not in content and not isinstance(content.get("ground_truth"), str):
-        raise SettingsError(f"the label {label[:60]!r} has neither a question_id nor a ground_truth.")
+        raise TrainingSettingsError(f"the label {label[:60]!r} has neither a question_id nor a ground_truth.")
     return content
 
 

@@ -82,7 +82,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class ServiceRecipe:
     """Where rewards come from, and by which of OpenRLHF's two doors."""
 
     url: str = "http://127.0.0.1:8000"
@@ -133,7 +133,7 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class EvaluationRecipe:
     """Questions with ground truths, tried every so often; no source, no evaluation."""
 
     source: str | None = None
@@ -147,7 +147,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling:
+class SamplingRecipe:
     """What is sampled in one step."""
 
     questions_per_step: int = bounded(128, at_least=1)
@@ -158,7 +158,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class TrainingRecipe:
     """How the policy is updated."""
 
     epochs: int = bounded(1, at_least=1)
@@ -219,7 +219,7 @@ class Output:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weights:
+class WeightsRecipe:
     """The policy's weights for the service's teacher; used by the methods that have one."""
 
     folder: str | None = None
@@ -238,13 +238,13 @@ class Recipe:
     run: Run
     model: Model
     data: Data
-    service: Service = Service()
-    evaluation: Evaluation = Evaluation()
-    sampling: Sampling = Sampling()
-    training: Training = Training()
+    service: ServiceRecipe = ServiceRecipe()
+    evaluation: EvaluationRecipe = EvaluationRecipe()
+    sampling: SamplingRecipe = SamplingRecipe()
+    training: TrainingRecipe = TrainingRecipe()
     hardware: Hardware = Hardware()
     output: Output = Output()
-    weights: Weights = Weights()
+    weights: WeightsRecipe = WeightsRecipe()
     openrlhf: Mapping[str, Plain] = field(default_factory=lambda: MappingProxyType({}))
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Variables for the run; those that are set already stay as they are."""

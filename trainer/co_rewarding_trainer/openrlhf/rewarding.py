@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from co_rewarding_client import AsyncRewardClient, Rewards, Rollout
 
-from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.labels import identity_in, truth_in
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
@@ -21,17 +21,17 @@ class Rewarded:
     logs: dict[str, float]
 
 
-class Rewarder:
+class RolloutRewarder:
     """Asks for rewards, one rollout a call. A call that is repeated votes once: its rollout has an identity."""
 
     def __init__(self, settings: TrainingSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """`transport` is httpx's, for tests.
 
         Raises:
-            SettingsError: it is not said where the service is.
+            TrainingSettingsError: it is not said where the service is.
         """
         if not settings.url:
-            raise SettingsError("the agent does not know where the service is: set CO_REWARDING_URL.")
+            raise TrainingSettingsError("the agent does not know where the service is: set CO_REWARDING_URL.")
         self._settings = settings
         self._transport = transport
         self._clients: dict[str, AsyncRewardClient] = {}
@@ -45,14 +45,14 @@ class Rewarder:
         """The reward of one rollout, when its cohort is settled; `label` is of one of the kinds of docs/openrlhf.md.
 
         Raises:
-            SettingsError: the label says neither what is asked nor what is true, or is misspelt.
+            TrainingSettingsError: the label says neither what is asked nor what is true, or is misspelt.
             CoRewardingError: the service refused, or was away for longer than the client's patience.
         """
         identity = identity_in(label)
         if identity is not None:
             return await self._known(prompt, response, identity)
         if not label:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 "a rollout has an empty label: the agent needs one that names its question, or a ground truth; "
                 "a vote by prompt is had with --reward.remote_url."
             )
@@ -62,7 +62,7 @@ class Rewarder:
 
     async def _known(self, prompt: str, response: str, identity: dict[str, Any]) -> Rewarded:
         if "rollout" not in identity:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 "a label has no rollout index: the agent needs `python -m co_rewarding_trainer.openrlhf.driver` "
                 "in place of openrlhf.cli.train_ppo_ray."
             )

@@ -8,12 +8,12 @@ from typing import Any, Self
 from co_rewarding_client import NotFound, RunSettings, Surroundings, address
 from co_rewarding_client.decoding import fields, problem
 from co_rewarding_client.driving import RetryLog, drive
-from co_rewarding_client.encoding import Request, encoded, get, run_request, segment
+from co_rewarding_client.encoding import HttpRequest, encoded, get, run_request, segment
 from co_rewarding_client.flow import begin, exchange
 from co_rewarding_client.transport import Connection, Transport
 
 from co_rewarding_trainer.openrlhf.recipe import Recipe
-from co_rewarding_trainer.openrlhf.sources import Question
+from co_rewarding_trainer.openrlhf.sources import SourceQuestion
 
 PARAPHRASES_ROUTE = "/v1/paraphrases"
 TEACHER_ROUTE = "/v1/teacher/updates"
@@ -23,7 +23,7 @@ PARAPHRASING_S = 600.0
 """A large model may have to be loaded first."""
 
 
-class Service:
+class CheckedService:
     """The service at a URL; of several replicas, separated by commas, the first. To be closed after use.
 
     Every call raises the client's errors: ServiceUnavailable, ProblemError, ProtocolError.
@@ -69,14 +69,16 @@ class Service:
         """Makes or changes a run; the run as the service then has it."""
         return self._asked(run_request(name, settings))
 
-    def paraphrases(self, run: str, questions: Sequence[Question]) -> dict[str, str]:
+    def paraphrases(self, run: str, questions: Sequence[SourceQuestion]) -> dict[str, str]:
         """The paraphrases that were written and accepted, by question_id.
 
         No ground truth is sent along: a paraphrase must not know the answer.
         """
         asked = [{"question_id": each.question_id, "question": each.question} for each in questions]
         body = encoded({"run": run, "questions": asked})
-        request = Request("POST", PARAPHRASES_ROUTE, {"content-type": "application/json"}, body, wait_s=PARAPHRASING_S)
+        request = HttpRequest(
+            "POST", PARAPHRASES_ROUTE, {"content-type": "application/json"}, body, wait_s=PARAPHRASING_S
+        )
         answer = self._asked(request, patience_s=PARAPHRASING_S)
         rows = answer.get("paraphrases", [])
         return {row["question_id"]: row["paraphrase"] for row in rows if row.get("accepted") and row.get("paraphrase")}
@@ -91,7 +93,7 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, request: Request, patience_s: float | None = None) -> Mapping[str, Any]:
+    def _asked(self, request: HttpRequest, patience_s: float | None = None) -> Mapping[str, Any]:
         patience = begin(
             TIMEOUT_S, self._patience_s if patience_s is None else patience_s, self._surroundings, self.url
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 
 PREFIX = "CO_REWARDING_"
 
@@ -46,8 +46,8 @@ class TrainingSettings:
         """The settings in `environ`.
 
         Raises:
-            SettingsError: a value is none that its variable takes, or it is not said where the service or the weights
-                folder is, and it is needed.
+            TrainingSettingsError: a value is none that its variable takes, or it is not said where the service or the
+                weights folder is, and it is needed.
         """
         weights_dir = environ.get("CO_REWARDING_WEIGHTS_DIR")
         settings = cls(
@@ -61,12 +61,12 @@ class TrainingSettings:
             attempt=int(time.time()),
         )
         if settings.publishes and not (settings.url and settings.weights_dir):
-            raise SettingsError(
+            raise TrainingSettingsError(
                 "CO_REWARDING_PUBLISH_EVERY asks for the weights to be published: set CO_REWARDING_URL and "
                 "CO_REWARDING_WEIGHTS_DIR too, or set it to 0."
             )
         if settings.teacher and not settings.url:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 "CO_REWARDING_TEACHER says that a teacher labels: set CO_REWARDING_URL too, or set it to 0."
             )
         return settings
@@ -80,7 +80,7 @@ def handed_down(environ: Mapping[str, str]) -> dict[str, str]:
 def _flag(environ: Mapping[str, str], name: str) -> bool:
     text = environ.get(name) or "0"
     if text not in {"0", "1"}:
-        raise SettingsError(f"{name} is {text!r}: give 1 or 0.")
+        raise TrainingSettingsError(f"{name} is {text!r}: give 1 or 0.")
     return text == "1"
 
 
@@ -91,7 +91,7 @@ def _count(environ: Mapping[str, str], name: str, default: int) -> int:
     try:
         count = int(text)
     except ValueError as cause:
-        raise SettingsError(f"{name} is {text!r}: give a whole number.") from cause
+        raise TrainingSettingsError(f"{name} is {text!r}: give a whole number.") from cause
     if count < 0:
-        raise SettingsError(f"{name} is {count}: give 0 or more.")
+        raise TrainingSettingsError(f"{name} is {count}: give 0 or more.")
     return count

@@ -18,7 +18,7 @@ DEFAULT_SPLIT = "train"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SourceQuestion:
     """A question with what is known of it. `paraphrase` is None where nobody has written one yet."""
 
     question_id: str
@@ -27,13 +27,13 @@ class Question:
     ground_truth: str | None = None
 
 
-class Hub(Protocol):
+class HubSource(Protocol):
     """What is asked of the package `datasets`."""
 
     def load_dataset(self, path: str, *, split: str) -> Iterable[Mapping[str, Any]]: ...
 
 
-def import_hub() -> Hub:
+def import_hub() -> HubSource:
     """The package `datasets`, which only those need who read from the hub.
 
     Raises:
@@ -49,8 +49,8 @@ def read_questions(
     *,
     id_prefix: str = "",
     limit: int | None = None,
-    hub: Callable[[], Hub] = import_hub,
-) -> list[Question]:
+    hub: Callable[[], HubSource] = import_hub,
+) -> list[SourceQuestion]:
     """The questions of `source`, in its order, the first `limit` of them.
 
     A question may be text, or a list of chat messages whose last one of the user is taken. `hub` is called where the
@@ -59,7 +59,7 @@ def read_questions(
     Raises:
         DataError: the source cannot be read, lacks a column, or has a question without text or an id twice.
     """
-    questions: list[Question] = []
+    questions: list[SourceQuestion] = []
     seen: dict[str, int] = {}
     for number, row in enumerate(islice(_rows(source, hub), limit)):
         question = _question(row, columns, id_prefix, number, source)
@@ -85,7 +85,7 @@ def source_trouble(source: str, columns: Columns) -> str | None:
     return None
 
 
-def _question(row: Mapping[str, Any], columns: Columns, id_prefix: str, number: int, source: str) -> Question:
+def _question(row: Mapping[str, Any], columns: Columns, id_prefix: str, number: int, source: str) -> SourceQuestion:
     where = f"{source}: row {number}"
     text = _text(_at(row, columns.question, "question", where))
     if text is None:
@@ -95,7 +95,7 @@ def _question(row: Mapping[str, Any], columns: Columns, id_prefix: str, number: 
         raise DataError(f'{where} has no id in {columns.question_id!r}; give another column, or "" to number the rows')
     paraphrase = _text(_at(row, columns.paraphrase, "paraphrase", where)) if columns.paraphrase else None
     truth = _text(_at(row, columns.ground_truth, "ground_truth", where)) if columns.ground_truth else None
-    return Question(f"{id_prefix}{known}", text, paraphrase, truth)
+    return SourceQuestion(f"{id_prefix}{known}", text, paraphrase, truth)
 
 
 def _at(row: Mapping[str, Any], column: str, role: str, where: str) -> Any:  # noqa: ANN401 - what the row has there
@@ -124,7 +124,7 @@ def _text(value: Any) -> str | None:  # noqa: ANN401 - what a row has there
     return text
 
 
-def _rows(source: str, hub: Callable[[], Hub]) -> Iterator[Mapping[str, Any]]:
+def _rows(source: str, hub: Callable[[], HubSource]) -> Iterator[Mapping[str, Any]]:
     if source.startswith(HUB):
         return _hub_rows(source, hub)
     path = Path(source)
@@ -171,7 +171,7 @@ def _row(row: Any, where: str) -> Mapping[str, Any]:  # noqa: ANN401 - whatever 
     return row
 
 
-def _hub_rows(source: str, hub: Callable[[], Hub]) -> Iterator[Mapping[str, Any]]:
+def _hub_rows(source: str, hub: Callable[[], HubSource]) -> Iterator[Mapping[str, Any]]:
     name, _, split = source.removeprefix(HUB).partition(":")
     try:
         datasets = hub()

@@ -4,7 +4,7 @@ Step k is a rollout batch, from 0. The weights of step k are those that it is sa
 optimizer steps of batch k - 1.
 """
 
-from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.foreign import Foreign
 
 
@@ -12,16 +12,16 @@ def updates_per_step(args: Foreign) -> int:
     """The optimizer steps that OpenRLHF makes of one rollout batch; `args` are its own.
 
     Raises:
-        SettingsError: they are not as many for each batch, so that no count of them says which batch comes next.
+        TrainingSettingsError: they are not as many for each batch, so no count of them says which batch comes next.
     """
     rollouts, update = args.rollout.batch_size * args.rollout.n_samples_per_prompt, args.train.batch_size
     if rollouts % update:
-        raise SettingsError(
+        raise TrainingSettingsError(
             f"--train.batch_size {update} does not divide the {rollouts} rollouts of a batch, and weights are "
             "published between rollout batches: choose one that does, or set CO_REWARDING_PUBLISH_EVERY=0."
         )
     if args.critic.freezing_steps >= 0:
-        raise SettingsError(
+        raise TrainingSettingsError(
             "--critic.freezing_steps: the first rollout batches make no optimizer step of the actor, and the teacher's "
             "version would stay behind for ever; leave it out, or set CO_REWARDING_PUBLISH_EVERY=0."
         )

@@ -13,7 +13,7 @@ from openrlhf.datasets.utils import blending_datasets  # pyright: ignore[reportM
 from openrlhf.models import Actor  # pyright: ignore[reportMissingImports]
 from openrlhf.utils.deepspeed.deepspeed import DeepspeedStrategy  # pyright: ignore[reportMissingImports]
 
-from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.pairs import VIEWS, QuestionDataset, QuestionOrder, collate
 from co_rewarding_trainer.openrlhf.publishing import WeightPublisher
@@ -31,13 +31,13 @@ class PairedStrategy(DeepspeedStrategy):
         """Made once, in the driver; Ray's workers get copies.
 
         Raises:
-            SettingsError: the arguments do not allow pairs, or not the publishing that is asked for.
+            TrainingSettingsError: the arguments do not allow pairs, or not the publishing that is asked for.
         """
         super().__init__(*args, **kwargs)
         self.training = TrainingSettings.from_environment()
         self.views = views_in(self.args.data.prompt_dataset)
         if self.training.publishes and self.args.ds.lora.rank > 0:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 "--ds.lora.rank: the teacher averages whole weights, and LoRA trains adapters; leave LoRA out, or set "
                 "CO_REWARDING_PUBLISH_EVERY=0."
             )
@@ -80,7 +80,7 @@ class PairedStrategy(DeepspeedStrategy):
             )
         questions = self._questions(replay_buffer)
         if len(questions) < self.questions_per_step:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 f"the training set has {len(questions)} questions, and a step takes {self.questions_per_step}: "
                 "give more, or make --rollout.batch_size smaller."
             )

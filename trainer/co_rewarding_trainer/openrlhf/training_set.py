@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-from co_rewarding_trainer.openrlhf.errors import SettingsError
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.pairs import VIEWS
 
@@ -17,7 +17,7 @@ def views_in(path: str | None) -> int:
     """How many views the questions of a data set have: 2 or 1, or 0 for one that our data step did not write.
 
     Raises:
-        SettingsError: it is a file of JSON lines that cannot be read.
+        TrainingSettingsError: it is a file of JSON lines that cannot be read.
     """
     if not path or "," in path or not path.endswith(".jsonl"):
         return 0
@@ -25,7 +25,7 @@ def views_in(path: str | None) -> int:
         with Path(path).open(encoding="utf-8") as lines:
             first = json.loads(lines.readline())
     except (OSError, ValueError) as cause:
-        raise SettingsError(f"the training set {path} cannot be read: {cause}") from cause
+        raise TrainingSettingsError(f"the training set {path} cannot be read: {cause}") from cause
     if not isinstance(first, dict):
         return 0
     return sum(all(column in first for column in COLUMNS[view]) for view in VIEWS)
@@ -35,10 +35,12 @@ def halved(size: int, name: str) -> int:
     """Half of a number of views: as many questions.
 
     Raises:
-        SettingsError: it is odd; a question would lose a view.
+        TrainingSettingsError: it is odd; a question would lose a view.
     """
     if size % len(VIEWS):
-        raise SettingsError(f"--{name} is {size}: with pairs it must be even, for it counts the prompts of both views.")
+        raise TrainingSettingsError(
+            f"--{name} is {size}: with pairs it must be even, for it counts the prompts of both views."
+        )
     return size // len(VIEWS)
 
 

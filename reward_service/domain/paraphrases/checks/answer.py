@@ -5,11 +5,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.formulas import plain_number
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Reading, read_text
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.reading import TextReading, read_text
+from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import word_set
 
 NUL = "\0"
@@ -92,15 +92,15 @@ def not_solved(pair: Pair, _: Tolerances) -> Evidence | None:
     return None
 
 
-def _bare(reading: Reading) -> list[Token]:
+def _bare(reading: TextReading) -> list[TextToken]:
     return [token for token in reading.tokens if token.kind != "break" and token.text not in _IGNORED]
 
 
-def _said(token: Token) -> str:
+def _said(token: TextToken) -> str:
     return plain_number(token.text) if token.kind == "number" else token.text.lower()
 
 
-def _places(tokens: Sequence[Token], signs: Sequence[str]) -> list[int]:
+def _places(tokens: Sequence[TextToken], signs: Sequence[str]) -> list[int]:
     """Where the signs stand in a row, and are not part of a longer number or expression."""
     if not signs:
         return []
@@ -117,14 +117,14 @@ def _places(tokens: Sequence[Token], signs: Sequence[str]) -> list[int]:
     return found
 
 
-def _is_whole(tokens: Sequence[Token], first: int, end: int) -> bool:
+def _is_whole(tokens: Sequence[TextToken], first: int, end: int) -> bool:
     behind = tokens[end] if end < len(tokens) else None
     if behind is not None and (behind.text in _GOES_ON or behind.kind == "letter"):
         return False
     return first == 0 or tokens[first - 1].text not in ("^", "_", "/", "\\sqrt")
 
 
-def _announced(tokens: Sequence[Token], at: int, announcing: frozenset[str]) -> bool:
+def _announced(tokens: Sequence[TextToken], at: int, announcing: frozenset[str]) -> bool:
     """Whether "the answer is" or the like leads to a place."""
     equality = at > 0 and tokens[at - 1].text == "="
     for back in range(1, _REACH + 1):
@@ -138,7 +138,7 @@ def _announced(tokens: Sequence[Token], at: int, announcing: frozenset[str]) -> 
     return False
 
 
-def _is_number(answer: Reading) -> bool:
+def _is_number(answer: TextReading) -> bool:
     """Whether the answer is one number, with or without a unit."""
     if len(answer.mentions) != 1 or not answer.mentions[0].values:
         return False
@@ -147,9 +147,9 @@ def _is_number(answer: Reading) -> bool:
     return all(token.text in ("-", "%", ",") or (token.kind == "word" and len(token.text) > 1) for token in rest)
 
 
-def _chains(reading: Reading) -> Iterator[tuple[int, Span]]:
+def _chains(reading: TextReading) -> Iterator[tuple[int, Span]]:
     """How many = follow each other in a formula, between commas and line breaks."""
-    signs: list[Token] = []
+    signs: list[TextToken] = []
     for token in reading.tokens:
         if not token.math or token.text in (",", ";", "&", "\\\\") or token.text.startswith("\\begin"):
             if signs:
@@ -161,6 +161,6 @@ def _chains(reading: Reading) -> Iterator[tuple[int, Span]]:
         yield len(signs), Span(signs[0].start, signs[-1].end)
 
 
-def _evidence(tokens: Sequence[Token], at: int, signs: Sequence[str], what: str) -> Evidence:
+def _evidence(tokens: Sequence[TextToken], at: int, signs: Sequence[str], what: str) -> Evidence:
     span = Span(tokens[at].start, tokens[at + len(signs) - 1].end)
     return Evidence(f"the answer {''.join(signs)[:40]} {what}", (), (span,))

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.sentences import asks, question_of
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import RIVALS, ROUNDED_TO, ROUNDING, Concept
 
 
@@ -33,15 +33,15 @@ def _other_thing(pair: Pair) -> Evidence | None:
 class _Asked:
     """The words of a text, and those of the sentences in it that ask."""
 
-    def __init__(self, question: Sequence[Token], words: Counter[str]) -> None:
+    def __init__(self, question: Sequence[TextToken], words: Counter[str]) -> None:
         self.question = question
         self.words = words
 
     @classmethod
-    def of(cls, tokens: Sequence[Token]) -> "_Asked":
+    def of(cls, tokens: Sequence[TextToken]) -> "_Asked":
         return cls(question_of(tokens), Counter(token.text for token in tokens))
 
-    def asked_for(self, words: frozenset[str]) -> list[Token]:
+    def asked_for(self, words: frozenset[str]) -> list[TextToken]:
         return [token for token in self.question if token.text in words]
 
     def count(self, words: Iterable[str]) -> int:
@@ -67,12 +67,12 @@ def _not_rounded(pair: Pair) -> Evidence | None:
     return Evidence("does not ask to round", _spans(wanted))
 
 
-def _rounds(token: Token, following: Sequence[str]) -> bool:
+def _rounds(token: TextToken, following: Sequence[str]) -> bool:
     """A round table and one's nearest friends ask for nothing."""
     if token.text in ("round", "rounded"):
         return "to" in following
     return token.text == "nearest" and not ROUNDED_TO.isdisjoint(following)
 
 
-def _spans(tokens: Iterable[Token]) -> tuple[Span, ...]:
+def _spans(tokens: Iterable[TextToken]) -> tuple[Span, ...]:
     return tuple(Span(token.start, token.end) for token in tokens)

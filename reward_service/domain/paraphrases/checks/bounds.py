@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from fractions import Fraction
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.tokens import TextToken
 
 
 class Bound(StrEnum):
@@ -50,7 +50,7 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     return None
 
 
-def _bounds(tokens: Sequence[Token], mentions: Sequence[Mention]) -> dict[Fraction, dict[Bound, Mention]]:
+def _bounds(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> dict[Fraction, dict[Bound, Mention]]:
     """The numbers that bound something, with how they do."""
     starts = {token.start: at for at, token in enumerate(tokens)}
     ends = {token.end: at for at, token in enumerate(tokens)}
@@ -65,7 +65,7 @@ def _bounds(tokens: Sequence[Token], mentions: Sequence[Mention]) -> dict[Fracti
     return found
 
 
-def _bound(tokens: Sequence[Token], first: int, last: int) -> Bound | None:
+def _bound(tokens: Sequence[TextToken], first: int, last: int) -> Bound | None:
     at = first - 1
     while at >= 0 and tokens[at].text in _SKIPPED:
         if tokens[at].text == "-":

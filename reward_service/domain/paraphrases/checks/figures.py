@@ -2,7 +2,7 @@
 
 import re
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 
 _DRAWING = r"(?:figure|diagram|graph|chart|histogram|picture|illustration|drawing)s?"
 _SHOWN = r"(?:shown|illustrated|displayed|depicted|pictured)"

@@ -5,8 +5,8 @@ import unicodedata
 from collections import Counter
 from itertools import pairwise
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
-from reward_service.domain.paraphrases.reading import MOST_CHARS, Reading
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.reading import MOST_CHARS, TextReading
 
 _MARKER = re.compile(
     r"</?\s?(?:paraphrase|rewritten|rewrite|question|think|answer|problem|output|original)[a-z _-]{0,20}>"
@@ -80,7 +80,7 @@ def not_truncated(pair: Pair, _: Tolerances) -> Evidence | None:
     return Evidence(f"breaks off: …{tail}", (), (Span(max(0, len(text) - 30), len(text)),))
 
 
-def _bare(reading: Reading) -> list[str]:
+def _bare(reading: TextReading) -> list[str]:
     return [
         unicodedata.normalize("NFKC", token.text).casefold()
         for token in reading.tokens
@@ -88,7 +88,7 @@ def _bare(reading: Reading) -> list[str]:
     ]
 
 
-def _prose(reading: Reading) -> list[str]:
+def _prose(reading: TextReading) -> list[str]:
     return [token.text for token in reading.tokens if token.kind == "word" and not token.math]
 
 

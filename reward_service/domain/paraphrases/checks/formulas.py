@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.formulas import SIGN, Piece
-from reward_service.domain.paraphrases.reading import Reading
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.reading import TextReading
 
 _LEAST_FORMULA, _LEAST_PIECE, _LEAST_TERM = 5, 2, 3
 _SHOWN = 40
@@ -74,7 +74,7 @@ def _differ_in_one_place(one: tuple[Hashable, ...], other: tuple[Hashable, ...])
     return sum(left != right for left, right in zip(one, other, strict=True)) == 1
 
 
-def _formulas(reading: Reading) -> Iterator[_Part]:
+def _formulas(reading: TextReading) -> Iterator[_Part]:
     """Whole formulas: here a sign or a relation counts as well."""
     for piece in _outside_examples(reading, reading.formulas):
         if len(piece.skeleton) >= _LEAST_FORMULA:
@@ -82,32 +82,32 @@ def _formulas(reading: Reading) -> Iterator[_Part]:
             yield _Part(piece.skeleton, piece.numbers + signs, Span(piece.start, piece.end))
 
 
-def _pieces(reading: Reading) -> Iterator[_Part]:
+def _pieces(reading: TextReading) -> Iterator[_Part]:
     return _of(reading, reading.pieces, _LEAST_PIECE)
 
 
-def _terms(reading: Reading) -> Iterator[_Part]:
+def _terms(reading: TextReading) -> Iterator[_Part]:
     return _of(reading, reading.terms, _LEAST_TERM)
 
 
-def _groups(reading: Reading) -> Iterator[_Part]:
+def _groups(reading: TextReading) -> Iterator[_Part]:
     return _of(reading, reading.groups, _LEAST_TERM)
 
 
-def _of(reading: Reading, pieces: Iterable[Piece], least: int) -> Iterator[_Part]:
+def _of(reading: TextReading, pieces: Iterable[Piece], least: int) -> Iterator[_Part]:
     for piece in _outside_examples(reading, pieces):
         skeleton = piece.skeleton[piece.skeleton[:1] == (SIGN,) :]
         if len(skeleton) >= least and piece.numbers and _balanced(skeleton):
             yield _Part(skeleton, piece.numbers, Span(piece.start, piece.end))
 
 
-def _lists(reading: Reading) -> Iterator[_Part]:
+def _lists(reading: TextReading) -> Iterator[_Part]:
     for run in reading.runs:
         mentions = [reading.mentions[at] for at in run]
         yield from _with_holes(tuple(each.value for each in mentions), Span(mentions[0].start, mentions[-1].end))
 
 
-def _tuples(reading: Reading) -> Iterator[_Part]:
+def _tuples(reading: TextReading) -> Iterator[_Part]:
     for each in reading.tuples:
         if not reading.in_example(each.start):
             yield from _with_holes(each.numbers, Span(each.start, each.end))
@@ -121,7 +121,7 @@ def _with_holes(values: tuple[Hashable, ...], span: Span) -> Iterator[_Part]:
         yield _Part((len(values), hole, values[:hole], values[hole + 1 :]), (values[hole],), span)
 
 
-def _outside_examples(reading: Reading, pieces: Iterable[Piece]) -> Iterator[Piece]:
+def _outside_examples(reading: TextReading, pieces: Iterable[Piece]) -> Iterator[Piece]:
     return (each for each in pieces if not reading.in_example(each.start))
 
 
@@ -129,6 +129,6 @@ def _balanced(skeleton: tuple[str, ...]) -> bool:
     return skeleton.count("(") == skeleton.count(")") and skeleton.count("|") % 2 == 0
 
 
-def _shown(reading: Reading, span: Span) -> str:
+def _shown(reading: TextReading, span: Span) -> str:
     text = " ".join(reading.text[span.start : span.end].split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Tolerances
-from reward_service.domain.paraphrases.reading import Reading
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import TextReading
 from reward_service.domain.paraphrases.vocabulary import word_set
 
 _COMMON: Mapping[str, frozenset[str]] = MappingProxyType({
@@ -35,7 +35,7 @@ def same_language(pair: Pair, tolerances: Tolerances) -> Evidence | None:
     return None
 
 
-def _scripts(reading: Reading) -> Counter[str]:
+def _scripts(reading: TextReading) -> Counter[str]:
     """The letters of the words by their scripts: LATIN, CJK, CYRILLIC."""
     counted: Counter[str] = Counter()
     for word in reading.words:
@@ -46,7 +46,7 @@ def _scripts(reading: Reading) -> Counter[str]:
     return counted
 
 
-def _language(reading: Reading) -> str | None:
+def _language(reading: TextReading) -> str | None:
     if len(reading.words) < _LEAST_WORDS:
         return None
     counts = {name: sum(word in common for word in reading.words) for name, common in _COMMON.items()}

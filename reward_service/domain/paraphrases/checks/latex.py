@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
-from reward_service.domain.paraphrases.reading import Reading
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.reading import TextReading
 from reward_service.domain.paraphrases.segments import Kind
 
 _MARK = re.compile(
@@ -31,7 +31,7 @@ def latex_balanced(pair: Pair, _: Tolerances) -> Evidence | None:
     return None
 
 
-def _defects(reading: Reading) -> Iterator[_Defect]:
+def _defects(reading: TextReading) -> Iterator[_Defect]:
     """What is closed without being open, and what stays open: each where it stands."""
     opened: dict[str, list[int]] = {}
     paired = {
@@ -56,7 +56,7 @@ def _defects(reading: Reading) -> Iterator[_Defect]:
             yield _Defect(_NAMES.get(name, f"environment {name}"), places[-1])
 
 
-def _marks(reading: Reading) -> Iterator[tuple[int, str]]:
+def _marks(reading: TextReading) -> Iterator[tuple[int, str]]:
     figures = [segment for segment in reading.segments if segment.kind is Kind.FIGURE]
     figure = 0
     for mark in _MARK.finditer(reading.text):

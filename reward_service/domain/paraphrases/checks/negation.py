@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.number_words import UNITS
-from reward_service.domain.paraphrases.tokens import Token
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import (
     ALSO_DENYING,
     BOUNDING,
@@ -42,7 +42,7 @@ def negation_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     return Evidence(words, _spans([denied[word]]), _spans([now_said[word]]))
 
 
-def _denies(token: Token) -> bool:
+def _denies(token: TextToken) -> bool:
     word = token.text
     return token.kind == "word" and (
         word in DENYING
@@ -51,21 +51,21 @@ def _denies(token: Token) -> bool:
     )
 
 
-def _may_deny(token: Token) -> bool:
+def _may_deny(token: TextToken) -> bool:
     if token.kind != "word":
         return token.text in _SIGNS
     return _denies(token) or token.text in ALSO_DENYING or token.text.endswith("less") or token.text.startswith("non")
 
 
-def _carriers(tokens: Sequence[Token]) -> set[str]:
+def _carriers(tokens: Sequence[TextToken]) -> set[str]:
     """What may deny without being a denial: "distinct", "until"."""
     return {token.text for token in tokens if _may_deny(token) and not _denies(token)}
 
 
-def denials(tokens: Sequence[Token]) -> list[Token]:
+def denials(tokens: Sequence[TextToken]) -> list[TextToken]:
     """The words that deny something that matters."""
     words = [token for token in tokens if token.kind == "word"]
-    found: list[Token] = []
+    found: list[TextToken] = []
     for at, token in enumerate(words):
         if _denies(token):
             following = {each.text for each in words[at + 1 : at + 4]}
@@ -74,10 +74,10 @@ def denials(tokens: Sequence[Token]) -> list[Token]:
     return found
 
 
-def _polarity(tokens: Sequence[Token]) -> tuple[dict[str, Token], dict[str, Token]]:
+def _polarity(tokens: Sequence[TextToken]) -> tuple[dict[str, TextToken], dict[str, TextToken]]:
     """The stems of the words that stand behind a denial, and of those that do not."""
-    denied: dict[str, Token] = {}
-    said: dict[str, Token] = {}
+    denied: dict[str, TextToken] = {}
+    said: dict[str, TextToken] = {}
     reach = 0
     for token in tokens:
         if token.text in _STOPS or token.kind == "break":
@@ -95,5 +95,5 @@ def _polarity(tokens: Sequence[Token]) -> tuple[dict[str, Token], dict[str, Toke
     return denied, said
 
 
-def _spans(tokens: Sequence[Token]) -> tuple[Span, ...]:
+def _spans(tokens: Sequence[TextToken]) -> tuple[Span, ...]:
     return tuple(Span(token.start, token.end) for token in tokens)

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
-from reward_service.domain.paraphrases.accounts import Accounts
+from reward_service.domain.paraphrases.assignments import assignments
+from reward_service.domain.paraphrases.covered_numbers import CoveredNumbers
 from reward_service.domain.paraphrases.derived import follows_from_its_neighbours, worked_out
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
-from reward_service.domain.paraphrases.given import given
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Reading
+from reward_service.domain.paraphrases.reading import TextReading
 
 _SHOWN = 4
 _SMALL = 3
@@ -52,7 +52,7 @@ def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     return Evidence("; ".join(part for part in said if part), _spans(lost), _spans(come))
 
 
-def _unaccounted(reading: Reading, there: Accounts, end: int) -> list[Mention]:
+def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[Mention]:
     """The numbers of a text that the other one does not say, but for those that need not be kept."""
     found: list[Mention] = []
     covered: dict[object, bool] = {}
@@ -67,7 +67,7 @@ def _unaccounted(reading: Reading, there: Accounts, end: int) -> list[Mention]:
     return found
 
 
-def _names(reading: Reading, mention: Mention) -> bool:
+def _names(reading: TextReading, mention: Mention) -> bool:
     """Whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
     before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
     if mention.value in _YEARS and _DATED.search(before) is not None:
@@ -75,21 +75,21 @@ def _names(reading: Reading, mention: Mention) -> bool:
     return _TITLED.search(before) is not None
 
 
-def _end(reading: Reading, other: Reading) -> int:
+def _end(reading: TextReading, other: TextReading) -> int:
     """Where the numbers that count end: before the choices, if the other text offers none."""
     return reading.choices if other.choices >= _last(other) else _last(reading) + 1
 
 
-def _last(reading: Reading) -> int:
+def _last(reading: TextReading) -> int:
     return reading.tokens[-1].end if reading.tokens else 0
 
 
-def _more_often(reading: Reading, other: Reading) -> bool:
+def _more_often(reading: TextReading, other: TextReading) -> bool:
     """Whether a text says a number that is not small more often than the other does."""
     return any(value > _SMALL for value in _counted(reading) - _counted(other))
 
 
-def _telling(reading: Reading, mentions: list[Mention]) -> list[Mention]:
+def _telling(reading: TextReading, mentions: list[Mention]) -> list[Mention]:
     """Those that do not follow from the numbers beside them."""
     places = {each.start: at for at, each in enumerate(reading.mentions)}
     return [each for each in mentions if not follows_from_its_neighbours(reading.mentions, places[each.start])]
@@ -105,7 +105,7 @@ def _changed(missing: list[Mention], new: list[Mention]) -> tuple[list[Mention],
     return (gone, come) if len(gone) == len(come) == 1 and len(plain) == 2 else ([], [])
 
 
-def _swapped(original: Reading, paraphrase: Reading) -> Evidence | None:
+def _swapped(original: TextReading, paraphrase: TextReading) -> Evidence | None:
     """One number once less and another once more, where all the others stand as often as before."""
     before, after = _counted(original), _counted(paraphrase)
     lost, come = before - after, after - before
@@ -132,7 +132,7 @@ def _same(one: Mention, other: Mention) -> bool:
     return other.value in one.values or (other.within is None and other.value == one.within)
 
 
-def _counted(reading: Reading) -> Counter[Fraction]:
+def _counted(reading: TextReading) -> Counter[Fraction]:
     counted: Counter[Fraction] = Counter()
     for mention in reading.mentions:
         if mention.digits:
@@ -140,7 +140,7 @@ def _counted(reading: Reading) -> Counter[Fraction]:
     return counted
 
 
-def _small_change(original: Reading, paraphrase: Reading, new: list[Mention]) -> Evidence | None:
+def _small_change(original: TextReading, paraphrase: TextReading, new: list[Mention]) -> Evidence | None:
     """A small number that the original says in no way, where another number stands less often than there."""
     come = [each for each in new if each.digits and each.value > 1]
     gone = [each for each in (_counted(original) - _counted(paraphrase)) if each > 1]
@@ -150,10 +150,10 @@ def _small_change(original: Reading, paraphrase: Reading, new: list[Mention]) ->
     return Evidence(words, _spans(_of_value(original, gone[0])), _spans(come))
 
 
-def _given_otherwise(original: Reading, paraphrase: Reading) -> Evidence | None:
+def _given_otherwise(original: TextReading, paraphrase: TextReading) -> Evidence | None:
     """A letter that is one number in the one text, and another in the other."""
-    before = given(original.tokens, original.mentions)
-    after = given(paraphrase.tokens, paraphrase.mentions)
+    before = assignments(original.tokens, original.mentions)
+    after = assignments(paraphrase.tokens, paraphrase.mentions)
     for letter, there in before.items():
         here = after.get(letter, [])
         gone, come = _not_among(there, here), _not_among(here, there)
@@ -170,12 +170,12 @@ def _not_among(mentions: list[Mention], others: list[Mention]) -> list[Mention]:
     return list(left.values())
 
 
-def _spelt(reading: Reading, value: Fraction) -> int:
+def _spelt(reading: TextReading, value: Fraction) -> int:
     """How often a text says a number in words."""
     return sum(each.value == value for each in reading.mentions if not each.digits)
 
 
-def _of_value(reading: Reading, value: Fraction) -> list[Mention]:
+def _of_value(reading: TextReading, value: Fraction) -> list[Mention]:
     return [each for each in reading.mentions if value in (each.value, *each.parts)][:_MOST_COMPARED]
 
 
@@ -183,7 +183,7 @@ def _of_kind(mentions: Iterable[Mention], *, digits: bool) -> list[Mention]:
     return [each for each in mentions if each.digits == digits]
 
 
-def _listed(reading: Reading, mentions: list[Mention], what: str) -> str:
+def _listed(reading: TextReading, mentions: list[Mention], what: str) -> str:
     texts = list(dict.fromkeys(" ".join(reading.text[each.start : each.end].split()) for each in mentions))
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return f"{', '.join(texts[:_SHOWN])}{more} {what}" if texts else ""

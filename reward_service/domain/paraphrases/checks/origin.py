@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Tolerances
-from reward_service.domain.paraphrases.reading import Reading
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import TextReading
 from reward_service.domain.paraphrases.vocabulary import content
 
 _LEAST_WORDS, _MANY_WORDS = 4, 5
@@ -47,7 +47,7 @@ def _numbers_in_both(pair: Pair) -> int:
     return len(said & said_again)
 
 
-def _said(reading: Reading) -> frozenset[object]:
+def _said(reading: TextReading) -> frozenset[object]:
     """The words and the shapes of formulas that tell one problem from another."""
     shapes = frozenset(piece.skeleton for piece in reading.pieces if len(piece.skeleton) >= _LEAST_PIECE)
     return content(reading.words) | shapes

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.measures import Measured, Unit, measured
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.reading import read_text
 
 _THROUGHOUT = 2

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from reward_service.domain.paraphrases.findings import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.formulas import LETTER, Piece
+from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 
 _LEAST = 4
 

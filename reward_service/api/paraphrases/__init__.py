@@ -1,0 +1,1 @@
+"""The routes of paraphrases: a few questions now, and jobs."""

@@ -1,0 +1,222 @@
+"""The forms of the paraphrase routes."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from reward_service.api.http.field_types import Index, ResponseTokens, RunName, WireForm, whole
+from reward_service.api.rewards.wire import MAX_ID_CHARS
+from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.jobs import JobState
+from reward_service.domain.paraphrases.policy import AcceptancePolicy
+from reward_service.domain.paraphrases.rewriting import MAX_ANSWERS, MAX_CANDIDATES, Fallback, Fate, RewritingRecipe
+from reward_service.domain.runs import DEFAULT_RUN, MAX_TEMPERATURE
+from reward_service.paraphrasing.prompts import INSTRUCTIONS
+
+MAX_QUESTIONS_NOW = 256
+MAX_PROMPTS = 16
+MAX_NAME_CHARS = 256
+MAX_PATH_CHARS = 1024
+DEFAULT = RewritingRecipe()
+
+PromptName = Annotated[str, Field(json_schema_extra={"enum": list(INSTRUCTIONS)})]
+CheckName = Annotated[str, Field(json_schema_extra={"enum": list(CHECKS)})]
+"""Both are checked against their tables."""
+
+
+class RecipeForm(WireForm):
+    """How questions are rewritten; what is not said is as in the paper."""
+
+    run: RunName = DEFAULT_RUN
+    n: Annotated[int, Field(ge=1, le=MAX_CANDIDATES), BeforeValidator(whole)] = Field(
+        DEFAULT.candidates, description="Candidates that each prompt draws."
+    )
+    prompts: list[PromptName] = Field(
+        list(DEFAULT.prompts),
+        min_length=1,
+        max_length=MAX_PROMPTS,
+        description="Instructions; the next one is tried where the last gave nothing that is accepted.",
+    )
+    temperature: float = Field(DEFAULT.temperature, ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False)
+    top_p: float = Field(DEFAULT.top_p, gt=0, le=1, allow_inf_nan=False)
+    max_tokens: ResponseTokens = Field(DEFAULT.max_tokens, description="Of a response.")
+    seed: Index = Field(DEFAULT.seed, description="What the draws follow from.")
+    answers: Annotated[int, Field(ge=0, le=MAX_ANSWERS), BeforeValidator(whole)] = Field(
+        DEFAULT.answers,
+        description="How often the model answers both texts, to compare; 0: never.",
+    )
+    least_agreement: float = Field(
+        DEFAULT.least_agreement, ge=0, le=1, allow_inf_nan=False, description="The share of answers that must agree."
+    )
+    least_similarity: float | None = Field(
+        None, ge=-1, le=1, allow_inf_nan=False, description="How near the embeddings of both texts must be."
+    )
+    unmarked: bool = Field(
+        DEFAULT.unmarked,
+        description="Whether a response counts in which nothing is set apart as the rewritten question.",
+    )
+    fallback: Fallback = Field(
+        DEFAULT.fallback, strict=False, description="What a question gets that nothing is accepted for."
+    )
+    checks: list[CheckName] | None = Field(
+        None, max_length=len(CHECKS), description="The checks that decide; all by default. The others only tell."
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for what, names, known in (("prompt", self.prompts, INSTRUCTIONS), ("check", self.checks or (), CHECKS)):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"there is no {what} {name[:MAX_NAME_CHARS]!r}: there are {', '.join(known)}")
+        return self
+
+    def recipe(self) -> RewritingRecipe:
+        """As the domain has it."""
+        deciding = frozenset(CHECKS if self.checks is None else self.checks)
+        return RewritingRecipe(
+            prompts=tuple(self.prompts),
+            candidates=self.n,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            seed=self.seed,
+            answers=self.answers,
+            least_agreement=self.least_agreement,
+            least_similarity=self.least_similarity,
+            unmarked=self.unmarked,
+            fallback=self.fallback,
+            policy=AcceptancePolicy(deciding, frozenset(CHECKS) - deciding),
+        )
+
+
+@dataclass(slots=True, config=WireForm.model_config)
+class AskedQuestionForm:
+    """What is to be put in other words: a hundred thousand may come, and a model takes nine times as much memory."""
+
+    question_id: Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
+    question: Annotated[str, Field(min_length=1, pattern=r"\S", examples=["What is 1 + 1?"])]
+    ground_truth: Annotated[str | None, Field(description="It must not be given away; the model is not told it.")] = (
+        None
+    )
+
+
+class ParaphrasesForm(RecipeForm):
+    """A few questions, to be rewritten now."""
+
+    questions: list[AskedQuestionForm] = Field(min_length=1, max_length=MAX_QUESTIONS_NOW)
+    wait_s: float = Field(60.0, ge=0, allow_inf_nan=False, description="How long to wait; at most the server's limit.")
+
+
+class ColumnsForm(WireForm):
+    """Under which names a file holds what is needed."""
+
+    question_id: str = Field(
+        default="question_id", min_length=1, max_length=MAX_NAME_CHARS, description="Rows may have none."
+    )
+    question: str = Field(default="question", min_length=1, max_length=MAX_NAME_CHARS)
+    ground_truth: str = Field(default="ground_truth", min_length=1, max_length=MAX_NAME_CHARS, description="Likewise.")
+
+
+class JobOrderForm(RecipeForm):
+    """What is asked of a job beside its questions."""
+
+    columns: ColumnsForm = Field(default_factory=ColumnsForm, description="Of a file or data set.")
+
+
+SOURCES = ("questions", "path", "dataset")
+
+
+def _only(field: str) -> dict[str, Any]:
+    absent: dict[str, Any] = {name: {"type": "null"} for name in SOURCES if name != field}
+    return {"required": [field], "properties": {field: {"not": {"type": "null"}}, **absent}}
+
+
+class JobForm(JobOrderForm):
+    """A job: exactly one of questions, path and dataset says what is rewritten."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_only(name) for name in SOURCES]})
+
+    questions: Annotated[list[AskedQuestionForm], Field(min_length=1)] | None = None
+    path: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_PATH_CHARS,
+        description="A file of JSON lines or parquet below the service's paraphrase root.",
+    )
+    dataset: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$",
+        description="A data set on the Hugging Face hub.",
+        examples=["BytedTsinghua-SIA/DAPO-Math-17k"],
+    )
+    split: str = Field("train", pattern=r"^[A-Za-z0-9_.-]{1,96}$", description="Of the data set.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"send one of questions, path and dataset; this has {' and '.join(given) or 'none'}")
+        return self
+
+
+class CandidateDocument(BaseModel):
+    """A text that the model gave."""
+
+    prompt: str
+    text: str
+    accepted: bool
+    checks: dict[str, bool | float] = Field(
+        description="Whether each check that was asked is content; shares where answers or embeddings were compared."
+    )
+    reasons: list[str] = Field(description="What the checks object to, and what else rejects it: a line for each.")
+
+
+class ParaphraseDocument(BaseModel):
+    """What became of a question."""
+
+    question_id: str
+    paraphrase: str | None = Field(description="Its second view; null if it has none.")
+    accepted: bool = Field(description="Whether it passed; false also for a question that is its own second view.")
+    fate: Fate
+    checks: dict[str, bool | float] = Field(description="Of the accepted candidate, or of the last one.")
+    reasons: list[str]
+    candidates: list[CandidateDocument] = Field(description="In the order they were drawn.")
+    error: str | None = Field(description="Why the model cannot be asked this.")
+
+
+class ParaphrasesDocument(BaseModel):
+    """In the order of the questions."""
+
+    paraphrases: list[ParaphraseDocument]
+
+
+class JobAcceptedDocument(BaseModel):
+    """A job, all of whose questions are in Redis."""
+
+    job: str
+
+
+class JobDocument(BaseModel):
+    """What a job has come to."""
+
+    job: str
+    run: str
+    source: str = Field(description="Where its questions came from.")
+    state: JobState
+    questions: int
+    done: int = Field(description="Questions with an outcome.")
+    making: int = Field(description="Questions that a paraphraser has in hand.")
+    paraphrasers: int = Field(description="Processes that work on jobs; none: it waits for one.")
+    created_at: str
+    ended_at: str | None
+    fates: dict[str, int] = Field(description="Questions by what became of them.")
+    drawn: dict[str, int] = Field(description="Candidates by prompt.")
+    accepted: dict[str, int] = Field(description="Accepted candidates by prompt.")
+    rejected: dict[str, int] = Field(description="Candidates by the check that rejects them; by each, if several do.")
+
+
+class JobsDocument(BaseModel):
+    """The latest jobs first."""
+
+    jobs: list[JobDocument]

@@ -1,0 +1,173 @@
+"""The routes of paraphrases: a few questions now, and jobs."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from reward_service.api.http.body_streams import json_body, read_form
+from reward_service.api.http.problems import Problem
+from reward_service.api.paraphrases.bodies import job_body, received
+from reward_service.api.paraphrases.job_builder import keyed_job
+from reward_service.api.paraphrases.models import (
+    JobAcceptedDocument,
+    JobDocument,
+    JobsDocument,
+    ParaphrasesDocument,
+    ParaphrasesForm,
+)
+from reward_service.api.paraphrases.rendering import job_document
+from reward_service.api.paraphrases.result_stream import JSON_LINES, PARQUET, json_lines, parquet
+from reward_service.api.rewards.routes import MAX_KEY_CHARS
+from reward_service.api.runs.routes import PROBLEM, services
+from reward_service.domain.paraphrases.jobs import JobEvent, JobState
+from reward_service.store.paraphrases import JobStanding
+
+router = APIRouter(tags=["paraphrases"], responses=dict.fromkeys((401, 403), PROBLEM))
+JOBS_LISTED = 100
+
+JobPath = Annotated[str, Path(pattern="^[a-z0-9]{1,64}$", examples=["j0f3a9c55d1e2b4478ac6"])]
+KeyHeader = Annotated[
+    str | None, Header(min_length=1, max_length=MAX_KEY_CHARS, description="The same key and body are the same job.")
+]
+
+
+@router.post(
+    "/v1/paraphrases",
+    responses=dict.fromkeys((400, 404, 413, 415, 422, 429, 503, 504), PROBLEM),
+    summary="Rewrite a few questions",
+    openapi_extra=json_body(ParaphrasesForm),
+)
+async def post_paraphrases(request: Request) -> ParaphrasesDocument:
+    """Rewrites questions while the caller waits, before all jobs. Sent again, it is the same request: it goes on."""
+    made = services(request)
+    form = await read_form(request, ParaphrasesForm)
+    await made.run_cache.settings(form.run)
+    return await made.paraphrase_intake.answer(form)
+
+
+@router.post(
+    "/v1/paraphrases/jobs",
+    status_code=202,
+    responses=dict.fromkeys((400, 404, 408, 409, 411, 413, 415, 422, 429, 501, 502, 503, 507), PROBLEM),
+    summary="Rewrite many questions",
+    openapi_extra=job_body(),
+)
+async def post_job(
+    request: Request,
+    idempotency_key: KeyHeader = None,
+    order: Annotated[
+        str | None, Query(description="With a file as the body: the recipe and the columns, as JSON.")
+    ] = None,
+) -> JobAcceptedDocument:
+    """Makes a job of questions, of a file (JSON lines or parquet), or of a data set. When it answers, all is kept."""
+    made = services(request)
+    name = None if idempotency_key is None else keyed_job(idempotency_key)
+    async with received(request, made.settings, order) as arrived:
+        await made.run_cache.settings(arrived.order.run)
+        return JobAcceptedDocument(job=await made.paraphrase_intake.accept(arrived, name))
+
+
+@router.get("/v1/paraphrases/jobs", responses={503: PROBLEM}, summary="The latest jobs")
+async def get_jobs(request: Request) -> JobsDocument:
+    """The latest jobs first."""
+    jobs = services(request).paraphrases
+    there = len(await jobs.paraphrasers())
+    return JobsDocument(jobs=[job_document(each, there) for each in await jobs.latest(JOBS_LISTED)])
+
+
+@router.get("/v1/paraphrases/jobs/{job}", responses=dict.fromkeys((404, 422, 503), PROBLEM), summary="One job")
+async def get_job(request: Request, job: JobPath) -> JobDocument:
+    """What a job has come to."""
+    return await _document(request, await _standing(request, job))
+
+
+@router.get(
+    "/v1/paraphrases/jobs/{job}/results",
+    responses={
+        200: {"content": {JSON_LINES: {"schema": {"type": "string"}}, PARQUET: {"schema": {"type": "string"}}}},
+        **dict.fromkeys((404, 409, 422, 503), PROBLEM),
+    },
+    response_class=StreamingResponse,
+    summary="What became of its questions",
+)
+async def get_results(
+    request: Request,
+    job: JobPath,
+    format: Annotated[Literal["jsonl", "parquet"], Query(description="Everything, or the pairs.")] = "jsonl",  # noqa: A002
+    partial: Annotated[bool, Query(description="What there is, of a job that is not done.")] = False,
+) -> Response:
+    """In the order of the questions. JSON lines have every question with all candidates; parquet, those with a pair."""
+    standing = await _standing(request, job)
+    if standing.state is not JobState.DONE and not partial:
+        raise Problem(
+            409,
+            "not-done",
+            f"{standing.done} of {standing.of} questions are done, and the job is {standing.state}: wait, or ask with "
+            "partial=true for what there is.",
+        )
+    write, media = (parquet, PARQUET) if format == "parquet" else (json_lines, JSON_LINES)
+    stream: AsyncIterator[bytes] = write(services(request).paraphrases, standing)
+    name = f'attachment; filename="{job}.{format}"'
+    return StreamingResponse(stream, media_type=media, headers={"content-disposition": name})
+
+
+@router.post(
+    "/v1/paraphrases/jobs/{job}/pause", responses=dict.fromkeys((404, 409, 422, 503), PROBLEM), summary="Pause a job"
+)
+async def pause_job(request: Request, job: JobPath) -> JobDocument:
+    """No more questions are begun; those that are under way end."""
+    return await _steered(request, job, JobEvent.PAUSE)
+
+
+@router.post(
+    "/v1/paraphrases/jobs/{job}/resume", responses=dict.fromkeys((404, 409, 422, 503), PROBLEM), summary="Resume a job"
+)
+async def resume_job(request: Request, job: JobPath) -> JobDocument:
+    """Goes on where it was."""
+    return await _steered(request, job, JobEvent.RESUME)
+
+
+@router.post(
+    "/v1/paraphrases/jobs/{job}/cancel", responses=dict.fromkeys((404, 409, 422, 503), PROBLEM), summary="Cancel a job"
+)
+async def cancel_job(request: Request, job: JobPath) -> JobDocument:
+    """Ends it for good. What was done can still be read, with partial=true."""
+    return await _steered(request, job, JobEvent.CANCEL)
+
+
+@router.delete(
+    "/v1/paraphrases/jobs/{job}",
+    status_code=204,
+    responses=dict.fromkeys((404, 422, 503), PROBLEM),
+    summary="Remove a job",
+)
+async def remove_job(request: Request, job: JobPath) -> None:
+    """Removes a job with its questions and outcomes, done or not."""
+    if not await services(request).paraphrases.forget(job):
+        raise _unknown(job)
+
+
+async def _standing(request: Request, job: str) -> JobStanding:
+    standing = await services(request).paraphrases.look(job)
+    if standing is None:
+        raise _unknown(job)
+    return standing
+
+
+async def _steered(request: Request, job: str, event: JobEvent) -> JobDocument:
+    done, state = await services(request).paraphrases.steer(job, event)
+    if state is None:
+        raise _unknown(job)
+    if not done:
+        raise Problem(409, "job-ended", f"the job is {state}: nothing can be asked of it but its results.")
+    return await _document(request, await _standing(request, job))
+
+
+async def _document(request: Request, standing: JobStanding) -> JobDocument:
+    return job_document(standing, len(await services(request).paraphrases.paraphrasers()))
+
+
+def _unknown(job: str) -> Problem:
+    return Problem(404, "unknown-job", f"there is no job {job}, or it is kept no longer.")

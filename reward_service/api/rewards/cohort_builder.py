@@ -1,0 +1,324 @@
+"""From a request to cohorts and ballots: the text of a response stops here. Pure; the store is not asked."""
+
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from reward_service.api.http.problems import Problem, text_too_long
+from reward_service.api.rewards.wire import LabelIdentity, RewardRequest, WireRollout
+from reward_service.domain.errors import UnknownMethodError
+from reward_service.domain.extraction import extractor
+from reward_service.domain.methods import Method, method_named
+from reward_service.domain.runs import RunSettings
+from reward_service.domain.types import View, Voter
+from reward_service.store.cohort_index import mark_of
+from reward_service.store.cohorts import VIEW_LETTERS, JoiningCohort
+from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, CohortRows, Rules, packed
+
+Answers = Mapping[int, str | None]
+"""Answers of rollouts by their position in a request."""
+
+_VIEW_INDEX = {view: index for index, view in enumerate(VIEWS)}
+_VOTER_INDEX = {voter: index for index, voter in enumerate(VOTERS)}
+COMPARED_CHARS = 256
+
+
+def usable_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        Problem: 422 for a name that is not in the table.
+    """
+    try:
+        return method_named(name)
+    except UnknownMethodError as cause:
+        raise Problem(422, "unknown-method", f"method: {cause}.") from cause
+
+
+def digest(*parts: str | bytes, size: int = 16) -> str:
+    """A name for content: `size` bytes in hexadecimal, the same for the same parts."""
+    hasher = hashlib.sha256()  # which processors have instructions for
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
+    return hasher.hexdigest()[: 2 * size]
+
+
+def fingerprint_of(request: RewardRequest) -> str:
+    """What two requests under one key are compared by: all that they ask for, but for how long they wait.
+
+    A checksum stands for a long text: the whole of every text would be read as slowly as it was parsed.
+    """
+    asked = (request.run, request.step, request.method, request.complete)
+    rollouts = [
+        (
+            each.question_id, _sum_of(each.prompt), each.view, each.rollout, each.attempt, each.voter,
+            _sum_of(each.response), each.ground_truth, each.statistics,
+        )
+        for each in request.rollouts
+    ]  # fmt: skip
+    return digest(msgspec.msgpack.encode((asked, rollouts)))
+
+
+def _sum_of(text: str | None) -> object:
+    if text is None or len(text) <= COMPARED_CHARS:
+        return text
+    return len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def question_of_prompt(prompt: str) -> str:
+    """How a question that is known by its text alone is named."""
+    return f"prompt:{digest(prompt, size=12)}"
+
+
+def views_of(method: Method, view: View) -> tuple[View, ...]:
+    """The views of a rollout's cohort."""
+    return method.views_decided_with(view)
+
+
+def letters(views: Sequence[View]) -> str:
+    """The views of a cohort as the store writes them."""
+    return "".join(VIEW_LETTERS[_VIEW_INDEX[view]] for view in views)
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """One cohort of a batch while its rollouts are read."""
+
+    question_id: str
+    rows_B: list[BallotRow] = field(default_factory=list)
+    positions_B: list[int] = field(default_factory=list)
+    attempts_B: list[int] = field(default_factory=list)
+
+
+def batch_of(
+    request: RewardRequest,
+    method: Method,
+    settings: RunSettings,
+    max_text_chars: int,
+    found: Answers | None = None,
+) -> BatchJob:
+    """A self-contained batch as a job: what it holds of a question is that question's cohort.
+
+    `found` holds the answers, by position, that were looked for before.
+
+    Raises:
+        Problem: 422 where a rollout names no question, 409 where two differ under one identity, 413 for a long text.
+    """
+    found = found or {}
+    cohorts: dict[tuple[str, str], _Gathering] = {}
+    seats: Counter[tuple[str, int, int]] | None = None
+    if any(rollout.rollout is None for rollout in request.rollouts):
+        seats = Counter()
+    views = [letters(views_of(method, view)) for view in VIEWS]
+    answer_of = extractor(settings.answer_formats, settings.end_tokens)
+    for position, rollout in enumerate(request.rollouts):
+        question_id = _question(rollout, position, max_text_chars)
+        view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
+        key = (question_id, views[view])
+        cohort = cohorts.get(key)
+        if cohort is None:
+            cohort = cohorts[key] = _Gathering(question_id)
+        index = rollout.rollout
+        if seats is not None:
+            group = (question_id, view, voter)
+            index = seats[group] if index is None else index
+            seats[group] += 1
+        answer = found[position] if position in found else answer_of(rollout.response)
+        cohort.rows_B.append(_row(rollout, view, voter, index, answer))
+        cohort.positions_B.append(position)
+        cohort.attempts_B.append(rollout.attempt)
+    rules = Rules.of(method.name, settings)
+    return BatchJob(
+        request.run,
+        request.step,
+        method.name,
+        [
+            CohortRows(
+                CohortHead(cohort.question_id, request.step, max(cohort.attempts_B), rules),
+                _once_each(cohort),
+                cohort.positions_B,
+            )
+            for cohort in cohorts.values()
+        ],
+    )
+
+
+def _once_each(cohort: _Gathering) -> list[BallotRow]:
+    """The rows of a cohort, where each identity votes once: of several attempts the highest, of copies the first.
+
+    Raises:
+        Problem: 409 where two rollouts of one identity and attempt differ.
+    """
+    identities = [(row.view, row.voter, row.rollout) for row in cohort.rows_B]
+    if len(set(identities)) == len(identities):
+        return cohort.rows_B
+    chosen: dict[tuple[int, int, int | None], int] = {}
+    for index, identity in enumerate(identities):
+        other = chosen.get(identity)
+        if other is None or cohort.attempts_B[index] > cohort.attempts_B[other]:
+            chosen[identity] = index
+        elif cohort.attempts_B[index] == cohort.attempts_B[other] and cohort.rows_B[index] != cohort.rows_B[other]:
+            here, there = cohort.positions_B[index], cohort.positions_B[other]
+            raise Problem(
+                409,
+                "two-ballots",
+                f"rollouts[{here}] and rollouts[{there}] are the same rollout of {cohort.question_id!r} with different "
+                "content: number the rollouts of a group, or raise attempt when a step is done again.",
+            )
+    return [
+        row if chosen[identity] == index else row.uncounted()
+        for index, (row, identity) in enumerate(zip(cohort.rows_B, identities, strict=True))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPart:
+    """A part of some cohorts: what is to join, and where each rollout of the request went."""
+
+    cohorts: list[JoiningCohort]
+    places_N: list[tuple[str, str]]
+
+
+def part_of(
+    request: RewardRequest,
+    method: Method,
+    settings: RunSettings,
+    key: str | None,
+    max_text_chars: int,
+    found: Answers | None = None,
+) -> RequestPart:
+    """A request that holds a part of its cohorts (one rank's, say).
+
+    A rollout with an index is known by it: sent twice it votes once. One without is known by the key of its request and
+    its place there: whoever sends it is alone with it, and it votes once too.
+
+    Raises:
+        Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher; 422 for a rollout that has
+            neither an index nor a key, and would vote again when it is sent again.
+    """
+    found = found or {}
+    rules = Rules.of(method.name, settings)
+    answer_of = extractor(settings.answer_formats, settings.end_tokens)
+    heads: dict[str, tuple[bytes, str, bytes]] = {}
+    ballots: dict[str, list[tuple[int, str, BallotRow]]] = {}
+    seen: dict[tuple[str, str], BallotRow] = {}
+    places_N: list[tuple[str, str]] = []
+    for position, rollout in enumerate(request.rollouts):
+        question_id = _question(rollout, position, max_text_chars)
+        check_seat(rollout, position, settings, key)
+        views = views_of(method, rollout.view)
+        head = CohortHead(question_id, request.step, rollout.attempt, rules)
+        name = identified_cohort(head, views)
+        view = _VIEW_INDEX[rollout.view]
+        ballot = f"{VIEW_LETTERS[view]}{f'{key}.{position}' if rollout.rollout is None else rollout.rollout}"
+        answer = found[position] if position in found else answer_of(rollout.response)
+        row = _row(rollout, view, _VOTER_INDEX[rollout.voter], rollout.rollout, answer)
+        places_N.append((name, ballot))
+        earlier = seen.setdefault((name, ballot), row)
+        if earlier != row:
+            raise Problem(
+                409,
+                "two-ballots",
+                f"rollouts[{position}] is the same rollout of {question_id!r} as an earlier one with other content: "
+                "number the rollouts of a group.",
+            )
+        if earlier is row:
+            if name not in heads:
+                heads[name] = packed(head), letters(views), mark_of(question_id, request.step)
+            ballots.setdefault(name, []).append((view, ballot, row))
+    joining = [JoiningCohort(name, head, views, ballots[name], mark) for name, (head, views, mark) in heads.items()]
+    return RequestPart(joining, places_N)
+
+
+def identified_cohort(head: CohortHead, views: Sequence[View]) -> str:
+    """The name of the cohort that everyone who knows its run, step, question, method and attempt arrives at."""
+    step = "" if head.step is None else str(head.step)
+    return digest(step, head.question_id, letters(views), head.rules.method, str(head.attempt), size=10)
+
+
+def rollout_of_label(label: LabelIdentity, response: str, prompt: str | None = None) -> WireRollout:
+    """A rollout of the compatibility routes, as one of /v1."""
+    return WireRollout(
+        response,
+        question_id=label.question_id,
+        prompt=prompt or None,
+        view=label.view,
+        rollout=label.rollout,
+        attempt=label.attempt,
+        ground_truth=label.ground_truth,
+    )
+
+
+def row_of(rollout: WireRollout, settings: RunSettings, found: Answers) -> BallotRow:
+    """A rollout of a run with these settings as it is stored; `found` holds its answer if it was looked for before."""
+    view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
+    answer_of = extractor(settings.answer_formats, settings.end_tokens)
+    return _row(rollout, view, voter, rollout.rollout, found[0] if 0 in found else answer_of(rollout.response))
+
+
+def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
+    prompt, truth = rollout.prompt, rollout.ground_truth
+    if (
+        len(rollout.response) > max_text_chars
+        or (prompt is not None and len(prompt) > max_text_chars)
+        or (isinstance(truth, str) and len(truth) > max_text_chars)
+    ):
+        raise text_too_long(f"rollouts[{position}]", max_text_chars)
+    if rollout.question_id is not None:
+        return rollout.question_id
+    if rollout.prompt is None:
+        raise Problem(422, "no-question", f"rollouts[{position}]: send question_id, or prompt in its place.")
+    return question_of_prompt(rollout.prompt)
+
+
+def check_seat(rollout: WireRollout, position: int, settings: RunSettings, key: str | None) -> None:
+    """Refuse a rollout that has no place of its own in its group.
+
+    Raises:
+        Problem: 409 for an index beyond the group or a ballot of the teacher; 422 without an index and a key.
+    """
+    if rollout.voter is not Voter.POLICY:
+        raise Problem(
+            409,
+            "not-yours",
+            f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's.",
+        )
+    if rollout.rollout is None and key is None:
+        raise Problem(
+            422,
+            "no-identity",
+            f"rollouts[{position}] of a part has no `rollout` and its request no Idempotency-Key: sent again, it would "
+            "vote again. Number the rollouts of a group from 0, or send another key with each request.",
+        )
+    if rollout.rollout is not None and rollout.rollout >= settings.group_size:
+        raise Problem(
+            409,
+            "no-such-rollout",
+            f"rollouts[{position}]: rollout {rollout.rollout} of a group of {settings.group_size}: indices begin at 0, "
+            "and group_size is set by PUT /v1/runs/{run}.",
+        )
+
+
+def _text_of(truth: str | float) -> str | None:
+    """Return a ground truth as text; a blank one is none."""
+    text = str(truth)
+    return text if text and not text.isspace() else None
+
+
+def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
+    statistics, truth = rollout.statistics, rollout.ground_truth
+    return BallotRow(
+        view,
+        voter,
+        index,
+        answer,
+        None if truth is None else _text_of(truth),
+        None if statistics is None else statistics.self_certainty,
+        None if statistics is None else statistics.entropy,
+    )

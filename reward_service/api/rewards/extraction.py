@@ -1,0 +1,65 @@
+"""The answers of long responses, found beside everything else: a text can be made to take long, if not for ever."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from reward_service.api.rewards.cohort_builder import Answers
+from reward_service.api.rewards.wire import WireRollout
+from reward_service.domain.extraction import extractor
+from reward_service.domain.runs import RunSettings
+
+Result = TypeVar("Result")
+
+LONG_CHARS = 65_536
+"""As much of a text as an answer is looked for at once, whatever it holds."""
+
+MANY_CHARS = 2_000_000
+"""The same for all texts of the requests of one pass of the event loop."""
+
+INLINE_BYTES = 2**18
+"""As much of a request as its rollouts are made of at once."""
+
+
+class Extraction:
+    """Finds answers in a thread, one request after the other: each thread more would take its share from the others."""
+
+    def __init__(self) -> None:
+        """Composed once, in the app's lifespan."""
+        self._turn = asyncio.Semaphore(1)
+        self._chars_of_this_pass = 0
+
+    async def of_long(self, rollouts: Sequence[WireRollout], settings: RunSettings) -> Answers:
+        """The answers, by position, of the responses that are long, or of all where they are long together."""
+        many = self._count(sum(len(rollout.response) for rollout in rollouts)) > MANY_CHARS
+        long = [at for at, rollout in enumerate(rollouts) if many or len(rollout.response) > LONG_CHARS]
+        if not long:
+            return {}
+        answer_of = extractor(settings.answer_formats, settings.end_tokens)
+        answers: dict[int, str | None] = {}
+        async with self._turn:
+            for at in long:
+                response = rollouts[at].response
+                if len(response) > LONG_CHARS:
+                    answers[at] = await asyncio.to_thread(answer_of, response)
+                else:
+                    answers[at] = answer_of(response)
+                    await asyncio.sleep(0)
+        return answers
+
+    async def of_size(self, size_bytes: int, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, which takes as long as `size_bytes` say: at once, or in the thread."""
+        if size_bytes <= INLINE_BYTES:
+            return work()
+        async with self._turn:
+            return await asyncio.to_thread(work)
+
+    def _count(self, chars: int) -> int:
+        """Return how many characters this pass of the event loop has brought, these included."""
+        if not self._chars_of_this_pass:
+            asyncio.get_running_loop().call_soon(self._begin_pass)
+        self._chars_of_this_pass += chars
+        return self._chars_of_this_pass
+
+    def _begin_pass(self) -> None:
+        self._chars_of_this_pass = 0

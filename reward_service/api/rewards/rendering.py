@@ -1,0 +1,151 @@
+"""From what was settled to what is answered. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from reward_service.api.rewards.wire import RewardAnswer, WireLabel
+from reward_service.domain.summary import GroupOutcome, Summary, summarise
+from reward_service.domain.types import Label
+from reward_service.store.keys import qualified
+from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
+
+
+class SettledCohort(NamedTuple):
+    """A cohort's record, and where in it each ballot stands."""
+
+    record: CohortRecord
+    place_of: Mapping[str, int]
+
+    @classmethod
+    def of(cls, record: CohortRecord) -> "SettledCohort":
+        """Looked through once, for all who ask."""
+        return cls(record, {ballot: place for place, ballot in enumerate(record.ids_B)})
+
+
+class Seat(NamedTuple):
+    """One rollout's place in what was settled: a cohort's record and the place of its ballot there."""
+
+    cohort: str
+    record: CohortRecord
+    place: int
+
+    @property
+    def reward(self) -> float | None:
+        """Its reward; None where its group abstained."""
+        return self.record.rewards_B[self.place]
+
+    @property
+    def abstention(self) -> str | None:
+        """Why its group abstained."""
+        reason = self.record.abstentions_B[self.place]
+        return None if reason < 0 else ABSTENTIONS[reason].value
+
+
+def seats_of_batch(name: str, record: BatchRecord) -> list[Seat]:
+    """The rollouts of a self-contained batch in the order of the request."""
+    placed: dict[int, Seat] = {}
+    for number, (cohort, positions) in enumerate(zip(record.cohorts, record.positions, strict=True)):
+        cohort_name = qualified(record.run, f"{name}.{number}")
+        for index, position in enumerate(positions):
+            placed[position] = Seat(cohort_name, cohort, index)
+    return [placed[position] for position in range(len(placed))]
+
+
+def seats_of_part(ticket: TicketRecord, settled: Mapping[str, SettledCohort]) -> list[Seat | None]:
+    """The rollouts of a part in the order of the request; None for one that is not settled yet."""
+    seats: list[Seat | None] = []
+    for name, ballot in ticket.places_N:
+        cohort = settled.get(name)
+        place = None if cohort is None else cohort.place_of.get(ballot)
+        if cohort is None or place is None:
+            seats.append(None)
+        else:
+            seats.append(Seat(qualified(ticket.run, name), cohort.record, place))
+    return seats
+
+
+def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) -> RewardAnswer:
+    """The answer to a request whose N rollouts are all settled."""
+    cohorts: dict[str, tuple[CohortRecord, list[int]]] = {}
+    for seat in seats_N:
+        cohorts.setdefault(seat.cohort, (seat.record, []))[1].append(seat.place)
+    answers = [seat.record.rows_B[seat.place].answer for seat in seats_N]
+    rewards = [seat.reward for seat in seats_N]
+    return _answer(run, step, method, cohorts, rewards, [seat.abstention for seat in seats_N], answers)
+
+
+def answer_of_batch(name: str, record: BatchRecord) -> RewardAnswer:
+    """The same for a self-contained batch, whose record holds its cohorts whole."""
+    count = sum(map(len, record.positions))
+    rewards: list[float | None] = [None] * count
+    abstentions: list[str | None] = [None] * count
+    answers: list[str | None] = [None] * count
+    cohorts: dict[str, tuple[CohortRecord, list[int]]] = {}
+    for number, (cohort, positions) in enumerate(zip(record.cohorts, record.positions, strict=True)):
+        cohorts[qualified(record.run, f"{name}.{number}")] = (cohort, list(range(len(positions))))
+        # The longest loops of a request.
+        for position, row, reward in zip(positions, cohort.rows_B, cohort.rewards_B, strict=True):
+            rewards[position], answers[position] = reward, row.answer
+        for position, reason in zip(positions, cohort.abstentions_B, strict=True):
+            if reason >= 0:
+                abstentions[position] = ABSTENTIONS[reason].value
+    return _answer(record.run, record.step, record.method, cohorts, rewards, abstentions, answers)
+
+
+def _answer(
+    run: str,
+    step: int | None,
+    method: str,
+    cohorts: Mapping[str, tuple[CohortRecord, list[int]]],
+    rewards: list[float | None],
+    abstentions: list[str | None],
+    answers: list[str | None],
+) -> RewardAnswer:
+    """`cohorts` says which of a cohort's ballots the request holds."""
+    groups: list[GroupOutcome] = []
+    labels: list[tuple[str, str, Label]] = []
+    for name, (record, places) in cohorts.items():
+        rows = record.rows_B
+        for view in sorted({rows[place].view for place in places}):
+            of_view = [place for place in places if rows[place].view == view]
+            classes = [record.classes_B[place] for place in of_view]
+            unanswered = classes.count(-1)
+            rewards_G = [record.rewards_B[place] for place in of_view]
+            groups.append(GroupOutcome(len({*classes}) - bool(unanswered), len(classes) - unanswered, rewards_G))
+            labels += [
+                (name, record.head.question_id, row.label(record.classes)) for row in record.labels if row.view == view
+            ]
+    undecided = sum(record.undecided for record, _ in cohorts.values())
+    metrics = _metrics(summarise(groups, [label for _, _, label in labels], undecided))
+    wire_labels = [wire_label(cohort, question_id, label) for cohort, question_id, label in labels]
+    return RewardAnswer(run, step, method, rewards, abstentions, answers, wire_labels, metrics)
+
+
+def _metrics(summary: Summary) -> dict[str, float | None]:
+    metrics: dict[str, float | None] = {
+        "reward_mean": summary.reward_mean,
+        "label_coverage": summary.label_coverage,
+        "vote_share_mean": summary.vote_share_mean,
+        "answers_distinct_mean": summary.answers_distinct_mean,
+        "answered": summary.answered,
+        "undecided": summary.undecided,
+    }
+    if summary.label_accuracy is not None:
+        metrics["label_accuracy"] = summary.label_accuracy
+    return metrics
+
+
+def wire_label(cohort: str, question_id: str, label: Label) -> WireLabel:
+    """A label as it is answered."""
+    return WireLabel(
+        question_id,
+        label.view,
+        label.answer,
+        label.votes,
+        label.of,
+        label.voter,
+        list(label.voted_on),
+        cohort,
+        label.matches_truth,
+        label.version,
+    )

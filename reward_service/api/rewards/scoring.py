@@ -1,0 +1,279 @@
+"""The service behind the routes: takes batches and parts, and answers when they are settled."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from reward_service.api.http.problems import Problem, key_reused
+from reward_service.api.rewards.cohort_builder import batch_of, digest, fingerprint_of, part_of, usable_method
+from reward_service.api.rewards.extraction import Extraction
+from reward_service.api.rewards.rendering import Seat, SettledCohort, answer_of, answer_of_batch, seats_of_part
+from reward_service.api.rewards.run_cache import RunCache
+from reward_service.api.rewards.teacher_labels import taught
+from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
+from reward_service.api.rewards.wire import Progress, RewardAnswer, RewardRequest
+from reward_service.domain.methods import Method, RewardSource
+from reward_service.store.cohorts import CohortStore, KeptTicket, Refused, Revised, StoredBatch, parse_batch
+from reward_service.store.keys import qualified, split_qualified
+from reward_service.store.labels import LabelStore
+from reward_service.store.records import (
+    BatchRecord,
+    TicketRecord,
+    packed,
+    unpack_batch,
+    unpack_cohort,
+    unpack_ticket,
+)
+from reward_service.store.teachers import TeacherStore
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRequest:
+    """What was accepted and may not be settled yet. `part` is None for a self-contained batch.
+
+    `known` holds what the store said was settled when it took the request; None means that it was not asked now.
+    """
+
+    run: str
+    name: str
+    count: int
+    part: TicketRecord | None = None
+    known: Mapping[str, bytes] | None = None
+
+    @property
+    def ticket(self) -> str:
+        """What a client asks for it with."""
+        return qualified(self.run, self.name)
+
+
+class Scorer:
+    """Scores requests over a store, a room to wait in and the book of runs."""
+
+    def __init__(
+        self,
+        store: CohortStore,
+        labels: LabelStore,
+        teachers: TeacherStore,
+        room: WaitingRoom,
+        run_cache: RunCache,
+        max_text_chars: int,
+    ) -> None:
+        """Composed once, in the app's lifespan."""
+        self._store = store
+        self._labels = labels
+        self._teachers = teachers
+        self._room = room
+        self._run_cache = run_cache
+        self._max_text_chars = max_text_chars
+        self.extraction = Extraction()
+
+    async def accept(self, request: RewardRequest, idempotency_key: str | None) -> AcceptedRequest:
+        """Takes a request: after this, all of it is in Redis.
+
+        Raises:
+            Problem: the request cannot be taken; nothing of it was kept.
+        """
+        revised = await self._run_cache.settings(request.run)
+        method = usable_method(request.method or revised.settings.method)
+        if method.needs_teacher:
+            return await self._accept_taught(request, method, idempotency_key)
+        if request.complete or method.source is not RewardSource.VOTE:
+            return await self._accept_batch(request, method, idempotency_key)
+        return await self._accept_part(request, method, idempotency_key)
+
+    async def collect(self, pending: AcceptedRequest, wait_s: float) -> RewardAnswer | Progress:
+        """The rewards, if all are settled within `wait_s` seconds; else how far they are.
+
+        Raises:
+            Problem: 404 for what is kept no longer.
+            DrainingError: the process is stopping.
+        """
+        if pending.part is None:
+            return await self._collect_batch(pending, wait_s)
+        return await self._collect_part(pending, pending.part, wait_s)
+
+    async def find(self, ticket: str) -> AcceptedRequest:
+        """What a ticket stands for.
+
+        Raises:
+            Problem: 404 for a ticket that was never given or is kept no longer.
+        """
+        split = split_qualified(ticket)
+        if split is not None:
+            run, name = split
+            data = await self._store.ticket(run, name)
+            if data is not None:
+                part = unpack_ticket(data)
+                return AcceptedRequest(run, name, len(part.places_N), part)
+            kept = await self._store.batch(run, name)
+            if kept is not None:
+                return AcceptedRequest(run, name, kept.count)
+        raise _unknown_ticket()
+
+    async def _accept_batch(
+        self, request: RewardRequest, method: Method, idempotency_key: str | None
+    ) -> AcceptedRequest:
+        async def submit(revised: Revised) -> AcceptedRequest | Refused:
+            found = await self.extraction.of_long(request.rollouts, revised.settings)
+            job = batch_of(request, method, revised.settings, self._max_text_chars, found)
+            payload = packed(job)
+            if idempotency_key is None:
+                name, fingerprint = digest(payload, revised.revision, size=12), digest(payload)
+            else:
+                name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
+            count = len(request.rollouts)
+            answer = await self._store.submit(request.run, name, fingerprint, payload, revised, count)
+            return _pending(request.run, name, count, fingerprint, answer)
+
+        return await self._run_cache.retrying(request.run, submit)
+
+    async def _accept_taught(
+        self, request: RewardRequest, method: Method, idempotency_key: str | None
+    ) -> AcceptedRequest:
+        """Whole or a part is the same here: a rollout needs its teacher's label, and no other rollout."""
+
+        async def submit(revised: Revised) -> AcceptedRequest | Refused:
+            found = await self.extraction.of_long(request.rollouts, revised.settings)
+            batch = batch_of(request, method, revised.settings, self._max_text_chars, found)
+            job, wanted = taught(batch, request, method, revised.settings)
+            payload = packed(job)
+            if idempotency_key is None:
+                # What comes again without a step belongs to the teacher of its time.
+                newest = None if request.step is not None else await self._teachers.accepted(request.run)
+                texts = (rollout.response for rollout in request.rollouts)
+                name, fingerprint = digest(payload, revised.revision, str(newest), *texts, size=12), digest(payload)
+            else:
+                name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
+            count = len(request.rollouts)
+            answer = await self._labels.submit(request.run, name, fingerprint, payload, revised, count, wanted)
+            return _pending(request.run, name, count, fingerprint, answer)
+
+        return await self._run_cache.retrying(request.run, submit)
+
+    async def _accept_part(
+        self, request: RewardRequest, method: Method, idempotency_key: str | None
+    ) -> AcceptedRequest:
+        if idempotency_key is None:
+            name, key, fingerprint = f"t{uuid4().hex[:22]}", None, ""
+        else:
+            name = key = _keyed(idempotency_key)
+            fingerprint = fingerprint_of(request)
+
+        async def join(revised: Revised) -> AcceptedRequest | Refused:
+            found = await self.extraction.of_long(request.rollouts, revised.settings)
+            part = part_of(request, method, revised.settings, key, self._max_text_chars, found)
+            ticket = TicketRecord(request.run, request.step, method.name, part.places_N, fingerprint)
+            answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
+            if isinstance(answer, Refused):
+                return answer
+            if isinstance(answer, KeptTicket):
+                earlier = unpack_ticket(answer.content)
+                if earlier.fingerprint != fingerprint:
+                    raise key_reused()
+                return AcceptedRequest(request.run, name, len(earlier.places_N), earlier)
+            known = {c.cohort: record for c, record in zip(part.cohorts, answer, strict=True) if record is not None}
+            return AcceptedRequest(request.run, name, len(request.rollouts), ticket, known)
+
+        return await self._run_cache.retrying(request.run, join)
+
+    async def _collect_batch(self, pending: AcceptedRequest, wait_s: float) -> RewardAnswer | Progress:
+        with self._room.watch("batch", pending.ticket) as watch:
+            known = pending.known
+            if known is None:
+                kept = await self._store.batch(pending.run, pending.name)
+                known = {pending.name: kept.record} if kept is not None and kept.record is not None else {}
+            try:
+                async with asyncio.timeout(wait_s):
+                    record = await settled_batch(watch, known.get(pending.name))
+            except TimeoutError:
+                return Progress(pending.ticket, 0, pending.count)
+        return answer_of_batch(pending.name, record)
+
+    async def _collect_part(
+        self, pending: AcceptedRequest, part: TicketRecord, wait_s: float
+    ) -> RewardAnswer | Progress:
+        wanted: dict[str, set[str]] = {}
+        for cohort, ballot in part.places_N:
+            wanted.setdefault(cohort, set()).add(ballot)
+        cohorts: dict[str, SettledCohort] = {}
+        with contextlib.ExitStack() as stack:
+            watches = {
+                name: stack.enter_context(self._room.watch("cohort", qualified(pending.run, name))) for name in wanted
+            }
+            known = pending.known
+            if known is None:
+                found = await self._store.watch(pending.run, list(wanted))
+                if None in found:
+                    raise _unknown_ticket()
+                known = {name: data for name, data in zip(wanted, found, strict=True) if data}
+            for name, data in known.items():
+                watches[name].put_if_empty(data)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    for name, ballots in wanted.items():
+                        await settled_cohort(watches[name], ballots)
+            for name, watch in watches.items():
+                if watch.data is not None:
+                    cohorts[name] = cohort_in(watch.data, watch)
+        seats = seats_of_part(part, cohorts)
+        settled: list[Seat] = [seat for seat in seats if seat is not None]
+        if len(settled) < len(seats):
+            return Progress(pending.ticket, len(settled), len(seats))
+        return answer_of(part.run, part.step, part.method, settled)
+
+
+async def settled_batch(watch: Waiter, known: bytes | None) -> BatchRecord:
+    """Waits until a batch is settled."""
+    while known is None:
+        if watch.data is not None:
+            known = parse_batch(watch.data).record
+        if known is None:
+            await watch.change()
+    return unpack_batch(known)
+
+
+async def settled_cohort(watch: Waiter, ballots: set[str]) -> SettledCohort:
+    """Waits until a cohort is settled and these ballots are in it."""
+    while (cohort := settled_with(watch, ballots)) is None:
+        await watch.change()
+    return cohort
+
+
+def settled_with(watch: Waiter, ballots: set[str]) -> SettledCohort | None:
+    """The cohort, if it is settled and these ballots are in it."""
+    if watch.data is None:
+        return None
+    cohort = cohort_in(watch.data, watch)
+    return cohort if ballots <= cohort.place_of.keys() else None
+
+
+def cohort_in(data: bytes, watch: Waiter) -> SettledCohort:
+    """A watch's cohort, decoded once for all who wait for it."""
+    if not isinstance(watch.decoded, SettledCohort):
+        watch.decoded = SettledCohort.of(unpack_cohort(data))
+    return watch.decoded
+
+
+def _pending(
+    run: str, name: str, count: int, fingerprint: str, answer: StoredBatch | Refused
+) -> AcceptedRequest | Refused:
+    """A batch as the store has taken it.
+
+    Raises:
+        Problem: 409 where another batch has its name.
+    """
+    if isinstance(answer, Refused):
+        return answer
+    if answer.fingerprint != fingerprint:
+        raise key_reused()
+    return AcceptedRequest(run, name, count, known={} if answer.record is None else {name: answer.record})
+
+
+def _unknown_ticket() -> Problem:
+    return Problem(404, "unknown-ticket", "this ticket was never given, or its rewards are kept no longer.")
+
+
+def _keyed(idempotency_key: str) -> str:
+    return f"k{digest(idempotency_key, size=12)}"

@@ -1,0 +1,169 @@
+"""The routes that people and probes use: runs, cohorts, health, metrics. FastAPI has these."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from reward_service import __version__
+from reward_service.api.rewards.explanation import explain_cohort, find_cohorts
+from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, no_such_run
+from reward_service.api.runs.models import (
+    CohortDocument,
+    CohortsDocument,
+    ProblemDocument,
+    RunDocument,
+    RunForm,
+    RunsDocument,
+)
+from reward_service.api.services import Services
+from reward_service.api.http.body_streams import json_body, read_form
+from reward_service.api.rewards.wire import MAX_COUNT, MAX_ID_CHARS
+from reward_service.domain.errors import DomainError
+from reward_service.domain.methods import METHODS
+from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name
+from reward_service.errors import StoreUnavailableError
+from reward_service.store.cohort_index import COHORTS_CURSOR_PATTERN
+from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview
+
+CURSOR = "That of the page before; none: the first page."
+RunPath = Annotated[str, Path(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
+MOST_RUNS = 500
+MOST_COHORTS = 100
+PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
+
+router = APIRouter()
+
+
+def services(request: Request) -> Services:
+    """What the lifespan has composed."""
+    return request.app.state.services
+
+
+@router.put(
+    "/v1/runs/{run}",
+    tags=["runs"],
+    responses=dict.fromkeys((400, 404, 413, 415, 422, 503), PROBLEM),
+    summary="Make a run",
+    openapi_extra=json_body(RunForm),
+)
+async def put_run(request: Request, run: RunPath) -> RunDocument:
+    """Makes a run, or changes its settings; the same settings again change nothing."""
+    form = await read_form(request, RunForm)
+    try:
+        settings = RunSettings(**form.model_dump())
+    except DomainError as cause:
+        raise Problem(422, "invalid", f"{cause}.") from cause
+    runs = services(request).runs
+    revised = await runs.put(check_run_name(run), settings)
+    return _document(RunOverview(run, revised, await runs.state(run)))
+
+
+@router.get("/v1/runs", tags=["runs"], responses={422: PROBLEM, 503: PROBLEM}, summary="The runs in use")
+async def get_runs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=MOST_RUNS, description="Runs in a page.")] = 100,
+    cursor: Annotated[str | None, Query(pattern=RUNS_CURSOR_PATTERN, description=CURSOR)] = None,
+) -> RunsDocument:
+    """The runs in use, the latest used first. Reading them is no use: a run that nobody uses is forgotten all the same.
+
+    A run that is used between two pages moves to the front.
+    """
+    try:
+        page = await services(request).runs.page(limit, cursor)
+    except CursorError as cause:
+        raise Problem(422, "invalid", f"cursor: {cause}.") from cause
+    return RunsDocument(runs=[_document(each) for each in page.runs], cursor=page.cursor)
+
+
+@router.get("/v1/runs/{run}", tags=["runs"], responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="One run")
+async def get_run(request: Request, run: RunPath) -> RunDocument:
+    """A run's settings and what it has come to."""
+    runs = services(request).runs
+    revised = await runs.look(run)
+    if revised is None:
+        raise no_such_run(run)
+    return _document(RunOverview(run, revised, await runs.state(run)))
+
+
+@router.get(
+    "/v1/cohorts",
+    tags=["cohorts"],
+    responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    summary="The cohorts of a question",
+)
+async def get_cohorts(
+    request: Request,
+    question_id: Annotated[str, Query(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])],
+    run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN,
+    step: Annotated[int | None, Query(ge=0, le=MAX_COUNT, description="None: of every step, and without one.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_COHORTS, description="Cohorts in a page.")] = 20,
+    cursor: Annotated[str | None, Query(pattern=COHORTS_CURSOR_PATTERN, description=CURSOR)] = None,
+) -> CohortsDocument:
+    """A question's cohorts, open or settled, the latest first: of each attempt, round and batch, and of each view where
+    these are decided apart. Those of a batch are there once it is settled.
+    """
+    try:
+        page = await find_cohorts(services(request), run, question_id, step, limit, cursor)
+    except CursorError as cause:
+        raise Problem(422, "invalid", f"cursor: {cause}.") from cause
+    if page is None:
+        raise no_such_run(run)
+    return page
+
+
+@router.get("/v1/cohorts/{cohort}", tags=["cohorts"], responses={404: PROBLEM, 503: PROBLEM}, summary="Why this reward")
+async def get_cohort(request: Request, cohort: str) -> CohortDocument:
+    """A cohort's ballots, classes, votes and labels; also while it is open."""
+    found = await explain_cohort(services(request).cohorts, cohort)
+    if found is None:
+        raise Problem(404, "unknown-cohort", "there is no such cohort, or it is kept no longer.")
+    return found
+
+
+@router.get("/health", tags=["service"], summary="Alive")
+async def health() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/ready", tags=["service"], responses={503: PROBLEM}, summary="Able to serve")
+async def ready(request: Request) -> dict[str, int | str]:
+    """Redis takes writes, and at least one worker has been seen lately."""
+    made = services(request)
+    if made.room.draining:
+        raise away("this process is stopping")
+    try:
+        await made.heartbeats.try_write()
+        workers = await made.heartbeats.workers()
+    except StoreUnavailableError as cause:
+        raise away(str(cause), cause.retry_after_s) from cause
+    if not workers:
+        raise away("no worker has been seen lately: start one with `co-rewarding worker`")
+    return {"status": "ready", "workers": workers}
+
+
+@router.get("/metrics", tags=["service"], summary="For Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Counters of every process that shares this one's folder, and what waits in Redis."""
+    made = services(request)
+    waiting = await made.waiting_metrics()
+    return Response(await made.metrics.exposed() + waiting, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/version", tags=["service"], summary="What runs here")
+async def version() -> dict[str, str | list[str]]:
+    """The version, and the methods of its table."""
+    return {"version": __version__, "contract": "1", "methods": list(METHODS)}
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> RedirectResponse:
+    """A person who opens the service finds its documentation."""
+    return RedirectResponse("/docs")
+
+
+def _document(found: RunOverview) -> RunDocument:
+    revised = found.revised
+    return RunDocument(**asdict(revised.settings), run=found.run, revision=int(revised.revision), state=found.state)

@@ -1,0 +1,74 @@
+"""Cohorts by their question: how a name is marked, and how names are found again."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from reward_service.store.connection import RedisConnection
+from reward_service.store.keys import RunKeys
+from reward_service.store.runs import CursorError
+from reward_service.store.scripts import Script
+
+DIGEST_BYTES = 6
+MOST_LOOKED_AT = 50_000
+COHORTS_CURSOR_PATTERN = r"^([0-9]{1,15})\.([0-9]{1,15})$"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of cohorts, the latest first, and where the next page begins; None at the end."""
+
+    names: list[str]
+    cursor: str | None
+
+
+def mark_of(question_id: str, step: int | None) -> bytes:
+    """What a cohort's name begins with where it is looked up. Of two questions that share it, the record tells."""
+    return question_mark(question_id) + step_mark(step)
+
+
+def question_mark(question_id: str) -> bytes:
+    """The part of the mark that is the same for every step."""
+    return hashlib.sha256(question_id.encode("utf-8", "surrogatepass")).digest()[:DIGEST_BYTES]
+
+
+def step_mark(step: int | None) -> bytes:
+    """The part of the mark that is the step's."""
+    return b"\n" if step is None else b"%d\n" % step
+
+
+class CohortFinder:
+    """Looks up cohorts by their question. Nothing is used or kept longer for it."""
+
+    def __init__(self, connection: RedisConnection, retention_s: float) -> None:
+        """Over an open connection; `retention_s` is how long settled cohorts are kept."""
+        self._connection = connection
+        self._period_ms = max(1, round(retention_s * 1000))
+        self._find = Script("find")
+
+    async def find(
+        self, run: str, question_id: str, step: int | None, patience_s: float, most: int, cursor: str | None
+    ) -> Names:
+        """The names of a question's cohorts, of one step or of any: at most so many, from a cursor on.
+
+        Some of them may be kept no longer, and of another question. A page may be short, or empty, and not the last.
+
+        Raises:
+            CursorError: the cursor is not one that a page gave.
+        """
+        place = ["", ""] if cursor is None else _place(cursor)
+        keys = RunKeys(run)
+        mark = question_mark(question_id) + (b"" if step is None else step_mark(step))
+        ttl_ms = self._period_ms + round(patience_s * 1000)
+        period, index, *found = await self._find(
+            self._connection, [keys.settings], keys.found, mark, self._period_ms, ttl_ms, most, MOST_LOOKED_AT, *place
+        )
+        names = [each[DIGEST_BYTES:].partition(b"\n")[2].decode() for each in found]
+        return Names(names, f"{period.decode()}.{index.decode()}" if period else None)
+
+
+def _place(cursor: str) -> list[str]:
+    parts = re.fullmatch(COHORTS_CURSOR_PATTERN, cursor)
+    if parts is None:
+        raise CursorError("it is not one that a page gave")
+    return list(parts.groups())

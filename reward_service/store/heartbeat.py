@@ -1,0 +1,44 @@
+"""Which workers are there: each says so once in a while."""
+
+from reward_service.store.connection import RedisConnection
+from reward_service.store.scripts import Script
+from reward_service.store.stopwatch import Stopwatch
+
+WORKERS = "cr:workers"
+WORKERS_CLOCK = "cr:clock:{cr:workers}"
+"""The time by which workers are seen: beside them in a cluster."""
+
+WRITE_PROBE = "cr:write-probe"
+SEEN_LATELY_S = 10.0
+
+
+class Heartbeats:
+    """The workers seen lately."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        """Over an open connection."""
+        self._connection = connection
+        self._unseen = Stopwatch()
+        self._say = Script("say_worker")
+        self._count = Script("count_workers")
+
+    async def say(self, worker: str) -> None:
+        """This worker is there."""
+        await self._say(self._connection, [WORKERS, WORKERS_CLOCK], worker, round(SEEN_LATELY_S * 1000))
+
+    async def leave(self, worker: str) -> None:
+        """This worker stops."""
+        await self._connection.execute("ZREM", WORKERS, worker)
+
+    async def try_write(self) -> None:
+        """Writes a key that means nothing.
+
+        Raises:
+            StoreUnavailableError: Redis is away, or takes no writes.
+        """
+        await self._connection.execute("SET", WRITE_PROBE, 1, "PX", 1000)
+
+    async def workers(self) -> int:
+        """How many were seen lately."""
+        lately_ms, unseen_ms = round(SEEN_LATELY_S * 1000), self._unseen.lap_ms()
+        return await self._count(self._connection, [WORKERS, WORKERS_CLOCK], lately_ms, unseen_ms)

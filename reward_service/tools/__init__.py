@@ -1,0 +1,1 @@
+"""Tools around the service: the load test, and rollouts of a file scored or replayed."""

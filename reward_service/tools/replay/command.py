@@ -1,0 +1,106 @@
+"""`co-rewarding score` and `replay`: their options. What they do is imported when they are called, so that `--help`
+stays fast.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.extraction import AnswerFormat
+from reward_service.domain.methods import WITHIN_A_VIEW
+from reward_service.tools.replay.graders import GRADERS, REFERENCE
+from reward_service.tools.replay.options import RolloutsPath, reads_rollouts
+
+if TYPE_CHECKING:
+    from reward_service.tools.replay.fields import FieldNames
+
+
+@reads_rollouts
+def score(
+    file: RolloutsPath,
+    names: "FieldNames",
+    method: Annotated[str, typer.Option(help="How labels are elected: a row of the table of methods.")] = WITHIN_A_VIEW,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the rewards go, '-' for standard output; by default FILE.rewards.jsonl in the current folder."
+        ),
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    run: Annotated[str, typer.Option(help="The run of that service to score in.")] = "default",
+    rollouts_per_request: Annotated[int, typer.Option(min=1, max=4096, help="At most; groups stay whole.")] = 1024,
+) -> None:
+    """Rewards the rollouts in a file, and says what they came to.
+
+    A row is a rollout, or a question with a list of its rollouts.
+
+    Each rollout gets a line of JSON: its answer or why it has none, its reward or abstention, its label.
+
+    The name of a field may lead into an object: statistics.entropy.
+    """
+    from reward_service.tools.replay.scoring import Task, score_file
+
+    score_file(Task(file, method, names, out, url, api_key, run, rollouts_per_request))
+
+
+@reads_rollouts
+def replay(
+    file: RolloutsPath,
+    names: "FieldNames",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"How labels are elected (repeat the option); by default {WITHIN_A_VIEW}.", show_default=False
+        ),
+    ] = None,
+    grader: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Which answers are equal (repeat the option): {', '.join(GRADERS)}; by default --conventions says.",
+            show_default=False,
+        ),
+    ] = None,
+    answer_format: Annotated[
+        list[AnswerFormat] | None,
+        typer.Option(help="Where a response holds its answer, the first that is found; by default boxed."),
+    ] = None,
+    end_token: Annotated[
+        list[str] | None,
+        typer.Option(help="What ends a response besides the known end-of-turn tokens (repeat the option)."),
+    ] = None,
+    conventions: Annotated[
+        Conventions | None,
+        typer.Option(help="The service's own grader, lenient (the default) or strict; not with --grader."),
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(help="The grader that judges every column's labels, so that they can be compared.")
+    ] = REFERENCE,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Where the figures go as JSON, '-' for standard output.")
+    ] = None,
+) -> None:
+    """Which labels would training have seen? Recorded rollouts under several methods and graders, side by side.
+
+    Nothing is started or sent: labels and rewards come from the rules of the service, in this process.
+
+    A row is a rollout, or a question with a list of its rollouts.
+
+    The name of a field may lead into an object: statistics.entropy.
+    """
+    from reward_service.tools.replay.replaying import ReplayRequest, replay_file
+
+    request = ReplayRequest(
+        file=file,
+        names=names,
+        methods=method or [WITHIN_A_VIEW],
+        graders=grader or [],
+        formats=answer_format or [],
+        end_tokens=end_token or [],
+        conventions=conventions,
+        reference=reference,
+        json_out=json_out,
+    )
+    replay_file(request)

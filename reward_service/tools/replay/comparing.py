@@ -1,0 +1,166 @@
+"""From columns to figures: each by itself, and each pair of them, judged by one reference grader."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.summary import mean
+from reward_service.grading.grader import Grader
+from reward_service.tools.replay.columns import Column
+from reward_service.tools.replay.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a whole: `part` of `of`."""
+
+    part: int
+    of: int
+
+    @property
+    def value(self) -> float | None:
+        """In [0, 1]; None of nothing."""
+        return self.part / self.of if self.of else None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFigures:
+    """A column's figures. A mean over nothing is None.
+
+    Attributes:
+        label_accuracy: of the labels whose question has a ground truth, those that equal it for the reference grader.
+        coverage: of the groups, those that have a label.
+        reward_mean: over the rollouts that were rewarded, `rewarded` in number.
+        undecided: comparisons that the column's own grader gave up on.
+        cohorts: what was decided together: one view of a question or both, as the method needs.
+        cpu_ms_median, cpu_ms_p99: CPU time of grading a cohort, in milliseconds; p99 is the nearest rank.
+    """
+
+    method: str
+    grader: str
+    label_accuracy: Share
+    coverage: Share
+    reward_mean: float | None
+    rewarded: int
+    undecided: int
+    cohorts: int
+    cpu_ms_median: float | None
+    cpu_ms_p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of two columns, by their place: over the groups that both label, the labels that are equal for the reference
+    grader; over the rollouts that both reward, the rewards that are the same.
+    """
+
+    first: int
+    second: int
+    labels: Share
+    rewards: Share
+
+    @property
+    def comparable(self) -> bool:
+        """Whether they have anything in common to be compared."""
+        return self.labels.of > 0 or self.rewards.of > 0
+
+
+class ReferenceGrader:
+    """The reference grader. It compares two answers at a time, so that no column has a say in another's figures."""
+
+    def __init__(self, grader: Grader, conventions: Conventions) -> None:
+        """What it was asked once it remembers."""
+        self._grader = grader
+        self._conventions = conventions
+        self._right: dict[tuple[str, str], bool] = {}
+        self._equal: dict[frozenset[str], bool] = {}
+        self.undecided = 0
+
+    async def right(self, truth: str, label: str) -> bool:
+        """Whether a label matches the ground truth."""
+        key = truth, label
+        if key not in self._right:
+            matches = await self._grader.match(truth, [label], self._conventions)
+            self.undecided += matches.undecided
+            self._right[key] = label in matches.equal
+        return self._right[key]
+
+    async def equal(self, one: str, other: str) -> bool:
+        """Whether two labels are equal."""
+        if one == other:
+            return True
+        key = frozenset((one, other))
+        if key not in self._equal:
+            classes = await self._grader.classify([one, other], self._conventions)
+            self.undecided += classes.undecided
+            self._equal[key] = classes.class_of[one] == classes.class_of[other]
+        return self._equal[key]
+
+
+async def figures_of(column: Column, recording: Recording, judge: ReferenceGrader) -> ColumnFigures:
+    """A column's figures."""
+    labels = right = judged = 0
+    for question, settled in zip(recording.questions_Q, column.settled_Q, strict=True):
+        for view, label in settled.labels.items():
+            labels += 1
+            truth = question.truths.get(view)
+            if truth is not None:
+                judged += 1
+                right += await judge.right(truth, label)
+    rewards = [reward for settled in column.settled_Q for reward in settled.rewards_B if reward is not None]
+    cpu_ms = sorted(1000 * seconds for seconds in column.cohort_cpu_s)
+    return ColumnFigures(
+        method=column.method,
+        grader=column.grader,
+        label_accuracy=Share(right, judged),
+        coverage=Share(labels, sum(len(question.views) for question in recording.questions_Q)),
+        reward_mean=mean(rewards),
+        rewarded=len(rewards),
+        undecided=column.undecided,
+        cohorts=len(cpu_ms),
+        cpu_ms_median=median(cpu_ms) if cpu_ms else None,
+        cpu_ms_p99=nearest_rank(cpu_ms, 0.99) if cpu_ms else None,
+    )
+
+
+async def agreements_of(columns: Sequence[Column], judge: ReferenceGrader) -> list[Agreement]:
+    """How each pair of columns agrees."""
+    return [
+        Agreement(
+            first, second, await _labels(columns[first], columns[second], judge), _rewards(columns, first, second)
+        )
+        for first, second in combinations(range(len(columns)), 2)
+    ]
+
+
+def nearest_rank(ascending: Sequence[float], share: float) -> float:
+    """The smallest value that at least such a share of the values does not exceed."""
+    return ascending[max(0, math.ceil(share * len(ascending)) - 1)]
+
+
+async def _labels(one: Column, other: Column, judge: ReferenceGrader) -> Share:
+    pairs = [
+        (mine.labels[view], theirs.labels[view])
+        for mine, theirs in zip(one.settled_Q, other.settled_Q, strict=True)
+        for view in mine.labels
+        if view in theirs.labels
+    ]
+    equal = 0
+    for mine, theirs in pairs:
+        equal += await judge.equal(mine, theirs)
+    return Share(equal, len(pairs))
+
+
+def _rewards(columns: Sequence[Column], first: int, second: int) -> Share:
+    pairs = list(_both_rewarded(columns[first], columns[second]))
+    return Share(sum(mine == theirs for mine, theirs in pairs), len(pairs))
+
+
+def _both_rewarded(one: Column, other: Column) -> Iterator[tuple[float, float]]:
+    for mine_B, theirs_B in zip(one.settled_Q, other.settled_Q, strict=True):
+        for mine, theirs in zip(mine_B.rewards_B, theirs_B.rewards_B, strict=True):
+            if mine is not None and theirs is not None:
+                yield mine, theirs

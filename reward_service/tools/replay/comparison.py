@@ -1,0 +1,183 @@
+"""What a replay found, for a person at a terminal and as JSON."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reward_service.domain.methods import METHODS, WITHIN_A_VIEW, RewardSource
+from reward_service.domain.types import View
+from reward_service.tools.replay.comparing import Agreement, ColumnFigures, Share
+from reward_service.tools.replay.fields import Layout
+from reward_service.tools.replay.recording import RecordingCounts
+from reward_service.tools.replay.report import groups_of_one
+
+PLAIN_WIDTH = 10_000
+"""Characters of a line that is no terminal's, at most: a table there is as wide as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Every column's figures and how each pair agrees, as `reference` judges them. `reference_undecided` counts the
+    comparisons that it gave up on.
+    """
+
+    reference: str
+    counts: RecordingCounts
+    columns: Sequence[ColumnFigures]
+    agreements: Sequence[Agreement]
+    reference_undecided: int
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The figures. Shares come with what they are shares of; a mean or a share of nothing is null."""
+    counts = comparison.counts
+    return {
+        "reference": comparison.reference,
+        "reference_undecided": comparison.reference_undecided,
+        "questions": counts.questions,
+        "questions_with_ground_truth": counts.with_truth,
+        "groups": {view.value: number for view, number in counts.groups.items()},
+        "rollouts": counts.rollouts,
+        "answered": counts.answered,
+        "columns": [_column_json(column) for column in comparison.columns],
+        "agreements": [_agreement_json(comparison, agreement) for agreement in comparison.agreements],
+    }
+
+
+def notes(comparison: Comparison, layout: Layout) -> Iterator[str]:
+    """What a person should look at before believing the figures."""
+    counts = comparison.counts
+    if sum(counts.groups.values()) == counts.rollouts > 1:
+        yield groups_of_one(layout)
+    methods = [METHODS[name] for name in dict.fromkeys(column.method for column in comparison.columns)]
+    for method in methods:
+        if method.source is RewardSource.GROUND_TRUTH:
+            yield f"the labels of {method.name} are the ground truths, so that only its rewards tell graders apart"
+        elif counts.one_view and len(method.views_decided_with(View.ORIGINAL)) > 1:
+            alone = all(len(electorate.views) == 1 for electorate in method.electorates.values())
+            yield (
+                f"{method.name} takes two views, and {counts.one_view} of {counts.questions} questions have only one: "
+                + ("they get no label" if alone else f"there it is {WITHIN_A_VIEW}")
+                + "; --view-field or --paraphrase-rollouts-field names where the other is"
+            )
+    if not counts.with_truth:
+        yield "no question has a ground truth, and so no label can be judged; --ground-truth-field names its field"
+    if comparison.reference_undecided:
+        undecided = comparison.reference_undecided
+        yield f"{comparison.reference} gave up on {undecided} comparisons of labels, and took them for unequal"
+
+
+def print_comparison(comparison: Comparison, said: Sequence[str], console: Console) -> None:
+    """The tables and notes; without lines and as wide as they are where this is no terminal."""
+    plain = not console.is_terminal
+    if plain:
+        console = Console(file=console.file, width=PLAIN_WIDTH, color_system=None)
+    console.print(Text(_header(comparison)), soft_wrap=True)
+    console.print(_columns_table(comparison, plain=plain))
+    if any(pair.comparable for pair in comparison.agreements):
+        console.print(_agreements_table(comparison, plain=plain))
+    for note in said:
+        console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
+
+
+def _header(comparison: Comparison) -> str:
+    counts = comparison.counts
+    groups = " and ".join(f"{number} {view.value}" for view, number in counts.groups.items())
+    return (
+        f"{counts.questions} questions in {groups} groups, {counts.with_truth} with a ground truth; {counts.rollouts} "
+        f"rollouts, {counts.answered} with an answer\n"
+        f"label accuracy and equal labels: as the grader '{comparison.reference}' judges them, whichever elected them; "
+        "CPU-ms: grading of a cohort"
+    )
+
+
+def _columns_table(comparison: Comparison, *, plain: bool) -> Table:
+    table = _table(plain=plain)
+    for name in ("#", "method", "grader"):
+        table.add_column(name, style=None if plain else "bold", overflow="fold")
+    # A terminal may be narrow, and gets these in two lines.
+    for name in ("label accuracy", "coverage", "mean reward", "undecided", "CPU-ms median", "CPU-ms p99"):
+        table.add_column(name if plain else name.replace(" ", "\n"), justify="right")
+    for number, column in enumerate(comparison.columns, start=1):
+        table.add_row(
+            str(number),
+            column.method,
+            column.grader,
+            _share(column.label_accuracy),
+            _share(column.coverage),
+            _mean(column.reward_mean),
+            str(column.undecided),
+            _mean(column.cpu_ms_median),
+            _mean(column.cpu_ms_p99),
+        )
+    return table
+
+
+def _agreements_table(comparison: Comparison, *, plain: bool) -> Table:
+    table = _table(plain=plain)
+    for name in ("#", "and"):
+        table.add_column(name)
+    for name in ("equal labels", "of", "equal rewards", "of"):
+        table.add_column(name, justify="right")
+    for pair in filter(attrgetter("comparable"), comparison.agreements):
+        table.add_row(
+            str(pair.first + 1),
+            str(pair.second + 1),
+            _share(pair.labels),
+            str(pair.labels.of),
+            _share(pair.rewards),
+            str(pair.rewards.of),
+        )
+    return table
+
+
+def _table(*, plain: bool) -> Table:
+    if plain:
+        return Table(box=None, pad_edge=False, header_style=None)
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, header_style="dim")
+
+
+def _column_json(column: ColumnFigures) -> dict[str, Any]:
+    return {
+        "method": column.method,
+        "grader": column.grader,
+        "label_accuracy": column.label_accuracy.value,
+        "labels_judged": column.label_accuracy.of,
+        "coverage": column.coverage.value,
+        "labels": column.coverage.part,
+        "reward_mean": column.reward_mean,
+        "rewarded": column.rewarded,
+        "undecided": column.undecided,
+        "cohorts": column.cohorts,
+        "cpu_ms_median": column.cpu_ms_median,
+        "cpu_ms_p99": column.cpu_ms_p99,
+    }
+
+
+def _agreement_json(comparison: Comparison, agreement: Agreement) -> dict[str, Any]:
+    return {
+        "columns": [_named(comparison, agreement.first), _named(comparison, agreement.second)],
+        "equal_labels": agreement.labels.value,
+        "labels_compared": agreement.labels.of,
+        "equal_rewards": agreement.rewards.value,
+        "rewards_compared": agreement.rewards.of,
+    }
+
+
+def _named(comparison: Comparison, place: int) -> Mapping[str, str]:
+    column = comparison.columns[place]
+    return {"method": column.method, "grader": column.grader}
+
+
+def _share(share: Share) -> str:
+    return _mean(share.value)
+
+
+def _mean(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

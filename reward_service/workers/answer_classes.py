@@ -1,0 +1,148 @@
+"""Which answers of a cohort are one: the grader's classes, asked for as each kind of label needs them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.extraction import MAX_ANSWER_CHARS
+from reward_service.domain.methods import Method, RewardSource
+from reward_service.domain.types import Ballot, Label, Voter
+from reward_service.domain.voting import Rank, elect, rank
+from reward_service.grading.grader import Grader
+from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord
+
+MOST_TRUTHS = 16
+"""Truths of one cohort that are compared with its answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortClasses:
+    """The class of each answer and of each ground truth of a cohort, and how many comparisons stayed undecided."""
+
+    of_answer: Mapping[str, str]
+    of_truth: Mapping[str, str]
+    undecided: int = 0
+
+
+async def classes_of(
+    method: Method, rows: Sequence[BallotRow], grader: Grader, conventions: Conventions
+) -> CohortClasses:
+    """The classes of a cohort's answers and of its ground truths.
+
+    What votes is classified among itself: no ground truth has a say in which answers are one. Each truth is then
+    compared with one answer of each class; under the ground truth as the label, with every answer by itself.
+    """
+    answers = {row.answer for row in rows if row.answer is not None}
+    truths = {row.ground_truth for row in rows if row.ground_truth is not None}
+    if method.source is RewardSource.GROUND_TRUTH and len(truths) == 1 and not any(map(_too_long, truths)):
+        (truth,) = truths
+        matches = await grader.match(truth, answers, conventions)
+        name = (await grader.classify(truths, conventions)).class_of[truth]
+        others = {answer: f"other: {answer}" for answer in answers - matches.equal}
+        return CohortClasses(others | dict.fromkeys(matches.equal, name), {truth: name}, matches.undecided)
+    classes = await grader.classify(answers, conventions)
+    found, undecided = await _classes_of_truths(rows, classes.class_of, grader, conventions)
+    return CohortClasses(classes.class_of, found, classes.undecided + undecided)
+
+
+async def taught_classes(
+    rows_B: Sequence[BallotRow], electors: Sequence[BallotRow], grader: Grader, conventions: Conventions
+) -> CohortClasses:
+    """The same where the teacher votes: its answers are classified among themselves, whatever the policy has said.
+
+    So a label does not depend on which rollouts have come when it is elected, and each rollout is compared with it by
+    itself: a request that holds one of a group comes to the same as one that holds them all.
+    """
+    votes = [*electors, *(row for row in rows_B if VOTERS[row.voter] is Voter.TEACHER)]
+    classes = await grader.classify({row.answer for row in votes if row.answer is not None}, conventions)
+    class_of, undecided = dict(classes.class_of), classes.undecided
+    winner = elect(ballot_of(row, CohortClasses(class_of, {})) for row in votes if row.counted)
+    fresh = {row.answer for row in rows_B if row.answer is not None} - class_of.keys()
+    if winner is not None and fresh:
+        matches = await grader.match(winner.answer, fresh, conventions)
+        undecided += matches.undecided
+        class_of |= dict.fromkeys(matches.equal, winner.answer_class)
+    class_of |= {answer: f"other: {answer}" for answer in fresh - class_of.keys()}
+    found, more = await _classes_of_truths(rows_B, classes.class_of, grader, conventions)
+    return CohortClasses(class_of, found, undecided + more)
+
+
+async def _classes_of_truths(
+    rows: Sequence[BallotRow], class_of: Mapping[str, str], grader: Grader, conventions: Conventions
+) -> tuple[dict[str, str], int]:
+    """Each truth's class, by one answer of each class; and how many comparisons stayed undecided.
+
+    A question has one truth, in a few spellings. Of more than MOST_TRUTHS those are looked at that decide first, and
+    the others, like one that is too long, are undecided: without a class.
+    """
+    truths = sorted({row.ground_truth for row in rows if row.ground_truth is not None})
+    if not truths:
+        return {}, 0
+    looked_at = [truth for truth in truths if not _too_long(truth)]
+    if len(looked_at) > MOST_TRUTHS:
+        looked_at = list(dict.fromkeys([*_deciding(rows, class_of), *looked_at]))[:MOST_TRUTHS]
+    undecided = len(truths) - len(looked_at)
+    speaker_of: dict[str, str] = {}
+    for answer in sorted(class_of, reverse=True):
+        speaker_of[class_of[answer]] = answer
+    class_of_truth: dict[str, str] = {}
+    for truth in looked_at:
+        if truth in class_of:
+            class_of_truth[truth] = class_of[truth]
+            continue
+        matches = await grader.match(truth, speaker_of.values(), conventions)
+        undecided += matches.undecided
+        found = sorted(name for name, answer in speaker_of.items() if answer in matches.equal)
+        class_of_truth[truth] = found[0] if found else f"truth: {truth}"
+    return class_of_truth, undecided
+
+
+def _deciding(rows: Sequence[BallotRow], class_of: Mapping[str, str]) -> list[str]:
+    """The truth that decides for each view: that of its lowest ranked ballot which carries one."""
+    first: dict[int, tuple[Rank, str]] = {}
+    classes = CohortClasses(class_of, {})
+    for row in rows:
+        if row.ground_truth is not None and not _too_long(row.ground_truth):
+            ranked = rank(ballot_of(row, classes)), row.ground_truth
+            first[row.view] = min(first.get(row.view, ranked), ranked)
+    return [truth for _, truth in first.values()]
+
+
+def _too_long(truth: str) -> bool:
+    return len(truth) > MAX_ANSWER_CHARS
+
+
+async def classes_under(
+    earlier: CohortRecord, labels: Sequence[Label], late: Sequence[BallotRow], grader: Grader
+) -> CohortClasses:
+    """Late answers under labels that stand: each is compared with them, and none changes what was one before."""
+    class_of = {
+        row.answer: earlier.classes[place]
+        for row, place in zip(earlier.rows_B, earlier.classes_B, strict=True)
+        if row.answer is not None and place >= 0
+    }
+    fresh = {row.answer for row in late if row.answer is not None} - class_of.keys()
+    undecided = earlier.undecided
+    conventions = Conventions(earlier.head.rules.conventions)
+    for label in labels:
+        matches = await grader.match(label.answer, fresh - class_of.keys(), conventions)
+        undecided += matches.undecided
+        class_of |= dict.fromkeys(matches.equal, label.answer_class)
+    class_of |= {answer: f"other: {answer}" for answer in fresh - class_of.keys()}
+    return CohortClasses(class_of, {}, undecided)
+
+
+def ballot_of(row: BallotRow, classes: CohortClasses) -> Ballot:
+    """A stored ballot as the rules read it."""
+    return Ballot(
+        VIEWS[row.view],
+        VOTERS[row.voter],
+        row.rollout,
+        row.answer,
+        None if row.answer is None else classes.of_answer.get(row.answer),
+        row.ground_truth,
+        None if row.ground_truth is None else classes.of_truth.get(row.ground_truth),
+        row.self_certainty,
+        row.entropy,
+        row.counted,
+    )

@@ -1,0 +1,228 @@
+"""From stored ballots to a stored settlement: the domain's rules, between two forms of storage."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from reward_service.domain.answers.conventions import Conventions
+from reward_service.domain.cohort import FINAL_STATES, CohortEvent, CohortState, advance
+from reward_service.domain.methods import Method, method_named
+from reward_service.domain.quarantine import DisagreementRules, Quarantine, disagreement
+from reward_service.domain.settlement import Settlement, settle, settle_under, withheld
+from reward_service.domain.types import Abstention, Ballot, Label
+from reward_service.grading.grader import Grader
+from reward_service.store.pairs import Observation
+from reward_service.store.records import (
+    ABSTENTIONS,
+    VIEWS,
+    BallotRow,
+    BatchJob,
+    BatchRecord,
+    CohortHead,
+    CohortRecord,
+    CohortRows,
+    LabelRow,
+    OpenCohort,
+    TeacherLabel,
+)
+from reward_service.workers.answer_classes import CohortClasses, ballot_of, classes_of, classes_under, taught_classes
+
+Kept = TypeVar("Kept")
+
+
+class PairWatch(NamedTuple):
+    """How a run's pairs are watched, and which questions' pairs are in quarantine."""
+
+    watch: DisagreementRules = DisagreementRules()
+    quarantined: Collection[str] = frozenset()
+
+
+class Settled(NamedTuple, Generic[Kept]):
+    """What is kept of a job, and what was seen of its pairs."""
+
+    record: Kept
+    observations: Sequence[Observation] = ()
+
+
+async def settle_batch(
+    job: BatchJob,
+    grader: Grader,
+    labels: Mapping[str, TeacherLabel] | None = None,
+    pairs: PairWatch | None = None,
+    *,
+    overdue: bool = False,
+) -> Settled[BatchRecord]:
+    """Settles each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
+    settled = [
+        await _settled(cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue) for cohort in job.cohorts
+    ]
+    positions = [cohort.positions_B for cohort in job.cohorts]
+    record = BatchRecord(job.run, job.step, job.method, [each.record for each in settled], positions)
+    return Settled(record, [observation for each in settled for observation in each.observations])
+
+
+async def _settled(
+    cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], pairs: PairWatch, *, overdue: bool
+) -> Settled[CohortRecord]:
+    rules = cohort.head.rules
+    method, conventions = method_named(rules.method), Conventions(rules.conventions)
+    cast = [labels[slot] for slot in cohort.slots if slot in labels]
+    rows_E = [row for label in cast for row in label.rows_G]
+    versions_E = [label.version for label in cast for _ in label.rows_G]
+    if method.needs_teacher:
+        classes = await taught_classes(cohort.rows_B, rows_E, grader, conventions)
+    else:
+        classes = await classes_of(method, cohort.rows_B, grader, conventions)
+    ballots_B = [ballot_of(row, classes) for row in cohort.rows_B]
+    electors_E = [
+        ballot_of(row, classes)._replace(version=version) for row, version in zip(rows_E, versions_E, strict=True)
+    ]
+    settlement, observations = _decided(cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue)
+    event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
+    state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
+    record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
+    return Settled(_with_electors(record, rows_E, electors_E) if rows_E else record, observations)
+
+
+async def settle_cohort(
+    cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
+) -> tuple[CohortEvent, Settled[CohortRecord]]:
+    """Settles a cohort that has closed, or rewards what came late under the labels that stand."""
+    if cohort.state in FINAL_STATES and earlier is not None:
+        return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
+    ids_B = [*cohort.ballots, *cohort.late]
+    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
+    rules = cohort.head.rules
+    method = method_named(rules.method)
+    classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
+    ballots_B = [ballot_of(row, classes) for row in rows_B]
+    expired = cohort.state is CohortState.EXPIRED
+    settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
+    event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
+    state = advance(cohort.state, event)
+    record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
+    return event, Settled(record, observations)
+
+
+def _decided(
+    head: CohortHead,
+    method: Method,
+    ballots_B: Sequence[Ballot],
+    pairs: PairWatch,
+    *,
+    electors_E: Sequence[Ballot] = (),
+    expired: bool,
+) -> tuple[Settlement, Sequence[Observation]]:
+    """Labels and rewards, and whether the pair's views disagree. One in quarantine is labelled by each view for itself,
+    or, where the run wants that, goes without; it is watched all the same, so that it can be released."""
+    election = head.rules.election
+    if not head.rules.watched:
+        return settle(method, ballots_B, election, electors_E=electors_E, expired=expired), ()
+    apart = head.question_id in pairs.quarantined
+    acting = method_named(method.apart) if apart and method.apart is not None else method
+    settlement = settle(acting, ballots_B, election, electors_E=electors_E, expired=expired)
+    disagrees = disagreement(settlement.labels, pairs.watch)
+    observations = () if disagrees is None else (Observation(head.question_id, disagrees),)
+    if apart and head.rules.quarantine == Quarantine.ABSTAIN:
+        settlement = withheld(settlement)
+    return settlement, observations
+
+
+def abandon_batch(job: BatchJob) -> BatchRecord:
+    """A batch that could not be settled, try as the workers might: all of it abstains as expired."""
+    records = [_abandoned(cohort.head, [], cohort.rows_B) for cohort in job.cohorts]
+    return BatchRecord(job.run, job.step, job.method, records, [cohort.positions_B for cohort in job.cohorts])
+
+
+def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
+    """The same for a cohort."""
+    ids_B = [*cohort.ballots, *cohort.late]
+    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
+    return msgspec.structs.replace(_abandoned(cohort.head, ids_B, rows_B), group_sizes=cohort.group_sizes)
+
+
+def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[BallotRow]) -> CohortRecord:
+    ballots_B = [ballot_of(row, CohortClasses({}, {})) for row in rows_B]
+    nothing = Settlement((), (None,) * len(rows_B), (Abstention.EXPIRED,) * len(rows_B))
+    return _record(CohortState.ABSTAINED, head, ids_B, rows_B, ballots_B, nothing, CohortClasses({}, {}))
+
+
+async def _with_late(earlier: CohortRecord, late: Mapping[str, BallotRow], grader: Grader) -> CohortRecord:
+    known = set(earlier.ids_B)
+    ids_B = [*earlier.ids_B, *(name for name in late if name not in known)]
+    rows_B = [*earlier.rows_B, *(row.uncounted() for name, row in late.items() if name not in known)]
+    labels = [row.label(earlier.classes) for row in earlier.labels]
+    classes = await classes_under(earlier, labels, rows_B[len(earlier.rows_B) :], grader)
+    missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
+    ballots_B = [ballot_of(row, classes) for row in rows_B]
+    came = settle_under(labels, ballots_B[len(earlier.rows_B) :], missing)
+    settlement = Settlement(
+        tuple(labels),
+        (*earlier.rewards_B, *came.rewards_B),
+        (*(ABSTENTIONS[reason] if reason >= 0 else None for reason in earlier.abstentions_B), *came.abstentions_B),
+    )
+    return _record(
+        earlier.final_state, earlier.head, ids_B, rows_B, ballots_B, settlement, classes, earlier.group_sizes
+    )
+
+
+def _record(
+    state: CohortState,
+    head: CohortHead,
+    ids_B: list[str],
+    rows_B: list[BallotRow],
+    ballots_B: Sequence[Ballot],
+    settlement: Settlement,
+    classes: CohortClasses,
+    group_sizes: Mapping[str, int] | None = None,
+) -> CohortRecord:
+    index: dict[str, int] = {}
+    classes_B = [
+        -1 if ballot.answer_class is None else index.setdefault(ballot.answer_class, len(index)) for ballot in ballots_B
+    ]
+    labels = [_label_row(label, index) for label in settlement.labels]
+    abstentions_B = [-1 if reason is None else ABSTENTIONS.index(reason) for reason in settlement.abstentions_B]
+    return CohortRecord(
+        state.value,
+        ids_B,
+        head,
+        rows_B,
+        list(index),
+        classes_B,
+        labels,
+        list(settlement.rewards_B),
+        abstentions_B,
+        classes.undecided,
+        group_sizes=dict(group_sizes or {}),
+    )
+
+
+def _with_electors(record: CohortRecord, rows_E: list[BallotRow], electors_E: Sequence[Ballot]) -> CohortRecord:
+    """The record with the teacher's ballots beside those that were rewarded."""
+    classes = list(record.classes)
+    index = {name: place for place, name in enumerate(classes)}
+    places_E: list[int] = []
+    for ballot in electors_E:
+        if ballot.answer_class is None:
+            places_E.append(-1)
+            continue
+        if ballot.answer_class not in index:
+            index[ballot.answer_class] = len(classes)
+            classes.append(ballot.answer_class)
+        places_E.append(index[ballot.answer_class])
+    return msgspec.structs.replace(record, classes=classes, electors_E=rows_E, elector_classes_E=places_E)
+
+
+def _label_row(label: Label, index: dict[str, int]) -> LabelRow:
+    return LabelRow(
+        VIEWS.index(label.view),
+        label.answer,
+        index.setdefault(label.answer_class, len(index)),
+        label.votes,
+        label.of,
+        label.voter,
+        [VIEWS.index(view) for view in label.voted_on],
+        label.matches_truth,
+        label.version,
+    )

@@ -1,0 +1,79 @@
+"""Training: it learns from its rewards alone, from the same data each time, and sends what the service needs."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the laptop trainer needs torch: pip install 'co-rewarding[local]'")
+pytest.importorskip("transformers", reason="the laptop trainer needs transformers: pip install 'co-rewarding[local]'")
+
+from co_rewarding_trainer.loop import LoopConfig, questions, train  # noqa: E402
+from co_rewarding_trainer.policy import Policy, load_policy  # noqa: E402
+from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
+
+from tests.trainer.scoring import AbstainingRewarder, GroundTruthRewarder  # noqa: E402
+
+SHORT = LoopConfig(steps=2, evaluation_problems=20)
+
+
+@pytest.fixture
+def policy() -> Policy:
+    torch.set_num_threads(1)
+    return load_policy(SHIPPED)
+
+
+def test_rewards_rise_when_they_tell_the_truth(policy: Policy) -> None:
+    config = LoopConfig(steps=30, evaluate_every=30, evaluation_problems=200)
+    training = train(policy, GroundTruthRewarder(), config)
+    rewards = [report.reward for report in training.steps]
+    assert sum(rewards[-5:]) > sum(rewards[:5]) + 0.5
+    first, last = training.evaluations
+    assert last.accuracy > first.accuracy + 0.1
+
+
+def test_a_step_holds_whole_groups_of_both_views_of_every_question() -> None:
+    rewarder = GroundTruthRewarder()
+    train(load_policy(SHIPPED), rewarder, SHORT)
+    for sent in rewarder.sent:
+        assert len(sent) == 256
+        views = Counter((rollout.question_id, rollout.view) for rollout in sent)
+        assert set(views.values()) == {8}
+        assert Counter(view for _, view in views) == {"original": 16, "paraphrase": 16}
+        assert [rollout.rollout for rollout in sent] == [*range(8)] * 32
+
+
+def test_the_same_seed_asks_and_answers_the_same(policy: Policy) -> None:
+    first, again, other = GroundTruthRewarder(), GroundTruthRewarder(), GroundTruthRewarder()
+    train(policy, first, SHORT)
+    train(load_policy(SHIPPED), again, SHORT)
+    train(load_policy(SHIPPED), other, replace(SHORT, seed=1))
+    assert first.sent == again.sent
+    assert first.sent[0] != other.sent[0]
+
+
+def test_abstentions_change_nothing(policy: Policy) -> None:
+    before = [weight.clone() for weight in policy.model.parameters()]
+    train(policy, AbstainingRewarder(), SHORT)
+    assert all(torch.equal(old, new) for old, new in zip(before, policy.model.parameters(), strict=True))
+
+
+def test_evaluations_come_before_the_first_step_and_after_the_last(policy: Policy) -> None:
+    seen: list[tuple[int, int]] = []
+    config = replace(SHORT, steps=3, evaluate_every=2)
+    training = train(
+        policy, GroundTruthRewarder(), config, lambda report, latest: seen.append((report.step, latest.step))
+    )
+    assert [each.step for each in training.evaluations] == [0, 2, 3]
+    assert seen == [(0, 0), (1, 0), (2, 2)]
+
+
+def test_each_epoch_asks_every_pair_once_in_an_order_of_its_own() -> None:
+    config = replace(SHORT, distinct_pairs=64, wrong_paraphrases=0.25)
+    epochs = [[asked for step in range(at, at + 4) for asked in questions(step, config)] for at in (0, 4)]
+    first, second = ([(each.question_id, each.view, each.prompt) for each in epoch] for epoch in epochs)
+    assert len(first) == len(set(first)) == 128
+    assert sorted(first) == sorted(second)
+    assert first != second
+    with pytest.raises(ValueError, match="65 pairs"):
+        replace(SHORT, distinct_pairs=65)

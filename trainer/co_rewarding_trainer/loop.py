@@ -1,0 +1,155 @@
+"""The laptop trainer: a tiny language model learns from rewards that come over HTTP, and from nothing else."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from co_rewarding_client import Rollout
+
+from co_rewarding_trainer.grpo import group_advantages, update
+from co_rewarding_trainer.policy import Policy, Rollouts, sample
+from co_rewarding_trainer.rewarder import Rewarder
+from co_rewarding_trainer.task import VIEWS, TaskPair, TaskPrompt, boxed_answer, draw_pairs, draw_problems
+from co_rewarding_trainer.teacher_publisher import StepPublisher
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How the laptop trainer trains; the defaults are the demo's.
+
+    Whatever the method, a step has the same `pairs_per_step` questions, two views of each, and `group_size`
+    rollouts of each view: all methods see the same data and spend the same number of rollouts.
+
+    Attributes:
+        distinct_pairs: how many questions there are, asked in another order in each epoch; None: none comes twice.
+        wrong_paraphrases: the share of questions whose paraphrase is another question.
+    """
+
+    steps: int = 300
+    pairs_per_step: int = 16
+    group_size: int = 8
+    learning_rate: float = 6e-4
+    warmup_steps: int = 10
+    temperature: float = 1.0
+    evaluate_every: int = 10
+    evaluation_problems: int = 400
+    evaluation_temperature: float = 0.8  # as the paper evaluates
+    distinct_pairs: int | None = None
+    wrong_paraphrases: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses epochs that are no whole number of steps.
+
+        Raises:
+            ValueError: `distinct_pairs` is not a multiple of `pairs_per_step`.
+        """
+        if self.distinct_pairs is not None and self.distinct_pairs % self.pairs_per_step:
+            raise ValueError(f"{self.distinct_pairs} pairs cannot be asked {self.pairs_per_step} in a step")
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step as the service saw it: shares between 0 and 1, None for a mean over nothing."""
+
+    step: int
+    reward: float | None
+    label_accuracy: float | None
+    vote_share: float | None
+
+
+@dataclass(frozen=True)
+class HeldOutAccuracy:
+    """Accuracy on held-out problems after `step` steps."""
+
+    step: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """What was seen of a training run."""
+
+    steps: tuple[StepReport, ...]
+    evaluations: tuple[HeldOutAccuracy, ...]
+
+
+def train(
+    policy: Policy,
+    rewarder: Rewarder,
+    config: LoopConfig,
+    on_step: Callable[[StepReport, HeldOutAccuracy], None] = lambda report, latest: None,
+    publisher: StepPublisher | None = None,
+) -> TrainingLog:
+    """Trains the policy in place. After each step `on_step` is given its report and the latest evaluation.
+
+    A method with a teacher needs a `coach`.
+    """
+    # No decay of the weights: the policy is to move for its rewards alone.
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
+    generator = torch.Generator().manual_seed(config.seed)
+    steps: list[StepReport] = []
+    evaluations: list[HeldOutAccuracy] = []
+    for step in range(config.steps):
+        if step % config.evaluate_every == 0:
+            evaluations.append(HeldOutAccuracy(step, evaluate(policy, config)))
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * min(1.0, (step + 1) / config.warmup_steps)
+
+        asked_P = questions(step, config)
+        if publisher is not None:
+            publisher.prepare(step, policy, asked_P)
+        prompts_P = [asked.prompt for asked in asked_P]
+        rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator)
+        rewards = rewarder.rewards(as_sent(asked_P, rollouts, config.group_size), step=step)
+        update(policy, optimizer, rollouts, group_advantages(rewards.rewards, config.group_size))
+
+        seen = rewards.metrics
+        steps.append(StepReport(step, seen["reward_mean"], seen.get("label_accuracy"), seen["vote_share_mean"]))
+        on_step(steps[-1], evaluations[-1])
+    evaluations.append(HeldOutAccuracy(config.steps, evaluate(policy, config)))
+    return TrainingLog(tuple(steps), tuple(evaluations))
+
+
+def questions(step: int, config: LoopConfig) -> list[TaskPrompt]:
+    """What is asked in one step: P = 2 · pairs_per_step views, the same for the same seed."""
+    return [pair.asked(view) for view in VIEWS for pair in _pairs(step, config)]
+
+
+def _pairs(step: int, config: LoopConfig) -> list[TaskPair]:
+    if config.distinct_pairs is None:
+        return draw_pairs(config.pairs_per_step, f"training {config.seed} {step}", config.wrong_paraphrases)
+    epoch, batch = divmod(step, config.distinct_pairs // config.pairs_per_step)
+    pairs = draw_pairs(config.distinct_pairs, f"training {config.seed}", config.wrong_paraphrases)
+    random.Random(f"order {config.seed} {epoch}").shuffle(pairs)  # noqa: S311 - data, not secrets
+    return pairs[batch * config.pairs_per_step :][: config.pairs_per_step]
+
+
+def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) -> list[Rollout]:
+    """The B = P·G rollouts as the service takes them, in the order in which they were sampled.
+
+    The ground truth goes along for the method that is named after it, and for the others' label accuracy.
+    """
+    return [
+        Rollout(
+            question_id=asked.question_id,
+            prompt=asked.prompt,
+            view=asked.view,
+            rollout=index,
+            response=rollouts.texts[place * group_size + index],
+            ground_truth=asked.problem.answer,
+        )
+        for place, asked in enumerate(asked_P)
+        for index in range(group_size)
+    ]
+
+
+def evaluate(policy: Policy, config: LoopConfig) -> float:
+    """The share of held-out problems solved, one response each; the same problems and draws every time."""
+    problems = draw_problems(config.evaluation_problems, "evaluation", held_out=True)
+    prompts_P = [problem.prompt(VIEWS[index % 2]) for index, problem in enumerate(problems)]
+    generator = torch.Generator().manual_seed(0)
+    rollouts = sample(policy, prompts_P, 1, config.evaluation_temperature, generator)
+    right = [boxed_answer(text) == each.answer for text, each in zip(rollouts.texts, problems, strict=True)]
+    return sum(right) / len(right)
