@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from typing import Any
 from uuid import uuid4
 
 from reward_service.teaching.allowed_folders import discard
@@ -13,7 +12,7 @@ from reward_service.teaching.upload_files import PART, opened_file, size_of, tol
 
 NOTES = ".upload.json"
 MAKING = ".making."
-RECEIVING = ".receiving."
+RECEIVING = ".receiving."  # of older releases, which took weights in one request
 GONE = ".gone."
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -103,22 +102,17 @@ def declared_in(folder: int) -> Declaration:
     Raises:
         OSError: it has no notes.
     """
-    return Declaration.of(_notes(folder))
+    with opened_file(folder, NOTES, os.O_RDONLY) as file:
+        return Declaration.of(json.loads(file.readall()))
 
 
 def promised_to(folder: int) -> int:
     """The bytes that a folder has, or will have if that is more."""
     here = bytes_in(folder)
     try:
-        notes = _notes(folder)
-    except FileNotFoundError:  # nothing of ours
+        return max(here, declared_in(folder).size)
+    except FileNotFoundError:  # no upload's folder
         return here
-    return max(here, notes["promised"] if "promised" in notes else Declaration.of(notes).size)
-
-
-def promise(size: int) -> bytes:
-    """The notes of a folder of which only the bytes that may come are known."""
-    return json.dumps({"promised": size}).encode()
 
 
 def received_of(folder: int, name: str) -> int:
@@ -139,8 +133,3 @@ def touched_at_s(folder: int) -> float:
         with contextlib.suppress(FileNotFoundError):
             times.append(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime)
     return max(times)
-
-
-def _notes(folder: int) -> dict[str, Any]:
-    with opened_file(folder, NOTES, os.O_RDONLY) as file:
-        return json.loads(file.readall())

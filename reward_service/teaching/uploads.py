@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from reward_service.teaching.allowed_folders import UPLOADS, IntakeError, discard, opened
 from reward_service.teaching.declarations import (
@@ -27,7 +26,6 @@ from reward_service.teaching.declarations import (
     UnknownUploadError,
     UploadState,
 )
-from reward_service.teaching.multipart_folder import Receiving
 from reward_service.teaching.upload_files import PART, FileWriter, opened_file, size_of
 from reward_service.teaching.upload_folders import (
     GONE,
@@ -41,7 +39,6 @@ from reward_service.teaching.upload_folders import (
     is_hidden,
     make_folder,
     opened_folder,
-    promise,
     promised_to,
     received_of,
     reveal,
@@ -127,19 +124,6 @@ class Uploads:
         if writer.check():
             self._complete(upload)
 
-    def receive(self, size: int) -> Receiving:
-        """A folder for files that come in one go and are at most `size` bytes together.
-
-        Raises:
-            TooLargeError, FullError, NoRoomError: as `declare` has it.
-        """
-        name = f"{RECEIVING}{uuid4().hex}"
-        with self._locked() as uploads:
-            self._sweep(uploads)
-            self._make_room(uploads, size)
-            make_folder(uploads, name, promise(size))
-            return Receiving(os.dup(uploads), name, size)
-
     def remove(self, upload: str) -> None:
         """Removes an upload, whole or not.
 
@@ -205,7 +189,7 @@ class Uploads:
     def _sweep(self, uploads: int) -> None:
         oldest_s = self._clock_s() - self._bounds.ttl_s
         for name in folders(uploads):
-            dead = name.startswith((MAKING, GONE))  # who made it had the lock, or removes it for ever
+            dead = name.startswith((MAKING, GONE, RECEIVING))  # who made it had the lock, or removes it for ever
             with contextlib.suppress(FileNotFoundError):
                 if not dead:
                     with inside(uploads, name) as folder:

@@ -10,7 +10,7 @@ import pytest
 from co_rewarding_client import Conflict, InvalidRequest, RewardClient, RunSettings
 
 from reward_service.teaching.safetensors_folder import checksum
-from tests.service import assert_problem, running
+from tests.service import running
 
 FLOATS = 6_000_000
 
@@ -93,22 +93,3 @@ def test_weights_on_the_services_own_disk_are_not_sent(url: str, root: Path) -> 
             client.publish(2, "shared/step-2")
         with pytest.raises(InvalidRequest, match="empty part"):
             client.publish(2, "../shared/step-1")
-
-
-def test_weights_may_come_with_their_announcement(url: str, root: Path, tmp_path: Path) -> None:
-    folder = model(tmp_path / "weights", 1000)
-    with RewardClient(url, run="form") as client:
-        client.put_run("form", RunSettings("co-rewarding-ii", 8, total_steps=300))
-
-        def post(step: int) -> httpx.Response:
-            with folder.joinpath("model.safetensors").open("rb") as file:
-                form = {"run": "form", "step": str(step), "sha256": checksum(folder)}
-                return httpx.post(f"{url}/v1/teacher/updates", data=form, files={"files": file}, timeout=30.0)
-
-        first = post(7)
-        assert (first.status_code, first.json()["version"]) == (202, 7)
-        assert post(7).json() == first.json()
-        assert client.teacher().step == 7
-    (arrived,) = root.glob("uploads/form.step-*")
-    assert checksum(arrived) == checksum(folder)
-    assert_problem(post(6), 409, "older")

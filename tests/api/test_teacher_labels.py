@@ -275,12 +275,3 @@ def test_weights_that_cannot_be_taken_are_refused_at_the_door(
 def test_a_service_without_a_weights_root_says_so(client: httpx.Client) -> None:
     answer = client.post("/v1/teacher/updates", json={"step": 1, "path": "w"})
     assert_problem(answer, 501, "CO_REWARDING_WEIGHTS_ROOT")
-
-
-def test_weights_may_come_with_the_request(world: World, tmp_path: Path) -> None:
-    run = world.make_run("co-rewarding-ii")
-    write_weights(tmp_path / "model", {"w": [2]})
-    files = {"files": ("model.safetensors", (tmp_path / "model" / "model.safetensors").read_bytes())}
-    answer = world.client.post("/v1/teacher/updates", data={"run": run, "step": "1"}, files=files)
-    assert (answer.status_code, answer.json()["version"]) == (202, 1), answer.text
-    assert world.standing(run)["step"] == 1

@@ -36,9 +36,8 @@ def test_one_that_is_removed_while_it_comes_says_so(disk: Disk) -> None:
 
 def test_an_upload_has_a_largest_size(tmp_path: Path) -> None:
     disk = Disk(tmp_path, UploadLimits(3022, 10**9, 100.0))
-    for call in (lambda: disk.uploads.declare(declared(CONTENTS)), lambda: disk.uploads.receive(3023)):
-        with pytest.raises(TooLargeError, match=r"3023 bytes .* CO_REWARDING_MAX_WEIGHTS_BYTES"):
-            call()
+    with pytest.raises(TooLargeError, match=r"3023 bytes .* CO_REWARDING_MAX_WEIGHTS_BYTES"):
+        disk.uploads.declare(declared(CONTENTS))
     assert disk.names() == set()
 
 
@@ -46,15 +45,12 @@ def test_all_uploads_together_have_one_whole_or_promised(tmp_path: Path) -> None
     disk = Disk(tmp_path, UploadLimits(10**9, 3 * 3023, 100.0))
     sent(disk.uploads, CONTENTS, step=1)
     first = disk.uploads.declare(declared(CONTENTS, step=2))
-    receiving = disk.uploads.receive(3000)
-    disk.uploads.declare(declared(CONTENTS, step=2))  # the same takes nothing more
-    with pytest.raises(FullError, match=r"9046 of 9069 bytes and 3023 .* CO_REWARDING_MAX_UPLOADS_BYTES"):
-        disk.uploads.declare(declared(CONTENTS, step=3))
-    with pytest.raises(FullError):
-        disk.uploads.receive(3000)
-    receiving.close()
-    disk.uploads.remove(first.declaration.id)
     disk.uploads.declare(declared(CONTENTS, step=3))
+    disk.uploads.declare(declared(CONTENTS, step=2))  # the same takes nothing more
+    with pytest.raises(FullError, match=r"9069 of 9069 bytes and 3023 .* CO_REWARDING_MAX_UPLOADS_BYTES"):
+        disk.uploads.declare(declared(CONTENTS, step=4))
+    disk.uploads.remove(first.declaration.id)
+    disk.uploads.declare(declared(CONTENTS, step=4))
 
 
 def test_what_is_free_on_the_disk_must_hold_what_was_promised_too(disk: Disk) -> None:
@@ -70,7 +66,6 @@ def test_what_is_free_on_the_disk_must_hold_what_was_promised_too(disk: Disk) ->
 def test_what_lies_untouched_is_removed_and_what_comes_is_not(disk: Disk) -> None:
     idle = disk.uploads.declare(declared(CONTENTS, step=1)).declaration.id
     whole = sent(disk.uploads, CONTENTS, step=2).declaration.id
-    receiving = disk.uploads.receive(100)
     for name in disk.names():
         for path in [disk.root / "uploads" / name, *(disk.root / "uploads" / name).iterdir()]:
             os.utime(path, (1000.0, 1000.0))
@@ -81,7 +76,6 @@ def test_what_lies_untouched_is_removed_and_what_comes_is_not(disk: Disk) -> Non
     for upload in (idle, whole):
         with pytest.raises(UnknownUploadError):
             disk.uploads.state(upload)
-    receiving.close()
     disk.ahead_s = 101.0
     disk.another().sweep()
     assert disk.names() == set()
@@ -99,7 +93,7 @@ def test_what_killed_processes_left_half_made_or_half_gone_is_swept(disk: Disk) 
     disk.uploads.sweep()
     assert not (disk.root / "uploads").exists()
     disk.uploads.declare(declared(CONTENTS))
-    for name in (".making.0", ".gone.0"):
+    for name in (".making.0", ".gone.0", ".receiving.0"):
         (disk.root / "uploads" / name).mkdir()
         (disk.root / "uploads" / name / "model.safetensors").write_bytes(b"x")
     disk.uploads.sweep()

@@ -17,7 +17,6 @@ from reward_service.api.http.form_reader import FormReader, Most
 from reward_service.api.http.problems import Problem
 from reward_service.api.paraphrases.models import AskedQuestionForm, JobForm, JobOrderForm, RecipeForm
 from reward_service.api.rewards.cohort_builder import digest
-from reward_service.api.teacher.multipart import is_multipart
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.errors import PairFileError, PairFileTooLargeError
 from reward_service.paraphrasing.job_files import BLOCK_BYTES, FileQuestions, copy_below
@@ -28,6 +27,8 @@ from reward_service.store.paraphrases import JobQuestion
 
 FILE_MEDIA = ("application/x-ndjson", "application/jsonl", "application/vnd.apache.parquet", "application/octet-stream")
 """A body of one of these is the file itself; that it is parquet is seen by its first bytes."""
+
+FORM_MEDIA = "multipart/form-data"
 
 JSON_MEDIA = ("application/json", "application/x-www-form-urlencoded", "text/plain", "")
 """A body of one of these is JSON: that of curl, of a browser's `fetch`, and where none is said."""
@@ -46,7 +47,7 @@ def job_body() -> dict[str, Any]:
             "required": True,
             "content": {
                 "application/json": {"schema": in_one_piece(JobForm.model_json_schema())},
-                "multipart/form-data": multipart,
+                FORM_MEDIA: multipart,
                 **dict.fromkeys(FILE_MEDIA, _BINARY),
             },
         }
@@ -103,14 +104,14 @@ async def received(request: Request, settings: Settings, order: str | None) -> A
         path = Path(folder) / "questions"
         if media in JSON_MEDIA:
             yield await _named(await _order_in_json(request, settings), path, settings)
-        elif is_multipart(request):
+        elif media == FORM_MEDIA:
             text = await _from_form(request, path, settings.max_paraphrase_bytes)
             yield await _from_file(path, await _order(request, text), "upload")
         elif media in FILE_MEDIA:
             await _from_body(request, path, settings.max_paraphrase_bytes)
             yield await _from_file(path, await _order(request, order), "upload")
         else:
-            known = ", ".join(("application/json", "multipart/form-data", *FILE_MEDIA))
+            known = ", ".join(("application/json", FORM_MEDIA, *FILE_MEDIA))
             raise Problem(415, "unknown-media", f"the body's Content-Type is none of {known}.")
 
 

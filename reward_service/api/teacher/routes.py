@@ -18,15 +18,13 @@ from reward_service.api.teacher.models import (
     UpdateDocument,
     UpdateForm,
 )
-from reward_service.api.teacher.multipart import UPDATE_BODY, is_multipart, receive_multipart
-from reward_service.api.teacher.upload_routes import uploads_of
 from reward_service.domain.errors import DomainError, OldStepError
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN
 from reward_service.domain.teacher import needed_version, update_to
 from reward_service.store.labels import Coming
 from reward_service.store.records import VIEWS, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherStanding
-from reward_service.teaching.allowed_folders import IntakeError, remove_upload
+from reward_service.teaching.allowed_folders import IntakeError
 from reward_service.teaching.weight_checks import check_weights
 
 router = APIRouter(tags=["teacher"])
@@ -36,31 +34,17 @@ TRIES = 5
 @router.post(
     "/v1/teacher/updates",
     status_code=202,
-    responses=dict.fromkeys((400, 404, 408, 409, 411, 413, 415, 422, 429, 501, 503, 507), PROBLEM),
+    responses=dict.fromkeys((400, 404, 408, 409, 413, 415, 422, 501, 503), PROBLEM),
     summary="New weights of the policy",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": UpdateForm.model_json_schema()}, **UPDATE_BODY},
-        }
-    },
+    openapi_extra=json_body(UpdateForm),
 )
 async def post_update(request: Request) -> UpdateDocument:
-    """Queues weights for the average: those in a folder below the weights root, or those that come with the request.
+    """Queues the weights of a folder below the weights root for the average.
 
     The same step again is one update, an older one is refused.
     """
-    made = services(request)
-    if is_multipart(request):
-        arrived = await receive_multipart(request, uploads_of(made.settings))
-        try:
-            return await announce(made, arrived.run, AnnouncedWeights(arrived.step, arrived.path, arrived.sha256))
-        except Problem:  # nobody else knows of them
-            assert made.settings.weights_root is not None
-            await asyncio.to_thread(remove_upload, made.settings.weights_root, arrived.path)
-            raise
     form = await read_form(request, UpdateForm)
-    return await announce(made, form.run, AnnouncedWeights(form.step, form.path, form.sha256))
+    return await _announce(services(request), form.run, AnnouncedWeights(form.step, form.path, form.sha256))
 
 
 @router.get("/v1/teacher", responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="What the teacher stands at")
@@ -99,7 +83,7 @@ async def post_prefetch(request: Request) -> PrefetchDocument:
     return PrefetchDocument(accepted=len(coming))
 
 
-async def announce(made: Services, run: str, weights: AnnouncedWeights) -> UpdateDocument:
+async def _announce(made: Services, run: str, weights: AnnouncedWeights) -> UpdateDocument:
     """Queues weights, once they were found to be there and to fit.
 
     Raises:
