@@ -36,8 +36,7 @@ from reward_service.teaching.average_files import FILES, AverageFile
 from reward_service.teaching.kernel import NARROWING, WIDENING
 from reward_service.teaching.safetensors_folder import WeightsFolder
 from reward_service.teaching.safetensors_header import Dtype, written_header
-from reward_service.teaching.threads import Pool
-from reward_service.teaching.weight_stream import ELEMENTS_OF_A_TASK, Stream
+from reward_service.teaching.weight_passes import ELEMENTS_OF_A_TASK, Pool, Stream
 
 GOAL = 0.8
 WEIGHT = np.float32(1e-4)

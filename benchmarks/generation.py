@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from reward_service.generation.generator import Generator, Message, Prompt, Sampling
-from reward_service.generation.model_names import Backend
+from reward_service.generation.generator import Backend, Generator, Message, Prompt, Sampling
 from reward_service.generation.opening import open_generator
 
 QUESTION = "A train leaves at {} and travels {} miles at {} miles an hour. When does it arrive? Think step by step."

@@ -9,7 +9,7 @@ from benchmarks.grading_memory import MemoryWatch
 from benchmarks.grading_ours import OurGrader, our_grader
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import MAX_ANSWER_CHARS, last_boxed
-from reward_service.grading.grader import Classes
+from reward_service.grading.verdicts import Classes
 
 MOST_CPU_S = 1.0
 MOST_BYTES = 256 << 20

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from benchmarks.paraphrase_pairs import MATH, SHARED, Sample, made_pairs, shared_pairs
 from benchmarks.paraphrase_planting import FAULTS, Plant
-from reward_service.domain.paraphrases.pair import pair_of
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
+from reward_service.domain.paraphrases.reading import pair_of
 
 SEED = 20250729
 WANTED = {"number": 0.95, "leak": 0.95, "copy": 0.95, "truncated": 0.95, "foreign": 0.95}

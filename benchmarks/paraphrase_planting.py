@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from benchmarks.paraphrase_pairs import Sample
-from reward_service.domain.paraphrases.checks.negation import denials
-from reward_service.domain.paraphrases.measures import UNITS, measured
+from reward_service.domain.paraphrases.checks.meaning import denials
+from reward_service.domain.paraphrases.checks.units import UNITS, measured
 from reward_service.domain.paraphrases.reading import TextReading, read_text
-from reward_service.domain.paraphrases.sentences import question_of
-from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.tokens import TextToken, question_of
 from reward_service.domain.paraphrases.vocabulary import RIVALS
 
 Plant = Callable[[random.Random, Sample, Sequence[Sample]], str | None]

@@ -16,10 +16,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from reward_service.domain.paraphrases.checks.registry import CHECKS
-from reward_service.domain.paraphrases.policy import AcceptancePolicy
+from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
+from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import read_pairs
-from reward_service.paraphrasing.reviewing import Reviewed, review_rows
 
 SEED = 20250729
 VERDICTS = Path(__file__).parents[1] / "docs" / "paraphrase-verdicts.csv"

@@ -14,15 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from reward_service import __version__
-from reward_service.demo import demo
-from reward_service.environment_names import unknown_variables
-from reward_service.errors import CoRewardingError, Needing, SettingsError, TrainingRunError
+from reward_service.errors import CoRewardingError, Needing, SettingsError
 from reward_service.paraphrasing.command import paraphrase_app
-from reward_service.serving.environment import set_up_logging
+from reward_service.serving.environment import set_up_logging, unknown_variables
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
 from reward_service.tools.replay.command import replay, score
+from reward_service.training_commands import demo, train
 
 log = structlog.get_logger(__name__)
 
@@ -159,47 +158,6 @@ def paraphraser(
 
 
 @app.command()
-def train(
-    recipes: Annotated[
-        list[str],
-        typer.Argument(metavar="RECIPE", help="TOML files or names of shipped recipes; a later one has the last word."),
-    ],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only print what would be run; nothing is written or asked for.")
-    ] = False,
-    url: Annotated[str | None, typer.Option(help="The service; by default the recipe's.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Where all files of the run go; by default runs/<name of the run>.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A key of the recipe, as training.seed=1 (repeat the option)."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in the output folder.")] = False,
-) -> None:
-    """OpenRLHF trains with rewards from the service: data set, run, checks and launch from one recipe."""
-    with Needing("training", "openrlhf"):
-        from co_rewarding_client import CoRewardingError as ClientError
-        from co_rewarding_trainer.openrlhf import command
-
-    order = command.TrainingOrder(
-        recipes=recipes,
-        settings=settings or (),
-        url=url,
-        api_key=api_key,
-        output=output,
-        dry_run=dry_run,
-        resume=resume,
-    )
-    try:
-        status = command.train(order)
-    except ClientError as cause:
-        raise TrainingRunError(str(cause)) from cause
-    raise typer.Exit(status)
-
-
-@app.command()
 def loadtest(
     url: Annotated[str | None, typer.Option(help="A service that runs here; by default one is started.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
@@ -243,6 +201,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
+app.command()(train)
 app.command()(demo)
 app.command()(score)
 app.command()(replay)

@@ -1,12 +1,23 @@
-"""What the operating system is asked for when processes are started."""
+"""x"""
 
+import asyncio
+import contextlib
 import gc
 import os
 import resource
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.process_metrics import expose
+from reward_service.settings import Settings, settings_given
+from reward_service.telemetry import configure_logging
 
 
 def dies_with_parent(command: Sequence[str]) -> list[str]:
@@ -46,3 +57,96 @@ def raise_open_files_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+READY_FD = "CO_REWARDING_READY_FD"
+MOST_BYTES = 2048
+"""Of a reason: a pipe takes so much in one piece."""
+
+
+class Beginning:
+    """What a process says of its beginning, as its supervisor hears it: a line in a pipe, empty if it is ready."""
+
+    def __init__(self) -> None:
+        """Opens the pipe, whose `writing` end is the process's."""
+        self._reading, self.writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        self.ready = False
+        self.reason: str | None = None
+
+    def hear(self) -> None:
+        """Takes in what was said, once the process has ended."""
+        said = b""
+        with contextlib.suppress(OSError):  # nothing was said, or all of it was heard
+            said = os.read(self._reading, MOST_BYTES)
+        self.ready = said == b"\n"
+        self.reason = said.decode(errors="replace").strip() or None
+        self.close()
+
+    def give(self) -> None:
+        """The process has its end: this one needs it no more."""
+        os.close(self.writing)
+
+    def close(self) -> None:
+        """Ends the hearing; more than once is once."""
+        reading, self._reading = self._reading, -1
+        if reading >= 0:
+            os.close(reading)
+
+
+def say_ready() -> None:
+    """Says that this process is ready: should it die from now on, another is started at once."""
+    _say("")
+
+
+def end_unready(why: BaseException, code: int) -> NoReturn:
+    """Ends a process that cannot begin. Its supervisor says why, once; where there is none, it is said here."""
+    reason = " ".join(str(why).split())
+    if not _say(reason):
+        print(reason, file=sys.stderr)  # noqa: T201 - logs may not be set up yet
+    raise SystemExit(code) from why
+
+
+def _say(line: str) -> bool:
+    """Whether somebody was there to be told, and had not been told before."""
+    fd = os.environ.pop(READY_FD, None)
+    if fd is None:
+        return False
+    with contextlib.suppress(OSError):  # the supervisor is gone, and this process is about to be asked to go too
+        os.write(int(fd), line.encode()[: MOST_BYTES - 1] + b"\n")
+        os.close(int(fd))
+    return True
+
+
+Work = Callable[[Settings], Awaitable[None]]
+"""Until a signal comes."""
+
+
+def run_alone(work: Work, settings: Settings) -> None:
+    """Works with these settings, metrics of the process beside it where a port is set for them.
+
+    Raises:
+        CoRewardingError: it cannot begin; the message says what to change.
+    """
+
+    async def working() -> None:
+        await work(settings)
+
+    # Until the work takes signals it may load a model for minutes, in a thread: Ctrl-C ends it there and then.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with contextlib.ExitStack() as stack:
+        if settings.metrics_port is not None:
+            registry = CollectorRegistry()
+            ProcessCollector(registry=registry)
+            stack.callback(expose(registry, settings.metrics_host, settings.metrics_port))
+        asyncio.run(working())
+
+
+def main_of(work: Work) -> None:
+    """Works with the settings of the environment; what it cannot begin with is said in a line."""
+    try:
+        settings = settings_given()
+        configure_logging(as_json=settings.log_json, level=settings.log_level)
+        run_alone(work, settings)
+    except CoRewardingError as error:
+        end_unready(error, 2 if isinstance(error, SettingsError) else 1)

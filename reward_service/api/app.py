@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_service import __version__
 from reward_service.api.http.auth import Keyring
-from reward_service.api.http.form_reader import MAX_LISTED, place
-from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal
+from reward_service.api.http.form_reader import MAX_LISTED
+from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal, place
 from reward_service.api.paraphrases.routes import router as paraphrase_router
 from reward_service.api.rewards.openapi import document
 from reward_service.api.rewards.routes import HotRoutes

@@ -1,12 +1,59 @@
-"""From a closed cohort to labels and rewards: the one place where a rollout earns anything."""
+"""Settles a closed cohort: the election of labels, the rewards, and the summary of a batch."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
 
 from reward_service.domain.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
 from reward_service.domain.types import Abstention, Ballot, Label, View, Voter
-from reward_service.domain.voting import elect, rank
+
+Rank = tuple[int, int, int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The class that won an election: a representative answer, its votes, and the ballots it was chosen from."""
+
+    answer: str
+    answer_class: str
+    votes: int
+    of: int
+
+
+def rank(ballot: Ballot) -> Rank:
+    """A ballot's place in the order that breaks ties: by rollout index, or by canonical key where there is none.
+
+    Where two views vote together the original's rollout comes before the paraphrase's of the same index.
+    """
+    key = ballot.answer_class or ""
+    if ballot.rollout is None:
+        return (1, 0, 0, key, ballot.answer or "")
+    return (0, ballot.rollout, int(ballot.view is not View.ORIGINAL), key, ballot.answer or "")
+
+
+def elect(ballots: Iterable[Ballot]) -> Winner | None:
+    """The largest class of the ballots; None if not one of them holds an answer.
+
+    A tie goes to the class whose first ballot ranks lowest. Ballots without an answer do not vote, and count in `of`.
+    Invariant under any permutation of the ballots and under any relabelling of classes that carry indices.
+    """
+    cast: dict[str, list[Ballot]] = {}
+    of = 0
+    for ballot in ballots:
+        of += 1
+        if ballot.answer_class is not None and ballot.answer is not None:
+            cast.setdefault(ballot.answer_class, []).append(ballot)
+    if not cast:
+        return None
+    votes = max(map(len, cast.values()))
+    largest = [(key, those) for key, those in cast.items() if len(those) == votes]
+    if len(largest) == 1 and len({ballot.answer for ballot in largest[0][1]}) == 1:
+        return Winner(largest[0][1][0].answer or "", largest[0][0], votes, of)
+    # Who comes first is asked only where it decides something: a tie, or which of several texts speaks for a class.
+    (*_, answer), elected = min((min((rank(b), b.answer or "") for b in those), key) for key, those in largest)
+    return Winner(answer, elected, votes, of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +213,61 @@ def _by_statistic(method: Method, ballots_B: Sequence[Ballot]) -> Settlement:
     )
     abstentions_B = tuple(None if reward is not None else Abstention.NO_STATISTICS for reward in rewards_B)
     return Settlement((), rewards_B, abstentions_B)
+
+
+class GroupOutcome(NamedTuple):
+    """One view of a question as it was rewarded: its classes of answers, its rollouts with an answer, its rewards."""
+
+    distinct: int
+    answered: int
+    rewards_G: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Means over a batch. Shares are in [0, 1]; a mean over nothing is None: 0 would be taken for a measurement.
+
+    Attributes:
+        reward_mean: over the rollouts that were rewarded; None where all abstained.
+        label_coverage: the share of groups that were rewarded.
+        vote_share_mean: over elected labels, votes over ballots of the electorate.
+        answers_distinct_mean: over groups, classes of answers.
+        answered: the share of rollouts that held an answer.
+        undecided: comparisons that the grader could not decide.
+        label_accuracy: the share of labels that equal the ground truth, where one was sent.
+    """
+
+    reward_mean: float | None
+    label_coverage: float | None
+    vote_share_mean: float | None
+    answers_distinct_mean: float | None
+    answered: float | None
+    undecided: int
+    label_accuracy: float | None
+
+
+def summarise(groups: Sequence[GroupOutcome], labels: Sequence[Label], undecided: int = 0) -> Summary:
+    """The summary of groups and the labels they were rewarded by."""
+    rewards = [reward for group in groups for reward in group.rewards_G if reward is not None]
+    rollouts = sum(len(group.rewards_G) for group in groups)
+    shares = [label.share for label in labels if label.share is not None]
+    matches = [label.matches_truth for label in labels if label.matches_truth is not None]
+    return Summary(
+        reward_mean=mean(rewards),
+        label_coverage=mean([any(reward is not None for reward in group.rewards_G) for group in groups]),
+        vote_share_mean=mean(shares),
+        answers_distinct_mean=mean([group.distinct for group in groups]),
+        answered=sum(group.answered for group in groups) / rollouts if rollouts else None,
+        undecided=undecided,
+        label_accuracy=mean(matches),
+    )
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The mean, also of numbers whose sum no float holds; None of nothing."""
+    if not values:
+        return None
+    total = sum(values)
+    if math.isfinite(total):
+        return total / len(values)
+    return float(sum(map(Fraction, values)) / len(values))  # the sum overflows, and no mean does

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from reward_service.generation.errors import GeneratorUnavailableError
+from reward_service.generation.generator import GeneratorUnavailableError
 
 _HALF_SWAPPED_RETRY_S = 5.0
 

@@ -1,12 +1,53 @@
-"""The Generator protocol: prompts in, n sampled responses out, and weights that can be swapped in between."""
+"""Generators: the protocol of prompts in, sampled responses out, and weights that can be swapped in between."""
 
+import enum
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from reward_service.errors import CoRewardingError
+
+
+class GenerationError(CoRewardingError):
+    """This prompt cannot be answered, e.g. because it is too long. Asking again would end the same."""
+
+
+class GeneratorUnavailableError(CoRewardingError):
+    """The model is away, or its weights are not whole; the same prompt may be asked again later."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        """Says what happened, and after how many seconds to ask again."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnreachedError(GeneratorUnavailableError):
+    """The server has not given one response since it was first asked: its address or key is wrong, or it is away."""
+
+
+class FixedWeightsError(CoRewardingError):
+    """This backend's weights cannot be swapped."""
+
+
+class WeightsError(CoRewardingError):
+    """These weights do not fit the model: the message names the tensors. Nothing was changed."""
+
+
+OPENAI = "openai:"
+VLLM_SERVER = "vllm-server:"
+
 _SEED_BITS = 31
 """Seeds travel to servers of many kinds; a non-negative int32 is what all of them take."""
+
+
+class Backend(enum.StrEnum):
+    """What runs a model that is named by a folder or a name on the Hugging Face hub."""
+
+    AUTO = "auto"
+    """vLLM if it is installed and there is a GPU, else transformers."""
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +182,17 @@ class Generator(Protocol):
     async def close(self) -> None:
         """Lets the model go. What is under way ends with GeneratorUnavailableError."""
         ...
+
+
+SYSTEM_PROMPT = "Let's think step by step and output the final answer within \\boxed{}."
+"""The paper's (arXiv 2508.00410, Table 5), for questions that come without a template."""
+
+
+def question_prompt(question: str) -> Prompt:
+    """What asks for an answer in a box."""
+    return Prompt(messages=(Message("system", SYSTEM_PROMPT), Message("user", readable(question))))
+
+
+def readable(text: str) -> str:
+    """Lone surrogates, which JSON may hold and no model reads, as question marks."""
+    return text.encode(errors="replace").decode()

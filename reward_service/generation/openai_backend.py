@@ -11,9 +11,15 @@ from typing import Any
 import httpx
 import structlog
 
-from reward_service.generation.errors import FixedWeightsError, GeneratorUnavailableError, UnreachedError
 from reward_service.generation.gate import Gate
-from reward_service.generation.generator import Generated, Prompt, Sampling
+from reward_service.generation.generator import (
+    FixedWeightsError,
+    Generated,
+    GeneratorUnavailableError,
+    Prompt,
+    Sampling,
+    UnreachedError,
+)
 from reward_service.generation.openai_wire import Choices, RequestRefused, Trouble, read_choices, refused_field
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
+from reward_service.generation.generator import GenerationError, GeneratorUnavailableError
 
 _AGAIN = frozenset({408, 425, 429})
 _REFUSED = frozenset({400, 413, 422})

@@ -1,4 +1,4 @@
-"""From a model's name to a generator, the backend's libraries being imported only when it is chosen."""
+"""Opens the generator that a model's name asks for; the backend's libraries are imported only then."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reward_service.errors import Needing, SettingsError
-from reward_service.generation.generator import Generator
-from reward_service.generation.model_names import OPENAI, VLLM_SERVER, Backend
+from reward_service.generation.generator import OPENAI, VLLM_SERVER, Backend, Generator
+
+TESTED_VLLM = "0.32"
+"""Its engine's interface is not a public one: swapping weights with another may leave old ones in use, silently."""
+
+
+def check_version(version: str) -> None:
+    """Returns for a release of the tested series.
+
+    Raises:
+        SettingsError: for another.
+    """
+    if version.split(".")[:2] != TESTED_VLLM.split("."):
+        raise SettingsError(
+            f"vLLM {version} is installed, and this backend was tested with {TESTED_VLLM}: pip install 'vllm=={TESTED_VLLM}.*', "
+            "or run `vllm serve` and name it as vllm-server:URL#MODEL"
+        )
 
 
 @contextlib.asynccontextmanager

@@ -16,14 +16,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from reward_service.errors import SettingsError
-from reward_service.generation.codec import Codec, response_limit
-from reward_service.generation.errors import GeneratorUnavailableError, WeightsError
 from reward_service.generation.gate import Gate
-from reward_service.generation.generator import Generated, Prompt, Sampling
-from reward_service.generation.model_folder import model_folder
+from reward_service.generation.generator import Generated, GeneratorUnavailableError, Prompt, Sampling, WeightsError
+from reward_service.generation.model_folder import Tensors, check_fit, model_folder, read_tensors
 from reward_service.generation.tied import differing_output
-from reward_service.generation.token_sampling import TokenPrompt, sample
-from reward_service.generation.weights import Tensors, check_fit, read_tensors
+from reward_service.generation.tokens import Codec, TokenPrompt, response_limit, sample
 
 _LINGER_S = 0.005
 """How long an idle model waits for what is asked at the same time as the first prompt."""

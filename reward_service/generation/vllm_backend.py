@@ -15,13 +15,18 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams  # pyright: i
 from vllm.v1.engine.async_llm import AsyncLLM  # pyright: ignore[reportMissingImports]
 
 from reward_service.errors import SettingsError
-from reward_service.generation.codec import Codec, response_limit
-from reward_service.generation.errors import GenerationError, GeneratorUnavailableError, WeightsError
 from reward_service.generation.gate import Gate
-from reward_service.generation.generator import Generated, Prompt, Sampling
-from reward_service.generation.model_folder import model_folder
-from reward_service.generation.vllm_version import check_version
-from reward_service.generation.weights import check_model, read_tensors
+from reward_service.generation.generator import (
+    Generated,
+    GenerationError,
+    GeneratorUnavailableError,
+    Prompt,
+    Sampling,
+    WeightsError,
+)
+from reward_service.generation.model_folder import check_model, model_folder, read_tensors
+from reward_service.generation.opening import check_version
+from reward_service.generation.tokens import Codec, response_limit
 
 log = structlog.get_logger(__name__)
 

@@ -13,11 +13,16 @@ from typing import Any, Self
 import httpx
 import structlog
 
-from reward_service.generation.errors import FixedWeightsError, GeneratorUnavailableError
-from reward_service.generation.generator import Generated, Prompt, Sampling
+from reward_service.generation.generator import (
+    FixedWeightsError,
+    Generated,
+    GeneratorUnavailableError,
+    Prompt,
+    Sampling,
+)
+from reward_service.generation.model_folder import check_model, read_tensors
 from reward_service.generation.openai_backend import Endpoint, OpenAIGenerator
 from reward_service.generation.openai_wire import complaint
-from reward_service.generation.weights import check_model, read_tensors
 
 log = structlog.get_logger(__name__)
 

@@ -1,19 +1,100 @@
-"""The template process: imports the symbolic mathematics once, then forks a judge child for each socket it is given.
-
-It has one thread, so a fork is safe, and it reads nothing that an answer says: no answer can slow it down or kill it.
-"""
+"""x"""
 
 import ctypes
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
+import time
+from collections.abc import Callable
 
 import msgspec
 
-from reward_service.grading.judge_wire import JudgeLimits
+from reward_service.grading.judge_wire import Hello, JudgeLimits, JudgeQuestion, JudgeReply, framed, receive
+from reward_service.grading.verdicts import Verdict
+
+OPEN_FILES = 32
+RECURSION = 1_500
+
+Compare = Callable[..., tuple[Verdict, str]]
+"""`comparing.compare`, which the template imports: it takes a second, and may fail."""
+
+
+def warm_up(compare: Compare) -> None:
+    """In the template: what parsers and simplifiers build at their first use is built before the fork."""
+    for a, b in (
+        (r"\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}"),
+        (r"\sin^2 x+\cos^2 x+y", "y+1"),
+        (r"\sqrt[3]{2+\sqrt{5}}+\sqrt[3]{2-\sqrt{5}}", "1"),
+        (r"\sum_{k=1}^{3} k", "6"),
+        (r"x=2,\ y=[1,2)", r"\{x+1\}, \begin{pmatrix}1&2\end{pmatrix}"),
+    ):
+        compare(a, b)
+
+
+def serve(stream: socket.socket, limits: JudgeLimits, compare: Compare) -> None:
+    """Answers until the other end is closed, or until enough was answered or used."""
+    _confine(limits)
+    stream.sendall(framed(Hello(os.getpid())))
+    born_bytes = _peak_bytes()
+    for count in range(1, limits.questions + 1):
+        question = receive(stream, JudgeQuestion)
+        if question is None:
+            return
+        verdict, reason, cpu_s = _answered(question, limits.cpu_s, compare)
+        tired = reason == "exhausted" or _peak_bytes() - born_bytes > limits.recycle_bytes
+        last = tired or count == limits.questions
+        stream.sendall(framed(JudgeReply(verdict, reason, cpu_s, last)))
+        if last:
+            return
+
+
+def _answered(question: JudgeQuestion, cpu_s: float, compare: Compare) -> tuple[Verdict, str, float]:
+    """The verdict, why, and the CPU seconds it took. SIGPROF, left at its default, ends even what runs in C."""
+    started_s = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    try:
+        verdict, reason = compare(question.a, question.b, guarded=question.guarded)
+    except (MemoryError, RecursionError):
+        verdict, reason = Verdict.UNDECIDED, "exhausted"
+    except Exception:  # the boundary: whatever a library makes of hostile text, the answer is that we do not know
+        verdict, reason = Verdict.UNDECIDED, "error"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+    return verdict, reason, time.process_time() - started_s
+
+
+def _confine(limits: JudgeLimits) -> None:
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    sys.setrecursionlimit(RECURSION)
+    # A long integer that is written out takes time that grows with its square.
+    sys.set_int_max_str_digits(5_000)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_AS, _address_space_bytes() + limits.growth_bytes)
+
+
+def _limit(what: int, value: int) -> None:
+    _, hard = resource.getrlimit(what)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (value, value))
+
+
+def _address_space_bytes() -> int:
+    if sys.platform != "linux":
+        return 1 << 30
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
 
 _PR_SET_PDEATHSIG = 1
 
@@ -28,9 +109,9 @@ def die_with(parent: int) -> None:
 
 def run(control: socket.socket, limits: JudgeLimits) -> None:
     """Forks a child for every socket that comes through `control`, until its other end is closed."""
-    from reward_service.grading.judge_child import serve, warm_up
+    from reward_service.grading.comparing import compare
 
-    warm_up()
+    warm_up(compare)
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the children
@@ -43,7 +124,7 @@ def run(control: socket.socket, limits: JudgeLimits) -> None:
             control.close()
             die_with(here)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            serve(socket.socket(fileno=descriptors[0]), limits)
+            serve(socket.socket(fileno=descriptors[0]), limits, compare)
             os._exit(0)
         os.close(descriptors[0])
 

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from reward_service.domain.answers.classes import ClassMerging, group, may_be_equal, pairs_in_doubt
-from reward_service.domain.answers.comparing import Proof, compare
+from reward_service.domain.answers.comparing import ClassMerging, Proof, compare, group, may_be_equal, pairs_in_doubt
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer, unread_answer
 from reward_service.domain.answers.shapes import Reading
-from reward_service.grading.grader import Classes, Matches
 from reward_service.grading.judge import JUDGE_VERSION
 from reward_service.grading.judge_sharing import Allowances, EqualityJudge, SharedJudge
 from reward_service.grading.turns import BESIDE_S, JobWork, Turns
-from reward_service.grading.verdicts import KnownVerdicts, Verdict, verdict_key
+from reward_service.grading.verdicts import Classes, KnownVerdicts, Matches, Verdict, verdict_key
 
 KEPT_READINGS = 4096
 KEPT_CHARS = 256

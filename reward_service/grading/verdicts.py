@@ -1,8 +1,9 @@
-"""Verdicts on pairs of answers, and the memory of those that were reached: nobody judges a pair twice."""
+"""Verdicts on pairs of answers, the memory of them, and the graders that form classes of equal answers."""
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,6 +11,35 @@ import structlog
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.errors import StoreUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Each answer's class, and how many comparisons were left undecided."""
+
+    class_of: Mapping[str, str]
+    undecided: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Which answers equal one that is given, and how many comparisons were left undecided."""
+
+    equal: frozenset[str]
+    undecided: int = 0
+
+
+class Grader(Protocol):
+    """Says which answers are equal, whatever the order in which they come."""
+
+    async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
+        """The class of each answer: an equivalence relation."""
+        ...
+
+    async def match(self, truth: str, answers: Collection[str], conventions: Conventions) -> Matches:
+        """The answers that equal the truth, each judged by itself: what else is in the cohort has no say."""
+        ...
+
 
 log = structlog.get_logger(__name__)
 

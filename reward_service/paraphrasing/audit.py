@@ -1,25 +1,157 @@
-"""An audit: the checks over a file of pairs, and a report that a person reads in five minutes."""
+"""x"""
 
 import contextlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from reward_service.domain.paraphrases.checks.registry import CHECKS
-from reward_service.domain.paraphrases.policy import AcceptancePolicy
-from reward_service.paraphrasing.audit_summary import AuditTally, Findings
+from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
+from reward_service.domain.paraphrases.reading import Span
+from reward_service.paraphrasing.audit_findings import AuditTally, Findings, Reviewed, review_rows
 from reward_service.paraphrasing.errors import AuditError
-from reward_service.paraphrasing.html_page import html_page
-from reward_service.paraphrasing.markdown_page import markdown_page
 from reward_service.paraphrasing.pair_files import PairFields, count_pairs, read_pairs
-from reward_service.paraphrasing.reviewing import Reviewed, review_rows
+
+MOST_SHOWN = 1_500
+"""Characters of a text on a page; what matters of a longer one is around its first evidence."""
+_BEFORE = 300
+
+
+class Stretch(NamedTuple):
+    """A part of a text, and whether it is evidence."""
+
+    text: str
+    marked: bool
+
+
+def stretches(text: str, spans: Sequence[Span]) -> Iterator[Stretch]:
+    """The text from its beginning, or from shortly before its first evidence; at most `MOST_SHOWN` characters."""
+    first = min((span.start for span in spans), default=0)
+    start = max(0, first - _BEFORE) if len(text) > MOST_SHOWN else 0
+    end = min(len(text), start + MOST_SHOWN)
+    if start:
+        yield Stretch("… ", marked=False)
+    inside = [(max(span.start, start), min(span.end, end)) for span in spans]
+    edges = sorted({start, end, *(edge for span in inside for edge in span if span[0] < span[1])})
+    for left, right in pairwise(edges):
+        yield Stretch(text[left:right], any(span[0] <= left < span[1] for span in inside))
+    if end < len(text):
+        yield Stretch(" …", marked=False)
+
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1c1c1e }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
+.pair { border: 1px solid #d8d8dc; border-radius: 6px; margin: .8rem 0; padding: .6rem .9rem }
+.texts { display: grid; grid-template-columns: 1fr 1fr; gap: 1.2rem }
+.texts div { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 14px }
+.why { color: #8a1c1c; margin: .1rem 0 } .id { color: #6e6e73; font-size: 13px }
+mark { background: #ffd9d2; border-radius: 3px; padding: 0 2px } .q mark { background: #dbe8ff }
+@media (prefers-color-scheme: dark) { body { background: #18181b; color: #e4e4e7 } .pair { border-color: #3f3f46 }
+  .why { color: #fca5a5 } mark { background: #7f2a1d; color: #fff } .q mark { background: #1e3a6e } }
+@media (max-width: 50rem) { .texts { grid-template-columns: 1fr } }
+"""
+
+
+def html_page(name: str, findings: Findings) -> str:
+    """The page; everything of the pairs is escaped."""
+    return "".join(_page(name, findings))
+
+
+def _page(name: str, findings: Findings) -> Iterator[str]:
+    title = f"Paraphrases in {escape(name)}"
+    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+    yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>\n'
+    yield f"<h1>{title}</h1>\n<p>{findings.headline}</p>\n"
+    yield from _counts(findings)
+    if findings.worst:
+        yield "<h2>The worst first</h2>\n"
+        yield "<p>Question on the left, paraphrase on the right; what the checks saw is marked.</p>\n"
+        yield from map(_html_pair, findings.worst)
+    for check, examples in findings.examples:
+        yield f'<h2 id="{check}">{check}: {escape(CHECKS[check].about)}</h2>\n'
+        yield from map(_html_pair, examples)
+    yield "</body></html>\n"
+
+
+def _counts(findings: Findings) -> Iterator[str]:
+    yield '<table><tr><th>check<th class="n">objects<th class="n">of all<th class="n">alone<th>what it holds</tr>\n'
+    for count in findings.counts:
+        link = f'<a href="#{count.check}">{count.check}</a>' if count.objects else count.check
+        yield f'<tr><td>{link}<td class="n">{count.objects:,}<td class="n">{count.objects / max(findings.pairs, 1):.2%}'
+        yield f'<td class="n">{count.alone:,}<td>{escape(CHECKS[count.check].about)}</tr>\n'
+    yield "</table>\n"
+
+
+def _html_pair(reviewed: Reviewed) -> str:
+    row, objections = reviewed.row, reviewed.review.objections
+    whys = "".join(f'<p class="why">{each.check}: {escape(each.evidence.words)}</p>' for each in objections)
+    answer = "" if row.ground_truth is None else f", answer {escape(row.ground_truth[:80])}"
+    question = _marked(row.question, [span for each in objections for span in each.evidence.in_original])
+    paraphrase = _marked(row.paraphrase, [span for each in objections for span in each.evidence.in_paraphrase])
+    return (
+        f'<div class="pair"><span class="id">{escape(row.question_id[:80])}, row {row.number}{answer}</span>{whys}'
+        f'<div class="texts"><div class="q">{question}</div><div>{paraphrase}</div></div></div>\n'
+    )
+
+
+def _marked(text: str, spans: Sequence[Span]) -> str:
+    return "".join(
+        f"<mark>{escape(each.text)}</mark>" if each.marked else escape(each.text) for each in stretches(text, spans)
+    )
+
+
+_RUN = re.compile(r"`{3,}")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&])")
+
+
+def markdown_page(name: str, findings: Findings) -> str:
+    """The page."""
+    return "".join(f"{line}\n" for line in _lines(name, findings))
+
+
+def _lines(name: str, findings: Findings) -> Iterator[str]:
+    yield from (f"# Paraphrases in {_plain(name)}", "", findings.headline, "")
+    yield from ("| check | objects | of all | alone | what it holds |", "|---|---:|---:|---:|---|")
+    for count in findings.counts:
+        share = count.objects / max(findings.pairs, 1)
+        about = CHECKS[count.check].about
+        yield f"| {count.check} | {count.objects:,} | {share:.2%} | {count.alone:,} | {about} |"
+    if findings.worst:
+        yield from ("", "## The worst first")
+        for reviewed in findings.worst:
+            yield from _markdown_pair(reviewed)
+    for check, examples in findings.examples:
+        yield from ("", f"## {check}: {CHECKS[check].about}")
+        for reviewed in examples:
+            yield from _markdown_pair(reviewed)
+
+
+def _markdown_pair(reviewed: Reviewed) -> Iterator[str]:
+    row = reviewed.row
+    answer = "" if row.ground_truth is None else f", answer {_plain(row.ground_truth[:80])}"
+    yield from ("", f"**{_plain(row.question_id[:80])}**, row {row.number}{answer}", "")
+    yield from (f"- {each.check}: {_plain(each.evidence.words)}" for each in reviewed.review.objections)
+    for text in (row.question, row.paraphrase):
+        shown = "".join(each.text for each in stretches(text, ()))
+        fence = "`" * max([3, *(len(run) + 1 for run in _RUN.findall(shown))])
+        yield from ("", f"{fence}text", shown.strip("\n"), fence)
+
+
+def _plain(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
 
 VERDICTS, HTML, MARKDOWN = "verdicts.jsonl", "report.html", "report.md"
 

@@ -251,8 +251,7 @@ def _recipe(given: dict[str, Any], policy: "AcceptancePolicy") -> "RewritingReci
 
 
 def _policy(skip: list[str] | None) -> "AcceptancePolicy":
-    from reward_service.domain.paraphrases.checks.registry import CHECKS
-    from reward_service.domain.paraphrases.policy import AcceptancePolicy
+    from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 
     skipped = frozenset(skip or ())
     if unknown := sorted(skipped - CHECKS.keys()):

@@ -13,22 +13,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from reward_service.domain.paraphrases.rewriting import Fate, Outcome, RewritingRecipe, text_key
-from reward_service.generation.errors import GeneratorUnavailableError, UnreachedError
+from reward_service.generation.generator import GeneratorUnavailableError, UnreachedError
 from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.pair_files import PairFields, PairRow
 from reward_service.paraphrasing.pair_output import (
     JSON_LINES,
     PARQUET,
+    PartFile,
     beside,
     pair_columns,
     write_candidates,
     write_pairs,
     write_report,
 )
-from reward_service.paraphrasing.part_file import PartFile
 from reward_service.paraphrasing.question_files import question_file, question_of, read_questions, survey
-from reward_service.paraphrasing.rewriter import GivenTexts, Rewriter
-from reward_service.paraphrasing.rewriting_tally import RewritingTally
+from reward_service.paraphrasing.rewriter import GivenTexts, Rewriter, RewritingTally
 
 OpenRewriter = Callable[[], AbstractAsyncContextManager[Rewriter]]
 log = structlog.get_logger(__name__)

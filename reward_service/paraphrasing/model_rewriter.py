@@ -9,22 +9,18 @@ from typing import Any
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import AnswerFormat, extractor
-from reward_service.domain.paraphrases.pair import pair_of
 from reward_service.domain.paraphrases.policy import review
+from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
-from reward_service.generation.errors import GenerationError
-from reward_service.generation.generator import Generator, Sampling
-from reward_service.generation.model_names import Backend
+from reward_service.generation.generator import Backend, GenerationError, Generator, Sampling
 from reward_service.generation.opening import open_generator
 from reward_service.grading.judge import Judge
 from reward_service.grading.judge_wire import JudgeLimits
 from reward_service.grading.symbolic import SymbolicGrader
+from reward_service.paraphrasing.candidate_checks import Answerer, EmbeddingSimilarity, Similarity
 from reward_service.paraphrasing.errors import RewritingError
-from reward_service.paraphrasing.prompts import instruction_named, rewriting_prompt
-from reward_service.paraphrasing.response_parser import Found, marked_text
+from reward_service.paraphrasing.prompts import Found, instruction_named, marked_text, rewriting_prompt
 from reward_service.paraphrasing.rewriter import GivenTexts
-from reward_service.paraphrasing.same_answer import Answerer
-from reward_service.paraphrasing.similarity import EmbeddingSimilarity, Similarity
 
 _JUDGE_CPU_S = 0.4
 """For one comparison, as in a worker."""

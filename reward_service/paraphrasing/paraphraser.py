@@ -12,9 +12,8 @@ import structlog
 from reward_service.background import Background
 from reward_service.domain.paraphrases.rewriting import Fate, Outcome, RewritingRecipe, text_key
 from reward_service.errors import StoreUnavailableError
-from reward_service.generation.errors import GeneratorUnavailableError
-from reward_service.paraphrasing.rewriter import Rewriter
-from reward_service.paraphrasing.rewriting_tally import reasons_of
+from reward_service.generation.generator import GeneratorUnavailableError
+from reward_service.paraphrasing.rewriter import Rewriter, reasons_of
 from reward_service.store.paraphrase_desk import Claim, ParaphraseDesk, TakenQuestion
 from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED, ParaphraserPresence
 

@@ -7,11 +7,9 @@ from uuid import uuid4
 
 import structlog
 
-from reward_service.model_process import main_of, run_alone
 from reward_service.paraphrasing.model_rewriter import open_rewriter
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
-from reward_service.processes import keep_what_was_made
-from reward_service.readiness import say_ready
+from reward_service.processes import keep_what_was_made, main_of, run_alone, say_ready
 from reward_service.settings import Settings
 from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrase_desk import ParaphraseDesk

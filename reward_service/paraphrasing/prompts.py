@@ -1,13 +1,117 @@
-"""What a rewriter is told, by name. A new instruction is a row."""
+"""x"""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
-from reward_service.generation.asking import readable
-from reward_service.generation.generator import Message, Prompt
+from reward_service.generation.generator import Message, Prompt, readable
 from reward_service.paraphrasing.errors import RewritingError
-from reward_service.paraphrasing.response_parser import Markers
+
+_THINKING = ("<think>", "</think>")
+_LAYERS = 4
+"""As in a fence around a label before a quotation, once more than that: a bound, so that no text buys more work."""
+_FENCE = re.compile(r"(`{3,})[A-Za-z]*[ \t]*\n(.*)\n[ \t]*\1", re.DOTALL)
+_LABEL = re.compile(
+    r"\*{0,2}#{0,4}[ \t]{0,4}(?:here(?:'s| is) )?(?:(?:the|a|my|your) )?"
+    r"(?:(?:rewritten|rephrased|reworded|paraphrased|revised|new)[ \t]{1,4}(?:math[ \t]{1,4})?"
+    r"(?:question|problem|version|text)|rewrite|rewritten|paraphrase)\*{0,2}[ \t]{0,4}:\*{0,2}",
+    re.IGNORECASE,
+)
+_QUOTES = {'"': '"', "“": "”", "«": "»"}
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """What a rewriter is told to write before and after the rewritten question.
+
+    With `within`, the original is repeated first, and the rewritten question begins after that word.
+    """
+
+    begin: str
+    end: str
+    within: str | None = None
+
+
+class Found(NamedTuple):
+    """What was read of a response, and whether something in it marks that as the rewritten question."""
+
+    text: str
+    marked: bool
+
+
+def marked_text(response: str, markers: Markers, question: str) -> Found:
+    """The rewritten question in a response, without what a model puts around it; "" if it is still thinking.
+
+    A label such as "Rewritten question:" at its beginning is as good as a marker. Where the original is to be repeated
+    first, only the word that follows it counts: what comes before that may be the original.
+
+    The first begin and the end that follows it count, and either may be missing. A question that holds a marker itself
+    is told apart by its text: where it is repeated, markers in it do not count, and where it holds the end marker, its
+    paraphrase may, so that the last one ends it.
+    """
+    text = _said(response, question)
+    begins = text.find(markers.begin)
+    if begins >= 0:
+        text = text[begins + len(markers.begin) :]
+    marked = begins >= 0 or markers.end in text
+    if markers.within is not None:
+        marked = markers.within in text
+        text = _second(text, markers.within, question.strip())
+    ends = text.rfind(markers.end) if markers.end in question else text.find(markers.end)
+    if ends >= 0:
+        text = text[:ends]
+    return Found(unwrapped(text), marked or _LABEL.match(text.lstrip()) is not None)
+
+
+def unwrapped(text: str) -> str:
+    """The text without what holds it as a whole: blanks, a code fence, quotation marks, a label such as Rewrite:."""
+    for _ in range(_LAYERS):
+        before = text
+        text = _unquoted(_unlabelled(_unfenced(text.strip())))
+        if text == before:
+            break
+    return text
+
+
+def _said(response: str, question: str) -> str:
+    """What follows the thought, which a chat template may have opened. A response that only thinks says nothing."""
+    begin, end = _THINKING
+    opened = response.lstrip().startswith(begin)
+    _, closed, said = response.partition(end)
+    if closed and (opened or end not in question):
+        return said
+    return "" if opened else response
+
+
+def _second(text: str, within: str, question: str) -> str:
+    """What follows the word, looked for after the original where that is repeated as it was."""
+    repeated = text.find(question) if question else -1
+    begins = text.find(within, repeated + len(question) if repeated >= 0 else 0)
+    if begins < 0:
+        begins = text.find(within)
+    return text if begins < 0 else text[begins + len(within) :]
+
+
+def _unfenced(text: str) -> str:
+    fenced = _FENCE.fullmatch(text) if text.startswith("```") else None
+    return fenced[2] if fenced and "```" not in fenced[2] else text
+
+
+def _unlabelled(text: str) -> str:
+    label = _LABEL.match(text)
+    return text[label.end() :] if label else text
+
+
+def _unquoted(text: str) -> str:
+    """Without quotation marks around the whole: `"a" and "b"` stays."""
+    closing = _QUOTES.get(text[:1])
+    inside = text[1:-1]
+    if closing is None or len(text) < 2 or not text.endswith(closing) or text[0] in inside or closing in inside:
+        return text
+    return inside
+
 
 _PAPER = """\
 You are given a math problem. Please rewrite it using different wording and a different real-world scenario, while \

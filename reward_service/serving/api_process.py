@@ -10,8 +10,7 @@ import structlog
 import uvicorn
 
 from reward_service.api.app import ApiService
-from reward_service.processes import keep_what_was_made, raise_open_files_limit
-from reward_service.readiness import say_ready
+from reward_service.processes import keep_what_was_made, raise_open_files_limit, say_ready
 from reward_service.serving.connection_limits import ConnectionLimits, Doorkeeper
 from reward_service.serving.connections import BoundedProtocol
 from reward_service.serving.environment import SOCKET_FD, settings_from_environment

@@ -1,18 +1,22 @@
-"""The processes of a supervisor: how they are started, when they are started again, and how they are stopped."""
+"""x"""
 
 import contextlib
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import structlog
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from reward_service.processes import dies_with_parent
-from reward_service.readiness import READY_FD, Beginning
+from reward_service.process_metrics import expose
+from reward_service.processes import READY_FD, Beginning, dies_with_parent
+from reward_service.settings import Settings
+from reward_service.telemetry import registry_of
 
 log = structlog.get_logger(__name__)
 
@@ -114,3 +118,30 @@ def stop(children: Sequence[Child], within_s: float) -> None:
             process.wait()
     for child in children:
         child.beginning.close()
+
+
+class _Living(Collector):
+    """How many processes of each role live: none at all is what a container's health check looks for."""
+
+    def __init__(self, pids: Callable[[str], Sequence[int]], roles: Sequence[str]) -> None:
+        self._pids = pids
+        self._roles = roles
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        living = GaugeMetricFamily("co_rewarding_processes", "Living processes, by role.", labels=["role"])
+        for role in self._roles:
+            living.add_metric((role,), len(self._pids(role)))
+        yield living
+
+
+def expose_children(
+    settings: Settings, folder: str, pids: Callable[[str], Sequence[int]], roles: Sequence[str]
+) -> Callable[[], None]:
+    """Serves the sum of the processes that count in a folder, at the settings' metrics port; how to end it.
+
+    Raises:
+        SettingsError: the port cannot be bound.
+    """
+    registry = registry_of(folder)
+    registry.register(_Living(pids, roles))
+    return expose(registry, settings.metrics_host, settings.metrics_port or 0)

@@ -11,9 +11,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from reward_service.api.http.problems import MEDIA_TYPE, Problem
+from reward_service.api.http.problems import Problem
 from reward_service.api.rewards.routes import HotRoutes, Route
-from reward_service.serving.connection_limits import LOOK_S, Doorkeeper, Reason
+from reward_service.serving.connection_limits import LOOK_S, MOST_PIPELINED, Doorkeeper, Reason, RefusingProtocol
 from reward_service.serving.hot_exchange import HotExchange
 
 BODY_BYTES_PER_S = 1024
@@ -22,10 +22,6 @@ BODY_BYTES_PER_S = 1024
 CHUNKING_BYTES = 2**19
 CHUNKING_RATIO = 8
 """What a chunked body may take around its content: so much, and so often the content (chunks of a byte: 6)."""
-
-MOST_PIPELINED = 64
-MOST_UNREAD_BYTES = 2**20
-"""How much of a body may still come whose request was answered already; then the connection is closed."""
 
 STUCK_S = 60.0
 """After how long an answer that its client does not read is given up."""
@@ -40,7 +36,7 @@ class HasHotRoutes(Protocol):
         ...
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(RefusingProtocol):
     """uvicorn's connection, within bounds.
 
     What is done for every request is little: most is seen when the connection is looked at, by what uvicorn keeps.
@@ -56,23 +52,16 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None,
     ) -> None:
         """As uvicorn makes it."""
-        super().__init__(config, server_state, app_state, _loop)
-        self._keeper = keeper
+        super().__init__(keeper, config, server_state, app_state, _loop)
         self._hot = service.hot
-        self._bounds = keeper.bounds
         self._since_s = keeper.now_s
-        self._in_head = False
-        self._refusal: tuple[Reason, Problem] | None = None
         self._chunk_bytes = 0
         self._ended_head = False
         self._head_bytes = 0
         self._body_bytes = 0
         self._body_bytes_before = 0
         self._wire_bytes = 0
-        self._unread_bytes = 0
         self._unwritten: tuple[int, float] | None = None
-        self._last_words: bytes | None = None
-        self._served: RequestResponseCycle | HotExchange | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes the connection, unless there are too many."""
@@ -197,11 +186,6 @@ class BoundedProtocol(HttpToolsProtocol):
         HttpToolsProtocol.on_response_complete(self)
         self._say_last_words()
 
-    def _say_last_words(self) -> None:
-        if self._last_words is not None and self.cycle.response_complete and not self.transport.is_closing():
-            self.transport.write(self._last_words)
-            self.transport.close()
-
     def on_body(self, body: bytes) -> None:
         """Content came."""
         self._body_bytes += len(body)
@@ -216,11 +200,6 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._pass_over(body)
 
-    def _pass_over(self, data: bytes) -> None:
-        self._unread_bytes += len(data)
-        if self._unread_bytes > MOST_UNREAD_BYTES:
-            self._close(Reason.UNREAD_BODY)
-
     def on_message_complete(self) -> None:
         """A request is here as a whole, even one that was answered before; uvicorn overlooks the end of such."""
         cycle: RequestResponseCycle | HotExchange = self.cycle
@@ -234,11 +213,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """No request came for as long as a connection is kept between two."""
         self._keeper.closed(Reason.IDLE)
         super().timeout_keep_alive_handler()
-
-    def send_400_response(self, msg: str) -> None:
-        """What the parser refuses, or a bound."""
-        detail = f"the request is no HTTP: {msg.rstrip('.')}."
-        self._refuse(*(self._refusal or (Reason.MALFORMED, Problem(400, "malformed", detail))))
 
     def _unsupported_upgrade_warning(self) -> None:
         # Answered as a request like any other; what follows it cannot be told from another protocol.
@@ -290,67 +264,3 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._keeper.now_s - self._unwritten[1] > STUCK_S:
             self._keeper.closed(Reason.UNREAD_ANSWER)
             self.transport.abort()
-
-    def _check_head(self) -> None:
-        bounds = self._bounds
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > bounds.head_bytes or len(self.headers) > bounds.headers or len(self.url) > bounds.url_bytes:
-            self._reject(*self._too_large_a_head())
-        if len(self.pipeline) >= MOST_PIPELINED:
-            detail = f"more than {MOST_PIPELINED} requests came before the first was answered: wait for answers."
-            self._reject(Reason.PIPELINED, Problem(429, "pipelined", detail))
-
-    def _too_large_a_head(self) -> tuple[Reason, Problem]:
-        bounds = self._bounds
-        if len(self.url) > bounds.url_bytes:
-            detail = (
-                f"the URL has more than {bounds.url_bytes} bytes: send less in it, or raise CO_REWARDING_MAX_URL_BYTES."
-            )
-            return Reason.URL, Problem(414, "long-url", detail)
-        detail = (
-            f"the headers are more than {bounds.headers}, or have more than {bounds.head_bytes} bytes: send fewer, or "
-            "raise CO_REWARDING_MAX_HEADERS or CO_REWARDING_MAX_HEADER_BYTES."
-        )
-        return Reason.HEADERS, Problem(431, "large-headers", detail)
-
-    def _reject(self, reason: Reason, problem: Problem) -> None:
-        """Within the parser, which hands on what is raised as its own error."""
-        self._refusal = (reason, problem)
-        raise problem
-
-    def _refuse(self, reason: Reason, problem: Problem) -> None:
-        """Answers, unless another answer is on its way, and closes: nothing more is read."""
-        if self.transport.is_closing():
-            return
-        cycle = self.cycle
-        if cycle is not None and not cycle.more_body and not cycle.response_complete:
-            self._keeper.closed(reason)
-            self._last_words = _written(problem)  # those that came before are answered first
-            self._unread_bytes = 0
-            return
-        if cycle is None or (cycle.response_complete and not cycle.more_body):
-            expected = True
-        else:
-            expected = not self._in_head and not self.pipeline and not cycle.response_started
-        if expected:
-            self.transport.write(_written(problem))
-        self._close(reason)
-
-    def _close(self, reason: Reason) -> None:
-        self._keeper.closed(reason)
-        self._leave_served()
-        self.transport.close()
-
-    def _leave_served(self) -> None:
-        """Tell the request that is served; uvicorn tells the last one that came, which may wait behind it."""
-        served = self._served
-        if served is not None and not served.response_complete:
-            served.disconnected = True
-            served.message_event.set()
-
-
-def _written(problem: Problem) -> bytes:
-    body = problem.body()
-    fields = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close", **problem.headers}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {problem.status} {problem.document()['title']}\r\n{lines}\r\n".encode() + body

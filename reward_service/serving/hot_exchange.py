@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from reward_service.api.http.bodies import BodyParts
-from reward_service.api.http.exchange import ClientGoneError
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import Problem
+from reward_service.api.http.requests import BodyParts, ClientGoneError
 from reward_service.api.rewards.routes import HotRoutes, Route
 
 Result = TypeVar("Result")

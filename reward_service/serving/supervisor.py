@@ -19,10 +19,8 @@ import structlog
 from reward_service.errors import CoRewardingError, EmbeddedServerError, SettingsError
 from reward_service.process_metrics import Processes, used
 from reward_service.processes import has_ended
-from reward_service.serving.children import LONGEST_PAUSE_S, Child, started, stop
-from reward_service.serving.environment import SOCKET_FD, environment_of
-from reward_service.serving.metrics_process import expose_children
-from reward_service.serving.requirements import require_installed
+from reward_service.serving.children import LONGEST_PAUSE_S, Child, expose_children, started, stop
+from reward_service.serving.environment import SOCKET_FD, environment_of, require_installed
 from reward_service.settings import Settings, settings_given
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.server_checks import wait_for_store

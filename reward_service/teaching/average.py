@@ -14,12 +14,15 @@ from typing import IO
 import numpy as np
 
 from reward_service.teaching.average_files import FILES, AverageFile, State, locked
-from reward_service.teaching.errors import AverageError, OlderVersionError, OtherModelError, WeightsFolderError
 from reward_service.teaching.manifest import Manifest, compare
 from reward_service.teaching.safetensors_folder import WeightsFolder, read_config
-from reward_service.teaching.serving_folder import LARGEST_FILE_BYTES, Served, write_serving_folder
-from reward_service.teaching.threads import Pool
-from reward_service.teaching.weight_stream import Stream
+from reward_service.teaching.safetensors_header import (
+    AverageError,
+    OlderVersionError,
+    OtherModelError,
+    WeightsFolderError,
+)
+from reward_service.teaching.weight_passes import LARGEST_FILE_BYTES, Pool, Served, Stream, write_serving_folder
 
 _FINGERPRINT_BYTES = 4096  # of each tensor
 

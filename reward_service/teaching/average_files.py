@@ -11,9 +11,8 @@ from typing import IO
 
 import numpy as np
 
-from reward_service.teaching.errors import AverageError
 from reward_service.teaching.manifest import Manifest
-from reward_service.teaching.safetensors_header import Dtype, Tensor, written_header
+from reward_service.teaching.safetensors_header import AverageError, Dtype, Tensor, written_header
 
 FORMAT = 1
 FILES = ("a.safetensors", "b.safetensors")

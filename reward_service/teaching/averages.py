@@ -9,10 +9,9 @@ from pathlib import Path
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import update_to
 from reward_service.store.teachers import AnnouncedWeights
-from reward_service.teaching.allowed_folders import IntakeError, remove_upload
 from reward_service.teaching.average import Average
+from reward_service.teaching.intake import IntakeError, check_weights, description, remove_upload
 from reward_service.teaching.safetensors_folder import checksum, read_config, read_manifest
-from reward_service.teaching.weight_checks import check_weights, description
 
 SERVED_VERSIONS = 2
 """The newest, and the one before: another teacher may be loading it."""

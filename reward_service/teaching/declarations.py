@@ -2,18 +2,22 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from io import FileIO
 from typing import Any, Self
 
-from reward_service.teaching.allowed_folders import UPLOADS, IntakeError
+from reward_service.teaching.intake import UPLOADS, IntakeError
 
 MAX_FILES = 4096
 SAFETENSORS = ".safetensors"
 FILE_NAME_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}\.safetensors|model\.safetensors\.index\.json|config\.json)$"
 ID_PATTERN = r"^[0-9a-f]{32}$"
+_LENGTH_BYTES = 8
+"""At the beginning of a file of safetensors: how long its header is."""
 
 _FILE_NAME = re.compile(FILE_NAME_PATTERN)
 
@@ -160,3 +164,18 @@ def check_name(name: str) -> None:
             f"a file {name[:200]!r} is not taken: send *.safetensors (names of letters, digits, '.', '_' and '-'), "
             "model.safetensors.index.json and config.json, without folders"
         )
+
+
+def check_format(file: FileIO, name: str) -> None:
+    """Refuses what only bears the name of safetensors; the teacher reads them whole before it takes them.
+
+    Raises:
+        IntakeError: a file *.safetensors does not begin with the length of a JSON header, and that header.
+    """
+    if not name.endswith(SAFETENSORS):
+        return
+    file.seek(0)
+    head = file.read(_LENGTH_BYTES + 1) or b""
+    length = int.from_bytes(head[:_LENGTH_BYTES], "little")
+    if head[_LENGTH_BYTES:] != b"{" or length > os.fstat(file.fileno()).st_size - _LENGTH_BYTES:
+        raise IntakeError(f"{name} is not in the safetensors format: what came is discarded; save it with safetensors")

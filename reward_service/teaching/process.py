@@ -8,12 +8,10 @@ from uuid import uuid4
 import structlog
 
 from reward_service.errors import SettingsError
+from reward_service.generation.generator import OPENAI, VLLM_SERVER
 from reward_service.generation.model_folder import model_folder
-from reward_service.generation.model_names import OPENAI, VLLM_SERVER
 from reward_service.generation.opening import open_generator
-from reward_service.model_process import main_of, run_alone
-from reward_service.processes import keep_what_was_made
-from reward_service.readiness import say_ready
+from reward_service.processes import keep_what_was_made, main_of, run_alone, say_ready
 from reward_service.settings import Settings
 from reward_service.store.connection import RedisConnection
 from reward_service.store.labels import TeacherDesk

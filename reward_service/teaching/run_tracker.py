@@ -13,9 +13,9 @@ from reward_service.domain.methods import method_named
 from reward_service.domain.runs import RunSettings
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
-from reward_service.teaching.allowed_folders import IntakeError
 from reward_service.teaching.averages import Averages
-from reward_service.teaching.errors import AverageError, WeightsFolderError
+from reward_service.teaching.intake import IntakeError
+from reward_service.teaching.safetensors_header import AverageError, WeightsFolderError
 
 log = structlog.get_logger(__name__)
 

@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import Any
 
 from reward_service.generation.tied import differing_output
-from reward_service.teaching.errors import WeightsFolderError
 from reward_service.teaching.manifest import Manifest
 from reward_service.teaching.safetensors_header import (
     LENGTH_BYTES,
     LONGEST_HEADER_BYTES,
     MOST_TENSORS,
     Tensor,
+    WeightsFolderError,
     decoded_json,
     header_length,
     parsed_header,

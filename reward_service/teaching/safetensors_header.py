@@ -1,8 +1,4 @@
-"""The header of a safetensors file, read strictly and written. Standard library only: the API reads headers too.
-
-Format: https://github.com/huggingface/safetensors#format. Eight bytes are the header's length (little-endian), then
-comes the header, a JSON object of names with their dtype, shape and place, then the data, which the places cover whole.
-"""
+"""As the format's own library has it."""
 
 import json
 import math
@@ -11,7 +7,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reward_service.teaching.errors import WeightsFolderError
+from reward_service.errors import CoRewardingError
+
+
+class WeightsFolderError(CoRewardingError):
+    """Weights that cannot be taken, and the message says why: nothing has changed.
+
+    They are no safetensors, damaged, of other names or shapes than the teacher's, or not finite.
+    """
+
+
+class AverageError(CoRewardingError):
+    """The average cannot do what was asked of it; the message says what to change. It is as it was before."""
+
+
+class OlderVersionError(AverageError):
+    """An update of a step that the average is beyond: steps come in order."""
+
+
+class OtherModelError(AverageError):
+    """The folder keeps the average of another model than the one that was named."""
+
 
 LENGTH_BYTES = 8
 LONGEST_HEADER_BYTES = 100_000_000

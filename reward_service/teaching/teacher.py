@@ -14,8 +14,7 @@ from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import draw_seed
 from reward_service.domain.types import Voter
 from reward_service.errors import CoRewardingError, StoreUnavailableError
-from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
-from reward_service.generation.generator import Generator
+from reward_service.generation.generator import GenerationError, Generator, GeneratorUnavailableError
 from reward_service.store.labels import Demand, LabelRequest, TeacherDesk
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, TeacherLabel
 from reward_service.teaching.prompting import prompt_of, sampling_of

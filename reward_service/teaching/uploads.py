@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reward_service.teaching.allowed_folders import UPLOADS, IntakeError, discard, opened
 from reward_service.teaching.declarations import (
     ID_PATTERN,
     Declaration,
@@ -26,11 +25,13 @@ from reward_service.teaching.declarations import (
     UnknownUploadError,
     UploadState,
 )
-from reward_service.teaching.upload_files import PART, FileWriter, opened_file, size_of
-from reward_service.teaching.upload_folders import (
+from reward_service.teaching.intake import UPLOADS, IntakeError, discard, opened
+from reward_service.teaching.upload_storage import (
     GONE,
     MAKING,
+    PART,
     RECEIVING,
+    FileWriter,
     bytes_in,
     declared_in,
     folders,
@@ -38,10 +39,12 @@ from reward_service.teaching.upload_folders import (
     inside,
     is_hidden,
     make_folder,
+    opened_file,
     opened_folder,
     promised_to,
     received_of,
     reveal,
+    size_of,
     touched_at_s,
 )
 

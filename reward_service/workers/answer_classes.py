@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import MAX_ANSWER_CHARS
 from reward_service.domain.methods import Method, RewardSource
+from reward_service.domain.settlement import Rank, elect, rank
 from reward_service.domain.types import Ballot, Label, Voter
-from reward_service.domain.voting import Rank, elect, rank
-from reward_service.grading.grader import Grader
+from reward_service.grading.verdicts import Grader
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord
 
 MOST_TRUTHS = 16

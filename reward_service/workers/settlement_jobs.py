@@ -1,5 +1,6 @@
-"""From stored ballots to a stored settlement: the domain's rules, between two forms of storage."""
+"""x"""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
@@ -11,7 +12,7 @@ from reward_service.domain.methods import Method, method_named
 from reward_service.domain.quarantine import DisagreementRules, Quarantine, disagreement
 from reward_service.domain.settlement import Settlement, settle, settle_under, withheld
 from reward_service.domain.types import Abstention, Ballot, Label
-from reward_service.grading.grader import Grader
+from reward_service.grading.verdicts import Grader
 from reward_service.store.pairs import Observation
 from reward_service.store.records import (
     ABSTENTIONS,
@@ -26,7 +27,43 @@ from reward_service.store.records import (
     OpenCohort,
     TeacherLabel,
 )
+from reward_service.telemetry import Metrics
 from reward_service.workers.answer_classes import CohortClasses, ballot_of, classes_of, classes_under, taught_classes
+
+TRUTH = {None: "unknown", True: "right", False: "wrong"}
+
+
+def count_settled(metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord]) -> None:
+    """Counts the cohorts of one job that was just settled; `age_s` ago it was queued, where that is known."""
+    if age_s is not None:
+        metrics.settle.observe(age_s)
+    rewarded = votes = ballots = undecided = 0
+    truths: Counter[bool | None] = Counter()
+    for record in records:
+        with_reward = record.abstentions_B.count(-1)
+        rewarded += with_reward
+        if with_reward < len(record.abstentions_B):
+            _count_abstentions(metrics, run, record.abstentions_B)
+        undecided += record.undecided
+        for label in record.labels:
+            truths[label.matches_truth] += 1
+            votes += label.votes
+            ballots += label.of
+    for state, count in Counter(record.state for record in records).items():
+        metrics.count(metrics.settled, count, state)
+    for truth, count in truths.items():
+        metrics.count(metrics.labels, count, run, TRUTH[truth])
+    metrics.count(metrics.undecided, undecided)
+    metrics.count(metrics.rewarded, rewarded, run)
+    metrics.count(metrics.label_votes, votes, run)
+    metrics.count(metrics.label_ballots, ballots, run)
+
+
+def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
+    for index, count in Counter(abstentions_B).items():
+        if index >= 0:
+            metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)
+
 
 Kept = TypeVar("Kept")
 

@@ -11,8 +11,8 @@ import structlog
 from reward_service.background import Background
 from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
-from reward_service.grading.grader import Grader
 from reward_service.grading.symbolic import SymbolicGrader
+from reward_service.grading.verdicts import Grader
 from reward_service.store.cohort_index import mark_of
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import Delivery, JobStore
@@ -21,8 +21,14 @@ from reward_service.store.records import BatchRecord, CohortHead, packed, unpack
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.telemetry import Metrics
 from reward_service.workers.jobs_in_hand import InHand
-from reward_service.workers.settlement_jobs import PairWatch, abandon_batch, abandon_cohort, settle_batch, settle_cohort
-from reward_service.workers.settlement_metrics import count_settled
+from reward_service.workers.settlement_jobs import (
+    PairWatch,
+    abandon_batch,
+    abandon_cohort,
+    count_settled,
+    settle_batch,
+    settle_cohort,
+)
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from reward_service.api.http.form_reader import INLINE_BYTES, MAX_LISTED, FormReader, Most, place
-from reward_service.api.http.problems import Problem
+from reward_service.api.http.form_reader import INLINE_BYTES, MAX_LISTED, FormReader, Most
+from reward_service.api.http.problems import Problem, place
 from reward_service.api.paraphrases.models import JobForm, ParaphrasesForm
 from reward_service.api.rewards.models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.rewards.wire import OpenRLHFRequest, RemoteRMRequest, RewardRequest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.serving.requirements import AVERAGING, LOADING
+from reward_service.serving.environment import AVERAGING, LOADING
 from tests.commands.calling import REPOSITORY
 
 EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.grading.grader import Classes, Matches
+from reward_service.grading.verdicts import Classes, Matches
 from reward_service.store.connection import Reply
 from reward_service.store.keys import RUNS
 from reward_service.store.records import ABSTENTIONS, BallotRow, unpack_cohort

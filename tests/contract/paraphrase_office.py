@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from reward_service.domain.paraphrases.pair import Evidence, Span
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, Objection, Review
+from reward_service.domain.paraphrases.reading import Evidence, Span
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrase_desk import ParaphraseDesk, TakenQuestion

@@ -1,7 +1,6 @@
 """What is proved of two answers, and how many classes some make."""
 
-from reward_service.domain.answers.classes import group
-from reward_service.domain.answers.comparing import Proof, compare
+from reward_service.domain.answers.comparing import Proof, compare, group
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 

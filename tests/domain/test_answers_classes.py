@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_service.domain.answers.classes import ClassMerging, Group, group, may_be_equal, pairs_in_doubt
-from reward_service.domain.answers.comparing import Proof, compare, contradict
+from reward_service.domain.answers.comparing import (
+    ClassMerging,
+    Group,
+    Proof,
+    compare,
+    contradict,
+    group,
+    may_be_equal,
+    pairs_in_doubt,
+)
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from tests.domain.answer_texts import texts

@@ -2,8 +2,7 @@
 
 import pytest
 
-from reward_service.domain.answers.classes import group
-from reward_service.domain.answers.comparing import Proof
+from reward_service.domain.answers.comparing import Proof, group
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from tests.domain.answer_proofs import groups, proof

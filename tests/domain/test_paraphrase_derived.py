@@ -2,13 +2,11 @@
 
 import pytest
 
-from reward_service.domain.paraphrases.checks.figures import figure_kept
-from reward_service.domain.paraphrases.checks.numbers import numbers_kept
+from reward_service.domain.paraphrases.checks.numbers import figure_kept, numbers_kept
 from reward_service.domain.paraphrases.checks.units import units_kept
-from reward_service.domain.paraphrases.pair import Tolerances, pair_of
 from reward_service.domain.paraphrases.quantities import mentions_of
-from reward_service.domain.paraphrases.segments import segments_of
-from reward_service.domain.paraphrases.tokens import tokens_of
+from reward_service.domain.paraphrases.reading import Tolerances, pair_of
+from reward_service.domain.paraphrases.tokens import segments_of, tokens_of
 
 KEPT = [
     ("Find the area of $x^2+y^2-7=4y-14x+3$.", "What area does $x^2+y^2+14x-4y-10=0$ enclose?"),

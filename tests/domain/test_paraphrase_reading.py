@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from reward_service.domain.paraphrases.reading import MOST_CHARS, TextReading, read_text
-from reward_service.domain.paraphrases.segments import Kind, segments_of
+from reward_service.domain.paraphrases.tokens import Kind, segments_of
 
 
 def said(text: str) -> list[list[Fraction]]:

@@ -11,8 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reward_service.domain.extraction import AnswerFormat, extractor
-from reward_service.domain.extraction.prompt_end import LEAST_PART_CHARS, Response, response_in
-from reward_service.domain.extraction.turns import OTHERS_TURN, SPECIAL
+from reward_service.domain.extraction.turns import LEAST_PART_CHARS, OTHERS_TURN, SPECIAL, Response, response_in
 
 READ = extractor(tuple(AnswerFormat))
 QUESTION = "What is 3 + 4 , and why isn't it \\boxed{42} , or another one ?"

@@ -23,7 +23,7 @@ from reward_service.domain.errors import (
 )
 from reward_service.domain.methods import METHODS, method_named
 from reward_service.domain.runs import RunSettings, check_run_name
-from reward_service.domain.summary import GroupOutcome, summarise
+from reward_service.domain.settlement import GroupOutcome, summarise
 from reward_service.domain.types import Label, View
 
 BOTH = tuple(View)

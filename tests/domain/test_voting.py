@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reward_service.domain.settlement import Winner, elect
 from reward_service.domain.types import Ballot, View
-from reward_service.domain.voting import Winner, elect
 from tests.domain.ballots import ballot, groups
 
 

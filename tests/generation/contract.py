@@ -8,8 +8,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reward_service.generation.errors import FixedWeightsError, GenerationError, GeneratorUnavailableError, WeightsError
-from reward_service.generation.generator import Generated, Generator, Message, Prompt, Sampling
+from reward_service.generation.generator import (
+    FixedWeightsError,
+    Generated,
+    GenerationError,
+    Generator,
+    GeneratorUnavailableError,
+    Message,
+    Prompt,
+    Sampling,
+    WeightsError,
+)
 from tests.waiting import until
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from reward_service.generation.codec import Codec, response_limit
-from reward_service.generation.errors import GenerationError
-from reward_service.generation.generator import Message, Prompt
+from reward_service.generation.generator import GenerationError, Message, Prompt
+from reward_service.generation.tokens import Codec, response_limit
 from tests.generation.models import TEMPLATE, save_tokenizer
 
 CHAT = Prompt(messages=(Message("system", "w1"), Message("user", "w2 w3")))

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from reward_service.generation.errors import GeneratorUnavailableError
 from reward_service.generation.gate import Gate
+from reward_service.generation.generator import GeneratorUnavailableError
 
 pytestmark = pytest.mark.anyio
 

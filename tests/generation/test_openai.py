@@ -12,13 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
-from reward_service.generation.errors import (
+from reward_service.generation.generator import (
     FixedWeightsError,
     GenerationError,
     GeneratorUnavailableError,
+    Message,
+    Prompt,
+    Sampling,
     UnreachedError,
 )
-from reward_service.generation.generator import Message, Prompt, Sampling
 from reward_service.generation.openai_backend import Endpoint, OpenAIGenerator
 from tests.generation.endpoints import OpenAIServer, Reply
 

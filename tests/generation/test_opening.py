@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from reward_service.errors import SettingsError
-from reward_service.generation.errors import GeneratorUnavailableError
-from reward_service.generation.generator import Generator, Prompt, Sampling
+from reward_service.generation.generator import Generator, GeneratorUnavailableError, Prompt, Sampling
 from reward_service.generation.openai_backend import OpenAIGenerator
-from reward_service.generation.opening import open_generator
+from reward_service.generation.opening import check_version, open_generator
 from reward_service.generation.transformers_backend import TransformersGenerator
-from reward_service.generation.vllm_version import check_version
 from tests.generation.test_contract import CHECKPOINT
 
 HERE = str(CHECKPOINT)

@@ -7,10 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reward_service.generation.errors import WeightsError
-from reward_service.generation.generator import Prompt, Sampling
+from reward_service.generation.generator import Prompt, Sampling, WeightsError
+from reward_service.generation.model_folder import check_model, read_tensors
 from reward_service.generation.transformers_backend import TransformersGenerator
-from reward_service.generation.weights import check_model, read_tensors
 from tests.generation.models import make_llama
 from tests.teaching.folders import write_model
 

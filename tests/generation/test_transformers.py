@@ -10,8 +10,7 @@ from co_rewarding_trainer.vocabulary import END
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from reward_service.errors import SettingsError
-from reward_service.generation.errors import GenerationError
-from reward_service.generation.generator import Prompt, Sampling
+from reward_service.generation.generator import GenerationError, Prompt, Sampling
 from reward_service.generation.transformers_backend import TransformersGenerator
 from tests.generation.models import CONTEXT, WORDS, make_llama
 from tests.generation.test_contract import CHECKPOINT, SUMS

@@ -10,8 +10,13 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from reward_service.generation.errors import GenerationError, GeneratorUnavailableError, WeightsError
-from reward_service.generation.generator import Prompt, Sampling
+from reward_service.generation.generator import (
+    GenerationError,
+    GeneratorUnavailableError,
+    Prompt,
+    Sampling,
+    WeightsError,
+)
 from reward_service.generation.transformers_backend import TransformersGenerator
 from tests.generation.models import CONTEXT, copy_weights, make_llama
 from tests.generation.watching import PROMPTS, Watched, ask, reference

@@ -6,8 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from reward_service.generation.errors import FixedWeightsError, GeneratorUnavailableError, WeightsError
-from reward_service.generation.generator import Prompt, Sampling
+from reward_service.generation.generator import (
+    FixedWeightsError,
+    GeneratorUnavailableError,
+    Prompt,
+    Sampling,
+    WeightsError,
+)
 from reward_service.generation.openai_backend import Endpoint
 from reward_service.generation.vllm_server_backend import VllmServerGenerator
 from tests.generation.endpoints import BASE, VllmServer

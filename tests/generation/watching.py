@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from reward_service.generation.codec import Codec
 from reward_service.generation.generator import Prompt, Sampling
+from reward_service.generation.tokens import Codec
 from reward_service.generation.transformers_backend import TransformersGenerator
 from tests.generation.models import WORDS
 

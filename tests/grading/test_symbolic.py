@@ -12,16 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_service.domain.answers.classes import group
-from reward_service.domain.answers.comparing import Proof, compare
+from reward_service.domain.answers.comparing import Proof, compare, group
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from reward_service.domain.extraction import last_boxed
-from reward_service.grading.grader import Classes
 from reward_service.grading.judge import Judgement
 from reward_service.grading.judge_sharing import Allowances
 from reward_service.grading.symbolic import Budget, SymbolicGrader
-from reward_service.grading.verdicts import KnownVerdicts, Verdict
+from reward_service.grading.verdicts import Classes, KnownVerdicts, Verdict
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 QWEN, RHO = DATA / "rollouts_qwen_math100x8.jsonl", DATA / "rollouts_rho_math500x4.jsonl"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from reward_service.metrics_server import MOST_SCRAPES, expose
+from reward_service.process_metrics import MOST_SCRAPES, expose
 from tests.waiting import wait_until
 
 WITHIN_S = 1.0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from reward_service.readiness import Beginning
+from reward_service.processes import Beginning
 from reward_service.serving.children import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,

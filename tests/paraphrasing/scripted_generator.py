@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reward_service.generation.errors import FixedWeightsError
-from reward_service.generation.generator import Generated, Prompt, Sampling
+from reward_service.generation.generator import FixedWeightsError, Generated, Prompt, Sampling
 from reward_service.paraphrasing.prompts import INSTRUCTIONS
 
 Script = Callable[[Prompt, Sampling], Sequence[str]]

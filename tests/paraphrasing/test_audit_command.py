@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 
-from reward_service.domain.paraphrases.checks.registry import CHECKS
+from reward_service.domain.paraphrases.policy import CHECKS
 from tests.replay.files import co_rewarding, jsonl
 
 GOOD = {

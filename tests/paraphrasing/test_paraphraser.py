@@ -13,7 +13,7 @@ import pytest
 from reward_service.domain.paraphrases.jobs import JobEvent, JobState
 from reward_service.domain.paraphrases.rewriting import Fate, Question, RewritingRecipe
 from reward_service.errors import TaskFailedError
-from reward_service.generation.errors import GeneratorUnavailableError
+from reward_service.generation.generator import GeneratorUnavailableError
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey

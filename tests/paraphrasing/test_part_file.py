@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reward_service.paraphrasing.errors import RewritingError
-from reward_service.paraphrasing.part_file import PartFile
+from reward_service.paraphrasing.pair_output import PartFile
 
 HEADER = {"rewriting": 1, "model": "m"}
 

@@ -13,8 +13,7 @@ from rich.console import Console
 
 from reward_service.domain.paraphrases.policy import AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import Fallback
-from reward_service.generation.errors import GenerationError, UnreachedError
-from reward_service.generation.generator import Prompt, Sampling
+from reward_service.generation.generator import GenerationError, Prompt, Sampling, UnreachedError
 from reward_service.paraphrasing.errors import PairFileError, RewritingError
 from reward_service.paraphrasing.file_rewriting import rewrite_file
 from reward_service.paraphrasing.pair_files import PairFields

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reward_service.paraphrasing.prompts import INSTRUCTIONS, rewriting_prompt
-from reward_service.paraphrasing.response_parser import marked_text, unwrapped
+from reward_service.paraphrasing.prompts import INSTRUCTIONS, marked_text, rewriting_prompt, unwrapped
 
 PAPER, OURS = INSTRUCTIONS["paper"].markers, INSTRUCTIONS["reword"].markers
 QUESTION = "Tom has 3 apples and buys 4 more. How many has he?"

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reward_service.generation.errors import GeneratorUnavailableError
-from reward_service.generation.generator import Prompt, Sampling
+from reward_service.generation.generator import GeneratorUnavailableError, Prompt, Sampling
 from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.file_rewriting import rewrite_file
-from reward_service.paraphrasing.part_file import PartFile
+from reward_service.paraphrasing.pair_output import PartFile
 from tests.paraphrasing.apples import apple_rows, script
 from tests.paraphrasing.rewriting_runs import RECIPE, Stopped, lines, not_opened, order_of, run, stopping_after
 from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text

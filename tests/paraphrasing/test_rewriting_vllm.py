@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reward_service.paraphrasing.rewriting_tally import REASONS
+from reward_service.paraphrasing.rewriter import REASONS
 from tests.paraphrasing.twenty_questions import QUESTIONS
 from tests.replay.files import jsonl
 

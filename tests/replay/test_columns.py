@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import last_boxed
-from reward_service.grading.grader import Classes, Matches
+from reward_service.grading.verdicts import Classes, Matches
 from reward_service.tools.replay.columns import replayable
 from reward_service.tools.replay.comparing import Agreement, ColumnFigures, Share, nearest_rank
 from reward_service.tools.replay.comparison import Comparison, notes

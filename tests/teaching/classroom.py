@@ -18,8 +18,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from reward_service.domain.runs import RunSettings
-from reward_service.generation.errors import GenerationError, GeneratorUnavailableError
-from reward_service.generation.generator import Generated, Prompt, Sampling
+from reward_service.generation.generator import Generated, GenerationError, GeneratorUnavailableError, Prompt, Sampling
 from reward_service.store.cohorts import Revised, StoreLimits
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey

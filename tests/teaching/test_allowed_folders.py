@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.teaching.allowed_folders import IntakeError, remove_upload, resolve
+from reward_service.teaching.intake import IntakeError, remove_upload, resolve
 
 
 def folder(root: Path, name: str, *files: str) -> Path:

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("numba", reason="the average needs numba: pip install 'co-rewarding[local]'")
 
 from reward_service.teaching.average import Average
-from reward_service.teaching.errors import AverageError, OtherModelError, WeightsFolderError
+from reward_service.teaching.safetensors_header import AverageError, OtherModelError, WeightsFolderError
 from tests.teaching.averages import SHAPES, assert_equal, kept, moved
 from tests.teaching.disks import little_room
 from tests.teaching.folders import raw_file, weights, write_model

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.teaching.errors import WeightsFolderError
 from reward_service.teaching.safetensors_folder import read_manifest
-from reward_service.teaching.safetensors_header import LONGEST_HEADER_BYTES, MOST_TENSORS
+from reward_service.teaching.safetensors_header import LONGEST_HEADER_BYTES, MOST_TENSORS, WeightsFolderError
 from tests.teaching.folders import INDEX
 
 SOON_S = 3.0

@@ -14,9 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from reward_service.teaching.errors import WeightsFolderError
 from reward_service.teaching.safetensors_folder import WeightsFolder, checksum, read_manifest
-from reward_service.teaching.safetensors_header import Dtype, header_length, parsed_header, written_header
+from reward_service.teaching.safetensors_header import (
+    Dtype,
+    WeightsFolderError,
+    header_length,
+    parsed_header,
+    written_header,
+)
 from tests.teaching.folders import INDEX, entry, raw_file, weights, write_model
 
 SHAPES = {"embed": (5, 4), "norm": (4,), "scalar": (), "none": (0, 3)}

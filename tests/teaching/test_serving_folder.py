@@ -15,8 +15,8 @@ from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 from safetensors.torch import load_file as load_torch  # noqa: E402
 
 from reward_service.teaching.average import Average  # noqa: E402
-from reward_service.teaching.errors import AverageError  # noqa: E402
 from reward_service.teaching.safetensors_folder import read_manifest  # noqa: E402
+from reward_service.teaching.safetensors_header import AverageError  # noqa: E402
 from tests.teaching.disks import little_room  # noqa: E402
 from tests.teaching.folders import INDEX, weights, write_model  # noqa: E402
 

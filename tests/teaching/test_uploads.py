@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_service.teaching.allowed_folders import IntakeError, resolve
 from reward_service.teaching.declarations import OffsetError, TooLargeError, UploadBusyError
+from reward_service.teaching.intake import IntakeError, resolve
 from reward_service.teaching.uploads import Uploads
 from tests.teaching.upload_disk import CONTENTS, Disk, declared, safetensors, send, sent
 from tests.teaching.upload_disk import disk as disk

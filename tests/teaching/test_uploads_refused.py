@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reward_service.teaching.allowed_folders import IntakeError
 from reward_service.teaching.declarations import MAX_FILES, Declaration, DeclaredFile, UnknownUploadError
+from reward_service.teaching.intake import IntakeError
 from tests.teaching.upload_disk import CONTENTS, Disk, declared, sent
 from tests.teaching.upload_disk import disk as disk
 

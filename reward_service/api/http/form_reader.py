@@ -8,16 +8,14 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from reward_service.api.http.form_schema import FormFields, Shape, fields_of
+from reward_service.api.http.forms import FormFields, Shape, ended, fields_of, meant, unknown_field
 from reward_service.api.http.json_reader import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
-from reward_service.api.http.nearest_names import ended, meant, unknown_field
-from reward_service.api.http.problems import Problem, text_too_long
+from reward_service.api.http.problems import Path, Problem, place, text_too_long
 from reward_service.settings import Settings
 
 ReadForm = TypeVar("ReadForm", bound=BaseModel)
 Wire = TypeVar("Wire", bound=msgspec.Struct)
 Result = TypeVar("Result")
-Path = tuple[int | str, ...]
 
 MAX_LISTED = 20
 INLINE_BYTES = 2**16
@@ -296,11 +294,3 @@ class _Reading:
             if self._unknown:
                 raise _EnoughError from cause
             raise self._too_much(cause, path) from cause
-
-
-def place(path: Path) -> str:
-    """A place in a document, as people write it: rollouts[3].view."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "body"

@@ -8,6 +8,9 @@ import msgspec
 
 from reward_service.errors import CoRewardingError
 
+Path = tuple[int | str, ...]
+"""Where a value stands in a document: field names, and places in lists."""
+
 MEDIA_TYPE = "application/problem+json"
 MAX_DETAIL_CHARS = 2000
 MAX_ERROR_CHARS = 500
@@ -101,3 +104,11 @@ def internal() -> Problem:
 def no_such_run(run: str) -> Problem:
     """404: a run that was not made."""
     return Problem(404, "unknown-run", f"there is no run {run!r}: make it with PUT /v1/runs/{run}, or send no run.")
+
+
+def place(path: Path) -> str:
+    """Return a place in a document as people write it: rollouts[3].view."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "body"

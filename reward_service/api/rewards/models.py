@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reward_service.api.http.field_types import Count, Finite, GroupSize, Index, MethodName, RunName, WireForm
+from reward_service.api.http.forms import Count, Finite, GroupSize, Index, MethodName, RunName, WireForm
 from reward_service.api.rewards.wire import MAX_ID_CHARS, LabelIdentity
 from reward_service.domain.extraction import MAX_ANSWER_CHARS
 from reward_service.domain.methods import BY_GROUND_TRUTH, DEFAULT_METHOD

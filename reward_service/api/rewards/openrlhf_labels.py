@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from reward_service.api.http.forms import ended, unknown_field
 from reward_service.api.http.json_reader import BulkyError, JsonText, NotJsonError
-from reward_service.api.http.nearest_names import ended, unknown_field
 from reward_service.api.http.problems import Problem
 from reward_service.api.http.surrogates import UNREADABLE, halves_replaced, read_part
 from reward_service.api.rewards.wire import GroundTruth, LabelIdentity

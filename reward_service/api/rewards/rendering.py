@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from reward_service.api.rewards.wire import RewardAnswer, WireLabel
-from reward_service.domain.summary import GroupOutcome, Summary, summarise
+from reward_service.domain.settlement import GroupOutcome, Summary, summarise
 from reward_service.domain.types import Label
 from reward_service.store.keys import qualified
 from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord

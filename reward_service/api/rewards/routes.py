@@ -14,11 +14,10 @@ import structlog
 from pydantic import BaseModel
 
 from reward_service.api.http.auth import Keyring
-from reward_service.api.http.bodies import check_body_headers
-from reward_service.api.http.exchange import ClientGoneError, Exchange, header
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal
+from reward_service.api.http.requests import ClientGoneError, Exchange, check_body_headers, header
 from reward_service.api.http.surrogates import UNREADABLE, halves_replaced
 from reward_service.api.rewards.held_requests import HeldRequests, Visit
 from reward_service.api.rewards.models import OpenRLHFForm, RemoteRMForm, RewardForm

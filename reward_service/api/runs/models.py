@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reward_service.api.http.field_types import (
+from reward_service.api.http.forms import (
     EndToken,
     WireForm,
     FormatName,

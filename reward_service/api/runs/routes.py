@@ -18,7 +18,7 @@ from reward_service.api.runs.models import (
     RunsDocument,
 )
 from reward_service.api.services import Services
-from reward_service.api.http.body_streams import json_body, read_form
+from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.wire import MAX_COUNT, MAX_ID_CHARS
 from reward_service.domain.errors import DomainError
 from reward_service.domain.methods import METHODS

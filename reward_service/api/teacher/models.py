@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.api.http.field_types import Count, RunName, WireForm
+from reward_service.api.http.forms import Count, RunName, WireForm
 from reward_service.api.rewards.wire import MAX_ID_CHARS
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.domain.types import View

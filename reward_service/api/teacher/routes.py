@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from reward_service.api.http.body_streams import json_body, read_form
 from reward_service.api.http.problems import Problem, no_such_run
+from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.api.runs.routes import PROBLEM, services
 from reward_service.api.services import Services
@@ -24,8 +24,7 @@ from reward_service.domain.teacher import needed_version, update_to
 from reward_service.store.labels import Coming
 from reward_service.store.records import VIEWS, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherStanding
-from reward_service.teaching.allowed_folders import IntakeError
-from reward_service.teaching.weight_checks import check_weights
+from reward_service.teaching.intake import IntakeError, check_weights
 
 router = APIRouter(tags=["teacher"])
 TRIES = 5

@@ -10,15 +10,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from reward_service.api.http.body_streams import blocks, check_octets, json_body, read_form
-from reward_service.api.http.field_types import Count, Positive, RunName, WireForm
+from reward_service.api.http.forms import Count, Positive, RunName, WireForm
 from reward_service.api.http.problems import MEDIA_TYPE, Problem
+from reward_service.api.http.requests import blocks, check_octets, json_body, read_form
 from reward_service.api.rewards.wire import MAX_COUNT
 from reward_service.api.runs.models import ProblemDocument
 from reward_service.background import Background
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.settings import Settings
-from reward_service.teaching.allowed_folders import IntakeError
 from reward_service.teaching.declarations import (
     FILE_NAME_PATTERN,
     MAX_FILES,
@@ -33,6 +32,7 @@ from reward_service.teaching.declarations import (
     UploadBusyError,
     UploadState,
 )
+from reward_service.teaching.intake import IntakeError
 from reward_service.teaching.uploads import UploadLimits, Uploads
 
 SWEEP_EVERY_S = 600.0

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import blake2b
 
-from reward_service.domain.answers.monomials import (
+from reward_service.domain.answers.values import (
     MAX_BITS,
+    Monomial,
+    NotReadError,
+    Number,
+    Sum,
+    UndefinedError,
     content,
     factored,
     factors_of,
@@ -18,7 +23,6 @@ from reward_service.domain.answers.monomials import (
     small,
     sum_key,
 )
-from reward_service.domain.answers.values import Monomial, NotReadError, Number, Sum, UndefinedError
 
 MAX_TERMS = 256
 MAX_EXPANSION = 20

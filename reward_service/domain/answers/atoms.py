@@ -4,10 +4,8 @@ from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from reward_service.domain.answers.algebra import ONE
-from reward_service.domain.answers.cursor import Cursor, sum_of
 from reward_service.domain.answers.functions import FUNCTIONS, applied, logarithm
-from reward_service.domain.answers.numerals import base_of, decimal, integer, repeating
-from reward_service.domain.answers.tokens import Token
+from reward_service.domain.answers.tokens import Cursor, Token, base_of, decimal, integer, repeating, sum_of
 from reward_service.domain.answers.values import Based, Bracketed, Expression, Matrix, NotReadError, Sum, Value
 
 GREEK = frozenset({

@@ -6,9 +6,8 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import ONE, ZERO, Algebra
-from reward_service.domain.answers.monomials import factors_of, is_constant
-from reward_service.domain.answers.probing import real_value
-from reward_service.domain.answers.values import NotReadError, Number, Sum, UndefinedError
+from reward_service.domain.answers.numeric import real_value
+from reward_service.domain.answers.values import NotReadError, Number, Sum, UndefinedError, factors_of, is_constant
 
 MAX_FACTORIAL = 400
 CLOSE = 1e-6

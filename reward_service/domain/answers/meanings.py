@@ -1,12 +1,13 @@
-"""From a parsed answer to its meanings, under a run's conventions."""
+"""x"""
 
+import re
+from collections.abc import Mapping
 from fractions import Fraction
+from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.answers.intervals import Interval, all_but, united
-from reward_service.domain.answers.monomials import is_constant
-from reward_service.domain.answers.prose import words_key
+from reward_service.domain.answers.numeric import Interval, all_but, united
 from reward_service.domain.answers.rational import canonical
 from reward_service.domain.answers.relations import ORDER, RelationMeanings
 from reward_service.domain.answers.shapes import Form, Mark, Plain, Quantity, Shape
@@ -23,7 +24,52 @@ from reward_service.domain.answers.values import (
     Sum,
     Value,
     Words,
+    is_constant,
 )
+
+_SIGNS = re.compile(r"(?:[\s;:\"'`$~]|[!?]\s*$|(?<!\d)[.,]|[.,](?!\d))+")
+_COMMAND = re.compile(r"\\(?:text[a-z]*|mathrm|mathbf|mbox|emph)(?![A-Za-z])\s*|\\(?=[ ,;:!%$&#])|[{}]")
+_LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|mathrm|textrm)\s*\{([^{}]*)\}")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
+_ARTICLE = re.compile(r"^(?:the|an|a) (?=\S{2})")
+SHORT_WORDS = frozenset({
+    "no", "yes", "odd", "red", "one", "two", "six", "ten", "all", "any", "not", "top", "up", "out", "old", "new",
+    "low", "big", "far", "few", "hot", "cut", "day", "sun", "mon", "tue", "wed", "thu", "fri", "sat",
+})  # fmt: skip
+"""Words of two or three small letters that are not products."""
+
+
+_SYMBOLS: Mapping[str, str] = MappingProxyType(
+    {"all real numbers": "R", "all reals": "R", "real numbers": "R", "set of all real numbers": "R", "infinity": "oo"}
+    | dict.fromkeys(("no solution", "no solutions", "no real solution", "no real solutions", "empty set"), "{[]")
+)
+
+
+def words_key(text: str) -> str:
+    """The key of a text: its words in small letters, single letters as they are."""
+    plain = _SIGNS.sub(" ", _COMMAND.sub(" ", text)).strip()
+    words = [word if len(word) == 1 else word.lower() for word in plain.split()]
+    said = _ARTICLE.sub("", " ".join(words))
+    return _SYMBOLS.get(said) or "words: " + said
+
+
+def is_words(text: str) -> bool:
+    """Whether an answer is nothing but words."""
+    letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
+    if not letters.isascii() or not letters.isalpha():
+        return False
+    if " " in text.strip() or "-" in text:
+        return bool(_WORD.search(text))
+    return len(letters) > 3 or (len(letters) > 1 and not letters.islower()) or letters in SHORT_WORDS
+
+
+def is_prose(text: str) -> bool:
+    """Whether an answer that is not read as mathematics holds sentences rather than formulas."""
+    bare = _TEXT.sub(lambda found: f" {found[1]} ", _ENVIRONMENT.sub(" ", text))
+    return _LONG_WORD.search(bare) is not None or len(_WORD.findall(bare)) > 1
+
 
 Understood = tuple[tuple[Shape, ...], tuple[Mark, ...]]
 """Shapes in order of preference, and marks."""

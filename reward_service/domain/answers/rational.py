@@ -5,8 +5,7 @@ from fractions import Fraction
 from math import gcd, lcm
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.monomials import sum_key
-from reward_service.domain.answers.values import Monomial, NotReadError, Number, Sum
+from reward_service.domain.answers.values import Monomial, NotReadError, Number, Sum, sum_key
 
 MAX_DEGREE = 24
 _PLAIN_ATOMS = frozenset({"pi", "e"})

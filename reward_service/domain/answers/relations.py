@@ -6,8 +6,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.intervals import Interval, all_but
-from reward_service.domain.answers.monomials import is_constant
+from reward_service.domain.answers.numeric import Interval, all_but
 from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape
 from reward_service.domain.answers.values import (
     Chain,
@@ -16,6 +15,7 @@ from reward_service.domain.answers.values import (
     NotReadError,
     Sum,
     Value,
+    is_constant,
 )
 
 _TURNED: Mapping[str, str] = MappingProxyType({">": "<", ">=": "<=", "<": ">", "<=": ">="})

@@ -4,10 +4,8 @@ from collections.abc import Callable
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.atoms import APPLIED, GREEK, AtomReader
-from reward_service.domain.answers.cursor import sum_of
 from reward_service.domain.answers.functions import FUNCTIONS, factorial
-from reward_service.domain.answers.numerals import integer
-from reward_service.domain.answers.tokens import Token
+from reward_service.domain.answers.tokens import Token, integer, sum_of
 from reward_service.domain.answers.units import is_thing, is_unit
 from reward_service.domain.answers.values import Expression, Matrix, NotReadError, Sum, UndefinedError, Value
 

@@ -1,12 +1,48 @@
-"""From the text of an answer to tokens, in one pass: typesetting goes, meaning stays."""
+"""Reads the text of an answer as tokens, and tokens one after the other; typesetting is left out."""
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
+from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.units import are_units
-from reward_service.domain.answers.values import NotReadError
+from reward_service.domain.answers.values import Expression, NotReadError, Number, Sum, Value
+
+MAX_DIGITS = 3900
+
+
+def integer(text: str) -> int:
+    """Digits; NotReadError if they are too many."""
+    if len(text) > MAX_DIGITS:
+        raise NotReadError
+    return int(text)
+
+
+def decimal(text: str) -> Number:
+    """A decimal, exactly; NotReadError if it is too long."""
+    if len(text) > MAX_DIGITS:
+        raise NotReadError
+    value = Fraction(text)
+    return value.numerator if value.denominator == 1 else value
+
+
+def repeating(text: str, period: str) -> Fraction:
+    """0.1 and the period 6: one sixth; NotReadError if they are no digits, or too many."""
+    if not period.isdigit() or len(text) + len(period) >= MAX_DIGITS:
+        raise NotReadError
+    digits = len(text.partition(".")[2])
+    return Fraction(text) + Fraction(int(period), 10**digits * (10 ** len(period) - 1))
+
+
+def base_of(terms: Sum) -> int:
+    """A base between 2 and 36; NotReadError for another."""
+    value = terms.get((), 0)
+    if len(terms) != 1 or value.denominator != 1 or not 2 <= value <= 36:
+        raise NotReadError
+    return int(value)
+
 
 MAX_TOKENS = 4096
 
@@ -173,3 +209,65 @@ def _accented(accent: str, inner: list[Token]) -> list[Token]:
 
 def _plain(content: str) -> bool:
     return content in _WORD_COMMANDS or not re.search(r"[A-Za-z]{2}", content)
+
+
+MAX_DEPTH = 48
+END = Token("end", "")
+
+
+class Cursor:
+    """Tokens, and the one that comes next."""
+
+    def __init__(self, tokens: list[Token], algebra: Algebra) -> None:
+        """At the first token."""
+        # The end is a token too, so that whoever looks a few tokens ahead finds one.
+        self.tokens: list[Token] = [*tokens, END, END, END, END, END, END, END, END]
+        self.algebra = algebra
+        self.at: int = 0
+        self.depth: int = 0
+
+    @property
+    def next(self) -> Token:
+        """The token that comes."""
+        return self.tokens[self.at]
+
+    def ahead(self, by: int) -> Token:
+        """A later token, at most six further."""
+        return self.tokens[self.at + by]
+
+    def take(self, kind: str) -> bool:
+        """Passes the token if it is of this kind."""
+        if self.tokens[self.at].kind == kind:
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, kind: str) -> None:
+        """Passes a token that must be there.
+
+        Raises:
+            NotReadError: another one is.
+        """
+        if not self.take(kind):
+            raise NotReadError
+
+    def deeper(self) -> None:
+        """One level further in.
+
+        Raises:
+            NotReadError: that is too deep.
+        """
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise NotReadError
+
+
+def sum_of(value: Value) -> Sum:
+    """The sum that a value is.
+
+    Raises:
+        NotReadError: it is a tuple, a set, a matrix.
+    """
+    if not isinstance(value, Expression):
+        raise NotReadError
+    return value.terms

@@ -1,8 +1,9 @@
 """What a parsed answer is made of: sums of monomials, and the forms that hold them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd, isqrt, lcm
 from typing import NamedTuple
 
 Number = int | Fraction
@@ -87,3 +88,134 @@ class Words:
 
 
 Value = Expression | Based | Bracketed | Listed | Joined | Matrix | Chain | Words
+
+
+MAX_BITS = 4_096
+"""Of what arithmetic makes: about 1,200 decimal digits. A number that is written out may have 3,900."""
+TRIAL = 1_000
+"""Radicands lose their square factors by trial division up to here; what is left stays as it is."""
+
+
+def sum_key(terms: Sum) -> str:
+    """The canonical text of a sum: equal texts, equal sums."""
+    if not terms:
+        return "0"
+    if len(terms) == 1 and () in terms:
+        return str(terms[()])
+    parts: list[str] = []
+    for monomial in sorted(terms):
+        coefficient = terms[monomial]
+        factors = [name if power == 1 else f"{name}^{power}" for name, power in monomial]
+        parts.append("*".join([str(coefficient), *factors] if coefficient != 1 or not factors else factors))
+    return "+".join(parts)
+
+
+def is_constant(terms: Sum) -> bool:
+    """Whether it is a rational number."""
+    return not terms or (len(terms) == 1 and () in terms)
+
+
+def small(value: Number) -> Number:
+    """The number itself, as an integer where it is one.
+
+    Raises:
+        NotReadError: it is too large.
+    """
+    if value.denominator == 1:
+        value = value.numerator
+        if value.bit_length() > MAX_BITS:
+            raise NotReadError
+        return value
+    if value.numerator.bit_length() > MAX_BITS or value.denominator.bit_length() > MAX_BITS:
+        raise NotReadError
+    return value
+
+
+def product(one: Monomial, other: Monomial) -> tuple[Monomial, Number]:
+    """The product of two monomials, and the rational that comes out of it (√2·√2 = 2, i·i = -1)."""
+    if not one:
+        return other, 1
+    if not other:
+        return one, 1
+    powers = dict(one)
+    plain = True
+    for name, power in other:
+        if name in powers:
+            power = powers[name] + power
+            plain = plain and name[0] != "#" and name != "i"
+        powers[name] = power
+    if plain:
+        return tuple(sorted((name, whole(power)) for name, power in powers.items() if power)), 1
+    return reduced(sorted(powers.items()))
+
+
+def reduced(powers: Iterable[tuple[str, Number]]) -> tuple[Monomial, Number]:
+    """Sorted atoms with their exponents brought into bounds: primes between 0 and 1, i at most once."""
+    kept: list[tuple[str, Number]] = []
+    extra: Number = 1
+    for name, power in powers:
+        if name[0] == "#":
+            times = power.numerator // power.denominator
+            if abs(times) > MAX_BITS:
+                raise NotReadError
+            extra = extra * Fraction(int(name[1:])) ** times
+            power = power - times
+        elif name == "i" and power.denominator == 1:
+            turns = int(power) % 4
+            extra, power = (-extra if turns > 1 else extra), turns % 2
+        if power:
+            kept.append((name, whole(power)))
+    return tuple(kept), small(extra)
+
+
+def whole(power: Number) -> Number:
+    return power.numerator if power.denominator == 1 else power
+
+
+def factored(value: int) -> list[tuple[int, int]]:
+    """Prime factors by trial division; what is left is taken for a prime, unless it is a square."""
+    found: list[tuple[int, int]] = []
+    divisor = 2
+    while divisor <= TRIAL and divisor * divisor <= value:
+        count = 0
+        while value % divisor == 0:
+            value //= divisor
+            count += 1
+        if count:
+            found.append((divisor, count))
+        divisor += 1 if divisor == 2 else 2
+    if value > 1:
+        root = isqrt(value)
+        found.append((root, 2) if root * root == value else (value, 1))
+    return found
+
+
+def factors_of(base: Sum) -> list[tuple[Sum, Number]]:
+    """A single term as a product of atoms and primes, each with its power."""
+    ((monomial, coefficient),) = base.items()
+    factors: list[tuple[Sum, Number]] = [({((name, 1),): 1}, power) for name, power in monomial]
+    factors += [({(): p}, n) for p, n in factored(coefficient.numerator)]
+    factors += [({(): p}, -n) for p, n in factored(coefficient.denominator)]
+    return factors
+
+
+def content(terms: Sum) -> Number:
+    """The positive rational by which a sum's coefficients become coprime integers."""
+    numerator = gcd(*(value.numerator for value in terms.values()))
+    return small(Fraction(numerator, lcm(*(value.denominator for value in terms.values()))))
+
+
+def shared(terms: Sum) -> Monomial:
+    """What divides every term of a sum, atoms with integer exponents only."""
+    names = {name for monomial in terms for name, _ in monomial}
+    kept: list[tuple[str, Number]] = []
+    for name in sorted(names):
+        lowest = min(dict(monomial).get(name, 0) for monomial in terms)
+        if name[0] != "#" and name != "i" and lowest.denominator == 1 and lowest:
+            kept.append((name, lowest))
+    return tuple(kept)
+
+
+def over(monomial: Monomial, divisor: Monomial) -> Monomial:
+    """The quotient of two monomials."""
+    return product(monomial, tuple((name, -power) for name, power in divisor))[0] if divisor else monomial

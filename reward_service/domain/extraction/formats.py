@@ -1,14 +1,147 @@
-"""The notations that a run may read answers in, as a table, and how several are read in order."""
+"""Extracts answers in the notations that a run may choose, and in several of them in order."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 
-from reward_service.domain.extraction.boxes import last_boxed, last_framed
-from reward_service.domain.extraction.hashes import last_hashed
-from reward_service.domain.extraction.json_fields import last_json_field
-from reward_service.domain.extraction.sentences import last_said
+from reward_service.domain.extraction.boxes import MAX_ANSWER_CHARS, answer_in, bare, last_boxed, last_framed
 from reward_service.domain.extraction.turns import turn_reader
+
+_MARK = "####"
+_CLOSING = "# \t\r"  # a heading may be closed with the marks that opened it
+
+
+def last_hashed(response: str) -> str | None:
+    """What follows the last `####` of the last line that has one with something behind it; None where there is none.
+
+    Bold marks, a closing period and math delimiters go; what is longer than MAX_ANSWER_CHARS is no answer. Linear in
+    the response, from its end: every line is looked at once.
+    """
+    end = len(response)
+    while (mark := response.rfind(_MARK, 0, end)) >= 0:
+        begins = response.rfind("\n", 0, mark) + 1
+        ends = response.find("\n", mark, end)
+        line = response[begins : end if ends < 0 else ends].rstrip(_CLOSING)
+        _, found, content = line.rpartition(_MARK)
+        if found and content.strip():
+            return None if len(content) > MAX_ANSWER_CHARS else answer_in(bare(content))
+        end = max(0, begins - 1)
+    return None
+
+
+_KEY_END = 'answer"'
+_KEY_BEGINNINGS = ('"', '"final_')
+_VALUE = re.compile(r'\s*+:\s*+(?:(?P<quote>")|(?P<number>-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)\s*+[,}\]])')
+_IN_STRING = re.compile(r'\\.|"', re.DOTALL)
+_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(_PAIR + r"|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL)
+_LONGEST_ESCAPE = len(r"\u0034")
+
+_THEMSELVES = '"\\/'
+_CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_ALSO_LATEX = "bfrt"
+
+
+def last_json_field(response: str) -> str | None:
+    """The value of the last complete field "answer" or "final_answer" of a response; None where there is no answer.
+
+    Complete is a text in quotes, or a number that a comma or a closing bracket follows: `42` cut off behind its 4 is no
+    number. A field that is not complete, or holds something else (null, a list), is passed over. A blank text, or one
+    longer than MAX_ANSWER_CHARS, is no answer. Linear in the response: a text that is left open ends at the quote of
+    the next field's name at the latest, so that no character is read for two fields.
+    """
+    end = response.rfind(_KEY_END)
+    while end >= 0:
+        if response.endswith(_KEY_BEGINNINGS, 0, end):
+            value = _VALUE.match(response, end + len(_KEY_END))
+            if value is not None:
+                if value["number"] is not None:
+                    return answer_in(value["number"])
+                closing = _closing_quote(response, value.end())
+                if closing is not None:
+                    return _text(response, value.end(), closing)
+        end = response.rfind(_KEY_END, 0, end)
+    return None
+
+
+def _closing_quote(text: str, start: int) -> int | None:
+    for token in _IN_STRING.finditer(text, start):
+        if token[0] == '"':
+            return token.start()
+    return None
+
+
+def _text(response: str, start: int, end: int) -> str | None:
+    if end - start > _LONGEST_ESCAPE * MAX_ANSWER_CHARS:
+        return None
+    return answer_in(_ESCAPE.sub(_unescaped, response[start:end]))
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    r"""The character that an escape stands for, or the escape as it is written where it stands for none.
+
+    As written stay: what JSON does not know (`\sqrt`, `\(`); half of a surrogate pair, which no UTF-8 text can hold;
+    and \b, \f, \r and \t before a letter, for `\frac`, `\times`, `\rho` and `\binom` are answers, form feeds are not.
+    """
+    written = escape[0]
+    if len(written) > 2:
+        code = int(written[2:6], 16)
+        if len(written) > 6:
+            return chr(0x10000 + ((code - 0xD800) << 10) + int(written[8:], 16) - 0xDC00)
+        return written if 0xD800 <= code < 0xE000 else chr(code)
+    letter = written[1]
+    if letter in _THEMSELVES:
+        return letter
+    if letter in _ALSO_LATEX and escape.string[escape.end() : escape.end() + 1].isalpha():
+        return written
+    return _CONTROLS.get(letter, written)
+
+
+_WORDS = ("nswer", "NSWER")  # answer, Answer and ANSWER, without a lower-case copy of the response
+_LEAD = re.compile(r"(?<![a-z])(?:final|the)\s{1,4}a\Z", re.IGNORECASE)
+_LEAD_CHARS = 12
+_SAYS = re.compile(r"(?:\*\*)?+\s*+(?:is(?![a-z])|:)\s*+:?+(?:\*\*(?=\s))?+\s*+", re.IGNORECASE)
+_MATH = re.compile(
+    r"\$\$.*?\$\$|\$(?!\$)(?:[^$\\\n]|\\[^\n])*+\$|\\\([^\n]*?\\\)|\\\[.*?\\\]", re.DOTALL
+)  # what is displayed may hold line breaks; a dollar that its line does not close is a price
+_FORMULA_ENDS_SENTENCE = re.compile(r"\.\s*+(?:\$\$?|\\[)\]])\Z")
+_STOP = re.compile(r"\n|\.(?=(?:\*\*)?(?:\s|\Z))")
+_MARKUP_CHARS = 16
+
+
+def last_said(response: str) -> str | None:
+    r"""What the last "(the) final answer is", "the answer is" or "final answer:" says; None where there is no answer.
+
+    It ends with its line or sentence, a formula that it begins with included; its bold marks, closing period and math
+    delimiters go, and of a sentence with a \boxed{} the content counts. A phrase that nothing follows is passed over.
+    What is longer than MAX_ANSWER_CHARS is no answer. Linear in the response: each phrase looks at a bounded window
+    and at the blanks up to its own answer.
+    """
+    found = [response.rfind(word) for word in _WORDS]
+    while (at := max(found)) >= 0:
+        if _LEAD.search(response[max(0, at - _LEAD_CHARS) : at]):
+            says = _SAYS.match(response, at + len(_WORDS[0]))
+            content = "" if says is None else _sentence(response, says.end())
+            if len(content) > MAX_ANSWER_CHARS:
+                return None
+            answer = answer_in(bare(content))
+            if answer is not None:
+                return last_boxed(content) or answer
+        which = found.index(at)
+        found[which] = response.rfind(_WORDS[which], 0, at)
+    return None
+
+
+def _sentence(text: str, start: int) -> str:
+    """From `start` to the end of the line or sentence; more than MAX_ANSWER_CHARS characters where that is too far."""
+    limit = start + MAX_ANSWER_CHARS + _MARKUP_CHARS
+    formula = _MATH.match(text, start, limit)
+    if formula is not None and _FORMULA_ENDS_SENTENCE.search(formula[0]):
+        return formula[0]
+    stop = _STOP.search(text, start if formula is None else formula.end(), limit)
+    return text[start : limit if stop is None else stop.end()]
+
 
 KEPT_EXTRACTORS = 64
 """Those of as many runs are kept: a single rollout is read in less time than its extractor is made."""

@@ -1,10 +1,9 @@
-"""The tokens that part the turns of a dialogue, of the common families of models, and where a response's turn ends.
-
-Trainers decode with special tokens kept, so that `#### 7<|im_end|>` comes where `#### 7` was meant.
-"""
+"""Finds where the policy's turn begins and ends in a text."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 END_TOKENS: Mapping[str, tuple[str, ...]] = {
     "ChatML (Qwen, Yi, InternLM 2, Phi 4, SmolLM, Kimi)": ("<|im_end|>",),
@@ -114,3 +113,179 @@ def _after_bos(response: str) -> int:
     while response.startswith(_STRIKES, place):
         place += len(_STRIKES)
     return place
+
+
+Fold = Callable[[str], str]
+
+LEAST_PART_CHARS = 16
+"""Fewer characters of a prompt than these, white space apart, may stand at the beginning of a response by chance."""
+_MOST_PLACES = 64
+_SAID_CHARS = 48
+_NOT_TEXT = "\ufffd\u2581\u200b\u200c\u200d\u2060\ufeff\u00ad"  # half a character, SentencePiece's space, no width
+_STATEMENTS = (  # what says an answer, in each of the formats, with the beginning of the answer
+    re.compile(r"\\(?:boxed|fbox)\s*+\{[^}]{0,400}+"),
+    re.compile(r"#{4}\s*+\S{1,64}+"),
+    re.compile(r'answer"\s*+:\s*+(?:"[^"]{0,400}+|[^\s,}\]"]{1,64}+)'),
+    re.compile(r"(?:nswer|NSWER)[*\s]{0,8}+(?:is|IS|:)[*:\s]{0,8}+\S{1,64}+"),
+)
+_PUNCTUATION = '.,;:!?*$"'
+_VISIBLE = re.compile(rf"[^\s{_NOT_TEXT}]")
+_OPENING = re.compile(rf"(?:\s++|(?!(?:{OTHERS_TURN.pattern}))(?:{SPECIAL.pattern}))*+")
+"""Padding, and what opens a text, but not what opens another's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the policy wrote, as far as a query tells; `prompt_found` is false where that is a guess."""
+
+    text: str
+    prompt_found: bool = True
+
+
+def response_in(query: str, prompt: str) -> Response:
+    """What follows the prompt in a query, whatever a tokenizer did to either. Linear in both.
+
+    Special tokens, white space and the ways in which Unicode writes one character do not count. The prompt may be cut
+    on its left, if at least LEAST_PART_CHARS of it are left, and a template may stand around it. Where it is not found
+    for certain, the response is a guess in which no answer of the prompt can be read: what follows a place where it may
+    end, or the last header of a policy's turn, and the last statement of an answer that the prompt makes too.
+    """
+    if query.startswith(prompt) and prompt:
+        return Response(query[len(prompt) :])
+    if not prompt:
+        return Response(_behind_template(query))
+    begins = query.find(prompt)
+    if begins >= 0 and not _is_more(query[:begins]):  # `<s>` or padding stand before most of those that are no prefix
+        return Response(query[begins + len(prompt) :])
+    fold = _folding(query + prompt)
+    looked_for, looked_in = fold(SPECIAL.sub("", prompt)), fold(SPECIAL.sub("", query))
+    begins, ends, certain = _found(looked_for, looked_in)
+    if ends is None:
+        return Response(_without_statements(query, prompt, fold), prompt_found=False)
+    place = _place(query, ends, fold)
+    templated = OTHERS_TURN.search(query, 0, place) is not None
+    if templated and SPECIAL.search(prompt) is None:  # the template's tokens are the query's alone
+        place = _behind_header(query, place)
+    else:
+        place = _behind_tokens(query, place, SPECIAL.findall(prompt[_place(prompt, len(looked_for), fold) :]))
+    return Response(query[place:], prompt_found=certain and (begins == 0 or templated))
+
+
+def _is_more(text: str) -> bool:
+    """Whether a text is more than padding and what opens a text: words, or another's turn."""
+    return bool(SPECIAL.sub("", text).strip()) or OTHERS_TURN.search(text) is not None
+
+
+def _found(prompt: str, query: str) -> tuple[int, int | None, bool]:
+    """Where the prompt begins and ends in the query, both folded, and whether it could end nowhere else."""
+    if prompt and query.startswith(prompt):
+        # A prompt that repeats itself, as `####`, may have lost a part on the left that the response begins with.
+        repeats = any(prompt.startswith(prompt[shift:]) for shift in range(1, min(LEAST_PART_CHARS, len(prompt))))
+        return 0, len(prompt), not repeats
+    if len(prompt) < LEAST_PART_CHARS:
+        return 0, None, False
+    begins = query.find(prompt)
+    if begins >= 0:
+        return begins, begins + len(prompt), True
+    # Cut on the left: a beginning of the query is an end of the prompt. Both end in the same few characters.
+    tail = prompt[-LEAST_PART_CHARS:]
+    ends: list[int] = []
+    at = query.find(tail)
+    for _ in range(_MOST_PLACES):
+        if at < 0 or at + len(tail) > len(prompt):
+            return 0, ends[-1] if ends else None, len(ends) == 1
+        if prompt.endswith(query[: at + len(tail)]):
+            ends.append(at + len(tail))
+        at = query.find(tail, at + 1)
+    return 0, None, False
+
+
+def _folding(text: str) -> Fold:
+    """How texts are compared: without white space and, where they have another, by their compatible decomposition.
+
+    Character by character, so that a text's length is the sum of its parts', and marks without number cost no sorting.
+    """
+    if text.isascii() or (unicodedata.is_normalized("NFKD", text) and not any(char in text for char in _NOT_TEXT)):
+        return lambda part: "".join(part.split())
+    table = {
+        ord(char): "" if char.isspace() or char in _NOT_TEXT else "".join(unicodedata.normalize("NFKD", char).split())
+        for char in set(text)
+    }
+    return lambda part: part.translate(table)
+
+
+def _place(text: str, count: int, fold: Fold) -> int:
+    """Where in a text the first `count` of its folded characters end."""
+    if not count:
+        return 0
+    begins, ends = 0, len(text)
+    for token in SPECIAL.finditer(text):
+        length = len(fold(text[begins : token.start()]))
+        if length >= count:
+            ends = token.start()
+            break
+        count -= length
+        begins = token.end()
+    while ends - begins > 1:  # halves: each is folded once more
+        half = (begins + ends) // 2
+        length = len(fold(text[begins:half]))
+        if length >= count:
+            ends = half
+        else:
+            count -= length
+            begins = half
+    return ends
+
+
+def _behind_tokens(query: str, place: int, tokens: list[str]) -> int:
+    """Behind those of the tokens that the prompt ends with, which stand here, in their order; some may be left out."""
+    expected = iter(tokens)
+    while (text := _VISIBLE.search(query, place)) is not None:
+        token = SPECIAL.match(query, text.start())
+        if token is None or token[0] not in expected:  # which goes on behind it
+            break
+        place = token.end()
+    return place
+
+
+def _behind_header(query: str, place: int) -> int:
+    """Behind the header of the policy's turn that follows the prompt, or that the prompt's last word is a part of."""
+    return next((header.end() for header in POLICYS_TURN.finditer(query) if header.end() >= place), place)
+
+
+def _behind_template(query: str) -> str:
+    """A query without a prompt: where it begins with a template, what follows the last header of a policy's turn."""
+    return _behind_last_header(query) if OTHERS_TURN.match(query, _opening_ends(query)) else query
+
+
+def _behind_last_header(query: str) -> str:
+    place = 0
+    for header in POLICYS_TURN.finditer(query):
+        place = header.end()
+    return query[place:]
+
+
+def _opening_ends(query: str) -> int:
+    opening = _OPENING.match(query)
+    return 0 if opening is None else opening.end()
+
+
+def _without_statements(query: str, prompt: str, fold: Fold) -> str:
+    """The safest reading of a query in which the prompt was not found: no answer of the prompt can be taken from it."""
+    text = _behind_last_header(query)
+    place = _opening_ends(text)
+    prompts, texts = _blanked(prompt), _blanked(text)
+    for statement in _STATEMENTS:
+        told = {_said(found[0], fold) for found in statement.finditer(prompts)}
+        for found in statement.finditer(texts) if told else ():
+            if _said(found[0], fold) in told:
+                place = max(place, found.end())
+    return text[place:]
+
+
+def _blanked(text: str) -> str:
+    return SPECIAL.sub(lambda token: " " * len(token[0]), text)
+
+
+def _said(statement: str, fold: Fold) -> str:
+    return fold(statement)[:_SAID_CHARS].rstrip(_PUNCTUATION)

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.segments import Kind, Segment
-from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.tokens import Kind, Segment, TextToken
 
 RELATIONS = frozenset({"=", "<", ">", "≤", "≥", "≠", "\\equiv", "\\approx"})
 _CUTS = frozenset({",", ";", "&", "\\\\", "?", "\\in", "\\to", ":", "\\mid"})

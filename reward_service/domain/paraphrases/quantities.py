@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.number_words import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
 from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.vocabulary import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
 
 MOST_DIGITS = 40
 _NOT_DIGITS = re.compile(r"[^\d.]")

@@ -1,11 +1,92 @@
-r"""The words, numbers and signs of a text, each with its place. Linear, whatever the text holds."""
+"""Cuts a text into prose, formulas and figures, and these into words, numbers and signs. Linear, whatever the text holds."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.segments import Kind, Segment
+from reward_service.domain.paraphrases.vocabulary import ASKING
+
+_DELIMITER = re.compile(
+    r"\\\\|\\\$|\$\$?|\\[\[\]()]|\\(?:begin|end)\s{0,4}\{([A-Za-z]{1,24})\*?\}|\[asy\]|\[/asy\]|</?asy>", re.IGNORECASE
+)
+_MATH_ENVIRONMENTS = frozenset({
+    "align", "aligned", "alignat", "array", "bmatrix", "cases", "displaymath", "eqnarray", "equation", "flalign",
+    "gather", "gathered", "math", "matrix", "multline", "pmatrix", "smallmatrix", "split", "vmatrix",
+})  # fmt: skip
+_CLOSING: Mapping[str, str] = MappingProxyType({"\\[": "\\]", "\\(": "\\)", "[asy]": "[/asy]", "<asy>": "</asy>"})
+# "$3 plus $2 an hour" is money, and what stands between two formulas is none.
+_WORDS = re.compile(
+    r"\s?\d[\d,.]{0,20}[.,;:?!)]?\s+(?:[a-z]{2,}|[A-Z][a-z])|[^{\\=]*?(?<![a-zA-Z\\])[a-z]{2,}\s[a-z]{2,}\s[a-z]{2,}"
+)
+_LOOKAHEAD = 80
+
+
+class Kind(Enum):
+    """What a segment is."""
+
+    PROSE = auto()
+    MATH = auto()
+    FIGURE = auto()
+
+
+class Segment(NamedTuple):
+    """A stretch of a text, without the delimiters around it."""
+
+    kind: Kind
+    start: int
+    end: int
+
+
+def segments_of(text: str) -> list[Segment]:
+    """The text from its beginning to its end. What is opened and never closed is prose, but for a figure."""
+    marks = [(found.group().lower(), found.start(), found.end(), found[1]) for found in _DELIMITER.finditer(text)]
+    closings = _closings(text, marks)
+    found: list[Segment] = []
+    prose, at = 0, 0
+    while at < len(marks):
+        word, start, end, _ = marks[at]
+        close = closings[at]
+        if close is None and word not in ("[asy]", "<asy>"):
+            at += 1
+            continue
+        _add(found, Kind.PROSE, prose, start)
+        figure = word in ("[asy]", "<asy>")
+        inner_end, prose, at = (len(text), len(text), len(marks)) if close is None else (
+            marks[close][1], marks[close][2], close + 1,
+        )  # fmt: skip
+        _add(found, Kind.FIGURE if figure else Kind.MATH, end, inner_end)
+    _add(found, Kind.PROSE, prose, len(text))
+    return found
+
+
+def _closings(text: str, marks: list[tuple[str, int, int, str | None]]) -> list[int | None]:
+    """For each mark the one that closes what it opens; from the end to the beginning, so each is looked at once."""
+    closings: list[int | None] = [None] * len(marks)
+    latest: dict[str, int] = {}
+    for at in range(len(marks) - 1, -1, -1):
+        word, _, end, environment = marks[at]
+        if word in ("$", "$$"):
+            close = latest.get(word)
+            if close is not None and not (word == "$" and _are_words(text, end, marks[close][1])):
+                closings[at] = close
+        elif word in _CLOSING:
+            closings[at] = latest.get(_CLOSING[word])
+        elif environment is not None and environment.lower() in _MATH_ENVIRONMENTS and word.startswith("\\begin"):
+            closings[at] = latest.get(word.replace("\\begin", "\\end"))
+        latest[word] = at
+    return closings
+
+
+def _are_words(text: str, start: int, end: int) -> bool:
+    return _WORDS.match(text[start : min(end, start + _LOOKAHEAD)]) is not None
+
+
+def _add(found: list[Segment], kind: Kind, start: int, end: int) -> None:
+    if end > start:
+        found.append(Segment(kind, start, end))
+
 
 # 1,234 in all its spellings; but {991,992,993} and 70,90,130 are lists.
 _GROUPED = r"(?<![\d{(\[,])[1-9]\d{0,2}(?:(?:,|\{,\}|,?\\!,?|\\,|\{\\,\})\d{3})+(?!\d)"
@@ -120,3 +201,44 @@ def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
             takes = max(takes - 1, 0)
         last = said.lower() if kind == "word" else said
         yield TextToken(kind, last, lexeme.start(), lexeme.end(), True)
+
+
+_ENDS = frozenset({".", "?", "!"})
+_BEFORE_COMMANDS = frozenset({"and", "then", "please", "to", "now", "can", "you", "must", "us", "or", "if", "is"})
+
+
+def sentences_of(tokens: Sequence[TextToken]) -> Iterator[Sequence[TextToken]]:
+    """The tokens of each sentence or line, with its ending, which may be the last sign of a formula."""
+    first = 0
+    for at, token in enumerate(tokens):
+        ends = token.text in _ENDS or token.kind == "break"
+        if ends and (not token.math or at + 1 == len(tokens) or not tokens[at + 1].math):
+            yield tokens[first : at + 1]
+            first = at + 1
+    if first < len(tokens):
+        yield tokens[first:]
+
+
+def asks(sentence: Sequence[TextToken]) -> bool:
+    """Whether a sentence asks for something."""
+    return any(token.text == "?" or (token.kind == "word" and token.text in ASKING) for token in sentence)
+
+
+def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
+    """The tokens of all sentences that ask, or of the last one where none does."""
+    sentences = list(sentences_of(tokens))
+    asking = [sentence for sentence in sentences if _asks_clearly(sentence)]
+    asking = asking or [sentence for sentence in sentences if asks(sentence)] or sentences[-1:]
+    return [token for sentence in asking for token in sentence]
+
+
+def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
+    """Whether it is a question or a command: "find", but not "they decide" or "the order"."""
+    for at, token in enumerate(sentence):
+        if token.text == "?" or (token.text in ASKING and (at == 0 or _commands(sentence[at - 1]))):
+            return True
+    return False
+
+
+def _commands(before: TextToken) -> bool:
+    return before.kind in ("sign", "break") or before.text in _BEFORE_COMMANDS

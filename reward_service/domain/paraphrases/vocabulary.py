@@ -1,7 +1,8 @@
-"""Words that the checks know: which say nothing of a problem, which ask, which deny, which exclude each other."""
+"""Words that the checks know: function words, words that ask, deny or exclude each other, and words for numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from types import MappingProxyType
 
 
@@ -144,3 +145,79 @@ RIVALS: tuple[Mapping[str, Concept], ...] = (
     ),
 )
 """Concepts that exclude each other: a paraphrase must not ask for another of the same row."""
+
+
+UNITS: Mapping[str, int] = MappingProxyType({
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19,
+})  # fmt: skip
+TENS: Mapping[str, int] = MappingProxyType({
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+})  # fmt: skip
+SCALES: Mapping[str, int] = MappingProxyType(
+    {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+)
+ORDINALS: Mapping[str, int] = MappingProxyType({
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+    "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16,
+    "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "thirtieth": 30, "fortieth": 40,
+    "fiftieth": 50, "sixtieth": 60, "seventieth": 70, "eightieth": 80, "ninetieth": 90, "hundredth": 100,
+    "thousandth": 1000, "millionth": 10**6,
+})  # fmt: skip
+PARTS: Mapping[str, int] = MappingProxyType(
+    {"half": 2, "halves": 2, "quarter": 4, "quarters": 4}
+    | {word: value for word, value in ORDINALS.items() if value > 2}
+    | {f"{word}s": value for word, value in ORDINALS.items() if value > 2}
+)
+"""Below the line: three quarters, two-thirds. A third alone may also be the one after the second."""
+
+_IMPLYING: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("zero zeros zeroes origin positive negative nonnegative nonzero vanish vanishes root roots axis axes none no "
+     "nothing empty initially", (0,)),
+    ("unit single sole only once itself alone reciprocal inverse monic identity", (1,)),
+    ("twice double doubled doubles doubling both pair pairs couple even halved halve halves half bisect bisects "
+     "bisected bisector midpoint quadratic diameter radius alternate binary square squared squares root", (2,)),
+    ("thrice triple tripled triples tripling triplet cubed cube cubes cubic", (3,)),
+    ("quadruple quadrupled quartic quarter quarters quadrilateral quaternary", (4,)),
+    ("pentagon pentagonal nickel nickels weekday weekdays", (5,)),
+    ("hexagon hexagonal die dice", (6,)), ("ternary", (3,)), ("septenary", (7,)),
+    ("heptagon week weeks", (7,)),
+    ("octagon octagonal octal", (8,)),
+    ("nonagon", (9,)),
+    ("decagon decimal decade dime dimes digit digits common", (10,)), ("digit digits", (0, 9)),
+    ("dozen dodecagon foot feet year years annually edge edges clock duodecimal", (12,)), ("year years", (365, 366)),
+    ("equilateral", (3, 60)), ("right perpendicular acute obtuse complement complementary", (90,)),
+    ("straight semicircle semicircular supplement supplementary upside halfway", (180,)), ("slope slopes", (45,)),
+    ("circle circular revolution", (360,)), ("hour hours minute minutes", (60,)), ("day days", (24,)),
+    ("percent percentage century", (100,)), ("letter letters alphabet", (26,)), ("deck", (4, 13, 52)),
+    ("tetrahedron", (4, 6)), ("cube cuboid prism", (6, 8, 12)), ("octahedron", (6, 8, 12)),
+    ("dodecahedron icosahedron", (12, 20, 30)), ("tomorrow overnight", (24,)), ("score", (20,)),
+    ("hexadecimal", (16,)), ("quarter quarters", (25,)), ("yard yards", (3,)),
+    ("penny pennies", (1,)), ("gross", (144,)), ("thousands", (1000,)),
+)  # fmt: skip
+
+
+def _implied() -> dict[str, frozenset[Fraction]]:
+    found: dict[str, set[Fraction]] = {}
+    for words, values in _IMPLYING:
+        for word in words.split():
+            found.setdefault(word, set()).update(map(Fraction, values))
+    found["root"].add(Fraction(1, 2))
+    found["coin"] = found["coins"] = {Fraction(1, 2), Fraction(50)}
+    return {word: frozenset(values) for word, values in found.items()}
+
+
+IMPLIED: Mapping[str, frozenset[Fraction]] = MappingProxyType(_implied())
+"""Numbers that a word brings with it: they may stand in one text and be left unsaid in the other."""
+
+FACTORS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {
+        "hour": (60, 3600), "hours": (60, 3600), "hr": (60,), "hrs": (60,), "minute": (60,), "minutes": (60,),
+        "foot": (12,), "feet": (12,), "yard": (3, 36), "yards": (3, 36), "dozen": (12,), "decade": (10,),
+        "decades": (10,), "century": (100,), "centuries": (100,), "week": (7,), "weeks": (7,), "day": (24,),
+        "days": (24,), "meter": (100,), "meters": (100,), "m": (100,), "km": (1000,), "kilometer": (1000,),
+        "kilometers": (1000,), "kg": (1000,), "kilograms": (1000,), "dollars": (100,),
+    }
+)  # fmt: skip
+"""How many of a smaller unit are one: 3 hours may come as 180 minutes."""

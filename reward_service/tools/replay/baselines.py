@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.grading.grader import Classes, Matches
+from reward_service.grading.verdicts import Classes, Matches
 
 
 class StringGrader:

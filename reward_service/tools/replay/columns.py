@@ -9,7 +9,7 @@ from reward_service.domain.errors import UnknownMethodError
 from reward_service.domain.methods import METHODS, Method, RewardSource, method_named
 from reward_service.domain.settlement import settle
 from reward_service.domain.types import Ballot, View
-from reward_service.grading.grader import Grader
+from reward_service.grading.verdicts import Grader
 from reward_service.tools.replay.cpu import CpuStopwatch
 from reward_service.tools.replay.errors import ReplayError
 from reward_service.tools.replay.recording import RecordedQuestion, Recording

@@ -7,8 +7,8 @@ from itertools import combinations
 from statistics import median
 
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.summary import mean
-from reward_service.grading.grader import Grader
+from reward_service.domain.settlement import mean
+from reward_service.grading.verdicts import Grader
 from reward_service.tools.replay.columns import Column
 from reward_service.tools.replay.recording import Recording
 

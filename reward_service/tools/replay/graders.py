@@ -14,7 +14,7 @@ from reward_service.domain.answers.conventions import Conventions
 from reward_service.tools.replay.errors import ReplayError
 
 if TYPE_CHECKING:
-    from reward_service.grading.grader import Grader
+    from reward_service.grading.verdicts import Grader
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from rich.progress import Progress
 
+from reward_service.domain.settlement import rank
 from reward_service.domain.types import Ballot, View, Voter
-from reward_service.domain.voting import rank
 from reward_service.tools.replay.batches import batches
 from reward_service.tools.replay.reading import counted
 from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from reward_service.domain.paraphrases.formulas import plain_number
-from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import TextReading, read_text
+from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances, read_text
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import word_set
 

@@ -1,16 +1,14 @@
-"""Quantities kept: each number of one text is in the other, in digits or words, as a fraction or a percentage."""
+"""x"""
 
 import re
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
-from reward_service.domain.paraphrases.assignments import assignments
-from reward_service.domain.paraphrases.covered_numbers import CoveredNumbers
+from reward_service.domain.paraphrases.counted_numbers import CoveredNumbers, assignments
 from reward_service.domain.paraphrases.derived import follows_from_its_neighbours, worked_out
-from reward_service.domain.paraphrases.pair import Evidence, Pair, Span, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import TextReading
+from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
 
 _SHOWN = 4
 _SMALL = 3
@@ -195,3 +193,34 @@ def _short(value: Fraction) -> str:
 
 def _spans(mentions: Iterable[Mention]) -> tuple[Span, ...]:
     return tuple(Span(each.start, each.end) for each in mentions)
+
+
+_DRAWING = r"(?:figure|diagram|graph|chart|histogram|picture|illustration|drawing)s?"
+_SHOWN_OR_DRAWN = r"(?:shown|illustrated|displayed|depicted|pictured)"
+_POINTING = re.compile(
+    rf"\b(?:as|is|are|partially|{_DRAWING}|pattern|tessellation)\s(?:{_SHOWN_OR_DRAWN}|provided)\b"
+    rf"|\b{_SHOWN_OR_DRAWN}\s(?:in|here|below|above|to the)\b"
+    rf"|\b{_DRAWING}\s(?:below|above|shows?|displays?)\b"
+    rf"|\b(?:in|from|using|the provided)\s(?:the\s)?(?:provided\s)?{_DRAWING}\b"
+    r"|\bgraphed below\b",
+    re.IGNORECASE,
+)
+
+
+def figure_kept(pair: Pair, _: Tolerances) -> Evidence | None:
+    """A figure that is left out takes no number with it, and the text no longer points at it.
+
+    What is drawn otherwise is not looked at.
+    """
+    original, paraphrase = pair.original, pair.paraphrase
+    if not original.has_figure or paraphrase.has_figure:
+        return None
+    said = {value for each in paraphrase.mentions for value in (*each.values, *each.parts)} | paraphrase.implied
+    gone = sorted(value for value in original.drawn if value not in said)
+    if gone:
+        return Evidence(f"the figure is left out, and with it {', '.join(str(value)[:12] for value in gone[:4])}")
+    pointing = _POINTING.search(paraphrase.text)
+    if pointing is None:
+        return None
+    words = f"the figure is left out, and still pointed at: {' '.join(pointing.group().split())}"
+    return Evidence(words, (), (Span(*pointing.span()),))

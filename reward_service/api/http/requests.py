@@ -1,0 +1,215 @@
+"""x"""
+
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from reward_service.api.http.form_reader import FormReader, Most
+from reward_service.api.http.json_reader import Data
+from reward_service.api.http.problems import Problem
+
+Result = TypeVar("Result")
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection; there is nobody to answer."""
+
+
+class Exchange(Protocol):
+    """A request whose body is whole, and whose answer is sent in one piece."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case."""
+
+    def whole_body(self) -> Data:
+        """Return the body, which may be taken once."""
+        ...
+
+    async def send(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        media_type: bytes = b"application/json",
+    ) -> None:
+        """Send the answer.
+
+        Raises:
+            ClientGoneError: the client has left; nothing was sent.
+        """
+        ...
+
+    async def while_there(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what `work` returns, or cancel it when the client goes away.
+
+        Raises:
+            ClientGoneError: the client closed its connection, at the latest as the work ended.
+        """
+        ...
+
+
+def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """Return the first value of a header; `name` is in lower case."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+LARGEST_JOINED_BYTES = 4 << 20
+"""A body up to this size is joined at its end, which is fastest. A larger one grows, so that it is in memory once."""
+
+
+class BodyParts:
+    """A body as far as it has come."""
+
+    __slots__ = ("_chunks", "_large", "_most_bytes", "size_bytes")
+
+    def __init__(self, most_bytes: int) -> None:
+        """Nothing has come; a body of more than `most_bytes` is refused."""
+        self.size_bytes = 0
+        self._most_bytes = most_bytes
+        self._chunks: list[bytes] = []
+        self._large: bytearray | None = None
+
+    def add(self, chunk: bytes) -> None:
+        """Keep the next part.
+
+        Raises:
+            Problem: 413; what came before is forgotten.
+        """
+        self.size_bytes += len(chunk)
+        if self.size_bytes > self._most_bytes:
+            self.whole()
+            raise _too_large(self._most_bytes)
+        if self._large is not None:
+            self._large += chunk
+            return
+        self._chunks.append(chunk)
+        if self.size_bytes > LARGEST_JOINED_BYTES:
+            self._large = bytearray().join(self._chunks)
+            self._chunks = []
+
+    def whole(self) -> Data:
+        """Return all that came, and keep nothing of it."""
+        chunks, large = self._chunks, self._large
+        self._chunks, self._large = [], None
+        if large is not None:
+            return large
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def check_body_headers(headers: Sequence[tuple[bytes, bytes]], most_bytes: int) -> None:
+    """Refuse a body by what its headers say of it.
+
+    Raises:
+        Problem: 413 for one that is announced as too large, 415 for a compressed one.
+    """
+    if header(headers, b"content-encoding") not in (None, b"identity"):
+        raise Problem(415, "compressed", "compressed bodies are not read: send the JSON as it is.")
+    announced = header(headers, b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > most_bytes:
+        raise _too_large(most_bytes)
+
+
+def _too_large(most_bytes: int) -> Problem:
+    # The rest of the body is not read, so the connection cannot be used again.
+    return Problem(
+        413,
+        "too-large",
+        f"the body is larger than {most_bytes} bytes: send fewer rollouts a request, or raise "
+        "CO_REWARDING_MAX_BODY_BYTES.",
+        headers={"connection": "close"},
+    )
+
+
+ReadForm = TypeVar("ReadForm", bound=BaseModel)
+
+BLOCK_BYTES = 2**20
+"""What is handed to the disk at once: chunks as they come, of at most 64 KiB, would cost a thread switch each."""
+
+
+async def blocks(request: Request) -> AsyncIterator[bytes]:
+    """The body in blocks of about BLOCK_BYTES; of one that is cut, all that came.
+
+    Raises:
+        Problem: 400, after the last block: the connection was cut, by the client or since it brought nothing.
+    """
+    stream = request.stream()
+    block = bytearray()
+    cut: Problem | None = None
+    while cut is None:
+        try:
+            block += await anext(stream)
+        except StopAsyncIteration:
+            break
+        except ClientDisconnect:
+            cut = Problem(400, "cut", "the connection was closed before the end of the body: resume.")
+        if len(block) >= BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
+    if cut is not None:
+        raise cut
+
+
+def check_octets(request: Request) -> None:
+    """Refuses bodies that are not the bytes themselves.
+
+    Raises:
+        Problem: 415.
+    """
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != "application/octet-stream" or request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(415, "not-octets", "send the bytes as they are, as Content-Type: application/octet-stream.")
+
+
+def json_body(form: type[BaseModel]) -> dict[str, Any]:
+    """For OpenAPI: what `read_form` reads."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": in_one_piece(form.model_json_schema())}},
+        }
+    }
+
+
+def in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
+    """A form's schema without references: a route that reads its body itself has no place for another's definitions."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(part: Any) -> Any:  # noqa: ANN401 - a part of JSON
+        if isinstance(part, list):
+            return [resolved(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            rest = {name: value for name, value in part.items() if name != "$ref"}
+            return resolved(definitions[part["$ref"].rpartition("/")[2]] | rest)
+        return {name: resolved(value) for name, value in part.items()}
+
+    return resolved(schema)
+
+
+async def read_form(request: Request, form: type[ReadForm], most: Most | None = None) -> ReadForm:
+    """Return a JSON body as this form, whatever its Content-Type (curl sends another). `most` is as in FormReader.read.
+
+    Raises:
+        Problem: it is too large, cut, no JSON, or not of the form.
+    """
+    reader: FormReader = request.app.state.services.reader
+    check_body_headers(request.headers.raw, reader.most_bytes)
+    parts = BodyParts(reader.most_bytes)
+    try:
+        async for chunk in request.stream():
+            parts.add(chunk)
+    except ClientDisconnect as cause:
+        raise Problem(400, "cut", "the connection was closed before the end of the body.") from cause
+    return await reader.read(form, parts.whole(), most)

@@ -1,0 +1,298 @@
+"""Uploads on the disk: files that are appended to and checked, in folders that get their names when they are whole."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from io import FileIO
+from uuid import uuid4
+
+from reward_service.teaching.declarations import (
+    Declaration,
+    DeclaredFile,
+    NoRoomError,
+    OffsetError,
+    TooLargeError,
+    UnknownUploadError,
+    UploadBusyError,
+    check_format,
+)
+from reward_service.teaching.intake import IntakeError, discard
+
+PART = ".part"
+MODE = 0o666  # the umask is the operator's say
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class FileWriter:
+    """Appends to a file that may be whole already; nobody else does meanwhile, in any process (flock)."""
+
+    def __init__(self, folder: int, declared: DeclaredFile, offset: int) -> None:
+        """Takes over the descriptor `folder`, which `close` closes.
+
+        Raises:
+            OffsetError: another number of bytes is there.
+            UploadBusyError: someone else is writing it.
+        """
+        self._folder = folder
+        self._declared = declared
+        self._file: FileIO | None = None
+        try:
+            self._file = _locked_part(folder, declared.name)
+            self.offset = declared.size if self._file is None else os.fstat(self._file.fileno()).st_size
+            if offset != self.offset:
+                raise OffsetError(declared.name, self.offset)
+            if self._file is not None:
+                self._file.seek(offset)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, data: bytes) -> None:
+        """Appends `data`.
+
+        Raises:
+            TooLargeError: the file would be larger than declared; nothing of `data` is kept.
+            NoRoomError: the disk is full; what could be kept is.
+        """
+        if self.offset + len(data) > self._declared.size:
+            raise TooLargeError(
+                f"{self._declared.name} was declared with {self._declared.size} bytes and more came: "
+                "declare it again with its size"
+            )
+        if self._file is not None:
+            self.offset += write_all(self._file, data)
+
+    def check(self) -> bool:
+        """Whether the file is whole; then it has its name.
+
+        Raises:
+            IntakeError: all bytes are there and not those that were declared; they are discarded.
+        """
+        if self._file is None:
+            return True
+        if self.offset < self._declared.size:
+            return False
+        self._file.seek(0)
+        digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+        try:
+            if digest != self._declared.sha256:
+                raise IntakeError(
+                    f"{self._declared.name} has SHA-256 {digest}, not {self._declared.sha256} as declared: what came "
+                    "is discarded; send the file again, or declare it as it is now"
+                )
+            check_format(self._file, self._declared.name)
+        except IntakeError:
+            os.unlink(self._declared.name + PART, dir_fd=self._folder)
+            raise
+        os.fsync(self._file.fileno())
+        self._name_it()
+        return True
+
+    def close(self) -> None:
+        """Lets others write."""
+        if self._file is not None:
+            self._file.close()
+        os.close(self._folder)
+
+    def _name_it(self) -> None:
+        name = self._declared.name
+        try:
+            os.rename(name + PART, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except FileNotFoundError as cause:
+            raise UnknownUploadError("the upload was removed while it came: declare it again") from cause
+
+
+def write_all(file: FileIO, data: bytes) -> int:
+    """Writes all of `data`: a raw write may take less. How many bytes that were.
+
+    Raises:
+        NoRoomError: the disk is full.
+    """
+    rest = memoryview(data)
+    with told_when_full():
+        while rest:
+            rest = rest[file.write(rest) or 0 :]
+    return len(data)
+
+
+@contextlib.contextmanager
+def told_when_full() -> Iterator[None]:
+    """Tells a full disk from other failures.
+
+    Raises:
+        NoRoomError: there is no space left.
+    """
+    try:
+        yield
+    except OSError as cause:
+        if cause.errno not in _NO_ROOM:
+            raise
+        raise NoRoomError("the disk of the weights root is full: make room there, then go on") from cause
+
+
+def size_of(folder: int, name: str) -> int | None:
+    """The size of a file in a folder in bytes, None if it is not there."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return None
+
+
+def opened_file(folder: int, name: str, flags: int) -> FileIO:
+    """A file in a folder, links refused; "r+b" of it is `os.O_RDWR`."""
+    descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, MODE, dir_fd=folder)
+    return FileIO(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "r+b")
+
+
+def _locked_part(folder: int, name: str) -> FileIO | None:
+    """The part of a file that is there, made if none is; None where the file is whole."""
+    while size_of(folder, name) is None:
+        try:
+            file = opened_file(folder, name + PART, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError as cause:  # the folder itself is gone
+            raise UnknownUploadError("the upload was removed: declare it again") from cause
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            file.close()
+            raise UploadBusyError(
+                f"another request is writing {name}: if it is one that was cut, it is given up soon; try again"
+            ) from cause
+        # Who had the lock before may have given the file its name, or discarded it, after it was opened here.
+        if os.fstat(file.fileno()).st_nlink and size_of(folder, name) is None:
+            return file
+        with contextlib.suppress(FileNotFoundError):
+            if size_of(folder, name) is not None:
+                os.unlink(name + PART, dir_fd=folder)  # made anew here, beside the whole file
+        file.close()
+    return None
+
+
+NOTES = ".upload.json"
+MAKING = ".making."
+RECEIVING = ".receiving."  # of older releases, which took weights in one request
+GONE = ".gone."
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def opened_folder(uploads: int, name: str) -> int:
+    """The descriptor of a folder of uploads.
+
+    Raises:
+        OSError: it is not there; ENOTDIR for a link.
+    """
+    return os.open(name, _FOLDER, dir_fd=uploads)
+
+
+@contextlib.contextmanager
+def inside(uploads: int, name: str) -> Iterator[int]:
+    """The same, closed afterwards."""
+    folder = opened_folder(uploads, name)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def folders(uploads: int) -> list[str]:
+    """All folders of uploads, those that are being written included."""
+    with os.scandir(uploads) as entries:
+        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def folders_of(uploads: int, upload: str) -> list[str]:
+    """The folders of one upload, by its id: the whole one first, if it is whole."""
+    return sorted((name for name in folders(uploads) if name.endswith(f".{upload}")), key=is_hidden)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether this folder is still being written."""
+    return name.startswith(".")
+
+
+def make_folder(uploads: int, name: str, notes: bytes) -> None:
+    """Makes a folder for files to come, its notes in it from the first moment; called under the lock of uploads.
+
+    Raises:
+        NoRoomError: the disk is full.
+    """
+    making = f"{MAKING}{uuid4().hex}"
+    with told_when_full():
+        os.mkdir(making, dir_fd=uploads)
+        with inside(uploads, making) as folder:
+            write_notes(folder, notes)
+        os.rename(making, name, src_dir_fd=uploads, dst_dir_fd=uploads)
+
+
+def write_notes(folder: int, notes: bytes) -> None:
+    """Writes what is declared of a folder beside its files, in place of what was.
+
+    Raises:
+        NoRoomError: the disk is full.
+    """
+    with told_when_full(), opened_file(folder, NOTES + PART, os.O_RDWR | os.O_CREAT | os.O_TRUNC) as file:
+        write_all(file, notes)
+        os.fsync(file.fileno())
+    os.rename(NOTES + PART, NOTES, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def reveal(uploads: int, hidden: str, name: str) -> None:
+    """Gives a whole folder its name; one that has it already has the same content, and stays.
+
+    Raises:
+        FileNotFoundError: another process was first, or it was removed.
+    """
+    with inside(uploads, hidden) as folder:
+        os.fsync(folder)
+    try:
+        os.rename(hidden, name, src_dir_fd=uploads, dst_dir_fd=uploads)
+    except OSError:
+        if size_of(uploads, name) is None:
+            raise
+        discard(uploads, hidden)
+    os.fsync(uploads)
+
+
+def declared_in(folder: int) -> Declaration:
+    """What is to come into an upload's folder.
+
+    Raises:
+        OSError: it has no notes.
+    """
+    with opened_file(folder, NOTES, os.O_RDONLY) as file:
+        return Declaration.of(json.loads(file.readall()))
+
+
+def promised_to(folder: int) -> int:
+    """The bytes that a folder has, or will have if that is more."""
+    here = bytes_in(folder)
+    try:
+        return max(here, declared_in(folder).size)
+    except FileNotFoundError:  # no upload's folder
+        return here
+
+
+def received_of(folder: int, name: str) -> int:
+    """How much of a file is there, in bytes."""
+    whole = size_of(folder, name)
+    return (size_of(folder, name + PART) or 0) if whole is None else whole
+
+
+def bytes_in(folder: int) -> int:
+    """The bytes of all files of a folder, its notes aside."""
+    return sum(size_of(folder, name) or 0 for name in os.listdir(folder) if not is_hidden(name))
+
+
+def touched_at_s(folder: int) -> float:
+    """When anything in a folder last changed (Unix time)."""
+    times = [os.fstat(folder).st_mtime]
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            times.append(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime)
+    return max(times)

@@ -1,0 +1,160 @@
+"""`co-rewarding train` and `demo`: training against a service. Whatever is missing is told before training begins."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reward_service.domain.methods import METHODS, RewardSource
+from reward_service.errors import Needing, TrainingRunError
+from reward_service.serving.supervisor import embedded_service
+
+FIRST_ANSWER_S = 5.0
+"""How long a service that the demo was pointed at may take to answer at all."""
+TEACHER_SEEN_S = 10.0
+"""How long its teacher may take to see a run; one looks for new runs every second."""
+TEACHER_STARTED_S = 180.0
+"""How long one may take that is just being started."""
+
+CHOICES = tuple(name for name, row in METHODS.items() if row.source is not RewardSource.STATISTIC)
+"""The demo's trainer measures no statistics."""
+
+
+def train(
+    recipes: Annotated[
+        list[str],
+        typer.Argument(metavar="RECIPE", help="TOML files or names of shipped recipes; a later one has the last word."),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would be run; nothing is written or asked for.")
+    ] = False,
+    url: Annotated[str | None, typer.Option(help="The service; by default the recipe's.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where all files of the run go; by default runs/<name of the run>.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of the recipe, as training.seed=1 (repeat the option)."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in the output folder.")] = False,
+) -> None:
+    """OpenRLHF trains with rewards from the service: data set, run, checks and launch from one recipe."""
+    with Needing("training", "openrlhf"):
+        from co_rewarding_client import CoRewardingError as ClientError
+        from co_rewarding_trainer.openrlhf import command
+
+    order = command.TrainingOrder(
+        recipes=recipes,
+        settings=settings or (),
+        url=url,
+        api_key=api_key,
+        output=output,
+        dry_run=dry_run,
+        resume=resume,
+    )
+    try:
+        status = command.train(order)
+    except ClientError as cause:
+        raise TrainingRunError(str(cause)) from cause
+    raise typer.Exit(status)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the table, the picture and the series go.")] = Path("runs/demo"),
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Training steps of each method.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Everything that is random follows from it.")] = 0,
+    methods: Annotated[
+        list[str] | None, typer.Option("--method", help=f"One of {', '.join(CHOICES)} (repeat the option).")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    weights_root: Annotated[
+        Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
+    ] = None,
+) -> None:
+    """A small language model learns arithmetic, with rewards from the service and without labels."""
+    from co_rewarding_client import CoRewardingError as ClientError
+    from co_rewarding_client import RewardClient
+    from co_rewarding_trainer.folders import try_folder
+
+    # What can be told at once comes before what takes a while to import.
+    chosen = _chosen(methods or ())
+    taught = frozenset(name for name in chosen if METHODS[name].needs_teacher)
+    _check_weights_root(weights_root, url, taught)
+    try_folder(out)
+    try:
+        if url is not None:
+            with RewardClient(url, api_key=api_key, patience_s=FIRST_ANSWER_S) as client:
+                client.version()
+    except ClientError as cause:
+        raise TrainingRunError(f"--url {url}: {cause}") from cause
+    with Needing("the demo", "local"):
+        from co_rewarding_trainer.demo import DEFAULT_METHODS, run_demo
+        from co_rewarding_trainer.warm_start import SHIPPED
+
+    with contextlib.ExitStack() as stack:
+        teacher_within_s = TEACHER_SEEN_S
+        if url is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-")))
+            url = stack.enter_context(embedded_service(folder, teacher=SHIPPED if taught else None))
+            weights_root = folder / "weights"
+            teacher_within_s = TEACHER_STARTED_S
+        try:
+            run_demo(
+                url,
+                out,
+                methods=chosen or DEFAULT_METHODS,
+                taught=taught,
+                steps=steps,
+                seed=seed,
+                api_key=api_key,
+                weights_root=weights_root,
+                teacher_within_s=teacher_within_s,
+            )
+        except ClientError as cause:
+            raise TrainingRunError(str(cause)) from cause
+
+
+def _chosen(methods: Sequence[str]) -> list[str]:
+    """Each method once.
+
+    Raises:
+        BadParameter: one of them is none, or none that the demo can train with.
+    """
+    for name in methods:
+        row = METHODS.get(name)
+        if row is None:
+            problem = f"{name!r} is not a method"
+        elif row.statistic is not None:
+            problem = f"{name} rewards by {row.statistic}, which a trainer measures and the demo's does not"
+        else:
+            continue
+        raise typer.BadParameter(f"{problem}; choose one of {', '.join(CHOICES)}", param_hint="--method")
+    return list(dict.fromkeys(methods))
+
+
+def _check_weights_root(root: Path | None, url: str | None, taught: frozenset[str]) -> None:
+    """Returns if there is a root where one is needed, and none for a service that has its own.
+
+    Raises:
+        BadParameter: otherwise.
+    """
+    needing = " and ".join(sorted(taught))
+    if root is not None and url is None:
+        problem = "it is for --url; the service that the demo starts has its own"
+    elif not taught:
+        return
+    elif root is None and url is not None:
+        problem = f"{needing} with --url need it: the folder of that service's --weights-root, as this machine sees it"
+    elif root is not None and not root.is_dir():
+        problem = f"{root} is no folder here: give that of the service's --weights-root, as this machine sees it"
+    elif root is not None and not os.access(root, os.W_OK | os.X_OK):
+        problem = f"{root} cannot be written: the policy's weights go there after every step"
+    else:
+        return
+    raise typer.BadParameter(problem, param_hint="--weights-root")
