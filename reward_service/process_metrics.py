@@ -1,4 +1,7 @@
-"""x"""
+"""Measures CPU time and memory of the service's processes by role (Linux).
+
+Serves the metrics of processes without an API.
+"""
 
 import contextlib
 import json
@@ -26,13 +29,13 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """The processes of a folder, as their parent tells: the roles of those that live, by pid, and what others used."""
+    """The processes of a folder, as their parent tells: living pids with roles, and the CPU time of ended processes."""
 
     living: Mapping[int, str] = field(default_factory=dict)
     ended_cpu_s: Mapping[str, float] = field(default_factory=dict)
 
     def write(self, folder: str) -> None:
-        """Leaves this in the folder, in one step."""
+        """Write this to the folder, in one step."""
         path = Path(folder) / _FILE
         beside = path.with_suffix(".part")
         beside.write_text(json.dumps({"living": self.living, "ended_cpu_s": self.ended_cpu_s}))
@@ -40,7 +43,7 @@ class Processes:
 
     @classmethod
     def read(cls, folder: str | Path) -> "Processes":
-        """What was left in the folder; nothing where no parent has."""
+        """Read what the parent wrote to the folder; nothing where no parent has."""
         try:
             told = json.loads((Path(folder) / _FILE).read_text())
         except FileNotFoundError:
@@ -49,7 +52,7 @@ class Processes:
 
 
 def used(pid: int) -> tuple[float, int]:
-    """The CPU seconds of a process and its ended children, and its resident bytes; also of a zombie.
+    """Return the CPU seconds of a process and its ended children, and its resident bytes; also of a zombie.
 
     Raises:
         OSError: there is no such process any more.
@@ -60,14 +63,14 @@ def used(pid: int) -> tuple[float, int]:
 
 
 class ProcessCollector(Collector):
-    """Reads /proc when it is asked. What processes that have died had used still counts: a counter never falls."""
+    """Reads /proc when it is asked. The CPU time of dead processes still counts: a counter never falls."""
 
     def __init__(self, folder: str) -> None:
-        """`folder` is where the processes' parent keeps `Processes`."""
+        """Read `Processes` from `folder`, where the processes' parent keeps it."""
         self._folder = folder
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        """Both families."""
+        """Yield both families of metrics."""
         processes, readings = self._read()
         cpu_s: dict[str, float] = defaultdict(float, processes.ended_cpu_s)
         resident: dict[str, int] = defaultdict(int)
@@ -82,7 +85,7 @@ class ProcessCollector(Collector):
         yield from (cpu, memory)
 
     def _read(self) -> tuple[Processes, dict[int, tuple[float, int]]]:
-        """What lives, each with what it uses: all of it at one time, as a process is told of before it is gone."""
+        """Read all living processes at one time: a process that ends meanwhile makes the read start again."""
         readings: dict[int, tuple[float, int]] = {}
         processes = Processes()
         for _ in range(_TRIES):
@@ -101,7 +104,7 @@ SCRAPE_S = 10.0
 
 
 def expose(registry: CollectorRegistry, host: str, port: int, *, within_s: float = SCRAPE_S) -> Callable[[], None]:
-    """Serves a registry from a thread, for a process that has no HTTP door of its own; how to end it.
+    """Serve a registry from a thread, for a process that has no HTTP server; return how to end it.
 
     Raises:
         SettingsError: the address cannot be bound.
@@ -131,7 +134,7 @@ def expose(registry: CollectorRegistry, host: str, port: int, *, within_s: float
 
 class _Handler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        """Scrapes are not logged."""
+        """Log nothing."""
 
 
 class _Server(ThreadingWSGIServer):
@@ -143,7 +146,7 @@ class _Server(ThreadingWSGIServer):
         self._room = threading.BoundedSemaphore(MOST_SCRAPES)
 
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        """In a thread of its own, if there is room."""
+        """Answer in a thread of its own, if there is room."""
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
@@ -154,7 +157,7 @@ class _Server(ThreadingWSGIServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        """Answers, within its time: what a client sends byte by byte would else keep the thread."""
+        """Answer within the time limit: a client that sends byte by byte would else keep the thread."""
         ending = threading.Timer(self.longest_s, _cut, [request])
         ending.daemon = True
         ending.start()
@@ -165,7 +168,7 @@ class _Server(ThreadingWSGIServer):
             self._room.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that is slow or gone is no fault."""
+        """Pass over a client that is slow or gone."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 

@@ -1,4 +1,8 @@
-"""x"""
+"""Starts and ends processes.
+
+Commands die with their parent, a supervisor hears that a process is ready, and a process with a model of its own runs
+with metrics and logs.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +25,7 @@ from reward_service.telemetry import configure_logging
 
 
 def dies_with_parent(command: Sequence[str]) -> list[str]:
-    """A command for this process to start that is asked to stop when this process dies, however it dies.
+    """Return a command that is asked to stop when this process dies, however it dies.
 
     So it is too when the thread ends that started it. On Linux; elsewhere the command is as it was.
     """
@@ -31,7 +35,7 @@ def dies_with_parent(command: Sequence[str]) -> list[str]:
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a child has ended. On Linux it stays a zombie, so that what it used can still be read, until `poll`."""
+    """Return whether a child has ended. On Linux it stays a zombie until `poll`, so that its usage can be read."""
     if sys.platform != "linux":
         return process.poll() is not None
     if process.returncode is not None:
@@ -43,7 +47,7 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def keep_what_was_made() -> None:
-    """After a process is set up: what it is made of is not looked through again by every collection of garbage.
+    """Exclude all objects that were made so far from collections of garbage.
 
     A full collection over the modules of a web service stops it for tens of milliseconds.
     """
@@ -53,7 +57,7 @@ def keep_what_was_made() -> None:
 
 
 def raise_open_files_limit() -> None:
-    """Lifts the limit on open files to the most allowed: a waiting rollout may hold a connection each."""
+    """Raise the limit on open files to the most allowed: a waiting rollout may hold a connection each."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -65,17 +69,20 @@ MOST_BYTES = 2048
 
 
 class Beginning:
-    """What a process says of its beginning, as its supervisor hears it: a line in a pipe, empty if it is ready."""
+    """The message by which a process tells its supervisor that it is ready, or why it cannot begin.
+
+    It is a line in a pipe, empty for a process that is ready.
+    """
 
     def __init__(self) -> None:
-        """Opens the pipe, whose `writing` end is the process's."""
+        """Open the pipe, whose `writing` end belongs to the process."""
         self._reading, self.writing = os.pipe()
         os.set_blocking(self._reading, False)
         self.ready = False
         self.reason: str | None = None
 
     def hear(self) -> None:
-        """Takes in what was said, once the process has ended."""
+        """Read the message, once the process has ended."""
         said = b""
         with contextlib.suppress(OSError):  # nothing was said, or all of it was heard
             said = os.read(self._reading, MOST_BYTES)
@@ -84,23 +91,23 @@ class Beginning:
         self.close()
 
     def give(self) -> None:
-        """The process has its end: this one needs it no more."""
+        """Close the writing end here: the process has its own."""
         os.close(self.writing)
 
     def close(self) -> None:
-        """Ends the hearing; more than once is once."""
+        """Close the reading end; a second call does nothing."""
         reading, self._reading = self._reading, -1
         if reading >= 0:
             os.close(reading)
 
 
 def say_ready() -> None:
-    """Says that this process is ready: should it die from now on, another is started at once."""
+    """Tell the supervisor that this process is ready: if it dies from now on, another is started at once."""
     _say("")
 
 
 def end_unready(why: BaseException, code: int) -> NoReturn:
-    """Ends a process that cannot begin. Its supervisor says why, once; where there is none, it is said here."""
+    """End a process that cannot begin. The supervisor tells the reason; without a supervisor, it is printed."""
     reason = " ".join(str(why).split())
     if not _say(reason):
         print(reason, file=sys.stderr)  # noqa: T201 - logs may not be set up yet
@@ -108,7 +115,7 @@ def end_unready(why: BaseException, code: int) -> NoReturn:
 
 
 def _say(line: str) -> bool:
-    """Whether somebody was there to be told, and had not been told before."""
+    """Return whether a supervisor heard the line, which it hears once."""
     fd = os.environ.pop(READY_FD, None)
     if fd is None:
         return False
@@ -123,7 +130,7 @@ Work = Callable[[Settings], Awaitable[None]]
 
 
 def run_alone(work: Work, settings: Settings) -> None:
-    """Works with these settings, metrics of the process beside it where a port is set for them.
+    """Run the work with these settings, and serve the process's metrics where a port is set.
 
     Raises:
         CoRewardingError: it cannot begin; the message says what to change.
@@ -143,7 +150,7 @@ def run_alone(work: Work, settings: Settings) -> None:
 
 
 def main_of(work: Work) -> None:
-    """Works with the settings of the environment; what it cannot begin with is said in a line."""
+    """Run the work with the settings of the environment; print one line if they do not allow it to begin."""
     try:
         settings = settings_given()
         configure_logging(as_json=settings.log_json, level=settings.log_level)

@@ -121,7 +121,7 @@ def demo(
 
 
 def _chosen(methods: Sequence[str]) -> list[str]:
-    """Each method once.
+    """Return each method once.
 
     Raises:
         BadParameter: one of them is none, or none that the demo can train with.
@@ -139,7 +139,7 @@ def _chosen(methods: Sequence[str]) -> list[str]:
 
 
 def _check_weights_root(root: Path | None, url: str | None, taught: frozenset[str]) -> None:
-    """Returns if there is a root where one is needed, and none for a service that has its own.
+    """Check that there is a weights root where one is needed, and none for a service that has its own.
 
     Raises:
         BadParameter: otherwise.

@@ -23,7 +23,7 @@ class Winner:
 
 
 def rank(ballot: Ballot) -> Rank:
-    """A ballot's place in the order that breaks ties: by rollout index, or by canonical key where there is none.
+    """Return a ballot's place in the order that breaks ties: by rollout index, or by key where there is none.
 
     Where two views vote together the original's rollout comes before the paraphrase's of the same index.
     """
@@ -34,7 +34,7 @@ def rank(ballot: Ballot) -> Rank:
 
 
 def elect(ballots: Iterable[Ballot]) -> Winner | None:
-    """The largest class of the ballots; None if not one of them holds an answer.
+    """Elect the largest class of the ballots; None if not one of them holds an answer.
 
     A tie goes to the class whose first ballot ranks lowest. Ballots without an answer do not vote, and count in `of`.
     Invariant under any permutation of the ballots and under any relabelling of classes that carry indices.
@@ -58,7 +58,7 @@ def elect(ballots: Iterable[Ballot]) -> Winner | None:
 
 @dataclass(frozen=True, slots=True)
 class ElectionRules:
-    """What a label needs before it may reward: at least so many votes, and at least such a share of its electorate."""
+    """The votes and the share of its electorate that a label needs before it may reward."""
 
     min_votes: int = 1
     min_vote_share: float = 0.0
@@ -66,7 +66,7 @@ class ElectionRules:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a cohort came to, in the order of its B ballots: of each reward and abstention one is None."""
+    """The result of a cohort, in the order of its B ballots: of each reward and abstention one is None."""
 
     labels: tuple[Label, ...]
     rewards_B: tuple[float | None, ...]
@@ -74,7 +74,7 @@ class Settlement:
 
     @property
     def elected(self) -> bool:
-        """Whether anything in the cohort was rewarded."""
+        """Return whether anything in the cohort was rewarded."""
         return any(reward is not None for reward in self.rewards_B)
 
 
@@ -86,7 +86,7 @@ def settle(
     electors_E: Sequence[Ballot] = (),
     expired: bool = False,
 ) -> Settlement:
-    """Labels and rewards of a cohort's ballots under a method.
+    """Return labels and rewards of a cohort's ballots under a method.
 
     Args:
         method: a row of the table; its electorates name voters and views.
@@ -113,7 +113,7 @@ def settle(
 def settle_under(
     labels: Sequence[Label], ballots_B: Sequence[Ballot], missing: Abstention = Abstention.NO_LABEL
 ) -> Settlement:
-    """Rewards of ballots under labels that stand: 1 for the label's class, 0 for any other answer or for none.
+    """Reward ballots under labels that stand: 1 for the label's class, 0 for any other answer or for none.
 
     Late ballots come here with the labels of their cohort. Views without a label abstain with `missing`.
     """
@@ -130,7 +130,7 @@ def settle_under(
 
 
 def withheld(settlement: Settlement) -> Settlement:
-    """The same ballots without labels and rewards: their pair is in quarantine."""
+    """Return the same ballots without labels and rewards: their pair is in quarantine."""
     count = len(settlement.rewards_B)
     return Settlement((), (None,) * count, (Abstention.QUARANTINED,) * count)
 
@@ -168,7 +168,7 @@ def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: Election
 
 
 def _version(electors: Sequence[Ballot]) -> int | None:
-    """The teacher's version behind a label; the oldest one, should views have been answered by different ones."""
+    """Return the teacher's version behind a label; the oldest one if different versions answered the views."""
     return min((ballot.version for ballot in electors if ballot.version is not None), default=None)
 
 
@@ -180,7 +180,7 @@ def _given_labels(ballots_B: Sequence[Ballot]) -> list[Label]:
 
 
 def _truths(ballots_B: Sequence[Ballot]) -> dict[View, tuple[str, str]]:
-    """Each view's ground truth: that of its lowest ranked ballot which carries one, else the other view's (x′ ≡ x)."""
+    """Return each view's ground truth: of its lowest ranked ballot that has one, else of the other view (x′ ≡ x)."""
     found: dict[View, tuple[str, str]] = {}
     for ballot in sorted((ballot for ballot in ballots_B if ballot.ground_truth is not None), key=rank):
         if ballot.ground_truth is not None and ballot.ground_truth_class is not None:
@@ -192,7 +192,7 @@ def _truths(ballots_B: Sequence[Ballot]) -> dict[View, tuple[str, str]]:
 
 
 def _by_statistic(method: Method, ballots_B: Sequence[Ballot]) -> Settlement:
-    """Each rollout's own statistic; a group in which one is missing or not finite abstains, all of it."""
+    """Reward each rollout by its own statistic; a group in which one is missing or not finite abstains."""
     read: Callable[[Ballot], float | None] = (
         (lambda ballot: ballot.self_certainty)
         if method.statistic is Statistic.SELF_CERTAINTY
@@ -247,7 +247,7 @@ class Summary:
 
 
 def summarise(groups: Sequence[GroupOutcome], labels: Sequence[Label], undecided: int = 0) -> Summary:
-    """The summary of groups and the labels they were rewarded by."""
+    """Summarise groups and the labels they were rewarded by."""
     rewards = [reward for group in groups for reward in group.rewards_G if reward is not None]
     rollouts = sum(len(group.rewards_G) for group in groups)
     shares = [label.share for label in labels if label.share is not None]
@@ -264,7 +264,7 @@ def summarise(groups: Sequence[GroupOutcome], labels: Sequence[Label], undecided
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """The mean, also of numbers whose sum no float holds; None of nothing."""
+    """Return the mean, also of numbers whose sum no float holds; None of nothing."""
     if not values:
         return None
     total = sum(values)

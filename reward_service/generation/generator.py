@@ -1,4 +1,4 @@
-"""Generators: the protocol of prompts in, sampled responses out, and weights that can be swapped in between."""
+"""Generators: the protocol from prompts to sampled responses, with weights that can be swapped, and its errors."""
 
 import enum
 import hashlib
@@ -17,7 +17,7 @@ class GeneratorUnavailableError(CoRewardingError):
     """The model is away, or its weights are not whole; the same prompt may be asked again later."""
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
-        """Says what happened, and after how many seconds to ask again."""
+        """Tell what happened, and after how many seconds to ask again."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
@@ -60,7 +60,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is answered: text as the model reads it (already templated), or chat messages, which the backend templates.
+    """The text as the model reads it (already templated), or chat messages, which the backend templates.
 
     Raises:
         ValueError: not exactly one of the two is given.
@@ -110,16 +110,16 @@ class Sampling:
 
     @property
     def greedy(self) -> bool:
-        """Whether nothing is left to chance, so that all responses are the same."""
+        """Return whether nothing is left to chance, so that all responses are the same."""
         return self.temperature == 0
 
     @property
     def drawn(self) -> int:
-        """How many responses are in fact generated."""
+        """Return how many responses are in fact generated."""
         return 1 if self.greedy else self.n
 
     def response_seed(self, index: int) -> int | None:
-        """The seed of the response at `index`, in [0, 2³¹): a hash, because servers add the index to what they get.
+        """Return the seed of the response at `index`, in [0, 2³¹): a hash, because servers add the index to a seed.
 
         With vLLM's seed + index, response 1 of seed 7 would be response 0 of seed 8: votes that are not independent.
         """
@@ -146,12 +146,12 @@ class Generator(Protocol):
 
     @property
     def name(self) -> str:
-        """The model, as it is told to people."""
+        """Return the model's name, as people are told it."""
         ...
 
     @property
     def capacity(self) -> int:
-        """How many prompts may usefully be under way at once."""
+        """Return how many prompts may usefully be under way at once."""
         ...
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
@@ -189,10 +189,10 @@ SYSTEM_PROMPT = "Let's think step by step and output the final answer within \\b
 
 
 def question_prompt(question: str) -> Prompt:
-    """What asks for an answer in a box."""
+    """Return the prompt that asks for an answer in a box, behind the paper's system prompt."""
     return Prompt(messages=(Message("system", SYSTEM_PROMPT), Message("user", readable(question))))
 
 
 def readable(text: str) -> str:
-    """Lone surrogates, which JSON may hold and no model reads, as question marks."""
+    """Replace lone surrogates, which JSON may hold and no model reads, by question marks."""
     return text.encode(errors="replace").decode()

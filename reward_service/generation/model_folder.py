@@ -1,4 +1,4 @@
-"""Folders of models: found or fetched by name, and compared with the model by the headers of their safetensors."""
+"""Finds or fetches the folder of a model by name, and compares other weights with it by the headers of safetensors."""
 
 import json
 import mmap
@@ -17,7 +17,7 @@ _NEEDED = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
 
 
 def model_folder(model: str) -> Path:
-    """The folder of a model, fetched from the hub if there is no folder of that name.
+    """Return the folder of a model; where there is no folder of the name the hub's model is fetched.
 
     Raises:
         SettingsError: it is neither.
@@ -52,7 +52,7 @@ class Tensors:
 
 
 def read_tensors(folder: Path) -> Tensors:
-    """What is in the *.safetensors of a folder, from their headers.
+    """Read from their headers what the *.safetensors of a folder hold.
 
     Raises:
         WeightsError: there is none, one cannot be read, or two hold a tensor of the same name.
@@ -76,7 +76,7 @@ def read_tensors(folder: Path) -> Tensors:
 
 
 def check_model(given: Tensors, model: Path) -> None:
-    """Returns if the folder holds the tensors of the model in another one; a tied output layer may be there or not.
+    """Check that a folder holds the tensors of the model in another folder; a tied output layer may be missing.
 
     Raises:
         WeightsError: tensors are missing, too many or of another shape, or a tied output layer is not its embedding.
@@ -93,13 +93,13 @@ def check_model(given: Tensors, model: Path) -> None:
 
 
 def _same(given: Tensors, one: str, other: str) -> bool:
-    """Whether two tensors are equal to the byte, by the files: their types may be none that NumPy knows."""
+    """Return whether two tensors are equal to the byte. Files are compared: NumPy may not know the tensors' types."""
     (first, told), (second, told_too) = (_stored(given.file_of[name], name) for name in (one, other))
     return told == told_too and first == second
 
 
 def _stored(file: Path, name: str) -> tuple[memoryview, str]:
-    """A tensor's bytes, mapped, and its type."""
+    """Return a tensor's bytes, mapped, and its type."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
         entry = json.loads(stream.read(length))[name]
@@ -109,7 +109,7 @@ def _stored(file: Path, name: str) -> tuple[memoryview, str]:
 
 
 def check_fit(given: Tensors, expected: Shapes, optional: frozenset[str]) -> None:
-    """Returns if the folder holds the expected tensors, all of them and nothing else.
+    """Check that a folder holds the expected tensors, all of them and nothing else.
 
     `optional` names tensors that another one stands for, so that they may be there or not.
 

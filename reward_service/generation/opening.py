@@ -16,15 +16,15 @@ TESTED_VLLM = "0.32"
 
 
 def check_version(version: str) -> None:
-    """Returns for a release of the tested series.
+    """Check that the release of vLLM is one of the tested series.
 
     Raises:
         SettingsError: for another.
     """
     if version.split(".")[:2] != TESTED_VLLM.split("."):
         raise SettingsError(
-            f"vLLM {version} is installed, and this backend was tested with {TESTED_VLLM}: pip install 'vllm=={TESTED_VLLM}.*', "
-            "or run `vllm serve` and name it as vllm-server:URL#MODEL"
+            f"vLLM {version} is installed, and this backend was tested with {TESTED_VLLM}: "
+            f"pip install 'vllm=={TESTED_VLLM}.*', or run `vllm serve` and name it as vllm-server:URL#MODEL"
         )
 
 
@@ -40,7 +40,7 @@ async def open_generator(
     patience_s: float = 60.0,
     more: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Generator]:
-    """A generator, which is closed with the context.
+    """Open a generator, and close it with the context.
 
     `model` is one of
 
@@ -117,7 +117,7 @@ async def _here(model: str, backend: str, options: Mapping[str, Any], engine: Ma
 
 
 def _suited() -> Backend:
-    """vLLM where it can use a GPU, else transformers."""
+    """Return vLLM where it can use a GPU, else transformers."""
     if importlib.util.find_spec("vllm") is None:
         return Backend.TRANSFORMERS
     import torch

@@ -1,4 +1,7 @@
-"""x"""
+"""Encodes prompts as tokens, samples responses token by token with a key-value cache, and decodes them. Shapes:
+
+P prompts; B responses under way, the rows of the cache; L tokens so far; T tokens of a response; V words.
+"""
 
 import inspect
 import re
@@ -25,7 +28,7 @@ class Codec:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, keep_special_tokens: bool = False) -> None:
-        """`keep_special_tokens` keeps markup too."""
+        """Keep markup in responses too with `keep_special_tokens`."""
         self._tokenizer = tokenizer
         self._dropped: frozenset[int] = frozenset(
             token
@@ -34,7 +37,7 @@ class Codec:
         )
 
     def encode(self, prompt: Prompt, thinking: bool | None = None) -> list[int]:
-        """The prompt's tokens.
+        """Return the prompt's tokens.
 
         Messages go through the chat template; where there is none, their contents stand one after the other with a
         blank line between. What a template writes holds its special tokens; to text they are added, unless it begins
@@ -50,12 +53,12 @@ class Codec:
         return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """A response's text."""
+        """Return a response's text."""
         kept = [token for token in tokens if token not in self._dropped]
         return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     def _text(self, prompt: Prompt, thinking: bool | None) -> tuple[str, bool]:
-        """What the model reads, and whether the tokenizer has to add its special tokens."""
+        """Return the text that the model reads, and whether the tokenizer has to add its special tokens."""
         if prompt.text is None and self._tokenizer.chat_template:
             return self._templated(prompt, thinking), False
         text = prompt.text
@@ -76,7 +79,7 @@ class Codec:
 
 
 def response_limit(prompt_tokens: int, max_tokens: int, context: int | None) -> int:
-    """How many tokens a response may have: what was asked for, or what the prompt leaves of the model's context.
+    """Return how many tokens a response may have: as many as were asked for and as the model's context has left.
 
     Raises:
         GenerationError: it leaves nothing.
@@ -127,7 +130,7 @@ def sample(
     end_ids: Collection[int],
     wanted: Callable[[], bool],
 ) -> list[list[list[int]]]:
-    """The responses of each prompt as tokens, the end token with them if it was reached.
+    """Return the responses of each prompt as tokens, including the end token where a response reached one.
 
     Prompts are padded on the left to a common length and read once each; then their keys and values are repeated for
     each of their responses. The tokens of a response follow from its seed, so that nothing else in the batch has a say
@@ -184,7 +187,7 @@ def sample(
 
 
 def _left_padded(prompts_P: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """The prompts' tokens, shape PL, and which of them are the prompt's own (1) or padding (0)."""
+    """Return the prompts' tokens, shape PL, and which of them are the prompt's own (1) or padding (0)."""
     length = max(len(tokens_L) for tokens_L in prompts_P)
     tokens_PL = torch.zeros(len(prompts_P), length, dtype=torch.long)  # what pads is never attended to
     attended_PL = torch.zeros_like(tokens_PL)
@@ -195,12 +198,12 @@ def _left_padded(prompts_P: Sequence[Sequence[int]], device: torch.device) -> tu
 
 
 def _last_logits_only(model: PreTrainedModel) -> dict[str, int]:
-    """Spares the logits of all the prompt's tokens but the last, in models that know how."""
+    """Spare the logits of all the prompt's tokens but the last, in models that know how."""
     return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
 
 
 def _uniforms(asked_P: Sequence[TokenPrompt]) -> Tensor:
-    """The random numbers of each response, shape BT, from its own seed; zeros after the last that it may need."""
+    """Return random numbers for each response, shape BT, from its own seed; zeros after the last that it may need."""
     longest = max(asked.max_tokens for asked in asked_P)
     uniforms_BT = torch.zeros(sum(len(asked.seeds) for asked in asked_P), longest, dtype=torch.float64)
     draws = [(seed, asked.max_tokens) for asked in asked_P for seed in asked.seeds]
@@ -211,7 +214,7 @@ def _uniforms(asked_P: Sequence[TokenPrompt]) -> Tensor:
 
 
 def _draw(logits_BV: Tensor, uniforms_B: Tensor, temperature: float, top_p: float) -> Tensor:
-    """One token for each row, by inverting the distribution function at a uniform number in [0, 1); shape B."""
+    """Draw one token for each row, by inverting the distribution function at a uniform number in [0, 1); shape B."""
     if logits_BV.isnan().any():
         raise GenerationError("the model's outputs are not numbers: its weights are broken")
     if temperature == 0:
@@ -226,7 +229,7 @@ def _draw(logits_BV: Tensor, uniforms_B: Tensor, temperature: float, top_p: floa
 
 
 def _inverted(weights_BV: Tensor, uniforms_B: Tensor) -> Tensor:
-    """The first place of each row at which the running sum exceeds the row's share of the total."""
+    """Return the first place of each row at which the running sum exceeds the row's share of the total."""
     sums_BV = weights_BV.cumsum(dim=-1, dtype=torch.float64)
     aims_B1 = uniforms_B[:, None] * sums_BV[:, -1:]
     return torch.searchsorted(sums_BV, aims_B1, right=True).squeeze(1).clamp(max=weights_BV.shape[1] - 1)

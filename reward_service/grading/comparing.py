@@ -1,4 +1,10 @@
-"""x"""
+"""Compares two answers in a judge child: first their shapes, then their parts.
+
+The library math-verify reads sums, products and integrals that were not carried out. Its grammar guesses, so inputs
+where it is known to guess are refused, its normalisation of units and prose is left out, and its verdict needs our own
+comparison of what it read to agree. Limits are left out: math-verify takes them from one side. Its time limits are
+signals that it sets itself; they are off, because the kernel's limits hold.
+"""
 
 import re
 
@@ -26,7 +32,7 @@ _BOUND_START = re.compile(r"_\{\s*[A-Za-z]\s*=\s*")
 
 
 def compare_by_math_verify(a: str, b: str) -> Finding:
-    """The verdict on two answers of which at least one needs math-verify; UnfitError if it would have to guess."""
+    """Return the verdict on two answers of which at least one needs math-verify; UnfitError where it would guess."""
     one, other = _read(a), _read(b)
     forwards = math_verify.verify(one, other, timeout_seconds=None, raise_on_error=True)
     backwards = math_verify.verify(other, one, timeout_seconds=None, raise_on_error=True)
@@ -65,7 +71,7 @@ def _depth(text: str) -> int:
 
 
 def _added_to(found: list[str]) -> bool:
-    """Whether a sum follows a big operator at its own level: nobody knows where the operator ends."""
+    """Return whether a sum follows a big operator at its own level: nobody knows where the operator ends."""
     depth, behind = 0, False
     for word in found:
         if word in ("(", "{"):
@@ -85,7 +91,7 @@ _FLIPPED = {">": "<", ">=": "<=", "=": "="}
 
 
 def compare(a: str, b: str, *, guarded: bool = True) -> Finding:
-    """The verdict on two answers and what led to it. May take for ever, and all memory: the caller sets the limits."""
+    """Return the verdict on two answers and its reason. Time and memory are unlimited: the caller sets the limits."""
     try:
         tokens_a, tokens_b = tokens(a, bounded=guarded), tokens(b, bounded=guarded)
         try:
@@ -110,7 +116,7 @@ def _judged(a: Reading, b: Reading) -> Finding:
 
 
 def _sequences(a: Items, b: Items) -> Finding:
-    """Part by part in their order. A bare list or a union in another order is left open: it may mean the same."""
+    """Compare part by part in order. A bare list or a union in another order is left open: it may mean the same."""
     in_order = a.kind not in (",", "\\cup")
     if len(a.items) != len(b.items):
         return (Verdict.DIFFERENT if in_order else Verdict.UNDECIDED), "shape"
@@ -135,12 +141,12 @@ def _covers(a: Items, b: Items) -> bool:
 
 
 def _lacks(a: Items, b: Items) -> bool:
-    """Whether some part of `a` differs from every part of `b`."""
+    """Return whether some part of `a` differs from every part of `b`."""
     return any(all(_judged(one, other)[0] is Verdict.DIFFERENT for other in b.items) for one in a.items)
 
 
 def _ascending(chain: RelationChain) -> RelationChain:
-    """a > b as b < a."""
+    """Turn a > b into b < a."""
     if any(relation in (">", ">=") for relation in chain.relations) and all(
         relation in _FLIPPED for relation in chain.relations
     ):
@@ -165,7 +171,7 @@ def _chains(a: RelationChain, b: RelationChain) -> Finding:
 
 
 def _multiples(a: RelationChain, b: RelationChain) -> Finding:
-    """Whether one relation is a multiple of the other; that they are none does not make them different."""
+    """Compare two relations, one of which may be a multiple of the other; if not, they may still be the same."""
     sides = [side for side in (*a.sides, *b.sides) if isinstance(side, Expr)]
     if len(sides) != 4 or any(side.has(sympy.oo, sympy.zoo, sympy.nan) for side in sides):
         return Verdict.UNDECIDED, "shape"

@@ -1,4 +1,8 @@
-"""x"""
+"""Forks judge children from a template process, which has imported the symbolic mathematics once.
+
+The template has one thread, so a fork is safe, and reads nothing of an answer: no answer can slow it down or kill it. A
+child answers questions one at a time in its main thread, under limits that the kernel keeps.
+"""
 
 import ctypes
 import gc
@@ -24,7 +28,7 @@ Compare = Callable[..., tuple[Verdict, str]]
 
 
 def warm_up(compare: Compare) -> None:
-    """In the template: what parsers and simplifiers build at their first use is built before the fork."""
+    """Build before the fork what parsers and simplifiers build at their first use."""
     for a, b in (
         (r"\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}"),
         (r"\sin^2 x+\cos^2 x+y", "y+1"),
@@ -36,7 +40,7 @@ def warm_up(compare: Compare) -> None:
 
 
 def serve(stream: socket.socket, limits: JudgeLimits, compare: Compare) -> None:
-    """Answers until the other end is closed, or until enough was answered or used."""
+    """Answer until the other end is closed, or until enough was answered or used."""
     _confine(limits)
     stream.sendall(framed(Hello(os.getpid())))
     born_bytes = _peak_bytes()
@@ -53,7 +57,7 @@ def serve(stream: socket.socket, limits: JudgeLimits, compare: Compare) -> None:
 
 
 def _answered(question: JudgeQuestion, cpu_s: float, compare: Compare) -> tuple[Verdict, str, float]:
-    """The verdict, why, and the CPU seconds it took. SIGPROF, left at its default, ends even what runs in C."""
+    """Return the verdict, its reason and the CPU seconds. SIGPROF, left at its default, ends even code in C."""
     started_s = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, cpu_s)
     try:
@@ -100,7 +104,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """This process is killed when its parent dies, and ends at once if that has happened already (Linux)."""
+    """Have this process killed when its parent dies; end at once if the parent is dead already (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -108,7 +112,7 @@ def die_with(parent: int) -> None:
 
 
 def run(control: socket.socket, limits: JudgeLimits) -> None:
-    """Forks a child for every socket that comes through `control`, until its other end is closed."""
+    """Fork a child for every socket that comes through `control`, until its other end is closed."""
     from reward_service.grading.comparing import compare
 
     warm_up(compare)
@@ -130,7 +134,7 @@ def run(control: socket.socket, limits: JudgeLimits) -> None:
 
 
 def main() -> None:
-    """Arguments: the descriptor of the control socket, the pid of the judge, the limits as JSON."""
+    """Run the template. Arguments: the descriptor of the control socket, the pid of the judge, the limits as JSON."""
     die_with(int(sys.argv[2]))
     logging.disable(logging.CRITICAL)  # math-verify writes what it was asked into its logs
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to answer: it closes the judge

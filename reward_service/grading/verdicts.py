@@ -30,14 +30,14 @@ class Matches:
 
 
 class Grader(Protocol):
-    """Says which answers are equal, whatever the order in which they come."""
+    """Tells which answers are equal, whatever the order in which they come."""
 
     async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
-        """The class of each answer: an equivalence relation."""
+        """Return the class of each answer: an equivalence relation."""
         ...
 
     async def match(self, truth: str, answers: Collection[str], conventions: Conventions) -> Matches:
-        """The answers that equal the truth, each judged by itself: what else is in the cohort has no say."""
+        """Return the answers that equal the truth. Each is judged by itself, whatever else is in the cohort."""
         ...
 
 
@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class Verdict(StrEnum):
-    """Whether two answers are equal. UNDECIDED is no third truth: it says that the judge could not tell in its time."""
+    """Whether two answers are equal. UNDECIDED is no third truth: the judge could not tell in its time."""
 
     SAME = "same"
     DIFFERENT = "different"
@@ -56,16 +56,16 @@ class VerdictStore(Protocol):
     """Verdicts that all workers share."""
 
     async def get_many(self, keys: Sequence[str]) -> list[Verdict | None]:
-        """The verdict of each key, None where there is none; StoreUnavailableError if the store is away."""
+        """Return the verdict of each key, None where there is none; StoreUnavailableError if the store is away."""
         ...
 
     async def put(self, key: str, verdict: Verdict) -> None:
-        """Keeps a verdict; StoreUnavailableError if the store is away."""
+        """Keep a verdict; StoreUnavailableError if the store is away."""
         ...
 
 
 def verdict_key(a: str, b: str, conventions: Conventions, version: str) -> str:
-    """The key of an unordered pair of canonical forms, under the conventions and by the judge of that version.
+    """Return the key of an unordered pair of canonical forms, for the conventions and the judge of that version.
 
     Each part goes in with its length, so no two different questions are the same bytes.
     """
@@ -92,7 +92,7 @@ class KnownVerdicts:
         kept: int = 65_536,
         undecided_s: float = 60.0,
     ) -> None:
-        """`clock` tells monotonic seconds; `kept` is how many verdicts memory holds."""
+        """Keep up to `kept` verdicts in memory; `clock` tells monotonic seconds."""
         self._store = store
         self._clock = clock
         self._kept = kept
@@ -101,7 +101,7 @@ class KnownVerdicts:
         self._away = False
 
     async def get_many(self, keys: Sequence[str]) -> list[Verdict | None]:
-        """The verdict of each key, None where it is not known. Never fails: a store that is away knows nothing."""
+        """Return the verdict of each key, None where none is known. Never fails: a store that is away knows nothing."""
         found = {key: self._remembered(key) for key in keys}
         unknown = [key for key, verdict in found.items() if verdict is None]
         if self._store is not None and unknown:
@@ -118,7 +118,7 @@ class KnownVerdicts:
         return [found[key] for key in keys]
 
     async def put(self, key: str, verdict: Verdict) -> None:
-        """Keeps a verdict here and, if it is decided, in the store. Never fails."""
+        """Keep a verdict in memory and, if it is decided, in the store. Never fails."""
         self._remember(key, verdict)
         if self._store is None or verdict is Verdict.UNDECIDED:
             return
@@ -147,7 +147,7 @@ class KnownVerdicts:
             self._memory.popitem(last=False)
 
     def _note_away(self, error: StoreUnavailableError) -> None:
-        """Logged once per absence: it costs nothing but the cache."""
+        """Log an absence of the store once: only the cache is lost."""
         if not self._away:
             log.warning("verdicts are not shared while Redis is away", error=str(error))
         self._away = True

@@ -1,4 +1,7 @@
-"""x"""
+"""Audits a file of pairs by the checks, and writes the report: verdicts as JSON lines, an HTML and a Markdown page.
+
+The HTML page needs no other file. In Markdown the texts of pairs stand in fences, where nothing is markup.
+"""
 
 import contextlib
 import json
@@ -34,7 +37,7 @@ class Stretch(NamedTuple):
 
 
 def stretches(text: str, spans: Sequence[Span]) -> Iterator[Stretch]:
-    """The text from its beginning, or from shortly before its first evidence; at most `MOST_SHOWN` characters."""
+    """Cut a text at its evidence, from the beginning or shortly before the first evidence; `MOST_SHOWN` at most."""
     first = min((span.start for span in spans), default=0)
     start = max(0, first - _BEFORE) if len(text) > MOST_SHOWN else 0
     end = min(len(text), start + MOST_SHOWN)
@@ -65,7 +68,7 @@ mark { background: #ffd9d2; border-radius: 3px; padding: 0 2px } .q mark { backg
 
 
 def html_page(name: str, findings: Findings) -> str:
-    """The page; everything of the pairs is escaped."""
+    """Return the report as one HTML page; all of the pairs' texts is escaped."""
     return "".join(_page(name, findings))
 
 
@@ -117,7 +120,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&])")
 
 
 def markdown_page(name: str, findings: Findings) -> str:
-    """The page."""
+    """Return the report as Markdown."""
     return "".join(f"{line}\n" for line in _lines(name, findings))
 
 
@@ -158,7 +161,7 @@ VERDICTS, HTML, MARKDOWN = "verdicts.jsonl", "report.html", "report.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOrder:
-    """What to audit and where the report goes: a folder, made if it is not there."""
+    """The file to audit and the folder of the report, which is made if missing."""
 
     file: Path
     out: Path
@@ -168,7 +171,7 @@ class AuditOrder:
 
 
 def audit_file(order: AuditOrder, console: Console) -> Findings:
-    """Reviews every pair and writes the report: a line of JSON for each pair, a page as HTML and one as Markdown.
+    """Review every pair and write the report: a line of JSON for each pair, a page as HTML and one as Markdown.
 
     Raises:
         PairFileError: the file cannot be read as pairs.
@@ -196,7 +199,7 @@ def audit_file(order: AuditOrder, console: Console) -> Findings:
 
 
 def show(findings: Findings, order: AuditOrder, console: Console) -> None:
-    """The counts, and where the pages are."""
+    """Print the counts, and where the pages are."""
     console.print(findings.headline, highlight=False)
     table = Table(box=None)
     for name in ("check", "objects", "of all", "alone", ""):
@@ -209,7 +212,7 @@ def show(findings: Findings, order: AuditOrder, console: Console) -> None:
 
 
 def _verdict(reviewed: Reviewed) -> dict[str, Any]:
-    """The row as it was, and what became of it under `audit`."""
+    """Return the row as it was, with its review under `audit`."""
     objections = [
         {
             "check": each.check,
@@ -224,7 +227,7 @@ def _verdict(reviewed: Reviewed) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[TextIO]:
-    """A file that takes its name when all of it is written. Lone surrogates become question marks."""
+    """Open a file that gets its name when all of it is written. Lone surrogates become question marks."""
     beside = path.with_name(f"{path.name}.part")
     try:
         with beside.open("w", encoding="utf-8", errors="replace") as file:

@@ -1,4 +1,4 @@
-"""x"""
+"""Reviews pairs in several processes and sums the reviews up: counts by check, and the pairs to look at first."""
 
 import heapq
 import multiprocessing
@@ -19,7 +19,7 @@ _AHEAD = 4
 
 
 class Reviewed(NamedTuple):
-    """A pair and what became of it."""
+    """A pair with its review."""
 
     row: PairRow
     review: Review
@@ -29,7 +29,7 @@ _Texts = tuple[str, str, str | None]
 
 
 def review_rows(rows: Iterable[PairRow], policy: AcceptancePolicy, processes: int) -> Iterator[Reviewed]:
-    """Each pair with its review. What is in memory does not grow with the file."""
+    """Yield each pair with its review. The memory used does not grow with the file."""
     if processes == 1:
         yield from (Reviewed(row, review(pair_of(*_texts(row)), policy)) for row in rows)
         return
@@ -60,7 +60,7 @@ def _texts(row: PairRow) -> _Texts:
 
 
 def _review_batch(texts: list[_Texts], policy: AcceptancePolicy) -> list[Review]:
-    """Runs in another process."""
+    """Review pairs in another process."""
     return [review(pair_of(*each), policy) for each in texts]
 
 
@@ -70,7 +70,7 @@ EXAMPLES = 4
 
 @dataclass(frozen=True, slots=True)
 class CheckCount:
-    """How many pairs a check objects to, and to how many of them no other does."""
+    """The number of pairs that a check objects to, and of those that no other check objects to."""
 
     check: str
     objects: int
@@ -79,7 +79,7 @@ class CheckCount:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The sum of an audit: `worst` are the pairs with the most objections, `examples` some of each check."""
+    """The result of an audit: `worst` are the pairs with the most objections, `examples` some of each check."""
 
     pairs: int
     rejected: int
@@ -89,16 +89,16 @@ class Findings:
 
     @property
     def headline(self) -> str:
-        """The result in a sentence."""
+        """Return the result in a sentence."""
         share = self.rejected / self.pairs if self.pairs else 0.0
         return f"{self.pairs:,} pairs, of which the checks reject {self.rejected:,} ({share:.1%})."
 
 
 class AuditTally:
-    """Counts reviews as they come. Keeps a fixed number of pairs, however many it is shown."""
+    """Counts reviews as they come. Keeps a fixed number of pairs, whatever their total."""
 
     def __init__(self) -> None:
-        """Of nothing yet."""
+        """Begin with no review."""
         self._pairs = self._rejected = 0
         self._objects: Counter[str] = Counter()
         self._alone: Counter[str] = Counter()
@@ -106,7 +106,7 @@ class AuditTally:
         self._examples: dict[str, list[tuple[int, int, Reviewed]]] = {name: [] for name in CHECKS}
 
     def add(self, reviewed: Reviewed) -> None:
-        """Counts one more."""
+        """Count one more review."""
         names = [objection.check for objection in reviewed.review.objections]
         self._pairs += 1
         self._rejected += not reviewed.review.accepted
@@ -119,7 +119,7 @@ class AuditTally:
                 _keep(self._examples[name], reviewed, EXAMPLES)
 
     def findings(self) -> Findings:
-        """What it has come to."""
+        """Return the result of all reviews."""
         counts = [CheckCount(name, self._objects[name], self._alone[name]) for name in CHECKS]
         shown = {reviewed.row.number for reviewed in _sorted(self._worst)}
         examples = [
@@ -131,7 +131,7 @@ class AuditTally:
 
 
 def _keep(kept: list[tuple[int, int, Reviewed]], reviewed: Reviewed, most: int) -> None:
-    """Those with the most objections, of them the first in the file."""
+    """Keep the pairs with the most objections, of them the first in the file."""
     entry = (len(reviewed.review.objections), -reviewed.row.number, reviewed)
     if len(kept) < most:
         heapq.heappush(kept, entry)

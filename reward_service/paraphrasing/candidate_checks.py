@@ -1,4 +1,4 @@
-"""x"""
+"""Checks a candidate by models: a model's answers to both texts agree, and embeddings of both texts are near."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ class Answerer:
     """Draws a model's answers to a question and compares them as the service compares the answers of rollouts."""
 
     def __init__(self, generator: Generator, grader: Grader, extract: Extractor, conventions: Conventions) -> None:
-        """Answers are read by `extract`, and graded under the conventions."""
+        """Read answers by `extract`, and grade them under the conventions."""
         self._generator = generator
         self._grader = grader
         self._extract = extract
         self._conventions = conventions
 
     async def answers(self, question: str, sampling: Sampling) -> list[str | None]:
-        """The n answers, None where a response holds none. Raises what `Generator.generate` raises."""
+        """Return n answers, None where a response holds none. Raises what `Generator.generate` raises."""
         generated = await self._generator.generate(question_prompt(question), sampling)
         return [self._extract(text) for text in generated.texts_n]
 
     async def majority(self, answers_n: Sequence[str | None]) -> str | None:
-        """The answer that the election of the service's labels gives; None if there is not one answer."""
+        """Elect an answer as the service's labels are elected; None if there is not one answer."""
         found = sorted({answer for answer in answers_n if answer is not None})
         classes = (await self._grader.classify(found, self._conventions)).class_of
         winner = elect(
@@ -39,7 +39,7 @@ class Answerer:
         return None if winner is None else winner.answer
 
     async def agreement(self, answer: str, answers_n: Sequence[str | None]) -> float:
-        """The share, in [0, 1], of answers that equal `answer`; a response without one agrees with nothing."""
+        """Return the share, in [0, 1], of answers that equal `answer`; a response without one agrees with nothing."""
         found = sorted({each for each in answers_n if each is not None})
         equal = (await self._grader.match(answer, found, self._conventions)).equal
         return sum(each in equal for each in answers_n) / len(answers_n)
@@ -49,15 +49,15 @@ class Similarity(Protocol):
     """Tells how near a paraphrase is to its original."""
 
     async def of(self, original: str, paraphrase: str) -> float:
-        """The cosine of their embeddings, in [-1, 1]: 1 for the same text."""
+        """Return the cosine of the texts' embeddings, in [-1, 1]: 1 for the same text."""
         ...
 
 
 class EmbeddingSimilarity:
-    """By a model of the package sentence-transformers: a folder, or a name on the Hugging Face hub."""
+    """Compares by a model of the package sentence-transformers: a folder, or a name on the Hugging Face hub."""
 
     def __init__(self, model: str) -> None:
-        """Loads the model, which takes seconds.
+        """Load the model, which takes seconds.
 
         Raises:
             SettingsError: the package is not installed, or there is no such model.
@@ -73,7 +73,7 @@ class EmbeddingSimilarity:
         self._one_at_a_time = asyncio.Lock()
 
     async def of(self, original: str, paraphrase: str) -> float:
-        """See `Similarity.of`."""
+        """Return the cosine of the texts' embeddings."""
         async with self._one_at_a_time:
             return await asyncio.to_thread(self._cosine, original, paraphrase)
 

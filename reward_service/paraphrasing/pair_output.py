@@ -1,4 +1,4 @@
-"""x"""
+"""Writes the results of rewriting a file: outcomes as they come, and at the end pairs, candidates and a report."""
 
 import contextlib
 import fcntl
@@ -24,7 +24,7 @@ class PartFile:
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        """Begins the file, or goes on with it. A last line that was not written whole is taken off.
+        """Begin the file, or go on with it. A last line that was not written whole is removed.
 
         Raises:
             RewritingError: it was begun with another header, another process writes it, or it is no such file.
@@ -43,37 +43,37 @@ class PartFile:
             raise
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Return the file."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the file; it stays."""
+        """Close the file, which stays."""
         self._file.close()
 
     def __len__(self) -> int:
-        """How many outcomes there are."""
+        """Return how many outcomes the file has."""
         return len(self._begins)
 
     def __contains__(self, question_id: str) -> bool:
-        """Whether the question's outcome is there."""
+        """Return whether the file has the question's outcome."""
         return question_id in self._begins
 
     def outcome(self, question_id: str) -> Outcome:
-        """The question's outcome, from the file; KeyError if it is not there."""
+        """Read the question's outcome from the file; KeyError if it has none."""
         self._file.seek(self._begins[question_id])
         return msgspec.convert(json.loads(self._file.readline()), Outcome)
 
     def add(self, outcome: Outcome) -> None:
-        """Appends an outcome; when this returns, killing the process does not lose it."""
+        """Append an outcome; when this returns, killing the process does not lose it."""
         begins = self._file.seek(0, os.SEEK_END)
         self._file.write(_line(msgspec.to_builtins(outcome)))
         self._file.flush()
         self._begins[outcome.question_id] = begins
 
     def remove(self) -> None:
-        """Deletes the file."""
+        """Delete the file."""
         self._path.unlink()
 
     def _lock(self) -> None:
@@ -147,12 +147,12 @@ JSON_LINES, PARQUET = ".jsonl", ".parquet"
 
 
 def beside(out: Path, what: str) -> Path:
-    """The file of that name next to a result: pairs.jsonl.part."""
+    """Return the path of the file of that name next to a result: pairs.jsonl.part."""
     return out.with_name(f"{out.name}.{what}")
 
 
 def pair_columns(row: PairRow, paraphrase: str, fields: PairFields) -> dict[str, Any]:
-    """A pair's columns: the four that training reads under their names there, then the others of the row."""
+    """Return a pair's columns: the four that training reads under their names there, then the row's others."""
     known = {fields.question_id, fields.question, fields.ground_truth, fields.paraphrase}
     named = {
         "question_id": row.question_id,
@@ -164,7 +164,7 @@ def pair_columns(row: PairRow, paraphrase: str, fields: PairFields) -> dict[str,
 
 
 def write_pairs(out: Path, pairs: Iterable[Mapping[str, Any]]) -> int:
-    """Writes JSON lines or parquet by the name's ending, and says how many; parquet is in memory whole before.
+    """Write JSON lines or parquet by the name's ending, and return how many; parquet is in memory whole before.
 
     Raises:
         RewritingError: a column has no one type that parquet knows.
@@ -180,7 +180,7 @@ def write_pairs(out: Path, pairs: Iterable[Mapping[str, Any]]) -> int:
 
 
 def write_candidates(path: Path, outcomes: Iterable[Outcome], recipe: RewritingRecipe) -> None:
-    """A line for each candidate that was drawn, with what rejects it."""
+    """Write a line for each candidate that was drawn, with the reasons against it."""
     with _whole_text(path) as file:
         for outcome in outcomes:
             for candidate in outcome.candidates:
@@ -197,7 +197,7 @@ def write_candidates(path: Path, outcomes: Iterable[Outcome], recipe: RewritingR
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """The counts, for people and programs."""
+    """Write the counts, for people and programs."""
     with _whole_text(path) as file:
         file.write(json.dumps(report, indent=2) + "\n")
 
@@ -221,7 +221,7 @@ def _write_parquet(out: Path, pairs: list[Mapping[str, Any]]) -> int:
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes its name when all of it is written."""
+    """Yield a path to write to; the file gets its name when all of it is written."""
     writing = beside(path, "writing")
     try:
         yield writing

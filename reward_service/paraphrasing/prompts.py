@@ -1,4 +1,4 @@
-"""x"""
+"""Instructs a rewriter between which markers to answer, and reads the rewritten question from its response."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _QUOTES = {'"': '"', "“": "”", "«": "»"}
 
 @dataclass(frozen=True, slots=True)
 class Markers:
-    """What a rewriter is told to write before and after the rewritten question.
+    """The texts that a rewriter is told to write before and after the rewritten question.
 
     With `within`, the original is repeated first, and the rewritten question begins after that word.
     """
@@ -35,14 +35,14 @@ class Markers:
 
 
 class Found(NamedTuple):
-    """What was read of a response, and whether something in it marks that as the rewritten question."""
+    """The text that was read of a response, and whether a marker tells that the text is the rewritten question."""
 
     text: str
     marked: bool
 
 
 def marked_text(response: str, markers: Markers, question: str) -> Found:
-    """The rewritten question in a response, without what a model puts around it; "" if it is still thinking.
+    """Return the rewritten question in a response without its markers; "" for a model that is still thinking.
 
     A label such as "Rewritten question:" at its beginning is as good as a marker. Where the original is to be repeated
     first, only the word that follows it counts: what comes before that may be the original.
@@ -66,7 +66,7 @@ def marked_text(response: str, markers: Markers, question: str) -> Found:
 
 
 def unwrapped(text: str) -> str:
-    """The text without what holds it as a whole: blanks, a code fence, quotation marks, a label such as Rewrite:."""
+    """Return the text without blanks, a code fence, quotation marks or a label such as Rewrite: around all of it."""
     for _ in range(_LAYERS):
         before = text
         text = _unquoted(_unlabelled(_unfenced(text.strip())))
@@ -76,7 +76,7 @@ def unwrapped(text: str) -> str:
 
 
 def _said(response: str, question: str) -> str:
-    """What follows the thought, which a chat template may have opened. A response that only thinks says nothing."""
+    """Return the text behind the thought, which a chat template may have opened; "" for a thought without an end."""
     begin, end = _THINKING
     opened = response.lstrip().startswith(begin)
     _, closed, said = response.partition(end)
@@ -86,7 +86,7 @@ def _said(response: str, question: str) -> str:
 
 
 def _second(text: str, within: str, question: str) -> str:
-    """What follows the word, looked for after the original where that is repeated as it was."""
+    """Return the text behind the word, behind the original where that is repeated as it was."""
     repeated = text.find(question) if question else -1
     begins = text.find(within, repeated + len(question) if repeated >= 0 else 0)
     if begins < 0:
@@ -105,7 +105,7 @@ def _unlabelled(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """Without quotation marks around the whole: `"a" and "b"` stays."""
+    """Return the text without quotation marks around all of it: `"a" and "b"` stays."""
     closing = _QUOTES.get(text[:1])
     inside = text[1:-1]
     if closing is None or len(text) < 2 or not text.endswith(closing) or text[0] in inside or closing in inside:
@@ -164,7 +164,7 @@ wherever it stands, and formulas said in words or words as formulas where that i
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """What a rewriter is told before the question, and between which markers it answers."""
+    """The instruction before the question, and the markers of the rewriter's answer."""
 
     text: str
     markers: Markers
@@ -182,7 +182,7 @@ INSTRUCTIONS: Mapping[str, Instruction] = MappingProxyType({
 
 
 def instruction_named(name: str) -> Instruction:
-    """The instruction of that name.
+    """Return the instruction of that name.
 
     Raises:
         RewritingError: there is none; the message lists those there are.
@@ -194,5 +194,5 @@ def instruction_named(name: str) -> Instruction:
 
 
 def rewriting_prompt(instruction: Instruction, question: str) -> Prompt:
-    """The question behind the instruction, as it is: nothing in it is a template's field."""
+    """Return the question behind the instruction, as it is: nothing in it is a template's field."""
     return Prompt(messages=(Message("user", f"{instruction.text}\n{readable(question).strip()}"),))

@@ -1,4 +1,4 @@
-"""x"""
+"""Rewriters: the protocol from a question to its outcome, the reasons against candidates, and the tally of outcomes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,12 +25,12 @@ class Rewriter(Protocol):
 
     @property
     def name(self) -> str:
-        """The model, as it is told to people."""
+        """Return the model's name, as people are told it."""
         ...
 
     @property
     def capacity(self) -> int:
-        """How many questions may usefully be under way at once."""
+        """Return how many questions may usefully be under way at once."""
         ...
 
     async def rewrite(self, question: Question, recipe: RewritingRecipe, given: GivenTexts | None = None) -> Outcome:
@@ -61,7 +61,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
 
 
 def reasons_of(candidate: Candidate, recipe: RewritingRecipe) -> Iterator[tuple[str, str]]:
-    """What rejects a candidate: its name and a few words. None for one that is accepted."""
+    """Yield the reasons against a candidate: a name and a few words. Nothing for an accepted one."""
     if candidate.accepted:
         return
     for each in candidate.review.objections:
@@ -85,7 +85,7 @@ class RewritingTally:
     """Counts outcomes as they come."""
 
     def __init__(self, recipe: RewritingRecipe) -> None:
-        """Of nothing yet."""
+        """Begin with no outcome."""
         self._recipe = recipe
         self.fates: Counter[Fate] = Counter()
         self.drawn: Counter[str] = Counter()
@@ -94,7 +94,7 @@ class RewritingTally:
         self.errors: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
-        """Counts one more."""
+        """Count one more outcome."""
         self.fates[outcome.fate] += 1
         if outcome.error is not None:
             self.errors[outcome.error] += 1
@@ -104,7 +104,7 @@ class RewritingTally:
             self.rejected_by.update(name for name, _ in reasons_of(candidate, self._recipe))
 
     def as_json(self) -> dict[str, Any]:
-        """The counts, each check that objected to none left out."""
+        """Return the counts without checks that objected to nothing."""
         prompts = dict.fromkeys(self._recipe.prompts)
         return {
             "questions": self.fates.total(),
@@ -116,7 +116,7 @@ class RewritingTally:
         }
 
     def show(self, console: Console) -> None:
-        """The same as tables."""
+        """Print the counts as tables."""
         console.print(_table("what became of questions", [(fate, self.fates[fate], "") for fate in Fate]))
         prompts = dict.fromkeys(self._recipe.prompts)
         accepted = [(name, self.drawn[name], f"{self.accepted[name]} accepted") for name in prompts]

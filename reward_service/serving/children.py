@@ -1,4 +1,4 @@
-"""x"""
+"""Starts the supervisor's processes, starts them again when they die, stops them, and counts them in metrics."""
 
 import contextlib
 import signal
@@ -40,7 +40,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(slots=True)
 class Child:
-    """A process that is kept alive. `failed_starts` in a row it, or those before it, died before they were ready."""
+    """A process that is kept alive. `failed_starts` times in a row a process died before it was ready."""
 
     role: str
     process: subprocess.Popen[bytes]
@@ -52,7 +52,7 @@ class Child:
     reason: str | None = None
 
     def ended(self, now_s: float) -> None:
-        """It has died: says so, and sets when another is to start. Why one cannot begin is said when it is news."""
+        """Note the death and set when the next process starts. A new reason for a failed start is logged."""
         self.beginning.hear()
         told: dict[str, object] = {"role": self.role, "code": self.process.returncode}
         if self.beginning.ready:
@@ -71,7 +71,7 @@ class Child:
         self.start_at_s = now_s + pause_s
 
     def successor(self, environment: Mapping[str, str], pass_fds: tuple[int, ...] = ()) -> "Child":
-        """Another process in its place, which remembers.
+        """Start another process in place of this one, with its pauses and failures.
 
         Raises:
             OSError: it cannot be started now.
@@ -82,7 +82,7 @@ class Child:
 
 
 def started(role: str, environment: Mapping[str, str], pass_fds: tuple[int, ...] = ()) -> Child:
-    """A process of this role.
+    """Start a process of this role.
 
     Raises:
         OSError: it cannot be started now.
@@ -104,7 +104,7 @@ def started(role: str, environment: Mapping[str, str], pass_fds: tuple[int, ...]
 
 
 def stop(children: Sequence[Child], within_s: float) -> None:
-    """Asks all of them to stop, and kills those that have not by then."""
+    """Ask all processes to stop, and kill those that have not stopped in time."""
     processes = [child.process for child in children]
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
@@ -121,7 +121,7 @@ def stop(children: Sequence[Child], within_s: float) -> None:
 
 
 class _Living(Collector):
-    """How many processes of each role live: none at all is what a container's health check looks for."""
+    """How many processes of each role live: a container's health check looks for 0."""
 
     def __init__(self, pids: Callable[[str], Sequence[int]], roles: Sequence[str]) -> None:
         self._pids = pids
@@ -137,7 +137,7 @@ class _Living(Collector):
 def expose_children(
     settings: Settings, folder: str, pids: Callable[[str], Sequence[int]], roles: Sequence[str]
 ) -> Callable[[], None]:
-    """Serves the sum of the processes that count in a folder, at the settings' metrics port; how to end it.
+    """Serve the summed metrics of a folder's processes at the settings' metrics port; return how to end it.
 
     Raises:
         SettingsError: the port cannot be bound.

@@ -59,7 +59,7 @@ class ConnectionLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> "ConnectionLimits":
-        """The settings' bounds; without one of connections, what the limit of open files leaves room for."""
+        """Return the limits of the settings; by default connections are as many as open files leave room for."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         room = MOST_CONNECTIONS if files == resource.RLIM_INFINITY else files - SPARE_FILES
         most = settings.max_connections or max(1, min(room, MOST_CONNECTIONS))
@@ -74,7 +74,7 @@ class ConnectionLimits:
 
 
 class Looked(Protocol):
-    """A connection, to be looked at."""
+    """A connection that the doorkeeper looks at."""
 
     def look(self) -> None:
         """Close the connection if it makes no progress."""
@@ -85,21 +85,21 @@ class Doorkeeper:
     """Looks at all connections of a process from time to time, and counts those it closes."""
 
     def __init__(self, bounds: ConnectionLimits, metrics: Metrics) -> None:
-        """Nobody is there yet."""
+        """Begin without connections."""
         self.bounds = bounds
         self.now_s = time.monotonic()
         self._metrics = metrics
         self._looking = False
 
     def watch(self, connections: set[Looked], loop: asyncio.AbstractEventLoop) -> None:
-        """A connection was made."""
+        """Look at these connections from now on."""
         if not self._looking:
             self._looking = True
             self.now_s = time.monotonic()
             loop.call_later(LOOK_S, self._look, connections, loop)
 
     def closed(self, reason: Reason) -> None:
-        """A connection is closed for this reason."""
+        """Count a connection that is closed for this reason."""
         self._metrics.count(self._metrics.closed_connections, 1, reason.value)
 
     def _look(self, connections: set[Looked], loop: asyncio.AbstractEventLoop) -> None:
@@ -114,7 +114,7 @@ class Doorkeeper:
 
 
 class RefusingProtocol(HttpToolsProtocol):
-    """uvicorn's connection, which answers with a problem and closes where a client takes more than its bounds."""
+    """uvicorn's connection, which answers a client that takes more than its limits with a problem, and closes."""
 
     cycle: Any
     """The last request that came: uvicorn's, or a hot one."""
@@ -138,7 +138,7 @@ class RefusingProtocol(HttpToolsProtocol):
         self._served: RequestResponseCycle | HotExchange | None = None
 
     def send_400_response(self, msg: str) -> None:
-        """What the parser refuses, or a bound."""
+        """Refuse a request that the parser, or a limit within the parser, has refused."""
         detail = f"the request is no HTTP: {msg.rstrip('.')}."
         self._refuse(*(self._refusal or (Reason.MALFORMED, Problem(400, "malformed", detail))))
 
@@ -165,12 +165,12 @@ class RefusingProtocol(HttpToolsProtocol):
         return Reason.HEADERS, Problem(431, "large-headers", detail)
 
     def _reject(self, reason: Reason, problem: Problem) -> None:
-        """Within the parser, which hands on what is raised as its own error."""
+        """Refuse within the parser, which passes the exception on as its own error."""
         self._refusal = (reason, problem)
         raise problem
 
     def _refuse(self, reason: Reason, problem: Problem) -> None:
-        """Answers, unless another answer is on its way, and closes: nothing more is read."""
+        """Answer with a problem unless another answer is on its way, and close."""
         if self.transport.is_closing():
             return
         cycle = self.cycle

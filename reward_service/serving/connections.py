@@ -1,4 +1,4 @@
-"""A connection: uvicorn's, within bounds, whose hot requests are answered without ASGI."""
+"""Serves a connection by uvicorn's protocol within limits; hot requests are answered without ASGI."""
 
 import asyncio
 from typing import Any, Protocol
@@ -28,16 +28,16 @@ STUCK_S = 60.0
 
 
 class HasHotRoutes(Protocol):
-    """What composes the hot routes, when the process has started."""
+    """The object that composes the hot routes when the process has started."""
 
     @property
     def hot(self) -> HotRoutes:
-        """The hot routes."""
+        """Return the hot routes."""
         ...
 
 
 class BoundedProtocol(RefusingProtocol):
-    """uvicorn's connection, within bounds.
+    """uvicorn's connection, within limits.
 
     What is done for every request is little: most is seen when the connection is looked at, by what uvicorn keeps.
     """
@@ -51,7 +51,7 @@ class BoundedProtocol(RefusingProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None,
     ) -> None:
-        """As uvicorn makes it."""
+        """Take the arguments that uvicorn gives."""
         super().__init__(keeper, config, server_state, app_state, _loop)
         self._hot = service.hot
         self._since_s = keeper.now_s
@@ -64,7 +64,7 @@ class BoundedProtocol(RefusingProtocol):
         self._unwritten: tuple[int, float] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Takes the connection, unless there are too many."""
+        """Take the connection, unless there are too many."""
         super().connection_made(transport)
         self._keeper.watch(self.connections, self.loop)
         self._since_s = self._keeper.now_s
@@ -75,12 +75,12 @@ class BoundedProtocol(RefusingProtocol):
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has left: whatever it asked for, also before its last request, is waited for no longer."""
+        """Stop waiting for all requests of the client, which has left."""
         self._leave_served()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parses what came, and counts what of it is no content."""
+        """Parse the data, and count the bytes of it that are no content."""
         if self._last_words is not None:
             self._pass_over(data)
             return
@@ -104,7 +104,7 @@ class BoundedProtocol(RefusingProtocol):
                 self._refuse(Reason.CHUNKING, Problem(400, "chunking", detail))
 
     def on_headers_complete(self) -> None:
-        """A head is here: begins the request, if it is within bounds."""
+        """Begin the request of a whole head, if the head is within limits."""
         bounds = self._bounds
         if (
             self._head_bytes + self._chunk_bytes > bounds.head_bytes
@@ -126,7 +126,7 @@ class BoundedProtocol(RefusingProtocol):
         self._body_bytes = self._body_bytes_before = self._wire_bytes = self._unread_bytes = 0
 
     def on_message_begin(self) -> None:
-        """A head begins. What ASGI needs of it is made when ASGI is to have it."""
+        """Begin a head. ASGI's own state is made when ASGI gets the request."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -171,7 +171,7 @@ class BoundedProtocol(RefusingProtocol):
             HttpToolsProtocol._start_asgi_task(self, cycle, app)
 
     def on_hot_answer(self) -> None:
-        """An answer has been written; what uvicorn does then, but that idle connections are looked at all at once."""
+        """Do after a hot answer what uvicorn does, except for the timer of an idle connection."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -182,12 +182,12 @@ class BoundedProtocol(RefusingProtocol):
         self._say_last_words()
 
     def on_response_complete(self) -> None:
-        """An answer that ASGI gave has been written."""
+        """Go on after an answer that ASGI gave."""
         HttpToolsProtocol.on_response_complete(self)
         self._say_last_words()
 
     def on_body(self, body: bytes) -> None:
-        """Content came."""
+        """Pass on a piece of the body."""
         self._body_bytes += len(body)
         cycle: RequestResponseCycle | HotExchange = self.cycle
         if not cycle.response_complete:
@@ -201,7 +201,7 @@ class BoundedProtocol(RefusingProtocol):
         self._pass_over(body)
 
     def on_message_complete(self) -> None:
-        """A request is here as a whole, even one that was answered before; uvicorn overlooks the end of such."""
+        """End the request, also one that was answered before; uvicorn overlooks the end of such a request."""
         cycle: RequestResponseCycle | HotExchange = self.cycle
         if isinstance(cycle, HotExchange):
             cycle.end()
@@ -210,7 +210,7 @@ class BoundedProtocol(RefusingProtocol):
             cycle.more_body = False
 
     def timeout_keep_alive_handler(self) -> None:
-        """No request came for as long as a connection is kept between two."""
+        """Close a connection that has been idle for too long."""
         self._keeper.closed(Reason.IDLE)
         super().timeout_keep_alive_handler()
 
@@ -220,7 +220,7 @@ class BoundedProtocol(RefusingProtocol):
             self.cycle.keep_alive = False
 
     def look(self) -> None:
-        """Closes the connection if it makes no progress."""
+        """Close the connection if it makes no progress."""
         cycle = self.cycle
         waited_for = cycle is not None and not cycle.response_complete
         passed_s = self._keeper.now_s - self._since_s - LOOK_S  # at least, by a clock that ticks as rarely

@@ -1,4 +1,4 @@
-"""x"""
+"""Hands settings to processes as variables of the environment, and checks variables and packages before a start."""
 
 import difflib
 import json
@@ -18,7 +18,7 @@ SOCKET_FD = "CO_REWARDING_SOCKET_FD"
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """The settings as variables of the environment, keys included: a process's environment is its owner's alone."""
+    """Return the settings as variables, keys included: a process's environment is readable by its owner alone."""
     values = settings.model_dump(mode="json", exclude={"api_keys", *SECRETS}, exclude_none=True)
     given = {
         f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
@@ -33,7 +33,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 def settings_from_environment() -> Settings:
-    """The settings of this process, with its logs set up by them; one that cannot be ends it with a line."""
+    """Read the settings of this process and set up its logs. Bad settings end the process with a line."""
     try:
         settings = settings_given()
     except SettingsError as error:
@@ -43,7 +43,7 @@ def settings_from_environment() -> Settings:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Logs for a person at a terminal, or as JSON for a collector."""
+    """Set up logs for a person at a terminal, or as JSON for a collector."""
     configure_logging(as_json=settings.log_json, level=settings.log_level)
 
 
@@ -53,7 +53,7 @@ LOADING = ("safetensors", "torch", "transformers")
 
 
 def require_installed(settings: Settings) -> None:
-    """Returns if the processes of the models can be started.
+    """Check that the packages for the processes of the models are installed.
 
     Raises:
         NotInstalledError: one of them would lack a package; the message says how to install it.
@@ -96,7 +96,7 @@ OTHERS = frozenset(
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
-    """A sentence on each name that looks like one of ours and is none; settings are read in capitals or without."""
+    """Return a sentence on each name with our prefix that is no variable of ours; case does not matter."""
     settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     unknown = (name for name in sorted(names) if name.upper().startswith(PREFIX))
     return [_told(name, settings | OTHERS) for name in unknown if name.upper() not in settings and name not in OTHERS]

@@ -1,4 +1,4 @@
-"""What an upload is said to be before its first byte: files with their sizes and checksums; and how one is refused."""
+"""Declares uploads before their first byte: files with sizes and checksums; and the errors that refuse an upload."""
 
 import hashlib
 import json
@@ -50,7 +50,7 @@ class OffsetError(IntakeError):
     """Bytes that do not follow those that are there; `offset` is where to go on."""
 
     def __init__(self, name: str, offset: int) -> None:
-        """Of a file of which `offset` bytes are there."""
+        """Tell that `offset` bytes of the file have arrived."""
         super().__init__(f"{offset} bytes of {name} are here: go on from there, as Upload-Offset says")
         self.offset = offset
 
@@ -82,27 +82,27 @@ class Declaration:
 
     @cached_property
     def id(self) -> str:
-        """The same for the same declaration: whoever declares it again finds what is there already."""
+        """Return the id: the same for the same declaration, so that a repeated one finds its bytes."""
         files = sorted((file.name, file.size, file.sha256) for file in self.files)
         return hashlib.sha256(json.dumps([self.run, self.step, files]).encode()).hexdigest()[:32]
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Return the bytes of all files together."""
         return sum(file.size for file in self.files)
 
     @property
     def folder(self) -> str:
-        """The name of the folder in which it lies when it is whole; hidden until then."""
+        """Return the name of the whole upload's folder; the folder is hidden until then."""
         return f"{self.run}.step-{self.step}.{self.id}"
 
     @property
     def path(self) -> str:
-        """The folder's path from the weights root, by which it is announced."""
+        """Return the folder's path from the weights root, by which the weights are announced."""
         return f"{UPLOADS}/{self.folder}"
 
     def file(self, name: str) -> DeclaredFile:
-        """The file of this name.
+        """Return the file of this name.
 
         Raises:
             UnknownUploadError: none was declared.
@@ -113,12 +113,12 @@ class Declaration:
         raise UnknownUploadError(f"no file {name!r} was declared for this upload: see GET for those that were")
 
     def encoded(self) -> bytes:
-        """As it is kept beside the files."""
+        """Return the declaration as the bytes that lie beside the files."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """From what `encoded` made."""
+        """Return the declaration that `encoded` made bytes of."""
         return cls(document["run"], document["step"], tuple(DeclaredFile(**file) for file in document["files"]))
 
 
@@ -167,7 +167,7 @@ def check_name(name: str) -> None:
 
 
 def check_format(file: FileIO, name: str) -> None:
-    """Refuses what only bears the name of safetensors; the teacher reads them whole before it takes them.
+    """Refuse a file that only has the name of safetensors. The teacher reads files whole before it takes them.
 
     Raises:
         IntakeError: a file *.safetensors does not begin with the length of a JSON header, and that header.

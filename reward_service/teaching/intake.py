@@ -1,4 +1,4 @@
-"""Which weights are taken: those in folders below one root that hold the tensors of the teacher's model."""
+"""Decides which weights are taken: those in folders below one root that hold the tensors of the teacher's model."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ class IntakeError(CoRewardingError):
 
 @contextlib.contextmanager
 def opened(root: Path, *parts: str) -> Iterator[int]:
-    """The descriptor of a folder below `root`, reached without following a symbolic link below it.
+    """Open a folder below `root`, without following a symbolic link below it, and yield its descriptor.
 
     Raises:
         OSError: it is not there; ENOTDIR where a part is a connection, or no folder.
@@ -46,7 +46,7 @@ def opened(root: Path, *parts: str) -> Iterator[int]:
 
 
 def resolve(root: Path, name: str) -> Path:
-    """The folder `name` below `root`, for example "step-12" or "qwen3/step-12", which holds safetensors.
+    """Return the folder `name` below `root`, such as "step-12" or "qwen3/step-12", which holds safetensors.
 
     What is checked holds at the moment of the check. Who may write below the root may put a link in the folder's place
     afterwards, so the process that reads the weights calls this too, right before it reads; what such a link can
@@ -80,7 +80,7 @@ def resolve(root: Path, name: str) -> Path:
 
 
 def remove_upload(root: Path, path: str) -> bool:
-    """Removes weights that came by upload and have been taken; False for any other path, which is left alone."""
+    """Remove weights that came by upload and have been taken. Any other path is left alone, and is False."""
     parts = path.split("/")
     if len(parts) != 2 or parts[0] != UPLOADS or not _UPLOAD_FOLDER.fullmatch(parts[1]):
         return False
@@ -90,7 +90,7 @@ def remove_upload(root: Path, path: str) -> bool:
 
 
 def discard(uploads: int, name: str) -> bool:
-    """Removes a folder, so that nobody sees it half gone; False if it was not there."""
+    """Remove a folder in such a way that nobody sees half of it; False if there was none."""
     gone = f".gone.{uuid4().hex}"
     try:
         os.rename(name, gone, src_dir_fd=uploads, dst_dir_fd=uploads)
@@ -129,7 +129,7 @@ def _check_contents(folder: int, told: str) -> None:
 
 
 def check_weights(root: Path, path: str, model: bytes | None) -> Path:
-    """The folder `path` below the weights root, if its headers say that it holds this model's weights.
+    """Return the folder `path` below the weights root, if its headers say that it holds this model's weights.
 
     `model` is what `description` made of it; None where no teacher has said yet what it is. The contents are read, and
     found finite or not, when they are averaged.
@@ -149,7 +149,7 @@ def check_weights(root: Path, path: str, model: bytes | None) -> Path:
 
 
 def description(manifest: Manifest) -> bytes:
-    """What weights of a model must look like, as JSON: to be kept where those who take them can compare."""
+    """Describe as JSON how weights of a model must look, for those who compare new weights with it."""
     tensors = {name: [tensor.dtype.value, list(tensor.shape)] for name, tensor in manifest.tensors.items()}
     repeated = {name: list(shape) for name, shape in manifest.repeated.items()}
     return json.dumps({"tensors": tensors, "repeated": repeated}, separators=(",", ":")).encode()

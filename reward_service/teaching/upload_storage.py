@@ -1,4 +1,4 @@
-"""Uploads on the disk: files that are appended to and checked, in folders that get their names when they are whole."""
+"""Stores uploads on the disk: files that are appended to and checked, in folders that get a name when whole."""
 
 import contextlib
 import errno
@@ -29,7 +29,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FileWriter:
-    """Appends to a file that may be whole already; nobody else does meanwhile, in any process (flock)."""
+    """Appends to a file that may be whole already; a lock (flock) keeps every other writer out, in any process."""
 
     def __init__(self, folder: int, declared: DeclaredFile, offset: int) -> None:
         """Takes over the descriptor `folder`, which `close` closes.
@@ -68,7 +68,7 @@ class FileWriter:
             self.offset += write_all(self._file, data)
 
     def check(self) -> bool:
-        """Whether the file is whole; then it has its name.
+        """Return whether the file is whole; a whole file gets its name.
 
         Raises:
             IntakeError: all bytes are there and not those that were declared; they are discarded.
@@ -94,7 +94,7 @@ class FileWriter:
         return True
 
     def close(self) -> None:
-        """Lets others write."""
+        """Let others write the file."""
         if self._file is not None:
             self._file.close()
         os.close(self._folder)
@@ -108,7 +108,7 @@ class FileWriter:
 
 
 def write_all(file: FileIO, data: bytes) -> int:
-    """Writes all of `data`: a raw write may take less. How many bytes that were.
+    """Write all of `data`, of which a raw write may take less, and return its length in bytes.
 
     Raises:
         NoRoomError: the disk is full.
@@ -136,7 +136,7 @@ def told_when_full() -> Iterator[None]:
 
 
 def size_of(folder: int, name: str) -> int | None:
-    """The size of a file in a folder in bytes, None if it is not there."""
+    """Return the size in bytes of a file in a folder, None if there is no such file."""
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
     except FileNotFoundError:
@@ -144,13 +144,13 @@ def size_of(folder: int, name: str) -> int | None:
 
 
 def opened_file(folder: int, name: str, flags: int) -> FileIO:
-    """A file in a folder, links refused; "r+b" of it is `os.O_RDWR`."""
+    """Open a file in a folder. Links are refused; the flags `os.O_RDWR` open like "r+b"."""
     descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, MODE, dir_fd=folder)
     return FileIO(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "r+b")
 
 
 def _locked_part(folder: int, name: str) -> FileIO | None:
-    """The part of a file that is there, made if none is; None where the file is whole."""
+    """Open and lock the part of a file, which is made if there is none; None where the file is whole."""
     while size_of(folder, name) is None:
         try:
             file = opened_file(folder, name + PART, os.O_RDWR | os.O_CREAT)
@@ -182,7 +182,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def opened_folder(uploads: int, name: str) -> int:
-    """The descriptor of a folder of uploads.
+    """Open a folder of uploads and return its descriptor.
 
     Raises:
         OSError: it is not there; ENOTDIR for a link.
@@ -192,7 +192,7 @@ def opened_folder(uploads: int, name: str) -> int:
 
 @contextlib.contextmanager
 def inside(uploads: int, name: str) -> Iterator[int]:
-    """The same, closed afterwards."""
+    """Open a folder of uploads for the time of the context."""
     folder = opened_folder(uploads, name)
     try:
         yield folder
@@ -201,23 +201,23 @@ def inside(uploads: int, name: str) -> Iterator[int]:
 
 
 def folders(uploads: int) -> list[str]:
-    """All folders of uploads, those that are being written included."""
+    """List all folders of uploads, also those that are still being written."""
     with os.scandir(uploads) as entries:
         return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def folders_of(uploads: int, upload: str) -> list[str]:
-    """The folders of one upload, by its id: the whole one first, if it is whole."""
+    """List the folders of the upload with this id; a whole one comes first."""
     return sorted((name for name in folders(uploads) if name.endswith(f".{upload}")), key=is_hidden)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether this folder is still being written."""
+    """Return whether the folder of this name is still being written."""
     return name.startswith(".")
 
 
 def make_folder(uploads: int, name: str, notes: bytes) -> None:
-    """Makes a folder for files to come, its notes in it from the first moment; called under the lock of uploads.
+    """Make a folder for files to come, with its notes from the first moment. Call with the lock of uploads.
 
     Raises:
         NoRoomError: the disk is full.
@@ -231,7 +231,7 @@ def make_folder(uploads: int, name: str, notes: bytes) -> None:
 
 
 def write_notes(folder: int, notes: bytes) -> None:
-    """Writes what is declared of a folder beside its files, in place of what was.
+    """Write a folder's declaration beside its files, in place of an earlier one.
 
     Raises:
         NoRoomError: the disk is full.
@@ -243,7 +243,7 @@ def write_notes(folder: int, notes: bytes) -> None:
 
 
 def reveal(uploads: int, hidden: str, name: str) -> None:
-    """Gives a whole folder its name; one that has it already has the same content, and stays.
+    """Give a whole folder its name. A folder that has the name already has the same content, and stays.
 
     Raises:
         FileNotFoundError: another process was first, or it was removed.
@@ -260,7 +260,7 @@ def reveal(uploads: int, hidden: str, name: str) -> None:
 
 
 def declared_in(folder: int) -> Declaration:
-    """What is to come into an upload's folder.
+    """Return the declaration of an upload, from its folder.
 
     Raises:
         OSError: it has no notes.
@@ -270,7 +270,7 @@ def declared_in(folder: int) -> Declaration:
 
 
 def promised_to(folder: int) -> int:
-    """The bytes that a folder has, or will have if that is more."""
+    """Return the bytes that a folder has, or will have if they are more."""
     here = bytes_in(folder)
     try:
         return max(here, declared_in(folder).size)
@@ -279,18 +279,18 @@ def promised_to(folder: int) -> int:
 
 
 def received_of(folder: int, name: str) -> int:
-    """How much of a file is there, in bytes."""
+    """Return how many bytes of a file have arrived."""
     whole = size_of(folder, name)
     return (size_of(folder, name + PART) or 0) if whole is None else whole
 
 
 def bytes_in(folder: int) -> int:
-    """The bytes of all files of a folder, its notes aside."""
+    """Return the bytes of all files of a folder, without its notes."""
     return sum(size_of(folder, name) or 0 for name in os.listdir(folder) if not is_hidden(name))
 
 
 def touched_at_s(folder: int) -> float:
-    """When anything in a folder last changed (Unix time)."""
+    """Return when anything in a folder last changed (Unix time)."""
     times = [os.fstat(folder).st_mtime]
     for name in os.listdir(folder):
         with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Passes over the weights: a policy's into the average, and the average's into the folder that is served."""
+"""Moves weights: a policy's into the average, and the average's into the folder that is served."""
 
 import json
 import os
@@ -26,24 +26,27 @@ from reward_service.teaching.safetensors_header import (
 
 
 class Pool:
-    """So many threads; idle ones take what is next, so a slow one holds up nobody."""
+    """A number of threads for tasks. An idle thread takes the next task, so a slow task holds up no other."""
 
     def __init__(self, threads: int | None = None) -> None:
-        """`threads`: as many as there are cores for this process if None."""
+        """Make `threads` threads: as many as this process has cores if None."""
         self._executor = ThreadPoolExecutor(threads or _cores(), thread_name_prefix="average")
 
     def __enter__(self) -> "Pool":
-        """They start when they are needed."""
+        """Return the pool; threads start when they are needed."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes."""
+        """Close the pool."""
         self.close()
 
     def run(self, tasks: Iterable[Callable[[], None]]) -> None:
-        """Runs tasks in any order. After one that fails no other begins; its error is raised when none is running."""
+        """Run tasks in any order.
+
+        After a task has failed no other begins, and its error is raised when all have ended.
+        """
         futures = [self._executor.submit(task) for task in tasks]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
@@ -56,7 +59,7 @@ class Pool:
                 future.result()
 
     def close(self) -> None:
-        """Ends the threads."""
+        """End the threads."""
         self._executor.shutdown()
 
 
@@ -92,7 +95,7 @@ class Stream:
     weight: np.float32
 
     def tasks(self) -> Iterator[Callable[[], None]]:
-        """The work in pieces, which may run in any order and at the same time.
+        """Yield the work in pieces, which may run in any order and at the same time.
 
         One that meets a number that is not finite raises WeightsFolderError; what it wrote until then is of no use.
         """
@@ -147,7 +150,7 @@ _ELEMENTS_OF_A_TASK = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is to be written.
+    """The weights that are to be written.
 
     Attributes:
         data: the bytes of an average's file.
@@ -163,7 +166,7 @@ class Served:
 def write_serving_folder(
     folder: Path, base: Path, served: Served, dtype: str, pool: Pool, largest_file_bytes: int
 ) -> None:
-    """Writes an average as a model. The folder appears when it is whole and on disk, in place of one of that name.
+    """Write an average as a model. The folder appears when it is whole, in place of one of its name.
 
     What a killed process left half-written (`.NAME.growing` beside it) is removed when that folder is written again.
 
@@ -220,7 +223,7 @@ def _sharded(bytes_of: Mapping[str, int], largest_file_bytes: int) -> list[list[
 
 
 def _write_file(path: Path, served: Served, shapes: list[tuple[str, Dtype, Shape]], pool: Pool) -> int:
-    """Writes one file, and gives the size of its data in bytes."""
+    """Write one file and return the size of its data in bytes."""
     header, tensors = written_header(shapes, path.name, {"format": "pt", "version": str(served.version)})
     with open(path, "wb", buffering=0) as file:
         write_at(file.fileno(), memoryview(header), 0)
@@ -256,7 +259,7 @@ def _write_rounded(file: int, name: str, values: np.ndarray, dtype: Dtype, offse
 
 
 def _copy_rest(base: Path, folder: Path, dtype: str) -> None:
-    """Configuration and tokenizer; the configuration says which dtype the weights are of now."""
+    """Copy the configuration, with the new dtype of the weights, and the tokenizer."""
     for path in sorted(base.iterdir()):
         if path.suffix in _COPIED and not path.name.endswith(_INDEX_END) and path.is_file():
             shutil.copyfile(path, folder / path.name)

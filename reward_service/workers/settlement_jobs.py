@@ -34,7 +34,7 @@ TRUTH = {None: "unknown", True: "right", False: "wrong"}
 
 
 def count_settled(metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord]) -> None:
-    """Counts the cohorts of one job that was just settled; `age_s` ago it was queued, where that is known."""
+    """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
     if age_s is not None:
         metrics.settle.observe(age_s)
     rewarded = votes = ballots = undecided = 0
@@ -90,7 +90,7 @@ async def settle_batch(
     *,
     overdue: bool = False,
 ) -> Settled[BatchRecord]:
-    """Settles each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
+    """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
     settled = [
         await _settled(cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue) for cohort in job.cohorts
     ]
@@ -125,7 +125,7 @@ async def _settled(
 async def settle_cohort(
     cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
-    """Settles a cohort that has closed, or rewards what came late under the labels that stand."""
+    """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
         return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
     ids_B = [*cohort.ballots, *cohort.late]
@@ -167,13 +167,13 @@ def _decided(
 
 
 def abandon_batch(job: BatchJob) -> BatchRecord:
-    """A batch that could not be settled, try as the workers might: all of it abstains as expired."""
+    """Let all of a batch abstain as expired that no worker could settle."""
     records = [_abandoned(cohort.head, [], cohort.rows_B) for cohort in job.cohorts]
     return BatchRecord(job.run, job.step, job.method, records, [cohort.positions_B for cohort in job.cohorts])
 
 
 def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
-    """The same for a cohort."""
+    """Let all of a cohort abstain as expired that no worker could settle."""
     ids_B = [*cohort.ballots, *cohort.late]
     rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
     return msgspec.structs.replace(_abandoned(cohort.head, ids_B, rows_B), group_sizes=cohort.group_sizes)
@@ -236,7 +236,7 @@ def _record(
 
 
 def _with_electors(record: CohortRecord, rows_E: list[BallotRow], electors_E: Sequence[Ballot]) -> CohortRecord:
-    """The record with the teacher's ballots beside those that were rewarded."""
+    """Return the record with the teacher's ballots beside those that were rewarded."""
     classes = list(record.classes)
     index = {name: place for place, name in enumerate(classes)}
     places_E: list[int] = []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reward_service.paraphrasing.errors import PairFileError
-from reward_service.paraphrasing.question_files import copy_split, fetch
+from reward_service.paraphrasing.hub import copy_split, fetch
 
 AT = "hf://datasets/owner/name@1234/"
 

@@ -1,4 +1,4 @@
-"""x"""
+"""Describes forms: kinds of values with limits, the fields of a form, and the field that a wrong name stands for."""
 
 import difflib
 import functools
@@ -21,7 +21,7 @@ from reward_service.domain.runs import MAX_GROUP_SIZE, MAX_LAG, MAX_RESPONSE_TOK
 
 
 def whole(value: object) -> object:
-    """A number without a fraction is an integer, as in JSON Schema: some languages have no other numbers."""
+    """Turn a number without a fraction into an integer, as JSON Schema does: some languages have no other numbers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -50,7 +50,7 @@ STRICT = ConfigDict(strict=True)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What may stand in a place: an object of a form, a list, or one of the others (`scalar`)."""
+    """The values that a place may hold: an object of a form, a list, or another value (`scalar`)."""
 
     form: "FormFields | None" = None
     items: "Shape | None" = None
@@ -60,7 +60,7 @@ class Shape:
 
 
 class FormFields:
-    """A model, or a dataclass of pydantic's, and what may stand in each of its fields."""
+    """A model, or a dataclass of pydantic's, with the shape of each of its fields."""
 
     def __init__(self, kind: type[Any]) -> None:
         model = issubclass(kind, BaseModel)
@@ -74,7 +74,7 @@ class FormFields:
 
     @property
     def shapes(self) -> Mapping[str, "Shape"]:
-        """By name; made when they are asked for, since a form may hold itself."""
+        """Return the shapes by name. They are made at the first call, since a form may hold itself."""
         if self._shapes is None:
             self._shapes = {name: _shape(field.annotation, field.metadata) for name, field in self.fields.items()}
         return self._shapes
@@ -171,7 +171,7 @@ MEANT: dict[str, tuple[str, ...]] = {
 
 
 def meant(name: str, known: Collection[str]) -> str | None:
-    """The name among those known that was meant by another one; None where none is like it."""
+    """Return which of the known names was meant by another name; None where none is like it."""
     plain = {_plain(each): each for each in known}
     written = _plain(name[:100])
     if written in plain:
@@ -184,13 +184,13 @@ def meant(name: str, known: Collection[str]) -> str | None:
 
 
 def unknown_field(name: str, known: Collection[str]) -> str:
-    """What is said of a field that a form does not have."""
+    """Return the message about a field that a form does not have."""
     right = meant(name, known)
     return f"unknown field; {f'did you mean {right!r}?' if right else 'known are ' + ', '.join(sorted(known))}"
 
 
 def ended(text: str) -> str:
-    """The text with a period, unless it ends in a mark of its own."""
+    """Return the text with a period, unless it ends in a mark of its own."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 

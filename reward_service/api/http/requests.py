@@ -1,4 +1,4 @@
-"""x"""
+"""Reads requests, whatever serves the connection: headers, and bodies within a limit, in blocks, or as forms."""
 
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -67,12 +67,12 @@ LARGEST_JOINED_BYTES = 4 << 20
 
 
 class BodyParts:
-    """A body as far as it has come."""
+    """The part of a body that has arrived."""
 
     __slots__ = ("_chunks", "_large", "_most_bytes", "size_bytes")
 
     def __init__(self, most_bytes: int) -> None:
-        """Nothing has come; a body of more than `most_bytes` is refused."""
+        """Begin without a part; a body of more than `most_bytes` is refused."""
         self.size_bytes = 0
         self._most_bytes = most_bytes
         self._chunks: list[bytes] = []
@@ -136,7 +136,7 @@ BLOCK_BYTES = 2**20
 
 
 async def blocks(request: Request) -> AsyncIterator[bytes]:
-    """The body in blocks of about BLOCK_BYTES; of one that is cut, all that came.
+    """Yield the body in blocks of about BLOCK_BYTES; of a body that is cut, all bytes that came.
 
     Raises:
         Problem: 400, after the last block: the connection was cut, by the client or since it brought nothing.
@@ -161,7 +161,7 @@ async def blocks(request: Request) -> AsyncIterator[bytes]:
 
 
 def check_octets(request: Request) -> None:
-    """Refuses bodies that are not the bytes themselves.
+    """Refuse bodies that are not the bytes themselves.
 
     Raises:
         Problem: 415.
@@ -172,7 +172,7 @@ def check_octets(request: Request) -> None:
 
 
 def json_body(form: type[BaseModel]) -> dict[str, Any]:
-    """For OpenAPI: what `read_form` reads."""
+    """Describe for OpenAPI the body that `read_form` reads."""
     return {
         "requestBody": {
             "required": True,
@@ -182,7 +182,7 @@ def json_body(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
-    """A form's schema without references: a route that reads its body itself has no place for another's definitions."""
+    """Return a form's schema without references: a route that reads its own body has no place for definitions."""
     definitions = schema.pop("$defs", {})
 
     def resolved(part: Any) -> Any:  # noqa: ANN401 - a part of JSON

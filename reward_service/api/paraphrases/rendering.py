@@ -1,4 +1,4 @@
-"""x"""
+"""Renders outcomes and jobs: as documents, and as streams of JSON lines with everything or parquet with the pairs."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED, Jo
 
 
 def outcome_document(outcome: Outcome, recipe: RewritingRecipe) -> ParaphraseDocument:
-    """What became of a question, with what was seen of each candidate."""
+    """Render the outcome of a question, with the checks of each candidate."""
     candidates = [_candidate(each, recipe) for each in outcome.candidates]
     accepted = [each for each in candidates if each.accepted and each.text == outcome.paraphrase]
     told = accepted[0] if accepted else candidates[-1] if candidates else None
@@ -34,7 +34,7 @@ def outcome_document(outcome: Outcome, recipe: RewritingRecipe) -> ParaphraseDoc
 
 
 def row_of(item: JobQuestion, outcome: Outcome) -> dict[str, Any]:
-    """A pair in the columns that training reads, and the others of its row behind them."""
+    """Return a pair in the columns that training reads, followed by the other columns of its row."""
     question = item.question
     named = {
         "question_id": question.question_id,
@@ -46,7 +46,7 @@ def row_of(item: JobQuestion, outcome: Outcome) -> dict[str, Any]:
 
 
 def job_document(standing: JobStanding, paraphrasers: int) -> JobDocument:
-    """What a job has come to."""
+    """Render the standing of a job."""
     counts = standing.counts
     return JobDocument(
         job=standing.job,
@@ -77,14 +77,17 @@ def _candidate(candidate: Candidate, recipe: RewritingRecipe) -> CandidateDocume
 
 
 def _other_reasons(candidate: Candidate, recipe: RewritingRecipe) -> Iterator[str]:
-    """What rejects it besides the checks of its text."""
+    """Yield what rejects a candidate besides the checks of its text."""
     for name, words in reasons_of(candidate, recipe):
         if name not in CHECKS:
             yield f"{name}: {words}"
 
 
 def _checks(candidate: Candidate, policy: AcceptancePolicy) -> Iterator[tuple[str, bool | float]]:
-    """Whether each check that was asked is content, by what it holds: numbers_kept. Behind a fatal one, none was."""
+    """Yield whether each check passed, by the check's name (numbers_kept).
+
+    After a fatal objection, no check was made.
+    """
     objections = {each.check for each in candidate.review.objections}
     for name, row in CHECKS.items():
         if name in policy.deciding or name in policy.telling:
@@ -98,7 +101,7 @@ def _checks(candidate: Candidate, policy: AcceptancePolicy) -> Iterator[tuple[st
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
-    """The largest first; equal ones by name."""
+    """Sort by count, the largest first; equal ones by name."""
     return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
 
 
@@ -113,7 +116,7 @@ BYTES_AT_ONCE = 2**16
 
 
 async def json_lines(jobs: ParaphraseJobs, standing: JobStanding) -> AsyncIterator[bytes]:
-    """A line for each question with an outcome, in their order: its pair, and what became of it."""
+    """Yield a line for each question with an outcome, in order: its pair and its outcome."""
     lines = bytearray()
     async for _, item, outcome in jobs.outcomes(standing.job, standing.of):
         told = outcome_document(outcome, standing.order.recipe).model_dump(mode="json")
@@ -126,7 +129,7 @@ async def json_lines(jobs: ParaphraseJobs, standing: JobStanding) -> AsyncIterat
 
 
 async def parquet(jobs: ParaphraseJobs, standing: JobStanding) -> AsyncIterator[bytes]:
-    """The pairs: questions that have a second view, in their order."""
+    """Yield the pairs, which are the questions that have a second view, in order."""
     writer = await asyncio.to_thread(_Writer, standing)
     rows: list[dict[str, Any]] = []
     async for _, item, outcome in jobs.outcomes(standing.job, standing.of):
@@ -140,7 +143,7 @@ async def parquet(jobs: ParaphraseJobs, standing: JobStanding) -> AsyncIterator[
 
 
 class _Writer:
-    """Writes parquet into memory, of which each piece is taken away at once."""
+    """Writes parquet into memory, from which each piece is taken at once."""
 
     def __init__(self, standing: JobStanding) -> None:
         from pyarrow.parquet import ParquetWriter  # here, so that a service without such jobs does not load it
@@ -164,7 +167,7 @@ class _Writer:
 
 
 class _Pipe(RawIOBase):
-    """A file that is taken away while it is written."""
+    """A file whose content is taken while it is written."""
 
     def __init__(self) -> None:
         self._held = bytearray()

@@ -1,4 +1,4 @@
-"""Compares answers by their meanings, and forms classes of equal ones."""
+"""Compares answers by their meanings, and forms classes of equal answers that depend on nothing but the answers."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MOST_PARTS = 4_096
 
 
 class Proof(Enum):
-    """What can be proved of two answers without asking anybody."""
+    """The relation of two answers that can be proved without a judge."""
 
     SAME = auto()
     DIFFERENT = auto()
@@ -32,7 +32,7 @@ class Proof(Enum):
 
 
 def compare(one: Reading, other: Reading) -> Proof:
-    """Symmetric. Answers with contradicting marks are different whatever they mean.
+    """Compare two answers; symmetric. Answers with contradicting marks are different whatever they mean.
 
     An answer with several meanings is taken in another than its first only by one that has no doubt: 50% may be 50
     where somebody wrote 50, but 50% and 0.5% do not meet halfway.
@@ -52,12 +52,12 @@ def compare(one: Reading, other: Reading) -> Proof:
 
 
 def contradict(one: Reading, other: Reading) -> bool:
-    """Whether they name different units, or different unknowns."""
+    """Return whether two answers name different units, or different unknowns."""
     return contradictory(one.marks, other.marks)
 
 
 def contradictory(one: Collection[Mark], other: Collection[Mark]) -> bool:
-    """Whether marks of one kind have different values."""
+    """Return whether marks of one kind have different values."""
     if not one or not other:
         return False
     others = dict(other)
@@ -65,7 +65,7 @@ def contradictory(one: Collection[Mark], other: Collection[Mark]) -> bool:
 
 
 def prove(one: Meaning, other: Meaning) -> Proof:
-    """Of two meanings with different keys."""
+    """Prove the relation of two meanings with different keys."""
     if one.closed and other.closed:
         return Proof.DIFFERENT
     return Proof.DIFFERENT if _different(one.shape, other.shape) else Proof.OPEN
@@ -107,7 +107,7 @@ def _different_forms(one: Form, other: Form) -> bool:
 
 
 def _told_apart(one: Form, other: Form) -> bool:
-    """Whether a point is in the one set of inequalities and not in the other."""
+    """Return whether a point is in the one set of inequalities and not in the other."""
     return any(
         (inside := _holds(one, point)) is not None and (there := _holds(other, point)) is not None and inside != there
         for point in range(POINTS)
@@ -115,7 +115,7 @@ def _told_apart(one: Form, other: Form) -> bool:
 
 
 def _holds(relations: Form, point: int) -> bool | None:
-    """Whether all hold at a point; None where that is not known."""
+    """Return whether all relations hold at a point; None where that is not known."""
     found = True
     for relation in relations.parts:
         difference = relation.parts[0] if isinstance(relation, Form) else relation
@@ -131,7 +131,7 @@ MOST_PAIRS = 4000
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Answers that their keys make one: a meaning, the marks that tell it from others of that meaning."""
+    """Answers that have equal keys: one meaning, and the marks that tell it from others of that meaning."""
 
     meaning: Meaning
     marks: tuple[Mark, ...]
@@ -139,22 +139,22 @@ class Group:
 
     @cached_property
     def name(self) -> str:
-        """The class's name: equal in every cohort whose answers contradict each other in the same kinds of mark."""
+        """Return the class's name: equal in every cohort whose answers contradict each other in the same marks."""
         return " ".join([self.meaning.key, *(f"[{kind} {value}]" for kind, value in self.marks)])
 
     @cached_property
     def text(self) -> str:
-        """The answer that speaks for the group before a judge: the shortest, of those the first by its letters."""
+        """Return the answer that a judge is shown for the group: the shortest, of those the first in order."""
         return min((reading.text for reading in self.members), key=lambda text: (len(text), text))
 
     @cached_property
     def said(self) -> frozenset[tuple[Mark, ...]]:
-        """The different marks of its members, which are few however many members there are."""
+        """Return the different marks of the members."""
         return frozenset(reading.marks for reading in self.members)
 
 
 def group(readings: Iterable[Reading]) -> list[Group]:
-    """Readings by their keys, sorted by name.
+    """Group readings by their keys, sorted by name.
 
     An answer that can be meant in several ways is meant as one that somebody wrote without doubt, if there is one.
     Marks tell answers apart only where two of a kind contradict each other: 12 is 12 cm unless somebody says 12 m too,
@@ -182,7 +182,7 @@ def group(readings: Iterable[Reading]) -> list[Group]:
 
 
 def pairs_in_doubt(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]:
-    """Pairs of groups that their keys do not tell apart, in the order of the groups, and how many more there are.
+    """Return pairs of groups that their keys do not tell apart, in order, and how many more there are.
 
     Each pair once. Two groups whose keys say everything are different; so only pairs with another kind are named, and
     of these no more than MOST_PAIRS: a cohort of thousands of answers beyond the grammar must not stop all others.
@@ -203,27 +203,27 @@ def pairs_in_doubt(groups: Sequence[Group]) -> tuple[list[tuple[int, int]], int]
 
 
 def may_be_equal(one: Group, other: Group) -> bool:
-    """Whether nothing proves two groups different: a judge is to say."""
+    """Return whether nothing proves two groups different, so that a judge has to decide."""
     if any(contradictory(left, right) for left in one.said for right in other.said):
         return False
     return one.meaning.key != other.meaning.key and prove(one.meaning, other.meaning) is Proof.OPEN
 
 
 class ClassMerging:
-    """Classes made of groups, after a judge found some pairs of them the same.
+    """Merges groups into classes by the pairs that a judge found to be the same.
 
     None joins two classes of which any members are proved different, whatever the judge says of others between them.
     """
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        """Each group is a class."""
+        """Begin with each group as a class."""
         self._groups = groups
         self._class_at = {place: [place] for place in range(len(groups))}
         self.decided = 0
         """How many pairs were looked at."""
 
     def steps(self, same: Iterable[tuple[int, int]]) -> Iterator[None]:
-        """Joins the classes of these pairs in their order, in steps that each compare two groups."""
+        """Merge the classes of these pairs in order, in steps that each compare two groups."""
         for first, second in sorted(same):
             one, other = self._class_at[first], self._class_at[second]
             joins = one is not other
@@ -239,7 +239,7 @@ class ClassMerging:
             self.decided += 1
 
     def classes(self) -> Mapping[str, str]:
-        """From each answer to its class."""
+        """Return the class of each answer."""
         class_of: dict[str, str] = {}
         for first, members in {min(members): members for members in self._class_at.values()}.items():
             name = self._groups[first].name

@@ -1,4 +1,4 @@
-"""x"""
+"""Gives parsed values and answers in words their meaning, with a key that is equal for equal meanings."""
 
 import re
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ _SYMBOLS: Mapping[str, str] = MappingProxyType(
 
 
 def words_key(text: str) -> str:
-    """The key of a text: its words in small letters, single letters as they are."""
+    """Return the key of a text: its words in small letters, single letters as they are."""
     plain = _SIGNS.sub(" ", _COMMAND.sub(" ", text)).strip()
     words = [word if len(word) == 1 else word.lower() for word in plain.split()]
     said = _ARTICLE.sub("", " ".join(words))
@@ -56,7 +56,7 @@ def words_key(text: str) -> str:
 
 
 def is_words(text: str) -> bool:
-    """Whether an answer is nothing but words."""
+    """Return whether an answer is nothing but words."""
     letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
     if not letters.isascii() or not letters.isalpha():
         return False
@@ -66,7 +66,7 @@ def is_words(text: str) -> bool:
 
 
 def is_prose(text: str) -> bool:
-    """Whether an answer that is not read as mathematics holds sentences rather than formulas."""
+    """Return whether an answer that is not read as mathematics holds sentences rather than formulas."""
     bare = _TEXT.sub(lambda found: f" {found[1]} ", _ENVIRONMENT.sub(" ", text))
     return _LONG_WORD.search(bare) is not None or len(_WORD.findall(bare)) > 1
 
@@ -82,17 +82,17 @@ class Understanding(RelationMeanings):
     """Gives parsed values their meaning."""
 
     def __init__(self, algebra: Algebra, conventions: Conventions) -> None:
-        """Of one answer, whose atoms the algebra holds."""
+        """Understand the values of one answer, whose atoms the algebra holds."""
         self._algebra = algebra
         self.lenient = conventions is Conventions.LENIENT
 
     def answer(self, values: tuple[Value, ...]) -> Understood:
-        """Of a whole answer: one value, or the two that a ± stands for."""
+        """Return the meanings of a whole answer: one value, or the two of a ±."""
         value = values[0] if len(values) == 1 else _both(*values)
         return self.understood(value)
 
     def understood(self, value: Value) -> Understood:
-        """A value's shapes and marks."""
+        """Return a value's shapes and marks."""
         match value:
             case Expression():
                 return self._expression(value)
@@ -128,18 +128,18 @@ class Understanding(RelationMeanings):
                 return (Plain(words_key(text)),), ()
 
     def quantity(self, terms: Sum) -> Quantity:
-        """A sum by its canonical text."""
+        """Return a sum as a quantity with its canonical text."""
         key, complete = canonical(self._algebra, terms)
         return Quantity(key, complete, terms, self._algebra)
 
     def form(self, tag: str, parts: tuple[Shape, ...]) -> Form:
-        """Parts under a tag."""
+        """Return parts under a tag."""
         if tag == "()" and [part.key for part in parts] == ["-1*oo", "oo"]:
             return Form("R", tag, parts)
         return Form(f"{tag}[{','.join(part.key for part in parts)}]", tag, parts)
 
     def parts(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
-        """Each item in its first meaning. A mark that all carry (or that one carries for all) is theirs together."""
+        """Return each item in its first meaning. A mark of all items (or of one for all) becomes theirs together."""
         shapes: list[Shape] = []
         marks: dict[str, set[str]] = {}
         for item in items:
@@ -218,7 +218,7 @@ class Understanding(RelationMeanings):
         return tuple(found), marks
 
     def _collection(self, parts: tuple[Shape, ...]) -> Form:
-        """A list whose order says nothing: a set, unless something is in it twice."""
+        """Return a list whose order says nothing: a set, unless an item is in it twice."""
         distinct = _distinct(parts)
         return (
             self.form("{", distinct)
@@ -227,11 +227,11 @@ class Understanding(RelationMeanings):
         )
 
     def line_end(self, sign: int) -> Quantity:
-        """∞ or -∞."""
+        """Return ∞ or -∞."""
         return self.quantity({(("oo", 1),): sign})
 
     def union(self, intervals: list[Interval]) -> Form:
-        """Disjoint intervals in their order."""
+        """Return disjoint intervals in order."""
         forms = [
             self.form("[("[not low.closed] + "])"[not high.closed], (low.shape, high.shape)) for low, high in intervals
         ]
@@ -253,7 +253,7 @@ def _unit(unit: str) -> tuple[Mark, ...]:
 
 
 def _marked(terms: Sum, symbol: str) -> tuple[Sum | None, bool]:
-    """A sum without a symbol that each of its terms carries once."""
+    """Return a sum without a symbol that each of its terms carries once."""
     if not terms or not all((symbol, 1) in monomial for monomial in terms):
         return None, False
     return {tuple(pair for pair in monomial if pair[0] != symbol): value for monomial, value in terms.items()}, True
@@ -268,7 +268,7 @@ def _by_key(shape: Shape) -> str:
 
 
 def _both(plus: Value, minus: Value) -> Value:
-    """What a ± says twice, said once: 1 ± √5 is a list of two."""
+    """Write the two values of a ± as one list: 1 ± √5 is a list of two."""
     if isinstance(plus, Chain) and isinstance(minus, Chain):
         return Chain((*plus.sides[:-1], _both(plus.sides[-1], minus.sides[-1])), plus.relations, plus.names)
     if isinstance(plus, Bracketed) and isinstance(minus, Bracketed) and plus.opening == "{":

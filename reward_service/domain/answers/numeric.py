@@ -1,4 +1,4 @@
-"""Evaluates sums by numbers: sums that differ at one point are different, and intervals are sorted by their ends."""
+"""Evaluates sums by numbers: sums that differ at one point are different. Sorts and unites intervals by their ends."""
 
 import cmath
 import math
@@ -31,11 +31,11 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 
 
 class _UnknownError(Exception):
-    """No number stands for it."""
+    """The sum has no known number."""
 
 
 def differ(one: Sum, first: Algebra | None, other: Sum, second: Algebra | None) -> bool:
-    """Whether two sums have different values at some point; False also where nobody can tell."""
+    """Return whether two sums have different values at some point; False also where the values are unknown."""
     for point in range(POINTS):
         try:
             value, size = _value(one, first, point)
@@ -50,7 +50,7 @@ def differ(one: Sum, first: Algebra | None, other: Sum, second: Algebra | None) 
 
 
 def sign_at(terms: Sum, algebra: Algebra | None, point: int) -> int:
-    """The sign of a sum at a point; 0 where it is not known, or not real."""
+    """Return the sign of a sum at a point; 0 where the value is unknown or not real."""
     try:
         value, size = _value(terms, algebra, point)
     except (_UnknownError, ArithmeticError, ValueError):
@@ -61,7 +61,7 @@ def sign_at(terms: Sum, algebra: Algebra | None, point: int) -> int:
 
 
 def real_value(terms: Sum) -> float | None:
-    """The number that a sum of numbers is; None if it holds a symbol, or is not known well."""
+    """Return the number that a sum is; None for a sum with a symbol, or with a value that is not known well."""
     if any(name[0] != "#" and name not in ("pi", "e") for monomial in terms for name, _ in monomial):
         return None
     try:
@@ -72,7 +72,7 @@ def real_value(terms: Sum) -> float | None:
 
 
 def _value(terms: Sum, algebra: Algebra | None, point: int) -> tuple[complex, float]:
-    """A sum's value at a point, and the size of its largest term, against which it is precise."""
+    """Return a sum's value at a point, and the size of its largest term, against which the value is precise."""
     total, size = 0j, 0.0
     for monomial, coefficient in terms.items():
         if coefficient.numerator.bit_length() > _MOST_BITS or coefficient.denominator.bit_length() > _MOST_BITS:
@@ -92,7 +92,7 @@ def _value(terms: Sum, algebra: Algebra | None, point: int) -> tuple[complex, fl
 
 
 def _raised(base: complex, power: Number) -> complex:
-    """A power; the real root of a negative number where its degree is odd, as in school."""
+    """Return a power; of a negative number the real root where the degree is odd, as in school."""
     if power.denominator == 1:
         return base ** int(power)
     if power.denominator % 2 and base.imag == 0 and base.real < 0:
@@ -130,7 +130,7 @@ def _applied(atom: Atom, algebra: Algebra, point: int) -> complex:
 
 
 def _place(name: str, point: int) -> complex:
-    """A symbol's number at a point: between 0.5 and 1.9, the same for the same name everywhere."""
+    """Return a symbol's number at a point: between 0.5 and 1.9, the same for the same name everywhere."""
     seed = int.from_bytes(name.encode(errors="replace"), "big") % 1_000_003
     return complex(0.5 + 1.4 * math.modf((seed + 1) * (0.6180339887498949, 0.7548776662466927)[point])[0])
 
@@ -140,7 +140,7 @@ CLOSE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """An end of an interval: where it is on the line, how it is written, and whether it belongs to it."""
+    """An end of an interval: its place on the line, its expression, and whether the end belongs to the interval."""
 
     value: float
     shape: Shape
@@ -151,7 +151,7 @@ Interval = tuple[End, End]
 
 
 def united(parts: Sequence[Shape]) -> list[Interval] | None:
-    """The union of intervals with known ends, sorted and merged; None where an end is not known well enough."""
+    """Return the union of intervals with known ends, sorted and merged; None where an end is not known well enough."""
     intervals: list[Interval] = []
     for part in parts:
         if not isinstance(part, Form):
@@ -170,7 +170,7 @@ def united(parts: Sequence[Shape]) -> list[Interval] | None:
 
 
 def all_but(points: Sequence[Shape], line_end: Callable[[int], Shape]) -> list[Interval] | None:
-    """The line without some points, as open intervals; None where a point is not known well enough."""
+    """Return the line without some points, as open intervals; None where a point is not known well enough."""
     ends: list[End] = []
     for point in points:
         end = _end(point, False)

@@ -1,4 +1,4 @@
-"""Reads the text of an answer: the one entry to the grammar, and the bounds around it."""
+"""Reads the text of an answer: the only entry to the grammar, with its limits."""
 
 import re
 import unicodedata
@@ -31,7 +31,7 @@ _TABLE = {ord(sign): latex for sign, latex in _SIGNS.items()} | dict.fromkeys(ma
 
 
 def to_latex(text: str) -> str:
-    """The text with Unicode's mathematics as LaTeX and its digits, letters and spaces as ASCII, where they have it."""
+    """Return the text with Unicode's mathematics as LaTeX and its digits, letters and spaces as ASCII."""
     if text.isascii():
         return text
     text = _RAISED.sub(lambda found: "^{" + found[0].translate(_SUPERSCRIPTS) + "}", text)
@@ -82,7 +82,7 @@ _TRAILING = " \t\n.;,"
 
 
 def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> Reading:
-    """What an answer says.
+    """Return the reading of an answer.
 
     Pure and bounded: at most 4096 tokens, 48 levels, 8,000 products of terms, sums of 4,096 bits; what goes beyond
     is kept as it was written, and is equal to itself only. Nothing is evaluated that could grow.
@@ -105,7 +105,7 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
 
 
 def unread_answer(answer: str) -> Reading:
-    """An answer that nobody had the time to read: it equals itself, and may equal any other."""
+    """Return the reading of an answer for which there was no time: equal to itself, and perhaps to any other."""
     return Reading(answer, (Meaning.of(Unread(f"not read: {answer}")),))
 
 
@@ -142,7 +142,7 @@ def _parsed(tokens: list[Token], conventions: Conventions) -> tuple[tuple[Shape,
 
 
 def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tuple[Shape, ...]:
-    """What else a reader would let pass: cat as a word, 1,234 as a list, a degree sign left out inside a function."""
+    """Yield other readings that people let pass: cat as a word, 1,234 as a list, a function without a degree sign."""
     if _LETTERS.fullmatch(text):
         return (Plain(words_key(text)),)
     if _ONLY_THOUSANDS.fullmatch(text):
@@ -162,7 +162,7 @@ def _symbol(letter: str) -> Quantity:
 
 
 def _plain_number(text: str) -> Number | None:
-    """Integers, fractions and decimals, by far the most answers, without the grammar."""
+    """Read integers, fractions and decimals, by far the most answers, without the grammar."""
     if _INTEGER.fullmatch(text):
         return int(text)
     ratio = _RATIO.fullmatch(text)
@@ -181,7 +181,7 @@ def _whole(value: Fraction) -> Number:
 
 
 def _unwrapped(text: str) -> str:
-    """Without what stands around all of it: dollar signs, \\( \\), \\text{}, a full stop."""
+    r"""Return the text without wrapping around all of it: dollar signs, \( \), \text{}, a full stop."""
     while True:
         text = text[:-2] if text.endswith("\\,") else text.strip()
         if not text.endswith(".."):  # dots that go on are part of what is said
@@ -203,12 +203,12 @@ def _unwrapped(text: str) -> str:
 
 
 def _dollars(text: str) -> str:
-    """A dollar sign in front that opens no formula is money."""
+    """Read a leading dollar sign that opens no formula as money."""
     return "\\" + text if text.startswith("$") and text.count("$") == 1 else text
 
 
 def _without_thousands(text: str) -> str:
-    """Commas that group digits go, where no brackets make them separate items: 1,234 but (1,234)."""
+    """Remove commas that group digits, except in brackets, where they part items: 1,234 but (1,234)."""
     if "," not in text or "(" in text or "[" in text or "{" in text:
         return text
     return _BARE_THOUSANDS.sub(lambda found: found[1].replace(",", ""), text)

@@ -1,4 +1,4 @@
-"""Reads the text of an answer as tokens, and tokens one after the other; typesetting is left out."""
+"""Cuts the text of an answer into tokens and walks along them; typesetting is left out."""
 
 import re
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ MAX_DIGITS = 3900
 
 
 def integer(text: str) -> int:
-    """Digits; NotReadError if they are too many."""
+    """Read digits; NotReadError if they are too many."""
     if len(text) > MAX_DIGITS:
         raise NotReadError
     return int(text)
 
 
 def decimal(text: str) -> Number:
-    """A decimal, exactly; NotReadError if it is too long."""
+    """Read a decimal, exactly; NotReadError if it is too long."""
     if len(text) > MAX_DIGITS:
         raise NotReadError
     value = Fraction(text)
@@ -29,7 +29,7 @@ def decimal(text: str) -> Number:
 
 
 def repeating(text: str, period: str) -> Fraction:
-    """0.1 and the period 6: one sixth; NotReadError if they are no digits, or too many."""
+    """Read 0.1 and the period 6 as one sixth; NotReadError if they are no digits, or too many."""
     if not period.isdigit() or len(text) + len(period) >= MAX_DIGITS:
         raise NotReadError
     digits = len(text.partition(".")[2])
@@ -37,7 +37,7 @@ def repeating(text: str, period: str) -> Fraction:
 
 
 def base_of(terms: Sum) -> int:
-    """A base between 2 and 36; NotReadError for another."""
+    """Return a base between 2 and 36; NotReadError for another."""
     value = terms.get((), 0)
     if len(terms) != 1 or value.denominator != 1 or not 2 <= value <= 36:
         raise NotReadError
@@ -120,7 +120,7 @@ class Token(NamedTuple):
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The tokens of an answer.
+    """Return the tokens of an answer.
 
     Raises:
         NotReadError: it holds what no answer does, or too much.
@@ -150,7 +150,7 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def structure(tokens: list[Token]) -> str:
-    """The tokens as one text, where spaces and the braces around a single one make no difference."""
+    """Return the tokens as one text, where spaces and the braces around a single token make no difference."""
     kept: list[str] = []
     for token in tokens:
         if token.kind == "}" and len(kept) > 1 and kept[-2] == "{":
@@ -174,7 +174,7 @@ def _token(kind: str, text: str, spaced: bool) -> Token:
 
 
 def _add_styled(found: list[Token], style: str, content: str) -> None:
-    """What stands in \\text{} is words, unless it is only a number or a letter; what is \\mathbf{} is its content."""
+    r"""Add the content of \text{} as words unless it is a number or a letter, and that of \mathbf{} as it is."""
     stripped = content.strip()
     if not stripped:
         return
@@ -198,7 +198,7 @@ def _add_styled(found: list[Token], style: str, content: str) -> None:
 
 
 def _accented(accent: str, inner: list[Token]) -> list[Token]:
-    """A bar over digits repeats them; over two points it names a segment; over a letter it is another letter."""
+    """Read a bar: over digits it repeats them, over two points it is a segment, over a letter another letter."""
     (first, *others) = inner
     if first.kind == "number":
         return [Token("repeating", first.text)]
@@ -216,10 +216,10 @@ END = Token("end", "")
 
 
 class Cursor:
-    """Tokens, and the one that comes next."""
+    """A place in the tokens of an answer."""
 
     def __init__(self, tokens: list[Token], algebra: Algebra) -> None:
-        """At the first token."""
+        """Begin at the first token."""
         # The end is a token too, so that whoever looks a few tokens ahead finds one.
         self.tokens: list[Token] = [*tokens, END, END, END, END, END, END, END, END]
         self.algebra = algebra
@@ -228,22 +228,22 @@ class Cursor:
 
     @property
     def next(self) -> Token:
-        """The token that comes."""
+        """Return the next token."""
         return self.tokens[self.at]
 
     def ahead(self, by: int) -> Token:
-        """A later token, at most six further."""
+        """Return a later token, at most six further."""
         return self.tokens[self.at + by]
 
     def take(self, kind: str) -> bool:
-        """Passes the token if it is of this kind."""
+        """Pass the next token if it is of this kind."""
         if self.tokens[self.at].kind == kind:
             self.at += 1
             return True
         return False
 
     def expect(self, kind: str) -> None:
-        """Passes a token that must be there.
+        """Pass a token that must be of this kind.
 
         Raises:
             NotReadError: another one is.
@@ -252,7 +252,7 @@ class Cursor:
             raise NotReadError
 
     def deeper(self) -> None:
-        """One level further in.
+        """Go one level deeper.
 
         Raises:
             NotReadError: that is too deep.
@@ -263,7 +263,7 @@ class Cursor:
 
 
 def sum_of(value: Value) -> Sum:
-    """The sum that a value is.
+    """Return the sum that a value is.
 
     Raises:
         NotReadError: it is a tuple, a set, a matrix.

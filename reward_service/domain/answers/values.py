@@ -1,4 +1,4 @@
-"""What a parsed answer is made of: sums of monomials, and the forms that hold them."""
+"""The values of parsed answers: sums of monomials with their arithmetic, and the forms that hold them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ TRIAL = 1_000
 
 
 def sum_key(terms: Sum) -> str:
-    """The canonical text of a sum: equal texts, equal sums."""
+    """Return the canonical text of a sum: equal texts, equal sums."""
     if not terms:
         return "0"
     if len(terms) == 1 and () in terms:
@@ -111,12 +111,12 @@ def sum_key(terms: Sum) -> str:
 
 
 def is_constant(terms: Sum) -> bool:
-    """Whether it is a rational number."""
+    """Return whether a sum is a rational number."""
     return not terms or (len(terms) == 1 and () in terms)
 
 
 def small(value: Number) -> Number:
-    """The number itself, as an integer where it is one.
+    """Return the number itself, as an integer where it is one.
 
     Raises:
         NotReadError: it is too large.
@@ -132,7 +132,7 @@ def small(value: Number) -> Number:
 
 
 def product(one: Monomial, other: Monomial) -> tuple[Monomial, Number]:
-    """The product of two monomials, and the rational that comes out of it (√2·√2 = 2, i·i = -1)."""
+    """Return the product of two monomials, and the rational factor that is left (√2·√2 = 2, i·i = -1)."""
     if not one:
         return other, 1
     if not other:
@@ -150,7 +150,7 @@ def product(one: Monomial, other: Monomial) -> tuple[Monomial, Number]:
 
 
 def reduced(powers: Iterable[tuple[str, Number]]) -> tuple[Monomial, Number]:
-    """Sorted atoms with their exponents brought into bounds: primes between 0 and 1, i at most once."""
+    """Return atoms in order with exponents within limits: primes between 0 and 1, i at most once."""
     kept: list[tuple[str, Number]] = []
     extra: Number = 1
     for name, power in powers:
@@ -173,7 +173,7 @@ def whole(power: Number) -> Number:
 
 
 def factored(value: int) -> list[tuple[int, int]]:
-    """Prime factors by trial division; what is left is taken for a prime, unless it is a square."""
+    """Return prime factors by trial division; the rest is taken for a prime, unless it is a square."""
     found: list[tuple[int, int]] = []
     divisor = 2
     while divisor <= TRIAL and divisor * divisor <= value:
@@ -191,7 +191,7 @@ def factored(value: int) -> list[tuple[int, int]]:
 
 
 def factors_of(base: Sum) -> list[tuple[Sum, Number]]:
-    """A single term as a product of atoms and primes, each with its power."""
+    """Return a single term as a product of atoms and primes, each with its power."""
     ((monomial, coefficient),) = base.items()
     factors: list[tuple[Sum, Number]] = [({((name, 1),): 1}, power) for name, power in monomial]
     factors += [({(): p}, n) for p, n in factored(coefficient.numerator)]
@@ -200,13 +200,13 @@ def factors_of(base: Sum) -> list[tuple[Sum, Number]]:
 
 
 def content(terms: Sum) -> Number:
-    """The positive rational by which a sum's coefficients become coprime integers."""
+    """Return the positive rational by which a sum's coefficients become coprime integers."""
     numerator = gcd(*(value.numerator for value in terms.values()))
     return small(Fraction(numerator, lcm(*(value.denominator for value in terms.values()))))
 
 
 def shared(terms: Sum) -> Monomial:
-    """What divides every term of a sum, atoms with integer exponents only."""
+    """Return the common divisor of all terms of a sum, from atoms with integer exponents only."""
     names = {name for monomial in terms for name, _ in monomial}
     kept: list[tuple[str, Number]] = []
     for name in sorted(names):
@@ -217,5 +217,5 @@ def shared(terms: Sum) -> Monomial:
 
 
 def over(monomial: Monomial, divisor: Monomial) -> Monomial:
-    """The quotient of two monomials."""
+    """Return the quotient of two monomials."""
     return product(monomial, tuple((name, -power) for name, power in divisor))[0] if divisor else monomial

@@ -1,4 +1,4 @@
-"""x"""
+r"""Extracts the answer in the last complete \boxed{}, or \fbox{}, and cuts an answer's wrapping off."""
 
 import re
 
@@ -9,12 +9,12 @@ _LAYERS = 4  # as in **$5.$**: bold, math and a period at most twice; a bound, s
 
 
 def answer_in(content: str) -> str | None:
-    """The content, stripped; None where it is blank or longer than MAX_ANSWER_CHARS, for that is no answer."""
+    """Return the content, stripped; None where it is blank or longer than MAX_ANSWER_CHARS."""
     return None if len(content) > MAX_ANSWER_CHARS else content.strip() or None
 
 
 def bare(content: str) -> str:
-    """The content of a sentence or line without what sets it off: bold marks, one closing period, math delimiters.
+    """Return the content of a sentence or line without bold marks, one closing period and math delimiters.
 
     Delimiters go only where one pair holds the whole: `$x$ and $y$` stays. An ellipsis (`0.333...`) stays too.
     """
@@ -39,7 +39,7 @@ def _undelimited(content: str) -> str:
 
 
 def _within(inner: str | None = None) -> str:
-    """Text, commands and, around `inner`, braces."""
+    """Return a pattern for text, commands and, around `inner`, braces."""
     return r"(?:[^{}\\]++|\\[A-Za-z]" + (rf"|\{{{inner}\}}" if inner else "") + ")*+"
 
 
@@ -62,7 +62,7 @@ _BOXED, _FBOX = _Command("boxed"), _Command("fbox")
 
 
 def last_boxed(response: str) -> str | None:
-    r"""The content of the last complete \boxed{} of a response, stripped; None where there is no answer.
+    r"""Return the content of the last complete \boxed{} of a response, stripped; None where there is no answer.
 
     Of nested boxes the inner one counts, since it begins last. Escaped braces (\{ and \}) do not nest, an unclosed box
     is passed over, and a blank or a longer than MAX_ANSWER_CHARS content is no answer. The time is linear in the
@@ -72,7 +72,7 @@ def last_boxed(response: str) -> str | None:
 
 
 def last_framed(response: str) -> str | None:
-    r"""The content of the last complete \fbox{} of a response, under the rules of `last_boxed`."""
+    r"""Return the content of the last complete \fbox{} of a response, under the rules of `last_boxed`."""
     return _last(_FBOX, response)
 
 
@@ -90,7 +90,7 @@ def _last(command: _Command, response: str) -> str | None:
 
 
 def _closed_at(command: _Command, text: str, start: int) -> tuple[int, int] | None:
-    """The inside of the box that opens at `start`, if it closes: the common case, one look at the text's tail."""
+    """Return the inside of the box that opens at `start`, if it closes: the common case, one look at the tail."""
     opening = command.box_at.match(text, start)
     if opening is None:
         return None
@@ -106,7 +106,7 @@ def _closed_at(command: _Command, text: str, start: int) -> tuple[int, int] | No
 
 
 def _last_closed(command: _Command, text: str) -> tuple[int, int] | None:
-    """The inside of the complete box that begins last, in one pass with a stack of open braces."""
+    """Return the inside of the complete box that begins last, in one pass with a stack of open braces."""
     open_braces: list[int | None] = []  # where a box's content begins, or None for any other brace
     last: tuple[int, int] | None = None
     for token in command.token.finditer(text):

@@ -1,4 +1,9 @@
-"""Extracts answers in the notations that a run may choose, and in several of them in order."""
+r"""Extracts answers in the notations that a run may choose: boxes, JSON, sentences, and the marks of GSM8K.
+
+The JSON field is looked for from the end of the response, and not the object around it: no JSON is parsed, so none can
+be deep, repeat its keys or hold a number of a million digits. A model that writes LaTeX into JSON forgets to double its
+backslashes, and JSON would read \frac as a form feed and "rac": see `_unescaped`.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +18,7 @@ _CLOSING = "# \t\r"  # a heading may be closed with the marks that opened it
 
 
 def last_hashed(response: str) -> str | None:
-    """What follows the last `####` of the last line that has one with something behind it; None where there is none.
+    """Return the text behind the last `####` of the last line with text behind one; None where there is none.
 
     Bold marks, a closing period and math delimiters go; what is longer than MAX_ANSWER_CHARS is no answer. Linear in
     the response, from its end: every line is looked at once.
@@ -44,7 +49,7 @@ _ALSO_LATEX = "bfrt"
 
 
 def last_json_field(response: str) -> str | None:
-    """The value of the last complete field "answer" or "final_answer" of a response; None where there is no answer.
+    """Return the value of the last complete field "answer" or "final_answer"; None where there is no answer.
 
     Complete is a text in quotes, or a number that a comma or a closing bracket follows: `42` cut off behind its 4 is no
     number. A field that is not complete, or holds something else (null, a list), is passed over. A blank text, or one
@@ -79,7 +84,7 @@ def _text(response: str, start: int, end: int) -> str | None:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    r"""The character that an escape stands for, or the escape as it is written where it stands for none.
+    r"""Return the character that an escape stands for, or the escape as it is written where it stands for none.
 
     As written stay: what JSON does not know (`\sqrt`, `\(`); half of a surrogate pair, which no UTF-8 text can hold;
     and \b, \f, \r and \t before a letter, for `\frac`, `\times`, `\rho` and `\binom` are answers, form feeds are not.
@@ -111,7 +116,7 @@ _MARKUP_CHARS = 16
 
 
 def last_said(response: str) -> str | None:
-    r"""What the last "(the) final answer is", "the answer is" or "final answer:" says; None where there is no answer.
+    r"""Return what the last "(the) final answer is", "the answer is" or "final answer:" says; None where nothing.
 
     It ends with its line or sentence, a formula that it begins with included; its bold marks, closing period and math
     delimiters go, and of a sentence with a \boxed{} the content counts. A phrase that nothing follows is passed over.
@@ -134,7 +139,7 @@ def last_said(response: str) -> str | None:
 
 
 def _sentence(text: str, start: int) -> str:
-    """From `start` to the end of the line or sentence; more than MAX_ANSWER_CHARS characters where that is too far."""
+    """Return the text from `start` to the end of its line or sentence; more than MAX_ANSWER_CHARS if it is far."""
     limit = start + MAX_ANSWER_CHARS + _MARKUP_CHARS
     formula = _MATH.match(text, start, limit)
     if formula is not None and _FORMULA_ENDS_SENTENCE.search(formula[0]):

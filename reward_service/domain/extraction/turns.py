@@ -1,4 +1,9 @@
-"""Finds where the policy's turn begins and ends in a text."""
+r"""Finds where the policy's turn begins and ends in a text.
+
+A trainer keeps special tokens in responses, so that `#### 7<|im_end|>` comes where `#### 7` was meant. A query often
+went through a tokenizer: it begins with `<s>` or padding, was cut on its left, had its spaces cleaned up, or lost the
+special tokens of the chat template. A \boxed{} of the prompt must not be taken for the response's.
+"""
 
 import re
 import unicodedata
@@ -70,7 +75,7 @@ _STRIKES, _STRUCK = "<s>", "</s>"
 
 
 def turn_reader(own: Sequence[str] = ()) -> Callable[[str], str]:
-    """How the policy's own turn is read: the text before the first token that ends it, of the table or of `own`."""
+    """Return a reader of the policy's turn: the text before the first end token, of the table or of `own`."""
     if not own:
         return first_turn
     one_of = re.compile("|".join(map(re.escape, own)))
@@ -83,7 +88,7 @@ def turn_reader(own: Sequence[str] = ()) -> Callable[[str], str]:
 
 
 def first_turn(response: str) -> str:
-    """The text before the first token that ends a turn; the response itself where there is none.
+    """Return the text before the first token that ends a turn; the response itself where there is none.
 
     What follows was not asked: padding, a tool's output, or a dialogue that the policy goes on with alone. A token that
     is only mentioned is text: directly between quotes, backticks or braces, and a `</s>` that closes the response's own
@@ -108,7 +113,7 @@ def first_turn(response: str) -> str:
 
 
 def _after_bos(response: str) -> int:
-    """Where a response begins behind the tokens that open a text."""
+    """Return where a response begins behind the tokens that open a text."""
     place = len(response) - len(response.lstrip())
     while response.startswith(_STRIKES, place):
         place += len(_STRIKES)
@@ -136,14 +141,14 @@ _OPENING = re.compile(rf"(?:\s++|(?!(?:{OTHERS_TURN.pattern}))(?:{SPECIAL.patter
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the policy wrote, as far as a query tells; `prompt_found` is false where that is a guess."""
+    """The policy's response, as far as a query tells; `prompt_found` is false where the response is a guess."""
 
     text: str
     prompt_found: bool = True
 
 
 def response_in(query: str, prompt: str) -> Response:
-    """What follows the prompt in a query, whatever a tokenizer did to either. Linear in both.
+    """Return the text behind the prompt in a query, whatever a tokenizer did to either. Linear in both.
 
     Special tokens, white space and the ways in which Unicode writes one character do not count. The prompt may be cut
     on its left, if at least LEAST_PART_CHARS of it are left, and a template may stand around it. Where it is not found
@@ -172,12 +177,12 @@ def response_in(query: str, prompt: str) -> Response:
 
 
 def _is_more(text: str) -> bool:
-    """Whether a text is more than padding and what opens a text: words, or another's turn."""
+    """Return whether a text is more than padding and opening tokens: words, or another's turn."""
     return bool(SPECIAL.sub("", text).strip()) or OTHERS_TURN.search(text) is not None
 
 
 def _found(prompt: str, query: str) -> tuple[int, int | None, bool]:
-    """Where the prompt begins and ends in the query, both folded, and whether it could end nowhere else."""
+    """Return where the prompt begins and ends in the query, both folded, and whether the end is certain."""
     if prompt and query.startswith(prompt):
         # A prompt that repeats itself, as `####`, may have lost a part on the left that the response begins with.
         repeats = any(prompt.startswith(prompt[shift:]) for shift in range(1, min(LEAST_PART_CHARS, len(prompt))))
@@ -201,7 +206,7 @@ def _found(prompt: str, query: str) -> tuple[int, int | None, bool]:
 
 
 def _folding(text: str) -> Fold:
-    """How texts are compared: without white space and, where they have another, by their compatible decomposition.
+    """Return a function that folds texts: without white space, by their compatible decomposition.
 
     Character by character, so that a text's length is the sum of its parts', and marks without number cost no sorting.
     """
@@ -215,7 +220,7 @@ def _folding(text: str) -> Fold:
 
 
 def _place(text: str, count: int, fold: Fold) -> int:
-    """Where in a text the first `count` of its folded characters end."""
+    """Return where in a text the first `count` of its folded characters end."""
     if not count:
         return 0
     begins, ends = 0, len(text)
@@ -238,7 +243,7 @@ def _place(text: str, count: int, fold: Fold) -> int:
 
 
 def _behind_tokens(query: str, place: int, tokens: list[str]) -> int:
-    """Behind those of the tokens that the prompt ends with, which stand here, in their order; some may be left out."""
+    """Return the place behind the tokens that the prompt ends with, some of which may be left out."""
     expected = iter(tokens)
     while (text := _VISIBLE.search(query, place)) is not None:
         token = SPECIAL.match(query, text.start())
@@ -249,12 +254,12 @@ def _behind_tokens(query: str, place: int, tokens: list[str]) -> int:
 
 
 def _behind_header(query: str, place: int) -> int:
-    """Behind the header of the policy's turn that follows the prompt, or that the prompt's last word is a part of."""
+    """Return the place behind the header of the policy's turn that follows the prompt or begins within it."""
     return next((header.end() for header in POLICYS_TURN.finditer(query) if header.end() >= place), place)
 
 
 def _behind_template(query: str) -> str:
-    """A query without a prompt: where it begins with a template, what follows the last header of a policy's turn."""
+    """Return the last policy's turn of a query without a prompt that begins with a template."""
     return _behind_last_header(query) if OTHERS_TURN.match(query, _opening_ends(query)) else query
 
 
@@ -271,7 +276,7 @@ def _opening_ends(query: str) -> int:
 
 
 def _without_statements(query: str, prompt: str, fold: Fold) -> str:
-    """The safest reading of a query in which the prompt was not found: no answer of the prompt can be taken from it."""
+    """Return the safest response of a query in which the prompt was not found: none of the prompt's answers."""
     text = _behind_last_header(query)
     place = _opening_ends(text)
     prompts, texts = _blanked(prompt), _blanked(text)

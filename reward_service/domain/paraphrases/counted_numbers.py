@@ -1,4 +1,4 @@
-"""Which numbers of a text count: those that a letter is given, those that the text covers, and those that may be left out."""
+"""Tells which numbers of a text count: numbers of letters, numbers that it covers, and numbers it may leave out."""
 
 import re
 from bisect import bisect_left
@@ -15,7 +15,7 @@ _BOUNDARIES = frozenset({".", ",", ";", "?", ":"})
 
 
 def assignments(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> Mapping[str, list[Mention]]:
-    """The numbers that each letter is said to be. Where more stands on a side of the "=", it is an equation."""
+    """Return the numbers that each letter is said to be. With more on a side of the "=" it is an equation."""
     starts = {token.start: at for at, token in enumerate(tokens)}
     ends = {token.end: at for at, token in enumerate(tokens)}
     found: dict[str, list[Mention]] = {}
@@ -30,7 +30,7 @@ def assignments(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> Map
 
 
 def _apart(tokens: Sequence[TextToken], before: int, behind: int) -> bool:
-    """Whether a formula neither begins in front of a place nor goes on behind another."""
+    """Return whether a formula neither begins in front of a place nor goes on behind another."""
     sides = [tokens[at] for at in (before, behind) if 0 <= at < len(tokens)]
     return all(not token.math or token.text in _BOUNDARIES or token.kind == "word" for token in sides)
 
@@ -42,14 +42,14 @@ _LEAST_REPEATED = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoveredNumbers:
-    """The numbers that a text says, in any way; of those outside a strict bound and just inside one, once more."""
+    """The numbers that a text says, in any way; those outside a strict bound and just inside one are apart."""
 
     said: frozenset[Fraction]
     inclusive: frozenset[Fraction]
     within: frozenset[Fraction]
 
     def cover(self, mention: Mention) -> bool:
-        """Whether a number of another text is said here: 1/2 as half, 50 % or 0.5, "less than 100" as "up to 99"."""
+        """Return whether another text's number is said: 1/2 as half, 50 % or 0.5, "less than 100" as "up to 99"."""
         said = self.said
         if any(value in said for value in mention.values):
             return True
@@ -65,7 +65,7 @@ class CoveredNumbers:
 def covered_numbers(
     text: str, mentions: Sequence[Mention], runs: Sequence[range], besides: Iterable[Fraction]
 ) -> CoveredNumbers:
-    """Of the numbers that a text mentions, and those that it brings with it besides."""
+    """Return the numbers that a text covers: those it mentions, and those it implies besides."""
     said = {value for each in mentions for value in (*each.values, *each.parts)}
     return CoveredNumbers(
         frozenset(said.union(besides, _steps(mentions, runs), _boards(text, mentions), _counts(mentions, runs))),
@@ -75,14 +75,14 @@ def covered_numbers(
 
 
 def _steps(mentions: Sequence[Mention], runs: Sequence[range]) -> Iterator[Fraction]:
-    """By how much runs go on: 4 of 1, 5, 9, ..."""
+    """Yield the steps of runs: 4 of 1, 5, 9, ..."""
     for run in runs:
         for at, following in pairwise(run):
             yield abs(mentions[following].value - mentions[at].value)
 
 
 def _counts(mentions: Sequence[Mention], runs: Sequence[range]) -> Iterator[Fraction]:
-    """How many members lists have, and how often a number stands: 4 of 16 + 16 + 16 + 16."""
+    """Yield how many members lists have, and how often a number is repeated: 4 of 16 + 16 + 16 + 16."""
     yield from (Fraction(len(run)) for run in runs)
     yield from (
         Fraction(count) for count in Counter(each.value for each in mentions).values() if count >= _LEAST_REPEATED
@@ -90,7 +90,7 @@ def _counts(mentions: Sequence[Mention], runs: Sequence[range]) -> Iterator[Frac
 
 
 def _boards(text: str, mentions: Sequence[Mention]) -> Iterator[Fraction]:
-    """How many squares boards have: 16 of 4 by 4."""
+    """Yield how many squares boards have: 16 of 4 by 4."""
     for one, other in pairwise(mentions):
         if other.start - one.end <= _MOST_GAP_OF_A_BOARD and _BY.fullmatch(text, one.end, other.start):
             yield one.value * other.value
@@ -115,7 +115,7 @@ def optional_numbers(
     runs: Sequence[range],
     examples: Sequence[tuple[int, int]],
 ) -> frozenset[int]:
-    """The places, in `mentions`, of those that need not be in the other text."""
+    """Return the places, in `mentions`, of numbers that need not be in the other text."""
     loose: set[int] = set()
     ends: set[int] = set()
     for run in runs:
@@ -133,7 +133,7 @@ def optional_numbers(
 
 
 def _dotted(mentions: Sequence[Mention], inside: range, ends: set[int], dots: Sequence[re.Match[str]]) -> set[int]:
-    """Of a formula with dots: all but the largest number, if one stands behind them, and the ends of a list.
+    """Return the optional numbers of a formula with dots: not a largest number behind them, nor the ends of a list.
 
     Of lists below each other the ends are inner ones as well.
     """
@@ -146,7 +146,7 @@ def _dotted(mentions: Sequence[Mention], inside: range, ends: set[int], dots: Se
 
 
 def runs_of(text: str, mentions: Sequence[Mention]) -> Iterator[range]:
-    """Stretches of numbers with nothing but signs, dots and "and" between them."""
+    """Yield stretches of numbers with nothing but signs, dots and "and" between them."""
     first = 0
     for at in range(1, len(mentions) + 1):
         if at < len(mentions):
@@ -159,7 +159,7 @@ def runs_of(text: str, mentions: Sequence[Mention]) -> Iterator[range]:
 
 
 def _inner(text: str, mentions: Sequence[Mention], run: range) -> set[int]:
-    """All but the ends of 1, 2, ..., 9, 10; all but the first of 3, 5, 7, which may come as "three from 3 on".
+    """Return the optional numbers of a run: all but the ends of 1, 2, ..., 9, 10; all but the first of 3, 5, 7.
 
     So may 3, 6, 12, which is doubled, and 2, 3, 5, ..., which goes on for ever.
     """
@@ -185,7 +185,7 @@ def _inner(text: str, mentions: Sequence[Mention], run: range) -> set[int]:
 
 
 def examples_of(tokens: Sequence[TextToken]) -> Iterator[tuple[int, int]]:
-    """From "for example", "such as 7" or "like 7" to the end of the sentence or bracket, and what stands in quotes."""
+    """Yield examples: from "for example", "such as 7" or "like 7" to the end of the sentence or bracket, and quotes."""
     start: int | None = None
     ends = ""
     for at, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""x"""
+"""Lists all checks, cheap ones first, and reviews a pair under a policy. A new check is a function and a row."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ Check = Callable[[Pair, Tolerances], Evidence | None]
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """A check; where a fatal one objects, the later ones are not asked: they would only say the same again."""
+    """A check. After an objection of a fatal check no later one is asked: it would only say the same again."""
 
     check: Check
     about: str
@@ -56,7 +56,7 @@ CHECKS: Mapping[str, CheckRow] = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
-    """Which checks are asked, which of them decide (the others only tell), and how strict they are."""
+    """The checks that are asked, those of them that decide (the others only tell), and their tolerances."""
 
     deciding: frozenset[str] = frozenset(CHECKS)
     telling: frozenset[str] = frozenset()
@@ -73,19 +73,19 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What became of a pair, with all objections in the order of the table."""
+    """The result of a pair's checks, with all objections in the order of the table."""
 
     accepted: bool
     objections: tuple[Objection, ...]
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """A line for each objection."""
+        """Return a line for each objection."""
         return tuple(f"{each.check}: {each.evidence.words}" for each in self.objections)
 
 
 def review(pair: Pair, policy: AcceptancePolicy) -> Review:
-    """Asks the policy's checks, cheap ones first, up to a fatal objection."""
+    """Ask the policy's checks, cheap ones first, up to a fatal objection."""
     objections = tuple(_objections(pair, policy))
     return Review(not any(each.check in policy.deciding for each in objections), objections)
 

@@ -1,4 +1,4 @@
-"""x"""
+"""Reads texts for the checks once: their words, numbers and formulas; and pairs of texts with evidence on them."""
 
 import re
 from bisect import bisect_right
@@ -65,17 +65,17 @@ class TextReading:
 
     @property
     def has_figure(self) -> bool:
-        """Whether it draws something."""
+        """Return whether the text draws something."""
         return any(segment.kind is Kind.FIGURE for segment in self.segments)
 
     def in_example(self, place: int) -> bool:
-        """Whether a place in the text is inside an example."""
+        """Return whether a place in the text is inside an example."""
         at = bisect_right(self.examples, (place, len(self.text))) - 1
         return at >= 0 and place < self.examples[at][1]
 
 
 def read_text(text: str) -> TextReading:
-    """Pure and linear in the text, of which at most `MOST_CHARS` are read."""
+    """Read a text, of which at most `MOST_CHARS` are read. Pure and linear."""
     text = text[:MOST_CHARS]
     segments = segments_of(text)
     tokens = tokens_of(text, segments)
@@ -124,7 +124,7 @@ def _sketched(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
 
 
 def _choices(tokens: Sequence[TextToken]) -> int:
-    """Where (A) stands that (B) and (C) follow; behind the text where none does."""
+    """Return where (A) stands that (B) and (C) follow; the end of the text where none does."""
     places: list[int] = []
     for at in range(1, len(tokens) - 1):
         letter = "abc"[len(places)]
@@ -153,7 +153,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a check objects, in a few words for a person, and where in the two texts it saw that."""
+    """The reason of an objection, in a few words for a person, and its places in the two texts."""
 
     words: str
     in_original: tuple[Span, ...] = ()
@@ -181,5 +181,5 @@ class Tolerances:
 
 
 def pair_of(original: str, paraphrase: str, ground_truth: str | None = None) -> Pair:
-    """Reads both texts."""
+    """Read both texts as a pair."""
     return Pair(read_text(original), read_text(paraphrase), ground_truth or None)

@@ -1,4 +1,7 @@
-"""Cuts a text into prose, formulas and figures, and these into words, numbers and signs. Linear, whatever the text holds."""
+"""Cuts a text into prose, formulas and figures, and these into tokens and sentences.
+
+Linear, whatever the text holds.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +27,7 @@ _LOOKAHEAD = 80
 
 
 class Kind(Enum):
-    """What a segment is."""
+    """The kind of a segment."""
 
     PROSE = auto()
     MATH = auto()
@@ -40,7 +43,7 @@ class Segment(NamedTuple):
 
 
 def segments_of(text: str) -> list[Segment]:
-    """The text from its beginning to its end. What is opened and never closed is prose, but for a figure."""
+    """Return the segments of a text in order. An opening without its end is prose, except for a figure's."""
     marks = [(found.group().lower(), found.start(), found.end(), found[1]) for found in _DELIMITER.finditer(text)]
     closings = _closings(text, marks)
     found: list[Segment] = []
@@ -62,7 +65,7 @@ def segments_of(text: str) -> list[Segment]:
 
 
 def _closings(text: str, marks: list[tuple[str, int, int, str | None]]) -> list[int | None]:
-    """For each mark the one that closes what it opens; from the end to the beginning, so each is looked at once."""
+    """Return for each mark the one that closes it, from the end, so that each mark is looked at once."""
     closings: list[int | None] = [None] * len(marks)
     latest: dict[str, int] = {}
     for at in range(len(marks) - 1, -1, -1):
@@ -148,7 +151,7 @@ class TextToken(NamedTuple):
 
 
 def tokens_of(text: str, segments: list[Segment]) -> list[TextToken]:
-    """All of a text but its figures."""
+    """Return the tokens of a text without those of its figures."""
     found: list[TextToken] = []
     for segment in segments:
         if segment.kind is Kind.PROSE:
@@ -208,7 +211,7 @@ _BEFORE_COMMANDS = frozenset({"and", "then", "please", "to", "now", "can", "you"
 
 
 def sentences_of(tokens: Sequence[TextToken]) -> Iterator[Sequence[TextToken]]:
-    """The tokens of each sentence or line, with its ending, which may be the last sign of a formula."""
+    """Return the tokens of each sentence or line, with its ending, which may be the last sign of a formula."""
     first = 0
     for at, token in enumerate(tokens):
         ends = token.text in _ENDS or token.kind == "break"
@@ -220,12 +223,12 @@ def sentences_of(tokens: Sequence[TextToken]) -> Iterator[Sequence[TextToken]]:
 
 
 def asks(sentence: Sequence[TextToken]) -> bool:
-    """Whether a sentence asks for something."""
+    """Return whether a sentence asks for something."""
     return any(token.text == "?" or (token.kind == "word" and token.text in ASKING) for token in sentence)
 
 
 def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
-    """The tokens of all sentences that ask, or of the last one where none does."""
+    """Return the tokens of all sentences that ask, or of the last one where none does."""
     sentences = list(sentences_of(tokens))
     asking = [sentence for sentence in sentences if _asks_clearly(sentence)]
     asking = asking or [sentence for sentence in sentences if asks(sentence)] or sentences[-1:]
@@ -233,7 +236,7 @@ def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
 
 
 def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
-    """Whether it is a question or a command: "find", but not "they decide" or "the order"."""
+    """Return whether a sentence is a question or a command: "find", but not "they decide" or "the order"."""
     for at, token in enumerate(sentence):
         if token.text == "?" or (token.text in ASKING and (at == 0 or _commands(sentence[at - 1]))):
             return True

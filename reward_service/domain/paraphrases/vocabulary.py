@@ -1,4 +1,4 @@
-"""Words that the checks know: function words, words that ask, deny or exclude each other, and words for numbers."""
+"""Lists words that the checks know: function words, words that ask, deny or exclude each other, and number words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 
 def word_set(line: str) -> frozenset[str]:
-    """The words of a line."""
+    """Return the words of a line."""
     return frozenset(line.split())
 
 
@@ -60,7 +60,7 @@ ROUNDED_TO = word_set(
 
 
 def stem(word: str) -> str:
-    """A word without a common ending, so that its forms meet."""
+    """Return a word without a common ending, so that its forms are equal."""
     for ending in ("ing", "ed", "es", "ly", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
@@ -68,7 +68,7 @@ def stem(word: str) -> str:
 
 
 def content(words: tuple[str, ...]) -> frozenset[str]:
-    """The stems of the words that say what a problem is about."""
+    """Return the stems of the words that say what a problem is about."""
     return frozenset(
         stem(word) for word in words if len(word) > 2 and word not in FUNCTION_WORDS and word not in _GENERIC
     )
@@ -76,14 +76,14 @@ def content(words: tuple[str, ...]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """Something that can be asked for: by which words it is named, and by which it may be said as well."""
+    """A thing that can be asked for: the words that name it, and the words by which it may be said as well."""
 
     named: frozenset[str]
     said: frozenset[str]
 
 
 def _concepts(**lines: str) -> Mapping[str, Concept]:
-    """The words that name a concept, a bar, the words that may say it."""
+    """Read a line: the words that name a concept, a bar, the words that may say it."""
     found: dict[str, Concept] = {}
     for name, line in lines.items():
         named, _, said = line.partition("|")

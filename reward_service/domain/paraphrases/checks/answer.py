@@ -1,4 +1,4 @@
-r"""The answer stays out: neither given away nor worked out in the text of the question."""
+r"""Checks that the answer stays out: neither given away nor worked out in the text of the question."""
 
 import re
 from bisect import bisect_left
@@ -40,7 +40,7 @@ _LONG_CHAIN = 3
 
 
 def answer_not_leaked(pair: Pair, _: Tolerances) -> Evidence | None:
-    """The ground truth is in the paraphrase only if it is in the original, and nowhere announced as the answer."""
+    """Object to the ground truth in a paraphrase whose original has none, and to its announcement as the answer."""
     if pair.ground_truth is None or len(pair.ground_truth) > MOST_ANSWER:
         return None
     answer = read_text(f"${pair.ground_truth.strip().strip('$')}$")
@@ -59,7 +59,7 @@ def answer_not_leaked(pair: Pair, _: Tolerances) -> Evidence | None:
 
 
 def _number_leaked(pair: Pair, number: Mention, *, negative: bool) -> Evidence | None:
-    """The number is in digits in the paraphrase, and in no way in the original."""
+    """Return whether the number is in digits in the paraphrase, and in no way in the original."""
     if pair.original.accounts.cover(number):
         return None
     equal = {each.start: each for each in pair.paraphrase.mentions if each.digits and each.value == number.value}
@@ -74,7 +74,7 @@ def _number_leaked(pair: Pair, number: Mention, *, negative: bool) -> Evidence |
 
 
 def not_solved(pair: Pair, _: Tolerances) -> Evidence | None:
-    """It does not work towards the answer: no box, no "therefore", no long chain of equations, but the original's."""
+    """Object to steps towards the answer: a box, "therefore", a long chain of equations, if the original has none."""
     text, original = pair.paraphrase.text, pair.original.text
     known_words = {found.group().lower() for found in _STRONG.finditer(original)}
     for found in _STRONG.finditer(text):
@@ -100,7 +100,7 @@ def _said(token: TextToken) -> str:
 
 
 def _places(tokens: Sequence[TextToken], signs: Sequence[str]) -> list[int]:
-    """Where the signs stand in a row, and are not part of a longer number or expression."""
+    """Return where the signs stand in a row, and are not part of a longer number or expression."""
     if not signs:
         return []
     parts = [_said(token) for token in tokens]
@@ -124,7 +124,7 @@ def _is_whole(tokens: Sequence[TextToken], first: int, end: int) -> bool:
 
 
 def _announced(tokens: Sequence[TextToken], at: int, announcing: frozenset[str]) -> bool:
-    """Whether "the answer is" or the like leads to a place."""
+    """Return whether "the answer is" or the like leads to a place."""
     equality = at > 0 and tokens[at - 1].text == "="
     for back in range(1, _REACH + 1):
         if at < back:
@@ -138,7 +138,7 @@ def _announced(tokens: Sequence[TextToken], at: int, announcing: frozenset[str])
 
 
 def _is_number(answer: TextReading) -> bool:
-    """Whether the answer is one number, with or without a unit."""
+    """Return whether the answer is one number, with or without a unit."""
     if len(answer.mentions) != 1 or not answer.mentions[0].values:
         return False
     number = answer.mentions[0]
@@ -147,7 +147,7 @@ def _is_number(answer: TextReading) -> bool:
 
 
 def _chains(reading: TextReading) -> Iterator[tuple[int, Span]]:
-    """How many = follow each other in a formula, between commas and line breaks."""
+    """Return how many = follow each other in a formula, between commas and line breaks."""
     signs: list[TextToken] = []
     for token in reading.tokens:
         if not token.math or token.text in (",", ";", "&", "\\\\") or token.text.startswith("\\begin"):

@@ -1,4 +1,4 @@
-"""x"""
+"""Checks formulas: a formula of the same shape has the same numbers and signs, and letters are renamed as a whole."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
@@ -15,7 +15,7 @@ _LONGEST_LIST = 60
 
 
 class _Part(NamedTuple):
-    """Something that may come back in the other text: its shape, and what it says in places that the shape masks."""
+    """A part that may come back in the other text: its shape, and the content of places that the shape masks."""
 
     shape: Hashable
     content: tuple[Hashable, ...]
@@ -23,8 +23,9 @@ class _Part(NamedTuple):
 
 
 def formulas_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """No formula, term or list of numbers comes back with one number or sign changed. Other letters, another order of
-    factors, and another side of the equation are no changes.
+    """Object to a formula, term or list of numbers that comes back with one number or sign changed.
+
+    Other letters, another order of factors, and another side of the equation are no changes.
     """
     for parts in (_formulas, _pieces, _terms, _groups, _lists, _tuples):
         found = _changed(parts(pair.original), parts(pair.paraphrase))
@@ -36,7 +37,7 @@ def formulas_kept(pair: Pair, _: Tolerances) -> Evidence | None:
 
 
 def _changed(before: Iterable[_Part], after: Iterable[_Part]) -> tuple[Span, Span] | None:
-    """Of one shape, the one content that is gone and the one that has come, where a single place differs."""
+    """Return, of one shape, the one content that is gone and the one that has come, if a single place differs."""
     old, new = _by_shape(before), _by_shape(after)
     for shape, there in old.items():
         here = new.get(shape)
@@ -60,7 +61,7 @@ def _by_shape(parts: Iterable[_Part]) -> dict[Hashable, list[_Part]]:
 
 
 def _less(parts: list[_Part], others: list[_Part]) -> list[_Part]:
-    """Those parts whose content the others do not have as often."""
+    """Return the parts whose content the others have less often."""
     there = Counter(part.content for part in others)
     left: list[_Part] = []
     for part in parts:
@@ -75,7 +76,7 @@ def _differ_in_one_place(one: tuple[Hashable, ...], other: tuple[Hashable, ...])
 
 
 def _formulas(reading: TextReading) -> Iterator[_Part]:
-    """Whole formulas: here a sign or a relation counts as well."""
+    """Yield whole formulas, of which a sign or a relation counts as well."""
     for piece in _outside_examples(reading, reading.formulas):
         if len(piece.skeleton) >= _LEAST_FORMULA:
             signs = tuple("=" if sign == "≠" else sign for sign in piece.signs)  # "x ≠ 3" may be "except x = 3"
@@ -114,7 +115,7 @@ def _tuples(reading: TextReading) -> Iterator[_Part]:
 
 
 def _with_holes(values: tuple[Hashable, ...], span: Span) -> Iterator[_Part]:
-    """A list once for each of its places, which the shape leaves open."""
+    """Yield a list once for each of its places, which the shape leaves open."""
     if len(values) > _LONGEST_LIST:
         return
     for hole in range(len(values)):
@@ -138,7 +139,7 @@ _LEAST = 4
 
 
 def variables_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """Formulas that come back in the same shape can be renamed with one new name for each capital letter.
+    """Object to formulas of the same shape that need two new names for one capital letter, or one name for two.
 
     AB is BA, and the angle ABC is CBA. Small letters may be bound by their formula, and change places in a sum or a
     product; they are left alone.
@@ -159,7 +160,7 @@ def variables_kept(pair: Pair, _: Tolerances) -> Evidence | None:
 
 
 def _allowed(before: Piece, after: Piece) -> Iterator[tuple[str, frozenset[str]]]:
-    """What each capital letter of a formula may be called, by the same formula in the other text."""
+    """Yield the names that each capital letter of a formula may have, by the same formula in the other text."""
     for old, new in zip(_names(before), _names(after), strict=True):
         if not (old.isupper() and new.isupper()):
             continue
@@ -173,7 +174,7 @@ def _allowed(before: Piece, after: Piece) -> Iterator[tuple[str, frozenset[str]]
 
 
 def _names(piece: Piece) -> Iterator[str]:
-    """The letters of a formula, those together that stand together: AB, ABC."""
+    """Yield the letters of a formula, those together that stand together: AB, ABC."""
     letters = iter(piece.letters)
     for is_letter, run in groupby(piece.skeleton, key=lambda part: part == LETTER):
         if is_letter:
@@ -181,7 +182,7 @@ def _names(piece: Piece) -> Iterator[str]:
 
 
 def _same_shape(before: Iterable[Piece], after: Iterable[Piece]) -> Iterator[tuple[Piece, Piece]]:
-    """Formulas of a shape that each text has once."""
+    """Yield formulas of a shape that each text has once."""
     there, here = _pieces_by_shape(before), _pieces_by_shape(after)
     for shape, pieces in there.items():
         others = here.get(shape, [])

@@ -1,4 +1,4 @@
-"""x"""
+"""Checks that the meaning is kept: what is asked for, what is denied, and how numbers bound."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from reward_service.domain.paraphrases.vocabulary import (
 
 
 def asked_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """It asks where the original asks; for the area where that asks for the area; and rounds what is to be rounded."""
+    """Object to a paraphrase that asks nothing, asks for another thing (an area, a length), or rounds otherwise."""
     if asks(pair.original.tokens) and not asks(pair.paraphrase.tokens):
         return Evidence("asks nothing")
     return _other_thing(pair) or _not_rounded(pair)
@@ -45,7 +45,7 @@ def _other_thing(pair: Pair) -> Evidence | None:
 
 
 class _Asked:
-    """The words of a text, and those of the sentences in it that ask."""
+    """The words of a text, and those of its sentences that ask."""
 
     def __init__(self, question: Sequence[TextToken], words: Counter[str]) -> None:
         self.question = question
@@ -63,7 +63,7 @@ class _Asked:
 
 
 def _took_its_place(original: _Asked, paraphrase: _Asked, gone: Concept, come: Concept) -> bool:
-    """One is nowhere in the paraphrase and the other nowhere in the original; or each changed its number so."""
+    """Return whether one word is only in the original and the other only in the paraphrase, or counts changed so."""
     if not paraphrase.count(gone.named) and not original.count(come.named):
         return True
     fewer = paraphrase.count(gone.named) < original.count(gone.named)
@@ -82,7 +82,7 @@ def _not_rounded(pair: Pair) -> Evidence | None:
 
 
 def _rounds(token: TextToken, following: Sequence[str]) -> bool:
-    """A round table and one's nearest friends ask for nothing."""
+    """Return whether a word asks to round: a round table and one's nearest friends do not."""
     if token.text in ("round", "rounded"):
         return "to" in following
     return token.text == "nearest" and not ROUNDED_TO.isdisjoint(following)
@@ -100,7 +100,7 @@ _SAID_OTHERWISE = frozenset({"nonnegative", "nonzero"})
 
 
 def negation_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """No "not" is lost: neither the only one, nor the one in front of a word that is in the paraphrase without it."""
+    """Object to a lost "not": the only one, or one in front of a word that the paraphrase has without it."""
     lost = denials(pair.original.tokens)
     if not lost:
         return None
@@ -136,12 +136,12 @@ def _may_deny(token: TextToken) -> bool:
 
 
 def _carriers(tokens: Sequence[TextToken]) -> set[str]:
-    """What may deny without being a denial: "distinct", "until"."""
+    """Return the words that may deny without being a denial: "distinct", "until"."""
     return {token.text for token in tokens if _may_deny(token) and not _denies(token)}
 
 
 def denials(tokens: Sequence[TextToken]) -> list[TextToken]:
-    """The words that deny something that matters."""
+    """Return the words that deny something that matters."""
     words = [token for token in tokens if token.kind == "word"]
     found: list[TextToken] = []
     for at, token in enumerate(words):
@@ -153,7 +153,7 @@ def denials(tokens: Sequence[TextToken]) -> list[TextToken]:
 
 
 def _polarity(tokens: Sequence[TextToken]) -> tuple[dict[str, TextToken], dict[str, TextToken]]:
-    """The stems of the words that stand behind a denial, and of those that do not."""
+    """Return the stems of words behind a denial, and those of other words."""
     denied: dict[str, TextToken] = {}
     said: dict[str, TextToken] = {}
     reach = 0
@@ -174,7 +174,7 @@ def _polarity(tokens: Sequence[TextToken]) -> tuple[dict[str, TextToken], dict[s
 
 
 class Bound(StrEnum):
-    """How a number bounds something."""
+    """The way in which a number bounds something."""
 
     BELOW = "less than"
     AT_MOST = "at most"
@@ -202,7 +202,7 @@ _TRIVIAL = 1
 
 
 def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """No number bounds in the one text otherwise than in the other: strictly or not, from above or from below."""
+    """Object to a number that bounds otherwise in the two texts: strictly or not, from above or from below."""
     before = _bounds(pair.original.tokens, pair.original.mentions)
     after = _bounds(pair.paraphrase.tokens, pair.paraphrase.mentions)
     for value, bounds in before.items():
@@ -215,7 +215,7 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
 
 
 def _bounds(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> dict[Fraction, dict[Bound, Mention]]:
-    """The numbers that bound something, with how they do."""
+    """Return the numbers that bound something, with the way they do."""
     starts = {token.start: at for at, token in enumerate(tokens)}
     ends = {token.end: at for at, token in enumerate(tokens)}
     found: dict[Fraction, dict[Bound, Mention]] = {}
@@ -246,7 +246,7 @@ def _bound(tokens: Sequence[TextToken], first: int, last: int) -> Bound | None:
 
 
 def _from_words(before: Sequence[str]) -> Bound | None:
-    """By the words in front of a number, the nearest first; a denial among them turns what it denies."""
+    """Return the bound of the words in front of a number, the nearest first; a denial turns the bound around."""
     if not before:
         return None
     bound, rest = _BEFORE.get(before[0]), before[1:]

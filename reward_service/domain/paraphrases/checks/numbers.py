@@ -1,4 +1,7 @@
-"""x"""
+"""Checks quantities: each number of one text is in the other, in digits, in words, as a fraction or a percentage.
+
+A figure is kept too, or at least the numbers in it.
+"""
 
 import re
 from collections import Counter
@@ -22,7 +25,7 @@ _TITLED = re.compile(r"\b(?:AMC|AIME|AHSME|Chapter|Exercise|Figure|Lesson|Proble
 
 
 def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """Every number of the original that matters is in the paraphrase, and none comes from nowhere.
+    """Object to a number of the original that is lost, and to a number that comes from nowhere.
 
     A small number, or one in words, counts only against another: "the six sums" may go, and "the three sides" may
     come, but "four cans" may not become "five cans". What is only worked out is kept: 216 for 180 + 36.
@@ -51,7 +54,7 @@ def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
 
 
 def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[Mention]:
-    """The numbers of a text that the other one does not say, but for those that need not be kept."""
+    """Return the numbers of a text that the other one does not say, except those that need not be kept."""
     found: list[Mention] = []
     covered: dict[object, bool] = {}
     for at, mention in enumerate(reading.mentions):
@@ -66,7 +69,7 @@ def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[
 
 
 def _names(reading: TextReading, mention: Mention) -> bool:
-    """Whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
+    """Return whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
     before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
     if mention.value in _YEARS and _DATED.search(before) is not None:
         return True
@@ -74,7 +77,7 @@ def _names(reading: TextReading, mention: Mention) -> bool:
 
 
 def _end(reading: TextReading, other: TextReading) -> int:
-    """Where the numbers that count end: before the choices, if the other text offers none."""
+    """Return where the numbers that count end: before the choices, if the other text offers none."""
     return reading.choices if other.choices >= _last(other) else _last(reading) + 1
 
 
@@ -83,18 +86,18 @@ def _last(reading: TextReading) -> int:
 
 
 def _more_often(reading: TextReading, other: TextReading) -> bool:
-    """Whether a text says a number that is not small more often than the other does."""
+    """Return whether a text says a number that is not small more often than the other does."""
     return any(value > _SMALL for value in _counted(reading) - _counted(other))
 
 
 def _telling(reading: TextReading, mentions: list[Mention]) -> list[Mention]:
-    """Those that do not follow from the numbers beside them."""
+    """Return the numbers that do not follow from the numbers beside them."""
     places = {each.start: at for at, each in enumerate(reading.mentions)}
     return [each for each in mentions if not follows_from_its_neighbours(reading.mentions, places[each.start])]
 
 
 def _changed(missing: list[Mention], new: list[Mention]) -> tuple[list[Mention], list[Mention]]:
-    """Digits that are gone with digits that have come; or one number in words for one other."""
+    """Find digits that are gone with digits that have come, or one number in words for one other."""
     in_digits = _of_kind(missing, digits=True), _of_kind(new, digits=True)
     if all(in_digits):
         return in_digits
@@ -104,7 +107,7 @@ def _changed(missing: list[Mention], new: list[Mention]) -> tuple[list[Mention],
 
 
 def _swapped(original: TextReading, paraphrase: TextReading) -> Evidence | None:
-    """One number once less and another once more, where all the others stand as often as before."""
+    """Find one number once less and another once more, where all the others stand as often as before."""
     before, after = _counted(original), _counted(paraphrase)
     lost, come = before - after, after - before
     if lost.total() != 1 or come.total() != 1:
@@ -126,7 +129,7 @@ def _swapped(original: TextReading, paraphrase: TextReading) -> Evidence | None:
 
 
 def _same(one: Mention, other: Mention) -> bool:
-    """Whether another number says the same: 36 of 3 dozen, up to 99 of less than 100."""
+    """Return whether another number says the same: 36 of 3 dozen, up to 99 of less than 100."""
     return other.value in one.values or (other.within is None and other.value == one.within)
 
 
@@ -139,7 +142,7 @@ def _counted(reading: TextReading) -> Counter[Fraction]:
 
 
 def _small_change(original: TextReading, paraphrase: TextReading, new: list[Mention]) -> Evidence | None:
-    """A small number that the original says in no way, where another number stands less often than there."""
+    """Find a small number that the original says in no way, where another number stands less often than there."""
     come = [each for each in new if each.digits and each.value > 1]
     gone = [each for each in (_counted(original) - _counted(paraphrase)) if each > 1]
     if len(come) != 1 or len(gone) != 1 or _spelt(paraphrase, gone[0]) > _spelt(original, gone[0]):
@@ -149,7 +152,7 @@ def _small_change(original: TextReading, paraphrase: TextReading, new: list[Ment
 
 
 def _given_otherwise(original: TextReading, paraphrase: TextReading) -> Evidence | None:
-    """A letter that is one number in the one text, and another in the other."""
+    """Find a letter that is one number in the one text, and another in the other."""
     before = assignments(original.tokens, original.mentions)
     after = assignments(paraphrase.tokens, paraphrase.mentions)
     for letter, there in before.items():
@@ -162,14 +165,14 @@ def _given_otherwise(original: TextReading, paraphrase: TextReading) -> Evidence
 
 
 def _not_among(mentions: list[Mention], others: list[Mention]) -> list[Mention]:
-    """One of each number that none of the others may mean."""
+    """Return one of each number that none of the others may mean."""
     values = {value for each in others for value in (*each.values, *each.parts)}
     left = {each.value: each for each in mentions if values.isdisjoint((*each.values, *each.parts))}
     return list(left.values())
 
 
 def _spelt(reading: TextReading, value: Fraction) -> int:
-    """How often a text says a number in words."""
+    """Return how often a text says a number in words."""
     return sum(each.value == value for each in reading.mentions if not each.digits)
 
 
@@ -208,7 +211,7 @@ _POINTING = re.compile(
 
 
 def figure_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """A figure that is left out takes no number with it, and the text no longer points at it.
+    """Object to a figure that is left out with a number in it, or while the text still points at the figure.
 
     What is drawn otherwise is not looked at.
     """

@@ -1,4 +1,4 @@
-"""x"""
+"""Checks units of measure: no unit takes the place of another."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +51,7 @@ _AMBIGUOUS = frozenset({"second", "min", "mi", "pound", "cup", "cups"})
 
 
 class Unit(NamedTuple):
-    """A unit by its usual name; `size` in the smallest one of what it measures."""
+    """A unit by its usual name; `size` counts the smallest unit of the same measure."""
 
     measures: str
     name: str
@@ -80,7 +80,7 @@ UNITS: Mapping[str, Unit] = MappingProxyType(_units())
 
 
 def measured(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> list[Measured]:
-    """The units of a text, in its order."""
+    """Return the units of a text, in order."""
     numbers = {mention.end: mention.value for mention in mentions}
     following = {mention.start: mention.value for mention in mentions}
     found: list[Measured] = []
@@ -99,7 +99,7 @@ def measured(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> list[M
 
 
 def _number_before(tokens: Sequence[TextToken], at: int, numbers: Mapping[int, Fraction]) -> Fraction | None:
-    """5 of "5 feet", "5-foot" and "5 square feet"."""
+    """Return 5 of "5 feet", "5-foot" and "5 square feet"."""
     here = at - 1
     while here >= 0 and tokens[here].text in ("-", "square", "cubic", "}", "$"):
         here -= 1
@@ -107,7 +107,7 @@ def _number_before(tokens: Sequence[TextToken], at: int, numbers: Mapping[int, F
 
 
 def _stands_alone(tokens: Sequence[TextToken], at: int) -> bool:
-    r"""8 m and 8\text{ m}, but neither 8m of a formula nor 8 in the lead."""
+    r"""Return whether a unit is one: 8 m and 8\text{ m}, but neither 8m of a formula nor 8 in the lead."""
     if tokens[at].kind == "letter":
         return False
     following = tokens[at + 1] if at + 1 < len(tokens) else None
@@ -121,7 +121,7 @@ _STORY = frozenset({"time", "money"})
 
 
 def units_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """No number comes with another unit of the same kind, and no unit is gone that another has replaced.
+    """Object to a number with another unit of the same kind, and to a unit that another one has replaced.
 
     What was converted is kept: 90 minutes for 1.5 hours. So is what only tells a story: "each day", "last week". And
     feet may take the place of inches wherever these stand, unless the answer is in inches.
@@ -140,7 +140,7 @@ def _measured_in(answer: str | None) -> Sequence[Measured]:
 
 
 def _exchanged(before: Sequence[Measured], after: Sequence[Measured]) -> set[str]:
-    """What is measured in one unit throughout the original, and in another one throughout the paraphrase."""
+    """Return the measures that have one unit throughout the original, and another throughout the paraphrase."""
     there, here = _by_measure(before), _by_measure(after)
     return {
         kind
@@ -157,7 +157,7 @@ def _by_measure(units: Sequence[Measured]) -> dict[str, list[Unit]]:
 
 
 def _renamed(before: Sequence[Measured], after: Sequence[Measured]) -> Evidence | None:
-    """One number with a unit of the same kind in each text, but not the same."""
+    """Find a number with a unit of the same kind in each text, but not the same unit."""
     come = {(each.unit.measures, each.value): each for each in _less(after, before)}
     for old in _less(before, after):
         new = come.get((old.unit.measures, old.value))
@@ -167,7 +167,7 @@ def _renamed(before: Sequence[Measured], after: Sequence[Measured]) -> Evidence 
 
 
 def _replaced(before: Sequence[Measured], after: Sequence[Measured]) -> Evidence | None:
-    """A unit that is gone, and only others of its kind in its place."""
+    """Find a unit that is gone, and only others of its kind in its place."""
     names, others = {each.unit for each in before}, {each.unit for each in after}
     amounts = {_amount(each) for each in before if each.value is not None}
     come = [each for each in after if each.unit not in names and each.unit.measures not in _STORY]
@@ -181,7 +181,7 @@ def _replaced(before: Sequence[Measured], after: Sequence[Measured]) -> Evidence
 
 
 def _mixed(before: Sequence[Measured], after: Sequence[Measured]) -> Evidence | None:
-    """Two units of a kind side by side, where the original measures nothing of that kind: 4 meters and 3 miles."""
+    """Find two units of a kind side by side, where the original measures nothing of that kind: 4 meters and 3 miles."""
     kinds = _STORY | {each.unit.measures for each in before}
     seen: dict[str, Measured] = {}
     for each in after:
@@ -195,7 +195,7 @@ def _mixed(before: Sequence[Measured], after: Sequence[Measured]) -> Evidence | 
 
 
 def _less(units: Iterable[Measured], others: Iterable[Measured]) -> list[Measured]:
-    """Those with a number that the others do not have as often."""
+    """Return the units with a number that the others have less often."""
     there = Counter((each.unit, each.value) for each in others)
     left: list[Measured] = []
     for each in units:
@@ -207,7 +207,7 @@ def _less(units: Iterable[Measured], others: Iterable[Measured]) -> list[Measure
 
 
 def _amount(measured: Measured) -> tuple[str, Fraction | None]:
-    """How much it is of what it measures, in the smallest unit."""
+    """Return the amount in the smallest unit of the measure."""
     value = measured.value
     return measured.unit.measures, None if value is None else value * measured.unit.size
 

@@ -1,4 +1,4 @@
-"""x"""
+"""Checks the text as a whole: its form, its length, its language, its LaTeX, and that it is of the same problem."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ _LIST_LINE = re.compile(r"^(?:\(?[A-Z]\)|[A-Z][.)]|[-*•]|\(?[ivx]+\)|\d+[.)]|[
 
 
 def parsed(pair: Pair, _: Tolerances) -> Evidence | None:
-    """There is a paraphrase and nothing around it: no marker, no preamble, no apology."""
+    """Object to a paraphrase that is missing, or has a marker, a preamble or an apology around it."""
     text = pair.paraphrase.text
     if not _LETTER.search(text):
         return Evidence("there is no text")
@@ -46,7 +46,7 @@ def parsed(pair: Pair, _: Tolerances) -> Evidence | None:
 
 
 def not_copied(pair: Pair, tolerances: Tolerances) -> Evidence | None:
-    """It says something else than the original, apart from signs, capitals and spaces; how much else is a tolerance."""
+    """Object to a copy of the original, apart from signs, capitals and spaces; how much must differ is a tolerance."""
     if _bare(pair.original) == _bare(pair.paraphrase):
         return Evidence("the original again")
     one, other = _prose(pair.original), _prose(pair.paraphrase)
@@ -59,7 +59,7 @@ def not_copied(pair: Pair, tolerances: Tolerances) -> Evidence | None:
 
 
 def right_length(pair: Pair, tolerances: Tolerances) -> Evidence | None:
-    """Neither a fraction of the original's words nor many times as many; figures do not count."""
+    """Object to a fraction of the original's words, and to many times as many; figures do not count."""
     before, after = len(pair.original.tokens), len(pair.paraphrase.tokens)
     if after < tolerances.least_length * before - tolerances.spare_tokens:
         return Evidence(f"{after} words and signs for {before}: too short")
@@ -69,7 +69,7 @@ def right_length(pair: Pair, tolerances: Tolerances) -> Evidence | None:
 
 
 def not_truncated(pair: Pair, _: Tolerances) -> Evidence | None:
-    """It does not break off: the last sentence ends, unless it is a list, a table or a formula as in the original."""
+    """Object to a last sentence without an end, unless it is a list, a table or a formula as in the original."""
     text = pair.paraphrase.text.rstrip()
     if not text:
         return None
@@ -97,7 +97,7 @@ def _prose(reading: TextReading) -> list[str]:
 
 
 def _changed_share(one: list[str], other: list[str]) -> float:
-    """How many of the pairs of neighbouring words of the longer text are not in the other, as a share."""
+    """Return the share of pairs of neighbouring words of the longer text that the other text does not have."""
     pairs, others = Counter(pairwise(one)), Counter(pairwise(other))
     return 1 - (pairs & others).total() / max(pairs.total(), others.total(), 1)
 
@@ -116,7 +116,7 @@ _LEAST_COMMON = 3
 
 
 def same_language(pair: Pair, tolerances: Tolerances) -> Evidence | None:
-    """Letters of the same scripts, and the common words of the same language where there are enough words to tell."""
+    """Object to letters of other scripts, and to the common words of another language in a text of many words."""
     before, after = _scripts(pair.original), _scripts(pair.paraphrase)
     letters = after.total()
     for script, count in after.items():
@@ -129,7 +129,7 @@ def same_language(pair: Pair, tolerances: Tolerances) -> Evidence | None:
 
 
 def _scripts(reading: TextReading) -> Counter[str]:
-    """The letters of the words by their scripts: LATIN, CJK, CYRILLIC."""
+    """Count the letters of the words by their scripts: LATIN, CJK, CYRILLIC."""
     counted: Counter[str] = Counter()
     for word in reading.words:
         if word.isascii():
@@ -163,7 +163,7 @@ class _Defect:
 
 
 def latex_balanced(pair: Pair, _: Tolerances) -> Evidence | None:
-    """Nothing is left open that the original closes."""
+    """Object to an opening without its end, if the original closes all of its own."""
     there = {defect.name for defect in _defects(pair.original)}
     for defect in _defects(pair.paraphrase):
         if defect.name not in there:
@@ -172,7 +172,7 @@ def latex_balanced(pair: Pair, _: Tolerances) -> Evidence | None:
 
 
 def _defects(reading: TextReading) -> Iterator[_Defect]:
-    """What is closed without being open, and what stays open: each where it stands."""
+    """Return endings without an opening and openings without an end, each with its place."""
     opened: dict[str, list[int]] = {}
     paired = {
         place for segment in reading.segments if segment.kind is Kind.MATH for place in (segment.start, segment.end)
@@ -215,7 +215,7 @@ _SMALL = 3
 
 
 def same_problem(pair: Pair, tolerances: Tolerances) -> Evidence | None:
-    """Enough of the words or numbers are shared. A new story may change nearly all words, but not the numbers."""
+    """Object to few shared words and numbers. A new story may change nearly all words, but not the numbers."""
     said, said_again = _said(pair.original), _said(pair.paraphrase)
     if min(len(said), len(said_again)) < _LEAST_WORDS:
         return None
@@ -232,7 +232,7 @@ def same_problem(pair: Pair, tolerances: Tolerances) -> Evidence | None:
 
 
 def _same_numerals(pair: Pair) -> bool:
-    """Whether both texts hold the same numerals equally often, and more than one."""
+    """Return whether both texts hold the same numerals equally often, and more than one."""
     one, other = (
         Counter(mention.value for mention in reading.mentions if mention.digits)
         for reading in (pair.original, pair.paraphrase)
@@ -241,7 +241,7 @@ def _same_numerals(pair: Pair) -> bool:
 
 
 def _numbers_in_both(pair: Pair) -> int:
-    """How many different numbers both texts say, but for small ones."""
+    """Return how many different numbers both texts say, except small ones."""
     said, said_again = (
         {mention.value for mention in reading.mentions if mention.value > _SMALL}
         for reading in (pair.original, pair.paraphrase)
@@ -250,18 +250,18 @@ def _numbers_in_both(pair: Pair) -> int:
 
 
 def _said(reading: TextReading) -> frozenset[object]:
-    """The words and the shapes of formulas that tell one problem from another."""
+    """Return the words and the shapes of formulas that tell one problem from another."""
     shapes = frozenset(piece.skeleton for piece in reading.pieces if len(piece.skeleton) >= _LEAST_PIECE)
     return content(reading.words) | shapes
 
 
 def _dice(one: frozenset[object], other: frozenset[object]) -> float:
-    """The share of two sets that they have in common."""
+    """Return the share of two sets that they have in common."""
     return 2 * len(one & other) / max(len(one) + len(other), 1)
 
 
 def _shared_numbers(pair: Pair) -> float | None:
-    """The share of both texts' numbers that the other accounts for; None where there are but small ones."""
+    """Return the share of both texts' numbers that the other covers; None where all are small."""
     hits: list[bool] = []
     for reading, other in ((pair.original, pair.paraphrase), (pair.paraphrase, pair.original)):
         hits += [
