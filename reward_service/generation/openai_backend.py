@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import structlog
 
-from reward_service.generation.gate import Gate
 from reward_service.generation.generator import (
     FixedWeightsError,
+    Gate,
     Generated,
     GeneratorUnavailableError,
     Prompt,

@@ -16,8 +16,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from reward_service.errors import SettingsError
-from reward_service.generation.gate import Gate
-from reward_service.generation.generator import Generated, GeneratorUnavailableError, Prompt, Sampling, WeightsError
+from reward_service.generation.generator import (
+    Gate,
+    Generated,
+    GeneratorUnavailableError,
+    Prompt,
+    Sampling,
+    WeightsError,
+)
 from reward_service.generation.model_folder import Tensors, check_fit, model_folder, read_tensors
 from reward_service.generation.tied import differing_output
 from reward_service.generation.tokens import Codec, TokenPrompt, response_limit, sample

@@ -15,8 +15,8 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams  # pyright: i
 from vllm.v1.engine.async_llm import AsyncLLM  # pyright: ignore[reportMissingImports]
 
 from reward_service.errors import SettingsError
-from reward_service.generation.gate import Gate
 from reward_service.generation.generator import (
+    Gate,
     Generated,
     GenerationError,
     GeneratorUnavailableError,

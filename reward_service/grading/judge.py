@@ -16,7 +16,7 @@ import structlog
 
 from reward_service.background import Background
 from reward_service.errors import CoRewardingError
-from reward_service.grading.judge_wire import (
+from reward_service.grading.judge_process import (
     LENGTH_BYTES,
     Hello,
     JudgeLimits,
@@ -248,7 +248,7 @@ class Judge:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        command = [sys.executable, "-m", "reward_service.grading.judge_zygote"]
+        command = [sys.executable, "-m", "reward_service.grading.judge_process"]
         arguments = [str(theirs.fileno()), str(os.getpid()), msgspec.json.encode(self._limits).decode()]
         try:
             with theirs:

@@ -10,8 +10,8 @@ from reward_service.domain.answers.comparing import ClassMerging, Proof, compare
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer, unread_answer
 from reward_service.domain.answers.shapes import Reading
+from reward_service.grading.fairness import Allowances, EqualityJudge, SharedJudge
 from reward_service.grading.judge import JUDGE_VERSION
-from reward_service.grading.judge_sharing import Allowances, EqualityJudge, SharedJudge
 from reward_service.grading.turns import BESIDE_S, JobWork, Turns
 from reward_service.grading.verdicts import Classes, KnownVerdicts, Matches, Verdict, verdict_key
 

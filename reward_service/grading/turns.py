@@ -10,7 +10,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any, Generic, TypeVar
 
-from reward_service.domain.fairness import FairQueue
+from reward_service.grading.fairness import FairQueue
 
 Result = TypeVar("Result")
 

@@ -20,13 +20,17 @@ from rich.text import Text
 
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.reading import Span
+from reward_service.errors import CoRewardingError
 from reward_service.paraphrasing.audit_findings import AuditTally, Findings, Reviewed, review_rows
-from reward_service.paraphrasing.errors import AuditError
 from reward_service.paraphrasing.pair_files import PairFields, count_pairs, read_pairs
 
 MOST_SHOWN = 1_500
 """Characters of a text on a page; what matters of a longer one is around its first evidence."""
 _BEFORE = 300
+
+
+class AuditError(CoRewardingError):
+    """The pairs were read, but the report could not be written."""
 
 
 class Stretch(NamedTuple):

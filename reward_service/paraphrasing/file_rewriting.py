@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reward_service.domain.paraphrases.rewriting import Fate, Outcome, RewritingRecipe, text_key
 from reward_service.generation.generator import GeneratorUnavailableError, UnreachedError
-from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.pair_files import PairFields, PairRow
 from reward_service.paraphrasing.pair_output import (
     JSON_LINES,
@@ -27,7 +26,7 @@ from reward_service.paraphrasing.pair_output import (
     write_report,
 )
 from reward_service.paraphrasing.question_files import question_file, question_of, read_questions, survey
-from reward_service.paraphrasing.rewriter import GivenTexts, Rewriter, RewritingTally
+from reward_service.paraphrasing.rewriter import GivenTexts, Rewriter, RewritingError, RewritingTally
 
 OpenRewriter = Callable[[], AbstractAsyncContextManager[Rewriter]]
 log = structlog.get_logger(__name__)

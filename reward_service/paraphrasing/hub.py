@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from reward_service.paraphrasing.errors import PairFileError
+from reward_service.paraphrasing.pair_files import PairFileError
 from reward_service.processes import dies_with_parent
 
 ABSENT = 3

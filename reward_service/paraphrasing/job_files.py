@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from reward_service.paraphrasing.errors import PairFileError, PairFileTooLargeError
-from reward_service.paraphrasing.pair_files import PairFields, PairRow
+from reward_service.paraphrasing.pair_files import PairFields, PairFileError, PairFileTooLargeError, PairRow
 from reward_service.paraphrasing.question_files import question_of, read_questions, survey
 from reward_service.store.paraphrases import JobQuestion
 

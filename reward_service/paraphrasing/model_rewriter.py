@@ -15,12 +15,11 @@ from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fat
 from reward_service.generation.generator import Backend, GenerationError, Generator, Sampling
 from reward_service.generation.opening import open_generator
 from reward_service.grading.judge import Judge
-from reward_service.grading.judge_wire import JudgeLimits
+from reward_service.grading.judge_process import JudgeLimits
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.paraphrasing.candidate_checks import Answerer, EmbeddingSimilarity, Similarity
-from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.prompts import Found, instruction_named, marked_text, rewriting_prompt
-from reward_service.paraphrasing.rewriter import GivenTexts
+from reward_service.paraphrasing.rewriter import GivenTexts, RewritingError
 
 _JUDGE_CPU_S = 0.4
 """For one comparison, as in a worker."""

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reward_service.paraphrasing.errors import PairFileError
+from reward_service.errors import CoRewardingError
 
 PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 256
+
+
+class PairFileError(CoRewardingError):
+    """The file cannot be read as pairs; the message says where (file, row) and what would help."""
+
+
+class PairFileTooLargeError(PairFileError):
+    """The file is larger than it may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,8 @@ from typing import Any, Self, TextIO
 import msgspec
 
 from reward_service.domain.paraphrases.rewriting import Outcome, RewritingRecipe
-from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.pair_files import PairFields, PairRow
-from reward_service.paraphrasing.rewriter import reasons_of
+from reward_service.paraphrasing.rewriter import RewritingError, reasons_of
 
 
 class PartFile:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from reward_service.generation.generator import Message, Prompt, readable
-from reward_service.paraphrasing.errors import RewritingError
+from reward_service.paraphrasing.rewriter import RewritingError
 
 _THINKING = ("<think>", "</think>")
 _LAYERS = 4

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reward_service.domain.paraphrases.rewriting import Question
-from reward_service.paraphrasing.errors import PairFileError
 from reward_service.paraphrasing.hub import fetch
-from reward_service.paraphrasing.pair_files import PairFields, PairRow, read_pairs
+from reward_service.paraphrasing.pair_files import PairFields, PairFileError, PairRow, read_pairs
 
 HUB = "hf:"
 _SPLIT = "train"

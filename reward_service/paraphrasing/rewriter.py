@@ -10,6 +10,11 @@ from rich.table import Table
 
 from reward_service.domain.paraphrases.policy import CHECKS
 from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, Question, RewritingRecipe
+from reward_service.errors import CoRewardingError
+
+
+class RewritingError(CoRewardingError):
+    """Questions cannot be rewritten as ordered; the message says what to change. Nothing that was asked is lost."""
 
 
 class GivenTexts(Protocol):

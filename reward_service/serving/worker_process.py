@@ -13,9 +13,9 @@ import uvloop
 from reward_service.background import Background
 from reward_service.domain.quarantine import DisagreementRules
 from reward_service.errors import TaskFailedError, UnusableStoreError
+from reward_service.grading.fairness import Allowances
 from reward_service.grading.judge import Judge, JudgeError
-from reward_service.grading.judge_sharing import Allowances
-from reward_service.grading.judge_wire import JudgeLimits
+from reward_service.grading.judge_process import JudgeLimits
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import end_unready, keep_what_was_made, say_ready

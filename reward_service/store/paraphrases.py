@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from reward_service.domain.paraphrases.jobs import JobEvent, JobState
-from reward_service.domain.paraphrases.rewriting import Outcome, Question, RewritingRecipe
+from reward_service.domain.paraphrases.rewriting import JobEvent, JobState, Outcome, Question, RewritingRecipe
 from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.scripts import Script

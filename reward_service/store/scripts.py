@@ -8,7 +8,7 @@ from importlib.resources import files
 from redis.exceptions import NoScriptError
 
 from reward_service.domain.cohort import TRANSITIONS
-from reward_service.domain.paraphrases.jobs import JOB_TRANSITIONS
+from reward_service.domain.paraphrases.rewriting import JOB_TRANSITIONS
 from reward_service.store.connection import Argument, RedisConnection, Reply
 
 

@@ -20,7 +20,7 @@ from reward_service.api.paraphrases.models import JobForm, ParaphrasesForm
 from reward_service.api.rewards.models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.rewards.wire import OpenRLHFRequest, RemoteRMRequest, RewardRequest
 from reward_service.api.runs.models import RunForm
-from reward_service.api.teacher.models import PrefetchForm, UpdateForm
+from reward_service.api.teacher.routes import PrefetchForm, UpdateForm
 from reward_service.api.teacher.upload_routes import UploadForm
 from reward_service.settings import Settings
 

@@ -11,7 +11,7 @@ from reward_service.api.paraphrases import models as paraphrase_models
 from reward_service.api.rewards import models as reward_models
 from reward_service.api.rewards import wire
 from reward_service.api.runs import models as run_models
-from reward_service.api.teacher import models as teacher_models
+from reward_service.api.teacher import routes as teacher_routes
 from reward_service.domain.types import View
 
 REQUEST = encoding.get("/")
@@ -25,12 +25,12 @@ PAIRS: list[tuple[type, type]] = [
     (model.Rollout, wire.WireRollout),
     (model.Statistics, wire.WireStatistics),
     (model.RunSettings, run_models.RunForm),
-    (model.TeacherState, teacher_models.TeacherDocument),
-    (model.TeacherUpdate, teacher_models.UpdateDocument),
+    (model.TeacherState, teacher_routes.TeacherDocument),
+    (model.TeacherUpdate, teacher_routes.UpdateDocument),
     (model.Paraphrase, paraphrase_models.ParaphraseDocument),
 ]
 LEFT_OUT: dict[type, set[str]] = {
-    teacher_models.TeacherDocument: {"run"},  # the one that was asked for
+    teacher_routes.TeacherDocument: {"run"},  # the one that was asked for
     paraphrase_models.ParaphraseDocument: {"candidates"},  # what the accepted one was chosen from
 }
 

@@ -9,8 +9,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from reward_service.domain.paraphrases.jobs import JOB_TRANSITIONS, UNFINISHED, JobEvent, JobState
-from reward_service.domain.paraphrases.rewriting import Fate, Outcome, Question, RewritingRecipe
+from reward_service.domain.paraphrases.rewriting import (
+    JOB_TRANSITIONS,
+    UNFINISHED,
+    Fate,
+    JobEvent,
+    JobState,
+    Outcome,
+    Question,
+    RewritingRecipe,
+)
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.paraphrase_desk import Claim, ParaphraseDesk

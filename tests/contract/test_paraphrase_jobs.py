@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from reward_service.domain.paraphrases.jobs import JobEvent, JobState
 from reward_service.domain.paraphrases.policy import AcceptancePolicy
+from reward_service.domain.paraphrases.rewriting import JobEvent, JobState
 from reward_service.store.paraphrases import PREFIX, Begun, JobOrder
 from tests.contract.paraphrase_office import COUNTED, HERE, ORDER, PRINT, RECIPE, Office, claims, item, outcome
 

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from reward_service.generation.gate import Gate
-from reward_service.generation.generator import GeneratorUnavailableError
+from reward_service.generation.generator import Gate, GeneratorUnavailableError
 
 pytestmark = pytest.mark.anyio
 

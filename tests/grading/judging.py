@@ -28,7 +28,7 @@ def templates(pid: int | None = None) -> list[psutil.Process]:
 
 def _is_template(process: psutil.Process, of: int) -> bool:
     try:
-        return process.ppid() == of and any("judge_zygote" in part for part in process.cmdline())
+        return process.ppid() == of and any("judge_process" in part for part in process.cmdline())
     except psutil.NoSuchProcess:
         return False
 

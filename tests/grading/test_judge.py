@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from reward_service.grading.judge import Judge, Judgement
-from reward_service.grading.judge_wire import JudgeLimits
+from reward_service.grading.judge_process import JudgeLimits
 from reward_service.grading.verdicts import Verdict
 from tests.grading.judging import HOSTILE, descendants, judge_children, templates
 from tests.waiting import until, wait_until
@@ -181,7 +181,7 @@ async def test_closing_ends_all_and_what_is_asked_then_is_undecided() -> None:
 PROGRAM = """
 import asyncio
 from reward_service.grading.judge import Judge
-from reward_service.grading.judge_wire import JudgeLimits
+from reward_service.grading.judge_process import JudgeLimits
 
 async def main():
     judge = Judge(limits=JudgeLimits(cpu_s=600), guards=False)

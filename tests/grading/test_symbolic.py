@@ -16,8 +16,8 @@ from reward_service.domain.answers.comparing import Proof, compare, group
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from reward_service.domain.extraction import last_boxed
+from reward_service.grading.fairness import Allowances
 from reward_service.grading.judge import Judgement
-from reward_service.grading.judge_sharing import Allowances
 from reward_service.grading.symbolic import Budget, SymbolicGrader
 from reward_service.grading.verdicts import Classes, KnownVerdicts, Verdict
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reward_service.paraphrasing.errors import PairFileError
 from reward_service.paraphrasing.hub import copy_split, fetch
+from reward_service.paraphrasing.pair_files import PairFileError
 
 AT = "hf://datasets/owner/name@1234/"
 

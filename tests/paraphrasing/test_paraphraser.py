@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.domain.paraphrases.jobs import JobEvent, JobState
-from reward_service.domain.paraphrases.rewriting import Fate, Question, RewritingRecipe
+from reward_service.domain.paraphrases.rewriting import Fate, JobEvent, JobState, Question, RewritingRecipe
 from reward_service.errors import TaskFailedError
 from reward_service.generation.generator import GeneratorUnavailableError
 from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace

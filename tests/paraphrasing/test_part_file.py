@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.pair_output import PartFile
+from reward_service.paraphrasing.rewriter import RewritingError
 
 HEADER = {"rewriting": 1, "model": "m"}
 

@@ -14,9 +14,9 @@ from rich.console import Console
 from reward_service.domain.paraphrases.policy import AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import Fallback
 from reward_service.generation.generator import GenerationError, Prompt, Sampling, UnreachedError
-from reward_service.paraphrasing.errors import PairFileError, RewritingError
 from reward_service.paraphrasing.file_rewriting import rewrite_file
-from reward_service.paraphrasing.pair_files import PairFields
+from reward_service.paraphrasing.pair_files import PairFields, PairFileError
+from reward_service.paraphrasing.rewriter import RewritingError
 from tests.paraphrasing.apples import apple_rows, question, script, well_said
 from tests.paraphrasing.rewriting_runs import RECIPE, Stopped, lines, not_opened, opening_of, order_of, run
 from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text

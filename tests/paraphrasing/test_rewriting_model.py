@@ -9,10 +9,9 @@ import pytest
 from reward_service.domain.paraphrases.policy import AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.generation.generator import GenerationError, GeneratorUnavailableError, Prompt, Sampling
-from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.model_rewriter import ModelRewriter, seed_of
 from reward_service.paraphrasing.prompts import INSTRUCTIONS, instruction_named
-from reward_service.paraphrasing.rewriter import RewritingTally, reasons_of
+from reward_service.paraphrasing.rewriter import RewritingError, RewritingTally, reasons_of
 from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text, instruction_in
 
 X = "Tom has 12 apples and buys 7 more. How many apples does he have now?"

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from reward_service.generation.generator import GeneratorUnavailableError, Prompt, Sampling
-from reward_service.paraphrasing.errors import RewritingError
 from reward_service.paraphrasing.file_rewriting import rewrite_file
 from reward_service.paraphrasing.pair_output import PartFile
+from reward_service.paraphrasing.rewriter import RewritingError
 from tests.paraphrasing.apples import apple_rows, script
 from tests.paraphrasing.rewriting_runs import RECIPE, Stopped, lines, not_opened, order_of, run, stopping_after
 from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text

@@ -14,8 +14,8 @@ from reward_service.api.paraphrases.models import ParaphrasesDocument, Paraphras
 from reward_service.api.paraphrases.rendering import outcome_document
 from reward_service.api.rewards.cohort_builder import digest
 from reward_service.api.rewards.waiting_room import WaitingRoom
-from reward_service.domain.paraphrases.jobs import JobState
-from reward_service.paraphrasing.errors import PairFileError
+from reward_service.domain.paraphrases.rewriting import JobState
+from reward_service.paraphrasing.pair_files import PairFileError
 from reward_service.settings import Settings
 from reward_service.store.paraphrases import Begun, JobOrder, JobQuestion, JobStanding, ParaphraseJobs
 

@@ -7,9 +7,15 @@ from pydantic.dataclasses import dataclass
 
 from reward_service.api.http.forms import Index, ResponseTokens, RunName, WireForm, whole
 from reward_service.api.rewards.wire import MAX_ID_CHARS
-from reward_service.domain.paraphrases.jobs import JobState
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
-from reward_service.domain.paraphrases.rewriting import MAX_ANSWERS, MAX_CANDIDATES, Fallback, Fate, RewritingRecipe
+from reward_service.domain.paraphrases.rewriting import (
+    MAX_ANSWERS,
+    MAX_CANDIDATES,
+    Fallback,
+    Fate,
+    JobState,
+    RewritingRecipe,
+)
 from reward_service.domain.runs import DEFAULT_RUN, MAX_TEMPERATURE
 from reward_service.paraphrasing.prompts import INSTRUCTIONS
 

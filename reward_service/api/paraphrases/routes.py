@@ -20,7 +20,7 @@ from reward_service.api.paraphrases.models import (
 from reward_service.api.paraphrases.rendering import JSON_LINES, PARQUET, job_document, json_lines, parquet
 from reward_service.api.rewards.routes import MAX_KEY_CHARS
 from reward_service.api.runs.routes import PROBLEM, services
-from reward_service.domain.paraphrases.jobs import JobEvent, JobState
+from reward_service.domain.paraphrases.rewriting import JobEvent, JobState
 from reward_service.store.paraphrases import JobStanding
 
 router = APIRouter(tags=["paraphrases"], responses=dict.fromkeys((401, 403), PROBLEM))

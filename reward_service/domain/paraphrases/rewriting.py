@@ -1,9 +1,11 @@
-"""What is asked of a rewriter, and what becomes of a question."""
+"""Rewriting: what is asked of a rewriter, what becomes of a question, and the life of a job."""
 
 import enum
 import hashlib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, Review
 from reward_service.domain.runs import MAX_RESPONSE_TOKENS
@@ -22,7 +24,7 @@ class Fallback(enum.StrEnum):
 
 
 class Fate(enum.StrEnum):
-    """How it ended for a question."""
+    """The end of a question's rewriting."""
 
     REWRITTEN = "rewritten"
     PASSED_THROUGH = "passed-through"
@@ -33,7 +35,7 @@ class Fate(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be put in other words, and its answer where it is known: it must not be given away."""
+    """A question to put in other words, and its answer where it is known: the answer must not be given away."""
 
     question_id: str
     question: str
@@ -114,7 +116,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a question: its second view, if it has one, and every candidate in the order it was drawn."""
+    """The result for a question: its second view, if it has one, and every candidate in the order it was drawn."""
 
     question_id: str
     fate: Fate
@@ -127,3 +129,44 @@ def text_key(text: str) -> bytes:
     """Return what texts have in common that differ in case, width or white space alone: 16 bytes."""
     told = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+class JobState(enum.StrEnum):
+    """The state of a paraphrase job."""
+
+    FILLING = "filling"
+    """Its questions are coming in; it is nobody's yet, and forgotten if the rest never comes."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class JobEvent(enum.StrEnum):
+    """An event in the life of a job. An event that comes twice is the same as once."""
+
+    FILL = "fill"
+    """Its last question is there."""
+    PAUSE = "pause"
+    RESUME = "resume"
+    FINISH = "finish"
+    """Every question has its outcome: of a paused job too, whose last questions were under way."""
+    CANCEL = "cancel"
+
+
+_S, _E = JobState, JobEvent
+JOB_TRANSITIONS: Mapping[tuple[JobState, JobEvent], JobState] = MappingProxyType({
+    (_S.FILLING, _E.FILL): _S.RUNNING,
+    (_S.RUNNING, _E.PAUSE): _S.PAUSED,
+    (_S.PAUSED, _E.PAUSE): _S.PAUSED,
+    (_S.PAUSED, _E.RESUME): _S.RUNNING,
+    (_S.RUNNING, _E.RESUME): _S.RUNNING,
+    (_S.RUNNING, _E.FINISH): _S.DONE,
+    (_S.PAUSED, _E.FINISH): _S.DONE,
+    (_S.RUNNING, _E.CANCEL): _S.CANCELLED,
+    (_S.PAUSED, _E.CANCEL): _S.CANCELLED,
+    (_S.CANCELLED, _E.CANCEL): _S.CANCELLED,
+})  # fmt: skip
+"""Every legal step. The store carries the same table out atomically, rendered from this one."""
+
+UNFINISHED = frozenset({JobState.RUNNING, JobState.PAUSED})

@@ -34,7 +34,7 @@ class GraderRow:
 @asynccontextmanager
 async def _service_grader() -> AsyncIterator["Grader"]:
     from reward_service.grading.judge import Judge
-    from reward_service.grading.judge_wire import JudgeLimits
+    from reward_service.grading.judge_process import JudgeLimits
     from reward_service.grading.symbolic import SymbolicGrader
 
     # What a worker's judge may take, so that a replay shows what training would have seen.

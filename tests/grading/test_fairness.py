@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.fairness import FairQueue
+from reward_service.grading.fairness import FairQueue
 
 owners = st.sampled_from("abcd")
 costs = st.floats(0.001, 1.0)

@@ -1,7 +1,8 @@
-"""Forks judge children from a template process, which has imported the symbolic mathematics once.
+"""The judge's processes: their messages, and the template that forks judge children.
 
-The template has one thread, so a fork is safe, and reads nothing of an answer: no answer can slow it down or kill it. A
-child answers questions one at a time in its main thread, under limits that the kernel keeps.
+Messages are JSON behind four bytes of length. The template has imported the symbolic mathematics once. Since it has one
+thread, a fork is safe, and since it reads nothing of an answer, no answer can slow it down or kill it. A child answers
+questions one at a time in its main thread, under limits that the kernel keeps.
 """
 
 import ctypes
@@ -14,11 +15,84 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
-from reward_service.grading.judge_wire import Hello, JudgeLimits, JudgeQuestion, JudgeReply, framed, receive
 from reward_service.grading.verdicts import Verdict
+
+LENGTH_BYTES = 4
+LONGEST_BYTES = 1 << 20
+
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+class JudgeLimits(msgspec.Struct, frozen=True):
+    """The resources that a child may use, as the template is told at its start."""
+
+    cpu_s: float = 2.0
+    """CPU time (s) for one question; the kernel kills a child that has used it."""
+    growth_bytes: int = 256 << 20
+    """Address space (bytes) a child may add to what it is born with."""
+    recycle_bytes: int = 96 << 20
+    """A child whose resident memory has grown by this much (bytes) ends after its answer."""
+    questions: int = 500
+    """A child ends after this many answers."""
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """The first message of a child."""
+
+    pid: int
+
+
+class JudgeQuestion(msgspec.Struct, frozen=True):
+    """The question whether two answers are equal. `guarded` is False only in tests of the limits."""
+
+    a: str
+    b: str
+    guarded: bool = True
+
+
+class JudgeReply(msgspec.Struct, frozen=True):
+    """A child's answer; a `last` one says that the child ends and wants to be replaced."""
+
+    verdict: Verdict
+    reason: str
+    cpu_s: float
+    last: bool = False
+
+
+def framed(message: msgspec.Struct) -> bytes:
+    """Return a message as bytes with their length in front."""
+    payload = msgspec.json.encode(message)
+    return len(payload).to_bytes(LENGTH_BYTES, "big") + payload
+
+
+def length_of(prefix: bytes) -> int:
+    """Return how many bytes follow; ValueError if no message of ours is as long."""
+    length = int.from_bytes(prefix, "big")
+    if length > LONGEST_BYTES:
+        raise ValueError(f"a message of {length} bytes")
+    return length
+
+
+def receive(stream: socket.socket, kind: type[Message]) -> Message | None:
+    """Wait for the next message and return it; None at the end of the stream."""
+    prefix = _exactly(stream, LENGTH_BYTES)
+    payload = _exactly(stream, length_of(prefix)) if prefix is not None else None
+    return msgspec.json.decode(payload, type=kind) if payload is not None else None
+
+
+def _exactly(stream: socket.socket, count: int) -> bytes | None:
+    received = b""
+    while len(received) < count:
+        more = stream.recv(count - len(received))
+        if not more:
+            return None
+        received += more
+    return received
+
 
 OPEN_FILES = 32
 RECURSION = 1_500
