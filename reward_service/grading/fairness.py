@@ -34,26 +34,26 @@ class FairQueue(Generic[Item]):
     """
 
     def __init__(self, line: Callable[[], Line[Item]] = deque) -> None:
-        """Nobody waits and nobody has used anything. `line` makes an owner's line."""
+        """Begin with nothing waiting or used. `line` makes an owner's line."""
         self._line = line
         self._waiting: dict[str, Line[Item]] = {}
         self._used: dict[str, float] = {}
         self._level = 0.0
 
     def __len__(self) -> int:
-        """How many items wait."""
+        """Return how many items wait."""
         return sum(map(len, self._waiting.values()))
 
     def __bool__(self) -> bool:
-        """Whether any item waits."""
+        """Return whether any item waits."""
         return bool(self._waiting)
 
     def waiting(self, owner: str) -> int:
-        """How many items of an owner wait."""
+        """Return how many items of an owner wait."""
         return len(self._waiting.get(owner, ()))
 
     def add(self, owner: str, item: Item) -> None:
-        """One more item waits."""
+        """Add an item of an owner."""
         items = self._waiting.get(owner)
         if items is None:
             items = self._waiting[owner] = self._line()
@@ -61,7 +61,7 @@ class FairQueue(Generic[Item]):
         items.append(item)
 
     def take(self) -> tuple[str, Item]:
-        """The next item and its owner; of owners that have used the same, the one that began to wait first.
+        """Take the next item and its owner; of owners with equal use, the one that began to wait first.
 
         Raises:
             IndexError: nobody waits.
@@ -77,7 +77,7 @@ class FairQueue(Generic[Item]):
         return owner, item
 
     def charge(self, owner: str, cost: float) -> None:
-        """An owner has used so much."""
+        """Charge an owner for its use."""
         self._used[owner] = max(self._used.get(owner, 0.0), self._level) + cost
         if len(self._used) > 2 * len(self._waiting) + 64:
             self._forget()

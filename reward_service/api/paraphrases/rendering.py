@@ -11,7 +11,7 @@ import msgspec
 from reward_service.api.paraphrases.models import CandidateDocument, JobDocument, ParaphraseDocument
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import Candidate, Outcome, RewritingRecipe
-from reward_service.paraphrasing.job_files import arrow_row, arrow_schema
+from reward_service.paraphrasing.question_files import arrow_row, arrow_schema
 from reward_service.paraphrasing.rewriter import reasons_of
 from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED, JobQuestion, JobStanding, ParaphraseJobs
 
