@@ -33,7 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 def _setting(name: str, **more: Any) -> Any:  # noqa: ANN401 - as typer.Option
-    """The option for a setting: its help, default and variable are the setting's own."""
+    """Return the option for a setting: its help, default and variable are the setting's own."""
     field = Settings.model_fields[name]
     default = field.get_default(call_default_factory=True, validated_data={})
     shown = False if default is None else str(default)
@@ -61,7 +61,7 @@ def commands(
         bool, typer.Option("--version", help="Prints the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """What comes before a command's name."""
+    """Warn of unknown variables before a command that has no log."""
     if context.invoked_subcommand not in LOGGING:
         _tell_unknown()
 
@@ -244,7 +244,7 @@ def _settings(**options: Any) -> Settings:  # noqa: ANN401 - the options of a co
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The entry point: what goes wrong on purpose is one line, not a traceback."""
+    """Run a command; an error that is raised on purpose is one line, not a traceback."""
     try:
         app(args=arguments)
     except CoRewardingError as error:

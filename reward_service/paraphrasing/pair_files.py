@@ -23,7 +23,7 @@ class PairFileTooLargeError(PairFileError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFields:
-    """The columns of a pair; the answer's may be missing from the file. Questions have none for a paraphrase: None."""
+    """The columns of a pair; the answer's may be missing from the file. For questions the paraphrase's is None."""
 
     question_id: str = "question_id"
     question: str = "question"
@@ -55,7 +55,7 @@ def read_pairs(path: Path, fields: PairFields | None = None) -> Iterator[PairRow
 
 
 def count_pairs(path: Path) -> int | None:
-    """How many rows there are, where that can be said without reading them.
+    """Return how many rows a file has, where that is known without reading them.
 
     Raises:
         PairFileError: the file cannot be read.
@@ -79,7 +79,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _is_parquet(path: Path) -> bool:
-    """By the first bytes, whatever the name."""
+    """Tell parquet by the first bytes, whatever the name."""
     if path.is_dir():
         raise PairFileError(f"{path} is a folder; name a file of pairs: parquet, JSON lines or a JSON array")
     try:

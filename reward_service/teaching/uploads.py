@@ -1,4 +1,4 @@
-"""Weights that come over the wire, for machines without a shared disk: resumable, checked, and bounded.
+"""Takes weights over the wire, for machines without a shared disk: resumable, checked, and bounded.
 
 All there is to know about an upload is in its folder, so that any process that shares the disk serves any request:
 
@@ -54,7 +54,7 @@ _ID = re.compile(ID_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """What uploads may take: bytes of one, bytes of all together, and seconds that one may lie untouched."""
+    """The limits of uploads: bytes of one, bytes of all together, and seconds that one may lie untouched."""
 
     upload_bytes: int
     uploads_bytes: int
@@ -62,7 +62,7 @@ class UploadLimits:
 
 
 class Uploads:
-    """The uploads below a weights root. Every call blocks on the disk; none keeps anything in memory."""
+    """The uploads below a weights root. Every call blocks on the disk and keeps nothing in memory."""
 
     def __init__(
         self,
@@ -71,14 +71,17 @@ class Uploads:
         clock_s: Callable[[], float] = time.time,
         free_bytes: Callable[[Path], int] = lambda root: shutil.disk_usage(root).free,
     ) -> None:
-        """`clock_s` is Unix time, as the disk's own times are; `free_bytes` is what is left of the root's disk."""
+        """Use the root.
+
+        `clock_s` is Unix time, as the disk's times are; `free_bytes` tells the free space of the disk.
+        """
         self._root = root
         self._bounds = bounds
         self._clock_s = clock_s
         self._free_bytes = free_bytes
 
     def declare(self, declaration: Declaration) -> UploadState:
-        """Begins an upload, or finds the one of this declaration with what is there of it.
+        """Begin an upload, or find the upload of this declaration with the bytes that have arrived.
 
         Raises:
             TooLargeError: it is more than one upload may have.
@@ -93,11 +96,11 @@ class Uploads:
             if not found:
                 self._make_room(uploads, declaration.size)
                 make_folder(uploads, f".{declaration.folder}", declaration.encoded())
-        self._finish_what_is_there(declaration.id)
+        self._finish_whole_files(declaration.id)
         return self.state(declaration.id)
 
     def state(self, upload: str) -> UploadState:
-        """How far an upload is.
+        """Return how far an upload is.
 
         Raises:
             UnknownUploadError: it was never begun, has been taken, or was removed.
@@ -109,7 +112,7 @@ class Uploads:
         return UploadState(declaration, received_F, expires_at_s, None if is_hidden(name) else declaration.path)
 
     def write(self, upload: str, name: str, offset: int) -> FileWriter:
-        """What appends to a file of which `offset` bytes are there.
+        """Return a writer that appends to a file of which `offset` bytes have arrived.
 
         Raises:
             UnknownUploadError: no such upload, or file.
@@ -119,7 +122,7 @@ class Uploads:
             return FileWriter(os.dup(folder), declared_in(folder).file(name), offset)
 
     def check(self, upload: str, writer: FileWriter) -> None:
-        """Gives a file its name if it is whole, and the upload's folder its name if that was the last one.
+        """Give a file its name if it is whole, and the upload's folder its name if that file was the last.
 
         Raises:
             IntakeError: the file is not what was declared.
@@ -128,7 +131,7 @@ class Uploads:
             self._complete(upload)
 
     def remove(self, upload: str) -> None:
-        """Removes an upload, whole or not.
+        """Remove an upload, whole or not.
 
         Raises:
             UnknownUploadError: there is none.
@@ -139,7 +142,7 @@ class Uploads:
             raise _unknown(upload)
 
     def sweep(self) -> None:
-        """Removes what has lain untouched for too long, and what killed processes left half made or half gone.
+        """Remove uploads that have lain untouched for too long, and the half-made folders of killed processes.
 
         Raises:
             IntakeError: the folder of uploads cannot be used.
@@ -150,7 +153,7 @@ class Uploads:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
-        """The folder of uploads, in which no other process begins an upload or sweeps meanwhile."""
+        """Open the folder of uploads under a lock: no other process begins an upload or sweeps meanwhile."""
         with contextlib.ExitStack() as stack:
             try:
                 with opened(self._root) as root, contextlib.suppress(FileExistsError):
@@ -166,7 +169,7 @@ class Uploads:
             yield uploads
 
     def _make_room(self, uploads: int, size: int) -> None:
-        """Sees that `size` bytes may come, and fit beside what others may still send; called under the lock."""
+        """Check that `size` bytes fit beside those that other uploads may still send; call under the lock."""
         if size > self._bounds.upload_bytes:
             raise TooLargeError(
                 f"{size} bytes are more than one upload may have, {self._bounds.upload_bytes}: "
@@ -200,8 +203,8 @@ class Uploads:
                 if dead:
                     discard(uploads, name)
 
-    def _finish_what_is_there(self, upload: str) -> None:
-        """Checks files of which all bytes came before a process was killed: who sent them will not send more."""
+    def _finish_whole_files(self, upload: str) -> None:
+        """Check files whose bytes all came before a process was killed: their sender will send no more."""
         with self._opened(upload) as (_, folder):
             whole = [file for file in declared_in(folder).files if size_of(folder, file.name + PART) == file.size]
             for file in whole:
@@ -224,7 +227,7 @@ class Uploads:
 
     @contextlib.contextmanager
     def _opened(self, upload: str) -> Iterator[tuple[str, int]]:
-        """An upload's folder: its name and its descriptor."""
+        """Open an upload's folder and yield its name and its descriptor."""
         with self._uploads(upload) as uploads:
             name, folder = _found(uploads, upload)
         try:

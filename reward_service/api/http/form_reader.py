@@ -1,4 +1,7 @@
-"""Bodies as forms: the first faults of a bad one are told, and however bad or large it is, nobody else waits."""
+"""Reads bodies as forms.
+
+The first faults of a bad body are told; however bad or large a body is, no other request waits.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -29,7 +32,7 @@ _FAULTY = object()
 
 @dataclass(frozen=True, slots=True)
 class Most:
-    """How many entries a list may have that its form does not bound, and what to do about more."""
+    """The number of entries that a list without a limit in its form may have, and what to do about more."""
 
     entries: int
     advice: str
@@ -39,7 +42,7 @@ class FormReader:
     """Reads the bodies of a process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Within the settings' bounds."""
+        """Read within the settings' limits."""
         self.most_bytes = settings.max_body_bytes
         self._most_chars = settings.max_text_chars
         advice = "send several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS"
@@ -47,7 +50,7 @@ class FormReader:
         self._turn = asyncio.Semaphore(1)
 
     async def read(self, form: type[ReadForm], body: Data, most: Most | None = None) -> ReadForm:
-        """A body as this form. `most` bounds the lists that the form does not.
+        """Read a body as this form. `most` limits the lists that the form does not.
 
         Raises:
             Problem: it is no JSON, or not of the form; with the first places that are wrong.
@@ -56,7 +59,7 @@ class FormReader:
         return await self._done(len(body), lambda: reading.document(form))
 
     async def read_wire(self, wire: msgspec.json.Decoder[Wire], form: type[BaseModel], body: Data) -> Wire:
-        """A body that the decoder of a wire refuses, or that it would decode for too long; by the form beside it.
+        """Read a body as a wire structure by its form, if the decoder refuses the body or would take too long.
 
         Raises:
             Problem: as `read`.
@@ -87,7 +90,7 @@ def _outcome(work: Callable[[], Result]) -> Result | Problem:
 
 
 class _EnoughError(Exception):
-    """As many faults were found as are told, or the rest cannot be read."""
+    """So many faults were found as are told, or the rest cannot be read."""
 
 
 class _Reading:
@@ -104,7 +107,7 @@ class _Reading:
         self._faults: list[dict[str, str]] = []
 
     def document(self, form: type[ReadForm]) -> ReadForm:
-        """The whole body as this form."""
+        """Read the whole body as this form."""
         read: object = _FAULTY
         more = True
         try:
@@ -121,7 +124,7 @@ class _Reading:
         raise self._problem(more=more)
 
     def on_the_wire(self, wire: msgspec.json.Decoder[Wire], form: type[BaseModel]) -> Wire:
-        """The whole body as the other structure for the same form, which may keep some of its fields as they are."""
+        """Read the whole body as a wire structure, some fields of which may stay as they are written."""
         kind: Any = wire.type
         self._raw = {field.name: None for field in msgspec.structs.fields(kind) if field.type is msgspec.Raw}
         values = self.document(form).model_dump(exclude=set(self._raw))
@@ -144,7 +147,7 @@ class _Reading:
             raise _EnoughError
 
     def _value(self, shape: Shape, path: Path) -> object:
-        """The next value, or _FAULTY. One that is of no form is checked by whoever holds it."""
+        """Read the next value, or _FAULTY. A value without a form is checked by the object that holds it."""
         self._path = path
         kind = self._text.kind()
         if kind == "{" and shape.form is not None:
@@ -166,14 +169,14 @@ class _Reading:
         return self._instead(shape, value, path)
 
     def _too_much(self, cause: BulkyError | LongTextError, path: Path) -> Exception:
-        """What ends the reading at a value that is too much to be read."""
+        """Return the exception that ends the reading at a value that is too large."""
         if isinstance(cause, LongTextError):
             return text_too_long(place(path), self._most_chars)
         self._faults.append({"where": place(path), "what": "this is more than can be read in one place"})
         return _EnoughError()
 
     def _instead(self, shape: Shape, value: object, path: Path) -> object:
-        """A value that stands where an object or a list may stand, and is none."""
+        """Check a value that stands in place of an object or a list."""
         wanted = "Input should be an object" if shape.form is not None else "Input should be a valid array"
         if shape.scalar is None:
             return self._fault(path, wanted)
@@ -251,7 +254,7 @@ class _Reading:
         return _FAULTY if self._faults or self._unknown else read
 
     def _check_others(self, form: FormFields, others: Collection[str], given: Collection[str], path: Path) -> None:
-        """Refuse a name that a form takes no notice of where it stands for one that it has, and that was not sent."""
+        """Refuse an unknown name that stands for a field that was not sent."""
         missing = form.fields.keys() - given
         for name in sorted(others):
             if name in form.of_label:
