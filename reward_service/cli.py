@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import structlog
 import typer
+from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 from rich.text import Text
 
 from reward_service import __version__
 from reward_service.demo import demo
 from reward_service.environment_names import unknown_variables
-from reward_service.errors import CoRewardingError, Needing, SettingsError, TrainingRunError
+from reward_service.errors import Needing, SettingsError
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.serving.environment import set_up_logging
 from reward_service.serving.supervisor import Supervisor, embedded_service
@@ -180,7 +181,6 @@ def train(
 ) -> None:
     """OpenRLHF trains with rewards from the service: data set, run, checks and launch from one recipe."""
     with Needing("training", "openrlhf"):
-        from co_rewarding_client import CoRewardingError as ClientError
         from co_rewarding_trainer.openrlhf import command
 
     order = command.TrainingOrder(
@@ -192,11 +192,7 @@ def train(
         dry_run=dry_run,
         resume=resume,
     )
-    try:
-        status = command.train(order)
-    except ClientError as cause:
-        raise TrainingRunError(str(cause)) from cause
-    raise typer.Exit(status)
+    raise typer.Exit(command.train(order))
 
 
 @app.command()

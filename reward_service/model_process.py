@@ -5,9 +5,10 @@ import contextlib
 import signal
 from collections.abc import Awaitable, Callable
 
+from co_rewarding_schema.errors import CoRewardingError
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.errors import SettingsError
 from reward_service.metrics_server import expose
 from reward_service.readiness import end_unready
 from reward_service.settings import Settings, settings_given

@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reward_service.domain.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
-from reward_service.domain.types import Abstention, Ballot, Label, View, Voter
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
+
+from reward_service.domain.types import Ballot, Label
 from reward_service.domain.voting import elect, rank
 
 

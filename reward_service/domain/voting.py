@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reward_service.domain.types import Ballot, View
+from co_rewarding_schema.vocabulary import View
+
+from reward_service.domain.types import Ballot
 
 Rank = tuple[int, int, int, str, str]
 

@@ -1,6 +1,6 @@
 """What a generator may answer instead of responses."""
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 
 class GenerationError(CoRewardingError):

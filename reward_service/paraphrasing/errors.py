@@ -1,6 +1,6 @@
 """What can be wrong with a file of pairs, with its audit, or with rewriting one."""
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 
 class PairFileError(CoRewardingError):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from co_rewarding_schema.vocabulary import View, Voter
+
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import Extractor
-from reward_service.domain.types import Ballot, View, Voter
+from reward_service.domain.types import Ballot
 from reward_service.domain.voting import elect
 from reward_service.generation.asking import question_prompt
 from reward_service.generation.generator import Generator, Sampling

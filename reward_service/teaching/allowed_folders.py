@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 UPLOADS = "uploads"
 """The folder below the root in which uploads lie; the service removes what it has taken from there, and only there."""

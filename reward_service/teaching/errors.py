@@ -1,6 +1,6 @@
 """What can be wrong with weights and with their average."""
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 
 class WeightsFolderError(CoRewardingError):

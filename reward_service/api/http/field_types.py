@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
+from co_rewarding_schema.methods import METHODS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reward_service.api.rewards.wire import MAX_COUNT, MAX_ROLLOUT
 from reward_service.domain.extraction import MAX_END_TOKEN_CHARS, AnswerFormat
-from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import MAX_GROUP_SIZE, MAX_LAG, MAX_RESPONSE_TOKENS, RUN_NAME_PATTERN
 
 

@@ -5,8 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 MEDIA_TYPE = "application/problem+json"
 MAX_DETAIL_CHARS = 2000

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Self
 
+from co_rewarding_schema.vocabulary import View
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from reward_service.api.http.field_types import Count, RunName, WireForm
 from reward_service.api.rewards.wire import MAX_ID_CHARS
 from reward_service.domain.runs import DEFAULT_RUN
-from reward_service.domain.types import View
 
 MAX_QUESTIONS = 65_536
 MAX_MESSAGES = 256
