@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -109,6 +109,12 @@ def by_pydantic(form: type[BaseModel], body: bytes) -> BaseModel | set[str]:
 
 
 @given(changed())
+@example(
+    (
+        ParaphrasesForm,
+        b'{"questions": [{"question_id": "q", "question": "why"}], "prompts": ["rephrase"], "typo": null}',
+    )
+)
 def test_the_reader_takes_what_pydantic_takes_and_finds_the_same_faults(case: tuple[type[BaseModel], bytes]) -> None:
     form, body = case
     expected = by_pydantic(form, body)

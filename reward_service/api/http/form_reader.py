@@ -224,6 +224,7 @@ class _Reading:
                 413, "too-many", f"the body holds more than {MOST_OBJECTS} objects: send several requests, or a file."
             )
         shapes = form.shapes
+        known_faults = len(self._faults) + len(self._unknown)
         values: dict[str, object] = {}
         others: set[str] = set()
         for name in self._text.members():
@@ -247,7 +248,9 @@ class _Reading:
             read = form.validated({name: value for name, value in values.items() if value is not _FAULTY})
         except ValidationError as error:
             for each in error.errors(include_url=False, include_context=False, include_input=False):
-                if not faulty or (each["loc"] and each["loc"][0] not in faulty):
+                # A rule about the whole object is looked at where its fields are sound, as pydantic does.
+                sound = len(self._faults) + len(self._unknown) == known_faults
+                if each["loc"][0] not in faulty if each["loc"] else sound:
                     self._fault((*path, *each["loc"]), each["msg"])
             return _FAULTY
         return _FAULTY if self._faults or self._unknown else read
