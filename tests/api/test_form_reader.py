@@ -97,7 +97,7 @@ def changed(draw: st.DrawFn) -> tuple[type[BaseModel], bytes]:
     return form, json.dumps(document, indent=indent, ensure_ascii=draw(st.booleans())).encode()
 
 
-ALTERNATIVES = {"list[str]", "str", "list[nullable[str]]"}
+ALTERNATIVES = {"list[str]", "str", "int", "float", "list[nullable[str]]"}
 
 
 def by_pydantic(form: type[BaseModel], body: bytes) -> BaseModel | set[str]:
@@ -113,6 +113,12 @@ def by_pydantic(form: type[BaseModel], body: bytes) -> BaseModel | set[str]:
     (
         ParaphrasesForm,
         b'{"questions": [{"question_id": "q", "question": "why"}], "prompts": ["rephrase"], "typo": null}',
+    )
+)
+@example(
+    (
+        PrefetchForm,
+        b'{"step": 3, "questions": [null, {"question_id": "q", "messages": [{"role": "user", "content": "c"}]}]}',
     )
 )
 def test_the_reader_takes_what_pydantic_takes_and_finds_the_same_faults(case: tuple[type[BaseModel], bytes]) -> None:

@@ -249,9 +249,9 @@ class _Reading:
         except ValidationError as error:
             for each in error.errors(include_url=False, include_context=False, include_input=False):
                 # A rule about the whole object is looked at where its fields are sound, as pydantic does.
-                sound = len(self._faults) + len(self._unknown) == known_faults
+                sound = not faulty and len(self._faults) + len(self._unknown) == known_faults
                 if each["loc"][0] not in faulty if each["loc"] else sound:
-                    self._fault((*path, *each["loc"]), each["msg"])
+                    self._fault((*path, *_without_alternatives(each["loc"])), each["msg"])
             return _FAULTY
         return _FAULTY if self._faults or self._unknown else read
 
@@ -299,6 +299,11 @@ class _Reading:
             if self._unknown:
                 raise _EnoughError from cause
             raise self._too_much(cause, path) from cause
+
+
+def _without_alternatives(loc: Path) -> Path:
+    """Return a place within an object without the names that pydantic gives to the alternatives of a choice."""
+    return (*loc[:1], *(part for part in loc[1:] if isinstance(part, int)))
 
 
 def place(path: Path) -> str:
