@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import structlog
 import typer
+from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 from rich.text import Text
 
 from reward_service import __version__
-from reward_service.errors import CoRewardingError, Needing, SettingsError
+from reward_service.errors import Needing, SettingsError
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.serving.environment import set_up_logging, unknown_variables
 from reward_service.serving.supervisor import Supervisor, embedded_service

@@ -4,11 +4,9 @@ import importlib.util
 import sys
 from types import TracebackType
 
+from co_rewarding_schema.errors import CoRewardingError
+
 _OURS = ("reward_service", "co_rewarding_")
-
-
-class CoRewardingError(Exception):
-    """The root: everything this service raises on purpose."""
 
 
 class StoreUnavailableError(CoRewardingError):

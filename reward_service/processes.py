@@ -16,9 +16,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from co_rewarding_schema.errors import CoRewardingError
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.errors import SettingsError
 from reward_service.process_metrics import expose
 from reward_service.settings import Settings, settings_given
 from reward_service.telemetry import configure_logging

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.methods import METHODS, RewardSource
 
-from reward_service.domain.methods import METHODS, RewardSource
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service
 
@@ -45,7 +46,6 @@ def train(
 ) -> None:
     """OpenRLHF trains with rewards from the service: data set, run, checks and launch from one recipe."""
     with Needing("training", "openrlhf"):
-        from co_rewarding_client import CoRewardingError as ClientError
         from co_rewarding_trainer.openrlhf import command
 
     order = command.TrainingOrder(
@@ -57,11 +57,7 @@ def train(
         dry_run=dry_run,
         resume=resume,
     )
-    try:
-        status = command.train(order)
-    except ClientError as cause:
-        raise TrainingRunError(str(cause)) from cause
-    raise typer.Exit(status)
+    raise typer.Exit(command.train(order))
 
 
 def demo(
@@ -78,7 +74,6 @@ def demo(
     ] = None,
 ) -> None:
     """A small language model learns arithmetic, with rewards from the service and without labels."""
-    from co_rewarding_client import CoRewardingError as ClientError
     from co_rewarding_client import RewardClient
     from co_rewarding_trainer.folders import try_folder
 
@@ -91,7 +86,7 @@ def demo(
         if url is not None:
             with RewardClient(url, api_key=api_key, patience_s=FIRST_ANSWER_S) as client:
                 client.version()
-    except ClientError as cause:
+    except CoRewardingError as cause:
         raise TrainingRunError(f"--url {url}: {cause}") from cause
     with Needing("the demo", "local"):
         from co_rewarding_trainer.demo import DEFAULT_METHODS, run_demo
@@ -104,20 +99,16 @@ def demo(
             url = stack.enter_context(embedded_service(folder, teacher=SHIPPED if taught else None))
             weights_root = folder / "weights"
             teacher_within_s = TEACHER_STARTED_S
-        try:
-            run_demo(
-                url,
-                out,
-                methods=chosen or DEFAULT_METHODS,
-                taught=taught,
-                steps=steps,
-                seed=seed,
-                api_key=api_key,
-                weights_root=weights_root,
-                teacher_within_s=teacher_within_s,
-            )
-        except ClientError as cause:
-            raise TrainingRunError(str(cause)) from cause
+        run_demo(
+            url,
+            out,
+            methods=chosen or DEFAULT_METHODS,
+            steps=steps,
+            seed=seed,
+            api_key=api_key,
+            weights_root=weights_root,
+            teacher_within_s=teacher_within_s,
+        )
 
 
 def _chosen(methods: Sequence[str]) -> list[str]:

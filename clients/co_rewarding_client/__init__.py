@@ -40,11 +40,12 @@ counted twice. Errors are told in `co_rewarding_client.errors`; retries are logg
 `co_rewarding_client`, the first one and then ever fewer as warnings with the URL and how long it will go on.
 """
 
+from co_rewarding_schema.errors import CoRewardingError
+
 from co_rewarding_client.async_client import AsyncRewardClient
 from co_rewarding_client.client import RewardClient
 from co_rewarding_client.errors import (
     Conflict,
-    CoRewardingError,
     InvalidRequest,
     NotFound,
     NotImplementedByService,

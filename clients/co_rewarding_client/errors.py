@@ -18,9 +18,7 @@ pickling on its way from a Ray or multiprocessing worker.
 from collections.abc import Mapping
 from typing import Any
 
-
-class CoRewardingError(Exception):
-    """The root: whatever this package raises on purpose."""
+from co_rewarding_schema.errors import CoRewardingError
 
 
 class ServiceUnavailable(CoRewardingError):

@@ -14,7 +14,7 @@ Voter = Literal["policy", "teacher"]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What the trainer measured of one response; the reward of the methods `self-certainty` and `entropy`.
+    """What the trainer measured of one response; the reward of the methods that bear a statistic's name.
 
     Both are in nats, averaged over the response's tokens. A value that is not finite is refused when it is to
     be sent.

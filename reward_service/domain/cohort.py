@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from co_rewarding_schema.vocabulary import View
+
 from reward_service.domain.errors import IllegalTransitionError
-from reward_service.domain.types import View
 
 
 class CohortState(StrEnum):

@@ -1,12 +1,10 @@
 """What can be wrong with the rules' inputs."""
 
+from co_rewarding_schema.errors import CoRewardingError
 
-class DomainError(ValueError):
+
+class DomainError(CoRewardingError, ValueError):
     """The root of everything that the rules refuse."""
-
-
-class UnknownMethodError(DomainError):
-    """The named method is not a row of the table."""
 
 
 class IllegalTransitionError(DomainError):

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from reward_service.domain.types import Label, View
+from co_rewarding_schema.vocabulary import View
+
+from reward_service.domain.types import Label
 
 
 class Quarantine(StrEnum):

@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS, method_named
+
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.ema import alpha
 from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.extraction import MAX_END_TOKEN_CHARS, MAX_END_TOKENS, AnswerFormat
-from reward_service.domain.methods import DEFAULT_METHOD, METHODS, method_named
 from reward_service.domain.quarantine import Quarantine
 
 DEFAULT_RUN = "default"

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from reward_service.domain.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
-from reward_service.domain.types import Abstention, Ballot, Label, View, Voter
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
+
+from reward_service.domain.types import Ballot, Label
 
 Rank = tuple[int, int, int, str, str]
 

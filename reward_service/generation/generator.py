@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 
 class GenerationError(CoRewardingError):

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from co_rewarding_schema.errors import CoRewardingError
 
 from reward_service.background import Background
-from reward_service.errors import CoRewardingError
 from reward_service.grading.judge_process import (
     LENGTH_BYTES,
     Hello,

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -20,7 +21,6 @@ from rich.text import Text
 
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.reading import Span
-from reward_service.errors import CoRewardingError
 from reward_service.paraphrasing.audit_findings import AuditTally, Findings, Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import PairFields, count_pairs, read_pairs
 

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from co_rewarding_schema.vocabulary import View, Voter
+
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import Extractor
 from reward_service.domain.settlement import elect
-from reward_service.domain.types import Ballot, View, Voter
+from reward_service.domain.types import Ballot
 from reward_service.errors import SettingsError
 from reward_service.generation.generator import Generator, Sampling, question_prompt
 from reward_service.grading.verdicts import Grader

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 256

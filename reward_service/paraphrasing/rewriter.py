@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 from rich.table import Table
 
 from reward_service.domain.paraphrases.policy import CHECKS
 from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, Question, RewritingRecipe
-from reward_service.errors import CoRewardingError
 
 
 class RewritingError(CoRewardingError):

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
+from co_rewarding_schema.errors import CoRewardingError
 
-from reward_service.errors import CoRewardingError, EmbeddedServerError, SettingsError
+from reward_service.errors import EmbeddedServerError, SettingsError
 from reward_service.process_metrics import Processes, used
 from reward_service.processes import has_ended
 from reward_service.serving.children import LONGEST_PAUSE_S, Child, expose_children, started, stop

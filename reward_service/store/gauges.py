@@ -5,7 +5,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from reward_service.domain.methods import method_named
+from co_rewarding_schema.methods import method_named
+
 from reward_service.store.connection import RedisConnection
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import queued_at_ms

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 import msgspec
+from co_rewarding_schema.methods import method_named
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import CohortState
-from reward_service.domain.methods import method_named
 from reward_service.domain.quarantine import Quarantine
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import ElectionRules
-from reward_service.domain.types import Abstention, Label, View, Voter
+from reward_service.domain.types import Label
 
 VIEWS = tuple(View)
 VOTERS = tuple(Voter)

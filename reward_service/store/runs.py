@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
+from co_rewarding_schema.errors import CoRewardingError
 
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
-from reward_service.errors import CoRewardingError
 from reward_service.store.cohorts import Revised, StoreLimits, as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RUNS, SEPARATOR, RunKeys

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
+
 from reward_service.teaching.manifest import Manifest, compare
 from reward_service.teaching.safetensors_folder import read_manifest
 from reward_service.teaching.safetensors_header import Dtype, Tensor, WeightsFolderError

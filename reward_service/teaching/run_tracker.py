@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from co_rewarding_schema.methods import method_named
 
-from reward_service.domain.methods import method_named
 from reward_service.domain.runs import RunSettings
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 
 class WeightsFolderError(CoRewardingError):

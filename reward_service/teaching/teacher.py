@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
+from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.background import Background
 from reward_service.domain.extraction import extractor
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import draw_seed
-from reward_service.domain.types import Voter
-from reward_service.errors import CoRewardingError, StoreUnavailableError
+from reward_service.errors import StoreUnavailableError
 from reward_service.generation.generator import GenerationError, Generator, GeneratorUnavailableError
 from reward_service.store.labels import Demand, LabelRequest, TeacherDesk
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, TeacherLabel

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from co_rewarding_schema.methods import Method, RewardSource
+from co_rewarding_schema.vocabulary import Voter
+
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import MAX_ANSWER_CHARS
-from reward_service.domain.methods import Method, RewardSource
 from reward_service.domain.settlement import Rank, elect, rank
-from reward_service.domain.types import Ballot, Label, Voter
+from reward_service.domain.types import Ballot, Label
 from reward_service.grading.verdicts import Grader
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord
 

@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
+from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.vocabulary import Abstention
 
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import FINAL_STATES, CohortEvent, CohortState, advance
-from reward_service.domain.methods import Method, method_named
 from reward_service.domain.quarantine import DisagreementRules, Quarantine, disagreement
 from reward_service.domain.settlement import Settlement, settle, settle_under, withheld
-from reward_service.domain.types import Abstention, Ballot, Label
+from reward_service.domain.types import Ballot, Label
 from reward_service.grading.verdicts import Grader
 from reward_service.store.pairs import Observation
 from reward_service.store.records import (

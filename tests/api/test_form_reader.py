@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -97,7 +97,7 @@ def changed(draw: st.DrawFn) -> tuple[type[BaseModel], bytes]:
     return form, json.dumps(document, indent=indent, ensure_ascii=draw(st.booleans())).encode()
 
 
-ALTERNATIVES = {"list[str]", "str", "list[nullable[str]]"}
+ALTERNATIVES = {"list[str]", "str", "int", "float", "list[nullable[str]]"}
 
 
 def by_pydantic(form: type[BaseModel], body: bytes) -> BaseModel | set[str]:
@@ -109,6 +109,18 @@ def by_pydantic(form: type[BaseModel], body: bytes) -> BaseModel | set[str]:
 
 
 @given(changed())
+@example(
+    (
+        ParaphrasesForm,
+        b'{"questions": [{"question_id": "q", "question": "why"}], "prompts": ["rephrase"], "typo": null}',
+    )
+)
+@example(
+    (
+        PrefetchForm,
+        b'{"step": 3, "questions": [null, {"question_id": "q", "messages": [{"role": "user", "content": "c"}]}]}',
+    )
+)
 def test_the_reader_takes_what_pydantic_takes_and_finds_the_same_faults(case: tuple[type[BaseModel], bytes]) -> None:
     form, body = case
     expected = by_pydantic(form, body)

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from co_rewarding_schema.vocabulary import View
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.api.http.problems import Problem
 from reward_service.api.rewards.openrlhf_labels import LABEL_KEYS, label_in, labels_in
 from reward_service.api.rewards.wire import GroundTruth, LabelIdentity
-from reward_service.domain.types import View
 
 MOST = 4096
 WHOLE = {"question_id": "math/17", "view": "paraphrase", "n": 8, "run": "r", "step": 3, "ground_truth": "4"}

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from co_rewarding_schema.methods import METHODS
 
-from reward_service.domain.methods import METHODS
 from tests.service import assert_problem, pair, rollout
 from tests.waiting import wait_until
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 import msgspec
 import pytest
 from co_rewarding_client import decoding, encoding, model
+from co_rewarding_schema.vocabulary import View
 from pydantic import BaseModel
 
 from reward_service.api.paraphrases import models as paraphrase_models
@@ -12,7 +13,6 @@ from reward_service.api.rewards import models as reward_models
 from reward_service.api.rewards import wire
 from reward_service.api.runs import models as run_models
 from reward_service.api.teacher import routes as teacher_routes
-from reward_service.domain.types import View
 
 REQUEST = encoding.get("/")
 PAIRS: list[tuple[type, type]] = [

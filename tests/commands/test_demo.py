@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from co_rewarding_schema.methods import METHODS, RewardSource
 
-from reward_service.domain.methods import METHODS, RewardSource
 from tests.commands.calling import CommandLine, Ended, command_line
 from tests.service import running
 

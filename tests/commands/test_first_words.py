@@ -34,7 +34,8 @@ def call() -> Iterator[CommandLine]:
 
 def bare(*words: str) -> subprocess.CompletedProcess[str]:
     """The command where nothing but Python and our own code is installed."""
-    program = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from reward_service.__main__ import main; main()"
+    path = [str(REPOSITORY), str(REPOSITORY / "clients")]
+    program = f"import sys; sys.path[:0] = {path}; from reward_service.__main__ import main; main()"
     return subprocess.run(
         [sys.executable, "-S", "-I", "-c", program, *words], capture_output=True, text=True, check=False
     )

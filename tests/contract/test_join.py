@@ -4,10 +4,10 @@ import asyncio
 import random
 
 import pytest
+from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.cohort import CohortState
 from reward_service.domain.runs import RunSettings
-from reward_service.domain.types import View
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.cohorts import KeptTicket, Refusal, Refused, Revised, StoredBatch
 from reward_service.store.jobs import Delivery, JobStore

@@ -4,9 +4,9 @@ import asyncio
 import time
 
 import pytest
+from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.cohort import CohortEvent
-from reward_service.domain.types import View
 from reward_service.store.cohorts import Refusal, Refused
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortRecord, packed, unpack_cohort

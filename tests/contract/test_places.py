@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
 import pytest
+from co_rewarding_schema.vocabulary import View
 
-from reward_service.domain.types import View
 from reward_service.store.cohorts import ArrivingRollout, CohortStore, Leaving, Placed, Refusal, Refused, StoreLimits
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import BallotRow, packed

@@ -1,8 +1,9 @@
 """Hypothesis strategies for ballots."""
 
+from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import strategies as st
 
-from reward_service.domain.types import Ballot, View, Voter
+from reward_service.domain.types import Ballot
 
 ANSWERS = ["1", "2", "3", "x", None]
 

@@ -3,11 +3,12 @@
 from itertools import count, product
 
 import pytest
+from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.errors import InvalidRunError
-from reward_service.domain.methods import METHODS
 from reward_service.domain.quarantine import (
     Base,
     DisagreementRules,
@@ -19,7 +20,7 @@ from reward_service.domain.quarantine import (
 )
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import settle
-from reward_service.domain.types import Ballot, Label, View, Voter
+from reward_service.domain.types import Ballot, Label
 
 WATCH = DisagreementRules()
 RATES = st.floats(0.0, 1.0)

@@ -3,6 +3,9 @@
 import math
 
 import pytest
+from co_rewarding_schema.errors import UnknownMethodError
+from co_rewarding_schema.methods import METHODS, method_named
+from co_rewarding_schema.vocabulary import View
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,16 +18,10 @@ from reward_service.domain.cohort import (
     is_complete,
 )
 from reward_service.domain.ema import alpha, composed
-from reward_service.domain.errors import (
-    IllegalTransitionError,
-    InvalidRunError,
-    InvalidScheduleError,
-    UnknownMethodError,
-)
-from reward_service.domain.methods import METHODS, method_named
+from reward_service.domain.errors import IllegalTransitionError, InvalidRunError, InvalidScheduleError
 from reward_service.domain.runs import RunSettings, check_run_name
 from reward_service.domain.settlement import GroupOutcome, summarise
-from reward_service.domain.types import Label, View
+from reward_service.domain.types import Label
 
 BOTH = tuple(View)
 

@@ -3,16 +3,17 @@
 import math
 
 import pytest
+from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.ema import alpha
 from reward_service.domain.errors import InvalidScheduleError, OldStepError
-from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import settle
 from reward_service.domain.teacher import MAX_STEPS_AT_ONCE, draw_seed, needed_version, update_to
-from reward_service.domain.types import Ballot, View, Voter
+from reward_service.domain.types import Ballot
 
 SETTINGS = RunSettings(method="co-rewarding-ii", total_steps=300)
 steps = st.integers(0, 2000)

@@ -3,11 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 
+from co_rewarding_schema.vocabulary import View
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.settlement import Winner, elect
-from reward_service.domain.types import Ballot, View
+from reward_service.domain.types import Ballot
 from tests.domain.ballots import ballot, groups
 
 

@@ -60,6 +60,10 @@ class Waves:
         for call in self._chance.sample(calls, len(calls)):
             self._client.begin(call)
 
+    def _begin_batch(self, rollouts: list[Rollout]) -> None:
+        self.rollouts += rollouts
+        self._client.begin(self._client.batch(rollouts))
+
     async def half_settled(self, number: int) -> None:
         """Returns when half of a wave is."""
         await until(f"wave {number} settles", lambda: self.settled() >= (number + 0.5) * A_WAVE, GIVE_UP_S)
@@ -68,6 +72,8 @@ class Waves:
         """While a wave is being settled."""
         moment = number * A_WAVE + self._chance.randrange(-20, 30)
         await until("the moment has come", lambda: self.settled() >= moment)
+        if not self._client.unanswered:  # on a slow machine the wave may be over before this process looks again
+            self._begin_batch(questions(WHOLE, number, name="more"))
         settled = self.settled()
         pids = await until(f"there is a {role}", lambda: self._at.supervisor.pids(role))
         kill(self._chance.choice(pids))

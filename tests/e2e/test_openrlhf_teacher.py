@@ -12,12 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from co_rewarding_schema.vocabulary import View
 from e2e_services import Service, service
 from e2e_training import GROUP, PAIRS_PER_STEP, STEPS, RecipeTraining, Trained, make_model, openrlhf_python
 
 from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.domain.extraction import extractor
-from reward_service.domain.types import View
 from reward_service.generation.generator import Prompt, Sampling
 from reward_service.store.cohorts import parse_batch
 from reward_service.store.keys import RunKeys

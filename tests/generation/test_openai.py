@@ -275,12 +275,9 @@ async def test_a_server_that_was_never_there_is_given_up_early_and_its_address_i
 
 
 async def test_an_address_that_answers_nothing_at_all_is_given_up_after_15_s() -> None:
-    connects_s: list[float] = []
-
     class Silent(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            connects_s.append(request.extensions["timeout"]["connect"])
-            await sleeps(connects_s[-1])
+            await sleeps(request.extensions["timeout"]["connect"])
             raise httpx.ConnectTimeout("no answer")
 
     sleeps = Sleeps()
@@ -288,8 +285,7 @@ async def test_an_address_that_answers_nothing_at_all_is_given_up_after_15_s() -
     generator = OpenAIGenerator(Endpoint(base_url="http://model/v1", model="model", transport=Silent(), **times))
     with pytest.raises(UnreachedError, match=r"for 15 s .*ConnectTimeout"):
         await generator.generate(PROMPT, Sampling())
-    assert sum(sleeps.slept) <= 15
-    assert max(connects_s) == connects_s[0] > connects_s[-1]
+    assert 11 < sum(sleeps.slept) <= 15  # the last wait, of at most 4 s, would have gone beyond
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405])

@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from click.testing import CliRunner, Result
 from co_rewarding_client import CoRewardingError, Label, Rewards, Rollout
+from co_rewarding_schema.methods import method_named
+from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.cli import main
 from reward_service.domain.extraction import last_boxed
-from reward_service.domain.methods import method_named
 from reward_service.domain.settlement import GroupOutcome, settle, summarise
-from reward_service.domain.types import Ballot, View, Voter
+from reward_service.domain.types import Ballot
 from reward_service.domain.types import Label as DomainLabel
 from reward_service.tools.replay.fields import FieldNames, layout_of
 from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile

@@ -1,13 +1,14 @@
 """The demo: the same small model, the same data and the same number of rollouts, under one method after the other."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 import torch
 from co_rewarding_client import RewardClient, RunSettings
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,7 +18,7 @@ from co_rewarding_trainer.report import DemoReport, MethodReport
 from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
 from co_rewarding_trainer.warm_start import SHIPPED
 
-DEFAULT_METHODS = ("majority-voting", "co-rewarding-i", "ground-truth")
+DEFAULT_METHODS = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
 
 
 def run_demo(
@@ -29,13 +30,12 @@ def run_demo(
     api_key: str | None = None,
     warm_start: Path = SHIPPED,
     weights_root: Path | None = None,
-    taught: Collection[str] = (),
     teacher_within_s: float = 10.0,
 ) -> DemoReport:
     """Trains with each method against the service; leaves `series.json` and `curves.png` in `out_dir`.
 
     Every method starts from the checkpoint `warm_start` and sees the same questions, which follow from `seed`. Those
-    that are `taught` need the service's `weights_root`, and a teacher that begins with the same checkpoint.
+    with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint.
 
     Raises:
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
@@ -49,7 +49,7 @@ def run_demo(
         TextColumn("{task.fields[shown]}"),
         TimeRemainingColumn(),
     )
-    place = _Place(service_url, api_key, warm_start, weights_root, taught)
+    place = _Place(service_url, api_key, warm_start, weights_root)
     runs = [_registered(each, place, config, teacher_within_s) for each in methods]  # before anything is trained
     out_dir.mkdir(parents=True, exist_ok=True)
     with Progress(*columns, console=console) as progress:
@@ -70,7 +70,6 @@ class _Place:
     api_key: str | None
     warm_start: Path
     weights_root: Path | None
-    taught: Collection[str]
 
 
 def _registered(method: str, place: _Place, config: LoopConfig, teacher_within_s: float) -> str:
@@ -85,7 +84,7 @@ def _registered(method: str, place: _Place, config: LoopConfig, teacher_within_s
     )
     with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
         client.put_run(run, settings)
-        if method in place.taught and not teacher_seen(client, run, teacher_within_s):
+        if METHODS[method].needs_teacher and not teacher_seen(client, run, teacher_within_s):
             raise NoTeacherError(
                 f"the service at {place.service_url} has no teacher, which {method} needs: give it one (serve "
                 f"--teacher {place.warm_start} --weights-root FOLDER, or a `co-rewarding teacher` beside it), or leave "
@@ -105,7 +104,7 @@ def _train_with(method: str, run: str, place: _Place, config: LoopConfig, progre
     began_s = time.perf_counter()
     with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
         publisher = None
-        if method in place.taught and place.weights_root is not None:
+        if METHODS[method].needs_teacher and place.weights_root is not None:
             publisher = TeacherPublisher(client, run, place.weights_root)
         training = train(load_policy(place.warm_start), client, config, show, publisher)
     return MethodReport(method, run, time.perf_counter() - began_s, training)

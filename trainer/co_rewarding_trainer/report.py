@@ -1,11 +1,11 @@
 """What the demo leaves behind: a table for the terminal, a picture of the curves, and the series as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 
+from co_rewarding_schema.methods import METHODS, RewardSource
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
@@ -13,16 +13,8 @@ from rich.table import Table
 from co_rewarding_trainer.loop import LoopConfig, TrainingLog
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; dashes say the same once more.
-STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "majority-voting": ("#D55E00", "-"),
-        "co-rewarding-i": ("#0072B2", "-"),
-        "ground-truth": ("#009E73", "--"),
-        "co-rewarding-ii": ("#56B4E9", "-."),
-        "co-rewarding-iii": ("#E69F00", "-."),
-    }
-)
-OTHER_STYLE = ("#CC79A7", ":")
+COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#F0E442", "#000000")
+VOTED, TAUGHT, UNVOTED = "-", "-.", "--"
 SMOOTHING_STEPS = 10
 # One evaluation of 400 problems is within 5 points of the truth (two standard errors): the end is a mean of three.
 EVALUATIONS_AT_END = 3
@@ -114,7 +106,9 @@ class DemoReport:
 
 
 def _draw(axes: Axes, method: str, steps: Sequence[int], shares: Sequence[float]) -> None:
-    colour, dashes = STYLES.get(method, OTHER_STYLE)
+    row = METHODS[method]
+    colour = COLOURS[list(METHODS).index(method) % len(COLOURS)]
+    dashes = TAUGHT if row.needs_teacher else VOTED if row.source is RewardSource.VOTE else UNVOTED
     axes.plot(steps, shares, color=colour, linestyle=dashes, linewidth=2, label=method)
 
 

@@ -225,6 +225,7 @@ class _Reading:
                 413, "too-many", f"the body holds more than {MOST_OBJECTS} objects: send several requests, or a file."
             )
         shapes = form.shapes
+        known_faults = len(self._faults) + len(self._unknown)
         values: dict[str, object] = {}
         others: set[str] = set()
         for name in self._text.members():
@@ -248,8 +249,10 @@ class _Reading:
             read = form.validated({name: value for name, value in values.items() if value is not _FAULTY})
         except ValidationError as error:
             for each in error.errors(include_url=False, include_context=False, include_input=False):
-                if not faulty or (each["loc"] and each["loc"][0] not in faulty):
-                    self._fault((*path, *each["loc"]), each["msg"])
+                # A rule about the whole object is looked at where its fields are sound, as pydantic does.
+                sound = not faulty and len(self._faults) + len(self._unknown) == known_faults
+                if each["loc"][0] not in faulty if each["loc"] else sound:
+                    self._fault((*path, *_without_alternatives(each["loc"])), each["msg"])
             return _FAULTY
         return _FAULTY if self._faults or self._unknown else read
 
@@ -297,3 +300,8 @@ class _Reading:
             if self._unknown:
                 raise _EnoughError from cause
             raise self._too_much(cause, path) from cause
+
+
+def _without_alternatives(loc: Path) -> Path:
+    """Return a place within an object without the names that pydantic gives to the alternatives of a choice."""
+    return (*loc[:1], *(part for part in loc[1:] if isinstance(part, int)))

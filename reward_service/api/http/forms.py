@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from annotated_types import MaxLen
+from co_rewarding_schema.methods import METHODS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 
 from reward_service.api.rewards.wire import MAX_COUNT, MAX_ROLLOUT
 from reward_service.domain.extraction import MAX_END_TOKEN_CHARS, AnswerFormat
-from reward_service.domain.methods import METHODS
 from reward_service.domain.runs import MAX_GROUP_SIZE, MAX_LAG, MAX_RESPONSE_TOKENS, RUN_NAME_PATTERN
 
 

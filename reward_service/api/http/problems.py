@@ -5,8 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 Path = tuple[int | str, ...]
 """Where a value stands in a document: field names, and places in lists."""

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from co_rewarding_schema.errors import UnknownMethodError
+from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.api.http.problems import Problem, text_too_long
 from reward_service.api.rewards.wire import LabelIdentity, RewardRequest, WireRollout
-from reward_service.domain.errors import UnknownMethodError
 from reward_service.domain.extraction import extractor
-from reward_service.domain.methods import Method, method_named
 from reward_service.domain.runs import RunSettings
-from reward_service.domain.types import View, Voter
 from reward_service.store.cohort_index import mark_of
 from reward_service.store.cohorts import VIEW_LETTERS, JoiningCohort
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, CohortRows, Rules, packed

@@ -3,11 +3,12 @@
 import asyncio
 from collections import Counter
 
+from co_rewarding_schema.vocabulary import Abstention, View
+
 from reward_service.api.rewards.models import LabelDocument
 from reward_service.api.rewards.rendering import wire_label
 from reward_service.api.runs.models import BallotDocument, CohortDocument, CohortsDocument, CohortSummaryDocument
 from reward_service.api.services import Services
-from reward_service.domain.types import Abstention, View
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.jobs import open_cohort
 from reward_service.store.keys import qualified, split_qualified

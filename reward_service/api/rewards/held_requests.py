@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
 
 from reward_service.api.http.problems import Problem, text_too_long
 from reward_service.api.rewards.cohort_builder import (
@@ -29,7 +30,6 @@ from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_
 from reward_service.api.rewards.waiting_room import WaitingRoom
 from reward_service.api.rewards.wire import GroundTruth, LabelIdentity, RewardRequest, WireRollout
 from reward_service.background import Background
-from reward_service.domain.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
 from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.errors import StoreRefusesError, StoreUnavailableError
 from reward_service.store.cohort_index import mark_of

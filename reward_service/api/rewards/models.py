@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any, ClassVar
 
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
 from pydantic import BaseModel, ConfigDict, Field
 
 from reward_service.api.http.forms import Count, Finite, GroupSize, Index, MethodName, RunName, WireForm
 from reward_service.api.rewards.wire import MAX_ID_CHARS, LabelIdentity
 from reward_service.domain.extraction import MAX_ANSWER_CHARS
-from reward_service.domain.methods import BY_GROUND_TRUTH, DEFAULT_METHOD
 from reward_service.domain.runs import DEFAULT_RUN
-from reward_service.domain.types import Abstention, View, Voter
 
 NO_ANSWER = f"null where none of the run's answer_formats finds an answer of 1 to {MAX_ANSWER_CHARS} characters."
 

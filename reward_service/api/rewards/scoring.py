@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+from co_rewarding_schema.methods import Method, RewardSource
+
 from reward_service.api.http.problems import Problem, key_reused
 from reward_service.api.rewards.cohort_builder import batch_of, digest, fingerprint_of, part_of, usable_method
 from reward_service.api.rewards.extraction import Extraction
@@ -14,7 +16,6 @@ from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.teacher_labels import taught
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
 from reward_service.api.rewards.wire import Progress, RewardAnswer, RewardRequest
-from reward_service.domain.methods import Method, RewardSource
 from reward_service.store.cohorts import CohortStore, KeptTicket, Refused, Revised, StoredBatch, parse_batch
 from reward_service.store.keys import qualified, split_qualified
 from reward_service.store.labels import LabelStore

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import msgspec
+from co_rewarding_schema.methods import Method
+from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.api.rewards.cohort_builder import digest, question_of_prompt
 from reward_service.api.rewards.wire import RewardRequest, WireRollout
-from reward_service.domain.methods import Method
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import needed_version
-from reward_service.domain.types import View, Voter
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.labels import WantedLabel
 from reward_service.store.records import VIEWS, VOTERS, BatchJob, TeacherPrompt

@@ -7,10 +7,10 @@ what was wrong. A test holds the two together.
 from typing import Annotated
 
 import msgspec
+from co_rewarding_schema.vocabulary import View, Voter
 from msgspec import Meta
 
 from reward_service.domain.runs import DEFAULT_RUN
-from reward_service.domain.types import View, Voter
 
 MAX_COUNT = 2**53 - 1
 MAX_ROLLOUT = 2**31 - 1

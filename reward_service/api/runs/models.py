@@ -19,10 +19,10 @@ from reward_service.api.rewards.wire import MAX_ID_CHARS
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import CohortState
 from reward_service.domain.extraction import MAX_END_TOKENS, AnswerFormat
-from reward_service.domain.methods import DEFAULT_METHOD, METHODS
+from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
 from reward_service.domain.quarantine import Quarantine
 from reward_service.domain.runs import MAX_DEADLINE_S, MAX_TEMPERATURE, RunSettings
-from reward_service.domain.types import Abstention, View, Voter
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
 DEFAULT = RunSettings()
 STATES = f"One of {', '.join(CohortState)}."

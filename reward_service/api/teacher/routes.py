@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any, Self
 
+from co_rewarding_schema.vocabulary import View
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -17,7 +18,6 @@ from reward_service.api.services import Services
 from reward_service.domain.errors import DomainError, OldStepError
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN
 from reward_service.domain.teacher import needed_version, update_to
-from reward_service.domain.types import View
 from reward_service.store.labels import Coming
 from reward_service.store.records import VIEWS, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherStanding

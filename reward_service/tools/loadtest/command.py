@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import msgspec
 from co_rewarding_client import InvalidRequest, address
+from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.methods import DEFAULT_METHOD
 
-from reward_service.domain.methods import DEFAULT_METHOD
-from reward_service.errors import CoRewardingError, SettingsError
+from reward_service.errors import SettingsError
 from reward_service.processes import dies_with_parent
 from reward_service.tools.loadtest.arrivals import Traffic
 from reward_service.tools.loadtest.orders import ORDER, LoadOrder

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
+from co_rewarding_schema.methods import DEFAULT_METHOD
 
-from reward_service.domain.methods import DEFAULT_METHOD
 from reward_service.tools.loadtest.texts import json_size, prompt, response
 
 VIEWS = ("original", "paraphrase")

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from co_rewarding_schema.errors import UnknownMethodError
+from co_rewarding_schema.methods import METHODS, Method, RewardSource, method_named
+from co_rewarding_schema.vocabulary import View
+
 from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.errors import UnknownMethodError
-from reward_service.domain.methods import METHODS, Method, RewardSource, method_named
 from reward_service.domain.settlement import settle
-from reward_service.domain.types import Ballot, View
+from reward_service.domain.types import Ballot
 from reward_service.grading.verdicts import Grader
 from reward_service.tools.replay.cpu import CpuStopwatch
 from reward_service.tools.replay.errors import ReplayError

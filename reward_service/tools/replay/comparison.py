@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from co_rewarding_schema.methods import METHODS, WITHIN_A_VIEW, RewardSource
+from co_rewarding_schema.vocabulary import View
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reward_service.domain.methods import METHODS, WITHIN_A_VIEW, RewardSource
-from reward_service.domain.types import View
 from reward_service.tools.replay.comparing import Agreement, ColumnFigures, Share
 from reward_service.tools.replay.fields import Layout
 from reward_service.tools.replay.recording import RecordingCounts

@@ -1,6 +1,6 @@
 """What can be wrong with a file of rollouts, or with having it scored."""
 
-from reward_service.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError
 
 
 class RolloutFileError(CoRewardingError):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from reward_service.domain.methods import METHODS
+from co_rewarding_schema.methods import METHODS
+
 from reward_service.tools.replay.errors import RolloutFileError, listed
 from reward_service.tools.replay.sources import Row
 from reward_service.tools.replay.values import is_index, is_list, is_number, is_present, is_text, is_truth, is_view

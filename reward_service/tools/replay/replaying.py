@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from co_rewarding_schema.methods import WITHIN_A_VIEW, Method
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
@@ -14,7 +15,6 @@ from rich.text import Text
 from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.extraction import AnswerFormat, extractor
-from reward_service.domain.methods import WITHIN_A_VIEW, Method
 from reward_service.domain.runs import check_end_tokens
 from reward_service.tools.replay.columns import Column, replayable, settle_column
 from reward_service.tools.replay.comparing import ReferenceGrader, agreements_of, figures_of

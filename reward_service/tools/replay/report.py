@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, METHODS, WITHIN_A_VIEW
+from co_rewarding_schema.vocabulary import Abstention, View
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reward_service.domain.methods import BY_GROUND_TRUTH, METHODS, WITHIN_A_VIEW
-from reward_service.domain.types import Abstention, View
 from reward_service.tools.replay.fields import Layout
 from reward_service.tools.replay.tally import Totals
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from co_rewarding_client import CoRewardingError as ClientError
 from co_rewarding_client import InvalidRequest, Label, Rewards, Rollout, Statistics
+from co_rewarding_schema.errors import CoRewardingError
 
 from reward_service.domain.extraction import MAX_ANSWER_CHARS, first_turn
 from reward_service.tools.replay.batches import Batch, Place
@@ -40,7 +40,7 @@ def score(batch: Batch, rewarder: BatchRewarder, method: str | None, place: Plac
     rollouts = [_sent(rollout) for rollout in batch.rollouts_B]
     try:
         return Scored(batch, rewarder.rewards(rollouts, step=batch.step, method=method, complete=True))
-    except ClientError as cause:
+    except CoRewardingError as cause:
         if not isinstance(cause, InvalidRequest):  # not for what is in these rows: a key, a run, a service that is away
             raise ScoringError(f"the service did not reward the rollouts: {cause}") from cause
         last = batch.rollouts_B[-1].row

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from co_rewarding_client import CoRewardingError as ClientError
 from co_rewarding_client import RewardClient
+from co_rewarding_schema.errors import CoRewardingError, UnknownMethodError
+from co_rewarding_schema.methods import method_named
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from reward_service.domain.errors import UnknownMethodError
-from reward_service.domain.methods import method_named
 from reward_service.serving.supervisor import embedded_service
 from reward_service.telemetry import configure_logging
 from reward_service.tools.replay.batches import batches
@@ -93,7 +92,7 @@ def _client(task: Task) -> Iterator[RewardClient]:
         try:
             client = stack.enter_context(RewardClient(url, api_key=task.api_key, run=task.run, patience_s=PATIENCE_S))
             ready = client.ready()
-        except ClientError as cause:
+        except CoRewardingError as cause:
             raise ScoringError(f"--url {url}: {cause}") from cause
         if not ready:
             raise ScoringError(

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from co_rewarding_client import Rewards
+from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.vocabulary import View
 
-from reward_service.domain.methods import METHODS
-from reward_service.domain.types import View
 from reward_service.tools.replay.batches import Batch
 from reward_service.tools.replay.rewarding import Scored, why_no_answer
 

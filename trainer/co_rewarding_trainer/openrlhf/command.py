@@ -126,11 +126,11 @@ def variables(recipe: Recipe, places: Places, api_key: str | None, environ: Mapp
         "CO_REWARDING_URL": recipe.service.url.split(",")[0].strip(),
         "CO_REWARDING_RUN": recipe.run.name,
         "CO_REWARDING_SEED": str(recipe.training.seed),
-        "CO_REWARDING_TEACHER": str(int(recipe.needs.teacher)),
+        "CO_REWARDING_TEACHER": str(int(recipe.method.needs_teacher)),
         # 0 is never: without a teacher nobody reads the weights.
-        "CO_REWARDING_PUBLISH_EVERY": str(recipe.weights.publish_every_steps if recipe.needs.teacher else 0),
+        "CO_REWARDING_PUBLISH_EVERY": str(recipe.weights.publish_every_steps if recipe.method.needs_teacher else 0),
     }
-    if recipe.needs.teacher:
+    if recipe.method.needs_teacher:
         ours["CO_REWARDING_WEIGHTS_DIR"] = str(places.weights)
     if api_key is not None:
         ours[KEY_VARIABLE] = api_key

@@ -120,7 +120,7 @@ def _truthful(
         return questions, counts
     if recipe.data.on_missing_ground_truth == "drop" and known:
         return known, replace(counts, dropped_without_ground_truth=len(questions) - len(known))
-    if recipe.needs.ground_truth:
+    if recipe.method.needs_ground_truth:
         raise DataError(
             f"{recipe.data.source}: {len(questions) - len(known)} of {len(questions)} questions have no ground truth, "
             f"which {recipe.run.method} rewards by; set data.column.ground_truth, or leave them out: "

@@ -7,6 +7,8 @@ is a function and a place in the table.
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from co_rewarding_schema.methods import DEFAULT_METHOD
+
 from co_rewarding_trainer.openrlhf.errors import PreflightError
 from co_rewarding_trainer.openrlhf.facts import Facts
 from co_rewarding_trainer.openrlhf.guards import TESTED
@@ -74,10 +76,10 @@ def method_available(recipe: Recipe, facts: Facts) -> str | None:
     if method not in service.methods:
         known = ", ".join(sorted(service.methods)) or "none"
         return f"the service {service.version} does not have the method {method} (it has {known}); upgrade it"
-    if recipe.needs.teacher and TEACHER_ROUTE not in service.routes:
+    if recipe.method.needs_teacher and TEACHER_ROUTE not in service.routes:
         return (
             f"{method} needs a teacher, which the service {service.version} does not run (it would answer 501): "
-            "upgrade it, or train with co-rewarding-i"
+            f"upgrade it, or train with {DEFAULT_METHOD}"
         )
     return None
 

@@ -8,32 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from co_rewarding_schema.methods import METHODS, Method
+
 Views = Literal["both", "original"]
 
-
-@dataclass(frozen=True)
-class MethodNeeds:
-    """What a method needs of its data and of its service."""
-
-    both_views: bool
-    """Each question is asked in two wordings."""
-    teacher: bool
-    """The service's teacher must follow the policy's weights."""
-    ground_truth: bool = False
-    """Every question must come with its answer."""
-
-
-METHODS: Mapping[str, MethodNeeds] = MappingProxyType(
-    {
-        "co-rewarding-i": MethodNeeds(both_views=True, teacher=False),
-        "co-rewarding-ii": MethodNeeds(both_views=False, teacher=True),
-        "co-rewarding-iii": MethodNeeds(both_views=True, teacher=True),
-        "majority-voting": MethodNeeds(both_views=False, teacher=False),
-        "majority-voting-union": MethodNeeds(both_views=True, teacher=False),
-        "ground-truth": MethodNeeds(both_views=False, teacher=False, ground_truth=True),
-    }
-)
-"""The methods that OpenRLHF's wire carries. It sends no statistics: `self-certainty` and `entropy` are not here."""
 
 REQUIRED: Any = None
 """Stands where a recipe has no default; `reading.py` refuses a recipe that leaves it."""
@@ -250,14 +228,14 @@ class Recipe:
     """Variables for the run; those that are set already stay as they are."""
 
     @property
-    def needs(self) -> MethodNeeds:
-        """What its method needs."""
+    def method(self) -> Method:
+        """The row of the run's method."""
         return METHODS[self.run.method]
 
     @property
     def views(self) -> Views:
         """The views that the policy is trained on."""
-        return self.run.views or ("both" if self.needs.both_views else "original")
+        return self.run.views or ("both" if self.method.needs_both_views else "original")
 
     @property
     def prompts_per_step(self) -> int:

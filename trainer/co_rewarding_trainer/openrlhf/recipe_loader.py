@@ -12,9 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from co_rewarding_schema.methods import METHODS, RewardSource
+
 from co_rewarding_trainer.openrlhf.errors import RecipeError, nearest
 from co_rewarding_trainer.openrlhf.fitting import fitted, within
-from co_rewarding_trainer.openrlhf.recipe import METHODS, Recipe
+from co_rewarding_trainer.openrlhf.recipe import Recipe
 
 FREE_TABLES = ("openrlhf", "environment")
 COMMAND_LINE = "--set"
@@ -236,14 +238,14 @@ def _free(given: Any, path: tuple[str, ...]) -> dict[str, Any]:  # noqa: ANN401 
 def _check_method(recipe: Recipe, tables: Tables) -> None:
     method = recipe.run.method
     origin = _origin(tables["run"]["method"])
-    if method in {"self-certainty", "entropy"}:
+    if method not in METHODS:
+        raise RecipeError(f"{origin}: run.method {method!r} is not a method; {nearest(method, METHODS)}")
+    if recipe.method.source is RewardSource.STATISTIC:
         raise RecipeError(
             f"{origin}: run.method {method} is rewarded by a statistic that OpenRLHF does not send with its rollouts; "
             "use the client (docs/methods.md), or another method"
         )
-    if method not in METHODS:
-        raise RecipeError(f"{origin}: run.method {method!r} is not a method; {nearest(method, METHODS)}")
-    if recipe.needs.both_views and recipe.views != "both":
+    if recipe.method.needs_both_views and recipe.views != "both":
         raise RecipeError(f'{_origin(tables["run"]["views"])}: {method} needs both views; run.views = "both"')
 
 

@@ -5,12 +5,11 @@ from typing import Any
 
 import httpx
 from co_rewarding_client import AsyncRewardClient, Rewards, Rollout
+from co_rewarding_schema.methods import BY_GROUND_TRUTH
 
 from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.labels import identity_in, truth_in
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
-
-GROUND_TRUTH = "ground-truth"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class RolloutRewarder:
             )
         rollout = Rollout(prompt=prompt, response=response, ground_truth=truth_in(label))
         client = self._client(self._settings.run)
-        return rewarded(await client.rewards([rollout], method=GROUND_TRUTH), truth_sent=True)
+        return rewarded(await client.rewards([rollout], method=BY_GROUND_TRUTH), truth_sent=True)
 
     async def _known(self, prompt: str, response: str, identity: dict[str, Any]) -> Rewarded:
         if "rollout" not in identity:

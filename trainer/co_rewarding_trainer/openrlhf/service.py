@@ -112,7 +112,7 @@ def run_settings(recipe: Recipe, questions: int | None = None) -> RunSettings:
     named = {field.name: getattr(recipe.run, field.name) for field in dataclasses.fields(RunSettings)}
     if named["total_steps"] is None and questions is not None:
         named["total_steps"] = max(1, recipe.total_steps(questions))
-    if recipe.needs.teacher:
+    if recipe.method.needs_teacher:
         sampling = recipe.sampling
         ours = {
             "teacher_temperature": sampling.temperature,

@@ -112,7 +112,7 @@ def disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
 
 def weights_disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
     """There is room for the weights that the teacher is sent."""
-    if not recipe.needs.teacher or facts.model.parameters is None or facts.weights_free_bytes is None:
+    if not recipe.method.needs_teacher or facts.model.parameters is None or facts.weights_free_bytes is None:
         return None
     needed = facts.model.parameters * WEIGHTS_BYTES * WEIGHTS_AT_ONCE
     where = str(Path(recipe.weights.folder or Path(facts.output) / "weights"))

@@ -31,7 +31,7 @@ def steps_ahead(recipe: Recipe) -> int:
 def _follows(recipe: Recipe) -> bool:
     """Whether there is a teacher that the weights change."""
     frozen = recipe.run.alpha_start == recipe.run.alpha_end == 1.0
-    return recipe.needs.teacher and recipe.weights.publish_every_steps > 0 and not frozen
+    return recipe.method.needs_teacher and recipe.weights.publish_every_steps > 0 and not frozen
 
 
 def _queue(recipe: Recipe) -> int:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from reward_service.domain.errors import UnknownMethodError
-from reward_service.domain.types import View, Voter
+from co_rewarding_schema.errors import UnknownMethodError
+from co_rewarding_schema.vocabulary import View, Voter
 
 
 class RewardSource(StrEnum):
@@ -54,6 +54,16 @@ class Method:
         teacher = any(electorate.voter is Voter.TEACHER for electorate in self.electorates.values())
         object.__setattr__(self, "needs_teacher", teacher)
         object.__setattr__(self, "_decided_with", MappingProxyType({view: self._linked_with(view) for view in View}))
+
+    @property
+    def needs_both_views(self) -> bool:
+        """Whether a view's label is elected on the other view, so that a question must come in both wordings."""
+        return any(set(electorate.views) - {view} for view, electorate in self.electorates.items())
+
+    @property
+    def needs_ground_truth(self) -> bool:
+        """Whether each rollout must come with its question's ground truth."""
+        return self.source is RewardSource.GROUND_TRUTH
 
     def views_decided_with(self, view: View) -> tuple[View, ...]:
         """The views of a cohort, as `_linked_with` says."""
