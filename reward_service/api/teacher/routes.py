@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated
 
+from co_rewarding_schema.errors import DomainError
 from fastapi import APIRouter, Query, Request
 
 from reward_service.api.http.body_streams import json_body, read_form
@@ -20,7 +21,7 @@ from reward_service.api.teacher.models import (
 )
 from reward_service.api.teacher.multipart import UPDATE_BODY, is_multipart, receive_multipart
 from reward_service.api.teacher.upload_routes import uploads_of
-from reward_service.domain.errors import DomainError, OldStepError
+from reward_service.domain.errors import OldStepError
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN
 from reward_service.domain.teacher import needed_version, update_to
 from reward_service.store.labels import Coming
