@@ -30,7 +30,7 @@ def test_a_row_is_served_replayed_and_trained_with(tmp_path: Path) -> None:
     row = documented_row()
     (name,) = re.findall(r'^_elected\(\n    "([a-z-]+)",$', row, re.MULTILINE)
     table = tmp_path / TABLE
-    table.write_text(table.read_text().replace("_ROWS = (\n", f"_ROWS = (\n{row}", 1))
+    table.write_text(table.read_text().replace("_ROWS = (\n", f"_ROWS = (\n{row.rstrip()},\n", 1))
     path = os.pathsep.join(str(tmp_path / each) for each in (".", "clients", "trainer"))
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("added_method.py"), name],
