@@ -1,10 +1,6 @@
 """What can be wrong with the rules' inputs."""
 
-from co_rewarding_schema.errors import CoRewardingError
-
-
-class DomainError(CoRewardingError, ValueError):
-    """The root of everything that the rules refuse."""
+from co_rewarding_schema.errors import DomainError
 
 
 class IllegalTransitionError(DomainError):

@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from reward_service.api.http.form_reader import INLINE_BYTES, MAX_LISTED, FormReader, Most
+from reward_service.api.http.form_reader import INLINE_BYTES, MAX_LISTED, FormReader
+from reward_service.api.http.forms import Most
 from reward_service.api.http.problems import Problem, place
 from reward_service.api.paraphrases.models import JobForm, ParaphrasesForm
 from reward_service.api.rewards.models import OpenRLHFForm, RemoteRMForm, RewardForm

@@ -5,13 +5,12 @@ The first faults of a bad body are told; however bad or large a body is, no othe
 
 import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from reward_service.api.http.forms import FormFields, Shape, ended, fields_of, meant, unknown_field
+from reward_service.api.http.forms import FormFields, Most, Shape, ended, fields_of, meant, unknown_field
 from reward_service.api.http.json_reader import TOKEN, BulkyError, Data, JsonText, LongTextError, NotJsonError
 from reward_service.api.http.problems import Path, Problem, place, text_too_long
 from reward_service.settings import Settings
@@ -28,14 +27,6 @@ MOST_OBJECTS = 2**18
 """Objects in one body; each is some hundred bytes of memory, where as text it may be three."""
 
 _FAULTY = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Most:
-    """The number of entries that a list without a limit in its form may have, and what to do about more."""
-
-    entries: int
-    advice: str
 
 
 class FormReader:

@@ -59,6 +59,14 @@ class Shape:
     anything: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Most:
+    """The number of entries that a list without a limit in its form may have, and what to do about more."""
+
+    entries: int
+    advice: str
+
+
 class FormFields:
     """A model, or a dataclass of pydantic's, with the shape of each of its fields."""
 

@@ -7,7 +7,8 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from reward_service.api.http.form_reader import FormReader, Most
+from reward_service.api.http.form_reader import FormReader
+from reward_service.api.http.forms import Most
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import Problem
 

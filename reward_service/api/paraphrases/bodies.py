@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from reward_service.api.http.form_reader import FormReader, Most
+from reward_service.api.http.form_reader import FormReader
+from reward_service.api.http.forms import Most
 from reward_service.api.http.problems import Problem
 from reward_service.api.http.requests import blocks, in_one_piece, read_form
 from reward_service.api.paraphrases.models import AskedQuestionForm, JobForm, JobOrderForm, RecipeForm

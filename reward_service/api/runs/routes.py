@@ -20,7 +20,7 @@ from reward_service.api.runs.models import (
 from reward_service.api.services import Services
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.wire import MAX_COUNT, MAX_ID_CHARS
-from reward_service.domain.errors import DomainError
+from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.methods import METHODS
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name
 from reward_service.errors import StoreUnavailableError

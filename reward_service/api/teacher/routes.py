@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any, Self
 
+from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.vocabulary import View
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,7 +16,7 @@ from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.api.rewards.wire import MAX_ID_CHARS
 from reward_service.api.runs.routes import PROBLEM, services
 from reward_service.api.services import Services
-from reward_service.domain.errors import DomainError, OldStepError
+from reward_service.domain.errors import OldStepError
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN
 from reward_service.domain.teacher import needed_version, update_to
 from reward_service.store.labels import Coming
