@@ -63,7 +63,7 @@ def train(order: TrainingOrder, console: Console | None = None) -> int:
     out = console or Console()
     recipe = read_recipe([find_recipe(name) for name in order.recipes], order.settings)
     if order.url is not None:
-        recipe = dataclasses.replace(recipe, service=dataclasses.replace(recipe.service, url=order.url))
+        recipe = recipe.model_copy(update={"service": recipe.service.model_copy(update={"url": order.url})})
     places = Places.of(recipe, order.output)
     command = [sys.executable, "-m", DRIVER]
     command += arguments(recipe, places, api_key=order.api_key, resume=order.resume)
@@ -200,14 +200,8 @@ def _given(settings: RunSettings) -> dict[str, Any]:
 
 def _keep(recipe: Recipe, places: Places) -> None:
     """The whole recipe as it was run, for whoever finds the folder later."""
-    content = json.dumps(_plain(recipe), indent=1) + "\n"
+    content = recipe.model_dump_json(indent=1) + "\n"
     try:
         (places.output / "recipe.json").write_text(content, encoding="utf-8")
     except OSError as cause:
         raise TrainingError(f"{places.output}: cannot be written ({cause.strerror}); give another --output") from cause
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe holds
-    if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return {name: _plain(each) for name, each in value.items()} if isinstance(value, Mapping) else value

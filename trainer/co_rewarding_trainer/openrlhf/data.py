@@ -86,7 +86,7 @@ def make_evaluation(recipe: Recipe, path: Path) -> DatasetCounts:
     """
     evaluation = recipe.evaluation
     assert evaluation.source is not None, "a recipe without evaluation makes no such file"
-    columns = replace(evaluation.column, paraphrase="")
+    columns = evaluation.column.model_copy(update={"paraphrase": ""})
     questions = read_questions(evaluation.source, columns, limit=evaluation.max_questions)
     if blank := sum(each.ground_truth is None for each in questions):
         raise DataError(

@@ -127,7 +127,7 @@ def gather(recipe: Recipe, places: Places, service: CheckedService, machine: Mac
     """The facts that can be had before anything is made; nothing is left behind, not even the output folder."""
     trouble = _writable(places.output)
     evaluation = recipe.evaluation
-    judged_by = replace(evaluation.column, paraphrase="")
+    judged_by = evaluation.column.model_copy(update={"paraphrase": ""})
     return Facts(
         service=_service(recipe, service),
         model=_model(recipe.model.path),
