@@ -3,15 +3,26 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from co_rewarding_client import Rollout
+from co_rewarding_client import Rewards, Rollout
+from torch import Tensor
 
-from co_rewarding_trainer.grpo import group_advantages, update
-from co_rewarding_trainer.policy import Policy, Rollouts, sample
-from co_rewarding_trainer.rewarder import Rewarder
+from co_rewarding_trainer.policy import Policy, Rollouts, response_logprobs, sample
 from co_rewarding_trainer.task import VIEWS, TaskPair, TaskPrompt, boxed_answer, draw_pairs, draw_problems
 from co_rewarding_trainer.teacher_publisher import StepPublisher
+
+CLIP = 0.2
+EPSILON = 1e-6
+
+
+class Rewarder(Protocol):
+    """Rewards for whole groups of one step; `co_rewarding_client.RewardClient` is one."""
+
+    def rewards(self, rollouts: Sequence[Rollout], *, step: int | None = None) -> Rewards:
+        """Rewards in the order of the rollouts, None where the service abstained."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -153,3 +164,36 @@ def evaluate(policy: Policy, config: LoopConfig) -> float:
     rollouts = sample(policy, prompts_P, 1, config.evaluation_temperature, generator)
     right = [boxed_answer(text) == each.answer for text, each in zip(rollouts.texts, problems, strict=True)]
     return sum(right) / len(right)
+
+
+def group_advantages(rewards_B: Sequence[float | None], group_size: int) -> Tensor:
+    """Rewards to advantages, shape B, normalised within each group of `group_size` and never across groups.
+
+    B = P·G rewards stand group by group, and a view of a question is a group of its own (arXiv 2508.00410, eq. 7). A
+    group that abstained (None) has no advantage, and neither has one whose rewards are all equal: nothing is learnt.
+    """
+    known_B = [float("nan") if reward is None else reward for reward in rewards_B]
+    rewards_PG = torch.tensor(known_B, dtype=torch.float32).view(-1, group_size)
+    centred_PG = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)
+    spread_P1 = rewards_PG.std(dim=1, keepdim=True, correction=0)
+    return torch.nan_to_num(centred_PG / (spread_P1 + EPSILON)).flatten()
+
+
+def policy_loss(logprobs_BT: Tensor, rollouts: Rollouts, advantages_B: Tensor) -> Tensor:
+    """The clipped surrogate, averaged over the tokens of the responses (KL 0: there is no reference policy)."""
+    ratios_BT = (logprobs_BT - rollouts.logprobs_BT).exp()
+    advantages_B1 = advantages_B[:, None]
+    clipped_BT = ratios_BT.clamp(1 - CLIP, 1 + CLIP) * advantages_B1
+    gains_BT = torch.minimum(ratios_BT * advantages_B1, clipped_BT) * rollouts.mask_BT
+    return -gains_BT.sum() / rollouts.mask_BT.sum()
+
+
+def update(policy: Policy, optimizer: torch.optim.Optimizer, rollouts: Rollouts, advantages_B: Tensor) -> float:
+    """One optimizer step on the rollouts that the policy has just made; the loss."""
+    logprobs_BT = response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1], rollouts.temperature)
+    loss = policy_loss(logprobs_BT, rollouts, advantages_B)
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()

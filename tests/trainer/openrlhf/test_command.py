@@ -15,12 +15,12 @@ import pytest
 from co_rewarding_client import RunSettings
 from co_rewarding_trainer.openrlhf import command
 from co_rewarding_trainer.openrlhf.arguments import Places
-from co_rewarding_trainer.openrlhf.child import run_child
+from co_rewarding_trainer.openrlhf.command import run_child
+from co_rewarding_trainer.openrlhf.compatibility import TESTED
 from co_rewarding_trainer.openrlhf.data import DatasetCounts
 from co_rewarding_trainer.openrlhf.errors import DataError, PreflightError, TrainingError
-from co_rewarding_trainer.openrlhf.facts import Machine, gather
-from co_rewarding_trainer.openrlhf.guards import TESTED
 from co_rewarding_trainer.openrlhf.preflight import check
+from co_rewarding_trainer.openrlhf.preflight_facts import Machine, gather
 from co_rewarding_trainer.openrlhf.recipe import Run
 from co_rewarding_trainer.openrlhf.service import CheckedService, run_settings
 from co_rewarding_trainer.openrlhf.sources import SourceQuestion
@@ -269,7 +269,7 @@ signal.pause()
 """
 PARENT = f"""
 import os, sys
-from co_rewarding_trainer.openrlhf.child import run_child
+from co_rewarding_trainer.openrlhf.command import run_child
 raise SystemExit(run_child([sys.executable, "-c", {CHILD!r}], os.environ))
 """
 

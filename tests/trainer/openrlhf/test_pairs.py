@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from co_rewarding_trainer.openrlhf.errors import BrokenPairsError, TrainingSettingsError
-from co_rewarding_trainer.openrlhf.generator import pair_generator
 from co_rewarding_trainer.openrlhf.labels import labelled
 from co_rewarding_trainer.openrlhf.pairs import (
     VIEWS,
@@ -17,10 +16,13 @@ from co_rewarding_trainer.openrlhf.pairs import (
     QuestionOrder,
     check_whole_pairs,
     collate,
+    halved,
+    of_view,
+    views_in,
 )
 from co_rewarding_trainer.openrlhf.rollout import pair_responses, pair_rollout
+from co_rewarding_trainer.openrlhf.samples_generator import pair_generator
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
-from co_rewarding_trainer.openrlhf.training_set import halved, of_view, views_in
 
 QUESTIONS, PER_STEP = 10, 4
 

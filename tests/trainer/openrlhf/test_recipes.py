@@ -11,7 +11,7 @@ from co_rewarding_trainer.openrlhf.arguments import Places, arguments
 from co_rewarding_trainer.openrlhf.command import TrainingOrder, train
 from co_rewarding_trainer.openrlhf.recipe import METHODS, Recipe
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe, shipped_recipes
-from co_rewarding_trainer.openrlhf.sizes import (
+from co_rewarding_trainer.openrlhf.size_checks import (
     engines_fit,
     micro_batches_divide,
     scoring_divides,

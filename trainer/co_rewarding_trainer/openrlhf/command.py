@@ -8,21 +8,24 @@ import dataclasses
 import json
 import os
 import shlex
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from co_rewarding_client import CoRewardingError, RunSettings
 from rich.console import Console
 
 from co_rewarding_trainer.openrlhf.arguments import Places, arguments, hidden
-from co_rewarding_trainer.openrlhf.child import run_child
 from co_rewarding_trainer.openrlhf.data import DatasetCounts, Paraphraser, make_dataset, make_evaluation
 from co_rewarding_trainer.openrlhf.errors import DataError, TrainingError
-from co_rewarding_trainer.openrlhf.facts import (
+from co_rewarding_trainer.openrlhf.preflight import require
+from co_rewarding_trainer.openrlhf.preflight_facts import (
     Facts,
     Machine,
     Tokenizer,
@@ -31,13 +34,15 @@ from co_rewarding_trainer.openrlhf.facts import (
     prompt_tokens,
     with_tokenizer,
 )
-from co_rewarding_trainer.openrlhf.preflight import require
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.recipe_loader import find_recipe, read_recipe
 from co_rewarding_trainer.openrlhf.service import PARAPHRASES_ROUTE, CheckedService, run_settings
 
 DRIVER = "co_rewarding_trainer.openrlhf.driver"
 KEY_VARIABLE = "CO_REWARDING_API_KEY"
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+KILLED = 128
+"""As a shell says it: 128 and the number of the signal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +162,43 @@ def described(recipe: Recipe, places: Places, command: Sequence[str], api_key: s
     lines += ["", "# environment", *(f"export {name}={_quoted(value)}" for name, value in environment.items())]
     lines += ["", "# command", _option_a_line(hidden(list(command), secrets))]
     return "\n".join(lines)
+
+
+def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs `command` to its end; its exit status, 128 + n where signal n ended it. To be called in the main thread.
+
+    The child has a session of its own, so that a Ctrl-C reaches it once, by us, and not by the terminal as well.
+
+    Raises:
+        TrainingError: it could not be started.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
+
+    before = {each: signal.signal(each, pass_on) for each in PASSED_ON}
+    try:
+        try:
+            child = subprocess.Popen(  # noqa: S603 - our own driver, with the arguments of a recipe
+                command, env=dict(environment), start_new_session=True
+            )
+        except OSError as cause:
+            raise TrainingError(
+                f"{command[0]} cannot be started: {cause.strerror or os.strerror(cause.errno or 0)}"
+            ) from cause
+        started.append(child)
+        for number in early:
+            child.send_signal(number)
+        status = child.wait()
+        return status if status >= 0 else KILLED - status
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _views(recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from co_rewarding_trainer.openrlhf import guards
+from co_rewarding_trainer.openrlhf import compatibility
 from co_rewarding_trainer.openrlhf.errors import TrainingError, UnsupportedOpenRLHFError
 from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings, handed_down
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str], *, version_of: Callable[[str], str] = importl
     """
     try:
         TrainingSettings.from_environment()
-        guards.check_version(_installed_version(version_of))
+        compatibility.check_version(_installed_version(version_of))
         replace_names()
         start_ray()
         sys.argv = [TRAIN, *arguments]
@@ -51,13 +51,13 @@ def replace_names() -> None:
     """
     import ray  # pyright: ignore[reportMissingImports]
 
-    from co_rewarding_trainer.openrlhf.generator import pair_generator
     from co_rewarding_trainer.openrlhf.rollout import pair_rollout
+    from co_rewarding_trainer.openrlhf.samples_generator import pair_generator
 
     engine: Foreign = importlib.import_module("openrlhf.trainer.ray.vllm_engine")
     rollout_actor = _class_behind(engine.RolloutRayActor)
     users: list[Foreign] = [importlib.import_module(name) for name in GENERATOR_USERS]
-    guards.check_signatures(_functions({"openrlhf.trainer.ray.vllm_engine:RolloutRayActor": rollout_actor}))
+    compatibility.check_signatures(_functions({"openrlhf.trainer.ray.vllm_engine:RolloutRayActor": rollout_actor}))
     from co_rewarding_trainer.openrlhf.strategy import PairedStrategy
 
     strategies: Foreign = importlib.import_module("openrlhf.utils.deepspeed")
@@ -87,7 +87,7 @@ def _installed_version(version_of: Callable[[str], str]) -> str:
         return version_of("openrlhf")
     except importlib.metadata.PackageNotFoundError as cause:
         raise UnsupportedOpenRLHFError(
-            f"OpenRLHF is not installed here: pip install openrlhf=={guards.TESTED}"
+            f"OpenRLHF is not installed here: pip install openrlhf=={compatibility.TESTED}"
         ) from cause
 
 
@@ -104,9 +104,9 @@ def _class_behind(actor: Foreign) -> type:
 
 
 def _functions(classes: dict[str, type]) -> dict[str, Callable[..., Any]]:
-    """Every function that the guards name and that is there; `classes` stand for what Ray has wrapped."""
+    """every function that `compatibility` names and that is there; `classes` stand for what Ray has wrapped."""
     found: dict[str, Callable[..., Any]] = {}
-    for name in guards.SIGNATURES:
+    for name in compatibility.SIGNATURES:
         module, _, path = name.partition(":")
         owner, _, attribute = path.rpartition(".")
         place: type | ModuleType | None = classes.get(f"{module}:{owner}")
@@ -116,7 +116,7 @@ def _functions(classes: dict[str, type]) -> dict[str, Callable[..., Any]]:
                 place = getattr(loaded, owner) if owner else loaded
             found[name] = getattr(place, attribute)
         except (ImportError, AttributeError):
-            continue  # the guards say so
+            continue  # `check_signatures` says so
     return found
 
 

@@ -1,16 +1,23 @@
 """Questions as pairs: their order, their labels, and what a rollout batch must look like."""
 
+import copy
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from co_rewarding_trainer.openrlhf.errors import BrokenPairsError
+from co_rewarding_trainer.openrlhf.errors import BrokenPairsError, TrainingSettingsError
+from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.labels import identity_in, labelled
 
 VIEWS = ("original", "paraphrase")
+COLUMNS = {view: (view, f"label_{view}") for view in VIEWS}
+"""The columns of a view: the prompt and the label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,54 @@ def check_whole_pairs(labels_B: Sequence[str], group_size: int) -> None:
                 f"rollouts {start} to {start + size - 1} of a batch are not {group_size} of each view of question "
                 f"{question!r}: was the data set made by `co-rewarding train`?"
             )
+
+
+def views_in(path: str | None) -> int:
+    """How many views the questions of a data set have: 2 or 1, or 0 for one that our data step did not write.
+
+    Raises:
+        TrainingSettingsError: it is a file of JSON lines that cannot be read.
+    """
+    if not path or "," in path or not path.endswith(".jsonl"):
+        return 0
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            first = json.loads(lines.readline())
+    except (OSError, ValueError) as cause:
+        raise TrainingSettingsError(f"the training set {path} cannot be read: {cause}") from cause
+    if not isinstance(first, dict):
+        return 0
+    return sum(all(column in first for column in COLUMNS[view]) for view in VIEWS)
+
+
+def halved(size: int, name: str) -> int:
+    """Half of a number of views: as many questions.
+
+    Raises:
+        TrainingSettingsError: it is odd; a question would lose a view.
+    """
+    if size % len(VIEWS):
+        raise TrainingSettingsError(
+            f"--{name} is {size}: with pairs it must be even, for it counts the prompts of both views."
+        )
+    return size // len(VIEWS)
+
+
+def of_view(strategy: Foreign, view: str) -> SimpleNamespace:
+    """A stand-in for the strategy with which OpenRLHF's PromptDataset reads the columns of one view."""
+    data = copy.copy(strategy.args.data)
+    data.input_key, data.label_key = COLUMNS[view]
+    return SimpleNamespace(args=SimpleNamespace(data=data), is_rank_0=strategy.is_rank_0)
+
+
+def labels_count_batches(args: Foreign) -> bool:
+    """Whether a question that is the n-th to be drawn is learned from in rollout batch n / batch size.
+
+    Not so where questions are filtered out, for others take their place, and where more are drawn than a batch takes,
+    for what is left of them is lost when a run is resumed: there a label's step would run ahead of the weights.
+    """
+    drawn = args.rollout.vllm_generate_batch_size or args.rollout.batch_size
+    return not args.algo.dynamic_filtering_enable and drawn <= args.rollout.batch_size
 
 
 def _named(label: str) -> tuple[Any, Any]:

@@ -7,22 +7,22 @@ is a function and a place in the table.
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from co_rewarding_trainer.openrlhf.compatibility import TESTED
 from co_rewarding_trainer.openrlhf.errors import PreflightError
-from co_rewarding_trainer.openrlhf.facts import Facts
-from co_rewarding_trainer.openrlhf.guards import TESTED
+from co_rewarding_trainer.openrlhf.preflight_facts import Facts
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.service import TEACHER_ROUTE
-from co_rewarding_trainer.openrlhf.sizes import (
+from co_rewarding_trainer.openrlhf.size_checks import (
     disk_suffices,
     engines_fit,
     enough_gpus,
     heads_divide,
+    labels_come_in_time,
     micro_batches_divide,
     scoring_divides,
     updates_divide,
     weights_disk_suffices,
 )
-from co_rewarding_trainer.openrlhf.timeliness import labels_come_in_time
 
 CONTRACT = "1"
 OPENRLHF_PATIENCE_S = 900.0

@@ -1,4 +1,8 @@
-"""The policy's weights on their way to the teacher: a folder of safetensors, and a call that says it is there."""
+"""The policy's weights on their way to the teacher: a folder of safetensors, and a call that tells the service of it.
+
+DeepSpeed counts optimizer steps, the service rollout batches: step k is a rollout batch, from 0. The weights of step k
+are those that step k is sampled from: the policy after the optimizer steps of batch k - 1.
+"""
 
 import logging
 import os
@@ -10,6 +14,8 @@ from pathlib import Path
 import httpx
 from co_rewarding_client import CoRewardingError, RewardClient
 
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
+from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 TIMEOUT_S = 10.0
@@ -105,3 +111,29 @@ class WeightPublisher:
             return False
         self._log.info("weights of step %d are published as %s: alpha %.6f", step, folder.name, update.alpha)
         return True
+
+
+def updates_per_step(args: Foreign) -> int:
+    """The optimizer steps that OpenRLHF makes of one rollout batch; `args` are its own.
+
+    Raises:
+        TrainingSettingsError: they are not as many for each batch, so no count of them says which batch comes next.
+    """
+    rollouts, update = args.rollout.batch_size * args.rollout.n_samples_per_prompt, args.train.batch_size
+    if rollouts % update:
+        raise TrainingSettingsError(
+            f"--train.batch_size {update} does not divide the {rollouts} rollouts of a batch, and weights are "
+            "published between rollout batches: choose one that does, or set CO_REWARDING_PUBLISH_EVERY=0."
+        )
+    if args.critic.freezing_steps >= 0:
+        raise TrainingSettingsError(
+            "--critic.freezing_steps: the first rollout batches make no optimizer step of the actor, and the teacher's "
+            "version would stay behind for ever; leave it out, or set CO_REWARDING_PUBLISH_EVERY=0."
+        )
+    return rollouts // update * args.train.max_epochs
+
+
+def step_sampled_next(updates: int, per_step: int) -> int | None:
+    """The step that is sampled from the weights after `updates` optimizer steps; None in the midst of a batch."""
+    step, left = divmod(updates, per_step)
+    return None if left else step

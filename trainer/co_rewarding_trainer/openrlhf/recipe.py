@@ -109,7 +109,7 @@ class Run(RecipeTable):
     @field_validator("views")
     @classmethod
     def _check_views(cls, views: Views | None, info: ValidationInfo) -> Views | None:
-        method = info.data.get("method")  # absent if it was refused
+        method = info.data.get("method", "")  # absent if it was refused
         if views == "original" and method in METHODS and METHODS[method].both_views:
             raise ValueError(f'leaves the paraphrase out, and {method} needs both views; run.views = "both"')
         return views

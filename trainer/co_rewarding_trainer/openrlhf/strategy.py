@@ -15,11 +15,18 @@ from openrlhf.utils.deepspeed.deepspeed import DeepspeedStrategy  # pyright: ign
 
 from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.foreign import Foreign
-from co_rewarding_trainer.openrlhf.pairs import VIEWS, QuestionDataset, QuestionOrder, collate
-from co_rewarding_trainer.openrlhf.publishing import WeightPublisher
+from co_rewarding_trainer.openrlhf.pairs import (
+    VIEWS,
+    QuestionDataset,
+    QuestionOrder,
+    collate,
+    halved,
+    labels_count_batches,
+    of_view,
+    views_in,
+)
+from co_rewarding_trainer.openrlhf.publishing import WeightPublisher, step_sampled_next, updates_per_step
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
-from co_rewarding_trainer.openrlhf.steps import labels_count_batches, step_sampled_next, updates_per_step
-from co_rewarding_trainer.openrlhf.training_set import halved, of_view, views_in
 
 
 class PairedStrategy(DeepspeedStrategy):
