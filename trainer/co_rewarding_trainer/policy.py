@@ -1,4 +1,7 @@
-"""The policy: a Llama of about 100k parameters in Hugging Face format, and how it samples."""
+"""The policy: a Llama of about 100k parameters in Hugging Face format, its tokenizer, and sampling.
+
+The tokenizer has one token for each word of the tiny task, and one for each half of the box.
+"""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -33,7 +36,7 @@ MAX_NEW_TOKENS = OPERANDS + 6
 
 @dataclass(frozen=True)
 class Policy:
-    """A language model with the tokenizer that speaks for it."""
+    """A language model with its tokenizer."""
 
     model: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
@@ -62,7 +65,7 @@ class Rollouts:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer whose decoding is the text again: `8 0 2 \\boxed{2}`, with no spaces inside the box."""
+    """Builds a tokenizer that decodes to the same text: `8 0 2 \\boxed{2}`, with no spaces inside the box."""
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(r"\\boxed\{|\}"), "isolated"), pre_tokenizers.WhitespaceSplit()]
@@ -85,7 +88,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_policy(seed: int) -> Policy:
-    """A policy that has learnt nothing."""
+    """Builds a policy that has learnt nothing."""
     tokenizer = build_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -105,7 +108,7 @@ def build_policy(seed: int) -> Policy:
 
 
 def load_policy(folder: Path) -> Policy:
-    """The policy that `Policy.save` wrote."""
+    """Reads the policy that `Policy.save` wrote."""
     with without_bars():
         model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return Policy(model, PreTrainedTokenizerFast.from_pretrained(folder))
@@ -113,7 +116,7 @@ def load_policy(folder: Path) -> Policy:
 
 @contextmanager
 def without_bars() -> Iterator[None]:
-    """No bar of transformers while a model of 20 tensors is read or written: it would stand across others."""
+    """Hides the progress bars of transformers, which would be printed across the demo's own."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -127,14 +130,14 @@ def without_bars() -> Iterator[None]:
 def sample(
     policy: Policy, prompts_P: Sequence[str], group_size: int, temperature: float, generator: torch.Generator
 ) -> Rollouts:
-    """`group_size` responses to each prompt. The prompts must be equally long, as those of the tiny task are."""
+    """Samples `group_size` responses to each prompt. All prompts must be equally long, as in the tiny task."""
     prompts_PL = torch.tensor(policy.tokenizer(list(prompts_P))["input_ids"])
     cache = DynamicCache(config=policy.model.config)
-    # Later releases of transformers have another name for it, and warn of the one before.
+    # Later releases of transformers have another name for the cache, and warn of the one before.
     accepted = inspect.signature(policy.model.forward).parameters
     with_cache: dict[str, Any] = {"cache" if "cache" in accepted else "past_key_values": cache}
     logits_BV = policy.model(prompts_PL, logits_to_keep=1, **with_cache).logits[:, -1]
-    # The rollouts of a group share their prompt: it is read once, then its keys and values are repeated.
+    # The rollouts of a group share their prompt: the model reads the prompt once, then keys and values are repeated.
     cache.batch_repeat_interleave(group_size)
     logits_BV = logits_BV.repeat_interleave(group_size, dim=0)
 
@@ -163,7 +166,7 @@ def sample(
 
 
 def decode(tokenizer: PreTrainedTokenizerFast, response_BT: Tensor, mask_BT: Tensor) -> tuple[str, ...]:
-    """The responses as text, e.g. `8 0 2 \\boxed{2}`. The end token is part of it: it closes the box."""
+    """Decodes the responses, e.g. `8 0 2 \\boxed{2}`. The end token is kept, because its brace closes the box."""
     lengths_B = mask_BT.sum(dim=1).int().tolist()
     rows = zip(response_BT.tolist(), lengths_B, strict=True)
     return tuple(str(tokenizer.decode(tokens[:length])) for tokens, length in rows)
@@ -172,7 +175,7 @@ def decode(tokenizer: PreTrainedTokenizerFast, response_BT: Tensor, mask_BT: Ten
 def response_logprobs(
     model: LlamaForCausalLM, tokens_BL: Tensor, response_length: int, temperature: float = 1.0
 ) -> Tensor:
-    """log π of the last `response_length` = T tokens of each row, with its gradient; shape BT.
+    """Returns log π of the last `response_length` = T tokens of each row, with its gradient; shape BT.
 
     No attention mask is needed: prompts are equally long, and what follows the end token changes nothing before it.
     """

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from co_rewarding_trainer.openrlhf.arguments import Places, arguments
+from co_rewarding_trainer.openrlhf.arguments import RunPaths, arguments
 from co_rewarding_trainer.openrlhf.command import TrainingOrder, train
 from co_rewarding_trainer.openrlhf.recipe import METHODS, Recipe
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe, shipped_recipes
@@ -41,7 +41,7 @@ def test_all_that_the_paper_trained_is_there() -> None:
 @pytest.mark.parametrize("files", COMBINATIONS, ids=lambda files: "-".join(path.stem for path in files))
 def test_it_is_dry_run(files: tuple[Path, ...], openrlhf: argparse.ArgumentParser, tmp_path: Path) -> None:
     recipe = read_recipe(files)
-    told = vars(openrlhf.parse_args(arguments(recipe, Places.of(recipe, tmp_path / "out"))))
+    told = vars(openrlhf.parse_args(arguments(recipe, RunPaths.of(recipe, tmp_path / "out"))))
     assert told["rollout.batch_size"] * told["rollout.n_samples_per_prompt"] == recipe.rollouts_per_step
     checks = (updates_divide, micro_batches_divide, scoring_divides, engines_fit)
     assert [check.__name__ for check in checks if _divides(check, recipe)] == []

@@ -1,6 +1,6 @@
-"""python -m co_rewarding_trainer.openrlhf.driver ARGUMENTS: OpenRLHF's own train_ppo_ray, with three names replaced.
+"""python -m co_rewarding_trainer.openrlhf.driver ARGUMENTS: OpenRLHF's own train_ppo_ray, with three classes replaced.
 
-ARGUMENTS are OpenRLHF's. What else is needed comes by environment: see `settings`. Needs OpenRLHF.
+ARGUMENTS are OpenRLHF's. Our settings come from the environment: see `settings`. Needs OpenRLHF.
 """
 
 import importlib
@@ -22,7 +22,7 @@ GENERATOR_USERS = ("openrlhf.trainer.ppo_trainer", "openrlhf.trainer.ppo_trainer
 
 
 def main(arguments: Sequence[str], *, version_of: Callable[[str], str] = importlib.metadata.version) -> int:
-    """Trains; the exit status. What this package refuses is told in one message.
+    """Trains and returns the exit status. What our code refuses is printed in one message.
 
     `version_of` tells the version of an installed distribution, or raises PackageNotFoundError.
     """
@@ -41,13 +41,13 @@ def main(arguments: Sequence[str], *, version_of: Callable[[str], str] = importl
 
 
 def replace_names() -> None:
-    """Puts our strategy, rollout actor and generator in the place of OpenRLHF's, in this process.
+    """Replaces OpenRLHF's strategy, rollout actor and generator by ours, in this process.
 
-    That is enough: the strategy is made here and travels by its module's name, the actors' classes are made here and
-    travel by value with the names that they use directly.
+    Ray's workers get ours too. The strategy is made in this process and travels by its module's name. The actors'
+    classes are made in this process and travel by value, with the names that they use.
 
     Raises:
-        UnsupportedOpenRLHFError: OpenRLHF is not what these were tested with.
+        UnsupportedOpenRLHFError: OpenRLHF is not the version that was tested.
     """
     import ray  # pyright: ignore[reportMissingImports]
 
@@ -92,10 +92,10 @@ def _installed_version(version_of: Callable[[str], str]) -> str:
 
 
 def _class_behind(actor: Foreign) -> type:
-    """The class that `ray.remote` made an actor of.
+    """Returns the class that `ray.remote` made an actor of.
 
     Raises:
-        UnsupportedOpenRLHFError: Ray keeps it elsewhere than it did.
+        UnsupportedOpenRLHFError: this Ray keeps the class elsewhere.
     """
     try:
         return actor.__ray_metadata__.modified_class.__ray_actor_class__
@@ -104,7 +104,7 @@ def _class_behind(actor: Foreign) -> type:
 
 
 def _functions(classes: dict[str, type]) -> dict[str, Callable[..., Any]]:
-    """every function that `compatibility` names and that is there; `classes` stand for what Ray has wrapped."""
+    """Finds the functions that `compatibility` names; `classes` are those that Ray has wrapped, by name."""
     found: dict[str, Callable[..., Any]] = {}
     for name in compatibility.SIGNATURES:
         module, _, path = name.partition(":")

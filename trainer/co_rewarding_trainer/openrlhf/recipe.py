@@ -272,27 +272,27 @@ class Recipe(RecipeTable):
 
     @property
     def needs(self) -> MethodNeeds:
-        """What the method needs."""
+        """Returns the needs of the method."""
         return METHODS[self.run.method]
 
     @property
     def views(self) -> Views:
-        """The views that the policy is trained on."""
+        """Returns the views that the policy is trained on."""
         return self.run.views or ("both" if self.needs.both_views else "original")
 
     @property
     def prompts_per_step(self) -> int:
-        """OpenRLHF's rollout batch: every view of a question is a prompt."""
+        """Counts the prompts of a step, OpenRLHF's rollout batch: every view of a question is a prompt."""
         return self.sampling.questions_per_step * (2 if self.views == "both" else 1)
 
     @property
     def rollouts_per_step(self) -> int:
-        """All rollouts that are sampled in one step."""
+        """Counts the rollouts of a step."""
         return self.prompts_per_step * self.run.group_size
 
     @property
     def rollouts_per_update(self) -> int:
-        """OpenRLHF's train batch, over all GPUs; `updates_per_step` must divide the step (preflight)."""
+        """Counts the rollouts of an optimizer step, OpenRLHF's train batch over all GPUs."""
         return self.rollouts_per_step // self.training.updates_per_step
 
     def total_steps(self, questions: int) -> int:

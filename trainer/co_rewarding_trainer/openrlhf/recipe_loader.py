@@ -1,8 +1,8 @@
-"""From TOML files to a recipe: who extends whom, who has the last word, and what is wrong where.
+"""From TOML files to a recipe: layers, their order, and errors that name the layer.
 
-Files are layers. Each lists what it builds upon in `extends`, relative to itself or by the name of a shipped recipe; a
-layer comes after those that it extends, once, however many extend it, and a later layer's value stands. So a model, a
-data set and a method are small files of their own, and `co-rewarding train METHOD DATA MODEL` is a recipe.
+Files are layers. `extends` lists the files that a file builds upon, relative to that file or by the name of a shipped
+recipe. A layer comes once, after those that it extends, and a later layer's value wins. So a model, a data set and a
+method are small files of their own, and `co-rewarding train METHOD DATA MODEL` is a recipe.
 """
 
 import tomllib
@@ -21,30 +21,30 @@ FREE_TABLES = ("openrlhf", "environment")
 COMMAND_LINE = "--set"
 
 Key = tuple[str | int, ...]
-"""Where a value stands in a recipe; a number is a place in a list."""
+"""The path to a value of a recipe: names, and indexes of lists."""
 
 
 @dataclass(frozen=True)
 class MergedLayers:
-    """The values of all layers, and for each table and value the layer that had the last word on it."""
+    """The values of all layers, and for each table and value the last layer that wrote it."""
 
     files: str
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     origins: dict[Key, str] = field(default_factory=dict[Key, str])
 
     def add(self, content: Mapping[str, Any], origin: str) -> None:
-        """Lays a layer over those that were added before."""
+        """Adds a layer; its values replace those of earlier layers."""
         flat = {name: _flat(content[name]) for name in FREE_TABLES if isinstance(content.get(name), dict)}
         self._merge(self.values, {**content, **flat}, origin, ())
 
     def written(self, key: Key) -> Key:
-        """The part of a key that a layer wrote: the whole key, or that of the list or table which it leads into."""
+        """Returns the part of a key that a layer wrote: the whole key, or the key of the list or table around it."""
         while key and key not in self.origins:
             key = key[:-1]
         return key
 
     def origin(self, key: Key) -> str:
-        """Names the layer that had the last word on a key."""
+        """Names the last layer that wrote a key."""
         return self.origins.get(self.written(key), self.files)
 
     def _merge(self, values: dict[str, Any], content: Mapping[str, Any], origin: str, above: Key) -> None:
@@ -60,17 +60,17 @@ class MergedLayers:
 
 
 def shipped_recipes() -> Path:
-    """The folder of the recipes that come with the project: beside the package when installed, else in the tree."""
+    """Returns the folder of the shipped recipes: inside the package when installed, else beside it in the tree."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "recipes"
     return installed if installed.is_dir() else package.parent / "recipes"
 
 
 def find_recipe(name: str) -> Path:
-    """The file that `name` means: a path, or the name of a shipped recipe, such as cpu-smoke or qwen3-8b-base.
+    """Finds the file for a path, or for the name of a shipped recipe such as cpu-smoke or qwen3-8b-base.
 
     Raises:
-        RecipeError: there is neither.
+        RecipeError: there is no such file and no such recipe.
     """
     path = Path(name)
     if path.is_file():
@@ -87,22 +87,22 @@ def find_recipe(name: str) -> Path:
 def read_recipe(paths: Sequence[Path], settings: Sequence[str] = ()) -> Recipe:
     """Reads the recipe that these files make, left to right, with `settings` (key=value, as of --set) on top.
 
-    A run that is given no name is called after its files.
+    A run without a name is called after its files.
 
     Raises:
-        RecipeError: a file cannot be read, a key is unknown, or a value is not what its key takes; all such keys are
-            told, one line each.
+        RecipeError: a file cannot be read, a key is unknown, or a value is not what its key takes. The message has
+            one line for each wrong key.
     """
     layers = MergedLayers(", ".join(str(path) for path in paths))
     for file in _layers(paths, seen=set()):
-        content = _parsed(file)
+        content = _parse(file)
         content.pop("extends", None)
         layers.add(content, str(file))
     for setting in settings:
-        layers.add(_set(setting), f"{COMMAND_LINE} {setting}")
+        layers.add(_parse_setting(setting), f"{COMMAND_LINE} {setting}")
     for name, known in Recipe.model_fields.items():
         if known.is_required():
-            layers.values.setdefault(name, {})  # so that a table that is missing is told by the keys that it needs
+            layers.values.setdefault(name, {})  # errors then name the keys that are missing
     if isinstance(run := layers.values["run"], dict):
         run.setdefault("name", "-".join(path.stem for path in paths))
     try:
@@ -119,17 +119,17 @@ def _layers(paths: Sequence[Path], seen: set[Path], above: tuple[Path, ...] = ()
             raise RecipeError(f"{path}: extends itself ({chain}); take one of these out")
         if resolved in seen:
             continue
-        extended = _parsed(path).get("extends", [])
+        extended = _parse(path).get("extends", [])
         names = [extended] if isinstance(extended, str) else extended
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise RecipeError(f'{path}: extends is {extended!r}; give a file name, or a list of them: ["common.toml"]')
-        yield from _layers([_extended(path, name) for name in names], seen, (*above, resolved))
+        yield from _layers([_find_extended(path, name) for name in names], seen, (*above, resolved))
         seen.add(resolved)
         yield path
 
 
-def _extended(path: Path, name: str) -> Path:
-    """What a file extends: one beside it, else a shipped recipe of that name."""
+def _find_extended(path: Path, name: str) -> Path:
+    """Finds the file that a file extends: one beside it, else a shipped recipe of that name."""
     beside = path.parent / name
     if beside.is_file() or "/" in name:
         return beside
@@ -139,7 +139,7 @@ def _extended(path: Path, name: str) -> Path:
         raise RecipeError(f"{path}: extends {cause}") from cause
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as cause:
@@ -149,7 +149,7 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A table of free names by their dotted names, so that [openrlhf.algo] x and [openrlhf] "algo.x" are the same."""
+    """Turns tables inside a free table into dotted names: [openrlhf.algo] x and [openrlhf] "algo.x" are the same."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
         name = f"{prefix}{key}"
@@ -157,7 +157,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _set(setting: str) -> dict[str, Any]:
+def _parse_setting(setting: str) -> dict[str, Any]:
     """Makes a layer of key=value. The key is dotted: training.learning_rate."""
     key, equals, text = setting.partition("=")
     names = key.strip().split(".")
@@ -177,7 +177,7 @@ def _toml_or_text(text: str) -> Any:  # noqa: ANN401 - whatever TOML can say
 
 
 def _takes_text(names: Sequence[str]) -> bool:
-    """Whether any text is a value of this key: text on a command line is then taken as written, without quotes."""
+    """Returns whether a key takes any text: text on a command line is then taken as written, without quotes."""
     if names[0] in FREE_TABLES:
         return names[0] == "environment"
     table = _table(names[:-1])
@@ -186,7 +186,7 @@ def _takes_text(names: Sequence[str]) -> bool:
 
 
 def _table(key: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model of the table at a key; None where a recipe has no such table, or one of free names."""
+    """Returns the model of the table at a key; None if a recipe has no such table, or a table of free names."""
     table: type[BaseModel] = Recipe
     for name in key:
         known = table.model_fields.get(str(name))
@@ -198,12 +198,12 @@ def _table(key: Sequence[str | int]) -> type[BaseModel] | None:
 
 
 def _problems(cause: ValidationError, layers: MergedLayers) -> list[str]:
-    """Tells what pydantic found: a line for each key, with its layer and what to do."""
+    """Writes what pydantic found: a line for each key, with the layer and what to do."""
     found: dict[Key, list[ErrorDetails]] = {}
     for error in cause.errors(include_url=False):
         key = error["loc"]
         if error["type"] != "missing":
-            # Below what a layer wrote, pydantic names the type that was tried for each value of several types.
+            # For a value that may have several types, pydantic adds the type that it tried to the key.
             written = layers.written(key)
             key = (*written, *(part for part in key[len(written) :] if isinstance(part, int)))
         found.setdefault(key, []).append(error)

@@ -1,4 +1,4 @@
-"""How OpenRLHF samples a rollout batch here: announced to the teacher first, and learned from only if whole."""
+"""OpenRLHF's samples generator: announces questions to the teacher, and gives only complete batches of whole pairs."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 TIMEOUT_S = 5.0
 
 Asked = tuple[str, int | None]
-"""A run, and the step of its rollouts; None where their labels name none."""
+"""A run, and the step of its rollouts; None where the labels name no step."""
 
 
 def announce(
@@ -25,12 +25,11 @@ def announce(
     labels: Sequence[str | Sequence[str]],
     transport: httpx.BaseTransport | None = None,
 ) -> list[Thread]:
-    """Tells the service what the policy is about to answer; nothing is told where the labels are not a teacher's.
+    """Tells the teacher which questions the policy will answer next; does nothing for a method without a teacher.
 
-    A prompt is a text or, for a pair, the texts of its views, and a label likewise. What names no question, as in
-    evaluation, is left out. Nobody has to wait for the threads that are given back, one for each run and step: a
-    service that is slow or away delays nothing, for a question that was not announced is asked with its first rollout.
-    `transport` is httpx's, for tests.
+    A prompt is a text or, for a pair, the texts of its views, and a label likewise. Prompts whose labels name no
+    question, as in evaluation, are left out. Returns the threads that send, one for each run and step. Nobody needs to
+    wait for them: the teacher is asked an unannounced question with its first rollout. `transport` is for tests.
     """
     if not settings.teacher:
         return []
@@ -46,7 +45,7 @@ def announce(
 def announced(
     run: str, prompts: Sequence[str | Sequence[str]], labels: Sequence[str | Sequence[str]]
 ) -> dict[Asked, list[Question]]:
-    """The views that are asked, as the policy reads them, by run and step; `run` is that of labels that name none."""
+    """Lists the views to announce, as the policy reads them, by run and step; `run` is for labels that name no run."""
     found: dict[Asked, list[Question]] = {}
     for prompt, label in zip(prompts, labels, strict=True):
         prompts_P = [prompt] if isinstance(prompt, str) else prompt
@@ -61,10 +60,10 @@ def announced(
 
 
 def batch_to_learn_from(samples: list[Any], views: int, prompts: int, group_size: int) -> list[Any]:
-    """The samples of a rollout batch of `prompts` prompts, or none where it is not whole, as at the end of an epoch.
+    """Returns the samples of a batch of `prompts` prompts, or none if the batch is incomplete, as may end an epoch.
 
-    Of an incomplete batch the ranks would get unequal shares: under ZeRO-3 they would wait for each other for ever, and
-    everywhere the windows of the optimizer would be shifted. What is left of an epoch is other questions each time.
+    An incomplete batch would give the ranks unequal shares: under ZeRO-3 the ranks would wait for each other for ever,
+    and optimizer steps would no longer fit the batches. Each epoch leaves out other questions.
 
     Raises:
         BrokenPairsError: the batch does not hold whole pairs.
@@ -79,9 +78,9 @@ def batch_to_learn_from(samples: list[Any], views: int, prompts: int, group_size
 
 
 def pair_generator(generator: type) -> type:
-    """OpenRLHF's SamplesGenerator, which gives whole batches of whole pairs, and announces them to the teacher.
+    """Makes a subclass of OpenRLHF's SamplesGenerator that announces questions and gives whole batches of whole pairs.
 
-    Made here and not at import, so that Ray carries it by value and this module needs no OpenRLHF.
+    The class is made in a function, so that Ray sends it by value and the module imports without OpenRLHF.
     """
 
     class PairGenerator(generator):
