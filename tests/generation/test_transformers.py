@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from co_rewarding_trainer.vocabulary import END
+from co_rewarding_trainer.policy import END
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from reward_service.errors import SettingsError

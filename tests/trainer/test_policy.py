@@ -14,9 +14,20 @@ transformers = pytest.importorskip(
 )
 
 from co_rewarding_trainer.loop import LoopConfig, evaluate  # noqa: E402
-from co_rewarding_trainer.policy import Policy, load_policy, response_logprobs, sample  # noqa: E402
+from co_rewarding_trainer.policy import (  # noqa: E402  # noqa: E402
+    BOX,
+    END,
+    END_ID,
+    PAD,
+    UNKNOWN,
+    WORDS,
+    Policy,
+    build_tokenizer,
+    load_policy,
+    response_logprobs,
+    sample,
+)
 from co_rewarding_trainer.task import draw_problems  # noqa: E402
-from co_rewarding_trainer.vocabulary import BOX, END, END_ID, PAD, UNKNOWN, WORDS, build_tokenizer  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED, WarmStartConfig, taught_response  # noqa: E402
 
 PROMPTS = [problem.prompt("original") for problem in draw_problems(6, "prompts")]

@@ -32,9 +32,9 @@ def run_demo(
     weights_root: Path | None = None,
     teacher_within_s: float = 10.0,
 ) -> DemoReport:
-    """Trains with each method against the service; leaves `series.json` and `curves.png` in `out_dir`.
+    """Trains with each method against the service, and writes `series.json` and `curves.png` into `out_dir`.
 
-    Every method starts from the checkpoint `warm_start` and sees the same questions, which follow from `seed`. Those
+    Every method starts from the checkpoint `warm_start` and sees the same questions, which `seed` decides. The methods
     with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint.
 
     Raises:
@@ -49,11 +49,11 @@ def run_demo(
         TextColumn("{task.fields[shown]}"),
         TimeRemainingColumn(),
     )
-    place = _Place(service_url, api_key, warm_start, weights_root)
-    runs = [_registered(each, place, config, teacher_within_s) for each in methods]  # before anything is trained
+    options = _DemoOptions(service_url, api_key, warm_start, weights_root)
+    runs = [_registered(each, options, config, teacher_within_s) for each in methods]  # before anything is trained
     out_dir.mkdir(parents=True, exist_ok=True)
     with Progress(*columns, console=console) as progress:
-        trained = [_train_with(each, run, place, config, progress) for each, run in zip(methods, runs, strict=True)]
+        trained = [_train_with(each, run, options, config, progress) for each, run in zip(methods, runs, strict=True)]
     report = DemoReport(config, tuple(trained))
     report.write_series(out_dir / "series.json")
     report.write_picture(out_dir / "curves.png")
@@ -63,8 +63,8 @@ def run_demo(
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where training begins, and who rewards it."""
+class _DemoOptions:
+    """The start of training, and the service that rewards."""
 
     service_url: str
     api_key: str | None
@@ -72,8 +72,8 @@ class _Place:
     weights_root: Path | None
 
 
-def _registered(method: str, place: _Place, config: LoopConfig, teacher_within_s: float) -> str:
-    """The name of a new run, whose teacher is there if it needs one."""
+def _registered(method: str, options: _DemoOptions, config: LoopConfig, teacher_within_s: float) -> str:
+    """Registers a new run, waits for its teacher if the method needs one, and returns its name."""
     run = f"demo-{method}-{uuid4().hex[:8]}"  # a service that keeps running must not take two demos for one
     settings = RunSettings(
         method=method,
@@ -82,18 +82,18 @@ def _registered(method: str, place: _Place, config: LoopConfig, teacher_within_s
         teacher_max_tokens=MAX_NEW_TOKENS,
         teacher_temperature=config.temperature,
     )
-    with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
         client.put_run(run, settings)
         if METHODS[method].needs_teacher and not teacher_seen(client, run, teacher_within_s):
             raise NoTeacherError(
-                f"the service at {place.service_url} has no teacher, which {method} needs: give it one (serve "
-                f"--teacher {place.warm_start} --weights-root FOLDER, or a `co-rewarding teacher` beside it), or leave "
-                "out --url"
+                f"the service at {options.service_url} has no teacher, which {method} needs: give it one (serve "
+                f"--teacher {options.warm_start} --weights-root FOLDER, or a `co-rewarding teacher` beside it), or "
+                "leave out --url"
             )
     return run
 
 
-def _train_with(method: str, run: str, place: _Place, config: LoopConfig, progress: Progress) -> MethodReport:
+def _train_with(method: str, run: str, options: _DemoOptions, config: LoopConfig, progress: Progress) -> MethodReport:
     bar = progress.add_task(method, total=config.steps, shown="")
 
     def show(report: StepReport, latest: HeldOutAccuracy) -> None:
@@ -102,9 +102,9 @@ def _train_with(method: str, run: str, place: _Place, config: LoopConfig, progre
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()
-    with RewardClient(place.service_url, api_key=place.api_key, run=run) as client:
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
         publisher = None
-        if METHODS[method].needs_teacher and place.weights_root is not None:
-            publisher = TeacherPublisher(client, run, place.weights_root)
-        training = train(load_policy(place.warm_start), client, config, show, publisher)
+        if METHODS[method].needs_teacher and options.weights_root is not None:
+            publisher = TeacherPublisher(client, run, options.weights_root)
+        training = train(load_policy(options.warm_start), client, config, show, publisher)
     return MethodReport(method, run, time.perf_counter() - began_s, training)

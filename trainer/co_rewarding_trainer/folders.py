@@ -1,4 +1,4 @@
-"""Folders that are made for a run, and are not left behind empty by one that is refused."""
+"""Folders for a run: a run that is refused leaves no empty ones behind."""
 
 import contextlib
 import errno
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def try_folder(folder: Path) -> None:
-    """Returns if the folder can be made and written to; what was not there is not there afterwards either.
+    """Checks that the folder can be made and written to, and removes again what the check made.
 
     Raises:
-        OSError: it cannot.
+        OSError: the folder cannot be made, or not be written to.
     """
     absent = _absent(folder)
     try:
@@ -24,10 +24,10 @@ def try_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def made_folder(folder: Path) -> Iterator[None]:
-    """The folder is there; should what is done meanwhile fail, so much of it goes again as was made and is empty.
+    """Makes the folder for the body of a `with`; if the body fails, removes what was made and is still empty.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be made.
     """
     absent = _absent(folder)
     try:
@@ -39,7 +39,7 @@ def made_folder(folder: Path) -> Iterator[None]:
 
 
 def _absent(folder: Path) -> list[Path]:
-    """What would have to be made, the innermost first."""
+    """Lists the folders that do not exist yet, the innermost first."""
     return [each for each in (folder, *folder.parents) if not each.exists()]
 
 

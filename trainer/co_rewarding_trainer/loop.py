@@ -3,26 +3,37 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from co_rewarding_client import Rollout
+from co_rewarding_client import Rewards, Rollout
+from torch import Tensor
 
-from co_rewarding_trainer.grpo import group_advantages, update
-from co_rewarding_trainer.policy import Policy, Rollouts, sample
-from co_rewarding_trainer.rewarder import Rewarder
+from co_rewarding_trainer.policy import Policy, Rollouts, response_logprobs, sample
 from co_rewarding_trainer.task import VIEWS, TaskPair, TaskPrompt, boxed_answer, draw_pairs, draw_problems
 from co_rewarding_trainer.teacher_publisher import StepPublisher
+
+CLIP = 0.2
+EPSILON = 1e-6
+
+
+class Rewarder(Protocol):
+    """Gives rewards for whole groups of one step; `co_rewarding_client.RewardClient` is one."""
+
+    def rewards(self, rollouts: Sequence[Rollout], *, step: int | None = None) -> Rewards:
+        """Returns rewards in the order of the rollouts, None where the service abstained."""
+        ...
 
 
 @dataclass(frozen=True)
 class LoopConfig:
     """How the laptop trainer trains; the defaults are the demo's.
 
-    Whatever the method, a step has the same `pairs_per_step` questions, two views of each, and `group_size`
-    rollouts of each view: all methods see the same data and spend the same number of rollouts.
+    A step has `pairs_per_step` questions, two views of each, and `group_size` rollouts of each view. All methods see
+    the same data and spend the same number of rollouts.
 
     Attributes:
-        distinct_pairs: how many questions there are, asked in another order in each epoch; None: none comes twice.
+        distinct_pairs: the number of questions, asked in another order in each epoch; None: no question comes twice.
         wrong_paraphrases: the share of questions whose paraphrase is another question.
     """
 
@@ -40,7 +51,7 @@ class LoopConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuses epochs that are no whole number of steps.
+        """Refuses epochs that are not a whole number of steps.
 
         Raises:
             ValueError: `distinct_pairs` is not a multiple of `pairs_per_step`.
@@ -69,7 +80,7 @@ class HeldOutAccuracy:
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """What was seen of a training run."""
+    """The steps and evaluations of a training run."""
 
     steps: tuple[StepReport, ...]
     evaluations: tuple[HeldOutAccuracy, ...]
@@ -82,9 +93,9 @@ def train(
     on_step: Callable[[StepReport, HeldOutAccuracy], None] = lambda report, latest: None,
     publisher: StepPublisher | None = None,
 ) -> TrainingLog:
-    """Trains the policy in place. After each step `on_step` is given its report and the latest evaluation.
+    """Trains the policy in place, and calls `on_step` after each step with its report and the latest evaluation.
 
-    A method with a teacher needs a `coach`.
+    A method with a teacher needs a `publisher`.
     """
     # No decay of the weights: the policy is to move for its rewards alone.
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
@@ -113,7 +124,7 @@ def train(
 
 
 def questions(step: int, config: LoopConfig) -> list[TaskPrompt]:
-    """What is asked in one step: P = 2 · pairs_per_step views, the same for the same seed."""
+    """Draws the P = 2 · pairs_per_step views of one step; the same seed draws the same views."""
     return [pair.asked(view) for view in VIEWS for pair in _pairs(step, config)]
 
 
@@ -127,9 +138,9 @@ def _pairs(step: int, config: LoopConfig) -> list[TaskPair]:
 
 
 def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) -> list[Rollout]:
-    """The B = P·G rollouts as the service takes them, in the order in which they were sampled.
+    """Makes the service's B = P·G rollouts of the sampled ones, in the same order.
 
-    The ground truth goes along for the method that is named after it, and for the others' label accuracy.
+    The ground truth goes along: one method rewards by it, the others report their label accuracy.
     """
     return [
         Rollout(
@@ -146,10 +157,43 @@ def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) 
 
 
 def evaluate(policy: Policy, config: LoopConfig) -> float:
-    """The share of held-out problems solved, one response each; the same problems and draws every time."""
+    """Returns the share of held-out problems solved, one response each; problems and draws are always the same."""
     problems = draw_problems(config.evaluation_problems, "evaluation", held_out=True)
     prompts_P = [problem.prompt(VIEWS[index % 2]) for index, problem in enumerate(problems)]
     generator = torch.Generator().manual_seed(0)
     rollouts = sample(policy, prompts_P, 1, config.evaluation_temperature, generator)
     right = [boxed_answer(text) == each.answer for text, each in zip(rollouts.texts, problems, strict=True)]
     return sum(right) / len(right)
+
+
+def group_advantages(rewards_B: Sequence[float | None], group_size: int) -> Tensor:
+    """Turns rewards into advantages, shape B, normalised within each group of `group_size` and never across groups.
+
+    B = P·G rewards stand group by group, and a view of a question is a group of its own (arXiv 2508.00410, eq. 7). A
+    group that abstained (None) has no advantage, and neither has one whose rewards are all equal: nothing is learnt.
+    """
+    known_B = [float("nan") if reward is None else reward for reward in rewards_B]
+    rewards_PG = torch.tensor(known_B, dtype=torch.float32).view(-1, group_size)
+    centred_PG = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)
+    spread_P1 = rewards_PG.std(dim=1, keepdim=True, correction=0)
+    return torch.nan_to_num(centred_PG / (spread_P1 + EPSILON)).flatten()
+
+
+def policy_loss(logprobs_BT: Tensor, rollouts: Rollouts, advantages_B: Tensor) -> Tensor:
+    """Returns the clipped surrogate loss, averaged over the tokens of the responses; there is no KL term."""
+    ratios_BT = (logprobs_BT - rollouts.logprobs_BT).exp()
+    advantages_B1 = advantages_B[:, None]
+    clipped_BT = ratios_BT.clamp(1 - CLIP, 1 + CLIP) * advantages_B1
+    gains_BT = torch.minimum(ratios_BT * advantages_B1, clipped_BT) * rollouts.mask_BT
+    return -gains_BT.sum() / rollouts.mask_BT.sum()
+
+
+def update(policy: Policy, optimizer: torch.optim.Optimizer, rollouts: Rollouts, advantages_B: Tensor) -> float:
+    """Makes one optimizer step on the rollouts that the policy has just sampled, and returns the loss."""
+    logprobs_BT = response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1], rollouts.temperature)
+    loss = policy_loss(logprobs_BT, rollouts, advantages_B)
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()

@@ -1,4 +1,7 @@
-"""The policy: a Llama of about 100k parameters in Hugging Face format, and how it samples."""
+"""The policy: a Llama of about 100k parameters in Hugging Face format, its tokenizer, and sampling.
+
+The tokenizer has one token for each word of the tiny task, and one for each half of the box.
+"""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -8,12 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from co_rewarding_trainer.task import OPERANDS
-from co_rewarding_trainer.vocabulary import END_ID, PAD_ID, build_tokenizer
+from co_rewarding_trainer.task import OPERANDS, WORDINGS
+
+PAD = "<pad>"
+UNKNOWN = "<unk>"
+BOX = "\\boxed{"
+# The brace that closes the box is the end token: a response that never ends holds no complete box and casts no vote.
+END = "}"
+
+TOLD = tuple(word for wording in WORDINGS for word in (wording.opening, *wording.operators, *wording.digits))
+# Every token of the task, in the order of their ids; a word that two wordings share is one token.
+WORDS = tuple(dict.fromkeys((PAD, UNKNOWN, END, BOX, "=", *TOLD)))
+PAD_ID = WORDS.index(PAD)
+END_ID = WORDS.index(END)
 
 # A right response has a state for each operand, the opened box, the answer and the end. The rest is room to go wrong.
 MAX_NEW_TOKENS = OPERANDS + 6
@@ -21,7 +36,7 @@ MAX_NEW_TOKENS = OPERANDS + 6
 
 @dataclass(frozen=True)
 class Policy:
-    """A language model with the tokenizer that speaks for it."""
+    """A language model with its tokenizer."""
 
     model: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
@@ -49,8 +64,31 @@ class Rollouts:
     temperature: float
 
 
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """Builds a tokenizer that decodes to the same text: `8 0 2 \\boxed{2}`, with no spaces inside the box."""
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(r"\\boxed\{|\}"), "isolated"), pre_tokenizers.WhitespaceSplit()]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.WordPiece(cleanup=False),
+            decoders.Fuse(),
+            decoders.Replace(f"{BOX} ", BOX),
+            decoders.Replace(f" {END}", END),
+        ]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        eos_token=END,
+        clean_up_tokenization_spaces=False,
+    )
+
+
 def build_policy(seed: int) -> Policy:
-    """A policy that has learnt nothing."""
+    """Builds a policy that has learnt nothing."""
     tokenizer = build_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -70,7 +108,7 @@ def build_policy(seed: int) -> Policy:
 
 
 def load_policy(folder: Path) -> Policy:
-    """The policy that `Policy.save` wrote."""
+    """Reads the policy that `Policy.save` wrote."""
     with without_bars():
         model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return Policy(model, PreTrainedTokenizerFast.from_pretrained(folder))
@@ -78,7 +116,7 @@ def load_policy(folder: Path) -> Policy:
 
 @contextmanager
 def without_bars() -> Iterator[None]:
-    """No bar of transformers while a model of 20 tensors is read or written: it would stand across others."""
+    """Hides the progress bars of transformers, which would be printed across the demo's own."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -92,14 +130,14 @@ def without_bars() -> Iterator[None]:
 def sample(
     policy: Policy, prompts_P: Sequence[str], group_size: int, temperature: float, generator: torch.Generator
 ) -> Rollouts:
-    """`group_size` responses to each prompt. The prompts must be equally long, as those of the tiny task are."""
+    """Samples `group_size` responses to each prompt. All prompts must be equally long, as in the tiny task."""
     prompts_PL = torch.tensor(policy.tokenizer(list(prompts_P))["input_ids"])
     cache = DynamicCache(config=policy.model.config)
-    # Later releases of transformers have another name for it, and warn of the one before.
+    # Later releases of transformers have another name for the cache, and warn of the one before.
     accepted = inspect.signature(policy.model.forward).parameters
     with_cache: dict[str, Any] = {"cache" if "cache" in accepted else "past_key_values": cache}
     logits_BV = policy.model(prompts_PL, logits_to_keep=1, **with_cache).logits[:, -1]
-    # The rollouts of a group share their prompt: it is read once, then its keys and values are repeated.
+    # The rollouts of a group share their prompt: the model reads the prompt once, then keys and values are repeated.
     cache.batch_repeat_interleave(group_size)
     logits_BV = logits_BV.repeat_interleave(group_size, dim=0)
 
@@ -128,7 +166,7 @@ def sample(
 
 
 def decode(tokenizer: PreTrainedTokenizerFast, response_BT: Tensor, mask_BT: Tensor) -> tuple[str, ...]:
-    """The responses as text, e.g. `8 0 2 \\boxed{2}`. The end token is part of it: it closes the box."""
+    """Decodes the responses, e.g. `8 0 2 \\boxed{2}`. The end token is kept, because its brace closes the box."""
     lengths_B = mask_BT.sum(dim=1).int().tolist()
     rows = zip(response_BT.tolist(), lengths_B, strict=True)
     return tuple(str(tokenizer.decode(tokens[:length])) for tokens, length in rows)
@@ -137,7 +175,7 @@ def decode(tokenizer: PreTrainedTokenizerFast, response_BT: Tensor, mask_BT: Ten
 def response_logprobs(
     model: LlamaForCausalLM, tokens_BL: Tensor, response_length: int, temperature: float = 1.0
 ) -> Tensor:
-    """log π of the last `response_length` = T tokens of each row, with its gradient; shape BT.
+    """Returns log π of the last `response_length` = T tokens of each row, with its gradient; shape BT.
 
     No attention mask is needed: prompts are equally long, and what follows the end token changes nothing before it.
     """

@@ -1,4 +1,4 @@
-"""What the demo leaves behind: a table for the terminal, a picture of the curves, and the series as JSON."""
+"""The results of the demo: a table for the terminal, a picture of the curves, and the series as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ EVALUATIONS_AT_END = 3
 
 @dataclass(frozen=True)
 class MethodReport:
-    """One method's training run; all numbers are shares between 0 and 1, but for the seconds it took."""
+    """One method's training run; all numbers but `took_s` are shares between 0 and 1."""
 
     method: str
     run: str
@@ -31,49 +31,49 @@ class MethodReport:
 
     @property
     def start(self) -> float:
-        """Accuracy before the first step."""
+        """Returns the accuracy before the first step."""
         return self.training.evaluations[0].accuracy
 
     @property
     def peak(self) -> float:
-        """Highest accuracy seen."""
+        """Returns the highest accuracy seen."""
         return max(each.accuracy for each in self.training.evaluations)
 
     @property
     def end(self) -> float:
-        """Mean accuracy of the last evaluations."""
+        """Returns the mean accuracy of the last evaluations."""
         return _mean([each.accuracy for each in self.training.evaluations[-EVALUATIONS_AT_END:]])
 
     @property
     def reward_at_end(self) -> float:
-        """Mean reward of the last steps, of those that had one."""
+        """Returns the mean reward of the last steps that had a reward."""
         return _mean([reward for _, reward in self.rewards][-SMOOTHING_STEPS:])
 
     @property
     def rewards(self) -> list[tuple[int, float]]:
-        """The mean reward by step, of the steps in which not all abstained."""
+        """Lists the mean reward by step, without the steps in which every cohort abstained."""
         return [(each.step, each.reward) for each in self.training.steps if each.reward is not None]
 
     @property
     def label_accuracies(self) -> list[tuple[int, float]]:
-        """The share of labels that were right by step, of the steps where the service told it."""
+        """Lists the share of right labels by step, without the steps for which the service told none."""
         return [(each.step, each.label_accuracy) for each in self.training.steps if each.label_accuracy is not None]
 
     @property
     def label_accuracy_at_end(self) -> float:
-        """Mean share of right labels in the last steps."""
+        """Returns the mean share of right labels in the last steps."""
         return _mean([share for _, share in self.label_accuracies][-SMOOTHING_STEPS:])
 
 
 @dataclass(frozen=True)
 class DemoReport:
-    """All methods of a demo, and what they were trained with."""
+    """All methods of a demo, and the settings of their training."""
 
     config: LoopConfig
     methods: tuple[MethodReport, ...]
 
     def table(self) -> Table:
-        """The demo in one look."""
+        """Makes the table that the demo prints."""
         table = Table(title="Accuracy (held out) at start, peak and end; reward and right labels at end")
         table.add_column("method", no_wrap=True)
         for name in ("start", "peak", "end", "reward", "labels", "seconds"):
@@ -84,12 +84,12 @@ class DemoReport:
         return table
 
     def write_series(self, path: Path) -> None:
-        """The settings, and every step and evaluation of every method, as JSON."""
+        """Writes the settings, and every step and evaluation of every method, as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     def write_picture(self, path: Path) -> None:
-        """Accuracy, reward and label accuracy over the steps, a line a method."""
-        # A figure without pyplot needs no display and leaves the caller's matplotlib as it was.
+        """Draws accuracy, reward and label accuracy over the steps, one line for each method."""
+        # A figure without pyplot needs no display and does not change the caller's matplotlib.
         figure = Figure(figsize=(11, 3.6), layout="constrained")
         accuracy, reward, labels = figure.subplots(1, 3, sharex=True, sharey=True)
         for each in self.methods:
@@ -121,7 +121,7 @@ def _dress(axes: Axes, title: str) -> None:
 
 
 def _smooth(shares: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
-    """Steps, and at each the mean of the shares up to it, SMOOTHING_STEPS back."""
+    """Replaces each share by the mean of the last SMOOTHING_STEPS shares; returns steps and means."""
     steps, known = [step for step, _ in shares], [share for _, share in shares]
     return steps, [_mean(known[max(0, end - SMOOTHING_STEPS) : end]) for end in range(1, len(known) + 1)]
 

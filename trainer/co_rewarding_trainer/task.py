@@ -1,6 +1,6 @@
-"""The tiny task: chains of + - * on digits, of which only the last digit is kept, in three wordings.
+"""The tiny task: chains of + - * on digits in three wordings. Only the last digit of a result is kept.
 
-A model pair is one chain in two of the wordings: the question x and its paraphrase x′, whose answer is the same.
+A pair is one chain in two of the wordings: the question x and its paraphrase x′, which have the same answer.
 """
 
 import random
@@ -17,13 +17,13 @@ VIEWS: tuple[View, View] = ("original", "paraphrase")
 OPERATORS = ("+", "-", "*")
 OPERANDS = 6
 
-# One problem in ten is held out. The chain's own hash decides, so that no list has to be kept or passed on.
+# One problem in ten is held out. The chain's hash decides, so that no list of problems is needed.
 HELD_OUT_ONE_IN = 10
 
 
 @dataclass(frozen=True)
 class Wording:
-    """A way to write a chain. Each spends as many words as the others, so that no prompt is ever padded."""
+    """The words for a chain. All wordings use the same number of words, so that no prompt is padded."""
 
     opening: str
     digits: tuple[str, ...]
@@ -51,7 +51,7 @@ WORDINGS = (
 
 @dataclass(frozen=True)
 class TaskProblem:
-    """A chain such as 8 * 5 + 2, worked from left to right, and the two wordings in which it is told."""
+    """A chain such as 8 * 5 + 2, worked from left to right, and its two wordings."""
 
     operands: tuple[int, ...]
     operators: tuple[str, ...]
@@ -59,7 +59,7 @@ class TaskProblem:
 
     @property
     def key(self) -> str:
-        """The chain without its wordings: what tells one problem from another."""
+        """Writes the chain without its wordings; no two problems have the same key."""
         steps = (f"{operator}{operand}" for operator, operand in zip(self.operators, self.operands[1:], strict=True))
         return f"{self.operands[0]}{''.join(steps)}"
 
@@ -76,7 +76,7 @@ class TaskProblem:
         return self.wordings[VIEWS.index(view)]
 
     def prompt(self, view: View) -> str:
-        """The problem as the policy reads it, e.g. "start eight times five plus two ="."""
+        """Writes the problem as the policy reads it, e.g. "start eight times five plus two ="."""
         wording = self.wording(view)
         words = [wording.opening, wording.digits[self.operands[0]]]
         for operator, operand in zip(self.operators, self.operands[1:], strict=True):
@@ -86,7 +86,7 @@ class TaskProblem:
 
 @dataclass(frozen=True)
 class TaskPrompt:
-    """One view of a question as it is asked: what the problem is called, what in fact is told, and in which wording."""
+    """One view of a question: the question's id, the problem that the prompt tells, and the view."""
 
     question_id: str
     problem: TaskProblem
@@ -99,7 +99,7 @@ class TaskPrompt:
 
 @dataclass(frozen=True)
 class TaskPair:
-    """A question in its two views. A wrong paraphrase tells another problem, whose answer is another one."""
+    """A question in its two views. A wrong paraphrase (`mistold`) is another problem with another answer."""
 
     problem: TaskProblem
     mistold: TaskProblem | None = None
@@ -110,20 +110,20 @@ class TaskPair:
 
 
 def advance(state: int, operator: str, operand: int) -> int:
-    """One operator, of which the last digit is kept: 8 * 5 is 0, 2 - 3 is 9."""
+    """Applies one operator and keeps the last digit: 8 * 5 is 0, 2 - 3 is 9."""
     exact = {"+": state + operand, "-": state - operand, "*": state * operand}[operator]
     return exact % 10
 
 
 def running_states(operands: tuple[int, ...], operators: tuple[str, ...]) -> Iterator[int]:
-    """The first operand, then the last digit after each operator; the final one is the answer."""
+    """Yields the first operand, then the last digit after each operator; the final digit is the answer."""
     return accumulate(
         zip(operators, operands[1:], strict=True), lambda state, step: advance(state, *step), initial=operands[0]
     )
 
 
 def boxed_answer(text: str) -> str | None:
-    """The digit in the last complete box, or None. Only the evaluation asks: rewards are the service's."""
+    """Returns the digit in the last complete box, or None. Used for evaluation only: the service gives rewards."""
     answers = re.findall(r"\\boxed\{(\d)\}", text)
     return answers[-1] if answers else None
 
@@ -136,14 +136,14 @@ def draw_problem(rng: random.Random) -> TaskProblem:
 
 
 def draw_problems(count: int, seed: str, *, held_out: bool = False) -> list[TaskProblem]:
-    """`count` problems from the training side or from the held-out side; the same seed draws the same problems."""
+    """Draws `count` problems, all for training or all held out; the same seed draws the same problems."""
     rng = random.Random(seed)  # noqa: S311 - data, not secrets
     drawn = iter(lambda: draw_problem(rng), None)
     return list(islice((problem for problem in drawn if problem.held_out is held_out), count))
 
 
 def draw_pairs(count: int, seed: str, wrong_share: float = 0.0) -> list[TaskPair]:
-    """`count` pairs from the training side, of which a share has a wrong paraphrase: another number in it."""
+    """Draws `count` pairs for training. In a share of them the paraphrase is wrong: one number differs."""
     rng = random.Random(f"wrong paraphrases {seed}")  # noqa: S311 - data, not secrets
     problems = draw_problems(count, seed)
     wrong = set(rng.sample(range(count), round(wrong_share * count)))
@@ -151,7 +151,7 @@ def draw_pairs(count: int, seed: str, wrong_share: float = 0.0) -> list[TaskPair
 
 
 def _mistold(problem: TaskProblem, rng: random.Random) -> TaskProblem:
-    """The problem with a number changed; with another one too, as long as the answer stays what it was."""
+    """Changes numbers of the problem until its answer changes."""
     mistold = problem
     while mistold.answer == problem.answer or mistold.held_out:
         operands = list(mistold.operands)

@@ -1,4 +1,4 @@
-"""What a method with a teacher needs of its trainer: new weights after each step, and word of what is asked next."""
+"""The trainer's part in a method with a teacher: publishes the weights and announces the questions of each step."""
 
 import os
 import shutil
@@ -17,11 +17,11 @@ KEPT_VERSIONS = 2  # the last, and the one before, which the teacher may be read
 
 
 class NoTeacherError(CoRewardingError):
-    """A method with a teacher was to be trained at a service that has none; the message says what to do."""
+    """The method needs a teacher and the service has none; the message says what to do."""
 
 
 def teacher_seen(client: RewardClient, run: str, within_s: float) -> bool:
-    """Whether a teacher serves the run, or comes to within the time.
+    """Waits up to `within_s` for a teacher that serves the run, and returns whether there is one.
 
     Raises:
         CoRewardingError: the service refuses or is away.
@@ -38,13 +38,15 @@ class StepPublisher(Protocol):
     """Is told of each step before its rollouts are sampled."""
 
     def prepare(self, step: int, policy: Policy, asked_P: Sequence[TaskPrompt]) -> None:
-        """`policy` is what will answer the P views in `step`."""
+        """Prepares `step`, in which `policy` will answer the P views."""
         ...
 
 
 class TeacherPublisher:
-    """Publishes the policy below the service's weights root and announces the questions, so that teacher and policy
-    answer at the same time. Version 0 is the model that both begin with, and is not published."""
+    """Publishes the policy below the service's weights root and announces the questions.
+
+    Teacher and policy then answer at the same time. Version 0, the model that both begin with, is not published.
+    """
 
     def __init__(self, client: RewardClient, run: str, weights_root: Path) -> None:
         """`weights_root` is the service's, as this process sees it."""
@@ -54,7 +56,7 @@ class TeacherPublisher:
         self._published: list[Path] = []
 
     def prepare(self, step: int, policy: Policy, asked_P: Sequence[TaskPrompt]) -> None:
-        """Returns when the service knows; it does not wait for the teacher.
+        """Tells the service of the weights and the questions, and does not wait for the teacher.
 
         Raises:
             CoRewardingError: the service refuses or is away.
@@ -65,7 +67,7 @@ class TeacherPublisher:
         self._client.prefetch(step, questions_P, run=self._run)
 
     def _written(self, step: int, policy: Policy) -> str:
-        """The folder's name; it appears when it is whole."""
+        """Writes the weights and returns the folder's name; the folder appears only when complete."""
         folder = self._root / f"{self._run}.step-{step}"
         growing = self._root / f".{folder.name}.{os.getpid()}"
         growing.mkdir(parents=True)

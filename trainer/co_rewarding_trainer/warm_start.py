@@ -42,7 +42,7 @@ class WarmStartConfig:
 
 
 def taught_response(problem: TaskProblem, view: View, config: WarmStartConfig, rng: random.Random) -> str:
-    """A worked example with its mistakes, e.g. `8 0 2 \\boxed{2}`: a state for each operand, then the answer."""
+    """Writes a worked example with its mistakes, e.g. `8 0 2 \\boxed{2}`: a state for each operand, then the answer."""
     misread = (WORDINGS[0] if config.shared_misreadings else problem.wording(view)).misread
     read = [
         misread[operand] if operand in misread and rng.random() < config.misread_rate else operand
@@ -57,7 +57,7 @@ def taught_response(problem: TaskProblem, view: View, config: WarmStartConfig, r
 
 
 def teach(config: WarmStartConfig) -> Policy:
-    """A new policy after supervised training on examples that never come again, none of them held out."""
+    """Trains a new policy on worked examples. No example comes twice, and none is held out."""
     policy = build_policy(config.seed)
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate)
     rng = random.Random(config.seed)  # noqa: S311 - data, not secrets

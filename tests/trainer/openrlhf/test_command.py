@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from co_rewarding_client import RunSettings
 from co_rewarding_trainer.openrlhf import command
-from co_rewarding_trainer.openrlhf.arguments import Places
-from co_rewarding_trainer.openrlhf.child import run_child
+from co_rewarding_trainer.openrlhf.arguments import RunPaths
+from co_rewarding_trainer.openrlhf.command import run_child
+from co_rewarding_trainer.openrlhf.compatibility import TESTED
 from co_rewarding_trainer.openrlhf.data import DatasetCounts
 from co_rewarding_trainer.openrlhf.errors import DataError, PreflightError, TrainingError
-from co_rewarding_trainer.openrlhf.facts import Machine, gather
-from co_rewarding_trainer.openrlhf.guards import TESTED
 from co_rewarding_trainer.openrlhf.preflight import check
+from co_rewarding_trainer.openrlhf.preflight_facts import Machine, gather
 from co_rewarding_trainer.openrlhf.recipe import Run
 from co_rewarding_trainer.openrlhf.service import CheckedService, run_settings
 from co_rewarding_trainer.openrlhf.sources import SourceQuestion
@@ -101,23 +101,23 @@ class Words:
 
 def prepared(
     folder: Path, fake: FakeService, *settings: str, tokenizer_of: Callable[[Any], Any] = lambda _: Words()
-) -> tuple[DatasetCounts, Places]:
+) -> tuple[DatasetCounts, RunPaths]:
     source = write_pairs(folder / "pairs.jsonl", pairs(9))
     recipe = small(folder, f"data.source={source}", *HERE, *settings)
-    places = Places.of(recipe, folder / "out")
+    paths = RunPaths.of(recipe, folder / "out")
     with fake.opened() as service:
-        return command.prepare(recipe, places, service, MACHINE, tokenizer_of=tokenizer_of), places
+        return command.prepare(recipe, paths, service, MACHINE, tokenizer_of=tokenizer_of), paths
 
 
 def test_the_data_set_is_made_and_the_run_registered(tmp_path: Path) -> None:
     fake = FakeService()
-    counts, places = prepared(tmp_path, fake, "training.epochs=2")
+    counts, paths = prepared(tmp_path, fake, "training.epochs=2")
     assert (counts.rows, counts.longest_prompt_tokens) == (9, 5)
-    assert len(places.train.read_text().splitlines()) == 9
+    assert len(paths.train.read_text().splitlines()) == 9
     put = fake.requests[-1]
     assert (put.method, put.url.path, put.headers["authorization"]) == ("PUT", "/v1/runs/small", "Bearer key")
     assert json.loads(put.content) == {"method": "co-rewarding-i", "group_size": 4, "total_steps": 4}
-    assert json.loads((places.output / "recipe.json").read_text())["run"]["group_size"] == 4
+    assert json.loads((paths.output / "recipe.json").read_text())["run"]["group_size"] == 4
 
 
 def test_nothing_is_registered_that_would_fail(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_paraphrases_that_were_not_accepted_are_missing() -> None:
 def test_a_service_that_is_away_is_one_of_the_problems(tmp_path: Path) -> None:
     recipe = small(tmp_path, *HERE)
     with CheckedService("http://127.0.0.1:9", patience_s=0.0) as service:
-        facts = gather(recipe, Places.of(recipe, tmp_path), service, MACHINE, resume=True)
+        facts = gather(recipe, RunPaths.of(recipe, tmp_path), service, MACHINE, resume=True)
     told = check(recipe, facts)
     assert "http://127.0.0.1:9 does not answer (GET /version at http://127.0.0.1:9 failed" in told[0]
     assert "there are no checkpoints" in told[-1]
@@ -186,7 +186,7 @@ def test_questions_that_cannot_be_read_are_among_the_problems(
     settings = [f"data.source={source}", f"evaluation.source={source}", "model.path=no/such/model"]
     recipe = small(tmp_path, *HERE, *settings)
     with FakeService().opened() as service, pytest.raises(PreflightError) as raised:
-        command.prepare(recipe, Places.of(recipe, tmp_path / "runs/out"), service, MACHINE)
+        command.prepare(recipe, RunPaths.of(recipe, tmp_path / "runs/out"), service, MACHINE)
     told = raised.value.problems
     assert [each.split()[0] for each in told] == ["model.path", "data.source", "evaluation.source"], told
     assert all(trouble in each and "\n" not in each for each in told[1:])
@@ -210,7 +210,7 @@ def test_a_disk_s_room_is_asked_of_the_machine(tmp_path: Path) -> None:
     recipe = small(tmp_path, *HERE)
     machine = replace(MACHINE, free_bytes={tmp_path / "out": 10, tmp_path / "out/weights": 20}.get)
     with FakeService().opened() as service:
-        facts = gather(recipe, Places.of(recipe, tmp_path / "out"), service, machine, resume=False)
+        facts = gather(recipe, RunPaths.of(recipe, tmp_path / "out"), service, machine, resume=False)
     assert (facts.free_bytes, facts.weights_free_bytes) == (10, 20)
     assert (Machine.here({}).free_bytes(tmp_path / "not/there") or 0) > 0
 
@@ -231,13 +231,13 @@ def test_the_teacher_samples_as_the_policy_unless_the_recipe_says_otherwise(tmp_
 
 
 def test_a_recipe_has_every_setting_of_a_run() -> None:
-    assert {field.name for field in fields(Run)} == {field.name for field in fields(RunSettings)} | {"name", "views"}
+    assert set(Run.model_fields) == {field.name for field in fields(RunSettings)} | {"name", "views"}
 
 
 def test_the_environment_says_what_the_driver_reads(tmp_path: Path) -> None:
     recipe = small(tmp_path, "environment.HF_HUB_OFFLINE=1", "environment.Y=1", "service.url=http://a,http://b")
-    places = Places.of(recipe, tmp_path)
-    told = command.variables(recipe, places, "key", {"Y": "2", "CO_REWARDING_RUN": "stale"})
+    paths = RunPaths.of(recipe, tmp_path)
+    told = command.variables(recipe, paths, "key", {"Y": "2", "CO_REWARDING_RUN": "stale"})
     assert told == {
         "HF_HUB_OFFLINE": "1",
         "Y": "2",
@@ -249,7 +249,7 @@ def test_the_environment_says_what_the_driver_reads(tmp_path: Path) -> None:
         "CO_REWARDING_API_KEY": "key",
     }
     teacher = small(tmp_path, "run.method=co-rewarding-ii", "weights.publish_every_steps=4")
-    told = command.variables(teacher, Places.of(teacher, tmp_path), None, {})
+    told = command.variables(teacher, RunPaths.of(teacher, tmp_path), None, {})
     assert (told["CO_REWARDING_TEACHER"], told["CO_REWARDING_PUBLISH_EVERY"]) == ("1", "4")
     assert told["CO_REWARDING_WEIGHTS_DIR"] == str(tmp_path / "weights")
 
@@ -269,7 +269,7 @@ signal.pause()
 """
 PARENT = f"""
 import os, sys
-from co_rewarding_trainer.openrlhf.child import run_child
+from co_rewarding_trainer.openrlhf.command import run_child
 raise SystemExit(run_child([sys.executable, "-c", {CHILD!r}], os.environ))
 """
 

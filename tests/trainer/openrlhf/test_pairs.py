@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 from co_rewarding_trainer.openrlhf.errors import BrokenPairsError, TrainingSettingsError
-from co_rewarding_trainer.openrlhf.generator import pair_generator
 from co_rewarding_trainer.openrlhf.labels import labelled
 from co_rewarding_trainer.openrlhf.pairs import (
     VIEWS,
     EpochOrder,
-    Place,
     QuestionDataset,
     QuestionOrder,
+    QuestionPosition,
     check_whole_pairs,
     collate,
+    halved,
+    strategy_of_view,
+    views_in,
 )
 from co_rewarding_trainer.openrlhf.rollout import pair_responses, pair_rollout
+from co_rewarding_trainer.openrlhf.samples_generator import pair_generator
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
-from co_rewarding_trainer.openrlhf.training_set import halved, of_view, views_in
 
 QUESTIONS, PER_STEP = 10, 4
 
@@ -29,7 +31,7 @@ def label(question: str, view: str) -> str:
     return json.dumps({"question_id": question, "view": view, "n": 2})
 
 
-def epochs(order: QuestionOrder, count: int) -> list[list[Place]]:
+def epochs(order: QuestionOrder, count: int) -> list[list[QuestionPosition]]:
     return [list(order) for _ in range(count)]
 
 
@@ -82,7 +84,7 @@ def test_a_question_comes_with_both_views_and_its_step_in_their_labels():
     prompts = [["o0", "o1"], ["p0", "p1"]]
     labels = [[label(f"q{index}", view) for index in range(2)] for view in VIEWS]
     dataset = QuestionDataset(prompts, labels, ["here", "there"], attempt=7)
-    sources, asked, said, images = collate([dataset[Place(0, 3, 1)], dataset[Place(0, 3, 0)]])
+    sources, asked, said, images = collate([dataset[QuestionPosition(0, 3, 1)], dataset[QuestionPosition(0, 3, 0)]])
     assert (sources, asked, images) == (["there", "here"], [("o1", "p1"), ("o0", "p0")], [None, None])
     assert [json.loads(each) for each in said[0]] == [
         {"question_id": "q1", "view": view, "n": 2, "step": 3, "attempt": 7} for view in VIEWS
@@ -91,7 +93,7 @@ def test_a_question_comes_with_both_views_and_its_step_in_their_labels():
 
 def test_without_a_step_the_epochs_are_told_apart_by_their_attempt():
     dataset = QuestionDataset([["o"]], [[label("q", "original")]], ["here"], attempt=7, names_steps=False)
-    first, second = (json.loads(dataset[Place(epoch, 5 * epoch, 0)][1].labels_P[0]) for epoch in range(2))
+    first, second = (json.loads(dataset[QuestionPosition(epoch, 5 * epoch, 0)][1].labels_P[0]) for epoch in range(2))
     assert "step" not in first
     assert (first["attempt"], second["attempt"]) == (7, 8)
 
@@ -264,7 +266,7 @@ def test_an_odd_batch_loses_a_view():
 def test_the_columns_of_a_view_are_read_and_the_arguments_stay():
     args = SimpleNamespace(data=SimpleNamespace(input_key="original", label_key="label_original", image_key="i"))
     strategy = SimpleNamespace(args=args, is_rank_0=lambda: True)
-    other = of_view(strategy, "paraphrase")
+    other = strategy_of_view(strategy, "paraphrase")
     assert (other.args.data.input_key, other.args.data.label_key) == ("paraphrase", "label_paraphrase")
     assert other.args.data.image_key == "i"
     assert args.data.input_key == "original"

@@ -8,8 +8,8 @@ import pytest
 from co_rewarding_trainer.openrlhf import preflight
 from co_rewarding_trainer.openrlhf.data import DatasetCounts
 from co_rewarding_trainer.openrlhf.errors import PreflightError
-from co_rewarding_trainer.openrlhf.facts import Facts, Machine, ModelFacts, ServiceFacts, parameters_in
-from co_rewarding_trainer.openrlhf.timeliness import labels_come_in_time
+from co_rewarding_trainer.openrlhf.preflight_facts import Facts, Machine, ModelFacts, ServiceFacts, parameters_in
+from co_rewarding_trainer.openrlhf.size_checks import labels_come_in_time
 
 from tests.trainer.openrlhf.recipes import small
 

@@ -12,7 +12,7 @@ import pytest
 from co_rewarding_client import NotFound, Unauthorized
 from co_rewarding_trainer.openrlhf.aiohttp_transport import AiohttpTransport
 from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
-from co_rewarding_trainer.openrlhf.rewarding import Rewarded, RolloutRewarder
+from co_rewarding_trainer.openrlhf.rewarding import RolloutReward, RolloutRewarder
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 from tests.service import running
@@ -82,21 +82,21 @@ def group(run: str, question: str, answers: dict[str, list[str | None]], **more:
     ]
 
 
-def by_agent(url: str, asked: list[Asked], transport: httpx.AsyncBaseTransport | None = None) -> list[Rewarded]:
-    async def all_of_them(rewarder: RolloutRewarder) -> list[Rewarded]:
+def by_agent(url: str, asked: list[Asked], transport: httpx.AsyncBaseTransport | None = None) -> list[RolloutReward]:
+    async def all_of_them(rewarder: RolloutRewarder) -> list[RolloutReward]:
         return await asyncio.gather(*(rewarder.reward("Q: ", response, label) for response, label in asked))
 
     return through(url, all_of_them, transport)
 
 
-def by_url(url: str, asked: list[Asked]) -> list[Rewarded]:
-    async def ask(client: httpx.AsyncClient, response: str, label: str) -> Rewarded:
+def by_url(url: str, asked: list[Asked]) -> list[RolloutReward]:
+    async def ask(client: httpx.AsyncClient, response: str, label: str) -> RolloutReward:
         body = {"query": [f"Q: {response}"], "prompts": ["Q: "], "labels": [label]}
         answer = (await client.post(f"{url}/get_reward", json=body)).raise_for_status().json()
         assert answer["rewards"] == answer["scores"]
-        return Rewarded(answer["rewards"], answer["extra_logs"])
+        return RolloutReward(answer["rewards"], answer["extra_logs"])
 
-    async def all_of_them() -> list[Rewarded]:
+    async def all_of_them() -> list[RolloutReward]:
         async with httpx.AsyncClient(timeout=30.0, auth=("x", KEY)) as client:
             return await asyncio.gather(*(ask(client, *each) for each in asked))
 
@@ -195,10 +195,10 @@ def test_what_happens_on_the_wire_is_what_httpx_calls_it():
 
 
 def test_a_refusal_is_no_reward(url: str):
-    async def ask(rewarder: RolloutRewarder) -> Rewarded:
+    async def ask(rewarder: RolloutRewarder) -> RolloutReward:
         return await rewarder.reward("Q", "\\boxed{4}", "4")
 
-    async def asking() -> Rewarded:
+    async def asking() -> RolloutReward:
         return await ask(RolloutRewarder(TrainingSettings(url=url, api_key="another")))
 
     with pytest.raises(Unauthorized):

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
-from co_rewarding_trainer.openrlhf.steps import labels_count_batches, step_sampled_next, updates_per_step
+from co_rewarding_trainer.openrlhf.pairs import labels_count_batches
+from co_rewarding_trainer.openrlhf.publishing import step_sampled_next, updates_per_step
 
 
 def args(

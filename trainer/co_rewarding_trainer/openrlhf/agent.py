@@ -14,7 +14,7 @@ from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 
 class AgentExecutor(SingleTurnAgentExecutor):
-    """One response a prompt, rewarded by the service, which is told whose it is; a coroutine waits, no thread."""
+    """Samples one response to a prompt and asks the service for its reward, in a coroutine that blocks no thread."""
 
     numbers_rollouts = True  # the rollout actor puts the index into the label
 
@@ -24,7 +24,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
         self._rewarder = RolloutRewarder(TrainingSettings.from_environment(), AiohttpTransport())
 
     async def close(self) -> None:
-        """Closes the connections; OpenRLHF leaves that to the end of its process."""
+        """Closes the connections. OpenRLHF never calls `close`: its process ends."""
         await self._rewarder.close()
 
     async def execute(
@@ -37,7 +37,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
         llm_engine: Foreign,
         images: Foreign = None,
     ) -> dict[str, Any]:
-        """The rollout as OpenRLHF's own executor samples it, with its reward and what is logged beside it.
+        """Samples a rollout with OpenRLHF's own executor, and adds the reward and what is logged beside the reward.
 
         Raises:
             CoRewardingError: the service refused, or was away for longer than the client's patience.
@@ -46,7 +46,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
             prompt, label, sampling_params, max_length, hf_tokenizer, llm_engine, images=images
         )
         ((start, end),) = output["action_ranges"]
-        # What ends a turn is no part of an answer.
+        # The end-of-turn token is not part of the answer.
         response = hf_tokenizer.decode(output["observation_tokens"][start:end], skip_special_tokens=True)
         rewarded = await self._rewarder.reward(prompt, response, label)
         return output | {"reward": rewarded.reward, "scores": rewarded.reward, "extra_logs": rewarded.logs}

@@ -15,11 +15,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """As many connections as there are requests under way; to be used in one event loop."""
 
     def __init__(self) -> None:
-        """Nothing is opened before the first request, which comes in the event loop."""
+        """Opens nothing yet: the session must be made in the event loop, at the first request."""
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The whole answer.
+        """Sends a request and reads the whole answer.
 
         Raises:
             httpx.TransportError: none came, or not in time.

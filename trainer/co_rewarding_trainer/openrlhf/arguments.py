@@ -1,6 +1,6 @@
-"""From a recipe to the command line of OpenRLHF 0.11.2: a table of names, and what has to be worked out.
+"""From a recipe to the command line of OpenRLHF 0.11.2: a table of option names, and the options that are computed.
 
-Option names are those of `openrlhf.cli.train_ppo_ray`; a test holds every one against OpenRLHF's own parser.
+Option names are those of `openrlhf.cli.train_ppo_ray`; a test checks every one with OpenRLHF's own parser.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ LABEL_KEY = "label_original"
 
 AGENT_MODULE = "agent.py"
 
-_SAME: tuple[tuple[str, tuple[str, ...]], ...] = (
+_OPTION_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("model.attention", ("ds.attn_implementation",)),
     ("model.dtype", ("ds.param_dtype",)),
     ("model.gradient_checkpointing", ("actor.gradient_checkpointing_enable",)),
@@ -59,55 +59,55 @@ _SAME: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a run's files are: all of them below `output`, but for weights that the service shares."""
+class RunPaths:
+    """The paths of a run's files. All are below `output`, except weights in a folder that the service shares."""
 
     output: Path
     weights: Path
 
     @classmethod
-    def of(cls, recipe: Recipe, output: Path | None = None) -> "Places":
-        """As the recipe says; `output` stands in place of its folder."""
+    def of(cls, recipe: Recipe, output: Path | None = None) -> "RunPaths":
+        """Takes the paths from the recipe; `output` replaces the recipe's folder."""
         folder = output or Path(recipe.output.folder or Path("runs") / recipe.run.name)
         folder = folder.absolute()  # Ray's workers start elsewhere
         return cls(folder, Path(recipe.weights.folder or folder / "weights").absolute())
 
     @property
     def train(self) -> Path:
-        """The data set."""
+        """Returns the training set."""
         return self.output / "data" / "train.jsonl"
 
     @property
     def evaluation(self) -> Path:
-        """The questions to evaluate on."""
+        """Returns the file of the questions to evaluate on."""
         return self.output / "data" / "evaluation.jsonl"
 
     @property
     def checkpoints(self) -> Path:
-        """What a run resumes from."""
+        """Returns the folder that a run resumes from."""
         return self.output / "checkpoints"
 
     @property
     def model(self) -> Path:
-        """The trained model."""
+        """Returns the folder of the trained model."""
         return self.output / "model"
 
     @property
     def tensorboard(self) -> Path:
-        """TensorBoard's logs."""
+        """Returns the folder of TensorBoard's logs."""
         return self.output / "tensorboard"
 
 
-def arguments(recipe: Recipe, places: Places, *, api_key: str | None = None, resume: bool = False) -> list[str]:
-    """The argv of OpenRLHF, without the program: what follows `python -m openrlhf.cli.train_ppo_ray`.
+def arguments(recipe: Recipe, paths: RunPaths, *, api_key: str | None = None, resume: bool = False) -> list[str]:
+    """Makes the argv of OpenRLHF: the words after `python -m openrlhf.cli.train_ppo_ray`.
 
-    With the plain door the key is a part of the reward URL, for OpenRLHF has no other place for it.
+    Without the agent the key is part of the reward URL, because OpenRLHF has no other place for a key.
 
     Raises:
         RecipeError: [openrlhf] sets what the recipe says in its own words, or a URL cannot carry the key.
     """
-    options = _options(recipe, places, api_key, resume)
-    words = {option: key for key, names in _SAME for option in names}
+    options = _options(recipe, paths, api_key, resume)
+    words = {option: key for key, names in _OPTION_NAMES for option in names}
     for option, value in recipe.openrlhf.items():
         if option in options:
             said = f"say it as {words[option]}" if option in words else "it follows from the rest of the recipe"
@@ -117,30 +117,30 @@ def arguments(recipe: Recipe, places: Places, *, api_key: str | None = None, res
 
 
 def reward_urls(recipe: Recipe, api_key: str | None) -> str:
-    """The URLs that OpenRLHF posts to, separated by commas, each with the key as a password."""
+    """Lists the URLs that OpenRLHF posts to, separated by commas, each with the key as a password."""
     return ",".join(_get_reward(url.strip(), api_key) for url in recipe.service.url.split(","))
 
 
 def agent_path() -> str:
-    """The file of the installed agent executor, which OpenRLHF loads by its path."""
+    """Returns the file of the agent executor, which OpenRLHF loads by path."""
     return str(Path(__file__).resolve().with_name(AGENT_MODULE))
 
 
-def _options(recipe: Recipe, places: Places, api_key: str | None, resume: bool) -> dict[str, Any]:
+def _options(recipe: Recipe, paths: RunPaths, api_key: str | None, resume: bool) -> dict[str, Any]:
     options: dict[str, Any] = {"actor.model_name_or_path": _model(recipe.model.path)}
-    options |= {option: _at(recipe, key) for key, names in _SAME for option in names}
+    options |= {option: _recipe_value(recipe, key) for key, names in _OPTION_NAMES for option in names}
     options |= {
         "rollout.batch_size": recipe.prompts_per_step,
         "train.batch_size": recipe.rollouts_per_update,
         "data.max_len": recipe.data.prompt_max_tokens + recipe.sampling.response_max_tokens,
-        "data.prompt_dataset": str(places.train),
+        "data.prompt_dataset": str(paths.train),
         "data.input_key": INPUT_KEY,
         "data.label_key": LABEL_KEY,
-        "ckpt.path": str(places.checkpoints),
-        "ckpt.output_dir": str(places.model),
+        "ckpt.path": str(paths.checkpoints),
+        "ckpt.output_dir": str(paths.model),
         "ckpt.load_enable": resume,
         "logger.wandb.run_name": recipe.run.name,  # TensorBoard's too; its default is the time
-        "logger.tensorboard_dir": str(places.tensorboard) if recipe.output.tensorboard else None,
+        "logger.tensorboard_dir": str(paths.tensorboard) if recipe.output.tensorboard else None,
     }
     if recipe.service.agent:
         options["train.agent_func_path"] = agent_path()
@@ -148,7 +148,7 @@ def _options(recipe: Recipe, places: Places, api_key: str | None, resume: bool) 
         options["reward.remote_url"] = reward_urls(recipe, api_key)
     if recipe.evaluation.source is not None:
         options |= {
-            "eval.dataset": str(places.evaluation),
+            "eval.dataset": str(paths.evaluation),
             "eval.steps": recipe.evaluation.every_steps,
             "eval.temperature": recipe.evaluation.temperature,
             "eval.n_samples_per_prompt": recipe.evaluation.samples_per_question,
@@ -163,17 +163,17 @@ def _options(recipe: Recipe, places: Places, api_key: str | None, resume: bool) 
 
 
 def _model(path: str) -> str:
-    """A folder by its whole path, since Ray's workers start elsewhere; a name on the hub as it is."""
+    """Makes a folder's path absolute, because Ray's workers start elsewhere; leaves a name on the hub unchanged."""
     return str(Path(path).absolute()) if Path(path).is_dir() else path
 
 
-def _at(recipe: Recipe, key: str) -> Any:  # noqa: ANN401 - a field of a recipe
+def _recipe_value(recipe: Recipe, key: str) -> Any:  # noqa: ANN401 - a field of a recipe
     section, name = key.split(".")
     return getattr(getattr(recipe, section), name)
 
 
 def _words(option: str, value: Any) -> list[str]:  # noqa: ANN401 - a field of a recipe
-    """An option as words: a switch is there or not, None is not there, several values follow each other."""
+    """Writes an option as words: True is a bare switch, False and None are left out, a tuple is several words."""
     if value is None or value is False:
         return []
     if value is True:
@@ -189,8 +189,8 @@ def _get_reward(url: str, api_key: str | None) -> str:
     return parts._replace(netloc=netloc, path=f"{parts.path.rstrip('/')}/get_reward").geturl()
 
 
-def hidden(words: list[str], secrets: Mapping[str, str | None]) -> list[str]:
-    """The words fit for a screen: each secret as its name."""
+def without_secrets(words: list[str], secrets: Mapping[str, str | None]) -> list[str]:
+    """Replaces each secret in the words by its name, so that they can be printed."""
     shown = words
     for name, secret in secrets.items():
         if secret:

@@ -25,7 +25,7 @@ from co_rewarding_trainer.openrlhf.sources import SourceQuestion, read_questions
 Messages = list[dict[str, str]]
 Prompt = str | Messages
 Paraphraser = Callable[[Sequence[SourceQuestion]], Mapping[str, str]]
-"""Questions → paraphrases by question_id; those that it could not write are left out."""
+"""Questions → paraphrases by question_id, without those that could not be written."""
 PromptTokens = Callable[[Prompt], int]
 
 PARAPHRASES_PER_REQUEST = 32
@@ -33,7 +33,7 @@ PARAPHRASES_PER_REQUEST = 32
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetCounts:
-    """What became of the questions; written beside the data set."""
+    """How many questions were kept and left out, and why; written beside the data set."""
 
     source: str
     questions: int
@@ -58,10 +58,10 @@ def make_dataset(
     paraphraser: Paraphraser | None = None,
     prompt_tokens: PromptTokens | None = None,
 ) -> DatasetCounts:
-    """Writes the questions to train on as JSON lines, and beside it their counts as <name>.counts.json.
+    """Writes the questions to train on as JSON lines, and their counts as <name>.counts.json.
 
     A row is {"question_id", "original", "label_original"} and, with both views, "paraphrase" and "label_paraphrase".
-    The same questions make the same bytes; a file is there whole or not at all.
+    The same questions make the same bytes. A file is never half written.
 
     Raises:
         DataError: the source is wrong, a paraphrase or a ground truth is missing that must be there, nothing is left,
@@ -70,23 +70,23 @@ def make_dataset(
     data = recipe.data
     questions = read_questions(data.source, data.column, id_prefix=data.question_id_prefix, limit=data.max_questions)
     counts = DatasetCounts(source=data.source, questions=len(questions), rows=0, views=recipe.views)
-    questions, counts = _truthful(recipe, questions, counts)
+    questions, counts = _with_ground_truths(recipe, questions, counts)
     if recipe.views == "both":
-        questions, counts = _paraphrased(recipe, questions, counts, paraphraser)
-    return _written(path, counts, recipe, _rows(recipe, questions, prompt_tokens))
+        questions, counts = _with_paraphrases(recipe, questions, counts, paraphraser)
+    return _write_rows(path, counts, recipe, _rows(recipe, questions, prompt_tokens))
 
 
 def make_evaluation(recipe: Recipe, path: Path) -> DatasetCounts:
-    """Writes the questions to evaluate on: {"input", "label", "datasource"}, the label being the ground truth.
+    """Writes the questions to evaluate on: {"input", "label", "datasource"}; the label is the ground truth.
 
-    Prompt and label are there by their names in the training set too: OpenRLHF reads both sets by one pair of names.
+    Prompt and label are repeated under their names of the training set: OpenRLHF uses one pair of names for both sets.
 
     Raises:
         DataError: as `make_dataset`, and for a question without a ground truth.
     """
     evaluation = recipe.evaluation
     assert evaluation.source is not None, "a recipe without evaluation makes no such file"
-    columns = replace(evaluation.column, paraphrase="")
+    columns = evaluation.column.model_copy(update={"paraphrase": ""})
     questions = read_questions(evaluation.source, columns, limit=evaluation.max_questions)
     if blank := sum(each.ground_truth is None for each in questions):
         raise DataError(
@@ -101,20 +101,20 @@ def make_evaluation(recipe: Recipe, path: Path) -> DatasetCounts:
             yield {"input": prompt, "label": truth, "datasource": evaluation.name} | training, None
 
     counts = DatasetCounts(source=evaluation.source, questions=len(questions), rows=0, views="original")
-    return _written(path, counts, recipe, rows())
+    return _write_rows(path, counts, recipe, rows())
 
 
 def label(recipe: Recipe, question: SourceQuestion, view: str) -> str:
-    """The label of one view: which cohort its rollouts make, and the ground truth to compare its own label with."""
+    """Writes the label of one view: the cohort of its rollouts, and the ground truth if the question has one."""
     identity = {"question_id": question.question_id, "view": view, "n": recipe.run.group_size, "run": recipe.run.name}
     truth = {} if question.ground_truth is None else {"ground_truth": question.ground_truth}
     return json.dumps(identity | truth, ensure_ascii=False)
 
 
-def _truthful(
+def _with_ground_truths(
     recipe: Recipe, questions: list[SourceQuestion], counts: DatasetCounts
 ) -> tuple[list[SourceQuestion], DatasetCounts]:
-    """All with a ground truth, or all without: OpenRLHF stops where some rollouts log what others do not."""
+    """Keeps ground truths for all questions or for none: OpenRLHF stops if rollouts of a batch log different names."""
     known = [each for each in questions if each.ground_truth is not None]
     if len(known) == len(questions):
         return questions, counts
@@ -129,7 +129,7 @@ def _truthful(
     return [replace(each, ground_truth=None) for each in questions], counts
 
 
-def _paraphrased(
+def _with_paraphrases(
     recipe: Recipe, questions: list[SourceQuestion], counts: DatasetCounts, paraphraser: Paraphraser | None
 ) -> tuple[list[SourceQuestion], DatasetCounts]:
     missing = [each for each in questions if each.paraphrase is None]
@@ -164,7 +164,7 @@ def _paraphrased(
 def _rows(
     recipe: Recipe, questions: Iterable[SourceQuestion], prompt_tokens: PromptTokens | None
 ) -> Iterator[tuple[dict[str, Any], int | None]]:
-    """Rows, each with the length of its longest prompt."""
+    """Yields the rows, each with the length of its longest prompt."""
     for each in questions:
         texts = {"original": each.question}
         if recipe.views == "both":
@@ -177,7 +177,7 @@ def _rows(
 
 
 def _prompt(recipe: Recipe, text: str) -> Prompt:
-    """Chat messages, which the tokenizer's own template turns to text; or text, for a model that has no template."""
+    """Makes a prompt: chat messages for the tokenizer's template, or text for a model without a template."""
     system = recipe.data.system_prompt
     if not recipe.data.chat_template:
         return f"{system}\n\n{text}\n" if system else f"{text}\n"
@@ -185,14 +185,14 @@ def _prompt(recipe: Recipe, text: str) -> Prompt:
     return [*opening, {"role": "user", "content": text}]
 
 
-def _written(
+def _write_rows(
     path: Path, counts: DatasetCounts, recipe: Recipe, rows: Iterable[tuple[dict[str, Any], int | None]]
 ) -> DatasetCounts:
     kept = too_long = truths = 0
     longest: int | None = None
     digest = hashlib.sha256()
     total = counts.questions - counts.dropped_without_paraphrase - counts.dropped_without_ground_truth
-    with _whole(path) as file:
+    with _atomic_file(path) as file:
         for row, tokens in track(rows, description=path.stem, total=total, transient=True):
             if tokens is not None and tokens > recipe.data.prompt_max_tokens:
                 too_long += 1
@@ -217,14 +217,14 @@ def _written(
         with_ground_truth=truths,
         sha256=digest.hexdigest(),
     )
-    with _whole(path.with_suffix(".counts.json")) as file:
+    with _atomic_file(path.with_suffix(".counts.json")) as file:
         file.write((json.dumps(asdict(done), indent=1) + "\n").encode())
     return done
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name when it is complete: a run that is killed meanwhile leaves the one before."""
+def _atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file that gets its name only when complete: a run that is killed keeps the old file."""
     try:
         with (
             made_folder(path.parent),

@@ -1,6 +1,6 @@
-"""python -m co_rewarding_trainer.openrlhf.driver ARGUMENTS: OpenRLHF's own train_ppo_ray, with three names replaced.
+"""python -m co_rewarding_trainer.openrlhf.driver ARGUMENTS: OpenRLHF's own train_ppo_ray, with three classes replaced.
 
-ARGUMENTS are OpenRLHF's. What else is needed comes by environment: see `settings`. Needs OpenRLHF.
+ARGUMENTS are OpenRLHF's. Our settings come from the environment: see `settings`. Needs OpenRLHF.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from co_rewarding_trainer.openrlhf import guards
+from co_rewarding_trainer.openrlhf import compatibility
 from co_rewarding_trainer.openrlhf.errors import TrainingError, UnsupportedOpenRLHFError
 from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings, handed_down
@@ -22,13 +22,13 @@ GENERATOR_USERS = ("openrlhf.trainer.ppo_trainer", "openrlhf.trainer.ppo_trainer
 
 
 def main(arguments: Sequence[str], *, version_of: Callable[[str], str] = importlib.metadata.version) -> int:
-    """Trains; the exit status. What this package refuses is told in one message.
+    """Trains and returns the exit status. What our code refuses is printed in one message.
 
     `version_of` tells the version of an installed distribution, or raises PackageNotFoundError.
     """
     try:
         TrainingSettings.from_environment()
-        guards.check_version(_installed_version(version_of))
+        compatibility.check_version(_installed_version(version_of))
         replace_names()
         start_ray()
         sys.argv = [TRAIN, *arguments]
@@ -41,23 +41,23 @@ def main(arguments: Sequence[str], *, version_of: Callable[[str], str] = importl
 
 
 def replace_names() -> None:
-    """Puts our strategy, rollout actor and generator in the place of OpenRLHF's, in this process.
+    """Replaces OpenRLHF's strategy, rollout actor and generator by ours, in this process.
 
-    That is enough: the strategy is made here and travels by its module's name, the actors' classes are made here and
-    travel by value with the names that they use directly.
+    Ray's workers get ours too. The strategy is made in this process and travels by its module's name. The actors'
+    classes are made in this process and travel by value, with the names that they use.
 
     Raises:
-        UnsupportedOpenRLHFError: OpenRLHF is not what these were tested with.
+        UnsupportedOpenRLHFError: OpenRLHF is not the version that was tested.
     """
     import ray  # pyright: ignore[reportMissingImports]
 
-    from co_rewarding_trainer.openrlhf.generator import pair_generator
     from co_rewarding_trainer.openrlhf.rollout import pair_rollout
+    from co_rewarding_trainer.openrlhf.samples_generator import pair_generator
 
     engine: Foreign = importlib.import_module("openrlhf.trainer.ray.vllm_engine")
     rollout_actor = _class_behind(engine.RolloutRayActor)
     users: list[Foreign] = [importlib.import_module(name) for name in GENERATOR_USERS]
-    guards.check_signatures(_functions({"openrlhf.trainer.ray.vllm_engine:RolloutRayActor": rollout_actor}))
+    compatibility.check_signatures(_functions({"openrlhf.trainer.ray.vllm_engine:RolloutRayActor": rollout_actor}))
     from co_rewarding_trainer.openrlhf.strategy import PairedStrategy
 
     strategies: Foreign = importlib.import_module("openrlhf.utils.deepspeed")
@@ -87,15 +87,15 @@ def _installed_version(version_of: Callable[[str], str]) -> str:
         return version_of("openrlhf")
     except importlib.metadata.PackageNotFoundError as cause:
         raise UnsupportedOpenRLHFError(
-            f"OpenRLHF is not installed here: pip install openrlhf=={guards.TESTED}"
+            f"OpenRLHF is not installed here: pip install openrlhf=={compatibility.TESTED}"
         ) from cause
 
 
 def _class_behind(actor: Foreign) -> type:
-    """The class that `ray.remote` made an actor of.
+    """Returns the class that `ray.remote` made an actor of.
 
     Raises:
-        UnsupportedOpenRLHFError: Ray keeps it elsewhere than it did.
+        UnsupportedOpenRLHFError: this Ray keeps the class elsewhere.
     """
     try:
         return actor.__ray_metadata__.modified_class.__ray_actor_class__
@@ -104,9 +104,9 @@ def _class_behind(actor: Foreign) -> type:
 
 
 def _functions(classes: dict[str, type]) -> dict[str, Callable[..., Any]]:
-    """Every function that the guards name and that is there; `classes` stand for what Ray has wrapped."""
+    """Finds the functions that `compatibility` names; `classes` are those that Ray has wrapped, by name."""
     found: dict[str, Callable[..., Any]] = {}
-    for name in guards.SIGNATURES:
+    for name in compatibility.SIGNATURES:
         module, _, path = name.partition(":")
         owner, _, attribute = path.rpartition(".")
         place: type | ModuleType | None = classes.get(f"{module}:{owner}")
@@ -116,7 +116,7 @@ def _functions(classes: dict[str, type]) -> dict[str, Callable[..., Any]]:
                 place = getattr(loaded, owner) if owner else loaded
             found[name] = getattr(place, attribute)
         except (ImportError, AttributeError):
-            continue  # the guards say so
+            continue  # `check_signatures` says so
     return found
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a training run, as one small tree. Its root is the client's, so that one catches both."""
+"""The errors of a training run, below the client's own: `except CoRewardingError` catches both."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from co_rewarding_client import CoRewardingError
 
 
 class TrainingError(CoRewardingError):
-    """The root of what a training run is stopped by; the message says where it is wrong and what to do."""
+    """Stops a training run; the message says what is wrong, where, and what to do."""
 
 
 class TrainingSettingsError(TrainingError):
@@ -23,30 +23,30 @@ class BrokenPairsError(TrainingError):
 
 
 class RecipeError(TrainingError):
-    """A recipe cannot be read, or says what no recipe can say: the file, the key, and what would be right."""
+    """A recipe cannot be read, or has wrong keys or values; the message has file and key, and what would be right."""
 
 
 class DataError(TrainingError):
-    """The questions cannot be read, or not made into a data set."""
+    """The questions cannot be read, or make no data set."""
 
 
 class PreflightError(TrainingError):
-    """The run would have failed later; `problems` has everything that was found, one line each."""
+    """The run would fail later; `problems` has one line for each reason."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        """All of them, since each may take a while to put right."""
+        """Takes all problems, so that they can be corrected together."""
         super().__init__(problems)
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        """A numbered list."""
+        """Writes the problems as a numbered list."""
         count = "one problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = (f"  {number}. {problem}" for number, problem in enumerate(self.problems, 1))
         return "\n".join((f"this run would fail: {count}", *lines))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What `name` was probably meant to be, as the end of a message; all names where none is near."""
+    """Writes the end of a message about an unknown name: the nearest known one, or all of them if none is near."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else f"choose from {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""A name for what OpenRLHF, Ray and DeepSpeed hand over: they are not installed where types are checked."""
+"""The type of objects of OpenRLHF, Ray and DeepSpeed, which are not installed where types are checked."""
 
 from typing import Any, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Labels as docs/openrlhf.md has them: a question's name, or a ground truth. What is neither is no ground truth."""
+"""Labels as docs/openrlhf.md defines them: a JSON object that names a question, or a ground truth."""
 
 import json
 from typing import Any
@@ -9,17 +9,17 @@ LABEL_KEYS = ("question_id", "view", "n", "run", "step", "rollout", "attempt", "
 
 
 def identity_in(label: str | None) -> dict[str, Any] | None:
-    """The JSON object in a label that names a question; None for a ground truth or an empty label.
+    """Reads the JSON object of a label that names a question; None for a ground truth or an empty label.
 
     Raises:
-        TrainingSettingsError: it begins like such an object and is none: the service would refuse it.
+        TrainingSettingsError: the label begins like such an object and is none; the service would refuse the label.
     """
     content = _object_in(label)
     return content if content is not None and "question_id" in content else None
 
 
 def truth_in(label: str) -> str:
-    """The ground truth that a label is, which names no question.
+    """Reads the ground truth of a label that names no question.
 
     Raises:
         TrainingSettingsError: as `identity_in`.
@@ -29,7 +29,7 @@ def truth_in(label: str) -> str:
 
 
 def label_of_truth(truth: str) -> str:
-    """The label that is a ground truth: its text, in an object where that would be taken for one."""
+    """Writes a ground truth as a label: as plain text, or in an object if the text begins with `{`."""
     return json.dumps({"ground_truth": truth}, ensure_ascii=False) if truth.lstrip().startswith("{") else truth
 
 
@@ -54,6 +54,6 @@ def _object_in(label: str | None) -> dict[str, Any] | None:
 
 
 def labelled(label: str, **fields: object) -> str:
-    """The label with these fields added; one that names no question as it is."""
+    """Adds these fields to a label that names a question; other labels stay unchanged."""
     identity = identity_in(label)
     return label if identity is None else json.dumps(identity | fields)

@@ -1,7 +1,7 @@
-"""What would fail an hour later, found before it starts.
+"""The preflight finds before the start what would fail an hour later.
 
-A check looks at the recipe and the facts, and says in one line what is wrong and what to do, or nothing. A new check
-is a function and a place in the table.
+A check is a function of the recipe and the facts. Each returns one line that says what is wrong and what to do, or
+None. A new check is a function and an entry in the table. A check's docstring says what must be true.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,41 +9,41 @@ from urllib.parse import urlsplit
 
 from co_rewarding_schema.methods import DEFAULT_METHOD
 
+from co_rewarding_trainer.openrlhf.compatibility import TESTED
 from co_rewarding_trainer.openrlhf.errors import PreflightError
-from co_rewarding_trainer.openrlhf.facts import Facts
-from co_rewarding_trainer.openrlhf.guards import TESTED
+from co_rewarding_trainer.openrlhf.preflight_facts import Facts
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.service import TEACHER_ROUTE
-from co_rewarding_trainer.openrlhf.sizes import (
+from co_rewarding_trainer.openrlhf.size_checks import (
     disk_suffices,
     engines_fit,
     enough_gpus,
     heads_divide,
+    labels_come_in_time,
     micro_batches_divide,
     scoring_divides,
     updates_divide,
     weights_disk_suffices,
 )
-from co_rewarding_trainer.openrlhf.timeliness import labels_come_in_time
 
 CONTRACT = "1"
 OPENRLHF_PATIENCE_S = 900.0
-"""It gives up on a reward after 180 s, five times, and then the step fails."""
+"""OpenRLHF gives up on a reward after 180 s, five times; then the step fails."""
 TOO_MANY_DROPPED = 0.5
 
 Check = Callable[[Recipe, Facts], str | None]
 
 
 def check(recipe: Recipe, facts: Facts) -> list[str]:
-    """All problems, in the order of the table."""
+    """Lists all problems, in the order of the table."""
     return [problem for each in CHECKS if (problem := each(recipe, facts)) is not None]
 
 
 def require(recipe: Recipe, facts: Facts) -> None:
-    """Returns if nothing was found.
+    """Stops the run if a check finds a problem.
 
     Raises:
-        PreflightError: with all that was found.
+        PreflightError: with all problems.
     """
     if problems := check(recipe, facts):
         raise PreflightError(problems)
@@ -58,7 +58,7 @@ def service_reachable(_: Recipe, facts: Facts) -> str | None:
 
 
 def contract_known(_: Recipe, facts: Facts) -> str | None:
-    """It speaks our version of the contract."""
+    """The service speaks our version of the contract."""
     service = facts.service
     if service.trouble is not None or service.contract == CONTRACT:
         return None
@@ -69,7 +69,7 @@ def contract_known(_: Recipe, facts: Facts) -> str | None:
 
 
 def method_available(recipe: Recipe, facts: Facts) -> str | None:
-    """It can carry out the method: a release without a teacher knows its methods by name only."""
+    """The service can carry out the method: a release without a teacher knows such methods by name only."""
     service, method = facts.service, recipe.run.method
     if service.trouble is not None:
         return None
@@ -85,7 +85,7 @@ def method_available(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def run_unused(recipe: Recipe, facts: Facts) -> str | None:
-    """Another training's rollouts must not be taken for ours."""
+    """No other training has used the run's name: its rollouts would be taken for ours."""
     if facts.resume or not facts.service.cohorts_of_run:
         return None
     return (
@@ -95,7 +95,7 @@ def run_unused(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def run_as_sent(_: Recipe, facts: Facts) -> str | None:
-    """The service has the run's settings as the recipe says them."""
+    """The service has the run's settings as they were sent."""
     if facts.sent is None or facts.registered is None:
         return None
     differing = {
@@ -123,7 +123,7 @@ def deadline_below_patience(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def workers_reach_service(_: Recipe, facts: Facts) -> str | None:
-    """Loopback is another machine on each node of a cluster."""
+    """The URL is not a loopback address when Ray runs on other machines."""
     host = urlsplit(facts.service.url).hostname or ""
     if facts.machine.ray_address is None or not (host == "localhost" or host.startswith("127.") or host == "::1"):
         return None
@@ -134,7 +134,7 @@ def workers_reach_service(_: Recipe, facts: Facts) -> str | None:
 
 
 def packing_possible(recipe: Recipe, facts: Facts) -> str | None:
-    """Packed rollouts and flash attention come together, and the latter has to be installed."""
+    """Packed rollouts have flash attention, and flash attention is installed."""
     flash = recipe.model.attention.startswith("flash_attention")
     if recipe.hardware.pack_rollouts and not flash:
         return (
@@ -170,12 +170,12 @@ def questions_readable(_: Recipe, facts: Facts) -> str | None:
 
 
 def evaluation_readable(_: Recipe, facts: Facts) -> str | None:
-    """So are those to evaluate on."""
+    """The questions to evaluate on are there, in the columns that the recipe names."""
     return None if facts.evaluation_trouble is None else f"evaluation.source {facts.evaluation_trouble}"
 
 
 def template_there(recipe: Recipe, facts: Facts) -> str | None:
-    """Chat messages need a template."""
+    """The tokenizer has a chat template if prompts are chat messages."""
     if not recipe.data.chat_template or facts.model.chat_template is not False:
         return None
     return (
@@ -196,7 +196,7 @@ def lengths_fit(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def enough_questions(recipe: Recipe, facts: Facts) -> str | None:
-    """There is at least one whole step of questions, and not most of them fell to their length."""
+    """The questions make at least one step, and at most half of them were left out as too long."""
     counts = facts.counts
     if counts is None:
         return None
@@ -214,7 +214,7 @@ def enough_questions(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def openrlhf_tested(_: Recipe, facts: Facts) -> str | None:
-    """OpenRLHF is installed, in the version whose seams were tested."""
+    """OpenRLHF is installed with what it imports, in the version that was tested."""
     if facts.machine.openrlhf == TESTED:
         missing = " ".join(facts.machine.missing)
         return f"OpenRLHF needs {missing}, not installed in this Python: pip install {missing}" if missing else None
@@ -223,7 +223,7 @@ def openrlhf_tested(_: Recipe, facts: Facts) -> str | None:
 
 
 def output_usable(_: Recipe, facts: Facts) -> str | None:
-    """The output folder can be written, and OpenRLHF takes its path for one path."""
+    """The output folder can be written, and its path has no character at which OpenRLHF splits paths."""
     if facts.output_trouble is not None:
         return f"the output folder {facts.output} cannot be written ({facts.output_trouble}); give another: --output"
     if set(facts.output) & set(",@"):
@@ -232,7 +232,7 @@ def output_usable(_: Recipe, facts: Facts) -> str | None:
 
 
 def checkpoints_meant(_: Recipe, facts: Facts) -> str | None:
-    """Checkpoints are resumed from on purpose, and only where there are some."""
+    """There are checkpoints if, and only if, the run is to resume."""
     if facts.checkpoints == facts.resume:
         return None
     if facts.resume:
@@ -243,7 +243,7 @@ def checkpoints_meant(_: Recipe, facts: Facts) -> str | None:
 
 
 def wandb_known(recipe: Recipe, facts: Facts) -> str | None:
-    """wandb asks for a key on a terminal that is not there."""
+    """A key for wandb is known if wandb is used: there is no terminal to ask on."""
     if recipe.output.wandb_project is None or facts.machine.wandb_key:
         return None
     return "output.wandb_project is set and no key is known; set WANDB_API_KEY, or leave the project out"
@@ -281,5 +281,5 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _plain(value: object) -> object:
-    """A setting as it is compared: JSON has no tuples."""
+    """Makes a tuple of a list, so that a setting from JSON can be compared."""
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value

@@ -1,66 +1,95 @@
 """A recipe: everything that makes a training run, in the project's words. Units are in the names.
 
-The defaults are neutral; the paper's settings (Table 5) are in recipes/common.toml, and are said there only.
+The defaults are neutral. The paper's settings (Table 5) are in recipes/common.toml and nowhere else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from co_rewarding_schema.methods import METHODS, Method
+from co_rewarding_schema.methods import METHODS, Method, RewardSource
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+)
+
+from co_rewarding_trainer.openrlhf.errors import nearest
 
 Views = Literal["both", "original"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
+
+# TOML has lists and no tuples: `strict=False` takes a list for a tuple, and stays strict about what is in the list.
+TextList = Annotated[tuple[str, ...], Field(strict=False)]
+Scalar = bool | int | float | str
+OptionValue = Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)]
 
 
-REQUIRED: Any = None
-"""Stands where a recipe has no default; `reading.py` refuses a recipe that leaves it."""
+class RecipeTable(BaseModel):
+    """A table of a recipe: takes no unknown key and converts no value; a whole number is a number too."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
-def bounded(default: Any, **limits: float) -> Any:  # noqa: ANN401 - as dataclasses.field, which it stands for
-    """A number with limits: `above`, `at_least`, `below`, `at_most`."""
-    return field(default=default, metadata=limits)
-
-
-def required() -> Any:  # noqa: ANN401 - as above
-    """A value that every recipe must give."""
-    return field(default=REQUIRED, metadata={"required": True})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(RecipeTable):
     """The run as the service knows it; see `PUT /v1/runs/{run}`. What is None is the service's default."""
 
-    name: str = required()
-    method: str = required()
+    name: str
+    method: str
     views: Views | None = None
     """Which views the policy is trained on; by default both if the method needs both, else the original."""
-    group_size: int = bounded(8, at_least=2, at_most=4096)
-    teacher_group_size: int | None = bounded(None, at_least=1, at_most=4096)
-    alpha_start: float | None = bounded(None, at_least=0.0, at_most=1.0)
-    alpha_end: float | None = bounded(None, at_least=0.0, at_most=1.0)
-    total_steps: int | None = bounded(None, at_least=1)
+    group_size: Annotated[int, Field(ge=2, le=4096)] = 8
+    teacher_group_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    alpha_start: Share | None = None
+    alpha_end: Share | None = None
+    total_steps: PositiveInt | None = None
     """Rollout batches, which the teacher's schedule spans; by default what the data set comes to."""
-    cohort_deadline_s: float | None = bounded(None, above=0.0)
-    min_votes: int | None = bounded(None, at_least=1)
-    min_vote_share: float | None = bounded(None, at_least=0.0, at_most=1.0)
+    cohort_deadline_s: PositiveFloat | None = None
+    min_votes: PositiveInt | None = None
+    min_vote_share: Share | None = None
     teacher_model: str | None = None
-    max_teacher_lag: int | None = bounded(None, at_least=0)
-    """Steps by which the teacher's version may lie behind the rollouts that it labels."""
-    teacher_temperature: float | None = bounded(None, at_least=0.0)
+    max_teacher_lag: NonNegativeInt | None = None
+    """Steps by which the teacher's version may lie behind the rollouts that the teacher labels."""
+    teacher_temperature: NonNegativeFloat | None = None
     """How the teacher samples, here and in the next two; by default as the policy does, which is the paper's way."""
-    teacher_top_p: float | None = bounded(None, above=0.0, at_most=1.0)
-    teacher_max_tokens: int | None = bounded(None, at_least=1)
-    answer_formats: tuple[str, ...] | None = None
-    end_tokens: tuple[str, ...] | None = None
+    teacher_top_p: PositiveShare | None = None
+    teacher_max_tokens: PositiveInt | None = None
+    answer_formats: TextList | None = None
+    end_tokens: TextList | None = None
     """What ends a response besides the known end-of-turn tokens."""
     conventions: str | None = None
     quarantine: str | None = None
     """What becomes of a pair whose views keep disagreeing: "off", "own-view" or "abstain"."""
 
+    @field_validator("method")
+    @classmethod
+    def _check_method(cls, method: str) -> str:
+        if method not in METHODS:
+            raise ValueError(f"{method!r} is not a method; {nearest(method, METHODS)}")
+        if METHODS[method].source is RewardSource.STATISTIC:
+            raise ValueError(
+                f"{method} needs a statistic that OpenRLHF does not send; use the client (docs/methods.md)"
+            )
+        return method
 
-@dataclass(frozen=True, kw_only=True)
-class ServiceRecipe:
+    @field_validator("views")
+    @classmethod
+    def _check_views(cls, views: Views | None, info: ValidationInfo) -> Views | None:
+        method = info.data.get("method", "")  # absent if it was refused
+        if views == "original" and method in METHODS and METHODS[method].needs_both_views:
+            raise ValueError(f'leaves the paraphrase out, and {method} needs both views; run.views = "both"')
+        return views
+
+
+class ServiceRecipe(RecipeTable):
     """Where rewards come from, and by which of OpenRLHF's two doors."""
 
     url: str = "http://127.0.0.1:8000"
@@ -69,20 +98,18 @@ class ServiceRecipe:
     """False: OpenRLHF's plain `--reward.remote_url`. True: our agent executor, which sends identity."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Model:
+class Model(RecipeTable):
     """The policy."""
 
-    path: str = required()
+    path: str
     """A folder, or a name on the Hugging Face hub."""
     attention: str = "flash_attention_2"
     dtype: Literal["bf16", "fp16"] = "bf16"
     gradient_checkpointing: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """How a source names what is needed. A dot leads into an object; "" says that the source has none."""
+class Columns(RecipeTable):
+    """The names of a source's columns. A dot leads into an object; "" says that the source has no such column."""
 
     question_id: str = "question_id"
     question: str = "question"
@@ -90,92 +117,87 @@ class Columns:
     ground_truth: str = "ground_truth"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Data:
+class Data(RecipeTable):
     """The questions to train on."""
 
-    source: str = required()
+    source: str
     """A .parquet, .jsonl or .json file, or hf:owner/name[:split] on the Hugging Face hub."""
     question_id_prefix: str = ""
-    max_questions: int | None = bounded(None, at_least=1)
+    max_questions: PositiveInt | None = None
     system_prompt: str | None = None
     chat_template: bool = True
-    """Prompts are chat messages, and the tokenizer's own template makes them text; else they are plain text."""
-    prompt_max_tokens: int = bounded(512, at_least=1)
+    """True: prompts are chat messages, which the tokenizer's own template makes text. False: they are plain text."""
+    prompt_max_tokens: PositiveInt = 512
     """Questions with a longer prompt, in either view, are left out."""
     on_missing_paraphrase: Literal["ask", "drop", "fail"] = "ask"
-    """Ask the service to write it; leave the question out; or stop."""
+    """Ask the service to write the paraphrase; leave the question out; or stop."""
     on_missing_ground_truth: Literal["omit", "drop"] = "omit"
     """Send none with any question, for OpenRLHF wants all rollouts to log the same; or leave the question out."""
-    column: Columns = field(default_factory=Columns)
+    column: Columns = Columns()
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationRecipe:
+class EvaluationRecipe(RecipeTable):
     """Questions with ground truths, tried every so often; no source, no evaluation."""
 
     source: str | None = None
     name: str = "evaluation"
-    """Under which its metrics are logged: eval_<name>_pass1."""
-    max_questions: int | None = bounded(None, at_least=1)
-    every_steps: int = bounded(10, at_least=1)
-    temperature: float = bounded(0.8, at_least=0.0)
-    samples_per_question: int = bounded(1, at_least=1)
-    column: Columns = field(default_factory=Columns)
+    """The metrics are logged as eval_<name>_pass1."""
+    max_questions: PositiveInt | None = None
+    every_steps: PositiveInt = 10
+    temperature: NonNegativeFloat = 0.8
+    samples_per_question: PositiveInt = 1
+    column: Columns = Columns()
 
 
-@dataclass(frozen=True, kw_only=True)
-class SamplingRecipe:
+class SamplingRecipe(RecipeTable):
     """What is sampled in one step."""
 
-    questions_per_step: int = bounded(128, at_least=1)
+    questions_per_step: PositiveInt = 128
     """Questions, not prompts: with both views a step has twice as many prompts."""
-    response_max_tokens: int = bounded(3072, at_least=1)
-    temperature: float = bounded(1.0, above=0.0)
-    top_p: float = bounded(1.0, above=0.0, at_most=1.0)
+    response_max_tokens: PositiveInt = 3072
+    temperature: PositiveFloat = 1.0
+    top_p: PositiveShare = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingRecipe:
+class TrainingRecipe(RecipeTable):
     """How the policy is updated."""
 
-    epochs: int = bounded(1, at_least=1)
-    updates_per_step: int = bounded(1, at_least=1)
+    epochs: PositiveInt = 1
+    updates_per_step: PositiveInt = 1
     """Optimizer steps that share the rollouts of one step."""
-    learning_rate: float = bounded(1e-6, above=0.0)
+    learning_rate: PositiveFloat = 1e-6
     schedule: str = "cosine_with_min_lr"
-    min_learning_rate_ratio: float = bounded(0.0, at_least=0.0, at_most=1.0)
-    warmup_ratio: float = bounded(0.1, at_least=0.0, below=1.0)
-    adam_betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = bounded(0.0, at_least=0.0)
-    max_gradient_norm: float = bounded(1.0, above=0.0)
-    clip: float = bounded(0.2, above=0.0)
+    min_learning_rate_ratio: Share = 0.0
+    warmup_ratio: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    adam_betas: Annotated[tuple[float, float], Field(strict=False)] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.0
+    max_gradient_norm: PositiveFloat = 1.0
+    clip: PositiveFloat = 0.2
     advantage: Literal["group_norm", "rloo", "reinforce_baseline", "dr_grpo", "reinforce"] = "group_norm"
-    kl_coefficient: float = bounded(0.0, at_least=0.0)
+    kl_coefficient: NonNegativeFloat = 0.0
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     kl_in_loss: bool = True
-    """In the loss, as GRPO has it, and not in the reward."""
-    seed: int = bounded(0, at_least=0)
+    """True: the KL term is part of the loss, as in GRPO. False: of the reward."""
+    seed: NonNegativeInt = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hardware:
-    """What it runs on."""
+class Hardware(RecipeTable):
+    """The machines that train."""
 
     device: Literal["gpu", "cpu"] = "gpu"
-    nodes: int = bounded(1, at_least=1)
-    actor_gpus_per_node: int = bounded(4, at_least=1)
-    engines: int = bounded(4, at_least=1)
+    nodes: PositiveInt = 1
+    actor_gpus_per_node: PositiveInt = 4
+    engines: PositiveInt = 4
     """vLLM engines, each over `tensor_parallel` GPUs."""
-    tensor_parallel: int = bounded(1, at_least=1)
+    tensor_parallel: PositiveInt = 1
     share_gpus: bool = True
     """Actor, reference and engines take turns on the same GPUs (OpenRLHF's colocate_all, with sleep)."""
-    gpu_memory_share: float = bounded(0.6, above=0.0, at_most=1.0)
+    gpu_memory_share: PositiveShare = 0.6
     """Of each GPU, for vLLM."""
-    zero_stage: Literal[0, 1, 2, 3] = 3
-    micro_rollouts: int = bounded(4, at_least=1)
+    zero_stage: Annotated[int, Field(ge=0, le=3)] = 3
+    micro_rollouts: PositiveInt = 4
     """Rollouts that a GPU trains on at once."""
-    micro_rollouts_scored: int = bounded(8, at_least=1)
+    micro_rollouts_scored: PositiveInt = 8
     """Rollouts whose log-probabilities a GPU works out at once."""
     pack_rollouts: bool = True
     """Rollouts without padding; needs flash attention."""
@@ -183,35 +205,29 @@ class Hardware:
     sync_backend: Literal["nccl", "gloo"] = "nccl"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output:
+class Output(RecipeTable):
     """What stays. Relative paths, here and elsewhere in a recipe, begin at the current directory."""
 
     folder: str | None = None
     """By default runs/<name of the run>."""
-    checkpoint_every_steps: int = bounded(30, at_least=1)
-    checkpoints_kept: int = bounded(2, at_least=1)
+    checkpoint_every_steps: PositiveInt = 30
+    checkpoints_kept: PositiveInt = 2
     tensorboard: bool = True
     wandb_project: str | None = None
     """Logs there too; the key is taken from WANDB_API_KEY, never from a recipe."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class WeightsRecipe:
+class WeightsRecipe(RecipeTable):
     """The policy's weights for the service's teacher; used by the methods that have one."""
 
     folder: str | None = None
     """A folder that the service reads too; by default `weights` in the output folder."""
-    publish_every_steps: int = bounded(1, at_least=0)
+    publish_every_steps: NonNegativeInt = 1
     """Rollout batches from one publication to the next; 0 is never, for a teacher that does not follow."""
 
 
-Plain = bool | int | float | str | tuple[bool | int | float | str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """A whole recipe; `openrlhf` holds further options of OpenRLHF by their own names, without the dashes."""
+class Recipe(RecipeTable):
+    """A whole recipe."""
 
     run: Run
     model: Model
@@ -223,35 +239,36 @@ class Recipe:
     hardware: Hardware = Hardware()
     output: Output = Output()
     weights: WeightsRecipe = WeightsRecipe()
-    openrlhf: Mapping[str, Plain] = field(default_factory=lambda: MappingProxyType({}))
-    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    openrlhf: Mapping[str, OptionValue] = Field(default_factory=dict[str, OptionValue])
+    """Further options of OpenRLHF by their own names, without the dashes."""
+    environment: Mapping[str, str] = Field(default_factory=dict[str, str])
     """Variables for the run; those that are set already stay as they are."""
 
     @property
     def method(self) -> Method:
-        """The row of the run's method."""
+        """Returns the row of the run's method."""
         return METHODS[self.run.method]
 
     @property
     def views(self) -> Views:
-        """The views that the policy is trained on."""
+        """Returns the views that the policy is trained on."""
         return self.run.views or ("both" if self.method.needs_both_views else "original")
 
     @property
     def prompts_per_step(self) -> int:
-        """OpenRLHF's rollout batch: every view of a question is a prompt."""
+        """Counts the prompts of a step, OpenRLHF's rollout batch: every view of a question is a prompt."""
         return self.sampling.questions_per_step * (2 if self.views == "both" else 1)
 
     @property
     def rollouts_per_step(self) -> int:
-        """All that is sampled in one step."""
+        """Counts the rollouts of a step."""
         return self.prompts_per_step * self.run.group_size
 
     @property
     def rollouts_per_update(self) -> int:
-        """OpenRLHF's train batch, over all GPUs; `updates_per_step` must divide the step (preflight)."""
+        """Counts the rollouts of an optimizer step, OpenRLHF's train batch over all GPUs."""
         return self.rollouts_per_step // self.training.updates_per_step
 
     def total_steps(self, questions: int) -> int:
-        """The rollout batches that `questions` come to; a last one that is not full is not counted."""
+        """Counts the rollout batches of `questions` over all epochs; a last batch that is not full does not count."""
         return questions // self.sampling.questions_per_step * self.training.epochs

@@ -1,4 +1,4 @@
-"""One rollout's reward by the service's own contract, with its identity, for a process full of coroutines."""
+"""Asks for the reward of one rollout by the service's own contract, with the rollout's identity, in a coroutine."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +13,21 @@ from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
-class Rewarded:
-    """A reward, 0.0 for an abstention, and what goes to the trainer's logs beside it: the same as /get_reward says."""
+class RolloutReward:
+    """A reward, 0.0 for an abstention, and the values for the trainer's logs, as /get_reward answers them."""
 
     reward: float
     logs: dict[str, float]
 
 
 class RolloutRewarder:
-    """Asks for rewards, one rollout a call. A call that is repeated votes once: its rollout has an identity."""
+    """Asks for rewards, one rollout a call. A repeated call votes once, because its rollout has an identity."""
 
     def __init__(self, settings: TrainingSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """`transport` is httpx's, for tests.
+        """Takes the settings; `transport` is httpx's, for tests.
 
         Raises:
-            TrainingSettingsError: it is not said where the service is.
+            TrainingSettingsError: the settings have no URL of the service.
         """
         if not settings.url:
             raise TrainingSettingsError("the agent does not know where the service is: set CO_REWARDING_URL.")
@@ -40,11 +40,11 @@ class RolloutRewarder:
         for client in self._clients.values():
             await client.close()
 
-    async def reward(self, prompt: str, response: str, label: str | None) -> Rewarded:
-        """The reward of one rollout, when its cohort is settled; `label` is of one of the kinds of docs/openrlhf.md.
+    async def reward(self, prompt: str, response: str, label: str | None) -> RolloutReward:
+        """Returns the reward of one rollout when its cohort is settled; docs/openrlhf.md has the kinds of `label`.
 
         Raises:
-            TrainingSettingsError: the label says neither what is asked nor what is true, or is misspelt.
+            TrainingSettingsError: the label has neither a question nor a ground truth, or is misspelt.
             CoRewardingError: the service refused, or was away for longer than the client's patience.
         """
         identity = identity_in(label)
@@ -57,9 +57,9 @@ class RolloutRewarder:
             )
         rollout = Rollout(prompt=prompt, response=response, ground_truth=truth_in(label))
         client = self._client(self._settings.run)
-        return rewarded(await client.rewards([rollout], method=BY_GROUND_TRUTH), truth_sent=True)
+        return rollout_reward(await client.rewards([rollout], method=BY_GROUND_TRUTH), truth_sent=True)
 
-    async def _known(self, prompt: str, response: str, identity: dict[str, Any]) -> Rewarded:
+    async def _known(self, prompt: str, response: str, identity: dict[str, Any]) -> RolloutReward:
         if "rollout" not in identity:
             raise TrainingSettingsError(
                 "a label has no rollout index: the agent needs `python -m co_rewarding_trainer.openrlhf.driver` "
@@ -67,7 +67,7 @@ class RolloutRewarder:
             )
         rollout = Rollout(
             question_id=identity["question_id"],
-            prompt=prompt if self._settings.teacher else None,  # the teacher answers it, announced or not
+            prompt=prompt if self._settings.teacher else None,  # the teacher answers the prompt, announced or not
             view=identity.get("view", "original"),
             rollout=identity["rollout"],
             attempt=identity.get("attempt", 0),
@@ -76,7 +76,7 @@ class RolloutRewarder:
         )
         client = self._client(identity.get("run") or self._settings.run)
         answer = await client.rewards([rollout], step=identity.get("step"), complete=False)
-        return rewarded(answer, truth_sent=rollout.ground_truth is not None)
+        return rollout_reward(answer, truth_sent=rollout.ground_truth is not None)
 
     def _client(self, run: str) -> AsyncRewardClient:
         if run not in self._clients:
@@ -86,8 +86,8 @@ class RolloutRewarder:
         return self._clients[run]
 
 
-def rewarded(answer: Rewards, *, truth_sent: bool) -> Rewarded:
-    """What an answer for one rollout comes to; as at /get_reward, an abstention is 0 for a whole group alike."""
+def rollout_reward(answer: Rewards, *, truth_sent: bool) -> RolloutReward:
+    """Reads the service's answer for one rollout; an abstention is 0 for the whole group, as at /get_reward."""
     (reward,) = answer.rewards
     label = answer.labels[0] if answer.labels else None
     logs = {
@@ -99,4 +99,4 @@ def rewarded(answer: Rewards, *, truth_sent: bool) -> Rewarded:
     if truth_sent:
         # Always there: OpenRLHF ends a run in whose logs a name comes and goes.
         logs["label_matches_truth"] = float(answer.metrics.get("label_accuracy") or 0.0)
-    return Rewarded(reward or 0.0, logs)
+    return RolloutReward(reward or 0.0, logs)

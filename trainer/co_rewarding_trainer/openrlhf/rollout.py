@@ -1,4 +1,4 @@
-"""How a vLLM actor answers a pair: both views in one call, so that no limit on what runs at once can part them."""
+"""A vLLM actor answers a pair in one call, so that no limit on concurrent calls separates the two views."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from co_rewarding_trainer.openrlhf.labels import labelled
 async def pair_responses(
     executor: Foreign, prompt: str | Sequence[str], label: str | Sequence[str], num_samples: int, **asked: Foreign
 ) -> list[dict[str, Any]]:
-    """`num_samples` responses to each view in turn, each as the executor gives it.
+    """Samples `num_samples` responses to each view, first all of one view, then all of the next.
 
-    The views stand one after the other, so that OpenRLHF's reshape to (-1, num_samples) makes a group of each.
+    OpenRLHF's reshape to (-1, num_samples) then makes a group of each view.
     """
     prompts_P = [prompt] if isinstance(prompt, str) else list(prompt)
     labels_P = [label] if isinstance(label, str) or label is None else list(label)
@@ -28,9 +28,9 @@ async def pair_responses(
 
 
 def pair_rollout(actor: type) -> type:
-    """The class behind OpenRLHF's rollout actor, which answers pairs too.
+    """Makes a subclass of OpenRLHF's rollout actor that answers pairs too.
 
-    Made here and not at import, so that Ray carries it by value and this module needs no OpenRLHF.
+    The class is made in a function, so that Ray sends it by value and the module imports without OpenRLHF.
     """
 
     class PairRollout(actor):

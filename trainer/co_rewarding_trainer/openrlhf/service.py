@@ -1,4 +1,4 @@
-"""What a training run asks of the reward service before it starts: by HTTP, through the client's own core."""
+"""The requests of a training run to the reward service before the start, made with the client's own core."""
 
 import dataclasses
 import time
@@ -24,7 +24,7 @@ PARAPHRASING_S = 600.0
 
 
 class CheckedService:
-    """The service at a URL; of several replicas, separated by commas, the first. To be closed after use.
+    """The service at a URL, or at the first of several URLs separated by commas. To be closed after use.
 
     Every call raises the client's errors: ServiceUnavailable, ProblemError, ProtocolError.
     """
@@ -38,9 +38,9 @@ class CheckedService:
         transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`patience_s` bounds the tries of a call. `transport` is httpx's; it and `sleep` are for tests.
+        """Takes a limit on the tries of a call, `patience_s`. `transport`, which is httpx's, and `sleep` are for tests.
 
-        Raises InvalidRequest for what is no URL.
+        Raises InvalidRequest if `url` is not a URL.
         """
         where = address.parse(url.split(",")[0].strip(), api_key)
         self.url = where.url
@@ -51,26 +51,26 @@ class CheckedService:
         self._retry_log = RetryLog(self._surroundings.clock_s)
 
     def version(self) -> Mapping[str, Any]:
-        """Its version, that of its contract, and the methods of its table."""
+        """Asks for the versions of service and contract, and for the methods."""
         return self._asked(get("/version"))
 
     def routes(self) -> frozenset[str]:
-        """What it can be asked, by its OpenAPI document: a release without a teacher has no route for one."""
+        """Asks for the routes, by the OpenAPI document: a release without a teacher has no route for one."""
         return frozenset(self._asked(get("/openapi.json")).get("paths", {}))
 
     def run(self, name: str) -> Mapping[str, Any] | None:
-        """The run of that name; None where there is none."""
+        """Asks for the run of that name; None if there is none."""
         try:
             return self._asked(get(f"/v1/runs/{segment(name)}"))
         except NotFound:
             return None
 
     def put_run(self, name: str, settings: RunSettings) -> Mapping[str, Any]:
-        """Makes or changes a run; the run as the service then has it."""
+        """Makes or changes a run, and returns the run as the service then has it."""
         return self._asked(run_request(name, settings))
 
     def paraphrases(self, run: str, questions: Sequence[SourceQuestion]) -> dict[str, str]:
-        """The paraphrases that were written and accepted, by question_id.
+        """Asks for paraphrases, and returns those that were accepted, by question_id.
 
         No ground truth is sent along: a paraphrase must not know the answer.
         """
@@ -104,9 +104,9 @@ class CheckedService:
 
 
 def run_settings(recipe: Recipe, questions: int | None = None) -> RunSettings:
-    """The run as it is registered: what the recipe says, and where it does not, `total_steps` from the questions and
-    the teacher's sampling from the policy's.
+    """Makes the settings under which the run is registered.
 
+    Where the recipe says nothing, `total_steps` follows from the questions, and the teacher samples as the policy does.
     Fields that are None are left to the service's defaults.
     """
     named = {field.name: getattr(recipe.run, field.name) for field in dataclasses.fields(RunSettings)}

@@ -1,4 +1,4 @@
-"""What the driver and the processes that Ray starts for it are told by their environment."""
+"""The environment variables of the driver and of Ray's workers."""
 
 import os
 import time
@@ -13,7 +13,7 @@ PREFIX = "CO_REWARDING_"
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The variables CO_REWARDING_*, read once; it travels to Ray's workers with the strategy that holds it.
+    """The variables CO_REWARDING_*, read once. Ray's workers get these settings with the strategy.
 
     Attributes:
         url: where the service is; needed by the agent and for publishing.
@@ -21,7 +21,7 @@ class TrainingSettings:
         api_key: sent as Bearer.
         weights_dir: the weights folder of the service, as this machine sees it.
         publish_every: rollout batches from one publication of the weights to the next; 0 is never.
-        teacher: whether the labels are a teacher's: it is then told of the questions that are coming.
+        teacher: whether a teacher makes the labels; questions are then announced to the teacher.
         seed: of the order of the questions.
         attempt: seconds since the epoch when this training process was started. A run that is resumed, or begun
             again, goes through steps that the service knows: a higher attempt tells them apart.
@@ -38,16 +38,16 @@ class TrainingSettings:
 
     @property
     def publishes(self) -> bool:
-        """Whether the teacher is sent weights."""
+        """Returns whether weights are published for a teacher."""
         return self.publish_every > 0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TrainingSettings":
-        """The settings in `environ`.
+        """Reads the settings from `environ`.
 
         Raises:
-            TrainingSettingsError: a value is none that its variable takes, or it is not said where the service or the
-                weights folder is, and it is needed.
+            TrainingSettingsError: a variable has a wrong value, or the service or the weights folder is needed and not
+                given.
         """
         weights_dir = environ.get("CO_REWARDING_WEIGHTS_DIR")
         settings = cls(
@@ -73,7 +73,7 @@ class TrainingSettings:
 
 
 def handed_down(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that Ray's workers need, wherever they run."""
+    """Selects the variables that Ray's workers need, wherever they run."""
     return {name: value for name, value in environ.items() if name.startswith(PREFIX)}
 
 

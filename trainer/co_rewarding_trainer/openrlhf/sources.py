@@ -1,4 +1,4 @@
-"""Where questions come from: parquet, JSON lines, or a data set on the Hugging Face hub."""
+"""Reads questions from parquet, JSON lines, or a data set on the Hugging Face hub."""
 
 import importlib
 import json
@@ -19,7 +19,7 @@ DEFAULT_SPLIT = "train"
 
 @dataclass(frozen=True, slots=True)
 class SourceQuestion:
-    """A question with what is known of it. `paraphrase` is None where nobody has written one yet."""
+    """A question of a source; paraphrase and ground truth are None if the source has none."""
 
     question_id: str
     question: str
@@ -28,16 +28,16 @@ class SourceQuestion:
 
 
 class HubSource(Protocol):
-    """What is asked of the package `datasets`."""
+    """The package `datasets`, as far as it is used."""
 
     def load_dataset(self, path: str, *, split: str) -> Iterable[Mapping[str, Any]]: ...
 
 
 def import_hub() -> HubSource:
-    """The package `datasets`, which only those need who read from the hub.
+    """Imports the package `datasets`, which only a source on the hub needs.
 
     Raises:
-        ModuleNotFoundError: it is not installed.
+        ModuleNotFoundError: the package is not installed.
     """
     datasets: Any = importlib.import_module("datasets")
     return datasets
@@ -51,10 +51,10 @@ def read_questions(
     limit: int | None = None,
     hub: Callable[[], HubSource] = import_hub,
 ) -> list[SourceQuestion]:
-    """The questions of `source`, in its order, the first `limit` of them.
+    """Reads the first `limit` questions of `source`, in its order.
 
-    A question may be text, or a list of chat messages whose last one of the user is taken. `hub` is called where the
-    source is on the hub; it raises ModuleNotFoundError where nothing here can read from it.
+    A question may be text, or a list of chat messages, of which the user's last one is taken. `hub` is called for a
+    source on the hub, and raises ModuleNotFoundError if nothing here can read from the hub.
 
     Raises:
         DataError: the source cannot be read, lacks a column, or has a question without text or an id twice.
@@ -75,7 +75,7 @@ def read_questions(
 
 
 def source_trouble(source: str, columns: Columns) -> str | None:
-    """Why not even its first question can be read; None too for a source on the hub, which would have to be fetched."""
+    """Says why the first question cannot be read. None if it can, and for a source on the hub, which is not fetched."""
     if source.startswith(HUB):
         return None
     try:
@@ -87,19 +87,19 @@ def source_trouble(source: str, columns: Columns) -> str | None:
 
 def _question(row: Mapping[str, Any], columns: Columns, id_prefix: str, number: int, source: str) -> SourceQuestion:
     where = f"{source}: row {number}"
-    text = _text(_at(row, columns.question, "question", where))
+    text = _text(_column_value(row, columns.question, "question", where))
     if text is None:
         raise DataError(f"{where} has no question in {columns.question!r}; take the row out, or give another column")
-    known = _text(_at(row, columns.question_id, "question_id", where)) if columns.question_id else str(number)
+    known = _text(_column_value(row, columns.question_id, "question_id", where)) if columns.question_id else str(number)
     if known is None:
         raise DataError(f'{where} has no id in {columns.question_id!r}; give another column, or "" to number the rows')
-    paraphrase = _text(_at(row, columns.paraphrase, "paraphrase", where)) if columns.paraphrase else None
-    truth = _text(_at(row, columns.ground_truth, "ground_truth", where)) if columns.ground_truth else None
+    paraphrase = _text(_column_value(row, columns.paraphrase, "paraphrase", where)) if columns.paraphrase else None
+    truth = _text(_column_value(row, columns.ground_truth, "ground_truth", where)) if columns.ground_truth else None
     return SourceQuestion(f"{id_prefix}{known}", text, paraphrase, truth)
 
 
-def _at(row: Mapping[str, Any], column: str, role: str, where: str) -> Any:  # noqa: ANN401 - what the row has there
-    """The value of a column; one that is named as it is goes before one that a dot leads into."""
+def _column_value(row: Mapping[str, Any], column: str, role: str, where: str) -> Any:  # noqa: ANN401 - what the row has there
+    """Returns the value of a column. A column with a dot in its name goes before an object that the dot leads into."""
     if column in row:
         return row[column]
     value: Any = row
@@ -115,7 +115,7 @@ def _at(row: Mapping[str, Any], column: str, role: str, where: str) -> Any:  # n
 
 
 def _text(value: Any) -> str | None:  # noqa: ANN401 - what a row has there
-    """As text; of chat messages, the last one of the user. None where there is nothing but blanks."""
+    """Makes text of a value; of chat messages, takes the user's last one. None for blank text."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         said = [each.get("content") for each in value if isinstance(each, Mapping) and each.get("role") == "user"]
         value = said[-1] if said else None
@@ -150,7 +150,7 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """A line is a row; or the file is one list of rows."""
+    """Yields the rows of a file with a row in each line, or with one list of rows."""
     try:
         with path.open(encoding="utf-8") as lines:
             opening = lines.read(1)

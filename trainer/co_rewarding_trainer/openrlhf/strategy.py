@@ -1,4 +1,4 @@
-"""OpenRLHF's strategy, which asks questions in pairs and publishes the policy's weights.
+"""A subclass of OpenRLHF's strategy: loads questions as pairs, and publishes the policy's weights.
 
 Needs OpenRLHF with DeepSpeed. Ray's workers import this module: the strategy travels by its name.
 """
@@ -15,23 +15,30 @@ from openrlhf.utils.deepspeed.deepspeed import DeepspeedStrategy  # pyright: ign
 
 from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.foreign import Foreign
-from co_rewarding_trainer.openrlhf.pairs import VIEWS, QuestionDataset, QuestionOrder, collate
-from co_rewarding_trainer.openrlhf.publishing import WeightPublisher
+from co_rewarding_trainer.openrlhf.pairs import (
+    VIEWS,
+    QuestionDataset,
+    QuestionOrder,
+    collate,
+    halved,
+    labels_count_batches,
+    strategy_of_view,
+    views_in,
+)
+from co_rewarding_trainer.openrlhf.publishing import WeightPublisher, step_sampled_next, updates_per_step
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
-from co_rewarding_trainer.openrlhf.steps import labels_count_batches, step_sampled_next, updates_per_step
-from co_rewarding_trainer.openrlhf.training_set import halved, of_view, views_in
 
 
 class PairedStrategy(DeepspeedStrategy):
-    """Two things differ: the loader of the training set, and what follows an optimizer step of the actor."""
+    """Replaces the loader of the training set, and publishes weights after optimizer steps of the actor."""
 
     args: Foreign
 
     def __init__(self, *args: Foreign, **kwargs: Foreign) -> None:
-        """Made once, in the driver; Ray's workers get copies.
+        """Reads the settings, once, in the driver; Ray's workers get copies.
 
         Raises:
-            TrainingSettingsError: the arguments do not allow pairs, or not the publishing that is asked for.
+            TrainingSettingsError: the arguments do not allow pairs, or not the publishing that the settings ask for.
         """
         super().__init__(*args, **kwargs)
         self.training = TrainingSettings.from_environment()
@@ -42,13 +49,13 @@ class PairedStrategy(DeepspeedStrategy):
                 "CO_REWARDING_PUBLISH_EVERY=0."
             )
         self.updates_per_step = updates_per_step(self.args) if self.training.publishes else 1
-        # A teacher waits for the weights of the step that a label names: it must be one that comes.
+        # A teacher waits for the weights of the step that a label names, so that step must come.
         self.labels_name_steps = not self.training.teacher or labels_count_batches(self.args)
         rollout = self.args.rollout
         self.questions_per_step = rollout.batch_size
         if self.views == len(VIEWS):
             self.questions_per_step = halved(rollout.batch_size, "rollout.batch_size")
-            # Counts what the loader gives, which is pairs.
+            # OpenRLHF counts the items of the loader, which are pairs.
             rollout.vllm_generate_batch_size = halved(
                 rollout.vllm_generate_batch_size, "rollout.vllm_generate_batch_size"
             )
@@ -65,7 +72,7 @@ class PairedStrategy(DeepspeedStrategy):
         consumed_samples: int = 0,
         num_workers: int = 0,
     ) -> Foreign:
-        """The loader of the training set gives questions, with all of their views; others are as they were."""
+        """Makes the training set's loader give questions with all of their views; leaves other loaders unchanged."""
         if not (shuffle and self.views and isinstance(replay_buffer, PromptDataset)):
             return super().setup_dataloader(
                 replay_buffer,
@@ -84,7 +91,7 @@ class PairedStrategy(DeepspeedStrategy):
                 f"the training set has {len(questions)} questions, and a step takes {self.questions_per_step}: "
                 "give more, or make --rollout.batch_size smaller."
             )
-        # What is left of an epoch is not learned from; where questions are filtered out it takes their place.
+        # The rest of an epoch that fills no step is left out, unless it replaces questions that are filtered out.
         whole_steps = not self.args.algo.dynamic_filtering_enable
         order = QuestionOrder(len(questions), self.questions_per_step, self.training.seed, whole_steps=whole_steps)
         return super().setup_dataloader(
@@ -94,7 +101,7 @@ class PairedStrategy(DeepspeedStrategy):
     def optimizer_step(
         self, _optimizer: Foreign, model: Foreign, _scheduler: Foreign, name: str = "model", **kwargs: Foreign
     ) -> None:
-        """As it was; after a step of the actor that DeepSpeed has really made, the weights may be published."""
+        """Makes the optimizer step; after a step of the actor that DeepSpeed really made, may publish the weights."""
         if name != "actor" or not self.training.publishes:
             return super().optimizer_step(_optimizer, model, _scheduler, name=name, **kwargs)
         engine = model.model if isinstance(model, Actor) else model
@@ -117,7 +124,7 @@ class PairedStrategy(DeepspeedStrategy):
                 dataset_split=data.prompt_split,
             )
             template = {"input_template": data.input_template}
-            views_V.append(PromptDataset(rows, originals.tokenizer, of_view(self, VIEWS[1]), **template))
+            views_V.append(PromptDataset(rows, originals.tokenizer, strategy_of_view(self, VIEWS[1]), **template))
         questions = QuestionDataset(
             [list(view.prompts) for view in views_V],
             [list(view.labels) for view in views_V],
@@ -125,7 +132,7 @@ class PairedStrategy(DeepspeedStrategy):
             self.training.attempt,
             names_steps=self.labels_name_steps,
         )
-        # OpenRLHF makes the schedule of the learning rate from this set's length, and means prompts.
+        # OpenRLHF takes this set's length as the number of prompts when it plans the learning rate.
         for view in views_V[1:]:
             originals.prompts += view.prompts
             originals.labels += view.labels
@@ -139,14 +146,14 @@ class PairedStrategy(DeepspeedStrategy):
         if step is None or not publisher.due(step):
             return
         sharded = self.stage > 2 or self.ds_tensor_parallel_size > 1
-        # Every rank takes part in gathering; what comes after is rank 0's, and may fail without the others waiting.
+        # Every rank takes part in gathering. Only rank 0 publishes, and may fail without making the others wait.
         gathered = engine._consolidated_16bit_state_dict() if sharded else None
         if self.is_rank_0():
             publisher.publish(step, partial(_write, engine.module, gathered))
 
 
 def _write(model: Foreign, gathered: Mapping[str, Any] | None, folder: Path) -> None:
-    """The model's weights and configuration, as transformers writes them; `gathered` where no rank has them whole."""
+    """Writes weights and configuration as transformers does; `gathered` has the weights if no rank has all of them."""
     tensors = model.state_dict() if gathered is None else gathered
     places: dict[tuple[int, Any], str] = {}
     weights: dict[str, Any] = {}

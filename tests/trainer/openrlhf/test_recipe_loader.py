@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from co_rewarding_trainer.openrlhf.errors import RecipeError
+from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.recipe_loader import find_recipe, read_recipe
+from pydantic import ValidationError
 
 from tests.trainer.openrlhf.recipes import SMALL, small
 
@@ -55,21 +57,31 @@ def test_text_on_the_command_line_needs_no_quotes(tmp_path: Path) -> None:
     [
         ("training.learning_rat=1", "did you mean learning_rate?"),
         ("trainin.seed=1", "did you mean training?"),
-        ("training.learning_rate=fast", "is 'fast'; it takes a number"),
-        ("training.epochs=1.5", "is 1.5; it takes a whole number"),
-        ("training.epochs=true", "is True; it takes a whole number"),
-        ("training.learning_rate=inf", "takes a finite number"),
-        ("training.learning_rate=0", "must be more than 0"),
-        ("training.warmup_ratio=1", "must be less than 1"),
-        ("training.adam_betas=[0.9]", "takes a list of 2"),
-        ("run.group_size=1", "must be at least 2"),
-        ("run.views=all", "choose from 'both', 'original'"),
+        ("training.learning_rate=fast", "is 'fast'; input should be a valid number"),
+        ("training.epochs=1.5", "is 1.5; input should be a valid integer"),
+        ("training.epochs=true", "is True; input should be a valid integer"),
+        ("training.learning_rate=inf", "should be a finite number"),
+        ("training.learning_rate=0", "training.learning_rate is 0; input should be greater than 0"),
+        ("training.warmup_ratio=1", "should be less than 1"),
+        ("training.adam_betas=[0.9]", "training.adam_betas[1] is missing in [0.9]"),
+        ("training.adam_betas=[0.9, 0.9, 0.9]", "list should have at most 2 items"),
+        ("training.adam_betas=[0.9, true]", "training.adam_betas[1] is True; input should be a valid number"),
+        ("training.adam_betas=0.9", "input should be a valid list"),
+        ("hardware.zero_stage=true", "is True; input should be a valid integer"),
+        ("hardware.zero_stage=4", "should be less than or equal to 3"),
+        ("run.group_size=1", "should be greater than or equal to 2"),
+        ("run.views=all", "run.views is 'all'; input should be 'both' or 'original'"),
         ("run.views=original", "needs both views"),
         ("run.method=co-rewarding", "did you mean co-rewarding-i?"),
         ("run.method=entropy", "OpenRLHF does not send"),
         ("run=x", "run is a table"),
         ("data.column=x", "data.column is a table"),
-        ("training.seed.x=1", "training.seed is a value, not a table"),
+        ("training.seed.x=1", "training.seed is {'x': 1}; input should be a valid integer"),
+        ("openrlhf=x", "openrlhf is a table"),
+        (
+            "openrlhf.x=2026-11-29",
+            "a valid boolean or a valid integer or a valid number or a valid string or a valid list",
+        ),
         ("seed", "give key=value"),
     ],
 )
@@ -90,7 +102,7 @@ def test_what_is_wrong_is_told(tmp_path: Path, setting: str, told: str) -> None:
         ('extends = "./none.toml"\n', "none.toml: cannot be read"),
         ('extends = "small.toml"\n', "extends itself"),
         ("run = 3\n", "run is a table"),
-        (SMALL + "[environment]\nX = 3\n", 'environment.X is 3; write text: "3"'),
+        (SMALL + "[environment]\nX = 3\n", "environment.X is 3; input should be a valid string"),
         (SMALL + "[data.column]\nanswer = 'a'\n", "data.column.answer is not a key of a recipe"),
     ],
 )
@@ -99,6 +111,36 @@ def test_a_file_that_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> 
         small(tmp_path, text=text)
     assert told in str(raised.value)
     assert str(tmp_path) in str(raised.value)
+
+
+def test_all_that_is_wrong_is_told_at_once_each_with_the_layer_that_said_it(tmp_path: Path) -> None:
+    text = SMALL.replace('source = "pairs.jsonl"', "sourc = 1") + "[training]\nseed = -1\nepochs = 0\n"
+    with pytest.raises(RecipeError) as raised:
+        small(tmp_path, "training.epochs=2", "training.epochs=1.5", text=text)
+    file = tmp_path / "small.toml"
+    assert str(raised.value).splitlines() == [
+        f"{file}: data.source is missing; write it, add a file that has it, or --set data.source=…",
+        f"{file}: data.sourc is not a key of a recipe; did you mean source?",
+        "--set training.epochs=1.5: training.epochs is 1.5; input should be a valid integer",
+        f"{file}: training.seed is -1; input should be greater than or equal to 0",
+    ]
+
+
+def test_a_later_layer_s_value_stands_whatever_an_earlier_one_had_there(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text("training = 3\nopenrlhf = 3\n")
+    recipe = small(tmp_path, "openrlhf.x=1", text='extends = "wrong.toml"\n' + SMALL + "[training]\nseed = 4\n")
+    assert (recipe.training.seed, recipe.openrlhf) == (4, {"x": 1})
+
+
+def test_a_recipe_cannot_be_changed(tmp_path: Path) -> None:
+    recipe = small(tmp_path)
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.run.name = "other"  # pyright: ignore[reportAttributeAccessIssue] - that is what is tested
+
+
+def test_the_schema_of_a_recipe_has_what_its_fields_mean() -> None:
+    schema = Recipe.model_json_schema()
+    assert schema["$defs"]["Run"]["properties"]["total_steps"]["description"].startswith("Rollout batches")
 
 
 def test_a_recipe_is_found_by_path_or_by_name(tmp_path: Path) -> None:

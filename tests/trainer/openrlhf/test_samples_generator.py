@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from co_rewarding_client import Question
-from co_rewarding_trainer.openrlhf.announcing import announce, announced
+from co_rewarding_trainer.openrlhf.samples_generator import announce, announced
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
 VIEWS = ("original", "paraphrase")

@@ -1,20 +1,22 @@
-"""Checks of the preflight that are about sizes: what must divide what, and how many GPUs and how much disk it takes."""
+"""Checks of the preflight on sizes: batches, GPUs, disk, and how far the teacher may lag behind sampling."""
 
 from pathlib import Path
 
-from co_rewarding_trainer.openrlhf.facts import Facts
+from co_rewarding_trainer.openrlhf.preflight_facts import Facts
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 
+DEFAULT_LAG = 0
+"""The service's default: a teacher answers for step k only with the weights of step k."""
 WEIGHTS_BYTES = 2.0
-"""Of a parameter in bfloat16."""
+"""For each parameter, in bfloat16."""
 CHECKPOINT_BYTES = 14.0
-"""Of a parameter in a checkpoint: weights, and in float32 their master copy and Adam's two averages."""
+"""For each parameter in a checkpoint: weights, and in float32 their master copy and Adam's two averages."""
 WEIGHTS_AT_ONCE = 3
-"""Published weights: two that are kept, and one that is written."""
+"""Versions of published weights on disk: two that are kept, and one being written."""
 
 
 def updates_divide(recipe: Recipe, _: Facts) -> str | None:
-    """The rollouts of a step make whole optimizer steps."""
+    """The rollouts of a step are divided evenly among its optimizer steps."""
     rollouts, updates = recipe.rollouts_per_step, recipe.training.updates_per_step
     if rollouts % updates == 0:
         return None
@@ -24,7 +26,7 @@ def updates_divide(recipe: Recipe, _: Facts) -> str | None:
 
 
 def micro_batches_divide(recipe: Recipe, _: Facts) -> str | None:
-    """Every GPU gets as many rollouts of an optimizer step as the others, in whole micro batches."""
+    """All GPUs get equally many rollouts of an optimizer step, in whole micro batches."""
     hardware = recipe.hardware
     actors = hardware.nodes * hardware.actor_gpus_per_node
     size = hardware.micro_rollouts * actors
@@ -37,7 +39,7 @@ def micro_batches_divide(recipe: Recipe, _: Facts) -> str | None:
 
 
 def scoring_divides(recipe: Recipe, _: Facts) -> str | None:
-    """Every GPU gets a share of the micro batches whose log-probabilities are worked out."""
+    """All GPUs get equally many rollouts to compute log-probabilities of, in whole micro batches."""
     hardware = recipe.hardware
     actors = hardware.nodes * hardware.actor_gpus_per_node
     size = hardware.micro_rollouts_scored * actors
@@ -50,7 +52,7 @@ def scoring_divides(recipe: Recipe, _: Facts) -> str | None:
 
 
 def engines_fit(recipe: Recipe, _: Facts) -> str | None:
-    """On shared GPUs, the engines take as many as the actor."""
+    """On shared GPUs, engines and actor use equally many GPUs."""
     hardware = recipe.hardware
     actors = hardware.nodes * hardware.actor_gpus_per_node
     engines = hardware.engines * hardware.tensor_parallel
@@ -63,7 +65,7 @@ def engines_fit(recipe: Recipe, _: Facts) -> str | None:
 
 
 def enough_gpus(recipe: Recipe, facts: Facts) -> str | None:
-    """This machine has the GPUs, unless a cluster has them."""
+    """This machine has enough GPUs, unless a cluster has them."""
     hardware = recipe.hardware
     if hardware.device == "cpu" or facts.machine.ray_address is not None or facts.machine.gpus is None:
         return None
@@ -82,7 +84,7 @@ def enough_gpus(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def gpus_needed(recipe: Recipe) -> int:
-    """The GPUs of the actor, the reference model (which only a KL term needs) and the engines."""
+    """Counts the GPUs of the actor, of the reference model (which only a KL term needs) and of the engines."""
     hardware = recipe.hardware
     actors = hardware.nodes * hardware.actor_gpus_per_node
     if hardware.share_gpus:
@@ -92,7 +94,7 @@ def gpus_needed(recipe: Recipe) -> int:
 
 
 def heads_divide(recipe: Recipe, facts: Facts) -> str | None:
-    """vLLM splits attention heads over its GPUs."""
+    """The GPUs of an engine divide the attention heads, as vLLM needs."""
     heads, parallel = facts.model.attention_heads, recipe.hardware.tensor_parallel
     if heads is None or heads % parallel == 0:
         return None
@@ -102,7 +104,7 @@ def heads_divide(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
-    """There is room for the checkpoints that are kept and the one that is written, and for the trained model."""
+    """The disk has room for the kept checkpoints, the one being written, and the trained model."""
     if facts.model.parameters is None or facts.free_bytes is None:
         return None
     kept = recipe.output.checkpoints_kept + 1
@@ -111,12 +113,53 @@ def disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def weights_disk_suffices(recipe: Recipe, facts: Facts) -> str | None:
-    """There is room for the weights that the teacher is sent."""
+    """The disk has room for the published weights."""
     if not recipe.method.needs_teacher or facts.model.parameters is None or facts.weights_free_bytes is None:
         return None
     needed = facts.model.parameters * WEIGHTS_BYTES * WEIGHTS_AT_ONCE
     where = str(Path(recipe.weights.folder or Path(facts.output) / "weights"))
     return _room(where, facts.weights_free_bytes, needed, "published weights; weights.folder names another place")
+
+
+def labels_come_in_time(recipe: Recipe, facts: Facts) -> str | None:
+    """The teacher may lag as many steps as the policy samples ahead of the published weights."""
+    if not _follows(recipe) or not _labels_name_steps(recipe):
+        return None
+    allowed = (facts.registered or {}).get("max_teacher_lag", recipe.run.max_teacher_lag)
+    ahead = steps_ahead(recipe)
+    if ahead <= (DEFAULT_LAG if allowed is None else allowed):
+        return None
+    return (
+        f"the policy samples up to {ahead} steps ahead of the weights that are published "
+        f"(weights.publish_every_steps {recipe.weights.publish_every_steps}, {_queue(recipe)} batches under way "
+        f"beside training), and run.max_teacher_lag {allowed or DEFAULT_LAG} would have their labels wait: "
+        f"set run.max_teacher_lag = {ahead}"
+    )
+
+
+def steps_ahead(recipe: Recipe) -> int:
+    """Counts the steps that sampling may be ahead of the newest published weights: k - v."""
+    return recipe.weights.publish_every_steps - 1 + _queue(recipe)
+
+
+def _follows(recipe: Recipe) -> bool:
+    """Returns whether there is a teacher that follows the policy."""
+    frozen = recipe.run.alpha_start == recipe.run.alpha_end == 1.0
+    return recipe.method.needs_teacher and recipe.weights.publish_every_steps > 0 and not frozen
+
+
+def _queue(recipe: Recipe) -> int:
+    """Counts the rollout batches that OpenRLHF samples while it trains on an earlier one."""
+    options = recipe.openrlhf
+    size = options.get("train.async_queue_size", 1) if options.get("train.async_enable") else 0
+    return size if isinstance(size, int) else 1
+
+
+def _labels_name_steps(recipe: Recipe) -> bool:
+    """Returns from a recipe what `pairs.labels_count_batches` returns from OpenRLHF's arguments."""
+    drawn = recipe.openrlhf.get("rollout.vllm_generate_batch_size", 0)
+    more = isinstance(drawn, int) and drawn > recipe.prompts_per_step
+    return not recipe.openrlhf.get("algo.dynamic_filtering_enable") and not more
 
 
 def _room(where: str, free: float, needed: float, of_what: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from co_rewarding_trainer.openrlhf import guards
+from co_rewarding_trainer.openrlhf import compatibility
 from co_rewarding_trainer.openrlhf.driver import main
 from co_rewarding_trainer.openrlhf.errors import UnsupportedOpenRLHFError
 
@@ -20,35 +20,35 @@ def function_with(parameters: tuple[str, ...]) -> Callable[..., Any]:
 
 
 def as_tested() -> dict[str, Callable[..., Any]]:
-    return {name: function_with(parameters) for name, parameters in guards.SIGNATURES.items()}
+    return {name: function_with(parameters) for name, parameters in compatibility.SIGNATURES.items()}
 
 
 def test_what_was_tested_passes():
-    guards.check_version("0.11.2")
-    guards.check_signatures(as_tested())
+    compatibility.check_version("0.11.2")
+    compatibility.check_signatures(as_tested())
 
 
 @pytest.mark.parametrize("version", ["0.11.1", "0.11.3", "0.12.0", "0.11.2.post1"])
 def test_another_version_is_refused(version: str):
     with pytest.raises(UnsupportedOpenRLHFError, match=r"pip install openrlhf==0\.11\.2"):
-        guards.check_version(version)
+        compatibility.check_version(version)
 
 
-@pytest.mark.parametrize("name", guards.SIGNATURES)
+@pytest.mark.parametrize("name", compatibility.SIGNATURES)
 def test_a_changed_or_missing_function_is_named(name: str):
     renamed = as_tested() | {name: function_with(("self", "renamed"))}
     with pytest.raises(UnsupportedOpenRLHFError, match="renamed") as told:
-        guards.check_signatures(renamed)
+        compatibility.check_signatures(renamed)
     assert name in str(told.value)
     missing = as_tested()
     del missing[name]
     with pytest.raises(UnsupportedOpenRLHFError, match="is not there"):
-        guards.check_signatures(missing)
+        compatibility.check_signatures(missing)
 
 
 def test_what_ray_adds_to_a_method_is_not_a_change():
-    name, parameters = next(iter(guards.SIGNATURES.items()))
-    guards.check_signatures(as_tested() | {name: function_with((*parameters, "_ray_trace_ctx=None"))})
+    name, parameters = next(iter(compatibility.SIGNATURES.items()))
+    compatibility.check_signatures(as_tested() | {name: function_with((*parameters, "_ray_trace_ctx=None"))})
 
 
 def test_the_driver_says_what_is_wrong_in_one_line(capsys: pytest.CaptureFixture[str]):
@@ -77,14 +77,14 @@ def parameters_of(tree: ast.Module, path: str) -> tuple[str, ...]:
     return (*(each.arg for each in (*arguments.args, *arguments.kwonlyargs)), *more)
 
 
-@pytest.mark.parametrize("name", guards.SIGNATURES)
+@pytest.mark.parametrize("name", compatibility.SIGNATURES)
 def test_the_installed_openrlhf_is_the_one(name: str):
-    """Fails when OpenRLHF moves: then every seam is to be looked at again, and run, before `guards.TESTED` moves."""
+    """Fails when OpenRLHF moves: then every seam is to be looked at again, and run, before `TESTED` moves."""
     root = installed()
-    guards.check_version(importlib.metadata.version("openrlhf"))
+    compatibility.check_version(importlib.metadata.version("openrlhf"))
     module, _, path = name.partition(":")
     file = root.parent.joinpath(*module.split(".")).with_suffix(".py")
-    assert parameters_of(ast.parse(file.read_text()), path) == guards.SIGNATURES[name]
+    assert parameters_of(ast.parse(file.read_text()), path) == compatibility.SIGNATURES[name]
 
 
 def test_the_names_that_are_replaced_are_looked_up_when_called():

@@ -1,4 +1,4 @@
-"""What a run would meet, looked up before it starts. Checks only look at these facts, so that they need no GPU."""
+"""The facts that the preflight checks: service, model, machine, disk, questions. The checks themselves need no GPU."""
 
 import importlib.metadata
 import importlib.util
@@ -16,7 +16,7 @@ from co_rewarding_client import CoRewardingError
 from co_rewarding_client.errors import one_line
 
 from co_rewarding_trainer.folders import try_folder
-from co_rewarding_trainer.openrlhf.arguments import Places
+from co_rewarding_trainer.openrlhf.arguments import RunPaths
 from co_rewarding_trainer.openrlhf.data import DatasetCounts, Prompt
 from co_rewarding_trainer.openrlhf.errors import DataError
 from co_rewarding_trainer.openrlhf.recipe import Recipe
@@ -29,19 +29,19 @@ PARAMETERS_IN_NAME = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([BM])(?![a-z])", re.
 
 
 class Tokenizer(Protocol):
-    """What is needed of a tokenizer of transformers."""
+    """A tokenizer of transformers, as far as it is used."""
 
     chat_template: Any
     apply_chat_template: Callable[..., Any]
 
     def __call__(self, text: str, *, add_special_tokens: bool) -> Mapping[str, Any]:
-        """Its "input_ids" are the tokens."""
+        """Returns the tokens of a text as "input_ids"."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceFacts:
-    """What the service says; `trouble` is why it said nothing."""
+    """The answers of the service; `trouble` is the reason if there was no answer."""
 
     url: str
     trouble: str | None = None
@@ -50,44 +50,44 @@ class ServiceFacts:
     methods: frozenset[str] = frozenset()
     routes: frozenset[str] = frozenset()
     cohorts_of_run: int = 0
-    """What the run of this name had come to before it was registered now."""
+    """The cohorts that a run of this name already has."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
-    """What is known of the policy; None where it is not at hand."""
+    """The policy's model; None for what is not known."""
 
     folder: bool
-    """Its path is a folder here."""
+    """The path is a folder here."""
     exists: bool
-    """It is a folder with a configuration, or has the form of a name on the hub."""
+    """The path is a folder with a configuration, or has the form of a name on the hub."""
     parameters: float | None = None
     positions: int | None = None
     attention_heads: int | None = None
     chat_template: bool | None = None
     trouble: str | None = None
-    """Why its tokenizer could not be loaded."""
+    """Why the tokenizer could not be loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What this machine has."""
+    """The hardware and packages of a machine."""
 
     gpus: int | None
-    """None where nothing can tell."""
+    """None if not known."""
     ray_address: str | None
-    """The cluster that is joined, if one is."""
+    """The Ray cluster, if the run joins one."""
     openrlhf: str | None
     missing: tuple[str, ...]
     """Packages that OpenRLHF needs and that are not installed."""
     flash_attention: bool
     wandb_key: bool
     free_bytes: Callable[[Path], int | None]
-    """In the file system of a path, which need not be there; None where that cannot be told."""
+    """Free space in the file system of a path, which need not exist; None if not known."""
 
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> "Machine":
-        """This one."""
+        """Looks up this machine."""
         return cls(
             gpus=count_gpus(environ),
             ray_address=environ.get("RAY_ADDRESS") or None,
@@ -101,14 +101,14 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything that the checks look at."""
+    """All that the checks look at."""
 
     service: ServiceFacts
     model: ModelFacts
     output: str
     output_trouble: str | None
     checkpoints: bool
-    """A training run has left checkpoints in the output folder."""
+    """The output folder has checkpoints of an earlier training."""
     free_bytes: int | None
     weights_free_bytes: int | None
     machine: Machine
@@ -120,22 +120,22 @@ class Facts:
     """None before the data set is made."""
     sent: Mapping[str, Any] | None = None
     registered: Mapping[str, Any] | None = None
-    """The run's settings as they were sent, and as the service has them; None before it is registered."""
+    """The run's settings as sent, and as the service has them; None before the run is registered."""
 
 
-def gather(recipe: Recipe, places: Places, service: CheckedService, machine: Machine, *, resume: bool) -> Facts:
-    """The facts that can be had before anything is made; nothing is left behind, not even the output folder."""
-    trouble = _writable(places.output)
+def gather(recipe: Recipe, paths: RunPaths, service: CheckedService, machine: Machine, *, resume: bool) -> Facts:
+    """Gathers the facts known before the data set is made. Leaves nothing behind, not even the output folder."""
+    trouble = _writable(paths.output)
     evaluation = recipe.evaluation
-    judged_by = replace(evaluation.column, paraphrase="")
+    judged_by = evaluation.column.model_copy(update={"paraphrase": ""})
     return Facts(
         service=_service(recipe, service),
         model=_model(recipe.model.path),
-        output=str(places.output),
+        output=str(paths.output),
         output_trouble=trouble,
-        checkpoints=(places.checkpoints / "_actor").is_dir(),
-        free_bytes=machine.free_bytes(places.output),
-        weights_free_bytes=machine.free_bytes(places.weights),
+        checkpoints=(paths.checkpoints / "_actor").is_dir(),
+        free_bytes=machine.free_bytes(paths.output),
+        weights_free_bytes=machine.free_bytes(paths.weights),
         machine=machine,
         questions_trouble=source_trouble(recipe.data.source, recipe.data.column),
         evaluation_trouble=None if evaluation.source is None else source_trouble(evaluation.source, judged_by),
@@ -144,10 +144,10 @@ def gather(recipe: Recipe, places: Places, service: CheckedService, machine: Mac
 
 
 def load_tokenizer(recipe: Recipe) -> Tokenizer | None:
-    """The policy's tokenizer; None where transformers is not installed.
+    """Loads the policy's tokenizer; None if transformers is not installed.
 
     Raises:
-        DataError: the model cannot be had.
+        DataError: the tokenizer cannot be loaded.
     """
     try:
         from transformers import AutoTokenizer
@@ -161,14 +161,14 @@ def load_tokenizer(recipe: Recipe) -> Tokenizer | None:
 
 
 def with_tokenizer(facts: Facts, tokenizer: Tokenizer | None) -> Facts:
-    """The facts, and what a tokenizer tells of its model."""
+    """Adds to the facts whether the tokenizer has a chat template."""
     if tokenizer is None:
         return facts
     return replace(facts, model=replace(facts.model, chat_template=bool(tokenizer.chat_template)))
 
 
 def prompt_tokens(tokenizer: Tokenizer) -> Callable[[Prompt], int]:
-    """How long a prompt is once OpenRLHF has made it text: by the template, and without special tokens of its own."""
+    """Makes a function that counts a prompt's tokens as OpenRLHF does: by the template, no special tokens added."""
 
     def count(prompt: Prompt) -> int:
         if isinstance(prompt, str):
@@ -181,7 +181,7 @@ def prompt_tokens(tokenizer: Tokenizer) -> Callable[[Prompt], int]:
 
 
 def count_gpus(environ: Mapping[str, str]) -> int | None:
-    """The GPUs of this machine: of CUDA_VISIBLE_DEVICES, else as the driver lists them; None where nothing can tell."""
+    """Counts the GPUs of this machine by CUDA_VISIBLE_DEVICES, else nvidia-smi, else torch; None if unknown."""
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([each for each in visible.split(",") if each.strip() not in {"", "-1"}])
@@ -198,7 +198,7 @@ def count_gpus(environ: Mapping[str, str]) -> int | None:
 
 
 def parameters_in(name: str) -> float | None:
-    """How many parameters a model's name says it has: 1.7e9 for Qwen3-1.7B-Base; None where it says nothing."""
+    """Reads the number of parameters from a model's name: 1.7e9 for Qwen3-1.7B-Base; None if the name has none."""
     found = PARAMETERS_IN_NAME.findall(name.rpartition("/")[2])
     if not found:
         return None
@@ -248,7 +248,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _writable(folder: Path) -> str | None:
-    """Why the folder cannot be made, or not be written to."""
+    """Says why the folder cannot be made or written to; None if it can."""
     try:
         try_folder(folder)
     except OSError as error:

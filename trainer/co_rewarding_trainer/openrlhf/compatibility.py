@@ -1,4 +1,4 @@
-"""What of OpenRLHF is overridden or called, and a refusal where it is not what was tested."""
+"""The functions of OpenRLHF that we override or call; any other version of OpenRLHF is refused."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from co_rewarding_trainer.openrlhf.errors import UnsupportedOpenRLHFError
 
 TESTED = "0.11.2"
 
-# Each function that a seam overrides, calls or is called by, with the parameters it must have.
+# Each function that we override or call, or that calls us, with the parameters that the function must have.
 SIGNATURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "openrlhf.utils.deepspeed.deepspeed:DeepspeedStrategy.__init__": (
@@ -91,10 +91,10 @@ SIGNATURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def check_version(version: str) -> None:
-    """Returns for an OpenRLHF that the seams were tested with.
+    """Checks that the installed OpenRLHF is the version that was tested.
 
     Raises:
-        UnsupportedOpenRLHFError: for another.
+        UnsupportedOpenRLHFError: another version is installed.
     """
     if version != TESTED:
         raise UnsupportedOpenRLHFError(
@@ -104,10 +104,10 @@ def check_version(version: str) -> None:
 
 
 def check_signatures(found: Mapping[str, Callable[..., Any]]) -> None:
-    """Returns if every function of `SIGNATURES` is there with the parameters that the seams expect.
+    """Checks that every function of `SIGNATURES` exists with the expected parameters.
 
     Raises:
-        UnsupportedOpenRLHFError: it says which differ, and how.
+        UnsupportedOpenRLHFError: some differ; the message says which, and how.
     """
     wrong: list[str] = []
     for name, expected in SIGNATURES.items():
@@ -123,5 +123,5 @@ def check_signatures(found: Mapping[str, Callable[..., Any]]) -> None:
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Its parameters' names, without those that Ray adds to an actor's methods."""
+    """Lists the names of a function's parameters, without those that Ray adds to an actor's methods."""
     return tuple(name for name in inspect.signature(function).parameters if not name.startswith("_ray_"))
