@@ -47,13 +47,13 @@ class Ears:
 
     def __init__(self, url: str, connection: TimedConnection) -> None:
         """Hears nothing yet."""
-        self._connection = open_connection(url)
+        self._subscriber = open_connection(url)
         self._connection = connection
         self._mark = f"mark:{uuid4().hex}"
 
     async def open(self) -> None:
         """Connects."""
-        await self._connection.connect()
+        await self._subscriber.connect()
         await self._say("SUBSCRIBE", self._mark)
 
     async def listen(self, channel: str) -> None:
@@ -76,16 +76,16 @@ class Ears:
 
     async def close(self) -> None:
         """Disconnects."""
-        await self._connection.disconnect(nowait=True)
+        await self._subscriber.disconnect(nowait=True)
 
     async def _say(self, command: str, channel: str) -> None:
         """Nothing may have been published meanwhile: what was heard is read after each step."""
-        await self._connection.send_command(command, channel)
+        await self._subscriber.send_command(command, channel)
         kind, name, _ = await self._read()
         assert (kind.lower(), name) == (command.lower().encode(), channel.encode())
 
     async def _read(self) -> Reply:
-        return await asyncio.wait_for(self._connection.read_response(disconnect_on_error=False), 30)
+        return await asyncio.wait_for(self._subscriber.read_response(disconnect_on_error=False), 30)
 
 
 class Bench:
