@@ -1,22 +1,21 @@
 """The paraphraser's side of jobs in Redis: questions to take, outcomes to keep."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from reward_service.domain.paraphrases.rewriting import Outcome
+from reward_service.store import paraphrase_scripts as scripts
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.paraphrases import (
     KEYS,
-    LIBRARY,
     JobOrder,
     JobQuestion,
     ParaphraserPresence,
     decode_order,
     unpack_item,
 )
-from reward_service.store.scripts import Script
 
 Claim = tuple[str, int]
 """A job, and the index of a question in it."""
@@ -54,17 +53,13 @@ class ParaphraseDesk:
         # What is in hand is known only between takes: a renewal meanwhile would give back what has just been taken.
         self._knowing = asyncio.Lock()
         self._in_hand: set[Claim] = set()
-        self._take = Script("take_paraphrases", LIBRARY)
-        self._renew = Script("renew_paraphrases", LIBRARY)
-        self._return = Script("return_paraphrases", LIBRARY)
-        self._keep = Script("keep_paraphrase", LIBRARY)
-        self._leave = Script("leave_paraphrases", LIBRARY)
-        self._claim_text = Script("claim_text", LIBRARY)
 
     async def take(self, most: int) -> TakenQuestions:
         """At most `most` questions: of jobs that somebody waits for first, of the others in turn."""
         async with self._knowing:
-            left, taken = await self._take(self._connection, KEYS, self.paraphraser, most, self._lease_ms)
+            left, taken = await scripts.take_paraphrases(
+                self._connection, **KEYS, worker=self.paraphraser, most=most, lease_ms=self._lease_ms
+            )
             orders = {text: decode_order(text) for text in {row[1] for row in taken}}
             questions = [
                 TakenQuestion(job.decode(), index, orders[text], unpack_item(item)) for job, text, index, item in taken
@@ -75,31 +70,38 @@ class ParaphraseDesk:
     async def renew(self, presence: ParaphraserPresence) -> list[str]:
         """Says that this paraphraser is there and at work; the jobs in hand that nobody wants any more."""
         async with self._knowing:
-            unwanted = await self._renew(
+            unwanted = await scripts.renew_paraphrases(
                 self._connection,
-                KEYS,
-                self.paraphraser,
-                self._lease_ms,
-                msgspec.json.encode(presence),
-                *_flat(self._in_hand),
+                **KEYS,
+                worker=self.paraphraser,
+                lease_ms=self._lease_ms,
+                presence=msgspec.json.encode(presence),
+                claims=_flat(self._in_hand),
             )
         return [job.decode() for job in unwanted]
 
     async def keep(self, claim: Claim, outcome: Outcome, counted: Iterable[str]) -> bool:
         """Keeps an outcome, and adds one to each of the counts; False if there is one already, or nobody wants it."""
         job, index = claim
-        kept = await self._keep(self._connection, KEYS, job, index, msgspec.msgpack.encode(outcome), *counted)
+        kept = await scripts.keep_paraphrase(
+            self._connection,
+            **KEYS,
+            job=job,
+            index=index,
+            outcome=msgspec.msgpack.encode(outcome),
+            counted=list(counted),
+        )
         self._in_hand.discard(claim)
         return bool(kept)
 
     async def claim_text(self, job: str, text: bytes, question: bytes) -> bool:
         """Note that a text is the second view of a question of a job; False if it is another question's already."""
-        return bool(await self._claim_text(self._connection, KEYS, job, text, question))
+        return bool(await scripts.claim_text(self._connection, **KEYS, job=job, text=text, question=question))
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Others may take these."""
         self._in_hand.difference_update(claims)
-        await self._return(self._connection, KEYS, self.paraphraser, *_flat(claims))
+        await scripts.return_paraphrases(self._connection, **KEYS, worker=self.paraphraser, claims=_flat(claims))
 
     def drop(self, claim: Claim) -> None:
         """This is not worked on any more; the next renewal says so."""
@@ -107,10 +109,8 @@ class ParaphraseDesk:
 
     async def leave(self) -> None:
         """This paraphraser stops; others may take what it has at once."""
-        await self._leave(self._connection, KEYS, self.paraphraser)
+        await scripts.leave_paraphrases(self._connection, **KEYS, worker=self.paraphraser)
 
 
-def _flat(claims: Iterable[Claim]) -> Iterator[Argument]:
-    for job, index in claims:
-        yield job
-        yield index
+def _flat(claims: Iterable[Claim]) -> list[Argument]:
+    return [word for claim in claims for word in claim]
