@@ -82,8 +82,8 @@ class PairStore:
     async def suspects(self, run: str, most: int) -> Suspects:
         """The state of a run's watch, with at most so many pairs of the quarantine."""
         keys = RunKeys(run)
-        names = await self._connection.execute("ZREVRANGE", keys.quarantined, 0, most - 1)
-        texts = await self._connection.execute("HMGET", keys.pairs, *names) if names else []
+        names: list[bytes] = await self._connection.execute("ZREVRANGE", keys.quarantined, 0, most - 1)
+        texts: list[bytes | None] = await self._connection.execute("HMGET", keys.pairs, *names) if names else []
         records = {
             name.decode("utf-8", "surrogatepass"): _record(text)
             for name, text in zip(names, texts, strict=True)

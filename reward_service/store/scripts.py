@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError
 
 from reward_service.domain.cohort import TRANSITIONS
 from reward_service.domain.paraphrases.jobs import JOB_TRANSITIONS
-from reward_service.store.connection import Argument, RedisConnection, Reply
+from reward_service.store.connection import Argument
 
 KEY, KEYS, REST = "KEY", "KEYS", "REST"
 
@@ -28,7 +28,16 @@ local function tail(sent, first)
   return rest
 end
 """
-"""What stands behind the names; `unpack` would fail for thousands."""
+"""Stands before the names: `unpack` would fail for thousands."""
+
+CALL = """\
+async def call(connection, *, {names}):
+    try:
+        return await connection.execute("EVALSHA", DIGEST, {values})
+    except NoScriptError:  # a server that has forgotten it is sent the whole
+        return await connection.execute("EVAL", TEXT, {values})
+"""
+"""Written out for each script, as namedtuple does it: to sort the names of a call anew costs twice as much."""
 
 Key: TypeAlias = Annotated[str, KEY]
 """A key that the script uses."""
@@ -53,16 +62,9 @@ def script(*libraries: str) -> Callable[[Stub], Stub]:
         signature = _Signature(stub)
         text = signature.lua() + _shared(("clock", *libraries)) + _read(stub.__name__)
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-        async def run(connection: RedisConnection, keys: int, *values: Argument) -> Reply:
-            try:
-                return await connection.execute("EVALSHA", digest, keys, *values)
-            except NoScriptError:  # a server that has forgotten it is sent the whole
-                return await connection.execute("EVAL", text, keys, *values)
-
-        # Written out, as namedtuple does it: sorting the names of a call anew costs more than what is sent.
-        call = eval(signature.python(), {"run": run})  # noqa: S307 - of names in this package
-        return cast("Stub", functools.update_wrapper(call, stub))
+        written: dict[str, Any] = {"DIGEST": digest, "TEXT": text, "NoScriptError": NoScriptError}
+        exec(signature.python(), written)  # noqa: S102 - of names in this package
+        return cast("Stub", functools.update_wrapper(written["call"], stub))
 
     return made
 
@@ -91,11 +93,11 @@ class _Signature:
         return TAIL + "".join(f"{line}\n" for line in ("local clock", *lines))
 
     def python(self) -> str:
-        """A function of the stub's signature that hands on the number of keys, and all of them in order."""
+        """A function of the stub's signature that sends the number of keys, and all of them in order."""
         keys = " + ".join([str(len(self._keys)), *(f"len({name})" for name in self._more_keys)])
-        tails = [f"*{name}" for name in self._more_keys], [f"*{name}" for name in self._rest]
-        values = [*self._keys, *tails[0], *self._arguments, *tails[1]]
-        return f"lambda connection, *, {', '.join(self._names)}: run(connection, {', '.join([keys, *values])})"
+        more_keys, rest = ([f"*{name}" for name in tail] for tail in (self._more_keys, self._rest))
+        values = [keys, *self._keys, *more_keys, *self._arguments, *rest]
+        return CALL.format(names=", ".join(self._names), values=", ".join(values))
 
 
 def _shared(libraries: Iterable[str]) -> str:
