@@ -45,7 +45,7 @@ class JobStore:
         """Over two open links."""
         self._connection = connection
         self._reading = reading
-        self._limits = limits
+        self._ttl_ms = round(limits.retention_s * 1000)
         self.consumer = consumer
         self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
         self._grouped: set[str] = set()
@@ -126,7 +126,6 @@ class JobStore:
     async def expire(self, run: str) -> int:
         """Closes the run's cohorts, and its batches that wait for a teacher, whose deadline has passed; how many."""
         keys = RunKeys(run)
-        ttl_ms = round(self._limits.retention_s * 1000)
         now_s = time.monotonic()
         unseen_ms = round((now_s - self._times[run][0]) * 1000) if run in self._times else 0
         (closed, time_ms), released = await asyncio.gather(
@@ -137,7 +136,7 @@ class JobStore:
                 clock=keys.clock,
                 prefix=keys.prefix,
                 most=DUE_AT_ONCE,
-                ttl_ms=ttl_ms,
+                ttl_ms=self._ttl_ms,
                 unseen_ms=unseen_ms,
                 group=GROUP,
             ),
@@ -148,7 +147,7 @@ class JobStore:
                 clock=keys.clock,
                 prefix=keys.prefix,
                 most=DUE_AT_ONCE,
-                ttl_ms=ttl_ms,
+                ttl_ms=self._ttl_ms,
                 unseen_ms=unseen_ms,
             ),
         )
@@ -188,7 +187,7 @@ class JobStore:
             seen_size=seen.size,
             event=event.value,
             record=record,
-            ttl_ms=round(self._limits.retention_s * 1000),
+            ttl_ms=self._ttl_ms,
             entry=delivery.job.entry,
             group=GROUP,
             qualified_name=qualified(delivery.run, cohort),
@@ -213,7 +212,7 @@ class JobStore:
             jobs=keys.jobs,
             stats=keys.stats,
             record=record,
-            ttl_ms=round(self._limits.retention_s * 1000),
+            ttl_ms=self._ttl_ms,
             entry=delivery.job.entry,
             group=GROUP,
             qualified_name=qualified(delivery.run, batch),
@@ -269,7 +268,7 @@ class JobStore:
             if "BUSYGROUP" not in str(error):
                 raise
         else:
-            await self._connection.execute("PEXPIRE", jobs, round(self._limits.retention_s * 1000))
+            await self._connection.execute("PEXPIRE", jobs, self._ttl_ms)
         return True
 
 

@@ -1,4 +1,4 @@
-"""The teacher's labels in Redis: who waits for which, what the teacher is asked, and what it has answered."""
+"""The teacher's labels in Redis, as the API sees them: who waits for which, and what the teacher is asked."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from reward_service.store import label_scripts
 from reward_service.store.cohorts import VIEW_LETTERS, Refusal, Refused, Revised, StoredBatch, StoreLimits, parse_batch
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label, unpack_prompt
+from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label
 
 DUE_AT_ONCE = 500
 
@@ -40,32 +40,6 @@ class Coming(msgspec.Struct, frozen=True):
     question_id: str
     view: int
     prompt: TeacherPrompt
-
-
-class LabelRequest(msgspec.Struct, frozen=True):
-    """A label that a teacher has taken to make; `rollouts` wait for it."""
-
-    run: str
-    slot: str
-    question_id: str
-    view: int
-    prompt: TeacherPrompt
-    rollouts: int
-
-
-class TakenLabels(msgspec.Struct, frozen=True):
-    """What a teacher got: labels to make, and how many of the run's a dead teacher had left."""
-
-    asked: list[LabelRequest]
-    left: int
-
-
-class Demand(msgspec.Struct, frozen=True):
-    """What is asked of a teacher of some version: rollouts that wait for the most wanted label that it may give (None:
-    there is none), and how many labels must wait for a newer version."""
-
-    most: int | None
-    too_new: int
 
 
 class LabelStore:
@@ -152,102 +126,6 @@ class LabelStore:
     async def labels(self, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
         """The newest label of each slot; None where there is none."""
         return await labels_in(self._connection, run, slots)
-
-
-class TeacherDesk:
-    """The teacher's side: labels to make, for one teacher process."""
-
-    def __init__(self, connection: RedisConnection, limits: StoreLimits, teacher: str, lease_s: float) -> None:
-        """`lease_s` is for how long what was taken is this teacher's, unless it says so again."""
-        self._connection = connection
-        self._limits = limits
-        self.teacher = teacher
-        self._lease_ms = _ms(lease_s)
-
-    async def take(self, run: str, version: int, most: int) -> TakenLabels:
-        """At most `most` labels of a run that a teacher of this version may give, the most wanted first."""
-        keys = RunKeys(run)
-        left, taken = await label_scripts.take_labels(
-            self._connection,
-            asks=keys.asks,
-            taken=keys.taken,
-            clock=keys.clock,
-            prefix=keys.prefix,
-            version=version,
-            most=most,
-            teacher=self.teacher,
-            lease_ms=self._lease_ms,
-            ttl_ms=self._ttl_ms(),
-        )
-        asked = [
-            LabelRequest(
-                run,
-                slot.decode(),
-                question.decode("utf-8", "surrogatepass"),
-                VIEW_LETTERS.index(view.decode()),
-                unpack_prompt(prompt),
-                rollouts,
-            )
-            for slot, question, view, prompt, rollouts in taken
-        ]
-        return TakenLabels(asked, left)
-
-    async def demand(self, run: str, version: int) -> Demand:
-        """What is asked of a teacher of this version in a run."""
-        keys = RunKeys(run)
-        best, too_new = await label_scripts.peek_labels(
-            self._connection, asks=keys.asks, prefix=keys.prefix, version=version
-        )
-        return Demand(None if best < 0 else best, too_new)
-
-    async def renew(self, run: str, slots: Sequence[str]) -> list[str]:
-        """Says that this teacher is still at work on these; those that it has lost."""
-        keys = RunKeys(run)
-        lost = await label_scripts.renew_labels(
-            self._connection,
-            taken=keys.taken,
-            clock=keys.clock,
-            prefix=keys.prefix,
-            teacher=self.teacher,
-            lease_ms=self._lease_ms,
-            slots=slots,
-        )
-        return [slot.decode() for slot in lost]
-
-    async def give_back(self, run: str, slots: Sequence[str]) -> None:
-        """Others may take these."""
-        keys = RunKeys(run)
-        await label_scripts.give_back(
-            self._connection,
-            asks=keys.asks,
-            taken=keys.taken,
-            prefix=keys.prefix,
-            teacher=self.teacher,
-            ttl_ms=self._ttl_ms(),
-            slots=slots,
-        )
-
-    async def keep(self, run: str, slot: str, label: TeacherLabel) -> int:
-        """Keeps a label; how many batches go on with it."""
-        keys = RunKeys(run)
-        return await label_scripts.keep_label(
-            self._connection,
-            slot=keys.slot(slot),
-            asks=keys.asks,
-            taken=keys.taken,
-            jobs=keys.jobs,
-            waits=keys.waits,
-            clock=keys.clock,
-            prefix=keys.prefix,
-            slot_name=slot,
-            version=label.version,
-            record=packed(label),
-            ttl_ms=self._ttl_ms(),
-            teacher=self.teacher,
-        )
-
-    def _ttl_ms(self) -> int:
-        return _ms(self._limits.retention_s)
 
 
 async def labels_in(connection: RedisConnection, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
