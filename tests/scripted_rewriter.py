@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from reward_service.domain.paraphrases.policy import review
 from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
-from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
+from reward_service.lease_worker import LeasePace
+from reward_service.paraphrasing.paraphraser import Paraphraser
 from reward_service.paraphrasing.rewriter import GivenTexts
 from reward_service.store.connection import RedisConnection
-from reward_service.store.paraphrase_desk import ParaphraseDesk
 from reward_service.store.paraphrases import ParaphraseJobs, ParaphraseLimits
+from reward_service.store.question_queue import QuestionQueue
 from tests.waiting import until
 
 
@@ -72,8 +73,8 @@ def paraphrasing(url: str, rewriter: ScriptedRewriter, lease_s: float = 10.0) ->
 
     async def work() -> None:
         connection = RedisConnection(url)
-        pace = ParaphraserPace(beat_s=0.01, renew_s=0.1)
-        paraphraser = Paraphraser(ParaphraseDesk(connection, "scripted", lease_s), rewriter, pace)
+        pace = LeasePace(beat_s=0.01, renew_s=0.1)
+        paraphraser = Paraphraser(QuestionQueue(connection, "scripted", lease_s), rewriter, pace)
         started.append((asyncio.get_running_loop(), paraphraser))
         working = asyncio.create_task(paraphraser.run(finish_within_s=0.5))
         jobs = ParaphraseJobs(connection, ParaphraseLimits())

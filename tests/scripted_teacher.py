@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from reward_service.store.cohorts import StoreLimits
 from reward_service.store.connection import RedisConnection
-from reward_service.store.labels import LabelRequest, TeacherDesk
+from reward_service.store.label_queue import LabelQueue, LabelRequest
 from reward_service.store.records import BallotRow, TeacherLabel
 
 Script = Callable[[LabelRequest, int], list[str | None]]
@@ -35,13 +35,13 @@ class ScriptedTeacher:
 
     async def _work(self) -> None:
         connection = RedisConnection(self._url)
-        desk = TeacherDesk(connection, StoreLimits(), "scripted", 30.0)
+        queue = LabelQueue(connection, StoreLimits(), "scripted", 30.0)
         while not self._stopping.is_set():
             for run, version in list(self.versions.items()):
-                for asked in (await desk.take(run, version, 100)).asked:
+                for asked in (await queue.take(run, version, 100)).items:
                     self.asked.append(asked)
                     answers = self._script(asked, version)
                     rows = [BallotRow(asked.view, 1, index, answer) for index, answer in enumerate(answers)]
-                    await desk.keep(run, asked.slot, TeacherLabel(version, 1, "scripted", rows))
+                    await queue.keep(asked.claim, TeacherLabel(version, 1, "scripted", rows))
             await asyncio.to_thread(self._stopping.wait, 0.01)
         await connection.close()

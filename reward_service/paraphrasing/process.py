@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import structlog
 
+from reward_service.lease_worker import LeasePace
 from reward_service.paraphrasing.model_rewriter import open_rewriter
-from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
+from reward_service.paraphrasing.paraphraser import Paraphraser
 from reward_service.processes import keep_what_was_made, main_of, run_alone, say_ready
 from reward_service.settings import Settings
 from reward_service.store.connection import RedisConnection
-from reward_service.store.paraphrase_desk import ParaphraseDesk
+from reward_service.store.question_queue import QuestionQueue
 from reward_service.store.server_checks import wait_for_store
 
 log = structlog.get_logger(__name__)
@@ -42,8 +43,8 @@ async def work(settings: Settings) -> None:
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     lease_s = settings.paraphraser_lease_s
     async with opening as rewriter:
-        desk = ParaphraseDesk(connection, name, lease_s)
-        paraphraser = Paraphraser(desk, rewriter, ParaphraserPace(renew_s=min(2.0, lease_s / 4)))
+        queue = QuestionQueue(connection, name, lease_s)
+        paraphraser = Paraphraser(queue, rewriter, LeasePace(renew_s=min(2.0, lease_s / 4)))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, paraphraser.stop)

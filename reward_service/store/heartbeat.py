@@ -1,7 +1,7 @@
 """Which workers are there: each says so once in a while."""
 
+from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection
-from reward_service.store.scripts import Script
 from reward_service.store.stopwatch import Stopwatch
 
 WORKERS = "cr:workers"
@@ -19,12 +19,12 @@ class Heartbeats:
         """Over an open connection."""
         self._connection = connection
         self._unseen = Stopwatch()
-        self._say = Script("say_worker")
-        self._count = Script("count_workers")
 
     async def say(self, worker: str) -> None:
         """This worker is there."""
-        await self._say(self._connection, [WORKERS, WORKERS_CLOCK], worker, round(SEEN_LATELY_S * 1000))
+        await run_scripts.say_worker(
+            self._connection, workers=WORKERS, clock=WORKERS_CLOCK, worker=worker, lately_ms=round(SEEN_LATELY_S * 1000)
+        )
 
     async def leave(self, worker: str) -> None:
         """This worker stops."""
@@ -40,5 +40,10 @@ class Heartbeats:
 
     async def workers(self) -> int:
         """How many were seen lately."""
-        lately_ms, unseen_ms = round(SEEN_LATELY_S * 1000), self._unseen.lap_ms()
-        return await self._count(self._connection, [WORKERS, WORKERS_CLOCK], lately_ms, unseen_ms)
+        return await run_scripts.count_workers(
+            self._connection,
+            workers=WORKERS,
+            clock=WORKERS_CLOCK,
+            lately_ms=round(SEEN_LATELY_S * 1000),
+            unseen_ms=self._unseen.lap_ms(),
+        )

@@ -9,12 +9,12 @@ import structlog
 from redis.exceptions import ResponseError
 
 from reward_service.domain.cohort import CohortEvent, CohortState
+from reward_service.store import cohort_scripts, label_scripts
 from reward_service.store.cohorts import StoreLimits, as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
 from reward_service.store.labels import labels_in
 from reward_service.store.records import BallotRow, Job, OpenCohort, TeacherLabel, unpack_head, unpack_row
-from reward_service.store.scripts import Script
 from reward_service.store.server_replies import WrongTypeError
 
 DUE_AT_ONCE = 500
@@ -45,13 +45,8 @@ class JobStore:
         """Over two open links."""
         self._connection = connection
         self._reading = reading
-        self._limits = limits
+        self._ttl_ms = round(limits.retention_s * 1000)
         self.consumer = consumer
-        self._settle_cohort = Script("settle_cohort")
-        self._settle_batch = Script("settle_batch")
-        self._expire = Script("expire")
-        self._expire_waits = Script("expire_waits", "labels")
-        self._forget_consumers = Script("forget_consumers")
         self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
         self._grouped: set[str] = set()
         self._unreadable: set[str] = set()
@@ -112,7 +107,9 @@ class JobStore:
                 raise
             return []
         if entries:
-            await self._forget_consumers(self._connection, [jobs], GROUP, FORGET_CONSUMER_AFTER_MS)
+            await cohort_scripts.forget_consumers(
+                self._connection, jobs=jobs, group=GROUP, idle_ms=FORGET_CONSUMER_AFTER_MS
+            )
         return [_delivery(run, entry, fields) for entry, fields in entries if fields]
 
     async def hold(self, run: str, entries: Sequence[bytes]) -> None:
@@ -129,13 +126,30 @@ class JobStore:
     async def expire(self, run: str) -> int:
         """Closes the run's cohorts, and its batches that wait for a teacher, whose deadline has passed; how many."""
         keys = RunKeys(run)
-        ttl_ms = round(self._limits.retention_s * 1000)
         now_s = time.monotonic()
         unseen_ms = round((now_s - self._times[run][0]) * 1000) if run in self._times else 0
-        how = (keys.prefix, DUE_AT_ONCE, ttl_ms, unseen_ms)
         (closed, time_ms), released = await asyncio.gather(
-            self._expire(self._connection, [keys.deadlines, keys.jobs, keys.clock], *how, GROUP),
-            self._expire_waits(self._connection, [keys.waits, keys.jobs, keys.clock], *how),
+            cohort_scripts.expire(
+                self._connection,
+                deadlines=keys.deadlines,
+                jobs=keys.jobs,
+                clock=keys.clock,
+                prefix=keys.prefix,
+                most=DUE_AT_ONCE,
+                ttl_ms=self._ttl_ms,
+                unseen_ms=unseen_ms,
+                group=GROUP,
+            ),
+            label_scripts.expire_waits(
+                self._connection,
+                waits=keys.waits,
+                jobs=keys.jobs,
+                clock=keys.clock,
+                prefix=keys.prefix,
+                most=DUE_AT_ONCE,
+                ttl_ms=self._ttl_ms,
+                unseen_ms=unseen_ms,
+            ),
         )
         self._times[run] = now_s, time_ms
         return closed + released
@@ -163,17 +177,20 @@ class JobStore:
     ) -> str:
         """Keeps a cohort's record: 'settled', 'gone' (another did) or 'changed' (look again)."""
         keys = RunKeys(delivery.run)
-        answer = await self._settle_cohort(
+        answer = await cohort_scripts.settle_cohort(
             self._connection,
-            [keys.open_cohort(cohort), keys.record(cohort), keys.jobs, keys.stats],
-            seen.state.value,
-            seen.size,
-            event.value,
-            record,
-            round(self._limits.retention_s * 1000),
-            delivery.job.entry,
-            GROUP,
-            qualified(delivery.run, cohort),
+            cohort=keys.open_cohort(cohort),
+            kept=keys.record(cohort),
+            jobs=keys.jobs,
+            stats=keys.stats,
+            seen_state=seen.state.value,
+            seen_size=seen.size,
+            event=event.value,
+            record=record,
+            ttl_ms=self._ttl_ms,
+            entry=delivery.job.entry,
+            group=GROUP,
+            qualified_name=qualified(delivery.run, cohort),
         )
         return answer.decode()
 
@@ -189,20 +206,22 @@ class JobStore:
     ) -> str:
         """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
         keys = RunKeys(delivery.run)
-        answer = await self._settle_batch(
+        answer = await cohort_scripts.settle_batch(
             self._connection,
-            [keys.batch(batch), keys.jobs, keys.stats],
-            record,
-            round(self._limits.retention_s * 1000),
-            delivery.job.entry,
-            GROUP,
-            qualified(delivery.run, batch),
-            delivery.channel,
-            settled,
-            abstained,
-            batch,
-            keys.found,
-            *marks,
+            batch=keys.batch(batch),
+            jobs=keys.jobs,
+            stats=keys.stats,
+            record=record,
+            ttl_ms=self._ttl_ms,
+            entry=delivery.job.entry,
+            group=GROUP,
+            qualified_name=qualified(delivery.run, batch),
+            replicas=delivery.channel,
+            settled=settled,
+            abstained=abstained,
+            name=batch,
+            lists=keys.found,
+            marks=marks,
         )
         return answer.decode()
 
@@ -249,7 +268,7 @@ class JobStore:
             if "BUSYGROUP" not in str(error):
                 raise
         else:
-            await self._connection.execute("PEXPIRE", jobs, round(self._limits.retention_s * 1000))
+            await self._connection.execute("PEXPIRE", jobs, self._ttl_ms)
         return True
 
 

@@ -1,18 +1,17 @@
-"""The teacher's labels in Redis: who waits for which, what the teacher is asked, and what it has answered."""
+"""The teacher's labels in Redis, as the API sees them: who waits for which, and what the teacher is asked."""
 
 import asyncio
 from collections.abc import Sequence
 
 import msgspec
 
+from reward_service.store import label_scripts
 from reward_service.store.cohorts import VIEW_LETTERS, Refusal, Refused, Revised, StoredBatch, StoreLimits, parse_batch
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label, unpack_prompt
-from reward_service.store.scripts import Script
+from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label
 
 DUE_AT_ONCE = 500
-LIBRARY = "labels"
 
 
 class WantedLabel(msgspec.Struct, frozen=True):
@@ -43,32 +42,6 @@ class Coming(msgspec.Struct, frozen=True):
     prompt: TeacherPrompt
 
 
-class LabelRequest(msgspec.Struct, frozen=True):
-    """A label that a teacher has taken to make; `rollouts` wait for it."""
-
-    run: str
-    slot: str
-    question_id: str
-    view: int
-    prompt: TeacherPrompt
-    rollouts: int
-
-
-class TakenLabels(msgspec.Struct, frozen=True):
-    """What a teacher got: labels to make, and how many of the run's a dead teacher had left."""
-
-    asked: list[LabelRequest]
-    left: int
-
-
-class Demand(msgspec.Struct, frozen=True):
-    """What is asked of a teacher of some version: rollouts that wait for the most wanted label that it may give (None:
-    there is none), and how many labels must wait for a newer version."""
-
-    most: int | None
-    too_new: int
-
-
 class LabelStore:
     """What the API asks of Redis about labels. Every call is atomic and may be repeated."""
 
@@ -77,8 +50,6 @@ class LabelStore:
         self._connection = connection
         self._limits = limits
         self._channel = channel
-        self._submit = Script("submit_taught", LIBRARY)
-        self._prefetch = Script("prefetch", LIBRARY)
 
     async def submit(
         self,
@@ -93,27 +64,37 @@ class LabelStore:
         """Remembers a batch; it is queued as soon as each label that it wants is there, or at its deadline."""
         keys = RunKeys(run)
         patience_s = at.settings.cohort_deadline_s
-        arguments: list[Argument] = [
-            batch,
-            fingerprint,
-            payload,
-            at.revision,
-            self._limits.jobs,
-            _ms(self._limits.retention_s + patience_s),
-            self._channel,
-            count,
-            self._limits.open_cohorts,
-            _ms(patience_s),
-        ]
+        in_order: list[Argument] = []
         for each in wanted:
             need = "" if each.need is None else each.need
             prompt = b"" if each.prompt is None else packed(each.prompt)
-            arguments += [each.slot, each.question_id.encode("utf-8", "surrogatepass"), VIEW_LETTERS[each.view]]
-            arguments += [need, each.rollouts, prompt, int(each.told)]
-        fixed = [keys.batch(batch), keys.jobs, keys.settings, keys.teacher, keys.waits, keys.asks, keys.taken]
-        slots = [keys.slot(each.slot) for each in wanted]
-        names = [*fixed, keys.waiting(batch), keys.ticket(batch), *slots, keys.clock]
-        answer = await self._submit(self._connection, names, *arguments)
+            in_order += [each.slot, each.question_id.encode("utf-8", "surrogatepass"), VIEW_LETTERS[each.view]]
+            in_order += [need, each.rollouts, prompt, int(each.told)]
+        answer = await label_scripts.submit_taught(
+            self._connection,
+            batch=keys.batch(batch),
+            jobs=keys.jobs,
+            settings=keys.settings,
+            teacher=keys.teacher,
+            waits=keys.waits,
+            asks=keys.asks,
+            taken=keys.taken,
+            waiting=keys.waiting(batch),
+            ticket=keys.ticket(batch),
+            clock=keys.clock,
+            slot_keys=[keys.slot(each.slot) for each in wanted],
+            name=batch,
+            fingerprint=fingerprint,
+            payload=payload,
+            revision=at.revision,
+            most_jobs=self._limits.jobs,
+            ttl_ms=_ms(self._limits.retention_s + patience_s),
+            replica=self._channel,
+            rollouts=count,
+            most_waiting=self._limits.open_cohorts,
+            patience_ms=_ms(patience_s),
+            wanted=in_order,
+        )
         match answer[0]:
             case b"new":
                 return StoredBatch(fingerprint, None, count)
@@ -127,83 +108,24 @@ class LabelStore:
     async def prefetch(self, run: str, need: int | None, coming: Sequence[Coming]) -> int:
         """Asks for labels that nobody waits for yet; how many questions there were."""
         keys = RunKeys(run)
-        arguments: list[Argument] = [_ms(self._limits.retention_s), "" if need is None else need]
+        in_order: list[Argument] = []
         for each in coming:
             question = each.question_id.encode("utf-8", "surrogatepass")
-            arguments += [each.slot, question, VIEW_LETTERS[each.view], packed(each.prompt)]
-        names = [keys.teacher, keys.asks, keys.taken, *(keys.slot(each.slot) for each in coming)]
-        return await self._prefetch(self._connection, names, *arguments)
+            in_order += [each.slot, question, VIEW_LETTERS[each.view], packed(each.prompt)]
+        return await label_scripts.prefetch(
+            self._connection,
+            teacher=keys.teacher,
+            asks=keys.asks,
+            taken=keys.taken,
+            slot_keys=[keys.slot(each.slot) for each in coming],
+            ttl_ms=_ms(self._limits.retention_s),
+            need="" if need is None else need,
+            coming=in_order,
+        )
 
     async def labels(self, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:
         """The newest label of each slot; None where there is none."""
         return await labels_in(self._connection, run, slots)
-
-
-class TeacherDesk:
-    """The teacher's side: labels to make, for one teacher process."""
-
-    def __init__(self, connection: RedisConnection, limits: StoreLimits, teacher: str, lease_s: float) -> None:
-        """`lease_s` is for how long what was taken is this teacher's, unless it says so again."""
-        self._connection = connection
-        self._limits = limits
-        self.teacher = teacher
-        self._lease_ms = _ms(lease_s)
-        self._peek = Script("peek_labels", LIBRARY)
-        self._take = Script("take_labels", LIBRARY)
-        self._renew = Script("renew_labels", LIBRARY)
-        self._give_back = Script("give_back", LIBRARY)
-        self._keep = Script("keep_label", LIBRARY)
-
-    async def take(self, run: str, version: int, most: int) -> TakenLabels:
-        """At most `most` labels of a run that a teacher of this version may give, the most wanted first."""
-        keys = RunKeys(run)
-        names = [keys.asks, keys.taken, keys.clock]
-        left, taken = await self._take(
-            self._connection, names, keys.prefix, version, most, self.teacher, self._lease_ms, self._ttl_ms()
-        )
-        asked = [
-            LabelRequest(
-                run,
-                slot.decode(),
-                question.decode("utf-8", "surrogatepass"),
-                VIEW_LETTERS.index(view.decode()),
-                unpack_prompt(prompt),
-                rollouts,
-            )
-            for slot, question, view, prompt, rollouts in taken
-        ]
-        return TakenLabels(asked, left)
-
-    async def demand(self, run: str, version: int) -> Demand:
-        """What is asked of a teacher of this version in a run."""
-        keys = RunKeys(run)
-        best, too_new = await self._peek(self._connection, [keys.asks], keys.prefix, version)
-        return Demand(None if best < 0 else best, too_new)
-
-    async def renew(self, run: str, slots: Sequence[str]) -> list[str]:
-        """Says that this teacher is still at work on these; those that it has lost."""
-        keys = RunKeys(run)
-        names = [keys.taken, keys.clock]
-        lost = await self._renew(self._connection, names, keys.prefix, self.teacher, self._lease_ms, *slots)
-        return [slot.decode() for slot in lost]
-
-    async def give_back(self, run: str, slots: Sequence[str]) -> None:
-        """Others may take these."""
-        keys = RunKeys(run)
-        await self._give_back(
-            self._connection, [keys.asks, keys.taken], keys.prefix, self.teacher, self._ttl_ms(), *slots
-        )
-
-    async def keep(self, run: str, slot: str, label: TeacherLabel) -> int:
-        """Keeps a label; how many batches go on with it."""
-        keys = RunKeys(run)
-        names = [keys.slot(slot), keys.asks, keys.taken, keys.jobs, keys.waits, keys.clock]
-        return await self._keep(
-            self._connection, names, keys.prefix, slot, label.version, packed(label), self._ttl_ms(), self.teacher
-        )
-
-    def _ttl_ms(self) -> int:
-        return _ms(self._limits.retention_s)
 
 
 async def labels_in(connection: RedisConnection, run: str, slots: Sequence[str]) -> list[TeacherLabel | None]:

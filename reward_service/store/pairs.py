@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reward_service.domain.quarantine import Base, DisagreementRules, PairRecord, weights
+from reward_service.store import run_scripts
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.runs import RUN_RETENTION_S
-from reward_service.store.scripts import Script
+from reward_service.store.runs import RUN_TTL_MS
 
 MOST_PAIRS = 1_000_000
 """Of one run; a pair that comes when so many are known is not watched, so that ids without end take no memory."""
@@ -46,7 +46,6 @@ class PairStore:
         self._connection = connection
         self._most_pairs = most_pairs
         self.watch = watch
-        self._observe = Script("observe_pairs")
 
     async def quarantined(self, run: str, questions: Sequence[str]) -> frozenset[str]:
         """Those of the questions whose pairs are in quarantine."""
@@ -61,25 +60,30 @@ class PairStore:
             return Changes(0, 0)
         keys, watch = RunKeys(run), self.watch
         weight = weights(await self._base(run), watch)
-        arguments: list[Argument] = [
-            round(RUN_RETENTION_S * 1000),
-            1.0 - 1.0 / watch.horizon,
-            weight.disagreement,
-            weight.agreement,
-            watch.accuse_at,
-            watch.most,
-            self._most_pairs,
-        ]
+        in_order: list[Argument] = []
         for question, disagrees in observations:
-            arguments += [_name(question), int(disagrees)]
-        names = [keys.pairs, keys.pairs_base, keys.quarantined]
-        return Changes(*await self._observe(self._connection, names, *arguments))
+            in_order += [_name(question), int(disagrees)]
+        changes = await run_scripts.observe_pairs(
+            self._connection,
+            pairs_seen=keys.pairs,
+            base=keys.pairs_base,
+            quarantined=keys.quarantined,
+            ttl_ms=RUN_TTL_MS,
+            kept=1.0 - 1.0 / watch.horizon,
+            against=weight.disagreement,
+            in_favour=weight.agreement,
+            accuse_at=watch.accuse_at,
+            most=watch.most,
+            most_pairs=self._most_pairs,
+            observations=in_order,
+        )
+        return Changes(*changes)
 
     async def suspects(self, run: str, most: int) -> Suspects:
         """The state of a run's watch, with at most so many pairs of the quarantine."""
         keys = RunKeys(run)
-        names = await self._connection.execute("ZREVRANGE", keys.quarantined, 0, most - 1)
-        texts = await self._connection.execute("HMGET", keys.pairs, *names) if names else []
+        names: list[bytes] = await self._connection.execute("ZREVRANGE", keys.quarantined, 0, most - 1)
+        texts: list[bytes | None] = await self._connection.execute("HMGET", keys.pairs, *names) if names else []
         records = {
             name.decode("utf-8", "surrogatepass"): _record(text)
             for name, text in zip(names, texts, strict=True)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reward_service.store import paraphrase_scripts
 from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
-from reward_service.store.paraphrases import KEYS, LIBRARY, by_kind
-from reward_service.store.scripts import Script
+from reward_service.store.paraphrases import KEYS, by_kind
 from reward_service.store.stopwatch import Stopwatch
 
 
@@ -37,13 +37,12 @@ class ParaphraseGaugeStore:
     def __init__(self, connection: RedisConnection) -> None:
         """Over an open connection."""
         self._connection = connection
-        self._watch = Script("watch_paraphrases", LIBRARY)
         self._unseen = Stopwatch()
 
     async def read(self) -> ParaphraseGauges:
         """What stands in Redis now, in one round trip."""
-        *numbers, oldest_ms, counts = await self._watch(self._connection, KEYS, self._unseen.lap_ms())
-        paraphrasers, running, paused, waiting, making = numbers
+        found = await paraphrase_scripts.watch_paraphrases(self._connection, **KEYS, unseen_ms=self._unseen.lap_ms())
+        paraphrasers, running, paused, waiting, making, oldest_ms, counts = found
         return ParaphraseGauges(
             paraphrasers, running, paused, waiting, making, oldest_ms / 1000, by_kind(as_dict(counts))
         )

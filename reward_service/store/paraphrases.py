@@ -9,18 +9,16 @@ from typing import Any
 import msgspec
 
 from reward_service.domain.paraphrases.rewriting import JobEvent, JobState, Outcome, Question, RewritingRecipe
+from reward_service.store import paraphrase_scripts as scripts
 from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
-from reward_service.store.scripts import Script
 from reward_service.store.stopwatch import Stopwatch
 
 PREFIX = "cr:{paraphrases~}:"
 """Of all keys here: one slot of a cluster, and no run's, for no run's name may hold a ~."""
 
-KEYS = [PREFIX, f"{PREFIX}clock"]
-"""What every script about jobs is given: the prefix, and the clock by which leases and ages go."""
+KEYS = scripts.JobKeys(prefix=PREFIX, clock=f"{PREFIX}clock")
 
-LIBRARY = "paraphrases"
 FILLING_TTL_S = 15 * 60.0
 """A job whose questions stop coming in is forgotten after this."""
 
@@ -102,43 +100,52 @@ class ParaphraseJobs:
         """Over an open connection."""
         self._connection = connection
         self._limits = limits
-        names = ("begin", "fill", "open", "steer", "look", "forget")
-        self._scripts = {name: Script(f"{name}_paraphrases", LIBRARY) for name in names}
-        self._meet = Script("meet_paraphrasers", LIBRARY)
         self._unseen = Stopwatch()
 
     async def begin(self, job: str, fingerprint: str, order: JobOrder, *, urgent: bool = False) -> Begun:
         """Begins a job, unless it is there or there is no room. One that is begun is seen once it is opened."""
         kept_s = self._limits.urgent_retention_s if urgent else self._limits.retention_s
-        ttl_ms, filling_ms = _ms(kept_s), _ms(FILLING_TTL_S)
-        text = msgspec.json.encode(order)
-        answer = await self._scripts["begin"](
-            self._connection, KEYS, job, fingerprint, text, int(urgent), ttl_ms, filling_ms, self._limits.open_jobs
+        answer = await scripts.begin_paraphrases(
+            self._connection,
+            **KEYS,
+            job=job,
+            fingerprint=fingerprint,
+            order=msgspec.json.encode(order),
+            urgent=int(urgent),
+            ttl_ms=_ms(kept_s),
+            filling_ms=_ms(FILLING_TTL_S),
+            most_open=self._limits.open_jobs,
         )
         return Begun(answer.decode())
 
     async def fill(self, job: str, first: int, items: Sequence[JobQuestion]) -> None:
         """Hands in questions, of which the first has this index."""
         packed = [msgspec.msgpack.encode(item) for item in items]
-        await self._scripts["fill"](self._connection, KEYS, job, _ms(FILLING_TTL_S), first, *packed)
+        await scripts.fill_paraphrases(
+            self._connection, **KEYS, job=job, filling_ms=_ms(FILLING_TTL_S), first=first, questions=packed
+        )
 
     async def open(self, job: str, of: int, columns: Mapping[str, str]) -> bool:
         """Gives a job with all of its questions to the workers; False if some have been forgotten meanwhile."""
-        return bool(await self._scripts["open"](self._connection, KEYS, job, of, msgspec.json.encode(columns)))
+        return bool(
+            await scripts.open_paraphrases(
+                self._connection, **KEYS, job=job, of=of, columns=msgspec.json.encode(columns)
+            )
+        )
 
     async def steer(self, job: str, event: JobEvent) -> tuple[bool, JobState | None]:
         """Asks something of a job: whether it could be, and its state now; None if there is no job."""
-        done, state = await self._scripts["steer"](self._connection, KEYS, job, event.value)
+        done, state = await scripts.steer_paraphrases(self._connection, **KEYS, job=job, event=event.value)
         known = state.decode()
         return bool(done), JobState(known) if known not in {"", JobState.FILLING} else None
 
     async def forget(self, job: str) -> bool:
         """Removes a job, whatever its state; whether it was there."""
-        return bool(await self._scripts["forget"](self._connection, KEYS, job))
+        return bool(await scripts.forget_paraphrases(self._connection, **KEYS, job=job))
 
     async def look(self, job: str) -> JobStanding | None:
         """What a job has come to, which is a use of it; None if there is none."""
-        found = await self._scripts["look"](self._connection, KEYS, job)
+        found = await scripts.look_paraphrases(self._connection, **KEYS, job=job)
         if found is None:
             return None
         (state, order, columns, urgent, of, done, created, ended), taken, counts = found
@@ -174,7 +181,7 @@ class ParaphraseJobs:
 
     async def paraphrasers(self) -> list[ParaphraserPresence]:
         """Who works on jobs now, as far as they have said."""
-        said = await self._meet(self._connection, KEYS, self._unseen.lap_ms())
+        said = await scripts.meet_paraphrasers(self._connection, **KEYS, unseen_ms=self._unseen.lap_ms())
         return [msgspec.json.decode(each, type=ParaphraserPresence) for each in said]
 
 

@@ -10,13 +10,15 @@ import msgspec
 from co_rewarding_schema.errors import CoRewardingError
 
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
+from reward_service.store import run_scripts
 from reward_service.store.cohorts import Revised, StoreLimits, as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
-from reward_service.store.scripts import Script
 
 RUN_RETENTION_S = 30 * 24 * 3600.0
 """A run that nobody has used for so long is forgotten."""
+
+RUN_TTL_MS = round(RUN_RETENTION_S * 1000)
 
 ASKED_AT_ONCE = 100
 """Runs whose state travels together; commands of others pass between."""
@@ -54,19 +56,19 @@ class RunStore:
         """Over an open connection."""
         self._connection = connection
         self._limits = limits
-        self._put = Script("put_run")
-        self._touch = Script("touch")
 
     async def put(self, run: str, settings: RunSettings) -> Revised:
         """Makes a run, or changes one. The same settings again change nothing."""
         text = msgspec.json.encode(asdict(settings))
-        revision = await self._put(self._connection, [RunKeys(run).settings], text, round(RUN_RETENTION_S * 1000))
+        revision = await run_scripts.put_run(
+            self._connection, settings=RunKeys(run).settings, text=text, ttl_ms=RUN_TTL_MS
+        )
         await self._list(run)
         return Revised(settings, revision.decode())
 
     async def use(self, run: str) -> Revised | None:
         """A run's settings, for use: workers learn that it has work. None for a run that was not made."""
-        revision, text = await self._touch(self._connection, [RunKeys(run).settings], round(RUN_RETENTION_S * 1000))
+        revision, text = await run_scripts.touch(self._connection, settings=RunKeys(run).settings, ttl_ms=RUN_TTL_MS)
         if text:
             settings = _settings(text)
         elif run == DEFAULT_RUN:

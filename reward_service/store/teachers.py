@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import msgspec
 
+from reward_service.store import label_scripts
 from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
-from reward_service.store.runs import RUN_RETENTION_S
-from reward_service.store.scripts import Script
+from reward_service.store.runs import RUN_TTL_MS
 from reward_service.store.stopwatch import Stopwatch
 
 SEEN_LATELY_S = 10.0
-TTL_MS = round(RUN_RETENTION_S * 1000)
+LATELY_MS = round(SEEN_LATELY_S * 1000)
 
 
 class AnnouncedWeights(msgspec.Struct, array_like=True, frozen=True):
@@ -62,10 +62,6 @@ class TeacherStore:
     def __init__(self, connection: RedisConnection) -> None:
         """Over an open connection."""
         self._connection = connection
-        self._announce = Script("announce", "labels")
-        self._advance = Script("advance", "labels")
-        self._say = Script("say_teacher")
-        self._meet = Script("meet_teachers")
         self._unseen = Stopwatch()
 
     async def accepted(self, run: str) -> int | None:
@@ -79,10 +75,15 @@ class TeacherStore:
         The same step again is known, and has the α that it had.
         """
         keys = RunKeys(run)
-        before = "" if accepted is None else accepted
-        member = msgspec.msgpack.encode(weights)
-        answer = await self._announce(
-            self._connection, [keys.teacher, keys.updates], before, weights.step, repr(alpha), member, TTL_MS
+        answer = await label_scripts.announce(
+            self._connection,
+            teacher=keys.teacher,
+            updates=keys.updates,
+            seen="" if accepted is None else str(accepted),
+            step=str(weights.step),
+            alpha=repr(alpha),
+            update=msgspec.msgpack.encode(weights),
+            ttl_ms=RUN_TTL_MS,
         )
         return None if answer[0] == b"moved" else float(answer[1])
 
@@ -95,7 +96,14 @@ class TeacherStore:
         """The average stands at a version now: updates up to it are done."""
         keys = RunKeys(run)
         shown = "" if alpha is None else repr(alpha)
-        await self._advance(self._connection, [keys.teacher, keys.updates], version, shown, TTL_MS)
+        await label_scripts.advance(
+            self._connection,
+            teacher=keys.teacher,
+            updates=keys.updates,
+            version=version,
+            alpha=shown,
+            ttl_ms=RUN_TTL_MS,
+        )
 
     async def version(self, run: str) -> int:
         """The step of the newest weights in the average, as teachers may load it."""
@@ -114,19 +122,30 @@ class TeacherStore:
     async def describe(self, run: str, tensors: bytes) -> None:
         """Keeps what weights of this run must look like, so that others are refused at the door."""
         await self._connection.execute("HSET", RunKeys(run).teacher, "tensors", tensors)
-        await self._connection.execute("PEXPIRE", RunKeys(run).teacher, TTL_MS)
+        await self._connection.execute("PEXPIRE", RunKeys(run).teacher, RUN_TTL_MS)
 
     async def say(self, run: str, teacher: str, presence: TeacherPresence) -> None:
         """A teacher process serves this run."""
         keys = RunKeys(run)
-        names = [keys.teachers, keys.clock]
-        await self._say(self._connection, names, teacher, msgspec.json.encode(presence), round(SEEN_LATELY_S * 1000))
+        await label_scripts.say_teacher(
+            self._connection,
+            teachers=keys.teachers,
+            clock=keys.clock,
+            teacher=teacher,
+            presence=msgspec.json.encode(presence),
+            lately_ms=LATELY_MS,
+        )
 
     async def seen(self, run: str) -> tuple[TeacherPresence, ...]:
         """The processes that serve this run and were seen lately."""
         keys = RunKeys(run)
-        lately_ms, unseen_ms = round(SEEN_LATELY_S * 1000), self._unseen.lap_ms()
-        said = await self._meet(self._connection, [keys.teachers, keys.clock], lately_ms, unseen_ms)
+        said = await label_scripts.meet_teachers(
+            self._connection,
+            teachers=keys.teachers,
+            clock=keys.clock,
+            lately_ms=LATELY_MS,
+            unseen_ms=self._unseen.lap_ms(),
+        )
         return tuple(msgspec.json.decode(each, type=TeacherPresence) for each in said)
 
     async def leave(self, run: str, teacher: str) -> None:

@@ -14,7 +14,7 @@ from reward_service.generation.opening import open_generator
 from reward_service.processes import keep_what_was_made, main_of, run_alone, say_ready
 from reward_service.settings import Settings
 from reward_service.store.connection import RedisConnection
-from reward_service.store.labels import TeacherDesk
+from reward_service.store.label_queue import LabelQueue
 from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import wait_for_store
 from reward_service.store.teachers import TeacherStore
@@ -48,7 +48,7 @@ async def teach(settings: Settings) -> None:
     await wait_for_store(settings.redis_url)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     async with opening as generator:
-        desk = TeacherDesk(connection, settings.limits, name, settings.teacher_lease_s)
+        queue = LabelQueue(connection, settings.limits, name, settings.teacher_lease_s)
         follower = RunTracker(
             RunStore(connection, settings.limits),
             TeacherStore(connection),
@@ -56,7 +56,7 @@ async def teach(settings: Settings) -> None:
             model=settings.teacher_name or generator.name,
             teacher=name,
         )
-        teacher = Teacher(desk, follower, generator)
+        teacher = Teacher(queue, follower, generator)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, teacher.stop)

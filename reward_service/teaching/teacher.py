@@ -1,22 +1,21 @@
 """A teacher: takes the labels that are asked for, answers with the weights of one version, and keeps the labels."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.vocabulary import Voter
 
-from reward_service.background import Background
 from reward_service.domain.extraction import extractor
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import draw_seed
-from reward_service.errors import StoreUnavailableError
 from reward_service.generation.generator import GenerationError, Generator, GeneratorUnavailableError
-from reward_service.store.labels import Demand, LabelRequest, TeacherDesk
+from reward_service.lease_worker import LeasePace, LeaseWorker
+from reward_service.store.label_queue import Demand, LabelClaim, LabelQueue, LabelRequest
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, TeacherLabel
 from reward_service.teaching.prompting import prompt_of, sampling_of
 from reward_service.teaching.run_tracker import UPDATES_EVERY_S, RunTracker, TrackedRun
@@ -27,47 +26,37 @@ TEACHER = VOTERS.index(Voter.TEACHER)
 
 
 @dataclass(frozen=True, slots=True)
-class TeacherPace:
+class TeacherPace(LeasePace):
     """How a teacher divides its time, in seconds.
 
     Attributes:
-        beat_s: how often it looks for work when it has none.
-        renew_s: how often it says that it is still at work on what it has taken.
         switch_s: how long the weights of one run are served before a run for which more rollouts wait gets its turn.
         retry_s: how long it pauses where its model is away.
         tell_s: after how long it says in its log that it waits for weights.
     """
 
-    beat_s: float = 0.05
-    renew_s: float = 2.0
     switch_s: float = 10.0
     retry_s: float = 1.0
     tell_s: float = 10.0
 
 
-class Teacher:
+class Teacher(LeaseWorker[LabelClaim, LabelRequest, TeacherLabel]):
     """Labels whatever is asked for, until told to stop.
 
     The weights change only while nothing is generated, so every ballot of a label is of the version that it names.
     """
 
     def __init__(
-        self, desk: TeacherDesk, follower: RunTracker, generator: Generator, pace: TeacherPace | None = None
+        self, queue: LabelQueue, follower: RunTracker, generator: Generator, pace: TeacherPace | None = None
     ) -> None:
-        """Over a desk of its own and a model."""
-        self._desk = desk
+        """Over a queue of its own and a model."""
+        self._pace = pace or TeacherPace()
+        super().__init__("labels", queue, self._pace)
+        self._queue = queue
         self._follower = follower
         self._generator = generator
-        self._pace = pace or TeacherPace()
-        self._stopping = asyncio.Event()
-        self._in_hand: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._loaded: tuple[str | None, int] = (None, 0)
         self._loaded_at_s = 0.0
-        self._background = Background()
-
-    def stop(self) -> None:
-        """Take no more; finish what is in hand, and end."""
-        self._stopping.set()
 
     async def run(self, finish_within_s: float = 30.0) -> None:
         """Works until stopped; a Redis or a model that is away is waited for.
@@ -75,31 +64,19 @@ class Teacher:
         Raises:
             TaskFailedError: a background task has failed. Labels in hand are left to other teachers.
         """
+        self._background.keep("follow", self._follower.follow, every_s=UPDATES_EVERY_S)
         try:
-            async with self._background as background:
-                background.keep("follow", self._follower.follow, every_s=UPDATES_EVERY_S)
-                background.keep("renew", self._renew, every_s=self._pace.renew_s)
-                await background.beside(self._work(finish_within_s))
+            await super().run(finish_within_s)
         finally:
             self._follower.close()
 
-    async def _work(self, finish_within_s: float) -> None:
-        while not self._stopping.is_set():
-            try:
-                busy = await self._serve()
-            except StoreUnavailableError as error:
-                log.warning("Redis is away; waiting for it", error=str(error))
-                busy = False
-            if not busy:
-                await self._idle(self._pace.beat_s)
-        await self._finish(finish_within_s)
+    @property
+    def _room(self) -> int:
+        return self._generator.capacity - len(self._in_hand)
 
     async def _serve(self) -> bool:
         """Takes what there is to take; whether there was anything to do."""
-        room = self._generator.capacity - len(self._in_hand)
-        if room <= 0:
-            await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
-            return True
+        room = self._room
         served = await self._follower.served()
         waiting = await self._waiting(served)
         weights = self._choose(served, waiting)
@@ -111,14 +88,14 @@ class Teacher:
         taken = 0
         for run in sorted(waiting, key=lambda run: -waiting[run]):
             if served[run].weights == self._loaded and taken < room:
-                taken += await self._take(run, served[run], room - taken)
+                taken += await self._take_from(run, served[run], room - taken)
         return taken > 0
 
     async def _waiting(self, served: Mapping[str, TrackedRun]) -> dict[str, int]:
         """The runs that it could label for now, and how many rollouts wait for the most wanted label of each."""
         waiting: dict[str, int] = {}
         for run, followed in served.items():
-            demand = await self._desk.demand(run, followed.version)
+            demand = await self._queue.demand(run, followed.version)
             if demand.most is not None:
                 waiting[run] = demand.most
             self._note_wait(run, followed, demand)
@@ -148,33 +125,30 @@ class Teacher:
         self._loaded, self._loaded_at_s = weights, time.monotonic()
         log.info("the teacher answers with new weights", run=run, version=version)
 
-    async def _take(self, run: str, followed: TrackedRun, room: int) -> int:
-        taken = await self._desk.take(run, followed.version, room)
-        if taken.left:
-            log.info("took over labels", run=run, labels=taken.left)
-        for asked in taken.asked:
-            name = (run, asked.slot)
-            task = self._background.start("labels", self._label_safely(asked, followed.version, followed.settings))
-            self._in_hand[name] = task
-            task.add_done_callback(lambda _, name=name: self._in_hand.pop(name, None))
-        return len(taken.asked)
+    async def _take_from(self, run: str, followed: TrackedRun, room: int) -> int:
+        take = partial(self._queue.take, run, followed.version, room)
+        return await self._take(take, partial(self._label, followed.version, followed.settings))
 
-    async def _label_safely(self, asked: LabelRequest, version: int, settings: RunSettings) -> None:
-        """The boundary of a label: one that cannot be made costs no other anything."""
-        try:
-            label = await self._label(asked, version, settings)
-        except GeneratorUnavailableError as error:
-            log.warning("the model is away; the label is asked for again", run=asked.run, error=str(error))
+    async def _failed(self, item: LabelRequest, error: Exception) -> None:
+        """The label is asked for again."""
+        if isinstance(error, GeneratorUnavailableError):
+            log.warning("the model is away; the label is asked for again", run=item.run, error=str(error))
             await self._idle(error.retry_after_s)
-            await self._give_back(asked)
-        except Exception:
-            log.exception("a label failed", run=asked.run, question_id=asked.question_id)
-            await self._idle(self._pace.retry_s)
-            await self._give_back(asked)
         else:
-            await self._keep(asked, label)
+            log.error("a label failed", run=item.run, question_id=item.question_id, exc_info=error)
+            await self._idle(self._pace.retry_s)
 
-    async def _label(self, asked: LabelRequest, version: int, settings: RunSettings) -> TeacherLabel:
+    async def _renew(self, claims: Collection[LabelClaim]) -> Collection[LabelClaim]:
+        """A label that it has lost is finished all the same: whichever comes first is kept."""
+        await self._queue.renew(claims)
+        await self._follower.say(len(claims))
+        return ()
+
+    async def _leave(self, claims: Collection[LabelClaim]) -> None:
+        await super()._leave(claims)
+        await self._follower.leave()
+
+    async def _label(self, version: int, settings: RunSettings, asked: LabelRequest) -> TeacherLabel:
         view = VIEWS[asked.view]
         seed = draw_seed(asked.run, version, asked.question_id, view)
         sampling = sampling_of(settings, seed)
@@ -187,40 +161,6 @@ class Teacher:
         answer_of = extractor(settings.answer_formats, settings.end_tokens)
         rows_G = [BallotRow(asked.view, TEACHER, index, answer_of(text)) for index, text in enumerate(texts_G)]
         return TeacherLabel(version, seed, self._generator.name, rows_G)
-
-    async def _keep(self, asked: LabelRequest, label: TeacherLabel) -> None:
-        """A label that was paid for is kept, however long Redis is away."""
-        while True:
-            try:
-                await self._desk.keep(asked.run, asked.slot, label)
-            except StoreUnavailableError:
-                await asyncio.sleep(self._pace.beat_s)
-            else:
-                return
-
-    async def _give_back(self, asked: LabelRequest) -> None:
-        with contextlib.suppress(StoreUnavailableError):  # its lease ends
-            await self._desk.give_back(asked.run, [asked.slot])
-
-    async def _renew(self) -> None:
-        slots_of: dict[str, list[str]] = {}
-        for run, slot in self._in_hand:
-            slots_of.setdefault(run, []).append(slot)
-        for run, slots in slots_of.items():
-            await self._desk.renew(run, slots)
-        await self._follower.say(len(self._in_hand))
-
-    async def _finish(self, within_s: float) -> None:
-        if self._in_hand:
-            await asyncio.wait(self._in_hand.values(), timeout=within_s)
-        with contextlib.suppress(StoreUnavailableError):
-            left = list(self._in_hand.items())
-            for _, task in left:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in left), return_exceptions=True)
-            for (run, slot), _ in left:
-                await self._desk.give_back(run, [slot])
-            await self._follower.leave()
 
     def _note_wait(self, run: str, followed: TrackedRun, demand: Demand) -> None:
         """Whether new weights are all that a run's labels wait for, and since when; said once they wait for long."""
@@ -237,7 +177,3 @@ class Teacher:
                 labels=demand.too_new,
                 version=followed.version,
             )
-
-    async def _idle(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from reward_service.store.labels import LabelRequest
+from reward_service.store.label_queue import LabelRequest
 from tests.scripted_teacher import ScriptedTeacher
 from tests.service import assert_problem, rollout, running
 from tests.waiting import wait_until

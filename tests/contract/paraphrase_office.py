@@ -6,7 +6,6 @@ from reward_service.domain.paraphrases.policy import AcceptancePolicy, Objection
 from reward_service.domain.paraphrases.reading import Evidence, Span
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.store.connection import RedisConnection
-from reward_service.store.paraphrase_desk import ParaphraseDesk, TakenQuestion
 from reward_service.store.paraphrases import (
     Begun,
     JobOrder,
@@ -15,6 +14,7 @@ from reward_service.store.paraphrases import (
     ParaphraseJobs,
     ParaphraserPresence,
 )
+from reward_service.store.question_queue import CountedOutcome, QuestionQueue, TakenQuestion
 
 RECIPE = RewritingRecipe(
     prompts=("reword", "paper"), candidates=2, fallback=Fallback.SAME_AGAIN, policy=AcceptancePolicy(frozenset("a"))
@@ -33,8 +33,8 @@ class Office:
     connection: RedisConnection
     jobs: ParaphraseJobs
 
-    def desk(self, name: str = "one", lease_s: float = LEASE_S) -> ParaphraseDesk:
-        return ParaphraseDesk(self.connection, name, lease_s)
+    def queue(self, name: str = "one", lease_s: float = LEASE_S) -> QuestionQueue:
+        return QuestionQueue(self.connection, name, lease_s)
 
     async def opened(self, job: str, of: int, *, urgent: bool = False, order: JobOrder = ORDER) -> None:
         assert await self.jobs.begin(job, PRINT, order, urgent=urgent) is Begun.FILLING
@@ -61,6 +61,10 @@ def outcome(index: int, text: str = "In other words") -> Outcome:
         Candidate("paper", text, Review(True, ()), same_answer=0.75, accepted=True),
     )
     return Outcome(f"q/{index}", Fate.REWRITTEN, text, candidates)
+
+
+def counted(index: int, text: str = "In other words") -> CountedOutcome:
+    return CountedOutcome(outcome(index, text), COUNTED)
 
 
 def claims(questions: list[TakenQuestion]) -> list[tuple[str, int]]:

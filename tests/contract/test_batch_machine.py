@@ -13,6 +13,7 @@ from reward_service.store import labels as store
 from reward_service.store.cohorts import CohortStore, Refused, Revised, StoredBatch, StoreLimits, as_dict, parse_batch
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys, channel, qualified
+from reward_service.store.label_queue import LabelQueue
 from reward_service.store.records import (
     BallotRow,
     BatchJob,
@@ -77,7 +78,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.channels = {name: channel(f"{name}-{self.run}") for name in REPLICAS}
         self.batches = {name: CohortStore(connection, LIMITS, self.channels[name]) for name in REPLICAS}
         self.labels = {name: store.LabelStore(connection, LIMITS, self.channels[name]) for name in REPLICAS}
-        self.desks = {name: store.TeacherDesk(connection, LIMITS, name, LEASE_S) for name in TEACHERS}
+        self.queues = {name: LabelQueue(connection, LIMITS, name, LEASE_S) for name in TEACHERS}
         self.workers = {
             name: JobStore(connection, self.bench.reading, LIMITS, f"{name}-{self.run}") for name in WORKERS
         }
@@ -213,18 +214,18 @@ class BatchMachine(RuleBasedStateMachine):
     def take(self, teacher: str, version: int, most: int) -> None:
         """Before it takes labels, a teacher asks what there is."""
         before, too_new = self.model.takeable(version), self.model.too_new(version)
-        demand = self.bench.do(self.desks[teacher].demand(self.run, version))
+        demand = self.bench.do(self.queues[teacher].demand(self.run, version))
         assert (demand.most is not None, demand.too_new) == (bool(before), too_new)
-        taken = self.bench.do(self.desks[teacher].take(self.run, version, most))
+        taken = self.bench.do(self.queues[teacher].take(self.run, version, most))
         assert taken.left == self.model.take_back()
         takeable = self.model.takeable(version)
-        assert len(taken.asked) == min(most, len(takeable))
-        for each in taken.asked:
+        assert len(taken.items) == min(most, len(takeable))
+        for each in taken.items:
             assert each.rollouts == takeable[each.slot], "as many rollouts wait as wait"
             assert each.prompt.text == f"{each.slot}?"
             assert (each.question_id, "op"[each.view]) == (each.slot[0], each.slot[1])
-        self.model.take([each.slot for each in taken.asked], teacher)
-        assert len({each.slot for each in taken.asked}) == len(taken.asked)
+        self.model.take([each.slot for each in taken.items], teacher)
+        assert len({each.slot for each in taken.items}) == len(taken.items)
 
     @rule(
         teacher=st.sampled_from(TEACHERS),
@@ -236,18 +237,19 @@ class BatchMachine(RuleBasedStateMachine):
         """A teacher keeps a label, be it still its own to make or not."""
         rows = [BallotRow("op".index(slot[1]), 1, index, answer) for index, answer in enumerate(answers)]
         label = TeacherLabel(version, 7, teacher, rows)
-        gone_on = self.bench.do(self.desks[teacher].keep(self.run, slot, label))
+        gone_on = self.bench.do(self.queues[teacher].keep((self.run, slot), label))
         if not self.model.slots or slot not in self.model.slots or not self.model.slots[slot].has(version):
             self.made[slot] = label
         assert gone_on == self.model.keep(slot, version, "", teacher)
 
     @rule(teacher=st.sampled_from(TEACHERS), slots=st.lists(st.sampled_from(SLOTS), min_size=1, unique=True))
     def renew(self, teacher: str, slots: list[str]) -> None:
-        assert self.bench.do(self.desks[teacher].renew(self.run, slots)) == self.model.renew(slots, teacher)
+        claims, lost = [(self.run, slot) for slot in slots], self.model.renew(slots, teacher)
+        assert self.bench.do(self.queues[teacher].renew(claims)) == [(self.run, slot) for slot in lost]
 
     @rule(teacher=st.sampled_from(TEACHERS), slots=st.lists(st.sampled_from(SLOTS), min_size=1, unique=True))
     def give_back(self, teacher: str, slots: list[str]) -> None:
-        self.bench.do(self.desks[teacher].give_back(self.run, slots))
+        self.bench.do(self.queues[teacher].give_back([(self.run, slot) for slot in slots]))
         self.model.give_back(slots, teacher)
 
     # -- workers

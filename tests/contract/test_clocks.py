@@ -12,13 +12,13 @@ from reward_service.store.cohorts import Placed, Refusal, Refused
 from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats
-from reward_service.store.labels import TakenLabels
+from reward_service.store.leases import Taken
 from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
 from reward_service.store.teachers import TeacherPresence, TeacherStore
 from tests.contract.conftest import World, ballot, joining, open_world, whole
 from tests.contract.paraphrase_office import HERE, Office, claims
 from tests.contract.test_join import read, settle_all
-from tests.contract.test_labels import desk, submit, wanted
+from tests.contract.test_labels import queue, submit, wanted
 from tests.contract.test_places import arrival
 from tests.servers import SettableClock, server_of_another_time
 from tests.waiting import until
@@ -171,26 +171,26 @@ async def test_a_place_is_given_away_when_its_replica_is_dead_and_not_before(mov
 async def test_labels_are_a_teachers_for_as_long_as_its_lease(moved: Moved, jump_s: int) -> None:
     world, clock = moved
     await submit(world, "b", wanted())
-    assert len((await desk(world, "one").take(world.run, 0, 10)).asked) == 1
+    assert len((await queue(world, "one").take(world.run, 0, 10)).items) == 1
     await set_clock(world.connection, clock, jump_s)
-    assert await desk(world, "two").take(world.run, 0, 10) == TakenLabels([], 0)
-    assert await desk(world, "one").renew(world.run, ["s"]) == []
+    assert await queue(world, "two").take(world.run, 0, 10) == Taken([], 0)
+    assert await queue(world, "one").renew([(world.run, "s")]) == []
 
 
 async def test_a_dead_teachers_label_is_taken_after_a_step_back(moved: Moved) -> None:
     world, clock = moved
     await submit(world, "b", wanted())
-    await desk(world, "one", lease_s=0.3).take(world.run, 0, 10)
+    await queue(world, "one", lease_s=0.3).take(world.run, 0, 10)
     await set_clock(world.connection, clock, -JUMP_S)
 
     async def taken() -> bool:
-        return bool((await desk(world, "two").take(world.run, 0, 10)).asked)
+        return bool((await queue(world, "two").take(world.run, 0, 10)).items)
 
     await until(taken)
 
 
 @pytest.fixture
-async def desks(moved: Moved) -> AsyncIterator[tuple[Office, SettableClock]]:
+async def offices(moved: Moved) -> AsyncIterator[tuple[Office, SettableClock]]:
     """Paraphrase jobs on a server whose clock goes right at first."""
     world, clock = moved
     connection = RedisConnection(world.url)
@@ -202,29 +202,29 @@ async def desks(moved: Moved) -> AsyncIterator[tuple[Office, SettableClock]]:
 
 @jumps
 async def test_questions_are_a_paraphrasers_for_as_long_as_its_lease(
-    desks: tuple[Office, SettableClock], jump_s: int
+    offices: tuple[Office, SettableClock], jump_s: int
 ) -> None:
-    office, clock = desks
+    office, clock = offices
     await office.opened("j", 1)
-    one, two = office.desk("one"), office.desk("two")
+    one, two = office.queue("one"), office.queue("two")
     await one.take(1)
-    await one.renew(HERE)
+    await one.renew([("j", 0)], HERE)
     await set_clock(office.connection, clock, jump_s)
-    assert (await two.take(1)).questions == []
+    assert (await two.take(1)).items == []
     assert len(await office.jobs.paraphrasers()) == 1
     standing = await office.standing("j")
     assert standing.taken == 1
 
 
-async def test_a_dead_paraphrasers_questions_are_taken_after_a_step_back(desks: tuple[Office, SettableClock]) -> None:
-    office, clock = desks
+async def test_a_dead_paraphrasers_questions_are_taken_after_a_step_back(offices: tuple[Office, SettableClock]) -> None:
+    office, clock = offices
     await office.opened("j", 1)
-    await office.desk("one", lease_s=0.3).take(1)
+    await office.queue("one", lease_s=0.3).take(1)
     await set_clock(office.connection, clock, -JUMP_S)
-    two = office.desk("two")
+    two = office.queue("two")
 
     async def taken() -> list[tuple[str, int]]:
-        return claims((await two.take(1)).questions)
+        return claims((await two.take(1)).items)
 
     assert await until(taken) == [("j", 0)]
 

@@ -7,7 +7,8 @@ import pytest
 
 from reward_service.store.cohorts import Refusal, Refused, StoredBatch
 from reward_service.store.keys import RunKeys
-from reward_service.store.labels import Coming, Demand, LabelStore, TeacherDesk, WantedLabel
+from reward_service.store.label_queue import Demand, LabelQueue
+from reward_service.store.labels import Coming, LabelStore, WantedLabel
 from reward_service.store.records import BallotRow, TeacherLabel, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from tests.contract.conftest import World
@@ -31,8 +32,8 @@ def labels(world: World) -> LabelStore:
     return LabelStore(world.connection, world.limits, world.channel)
 
 
-def desk(world: World, name: str = "teacher", lease_s: float = LEASE_S) -> TeacherDesk:
-    return TeacherDesk(world.connection, world.limits, name, lease_s)
+def queue(world: World, name: str = "teacher", lease_s: float = LEASE_S) -> LabelQueue:
+    return LabelQueue(world.connection, world.limits, name, lease_s)
 
 
 async def submit(world: World, batch: str, *some: WantedLabel, payload: bytes = b"payload") -> StoredBatch | Refused:
@@ -48,9 +49,9 @@ async def test_a_batch_waits_for_its_label_and_goes_on_with_it(world: World) -> 
     assert await submit(world, "b", wanted()) == StoredBatch(PRINT, None, 1)
     assert await jobs(world) == []
     assert (await world.runs.state(world.run))["waiting_for_teacher"] == 1
-    (asked,) = (await desk(world).take(world.run, 0, 10)).asked
+    (asked,) = (await queue(world).take(world.run, 0, 10)).items
     assert (asked.slot, asked.question_id, asked.prompt.text) == ("s", "question of s", "1 + 1 =")
-    assert await desk(world).keep(world.run, "s", label()) == 1
+    assert await queue(world).keep((world.run, "s"), label()) == 1
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
     assert (delivery.job.batch, delivery.job.payload, delivery.channel) == ("b", b"payload", world.channel)
     assert await world.jobs.labels(world.run, ["s", "other"]) == [label(), None]
@@ -59,28 +60,28 @@ async def test_a_batch_waits_for_its_label_and_goes_on_with_it(world: World) -> 
 
 async def test_a_batch_whose_labels_are_there_is_queued_at_once(world: World) -> None:
     await submit(world, "first", wanted())
-    await desk(world).take(world.run, 0, 10)
-    await desk(world).keep(world.run, "s", label())
+    await queue(world).take(world.run, 0, 10)
+    await queue(world).keep((world.run, "s"), label())
     await submit(world, "second", wanted(text=None))
     assert await jobs(world) == [("first", False), ("second", False)]
-    assert (await desk(world).take(world.run, 0, 10)).asked == []
+    assert (await queue(world).take(world.run, 0, 10)).items == []
 
 
 async def test_a_label_is_asked_for_once_however_many_wait(world: World) -> None:
     await asyncio.gather(*(submit(world, f"b{n}", wanted()) for n in range(8)))
-    (asked,) = (await desk(world).take(world.run, 0, 10)).asked
+    (asked,) = (await queue(world).take(world.run, 0, 10)).items
     assert asked.rollouts == 8
-    assert await desk(world).keep(world.run, "s", label()) == 8
+    assert await queue(world).keep((world.run, "s"), label()) == 8
     assert sorted(await jobs(world)) == [(f"b{n}", False) for n in range(8)]
 
 
 async def test_a_batch_waits_for_all_of_its_labels(world: World) -> None:
     await submit(world, "b", wanted("s"), wanted("t"))
-    await desk(world).take(world.run, 0, 10)
-    await desk(world).keep(world.run, "s", label())
-    assert await desk(world).keep(world.run, "s", label()) == 0, "a label that comes twice counts once"
+    await queue(world).take(world.run, 0, 10)
+    await queue(world).keep((world.run, "s"), label())
+    assert await queue(world).keep((world.run, "s"), label()) == 0, "a label that comes twice counts once"
     assert await jobs(world) == []
-    await desk(world).keep(world.run, "t", label())
+    await queue(world).keep((world.run, "t"), label())
     assert await jobs(world) == [("b", False)]
 
 
@@ -91,9 +92,9 @@ async def test_a_batch_that_comes_again_waits_once_and_wakes_both(world: World) 
         world.run, "b", PRINT, b"payload", world.at, 1, [wanted()]
     )
     assert again == StoredBatch(PRINT, None, 1)
-    (asked,) = (await desk(world).take(world.run, 0, 10)).asked
+    (asked,) = (await queue(world).take(world.run, 0, 10)).items
     assert asked.rollouts == 1
-    await desk(world).keep(world.run, "s", label())
+    await queue(world).keep((world.run, "s"), label())
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
     assert set(delivery.channel.split("\n")) == {world.channel, channel}
 
@@ -102,38 +103,38 @@ async def test_most_wanted_first(world: World) -> None:
     await submit(world, "few", wanted("few", rollouts=2))
     await submit(world, "many", wanted("many", rollouts=8))
     await labels(world).prefetch(world.run, 0, [Coming("none", "q", 0, TeacherPrompt(text="x"))])
-    assert await desk(world).demand(world.run, 0) == Demand(8, 0)
-    taken = [(await desk(world).take(world.run, 0, 1)).asked[0].slot for _ in range(3)]
+    assert await queue(world).demand(world.run, 0) == Demand(8, 0)
+    taken = [(await queue(world).take(world.run, 0, 1)).items[0].slot for _ in range(3)]
     assert taken == ["many", "few", "none"]
 
 
 async def test_a_version_labels_no_step_that_needs_a_newer_one(world: World) -> None:
     await submit(world, "b", wanted(need=3))
-    assert await desk(world).demand(world.run, 2) == Demand(None, 1)
-    assert (await desk(world).take(world.run, 2, 10)).asked == []
-    await desk(world).keep(world.run, "s", label(2))
+    assert await queue(world).demand(world.run, 2) == Demand(None, 1)
+    assert (await queue(world).take(world.run, 2, 10)).items == []
+    await queue(world).keep((world.run, "s"), label(2))
     assert await jobs(world) == [], "an older version's label does not serve it"
-    assert len((await desk(world).take(world.run, 3, 10)).asked) == 1
-    await desk(world).keep(world.run, "s", label(3))
+    assert len((await queue(world).take(world.run, 3, 10)).items) == 1
+    await queue(world).keep((world.run, "s"), label(3))
     assert await jobs(world) == [("b", False)]
 
 
 async def test_a_label_of_a_newer_version_takes_the_place_of_an_older_one(world: World) -> None:
     await submit(world, "b", wanted(need=1))
-    await desk(world).keep(world.run, "s", label(2, "new"))
-    await desk(world).keep(world.run, "s", label(1, "old"))
-    await desk(world).keep(world.run, "s", label(2, "another"))
+    await queue(world).keep((world.run, "s"), label(2, "new"))
+    await queue(world).keep((world.run, "s"), label(1, "old"))
+    await queue(world).keep((world.run, "s"), label(2, "another"))
     assert await world.jobs.labels(world.run, ["s"]) == [label(2, "new")], "the first of its version stands"
 
 
 async def test_a_label_in_the_making_is_asked_for_again_where_a_newer_one_is_needed(world: World) -> None:
     await submit(world, "now", wanted(need=0))
-    await desk(world).take(world.run, 0, 10)
+    await queue(world).take(world.run, 0, 10)
     await submit(world, "next", wanted(need=1))
-    assert (await desk(world).take(world.run, 1, 10)).asked == [], "it is in the making"
-    await desk(world).keep(world.run, "s", label(0))
+    assert (await queue(world).take(world.run, 1, 10)).items == [], "it is in the making"
+    await queue(world).keep((world.run, "s"), label(0))
     assert await jobs(world) == [("now", False)]
-    (asked,) = (await desk(world).take(world.run, 1, 10)).asked
+    (asked,) = (await queue(world).take(world.run, 1, 10)).items
     assert asked.rollouts == 1
 
 
@@ -141,45 +142,45 @@ async def test_without_a_step_the_newest_announced_version_is_needed(world: Worl
     teachers = TeacherStore(world.connection)
     assert await teachers.announce(world.run, None, 0.5, AnnouncedWeights(4, "w")) == 0.5
     await submit(world, "b", wanted(need=None))
-    assert await desk(world).demand(world.run, 3) == Demand(None, 1)
-    assert len((await desk(world).take(world.run, 4, 10)).asked) == 1
+    assert await queue(world).demand(world.run, 3) == Demand(None, 1)
+    assert len((await queue(world).take(world.run, 4, 10)).items) == 1
 
 
 async def test_what_a_dead_teacher_had_taken_is_taken_by_another(world: World) -> None:
     await submit(world, "b", wanted())
-    dead, living = desk(world, "dead", lease_s=0.02), desk(world, "living")
-    assert len((await dead.take(world.run, 0, 10)).asked) == 1
+    dead, living = queue(world, "dead", lease_s=0.02), queue(world, "living")
+    assert len((await dead.take(world.run, 0, 10)).items) == 1
 
     async def took_over() -> int:
         taken = await living.take(world.run, 0, 10)
-        assert taken.left == len(taken.asked)
+        assert taken.left == len(taken.items)
         return taken.left
 
     assert await until(took_over) == 1
-    assert await dead.renew(world.run, ["s"]) == ["s"], "it is told that it has lost it"
-    assert await living.renew(world.run, ["s"]) == []
-    await dead.keep(world.run, "s", label(0, "from the dead"))
-    await living.keep(world.run, "s", label(0, "late"))
+    assert await dead.renew([(world.run, "s")]) == [(world.run, "s")], "it is told that it has lost it"
+    assert await living.renew([(world.run, "s")]) == []
+    await dead.keep((world.run, "s"), label(0, "from the dead"))
+    await living.keep((world.run, "s"), label(0, "late"))
     assert await jobs(world) == [("b", False)]
     assert await world.jobs.labels(world.run, ["s"]) == [label(0, "from the dead")]
 
 
 async def test_a_teacher_at_work_keeps_what_it_has(world: World) -> None:
     await submit(world, "b", wanted())
-    one = desk(world, "one", lease_s=0.2)
+    one = queue(world, "one", lease_s=0.2)
     await one.take(world.run, 0, 10)
     for _ in range(10):
-        assert await desk(world, "one").renew(world.run, ["s"]) == []
-        assert (await desk(world, "two").take(world.run, 0, 10)).asked == []
+        assert await queue(world, "one").renew([(world.run, "s")]) == []
+        assert (await queue(world, "two").take(world.run, 0, 10)).items == []
 
 
 async def test_what_is_given_back_is_taken_by_another_at_once(world: World) -> None:
     await submit(world, "b", wanted(rollouts=3))
-    await desk(world, "one").take(world.run, 0, 10)
-    await desk(world, "two").give_back(world.run, ["s"])
-    assert (await desk(world, "two").take(world.run, 0, 10)).asked == [], "it was not its own to give"
-    await desk(world, "one").give_back(world.run, ["s"])
-    (asked,) = (await desk(world, "two").take(world.run, 0, 10)).asked
+    await queue(world, "one").take(world.run, 0, 10)
+    await queue(world, "two").give_back([(world.run, "s")])
+    assert (await queue(world, "two").take(world.run, 0, 10)).items == [], "it was not its own to give"
+    await queue(world, "one").give_back([(world.run, "s")])
+    (asked,) = (await queue(world, "two").take(world.run, 0, 10)).items
     assert asked.rollouts == 3
 
 
@@ -189,19 +190,19 @@ async def test_a_question_whose_text_nobody_knows_is_refused_or_waited_for(world
     assert (untold.why, untold.about) == (Refusal.UNTOLD, "question of s")
     other_view = WantedLabel("s", "question of s", 0, 0, 1, None, told=False)
     await submit(world, "b", other_view)
-    assert await desk(world).demand(world.run, 0) == Demand(None, 0)
+    assert await queue(world).demand(world.run, 0) == Demand(None, 0)
     await submit(world, "text", wanted(rollouts=0))
-    assert len((await desk(world).take(world.run, 0, 10)).asked) == 1
+    assert len((await queue(world).take(world.run, 0, 10)).items) == 1
     assert await jobs(world) == [("text", False)], "a request that wants no label waits for none"
 
 
 async def test_a_prefetched_label_is_there_when_rollouts_come(world: World) -> None:
     await labels(world).prefetch(world.run, 0, [Coming("s", "q", 0, TeacherPrompt(question="1 + 1?"))])
-    (asked,) = (await desk(world).take(world.run, 0, 10)).asked
+    (asked,) = (await queue(world).take(world.run, 0, 10)).items
     assert (asked.prompt.question, asked.rollouts) == ("1 + 1?", 0)
-    await desk(world).keep(world.run, "s", label())
+    await queue(world).keep((world.run, "s"), label())
     await labels(world).prefetch(world.run, 0, [Coming("s", "q", 0, TeacherPrompt(question="1 + 1?"))])
-    assert (await desk(world).take(world.run, 0, 10)).asked == []
+    assert (await queue(world).take(world.run, 0, 10)).items == []
     await submit(world, "b", wanted(text=None))
     assert await jobs(world) == [("b", False)]
 
@@ -209,14 +210,14 @@ async def test_a_prefetched_label_is_there_when_rollouts_come(world: World) -> N
 async def test_a_batch_goes_on_at_its_deadline_without_its_label(world: World) -> None:
     await world.make(group_size=2, cohort_deadline_s=0.05)
     await submit(world, "b", wanted("s"), wanted("t"))
-    await desk(world).keep(world.run, "s", label())
+    await queue(world).keep((world.run, "s"), label())
 
     async def released() -> list[tuple[str | None, bool]]:
         await world.jobs.expire(world.run)
         return await jobs(world)
 
     assert await until(released) == [("b", True)]
-    await desk(world).keep(world.run, "t", label())
+    await queue(world).keep((world.run, "t"), label())
     assert await jobs(world) == [], "its label comes too late for it"
 
 

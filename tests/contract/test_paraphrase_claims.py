@@ -21,7 +21,6 @@ from reward_service.domain.paraphrases.rewriting import (
 )
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.paraphrase_desk import Claim, ParaphraseDesk
 from reward_service.store.paraphrases import (
     PREFIX,
     JobOrder,
@@ -30,6 +29,7 @@ from reward_service.store.paraphrases import (
     ParaphraseLimits,
     ParaphraserPresence,
 )
+from reward_service.store.question_queue import CountedOutcome, QuestionClaim, QuestionQueue
 
 WORKERS = ("one", "two", "three")
 JOBS = ("a", "b", "c")
@@ -49,12 +49,13 @@ class Claims(RuleBasedStateMachine):
         self.connection = RedisConnection(self.server.url)
         self.do(self.connection.execute("FLUSHALL"))
         self.jobs = ParaphraseJobs(self.connection, ParaphraseLimits())
-        self.desks = {name: ParaphraseDesk(self.connection, name, LEASE_S) for name in WORKERS}
+        self.queues = {name: QuestionQueue(self.connection, name, LEASE_S) for name in WORKERS}
+        self.hands: dict[str, set[QuestionClaim]] = {name: set() for name in WORKERS}
         self.of: dict[str, int] = {}
         self.states: dict[str, JobState] = {}
-        self.held: dict[Claim, str] = {}
-        self.done: dict[Claim, str] = {}
-        self.had: set[Claim] = set()
+        self.held: dict[QuestionClaim, str] = {}
+        self.done: dict[QuestionClaim, str] = {}
+        self.had: set[QuestionClaim] = set()
 
     def do(self, call):
         return self.loop.run_until_complete(call)
@@ -63,7 +64,7 @@ class Claims(RuleBasedStateMachine):
         self.do(self.connection.close())
         self.loop.close()
 
-    def free(self) -> set[Claim]:
+    def free(self) -> set[QuestionClaim]:
         every = {(job, index) for job, of in self.of.items() for index in range(of)}
         running = {claim for claim in every if self.states[claim[0]] is JobState.RUNNING}
         return running - self.held.keys() - self.done.keys()
@@ -83,11 +84,12 @@ class Claims(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS), most=st.integers(1, 5))
     def takes(self, worker: str, most: int) -> None:
         free = self.free()
-        taken = {each.claim for each in self.do(self.desks[worker].take(most)).questions}
+        taken = {each.claim for each in self.do(self.queues[worker].take(most)).items}
         assert taken <= free, "what others hold, what is done, and what is not running is given to nobody"
         assert len(taken) == min(most, len(free)) or len({job for job, _ in free}) > 1, "nothing waits for nothing"
         assert taken or not free
         self.held |= dict.fromkeys(taken, worker)
+        self.hands[worker] |= taken
         self.had |= taken
 
     @precondition(lambda self: self.had)
@@ -97,7 +99,8 @@ class Claims(RuleBasedStateMachine):
         claim = data.draw(st.sampled_from(sorted(self.had)))
         wanted = claim not in self.done and self.states[claim[0]] in UNFINISHED
         outcome = Outcome(str(claim[1]), Fate.REWRITTEN, worker)
-        assert self.do(self.desks[worker].keep(claim, outcome, ["fate:rewritten"])) is wanted
+        assert self.do(self.queues[worker].keep(claim, CountedOutcome(outcome, ["fate:rewritten"]))) is wanted
+        self.hands[worker].discard(claim)
         if wanted:
             self.done[claim] = worker
             self.held.pop(claim, None)
@@ -108,21 +111,22 @@ class Claims(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS))
     def gives_back(self, worker: str) -> None:
         mine = [claim for claim, holder in self.held.items() if holder == worker]
-        self.do(self.desks[worker].give_back([*mine, ("a", 0)]))
+        self.do(self.queues[worker].give_back([*mine, ("a", 0)]))
+        self.hands[worker] -= {*mine, ("a", 0)}
         for claim in mine:
             del self.held[claim]
 
     @rule(worker=st.sampled_from(WORKERS))
     def renews(self, worker: str) -> None:
-        self.do(self.desks[worker].renew(HERE))
+        self.do(self.queues[worker].renew(list(self.hands[worker]), HERE))
 
     @rule(worker=st.sampled_from(WORKERS))
     def dies(self, worker: str) -> None:
         """Its lease ends, and another of its name begins with nothing in hand."""
         self.do(self.connection.execute("ZADD", f"{PREFIX}workers", 1, worker))
-        self.desks[worker] = ParaphraseDesk(self.connection, worker, LEASE_S)
-        self.do(self.desks[next(name for name in WORKERS if name != worker)].renew(HERE))
-        self.do(self.desks[worker].renew(HERE))
+        self.hands[worker] = set()
+        self.renews(next(name for name in WORKERS if name != worker))
+        self.renews(worker)
         self.held = {claim: holder for claim, holder in self.held.items() if holder != worker}
 
     @precondition(lambda self: self.of)

@@ -7,25 +7,25 @@ import pytest
 from reward_service.domain.paraphrases.policy import AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import JobEvent, JobState
 from reward_service.store.paraphrases import PREFIX, Begun, JobOrder
-from tests.contract.paraphrase_office import COUNTED, HERE, ORDER, PRINT, RECIPE, Office, claims, item, outcome
+from tests.contract.paraphrase_office import HERE, ORDER, PRINT, RECIPE, Office, claims, counted, item, outcome
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_job_is_worked_off_in_order_and_read_as_it_came_in(office: Office) -> None:
     await office.opened("j", 3)
-    desk = office.desk()
-    taken = (await desk.take(2)).questions
+    queue = office.queue()
+    taken = (await queue.take(2)).items
     assert [(each.claim, each.order, each.item) for each in taken] == [
         (("j", index), ORDER, item(index)) for index in range(2)
     ]
     assert (await office.standing("j")).taken == 2
     for index in (1, 0):
-        assert await desk.keep(("j", index), outcome(index), COUNTED)
-    assert claims((await desk.take(5)).questions) == [("j", 2)]
+        assert await queue.keep(("j", index), counted(index))
+    assert claims((await queue.take(5)).items) == [("j", 2)]
     standing = await office.standing("j")
     assert (standing.state, standing.of, standing.done, standing.taken) == (JobState.RUNNING, 3, 2, 1)
-    await desk.keep(("j", 2), outcome(2), COUNTED)
+    await queue.keep(("j", 2), counted(2))
     standing = await office.standing("j")
     assert (standing.state, standing.done, standing.taken) == (JobState.DONE, 3, 0)
     assert standing.ended_s is not None
@@ -38,35 +38,35 @@ async def test_a_job_is_worked_off_in_order_and_read_as_it_came_in(office: Offic
         "accepted": {"paper": 3},
     }
     assert await office.kept("j", 3) == [(index, item(index), outcome(index)) for index in range(3)]
-    assert (await desk.take(5)).questions == []
+    assert (await queue.take(5)).items == []
 
 
 async def test_a_paused_job_gives_nothing_and_goes_on_where_it_was(office: Office) -> None:
     await office.opened("j", 3)
-    desk = office.desk()
-    await desk.take(1)
+    queue = office.queue()
+    await queue.take(1)
     assert await office.jobs.steer("j", JobEvent.PAUSE) == (True, JobState.PAUSED)
     assert await office.jobs.steer("j", JobEvent.PAUSE) == (True, JobState.PAUSED)
-    assert (await desk.take(3)).questions == []
-    assert await desk.keep(("j", 0), outcome(0), COUNTED), "what was under way ends"
+    assert (await queue.take(3)).items == []
+    assert await queue.keep(("j", 0), counted(0)), "what was under way ends"
     assert await office.jobs.steer("j", JobEvent.RESUME) == (True, JobState.RUNNING)
-    assert claims((await desk.take(3)).questions) == [("j", 1), ("j", 2)]
+    assert claims((await queue.take(3)).items) == [("j", 1), ("j", 2)]
     await office.jobs.steer("j", JobEvent.PAUSE)
-    await desk.keep(("j", 1), outcome(1), COUNTED)
-    await desk.keep(("j", 2), outcome(2), COUNTED)
+    await queue.keep(("j", 1), counted(1))
+    await queue.keep(("j", 2), counted(2))
     assert await office.jobs.steer("j", JobEvent.RESUME) == (False, JobState.DONE)
     assert await office.jobs.steer("none", JobEvent.PAUSE) == (False, None)
 
 
 async def test_a_cancelled_job_is_nobodys_work(office: Office) -> None:
     await office.opened("j", 3)
-    desk = office.desk()
-    await desk.take(2)
-    await desk.keep(("j", 0), outcome(0), COUNTED)
+    queue = office.queue()
+    await queue.take(2)
+    await queue.keep(("j", 0), counted(0))
     assert await office.jobs.steer("j", JobEvent.CANCEL) == (True, JobState.CANCELLED)
-    assert await desk.renew(HERE) == ["j"], "who is at work on it is told"
-    assert not await desk.keep(("j", 1), outcome(1), COUNTED)
-    assert (await desk.take(3)).questions == []
+    assert await queue.renew([("j", 1)], HERE) == [("j", 1)], "who is at work on it is told"
+    assert not await queue.keep(("j", 1), counted(1))
+    assert (await queue.take(3)).items == []
     standing = await office.standing("j")
     assert (standing.done, standing.taken) == (1, 0)
     assert len(await office.kept("j", 3)) == 1, "what was done can be read"
@@ -92,12 +92,12 @@ async def test_a_job_is_seen_and_worked_on_when_its_last_question_is_there(offic
     assert await office.jobs.look("j") is None
     assert await office.jobs.steer("j", JobEvent.PAUSE) == (False, None)
     assert await office.jobs.latest(9) == []
-    assert (await office.desk().take(1)).questions == []
+    assert (await office.queue().take(1)).items == []
     assert not await office.jobs.open("j", 2, {}), "a part of it is gone"
     assert await office.jobs.begin("j", PRINT, ORDER) is Begun.FILLING, "it may be begun again"
     await office.jobs.fill("j", 1, [item(1)])
     assert await office.jobs.open("j", 2, {})
-    assert len((await office.desk().take(5)).questions) == 2
+    assert len((await office.queue().take(5)).items) == 2
 
 
 async def test_more_unfinished_jobs_than_allowed_are_refused(office: Office) -> None:
@@ -111,11 +111,11 @@ async def test_more_unfinished_jobs_than_allowed_are_refused(office: Office) -> 
 
 async def test_every_key_has_a_time_to_live_that_use_prolongs(office: Office) -> None:
     await office.opened("j", 3)
-    desk = office.desk()
-    await desk.renew(HERE)
-    await desk.take(2)
-    await desk.give_back([("j", 1)])
-    await desk.keep(("j", 0), outcome(0), COUNTED)
+    queue = office.queue()
+    await queue.renew([], HERE)
+    await queue.take(2)
+    await queue.give_back([("j", 1)])
+    await queue.keep(("j", 0), counted(0))
     keys = await office.connection.execute("KEYS", f"{PREFIX}*")
     assert len(keys) >= 10
     for key in keys:
@@ -132,10 +132,10 @@ async def test_a_job_whose_time_has_come_is_gone_from_the_queues(office: Office)
     await office.opened("j", 1)
     for kind in "jqrtang":
         await office.connection.execute("DEL", f"{PREFIX}{kind}:gone")
-    desk = office.desk()
-    taken = [*claims((await desk.take(4)).questions), *claims((await desk.take(4)).questions)]
+    queue = office.queue()
+    taken = [*claims((await queue.take(4)).items), *claims((await queue.take(4)).items)]
     assert taken == [("j", 0)]
-    await desk.take(1)
+    await queue.take(1)
     assert await office.connection.execute("ZSCORE", f"{PREFIX}open", "gone") is None
     assert await office.connection.execute("ZSCORE", f"{PREFIX}queue", "gone") is None
     assert [each.job for each in await office.jobs.latest(9)] == ["j"]

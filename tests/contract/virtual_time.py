@@ -10,7 +10,7 @@ from redis.exceptions import NoScriptError
 
 from reward_service.store.connection import Argument, RedisConnection, Reply
 from reward_service.store.keys import RunKeys
-from reward_service.store.scripts import Script
+from reward_service.store.run_scripts import look_at_clock
 
 PRELUDE = """
 local redis = (function(server)
@@ -93,7 +93,6 @@ class TimedConnection(RedisConnection):
         """Opens nothing yet."""
         super().__init__(url)
         self._changed = changed
-        self._look_at_clock = Script("look_at_clock")
 
     async def execute(self, *command: Argument) -> Reply:
         """As RedisConnection.execute, in the run's own time."""
@@ -111,7 +110,7 @@ class TimedConnection(RedisConnection):
         """Sets the run's time and for how long its server has been up, at which a worker looks at once."""
         await super().execute("EVAL", FORGET_WHAT_IS_DUE, 2, *_own_keys(run), now_ms, up_s)
         clock = RunKeys(run).clock
-        time_ms = await self._look_at_clock(self, [clock], now_ms)
+        time_ms = await look_at_clock(self, clock=clock, unseen_ms=now_ms)
         await super().execute("HSET", clock, "u", time_ms - 1000 * up_s)
 
     async def read_all(self, run: str) -> dict[str, Reply]:

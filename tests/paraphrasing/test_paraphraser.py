@@ -13,10 +13,10 @@ import pytest
 from reward_service.domain.paraphrases.rewriting import Fate, JobEvent, JobState, Question, RewritingRecipe
 from reward_service.errors import TaskFailedError
 from reward_service.generation.generator import GeneratorUnavailableError
-from reward_service.paraphrasing.paraphraser import Paraphraser, ParaphraserPace
+from reward_service.lease_worker import LeasePace
+from reward_service.paraphrasing.paraphraser import Paraphraser
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.paraphrase_desk import ParaphraseDesk
 from reward_service.store.paraphrases import (
     PREFIX,
     JobOrder,
@@ -25,6 +25,7 @@ from reward_service.store.paraphrases import (
     ParaphraseJobs,
     ParaphraseLimits,
 )
+from reward_service.store.question_queue import QuestionQueue
 from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words
 from tests.waiting import until
 
@@ -69,8 +70,8 @@ class World:
     @asynccontextmanager
     async def at_work(self, rewriter: ScriptedRewriter, name: str = "one") -> AsyncIterator[Paraphraser]:
         connection = RedisConnection(self.valkey.url)
-        pace = ParaphraserPace(beat_s=0.01, renew_s=0.05)
-        paraphraser = Paraphraser(ParaphraseDesk(connection, name, LEASE_S), rewriter, pace)
+        pace = LeasePace(beat_s=0.01, renew_s=0.05)
+        paraphraser = Paraphraser(QuestionQueue(connection, name, LEASE_S), rewriter, pace)
         task = asyncio.create_task(paraphraser.run(finish_within_s=0.2))
         try:
             yield paraphraser

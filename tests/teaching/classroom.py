@@ -22,7 +22,8 @@ from reward_service.generation.generator import Generated, GenerationError, Gene
 from reward_service.store.cohorts import Revised, StoreLimits
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.labels import LabelStore, TeacherDesk, WantedLabel
+from reward_service.store.label_queue import LabelQueue
+from reward_service.store.labels import LabelStore, WantedLabel
 from reward_service.store.records import TeacherLabel, TeacherPrompt
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore
@@ -129,9 +130,9 @@ class Classroom:
         if not fixed:
             options = AverageOptions(threads=1, dtype="float32")
             averages = Averages(self.folder / "averages", self.base, self.folder / "weights", options)
-        desk = TeacherDesk(connection, self.limits, name, lease_s)
+        queue = LabelQueue(connection, self.limits, name, lease_s)
         runs, teachers = RunStore(connection, self.limits), TeacherStore(connection)
-        teacher = Teacher(desk, RunTracker(runs, teachers, averages, model=model.name, teacher=name), model, PACE)
+        teacher = Teacher(queue, RunTracker(runs, teachers, averages, model=model.name, teacher=name), model, PACE)
         working = asyncio.create_task(teacher.run(finish_within_s=0.2))
         try:
             yield teacher

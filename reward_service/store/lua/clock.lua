@@ -1,11 +1,11 @@
 -- The service's time, in ms, by which deadlines, leases and heartbeats go. It passes as the server's clock does, but
 -- never back, and by STEP_MS at most from one look to the next: a clock that is set back or forward closes nothing early and
 -- holds nothing up. Time that nobody looks after does not count either: neither workers nor servers that were away
--- cost anybody a deadline. Kept by run, and for what belongs to no run: KEYS[#KEYS] of every script that asks for time.
+-- cost anybody a deadline. Kept by run, and for what belongs to no run: `clock` of every script that asks for time.
 --   w the server's clock at the last look, s the service's time then, r which server it was, u since when that has been up
 --   and looked at,
 --   b that the server's clock was set back
-local CLOCK = KEYS[#KEYS]
+local CLOCK = clock
 local STEP_MS = 5000
 local BACK_MS = 1000
 local CLOCK_TTL_MS = 30 * 24 * 3600 * 1000

@@ -1,16 +1,15 @@
 -- Batches that have waited for the teacher for too long go to the workers with what is there: some at a time, so that
 -- others' commands are answered between them.
--- KEYS waits, jobs, clock   ARGV prefix, most, ttl_ms, for how long the asker has not looked (ms)
 local SLOTS_AT_ONCE = 4096
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', tick(tonumber(ARGV[4])), 'LIMIT', 0, tonumber(ARGV[2]))
+local due = redis.call('ZRANGEBYSCORE', waits, '-inf', tick(unseen_ms), 'LIMIT', 0, most)
 local released, slots = 0, 0
 for _, batch in ipairs(due) do
   if slots >= SLOTS_AT_ONCE then break end
-  local waiting = ARGV[1] .. 'w:' .. batch
-  redis.call('ZREM', KEYS[1], batch)
+  local waiting = prefix .. 'w:' .. batch
+  redis.call('ZREM', waits, batch)
   if redis.call('EXISTS', waiting) == 1 then
     for slot in redis.call('HGET', waiting, 's'):gmatch('[^\n]+') do
-      local key = ARGV[1] .. 'l:' .. slot
+      local key = prefix .. 'l:' .. slot
       slots = slots + 1
       local place = redis.call('HGET', key, 'b:' .. batch)
       if place then
@@ -18,7 +17,7 @@ for _, batch in ipairs(due) do
         redis.call('HINCRBY', key, 'n', -tonumber(place:match(':(%d+)')))
       end
     end
-    release(waiting, KEYS[2], KEYS[1], batch, tonumber(ARGV[3]), true)
+    release(waiting, jobs, waits, batch, ttl_ms, true)
     released = released + 1
   end
 end

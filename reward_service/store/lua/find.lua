@@ -1,15 +1,14 @@
 -- The cohorts of a question, the latest first, from a place on: at most so many, after looking at so many names.
--- KEYS settings   ARGV lists, mark, period_ms, ttl_ms, most, most looked at, then the place: a period, and how many of its
---      names are left; or ''
+-- `in_slot_of` says in which slot of a cluster the lists are. The place is a period, and how many of its names are left; or '' and ''.
 -- Answers the next place ('' at the end), then what each is noted as.
-local mark, period_ms, most, left = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local left = most_seen
 local newest = math.floor(server_ms() / period_ms)
-local oldest = math.floor((server_ms() - tonumber(ARGV[4])) / period_ms)
+local oldest = math.floor((server_ms() - ttl_ms) / period_ms)
 -- A place is a client's word.
-local period, rest = math.min(tonumber(ARGV[7]) or newest, newest), tonumber(ARGV[8])
+local period, rest = math.min(from_period or newest, newest), names_left
 local answer = {'', ''}
 while period >= oldest do
-  local list = ARGV[1] .. period .. ':' .. mark:byte()
+  local list = lists .. period .. ':' .. mark:byte()
   local size = redis.call('LLEN', list)
   local last = math.min(rest or size, size) - 1
   while last >= 0 do

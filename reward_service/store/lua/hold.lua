@@ -1,3 +1,2 @@
 -- A replica lives, and holds rollouts of the run.
--- KEYS alive, clock
-say_alive(KEYS[1])
+say_alive(alive)

@@ -1,30 +1,28 @@
 -- Ballots with identities join their cohorts: all of them, or none if one contradicts an earlier one. A ticket that is
 -- there says that this request came before, or another one under its key: nothing joins.
--- KEYS jobs, deadlines, settings, ticket, batch by the same name, then open hash and record of each cohort, then clock
--- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, ticket ('' for none), lists to find cohorts by,
---      their period_ms, then for each cohort: id, mark, head, views, size of each group, number of ballots, then view,
---      id, ballot of each
-local jobs, deadlines = KEYS[1], KEYS[2]
-local patience_ms, ttl_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
-if ARGV[7] ~= '' then
-  local kept = redis.call('GET', KEYS[4])
+-- `content` is the ticket's, '' for none; `batch` is one by the same name. `cohort_keys` are open hash and record by
+-- turns; `coming` is for each cohort: id, mark, head, views, size of each group, number of ballots, then view, id, ballot
+-- of each.
+if content ~= '' then
+  local kept = redis.call('GET', ticket)
   if kept then return {'known', kept} end
-  if redis.call('EXISTS', KEYS[5]) == 1 then return {'reused'} end
+  if redis.call('EXISTS', batch) == 1 then return {'reused'} end
 end
-if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[1] then return {'stale'} end
-if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
+if (redis.call('HGET', settings, 'revision') or '0') ~= revision then return {'stale'} end
+if redis.call('XLEN', jobs) >= most_jobs then return {'full'} end
 
-local cohorts, at, opening = {}, 10, 0
-for k = 6, #KEYS - 1, 2 do
-  local cohort = {key = KEYS[k], record_key = KEYS[k + 1], record = redis.call('GET', KEYS[k + 1]), ballots = {},
-    id = ARGV[at], mark = ARGV[at + 1], head = ARGV[at + 2], views = ARGV[at + 3], size = tonumber(ARGV[at + 4])}
+local cohorts, at, opening = {}, 1, 0
+for k = 1, #cohort_keys, 2 do
+  local cohort = {key = cohort_keys[k], record_key = cohort_keys[k + 1], ballots = {}, id = coming[at],
+    mark = coming[at + 1], head = coming[at + 2], views = coming[at + 3], size = tonumber(coming[at + 4])}
+  cohort.record = redis.call('GET', cohort.record_key)
   local exists = redis.call('EXISTS', cohort.key) == 1
-  local coming, settled = {}, cohort.record and read_record(cohort.record)
+  local arriving, settled = {}, cohort.record and read_record(cohort.record)
   cohort.settled = settled
   if not exists and not cohort.record then opening = opening + 1 end
-  for b = 1, tonumber(ARGV[at + 5]) do
+  for b = 1, tonumber(coming[at + 5]) do
     local p = at + 3 + 3 * b
-    local ballot = {view = ARGV[p], id = ARGV[p + 1], value = ARGV[p + 2]}
+    local ballot = {view = coming[p], id = coming[p + 1], value = coming[p + 2]}
     local known = exists and find(cohort.key, ballot.id)
     if known and known ~= ballot.value then return {'conflict', cohort.id, ballot.id} end
     local rewarded = not known and settled and settled.ballots[ballot.id]
@@ -32,20 +30,20 @@ for k = 6, #KEYS - 1, 2 do
     if rewarded and rewarded[4] ~= cmsgpack.unpack(ballot.value)[4] then return {'conflict', cohort.id, ballot.id} end
     if not known and not rewarded then
       cohort.ballots[#cohort.ballots + 1] = ballot
-      coming[ballot.view] = (coming[ballot.view] or 0) + 1
+      arriving[ballot.view] = (arriving[ballot.view] or 0) + 1
     end
   end
   -- A group that has closed takes what it still lacks, and no more.
-  for view, count in pairs(coming) do
+  for view, count in pairs(arriving) do
     local counts = redis.call('HMGET', cohort.key, 'n:' .. view, 'c:' .. view, 'a:' .. view)
     local needed, cast = tonumber(counts[1] or cohort.size), tonumber(counts[2] or '0') + tonumber(counts[3] or '0')
     if settled then needed, cast = settled.sizes[view] or needed, cast + (settled.cast[view] or 0) end
     if cast + count > needed then return {'overfull', cohort.id, view} end
   end
   cohorts[#cohorts + 1] = cohort
-  at = at + 6 + 3 * tonumber(ARGV[at + 5])
+  at = at + 6 + 3 * tonumber(coming[at + 5])
 end
-if opening > 0 and redis.call('ZCARD', deadlines) + opening > tonumber(ARGV[3]) then return {'full'} end
+if opening > 0 and redis.call('ZCARD', deadlines) + opening > most_open then return {'full'} end
 
 local answers = {'ok'}
 for _, cohort in ipairs(cohorts) do
@@ -55,16 +53,16 @@ for _, cohort in ipairs(cohorts) do
       redis.call('PEXPIRE', cohort.record_key, ttl_ms) -- what comes late is rewarded by it
     else
       open(cohort.key, deadlines, cohort.id, cohort.head, cohort.views, patience_ms, ttl_ms)
-      note(lists_of_now(ARGV[8], tonumber(ARGV[9])), cohort.mark, cohort.id, tonumber(ARGV[9]) + ttl_ms)
+      note(lists_of_now(lists, period_ms), cohort.mark, cohort.id, period_ms + ttl_ms)
       for view in cohort.views:gmatch('.') do redis.call('HSET', cohort.key, 'n:' .. view, cohort.size) end
     end
   end
   for _, ballot in ipairs(cohort.ballots) do add(cohort.key, ballot.view, ballot.id, ballot.value) end
   if redis.call('EXISTS', cohort.key) == 1 then
-    redis.call('HSET', cohort.key, 'w:' .. ARGV[6], 1)
+    redis.call('HSET', cohort.key, 'w:' .. replica, 1)
     close_if_complete(cohort.key, jobs, deadlines, cohort.id, ttl_ms)
   end
   answers[#answers + 1] = cohort.record or ''
 end
-if ARGV[7] ~= '' then redis.call('SET', KEYS[4], ARGV[7], 'PX', ttl_ms) end
+if content ~= '' then redis.call('SET', ticket, content, 'PX', ttl_ms) end
 return answers

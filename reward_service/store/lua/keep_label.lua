@@ -1,36 +1,34 @@
 -- A label: kept unless one of its version or a newer one is there, and every batch goes on that has waited for it.
--- KEYS slot, asks, taken, jobs, waits, clock   ARGV prefix, slot, version, record, ttl_ms, teacher
-local ttl_ms, version = tonumber(ARGV[5]), tonumber(ARGV[3])
-if not has(KEYS[1], version) then
-  redis.call('HSET', KEYS[1], 'v', version, 'r', ARGV[4])
-  redis.call('PEXPIRE', KEYS[1], ttl_ms)
+if not has(slot, version) then
+  redis.call('HSET', slot, 'v', version, 'r', record)
+  redis.call('PEXPIRE', slot, ttl_ms)
 end
-local newest = tonumber(redis.call('HGET', KEYS[1], 'v'))
-if redis.call('HGET', KEYS[1], 'o') == ARGV[6] then
-  redis.call('ZREM', KEYS[3], ARGV[2])
-  redis.call('HDEL', KEYS[1], 'o')
+local newest = tonumber(redis.call('HGET', slot, 'v'))
+if redis.call('HGET', slot, 'o') == teacher then
+  redis.call('ZREM', taken, slot_name)
+  redis.call('HDEL', slot, 'o')
 end
 local released = 0
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+for _, field in ipairs(redis.call('HKEYS', slot)) do
   if field:sub(1, 2) == 'b:' then
-    local need, rollouts = redis.call('HGET', KEYS[1], field):match('(%d+):(%d+)')
+    local need, rollouts = redis.call('HGET', slot, field):match('(%d+):(%d+)')
     if tonumber(need) <= newest then
       local batch = field:sub(3)
-      redis.call('HDEL', KEYS[1], field)
-      redis.call('HINCRBY', KEYS[1], 'n', -tonumber(rollouts))
-      local waiting = ARGV[1] .. 'w:' .. batch
+      redis.call('HDEL', slot, field)
+      redis.call('HINCRBY', slot, 'n', -tonumber(rollouts))
+      local waiting = prefix .. 'w:' .. batch
       if redis.call('EXISTS', waiting) == 1 and redis.call('HINCRBY', waiting, 'm', -1) <= 0 then
-        release(waiting, KEYS[4], KEYS[5], batch, ttl_ms, false)
+        release(waiting, jobs, waits, batch, ttl_ms, false)
         released = released + 1
       end
     end
   end
 end
-local wanted = redis.call('HGET', KEYS[1], 'm')
+local wanted = redis.call('HGET', slot, 'm')
 if wanted and tonumber(wanted) <= newest then
-  redis.call('HDEL', KEYS[1], 'm')
-  redis.call('ZREM', KEYS[2], ARGV[2])
+  redis.call('HDEL', slot, 'm')
+  redis.call('ZREM', asks, slot_name)
 else
-  ask(KEYS[2], KEYS[3], KEYS[1], ARGV[2], ttl_ms)
+  ask(asks, taken, slot, slot_name, ttl_ms)
 end
 return released

@@ -1,3 +1,2 @@
 -- The time.
--- KEYS clock   ARGV for how long the asker has not looked (ms)
-return tick(tonumber(ARGV[1]))
+return tick(unseen_ms)

@@ -1,6 +1,4 @@
 -- What is known of a job, and that it is in use; counts come after.
--- KEYS prefix, clock   ARGV job
-local job = ARGV[1]
 local about = redis.call('HMGET', key('j', job), 's', 'w', 'h', 'i', 'of', 'd', 'c', 'e')
 if not about[1] or about[1] == 'filling' then return nil end
 touch(job)

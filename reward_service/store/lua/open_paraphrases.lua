@@ -1,11 +1,9 @@
 -- A job whose questions are all there is given to the workers.
--- KEYS prefix, clock   ARGV job, questions, columns
 -- Answers 1 if it is there now, 0 if it or a part of it is gone.
-local job = ARGV[1]
 local state = redis.call('HGET', key('j', job), 's')
 if state ~= 'filling' then return state and 1 or 0 end
-if redis.call('HLEN', key('q', job)) ~= tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', key('j', job), 'of', ARGV[2], 'h', ARGV[3], 'c', server_ms())
+if redis.call('HLEN', key('q', job)) ~= of then return 0 end
+redis.call('HSET', key('j', job), 'of', of, 'h', columns, 'c', server_ms())
 redis.call('ZADD', OPEN, now_ms(), job)
 if redis.call('HGET', key('j', job), 'i') == '0' then
   for _, old in ipairs(redis.call('ZRANGE', JOBS, 0, 9)) do

@@ -1,4 +1,4 @@
--- Shared by the scripts about paraphrase jobs. KEYS[1] is what all of their keys begin with; no key itself, it says in
+-- Shared by the scripts about paraphrase jobs. `prefix` is what all of their keys begin with; no key itself, it says in
 -- which slot they are. Of a job:
 --   j:<job> a hash: s state, f fingerprint, w order, h columns, i whether somebody waits for it now, l how long it is kept
 --           (ms), of questions, n the next that nobody has taken, d done, c created, e ended (ms since the epoch by the server's clock)
@@ -9,7 +9,7 @@
 -- give, `now` for those that somebody waits for, `queue` for the others, by whose turn it is; workers by the end of their
 -- lease; what each said; counts.
 local NEXT = {--JOB_TRANSITIONS--}
-local PREFIX = KEYS[1]
+local PREFIX = prefix
 local JOBS, OPEN, NOW, QUEUE = PREFIX .. 'jobs', PREFIX .. 'open', PREFIX .. 'now', PREFIX .. 'queue'
 local WORKERS, SAID, COUNTS = PREFIX .. 'workers', PREFIX .. 'said', PREFIX .. 'counts'
 local COUNTS_TTL_MS = 30 * 24 * 3600 * 1000

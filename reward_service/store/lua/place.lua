@@ -1,12 +1,6 @@
 -- One rollout without an identity finds its place: the place it left, or a new one in the round that waits for it.
--- KEYS rounds, texts, jobs, deadlines, settings, clock
--- ARGV revision, most jobs, most open, patience_ms, ttl_ms, replica, prefix, question,
---      text digest, view, views, group size, head, ballot, request, heartbeat_ms, lists to find cohorts by, their
---      period_ms, mark
-local rounds, texts, jobs, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local patience_ms, ttl_ms, replica, prefix, question = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8]
-local digest, view, views, size, request = ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[15]
-if (redis.call('HGET', KEYS[5], 'revision') or '0') ~= ARGV[1] then return {'stale'} end
+-- `digest` is its text's.
+if (redis.call('HGET', settings, 'revision') or '0') ~= revision then return {'stale'} end
 
 local function cohort_of(round) return question .. '-' .. round end
 local function hash_of(round) return prefix .. 'c:' .. cohort_of(round) end
@@ -31,7 +25,7 @@ end
 -- And a Redis that stood still has not noticed yet who died meanwhile: a subscription alone is no sign of life.
 local function lives(owner)
   local said = redis.call('GET', prefix .. 'alive:' .. owner)
-  local lately = said and now_ms() - said < tonumber(ARGV[16])
+  local lately = said and now_ms() - said < heartbeat_ms
   if redis.call('PUBSUB', 'NUMSUB', owner)[2] > 0 then return lately or nil end
   if lately or up_s() < 5 then return nil end
   return false
@@ -100,19 +94,19 @@ while true do
 end
 
 if unsure then return {'unsure'} end
-if redis.call('XLEN', jobs) >= tonumber(ARGV[2]) then return {'full'} end
+if redis.call('XLEN', jobs) >= most_jobs then return {'full'} end
 -- A round that was and is forgotten is not begun anew: places of its rollouts may outlive it.
 local round, newest = tonumber(noted[2] or '1'), math.max(tonumber(noted[3] or '0'), tonumber(noted[4] or '0'))
 while true do
   local key = hash_of(round)
   local known = redis.call('HMGET', key, 's', 'n:' .. view, 'c:' .. view)
   if known[1] then
-    local needed, cast = tonumber(known[2] or size), tonumber(known[3] or '0')
+    local needed, cast = tonumber(known[2] or group_size), tonumber(known[3] or '0')
     if known[1] == 'open' and cast < needed then break end
   elseif round > newest and redis.call('EXISTS', record_of(round)) == 0 then
-    if redis.call('ZCARD', deadlines) >= tonumber(ARGV[3]) then return {'full'} end
-    open(key, deadlines, cohort_of(round), ARGV[13], views, patience_ms, ttl_ms)
-    note(lists_of_now(ARGV[17], tonumber(ARGV[18])), ARGV[19], cohort_of(round), tonumber(ARGV[18]) + ttl_ms)
+    if redis.call('ZCARD', deadlines) >= most_open then return {'full'} end
+    open(key, deadlines, cohort_of(round), head, views, patience_ms, ttl_ms)
+    note(lists_of_now(lists, period_ms), mark, cohort_of(round), period_ms + ttl_ms)
     break
   end
   round = round + 1
@@ -122,9 +116,9 @@ end
 local key, twin = hash_of(round), 0
 while find(key, digest .. '.' .. twin) do twin = redis.call('HINCRBY', key, 't:' .. digest, 1) end
 local id = digest .. '.' .. twin
-redis.call('HSETNX', key, 'n:' .. view, size)
+redis.call('HSETNX', key, 'n:' .. view, group_size)
 redis.call('HSET', key, 'w:' .. replica, 1)
-add(key, view, id, ARGV[14])
+add(key, view, id, ballot)
 close_if_complete(key, jobs, deadlines, cohort_of(round), ttl_ms)
 hold(round, twin, 'r:' .. view, round)
 return {'ok', cohort_of(round), id, 0}

@@ -1,8 +1,7 @@
 -- New settings get a new revision; the same settings keep theirs.
--- KEYS settings   ARGV settings, ttl_ms
-if redis.call('HGET', KEYS[1], 'settings') ~= ARGV[1] then
-  redis.call('HSET', KEYS[1], 'settings', ARGV[1])
-  redis.call('HINCRBY', KEYS[1], 'revision', 1)
+if redis.call('HGET', settings, 'settings') ~= text then
+  redis.call('HSET', settings, 'settings', text)
+  redis.call('HINCRBY', settings, 'revision', 1)
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return redis.call('HGET', KEYS[1], 'revision')
+redis.call('PEXPIRE', settings, ttl_ms)
+return redis.call('HGET', settings, 'revision')

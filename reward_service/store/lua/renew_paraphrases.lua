@@ -1,14 +1,14 @@
 -- A worker says that it is there, and all that it has in hand. Others may take what it does not know that it has taken: the
 -- answer was lost. It gets back those of the jobs that nobody wants any more.
--- KEYS prefix, clock   ARGV worker, lease_ms, what it says of itself, then job and index by turns
-local worker, in_hand, unwanted, seen = ARGV[1], {}, {}, {}
+-- `claims` are job and index by turns.
+local in_hand, unwanted, seen = {}, {}, {}
 tick()
-lease(worker, tonumber(ARGV[2]))
-redis.call('HSET', SAID, worker, ARGV[3])
+lease(worker, lease_ms)
+redis.call('HSET', SAID, worker, presence)
 redis.call('PEXPIRE', SAID, CLOCK_TTL_MS)
-for k = 4, #ARGV, 2 do
-  local job = ARGV[k]
-  in_hand[job .. ':' .. ARGV[k + 1]] = true
+for k = 1, #claims, 2 do
+  local job = claims[k]
+  in_hand[job .. ':' .. claims[k + 1]] = true
   if not seen[job] then
     seen[job] = true
     local state = redis.call('HGET', key('j', job), 's')
@@ -16,9 +16,9 @@ for k = 4, #ARGV, 2 do
   end
 end
 for _, job in ipairs(redis.call('ZRANGE', OPEN, 0, -1)) do
-  local claims = redis.call('HGETALL', key('t', job))
-  for k = 1, #claims, 2 do
-    if claims[k + 1] == worker and not in_hand[job .. ':' .. claims[k]] then give_back(job, claims[k]) end
+  local taken = redis.call('HGETALL', key('t', job))
+  for k = 1, #taken, 2 do
+    if taken[k + 1] == worker and not in_hand[job .. ':' .. taken[k]] then give_back(job, taken[k]) end
   end
 end
 return unwanted

@@ -1,5 +1,6 @@
 -- A worker gives back what it has taken, so that others may take it.
--- KEYS prefix, clock   ARGV worker, then job and index by turns
-for k = 2, #ARGV, 2 do
-  if redis.call('HGET', key('t', ARGV[k]), ARGV[k + 1]) == ARGV[1] then give_back(ARGV[k], ARGV[k + 1]) end
+-- `claims` are job and index by turns.
+for k = 1, #claims, 2 do
+  local job, index = claims[k], claims[k + 1]
+  if redis.call('HGET', key('t', job), index) == worker then give_back(job, index) end
 end

@@ -1,11 +1,10 @@
 -- A self-contained batch: remembered as pending and queued, once.
--- KEYS batch, jobs, settings, ticket of a part by the same name, clock
--- ARGV id, fingerprint, payload, revision, most jobs, ttl_ms, replica, rollouts
-local known = redis.call('GET', KEYS[1])
+-- `ticket` is of a part by the same name.
+local known = redis.call('GET', batch)
 if known then return {'known', known} end
-if redis.call('EXISTS', KEYS[4]) == 1 then return {'reused'} end
-if (redis.call('HGET', KEYS[3], 'revision') or '0') ~= ARGV[4] then return {'stale'} end
-if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[5]) then return {'full'} end
-redis.call('SET', KEYS[1], 'P' .. ARGV[2] .. ARGV[8], 'PX', ARGV[6])
-enqueue(KEYS[2], ARGV[6], 'b', ARGV[1], 'p', ARGV[3], 'w', ARGV[7])
+if redis.call('EXISTS', ticket) == 1 then return {'reused'} end
+if (redis.call('HGET', settings, 'revision') or '0') ~= revision then return {'stale'} end
+if redis.call('XLEN', jobs) >= most_jobs then return {'full'} end
+redis.call('SET', batch, 'P' .. fingerprint .. rollouts, 'PX', ttl_ms)
+enqueue(jobs, ttl_ms, 'b', name, 'p', payload, 'w', replica)
 return {'new'}

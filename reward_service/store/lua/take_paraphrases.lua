@@ -1,13 +1,12 @@
 -- A worker takes questions: of jobs that somebody waits for first, then of the others in turn.
--- KEYS prefix, clock   ARGV worker, most, lease_ms
 -- Answers how many were left by workers that died; job, order, index and question of each that was taken.
-local worker, room, taken = ARGV[1], tonumber(ARGV[2]), {}
+local room, taken = most, {}
 local gone = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', tick())
 for _, each in ipairs(gone) do
   redis.call('ZREM', WORKERS, each)
   redis.call('HDEL', SAID, each)
 end
-local new = lease(worker, tonumber(ARGV[3]))
+local new = lease(worker, lease_ms)
 local left = 0
 if #gone > 0 or new or redis.call('EXISTS', NOW, QUEUE) == 0 then left = reclaim() end
 

@@ -1,10 +1,10 @@
 -- Someone else waits too: the records of settled cohorts, and a note in the others on whom to wake; nothing of a cohort
 -- that is kept no longer.
--- KEYS open hash and record of each cohort   ARGV channel
+-- `cohort_keys` are open hash and record by turns.
 local records = {}
-for k = 1, #KEYS, 2 do
-  local open = redis.call('EXISTS', KEYS[k]) == 1
-  if open then redis.call('HSET', KEYS[k], 'w:' .. ARGV[1], 1) end
-  records[(k + 1) / 2] = redis.call('GET', KEYS[k + 1]) or (open and '')
+for k = 1, #cohort_keys, 2 do
+  local open = redis.call('EXISTS', cohort_keys[k]) == 1
+  if open then redis.call('HSET', cohort_keys[k], 'w:' .. replica, 1) end
+  records[(k + 1) / 2] = redis.call('GET', cohort_keys[k + 1]) or (open and '')
 end
 return records

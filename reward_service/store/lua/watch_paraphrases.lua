@@ -1,7 +1,6 @@
 -- What stands in the queues: workers, jobs by state, questions that wait and are under way, the age of the oldest running
 -- job (ms), counts of all time.
--- KEYS prefix, clock   ARGV for how long the asker has not looked (ms)
-local now = tick(tonumber(ARGV[1]))
+local now = tick(unseen_ms)
 local running, paused, waiting, making, oldest = 0, 0, 0, 0, 0
 local jobs = redis.call('ZRANGE', OPEN, 0, -1, 'WITHSCORES')
 for k = 1, #jobs, 2 do

@@ -1,0 +1,169 @@
+"""The signatures of the scripts about cohorts, batches and jobs; lua/<name>.lua says what each does and answers."""
+
+from typing import Literal
+
+from reward_service.store.connection import RedisConnection
+from reward_service.store.scripts import Key, Keys, Rest, script
+
+
+@script()
+async def submit(
+    connection: RedisConnection,
+    *,
+    batch: Key,
+    jobs: Key,
+    settings: Key,
+    ticket: Key,
+    clock: Key,
+    name: str,
+    fingerprint: str,
+    payload: bytes,
+    revision: str,
+    most_jobs: int,
+    ttl_ms: int,
+    replica: str,
+    rollouts: int,
+) -> list[bytes]: ...
+
+
+@script("cohort")
+async def join(
+    connection: RedisConnection,
+    *,
+    jobs: Key,
+    deadlines: Key,
+    settings: Key,
+    ticket: Key,
+    batch: Key,
+    clock: Key,
+    cohort_keys: Keys,
+    revision: str,
+    most_jobs: int,
+    most_open: int,
+    patience_ms: int,
+    ttl_ms: int,
+    replica: str,
+    content: bytes,
+    lists: str,
+    period_ms: int,
+    coming: Rest,
+) -> list[bytes]: ...
+
+
+@script("cohort", "places")
+async def place(
+    connection: RedisConnection,
+    *,
+    rounds: Key,
+    texts: Key,
+    jobs: Key,
+    deadlines: Key,
+    settings: Key,
+    clock: Key,
+    revision: str,
+    most_jobs: int,
+    most_open: int,
+    patience_ms: int,
+    ttl_ms: int,
+    replica: str,
+    prefix: str,
+    question: str,
+    digest: str,
+    view: str,
+    views: str,
+    group_size: int,
+    head: bytes,
+    ballot: bytes,
+    request: str,
+    heartbeat_ms: int,
+    lists: str,
+    period_ms: int,
+    mark: bytes,
+) -> tuple[bytes, bytes, bytes, int] | tuple[bytes]: ...
+
+
+@script("places")
+async def leave(connection: RedisConnection, *, rounds: Key, texts: Key, leaving: Rest) -> int: ...
+
+
+@script()
+async def watch(connection: RedisConnection, *, cohort_keys: Keys, replica: str) -> list[bytes | None]: ...
+
+
+@script("cohort")
+async def hold(connection: RedisConnection, *, alive: Key, clock: Key) -> None: ...
+
+
+@script()
+async def find(
+    connection: RedisConnection,
+    *,
+    in_slot_of: Key,
+    lists: str,
+    mark: bytes,
+    period_ms: int,
+    ttl_ms: int,
+    most: int,
+    most_seen: int,
+    from_period: int | Literal[""],
+    names_left: int | Literal[""],
+) -> list[bytes]: ...
+
+
+@script("cohort")
+async def expire(
+    connection: RedisConnection,
+    *,
+    deadlines: Key,
+    jobs: Key,
+    clock: Key,
+    prefix: str,
+    most: int,
+    ttl_ms: int,
+    unseen_ms: int,
+    group: str,
+) -> tuple[int, int]: ...
+
+
+@script()
+async def forget_consumers(connection: RedisConnection, *, jobs: Key, group: str, idle_ms: int) -> None: ...
+
+
+@script("cohort")
+async def settle_cohort(
+    connection: RedisConnection,
+    *,
+    cohort: Key,
+    kept: Key,
+    jobs: Key,
+    stats: Key,
+    seen_state: str,
+    seen_size: int,
+    event: str,
+    record: bytes,
+    ttl_ms: int,
+    entry: bytes,
+    group: str,
+    qualified_name: str,
+) -> bytes: ...
+
+
+@script("cohort")
+async def settle_batch(
+    connection: RedisConnection,
+    *,
+    batch: Key,
+    jobs: Key,
+    stats: Key,
+    record: bytes,
+    ttl_ms: int,
+    entry: bytes,
+    group: str,
+    qualified_name: str,
+    replicas: str,
+    settled: int,
+    abstained: int,
+    name: str,
+    lists: str,
+    marks: Rest,
+) -> bytes: ...

@@ -1,0 +1,44 @@
+"""The signatures of the scripts about runs, workers and time; lua/<name>.lua says what each does and answers."""
+
+from reward_service.store.connection import RedisConnection
+from reward_service.store.scripts import Key, Rest, script
+
+
+@script()
+async def put_run(connection: RedisConnection, *, settings: Key, text: bytes, ttl_ms: int) -> bytes: ...
+
+
+@script()
+async def touch(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> tuple[bytes, bytes]: ...
+
+
+@script()
+async def observe_pairs(
+    connection: RedisConnection,
+    *,
+    pairs_seen: Key,
+    base: Key,
+    quarantined: Key,
+    ttl_ms: int,
+    kept: float,
+    against: float,
+    in_favour: float,
+    accuse_at: float,
+    most: float,
+    most_pairs: int,
+    observations: Rest,
+) -> tuple[int, int]: ...
+
+
+@script()
+async def say_worker(connection: RedisConnection, *, workers: Key, clock: Key, worker: str, lately_ms: int) -> None: ...
+
+
+@script()
+async def count_workers(
+    connection: RedisConnection, *, workers: Key, clock: Key, lately_ms: int, unseen_ms: int
+) -> int: ...
+
+
+@script()
+async def look_at_clock(connection: RedisConnection, *, clock: Key, unseen_ms: int) -> int: ...
