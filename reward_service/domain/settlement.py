@@ -45,8 +45,12 @@ def elect(ballots: Iterable[Ballot]) -> Winner | None:
     of = 0
     for ballot in ballots:
         of += 1
-        if ballot.answer_class is not None and ballot.answer is not None:
-            cast.setdefault(ballot.answer_class, []).append(ballot)
+        answer_class = ballot.answer_class
+        if answer_class is not None and ballot.answer is not None:
+            if answer_class in cast:
+                cast[answer_class].append(ballot)
+            else:
+                cast[answer_class] = [ballot]
     if not cast:
         return None
     votes = max(map(len, cast.values()))
@@ -54,7 +58,7 @@ def elect(ballots: Iterable[Ballot]) -> Winner | None:
     if len(largest) == 1 and len({ballot.answer for ballot in largest[0][1]}) == 1:
         return Winner(largest[0][1][0].answer or "", largest[0][0], votes, of)
     # Who comes first is asked only where it decides something: a tie, or which of several texts speaks for a class.
-    (*_, answer), elected = min((min((rank(b), b.answer or "") for b in those), key) for key, those in largest)
+    (*_, answer), elected = min((min(map(rank, those)), key) for key, those in largest)
     return Winner(answer, elected, votes, of)
 
 
@@ -140,15 +144,12 @@ def withheld(settlement: Settlement) -> Settlement:
 def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[Label]:
     labels: list[Label] = []
     truth_of = _truths(ballots_B) if any(ballot.ground_truth is not None for ballot in ballots_B) else {}
-    for view in View:
-        if not any(ballot.view is view and ballot.voter is Voter.POLICY for ballot in ballots_B):
+    rewarded = {ballot.view for ballot in ballots_B if ballot.voter is Voter.POLICY}
+    for view, electorate in method.electorates.items():
+        if view not in rewarded:
             continue
-        electorate = method.electorates[view]
-        electors = [
-            ballot
-            for ballot in ballots_B
-            if ballot.voter is electorate.voter and ballot.view in electorate.views and ballot.counted
-        ]
+        voter, views = electorate.voter, electorate.views
+        electors = [ballot for ballot in ballots_B if ballot.voter is voter and ballot.view in views and ballot.counted]
         winner = elect(electors)
         if winner is None or winner.votes < rules.min_votes or winner.votes < rules.min_vote_share * winner.of:
             continue

@@ -8,6 +8,7 @@ runs `lua/hold.lua` behind `local alive, clock = KEYS[1], KEYS[2]`. Positions ar
 
 import functools
 import hashlib
+import re
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from enum import StrEnum
 from importlib.resources import files
@@ -18,6 +19,9 @@ from redis.exceptions import NoScriptError
 from reward_service.domain.cohort import TRANSITIONS
 from reward_service.domain.paraphrases.rewriting import JOB_TRANSITIONS
 from reward_service.store.connection import Argument
+
+WORD = re.compile(r"\w+")
+DEFINED = re.compile(r"^local (?:function (?=\w)|)([\w, ]+)")
 
 KEY, KEYS, REST = "KEY", "KEYS", "REST"
 
@@ -60,7 +64,8 @@ def script(*libraries: str) -> Callable[[Stub], Stub]:
 
     def made(stub: Stub) -> Stub:
         signature = _Signature(stub)
-        text = signature.lua() + _shared(("clock", *libraries)) + _read(stub.__name__)
+        own = _read(stub.__name__)
+        text = signature.lua() + _shared(("clock", *libraries), own) + own
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         written: dict[str, Any] = {"DIGEST": digest, "TEXT": text, "NoScriptError": NoScriptError}
         exec(signature.python(), written)  # noqa: S102 - of names in this package
@@ -90,7 +95,8 @@ class _Signature:
             lines.append(f"local {name} = " + (f"tonumber({value})" if name in self._numbers else value))
         lines += [f"local {name} = tail(KEYS, {len(self._keys) + 1})" for name in self._more_keys]
         lines += [f"local {name} = tail(ARGV, {len(self._arguments) + 1})" for name in self._rest]
-        return TAIL + "".join(f"{line}\n" for line in ("local clock", *lines))
+        tail = TAIL if self._more_keys or self._rest else ""
+        return tail + "".join(f"{line}\n" for line in ("local clock", *lines))
 
     def python(self) -> str:
         """A function of the stub's signature that sends the number of keys, and all of them in order."""
@@ -100,11 +106,23 @@ class _Signature:
         return CALL.format(names=", ".join(self._names), values=", ".join(values))
 
 
-def _shared(libraries: Iterable[str]) -> str:
-    """The libraries, with the transition tables of the domain in them."""
+def _shared(libraries: Iterable[str], own: str) -> str:
+    """Return what the script uses of its libraries: each call makes anew all that stands in its text.
+
+    A piece of a library begins with `local` at the left margin, and ends where the next one begins.
+    """
     text = "".join(map(_read, libraries))
     text = text.replace("--TRANSITIONS--", _transitions(TRANSITIONS.items()))
-    return text.replace("--JOB_TRANSITIONS--", _transitions(JOB_TRANSITIONS.items()))
+    text = text.replace("--JOB_TRANSITIONS--", _transitions(JOB_TRANSITIONS.items()))
+    code = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE)
+    pieces = [f"local {piece}" for piece in re.split(r"^local ", code, flags=re.MULTILINE)[1:]]
+    used: list[str] = []
+    words = set(WORD.findall(own))
+    for piece in reversed(pieces):  # a piece uses those before it
+        if words & set(WORD.findall(DEFINED.findall(piece)[0])):
+            used.append(piece)
+            words |= set(WORD.findall(piece))
+    return "".join(reversed(used))
 
 
 def _read(name: str) -> str:

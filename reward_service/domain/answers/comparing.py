@@ -164,10 +164,15 @@ def group(readings: Iterable[Reading]) -> list[Group]:
     certain = {reading.meanings[0].key for reading in readings if len(reading.meanings) == 1}
     meant: dict[str, tuple[Meaning, list[Reading]]] = {}
     for reading in readings:
-        meaning = next((one for one in reading.meanings if one.key in certain), reading.meanings[0])
+        meaning = reading.meanings[0]
+        if len(reading.meanings) > 1:
+            meaning = next((one for one in reading.meanings if one.key in certain), meaning)
         meant.setdefault(meaning.key, (meaning, []))[1].append(reading)
     groups: list[Group] = []
     for meaning, members in meant.values():
+        if len(members) == 1:  # nobody contradicts it
+            groups.append(Group(meaning, (), tuple(members)))
+            continue
         values: dict[str, set[str]] = {}
         for reading in members:
             for kind, value in reading.marks:

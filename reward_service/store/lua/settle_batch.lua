@@ -5,8 +5,8 @@ local first = not known or known:sub(1, 1) == 'P'
 if first then
   known = 'S' .. (known and known:sub(2, 33) or string.rep('0', 32)) .. record
   redis.call('SET', batch, known, 'PX', ttl_ms)
-  redis.call('HINCRBY', stats, 'settled', settled)
-  redis.call('HINCRBY', stats, 'abstained', abstained)
+  if settled > 0 then redis.call('HINCRBY', stats, 'settled', settled) end
+  if abstained > 0 then redis.call('HINCRBY', stats, 'abstained', abstained) end
   redis.call('PEXPIRE', stats, ttl_ms)
   local lists_now = lists_of_now(lists, ttl_ms)
   for k, mark in ipairs(marks) do note(lists_now, mark, name .. '.' .. k - 1, 2 * ttl_ms) end
