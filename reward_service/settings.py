@@ -9,9 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from reward_service.errors import SettingsError
-from reward_service.store.cohorts import StoreLimits
 from reward_service.store.paraphrases import ParaphraseLimits
 from reward_service.store.redis_url import check_address, with_password
+from reward_service.store.submissions import StoreLimits
 
 PREFIX = "CO_REWARDING_"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

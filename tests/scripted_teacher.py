@@ -5,10 +5,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from reward_service.store.cohorts import StoreLimits
 from reward_service.store.connection import RedisConnection
 from reward_service.store.label_queue import LabelQueue, LabelRequest
 from reward_service.store.records import BallotRow, TeacherLabel
+from reward_service.store.submissions import StoreLimits
 
 Script = Callable[[LabelRequest, int], list[str | None]]
 

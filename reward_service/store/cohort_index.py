@@ -1,15 +1,13 @@
 """Cohorts by their question: how a name is marked, and how names are found again."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 from reward_service.store import cohort_scripts
 from reward_service.store.connection import RedisConnection
-from reward_service.store.keys import RunKeys
+from reward_service.store.keys import DIGEST_BYTES, RunKeys, question_mark, step_mark
 from reward_service.store.runs import CursorError
 
-DIGEST_BYTES = 6
 MOST_LOOKED_AT = 50_000
 COHORTS_CURSOR_PATTERN = r"^([0-9]{1,15})\.([0-9]{1,15})$"
 
@@ -20,21 +18,6 @@ class Names:
 
     names: list[str]
     cursor: str | None
-
-
-def mark_of(question_id: str, step: int | None) -> bytes:
-    """What a cohort's name begins with where it is looked up. Of two questions that share it, the record tells."""
-    return question_mark(question_id) + step_mark(step)
-
-
-def question_mark(question_id: str) -> bytes:
-    """The part of the mark that is the same for every step."""
-    return hashlib.sha256(question_id.encode("utf-8", "surrogatepass")).digest()[:DIGEST_BYTES]
-
-
-def step_mark(step: int | None) -> bytes:
-    """The part of the mark that is the step's."""
-    return b"\n" if step is None else b"%d\n" % step
 
 
 class CohortFinder:

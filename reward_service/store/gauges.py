@@ -3,15 +3,18 @@
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from co_rewarding_schema.methods import method_named
 
+from reward_service.store import paraphrase_scripts
+from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
-from reward_service.store.paraphrase_gauges import ParaphraseGauges, ParaphraseGaugeStore
+from reward_service.store.paraphrases import KEYS, by_kind
 from reward_service.store.run_scripts import look_at_clock
 from reward_service.store.runs import RunStore
 from reward_service.store.server_replies import WrongTypeError
@@ -22,6 +25,27 @@ SHOWN_RUNS = 100
 """Of the runs in use only the latest are told of: each is a few series for as long as it is remembered."""
 
 NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class ParaphraseGauges:
+    """All jobs together, at one moment.
+
+    Attributes:
+        paraphrasers: processes that work on them.
+        running, paused: jobs.
+        waiting, making: questions that nobody has begun, of running jobs; those that a paraphraser has in hand.
+        oldest_job_s: age of the running job that was made first, 0 if none runs.
+        counts: by kind, then name; of all time, as long as something is counted once in a month.
+    """
+
+    paraphrasers: int
+    running: int
+    paused: int
+    waiting: int
+    making: int
+    oldest_job_s: float
+    counts: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +171,20 @@ def _figures(info: bytes) -> dict[str, float]:
     """The lines of INFO that are plain numbers."""
     pairs = (line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
     return {name: float(value) for name, value in pairs if re.fullmatch(r"[\d.]+", value)}
+
+
+class ParaphraseGaugeStore:
+    """Reads the gauges; it changes nothing."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        """Over an open connection."""
+        self._connection = connection
+        self._unseen = Stopwatch()
+
+    async def read(self) -> ParaphraseGauges:
+        """What stands in Redis now, in one round trip."""
+        found = await paraphrase_scripts.watch_paraphrases(self._connection, **KEYS, unseen_ms=self._unseen.lap_ms())
+        paraphrasers, running, paused, waiting, making, oldest_ms, counts = found
+        return ParaphraseGauges(
+            paraphrasers, running, paused, waiting, making, oldest_ms / 1000, by_kind(as_dict(counts))
+        )

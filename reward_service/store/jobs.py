@@ -8,14 +8,15 @@ import msgspec
 import structlog
 from redis.exceptions import ResponseError
 
-from reward_service.domain.cohort import CohortEvent, CohortState
+from reward_service.domain.cohort import CohortEvent
 from reward_service.store import cohort_scripts, label_scripts
-from reward_service.store.cohorts import StoreLimits, as_dict
+from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
 from reward_service.store.labels import labels_in
-from reward_service.store.records import BallotRow, Job, OpenCohort, TeacherLabel, unpack_head, unpack_row
+from reward_service.store.records import Job, OpenCohort, TeacherLabel, open_cohort
 from reward_service.store.server_replies import WrongTypeError
+from reward_service.store.submissions import StoreLimits
 
 DUE_AT_ONCE = 500
 HELD_AT_ONCE = 500
@@ -270,22 +271,6 @@ class JobStore:
         else:
             await self._connection.execute("PEXPIRE", jobs, self._ttl_ms)
         return True
-
-
-def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
-    """A cohort's hash, read."""
-    ballots: dict[str, BallotRow] = {}
-    late: dict[str, BallotRow] = {}
-    group_sizes: dict[str, int] = {}
-    for name, value in fields.items():
-        if name.startswith(b"b:"):
-            ballots[name[2:].decode()] = unpack_row(value)
-        elif name.startswith(b"l:"):
-            late[name[2:].decode()] = unpack_row(value)
-        elif name.startswith(b"n:"):
-            group_sizes[name[2:].decode()] = int(value)
-    state = CohortState(fields[b"s"].decode())
-    return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]), group_sizes)
 
 
 def queued_at_ms(entry: bytes) -> int:

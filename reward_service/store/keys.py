@@ -1,5 +1,6 @@
 """Where things are kept. Every key of a run carries the run as its hash tag, so a cluster keeps a run together."""
 
+import hashlib
 from dataclasses import dataclass
 
 GROUP = "settlers"
@@ -149,3 +150,21 @@ def split_qualified(name: str) -> tuple[str, str] | None:
     """The run and the id of a qualified id; None if it is not one."""
     run, separator, identifier = name.partition(SEPARATOR)
     return (run, identifier) if separator and run and identifier else None
+
+
+DIGEST_BYTES = 6
+
+
+def mark_of(question_id: str, step: int | None) -> bytes:
+    """What a cohort's name begins with where it is looked up. Of two questions that share it, the record tells."""
+    return question_mark(question_id) + step_mark(step)
+
+
+def question_mark(question_id: str) -> bytes:
+    """The part of the mark that is the same for every step."""
+    return hashlib.sha256(question_id.encode("utf-8", "surrogatepass")).digest()[:DIGEST_BYTES]
+
+
+def step_mark(step: int | None) -> bytes:
+    """The part of the mark that is the step's."""
+    return b"\n" if step is None else b"%d\n" % step

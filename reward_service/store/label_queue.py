@@ -6,11 +6,12 @@ from typing import TypeAlias
 import msgspec
 
 from reward_service.store import label_scripts
-from reward_service.store.cohorts import VIEW_LETTERS, StoreLimits
+from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
 from reward_service.store.leases import LeaseQueue, Taken
 from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_prompt
+from reward_service.store.submissions import StoreLimits
 
 LabelClaim: TypeAlias = tuple[str, str]
 """A run, and a slot of it."""

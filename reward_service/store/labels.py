@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import msgspec
 
 from reward_service.store import label_scripts
-from reward_service.store.cohorts import VIEW_LETTERS, Refusal, Refused, Revised, StoredBatch, StoreLimits, parse_batch
+from reward_service.store.cohorts import VIEW_LETTERS, parse_batch
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label
+from reward_service.store.submissions import Refusal, Refused, Revised, StoredBatch, StoreLimits
 
 DUE_AT_ONCE = 500
 

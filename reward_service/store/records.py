@@ -266,3 +266,19 @@ def unpack_label(data: bytes) -> TeacherLabel:
 def unpack_prompt(data: bytes) -> TeacherPrompt:
     """What the teacher is asked."""
     return msgspec.msgpack.decode(data, type=TeacherPrompt)
+
+
+def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:
+    """A cohort's hash, read."""
+    ballots: dict[str, BallotRow] = {}
+    late: dict[str, BallotRow] = {}
+    group_sizes: dict[str, int] = {}
+    for name, value in fields.items():
+        if name.startswith(b"b:"):
+            ballots[name[2:].decode()] = unpack_row(value)
+        elif name.startswith(b"l:"):
+            late[name[2:].decode()] = unpack_row(value)
+        elif name.startswith(b"n:"):
+            group_sizes[name[2:].decode()] = int(value)
+    state = CohortState(fields[b"s"].decode())
+    return OpenCohort(state, unpack_head(fields[b"m"]), ballots, late, int(fields[b"k"]), group_sizes)

@@ -11,9 +11,10 @@ from co_rewarding_schema.errors import CoRewardingError
 
 from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
 from reward_service.store import run_scripts
-from reward_service.store.cohorts import Revised, StoreLimits, as_dict
+from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
+from reward_service.store.submissions import Revised, StoreLimits
 
 RUN_RETENTION_S = 30 * 24 * 3600.0
 """A run that nobody has used for so long is forgotten."""

@@ -13,9 +13,9 @@ from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import Grader
-from reward_service.store.cohort_index import mark_of
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import Delivery, JobStore
+from reward_service.store.keys import mark_of
 from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
 from reward_service.store.server_replies import WrongTypeError
@@ -235,10 +235,13 @@ class Worker:
     async def _watched(self, run: str, heads: Iterable[CohortHead]) -> PairWatch:
         """How these pairs are watched, and which are in quarantine."""
         questions = list({head.question_id for head in heads if head.rules.watched})
-        return PairWatch(self._pairs.watch, await self._pairs.quarantined(run, questions))
+        quarantined = await self._pairs.quarantined(run, questions) if questions else frozenset[str]()
+        return PairWatch(self._pairs.watch, quarantined)
 
     async def _observe(self, run: str, observations: Sequence[Observation]) -> None:
         """Once for each settlement; one is missed if the worker dies between the two, which misleads nobody."""
+        if not observations:
+            return
         changes = await self._pairs.observe(run, observations)
         self._metrics.count(self._metrics.pairs, changes.accused, run, "accused")
         self._metrics.count(self._metrics.pairs, changes.acquitted, run, "acquitted")

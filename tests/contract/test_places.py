@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 from co_rewarding_schema.vocabulary import View
 
-from reward_service.store.cohorts import ArrivingRollout, CohortStore, Leaving, Placed, Refusal, Refused, StoreLimits
+from reward_service.store.cohorts import CohortStore
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import BallotRow, packed
+from reward_service.store.submissions import ArrivingRollout, Leaving, Placed, Refusal, Refused, StoreLimits
 from reward_service.store.subscription import listen
 from tests.contract.conftest import World, head
 from tests.contract.test_join import read, settle_all

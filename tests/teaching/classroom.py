@@ -19,13 +19,13 @@ from safetensors.numpy import load_file
 
 from reward_service.domain.runs import RunSettings
 from reward_service.generation.generator import Generated, GenerationError, GeneratorUnavailableError, Prompt, Sampling
-from reward_service.store.cohorts import Revised, StoreLimits
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.label_queue import LabelQueue
 from reward_service.store.labels import LabelStore, WantedLabel
 from reward_service.store.records import TeacherLabel, TeacherPrompt
 from reward_service.store.runs import RunStore
+from reward_service.store.submissions import Revised, StoreLimits
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore
 from reward_service.teaching.averages import AverageOptions, Averages
 from reward_service.teaching.run_tracker import RunTracker

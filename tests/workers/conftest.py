@@ -15,7 +15,7 @@ import pytest
 from reward_service.domain.quarantine import DisagreementRules
 from reward_service.domain.runs import RunSettings
 from reward_service.grading.symbolic import SymbolicGrader
-from reward_service.store.cohorts import CohortStore, StoredBatch, StoreLimits
+from reward_service.store.cohorts import CohortStore
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.heartbeat import Heartbeats
@@ -33,6 +33,7 @@ from reward_service.store.records import (
     unpack_batch,
 )
 from reward_service.store.runs import RunStore
+from reward_service.store.submissions import StoredBatch, StoreLimits
 from reward_service.telemetry import Metrics
 from reward_service.workers.worker import Worker, WorkerPace
 from tests.waiting import until

@@ -7,8 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from reward_service.domain.paraphrases.rewriting import Fate
-from reward_service.store.gauges import NOTHING, Gauges, RunGauges
-from reward_service.store.paraphrase_gauges import ParaphraseGauges
+from reward_service.store.gauges import NOTHING, Gauges, ParaphraseGauges, RunGauges
 from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED
 
 TEACHER_WAITS = (NOTHING, "weights")

@@ -17,7 +17,7 @@ from reward_service.api.http.forms import Most
 from reward_service.api.http.problems import Problem
 from reward_service.api.http.requests import blocks, in_one_piece, read_form
 from reward_service.api.paraphrases.models import AskedQuestionForm, JobForm, JobOrderForm, RecipeForm
-from reward_service.api.rewards.cohort_builder import digest
+from reward_service.api.rewards.request_names import digest
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.pair_files import PairFields, PairFileError, PairFileTooLargeError
 from reward_service.paraphrasing.question_files import BLOCK_BYTES, HUB, FileQuestions, copy_below, question_file

@@ -12,7 +12,7 @@ from reward_service.api.http.problems import Problem, away, full
 from reward_service.api.paraphrases.bodies import ListQuestions, ReceivedJob
 from reward_service.api.paraphrases.models import ParaphrasesDocument, ParaphrasesForm
 from reward_service.api.paraphrases.rendering import outcome_document
-from reward_service.api.rewards.cohort_builder import digest
+from reward_service.api.rewards.request_names import digest
 from reward_service.api.rewards.waiting_room import WaitingRoom
 from reward_service.domain.paraphrases.rewriting import JobState
 from reward_service.paraphrasing.pair_files import PairFileError

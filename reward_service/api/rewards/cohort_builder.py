@@ -1,30 +1,28 @@
 """From a request to cohorts and ballots: the text of a response stops here. Pure; the store is not asked."""
 
-import hashlib
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 from co_rewarding_schema.errors import UnknownMethodError
 from co_rewarding_schema.methods import Method, method_named
 from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.api.http.problems import Problem, text_too_long
+from reward_service.api.rewards.request_names import digest, question_of_prompt
 from reward_service.api.rewards.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.extraction import extractor
 from reward_service.domain.runs import RunSettings
-from reward_service.store.cohort_index import mark_of
-from reward_service.store.cohorts import VIEW_LETTERS, JoiningCohort
+from reward_service.store.cohorts import VIEW_LETTERS
+from reward_service.store.keys import mark_of
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, CohortRows, Rules, packed
+from reward_service.store.submissions import JoiningCohort
 
 Answers = Mapping[int, str | None]
 """Answers of rollouts by their position in a request."""
 
 _VIEW_INDEX = {view: index for index, view in enumerate(VIEWS)}
 _VOTER_INDEX = {voter: index for index, voter in enumerate(VOTERS)}
-COMPARED_CHARS = 256
 
 
 def usable_method(name: str) -> Method:
@@ -37,43 +35,6 @@ def usable_method(name: str) -> Method:
         return method_named(name)
     except UnknownMethodError as cause:
         raise Problem(422, "unknown-method", f"method: {cause}.") from cause
-
-
-def digest(*parts: str | bytes, size: int = 16) -> str:
-    """A name for content: `size` bytes in hexadecimal, the same for the same parts."""
-    hasher = hashlib.sha256()  # which processors have instructions for
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        hasher.update(len(data).to_bytes(8, "little"))
-        hasher.update(data)
-    return hasher.hexdigest()[: 2 * size]
-
-
-def fingerprint_of(request: RewardRequest) -> str:
-    """What two requests under one key are compared by: all that they ask for, but for how long they wait.
-
-    A checksum stands for a long text: the whole of every text would be read as slowly as it was parsed.
-    """
-    asked = (request.run, request.step, request.method, request.complete)
-    rollouts = [
-        (
-            each.question_id, _sum_of(each.prompt), each.view, each.rollout, each.attempt, each.voter,
-            _sum_of(each.response), each.ground_truth, each.statistics,
-        )
-        for each in request.rollouts
-    ]  # fmt: skip
-    return digest(msgspec.msgpack.encode((asked, rollouts)))
-
-
-def _sum_of(text: str | None) -> object:
-    if text is None or len(text) <= COMPARED_CHARS:
-        return text
-    return len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"))
-
-
-def question_of_prompt(prompt: str) -> str:
-    """How a question that is known by its text alone is named."""
-    return f"prompt:{digest(prompt, size=12)}"
 
 
 def views_of(method: Method, view: View) -> tuple[View, ...]:

@@ -10,7 +10,6 @@ from reward_service.api.rewards.rendering import wire_label
 from reward_service.api.runs.models import BallotDocument, CohortDocument, CohortsDocument, CohortSummaryDocument
 from reward_service.api.services import Services
 from reward_service.store.cohorts import CohortStore
-from reward_service.store.jobs import open_cohort
 from reward_service.store.keys import qualified, split_qualified
 from reward_service.store.records import (
     ABSTENTIONS,
@@ -20,6 +19,7 @@ from reward_service.store.records import (
     CohortHead,
     CohortRecord,
     OpenCohort,
+    open_cohort,
     unpack_batch,
     unpack_cohort,
 )

@@ -2,44 +2,30 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
 
-from reward_service.api.http.problems import Problem, text_too_long
 from reward_service.api.rewards.cohort_builder import (
-    check_seat,
-    digest,
-    letters,
-    question_of_prompt,
-    rollout_of_label,
     row_of,
-    usable_method,
-    views_of,
 )
 from reward_service.api.rewards.openrlhf import SeatReward, SingleRollout
 from reward_service.api.rewards.rendering import Seat, seats_of_batch, seats_of_part
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_batch, settled_cohort, settled_with
+from reward_service.api.rewards.single_plans import Need, SinglePlan, SinglePlanner
 from reward_service.api.rewards.waiting_room import WaitingRoom
-from reward_service.api.rewards.wire import GroundTruth, LabelIdentity, RewardRequest, WireRollout
+from reward_service.api.rewards.wire import RewardRequest
 from reward_service.background import Background
-from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.errors import StoreRefusesError, StoreUnavailableError
-from reward_service.store.cohort_index import mark_of
-from reward_service.store.cohorts import VIEW_LETTERS, ArrivingRollout, CohortStore, Leaving, Placed, Refused, Revised
+from reward_service.store.cohorts import CohortStore
 from reward_service.store.keys import qualified
-from reward_service.store.records import VIEWS, BallotRow, CohortHead, Rules, packed
+from reward_service.store.submissions import ArrivingRollout, Leaving, Placed, Refused, Revised
 
 log = structlog.get_logger(__name__)
 
-KEPT_QUESTIONS = 4096
 NOTE_AGAIN_S = 0.05
 NOTED_WITHIN_S = 10.0
 """How long the end of a request may take to be noted before its client is told to come again all the same."""
@@ -51,25 +37,6 @@ class Visit:
     def __init__(self) -> None:
         """None yet."""
         self.places: dict[str, tuple[str, ArrivingRollout]] = {}
-
-
-class _Kind(Enum):
-    """What a rollout's reward needs: nothing, those of its group by index, or those that get a place beside it."""
-
-    ALONE = auto()
-    INDEXED = auto()
-    PLACED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How one rollout of a request is rewarded."""
-
-    kind: _Kind
-    rollout: WireRollout
-    run: str
-    method: Method
-    label: LabelIdentity
 
 
 class _Ending(NamedTuple):
@@ -97,8 +64,7 @@ class HeldRequests:
         self._room = room
         self._run_cache = run_cache
         self._background = background
-        self._max_text_chars = max_text_chars
-        self._question_of = lru_cache(KEPT_QUESTIONS)(_question_of)  # the rollouts of a group come together
+        self._planner = SinglePlanner(run_cache, max_text_chars)
         self._leaving: set[asyncio.Task[None]] = set()
         self._name, self._numbers = uuid4().hex, itertools.count()
         self._ending: dict[tuple[str, str], _Ending] = {}
@@ -130,75 +96,36 @@ class HeldRequests:
             Problem: a label or a run is wrong, or the store refuses.
             DrainingError: the process is stopping.
         """
-        ways = [await self._way(item, run, position) for position, item in enumerate(items)]
-        if len(items) == 1:
-            return [await self._verdict(items[0], ways[0], visit)]
+        plans = [await self._planner.plan(item, run, position) for position, item in enumerate(items)]
+        if len(plans) == 1:
+            return [await self._verdict(plans[0], visit)]
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._verdict(item, way, visit)) for item, way in zip(items, ways, strict=True)
-                ]
+                tasks = [group.create_task(self._verdict(plan, visit)) for plan in plans]
         except ExceptionGroup as failures:  # one is enough to say: the others were cancelled, or say the same
             raise failures.exceptions[0] from failures
         return [task.result() for task in tasks]
 
-    async def _way(self, item: SingleRollout, run: str | None, position: int) -> _Way:
-        """Return how a rollout is rewarded.
+    async def _verdict(self, plan: SinglePlan, visit: Visit) -> SeatReward:
+        match plan.need:
+            case Need.ALONE:
+                return await self._alone(plan)
+            case Need.INDEXED:
+                return await self._indexed(plan)
+            case Need.PLACED:
+                return await self._placed(plan, visit)
 
-        Raises:
-            Problem: it cannot be: for its length, its run, its index, or since nothing names its question.
-        """
-        if len(item.response) > self._max_text_chars:
-            raise text_too_long(f"the response at {position}", self._max_text_chars)
-        match item.label:
-            case None:
-                if not item.prompt:
-                    raise Problem(
-                        422,
-                        "no-question",
-                        f"the rollout at {position} has neither a label nor a prompt: nothing says whom it votes with.",
-                    )
-                label = LabelIdentity(question_of_prompt(item.prompt))
-                rollout = rollout_of_label(label, item.response)
-                return _Way(_Kind.PLACED, rollout, run or DEFAULT_RUN, usable_method(WITHIN_A_VIEW), label)
-            case GroundTruth(truth, of_run):
-                label = LabelIdentity(question_of_prompt(item.prompt), ground_truth=truth)
-                rollout = rollout_of_label(label, item.response)
-                named_run = of_run or run or DEFAULT_RUN
-                await self._run_cache.settings(named_run)
-                return _Way(_Kind.ALONE, rollout, named_run, usable_method(BY_GROUND_TRUTH), label)
-            case LabelIdentity() as label:
-                named_run = label.run or run or DEFAULT_RUN
-                rollout = rollout_of_label(label, item.response, item.prompt)
-                settings = (await self._run_cache.settings(named_run)).settings
-                method = usable_method(settings.method)
-                if method.needs_teacher or method.source is not RewardSource.VOTE:
-                    return _Way(_Kind.ALONE, rollout, named_run, method, label)
-                if label.rollout is None:
-                    return _Way(_Kind.PLACED, rollout, named_run, method, label)
-                check_seat(rollout, position, settings, None)
-                return _Way(_Kind.INDEXED, rollout, named_run, method, label)
-
-    async def _verdict(self, item: SingleRollout, way: _Way, visit: Visit) -> SeatReward:
-        match way.kind:
-            case _Kind.ALONE:
-                return await self._alone(way)
-            case _Kind.INDEXED:
-                return await self._indexed(way)
-            case _Kind.PLACED:
-                return await self._placed(item, way, visit)
-
-    async def _alone(self, way: _Way) -> SeatReward:
+    async def _alone(self, plan: SinglePlan) -> SeatReward:
         """A rollout whose reward needs no other: a batch of one."""
-        request = RewardRequest([way.rollout], run=way.run, method=way.method.name, step=way.label.step)
+        request = RewardRequest([plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step)
         pending = await self._scorer.accept(request, None)
         with self._room.watch("batch", pending.ticket) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))
         return SeatReward.of(seats_of_batch(pending.name, record)[0])
 
-    async def _indexed(self, way: _Way) -> SeatReward:
+    async def _indexed(self, plan: SinglePlan) -> SeatReward:
         """A rollout that carries its index: a part of one."""
-        request = RewardRequest([way.rollout], run=way.run, step=way.label.step, complete=False)
+        request = RewardRequest([plan.rollout], run=plan.run, step=plan.label.step, complete=False)
         pending = await self._scorer.accept(request, None)
         return SeatReward.of(await self._seat(pending))
 
@@ -215,15 +142,15 @@ class HeldRequests:
         assert seat is not None
         return seat
 
-    async def _placed(self, item: SingleRollout, way: _Way, visit: Visit) -> SeatReward:
+    async def _placed(self, plan: SinglePlan, visit: Visit) -> SeatReward:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
-        run = way.run
+        run = plan.run
         request = f"{self._name}.{next(self._numbers)}"
 
         async def place(revised: Revised) -> Placed | Refused:
-            found = await self._scorer.extraction.of_long([way.rollout], revised.settings)
-            row = row_of(way.rollout, revised.settings, found)
-            coming = _arrival(item, row, way, revised, request, self._question_of)
+            found = await self._scorer.extraction.of_long([plan.rollout], revised.settings)
+            row = row_of(plan.rollout, revised.settings, found)
+            coming = self._planner.arrival(plan, row, revised, request)
             # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
             had_one = request in visit.places
             visit.places[request] = run, coming
@@ -274,39 +201,3 @@ class HeldRequests:
                 if self._room.draining:  # the store will see that this process is gone
                     return log.warning("the end of a request could not be noted", error=str(error))
                 await asyncio.sleep(NOTE_AGAIN_S)
-
-
-def _question_of(head: CohortHead, views: str) -> tuple[str, bytes, bytes]:
-    """How a question is named where rollouts come without identity, its cohorts' head as it is kept, and their mark."""
-    step = "" if head.step is None else str(head.step)
-    return (
-        digest(step, head.question_id, views, head.rules.method, str(head.attempt), size=10),
-        packed(head),
-        mark_of(head.question_id, head.step),
-    )
-
-
-def _arrival(
-    item: SingleRollout,
-    row: BallotRow,
-    way: _Way,
-    revised: Revised,
-    request: str,
-    question_of: Callable[[CohortHead, str], tuple[str, bytes, bytes]],
-) -> ArrivingRollout:
-    method, label = way.method, way.label
-    views = letters(views_of(method, VIEWS[row.view]))
-    rules = Rules.of(method.name, revised.settings)
-    question, head, mark = question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)
-    return ArrivingRollout(
-        question=question,
-        digest=digest(VIEW_LETTERS[row.view], item.prompt, item.response, size=12),
-        view=row.view,
-        views=views,
-        group_size=label.n or revised.settings.group_size,
-        head=head,
-        row=row,
-        request=request,
-        stepped=label.step is not None,
-        mark=mark,
-    )

@@ -7,8 +7,8 @@ from typing import TypeVar
 from reward_service.api.http.problems import Problem, away, full, key_reused, no_such_run
 from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.runs import check_run_name
-from reward_service.store.cohorts import Refusal, Refused, Revised
 from reward_service.store.runs import RunStore
+from reward_service.store.submissions import Refusal, Refused, Revised
 
 TRIES = 5
 UNSURE_FOR_S = 20.0

@@ -9,14 +9,15 @@ from uuid import uuid4
 from co_rewarding_schema.methods import Method, RewardSource
 
 from reward_service.api.http.problems import Problem, key_reused
-from reward_service.api.rewards.cohort_builder import batch_of, digest, fingerprint_of, part_of, usable_method
+from reward_service.api.rewards.cohort_builder import batch_of, part_of, usable_method
 from reward_service.api.rewards.extraction import Extraction
 from reward_service.api.rewards.rendering import Seat, SettledCohort, answer_of, answer_of_batch, seats_of_part
+from reward_service.api.rewards.request_names import digest, fingerprint_of
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.teacher_labels import taught
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
 from reward_service.api.rewards.wire import Progress, RewardAnswer, RewardRequest
-from reward_service.store.cohorts import CohortStore, KeptTicket, Refused, Revised, StoredBatch, parse_batch
+from reward_service.store.cohorts import CohortStore, parse_batch
 from reward_service.store.keys import qualified, split_qualified
 from reward_service.store.labels import LabelStore
 from reward_service.store.records import (
@@ -27,6 +28,7 @@ from reward_service.store.records import (
     unpack_cohort,
     unpack_ticket,
 )
+from reward_service.store.submissions import KeptTicket, Refused, Revised, StoredBatch
 from reward_service.store.teachers import TeacherStore
 
 

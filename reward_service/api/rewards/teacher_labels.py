@@ -6,7 +6,7 @@ import msgspec
 from co_rewarding_schema.methods import Method
 from co_rewarding_schema.vocabulary import View, Voter
 
-from reward_service.api.rewards.cohort_builder import digest, question_of_prompt
+from reward_service.api.rewards.request_names import digest, question_of_prompt
 from reward_service.api.rewards.wire import RewardRequest, WireRollout
 from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import needed_version

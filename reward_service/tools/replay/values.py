@@ -5,7 +5,7 @@ import math
 
 from co_rewarding_client import View
 
-from reward_service.api.rewards.cohort_builder import question_of_prompt
+from reward_service.api.rewards.request_names import question_of_prompt
 from reward_service.api.rewards.wire import MAX_COUNT
 from reward_service.tools.replay.errors import shown
 

@@ -1,0 +1,123 @@
+"""How a single rollout is rewarded that comes by a trainer's own format: alone, by its index, or by its text."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
+
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
+
+from reward_service.api.http.problems import Problem, text_too_long
+from reward_service.api.rewards.cohort_builder import (
+    check_seat,
+    letters,
+    rollout_of_label,
+    usable_method,
+    views_of,
+)
+from reward_service.api.rewards.openrlhf import SingleRollout
+from reward_service.api.rewards.request_names import digest, question_of_prompt
+from reward_service.api.rewards.run_cache import RunCache
+from reward_service.api.rewards.wire import GroundTruth, LabelIdentity, WireRollout
+from reward_service.domain.runs import DEFAULT_RUN
+from reward_service.store.cohorts import VIEW_LETTERS
+from reward_service.store.keys import mark_of
+from reward_service.store.records import VIEWS, BallotRow, CohortHead, Rules, packed
+from reward_service.store.submissions import ArrivingRollout, Revised
+
+KEPT_QUESTIONS = 4096
+
+
+class Need(Enum):
+    """What a rollout's reward needs: nothing, those of its group by index, or those that get a place beside it."""
+
+    ALONE = auto()
+    INDEXED = auto()
+    PLACED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SinglePlan:
+    """How one rollout of a request is rewarded."""
+
+    need: Need
+    item: SingleRollout
+    rollout: WireRollout
+    run: str
+    method: Method
+    label: LabelIdentity
+
+
+class SinglePlanner:
+    """Plans the rollouts of trainers' own formats, before anything of their request is kept."""
+
+    def __init__(self, run_cache: RunCache, max_text_chars: int) -> None:
+        """Look up runs in the cache; refuse responses of more than `max_text_chars`."""
+        self._run_cache = run_cache
+        self._max_text_chars = max_text_chars
+        self._question_of = lru_cache(KEPT_QUESTIONS)(_question_of)  # the rollouts of a group come together
+
+    async def plan(self, item: SingleRollout, run: str | None, position: int) -> SinglePlan:
+        """Return how the rollout at a position of a request is rewarded.
+
+        Raises:
+            Problem: it cannot be: for its length, its run, its index, or since nothing names its question.
+        """
+        if len(item.response) > self._max_text_chars:
+            raise text_too_long(f"the response at {position}", self._max_text_chars)
+        match item.label:
+            case None:
+                if not item.prompt:
+                    raise Problem(
+                        422,
+                        "no-question",
+                        f"the rollout at {position} has neither a label nor a prompt: nothing says whom it votes with.",
+                    )
+                label = LabelIdentity(question_of_prompt(item.prompt))
+                rollout = rollout_of_label(label, item.response)
+                return SinglePlan(Need.PLACED, item, rollout, run or DEFAULT_RUN, usable_method(WITHIN_A_VIEW), label)
+            case GroundTruth(truth, of_run):
+                label = LabelIdentity(question_of_prompt(item.prompt), ground_truth=truth)
+                rollout = rollout_of_label(label, item.response)
+                named_run = of_run or run or DEFAULT_RUN
+                await self._run_cache.settings(named_run)
+                return SinglePlan(Need.ALONE, item, rollout, named_run, usable_method(BY_GROUND_TRUTH), label)
+            case LabelIdentity() as label:
+                named_run = label.run or run or DEFAULT_RUN
+                rollout = rollout_of_label(label, item.response, item.prompt)
+                settings = (await self._run_cache.settings(named_run)).settings
+                method = usable_method(settings.method)
+                if method.needs_teacher or method.source is not RewardSource.VOTE:
+                    return SinglePlan(Need.ALONE, item, rollout, named_run, method, label)
+                if label.rollout is None:
+                    return SinglePlan(Need.PLACED, item, rollout, named_run, method, label)
+                check_seat(rollout, position, settings, None)
+                return SinglePlan(Need.INDEXED, item, rollout, named_run, method, label)
+
+    def arrival(self, plan: SinglePlan, row: BallotRow, revised: Revised, request: str) -> ArrivingRollout:
+        """Return what the store is told of a rollout without an index; `request` is the one that waits for it."""
+        method, label = plan.method, plan.label
+        views = letters(views_of(method, VIEWS[row.view]))
+        rules = Rules.of(method.name, revised.settings)
+        question, head, mark = self._question_of(CohortHead(label.question_id, label.step, label.attempt, rules), views)
+        return ArrivingRollout(
+            question=question,
+            digest=digest(VIEW_LETTERS[row.view], plan.item.prompt, plan.item.response, size=12),
+            view=row.view,
+            views=views,
+            group_size=label.n or revised.settings.group_size,
+            head=head,
+            row=row,
+            request=request,
+            stepped=label.step is not None,
+            mark=mark,
+        )
+
+
+def _question_of(head: CohortHead, views: str) -> tuple[str, bytes, bytes]:
+    """How a question is named where rollouts come without identity, its cohorts' head as it is kept, and their mark."""
+    step = "" if head.step is None else str(head.step)
+    return (
+        digest(step, head.question_id, views, head.rules.method, str(head.attempt), size=10),
+        packed(head),
+        mark_of(head.question_id, head.step),
+    )
