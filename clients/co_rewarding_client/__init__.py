@@ -1,11 +1,11 @@
-"""What a trainer imports to be rewarded: a typed client of the reward service, blocking or for asyncio.
+r"""What a trainer imports to be rewarded: a typed client of the reward service, blocking or for asyncio.
 
 A batch that holds its groups whole is rewarded in one call:
 
 >>> from co_rewarding_client import RewardClient, Rollout
 >>> batch = [
-...     Rollout(question_id="math/17", view="original", response=r"... so it is \\boxed{4}"),
-...     Rollout(question_id="math/17", view="paraphrase", response=r"... which makes \\boxed{4}"),
+...     Rollout(question_id="math/17", view="original", response=r"... so it is \boxed{4}"),
+...     Rollout(question_id="math/17", view="paraphrase", response=r"... which makes \boxed{4}"),
 ... ]
 >>> with RewardClient("http://127.0.0.1:8000", api_key=None, run="default") as client:
 ...     rewards = client.rewards(batch, step=3, method="co-rewarding-i")

@@ -109,6 +109,10 @@ class Calls:
         wait_s: float,
         idempotency_key: str | None,
     ) -> Flow[Rewards]:
+        """Asks for the rewards of a batch, in the order of its rollouts, and waits until they are settled.
+
+        Raises StillPending when patience ends first, ProtocolError where there is not one reward for each rollout.
+        """
         check_number("wait_s", wait_s)
         patience = self._begin()
         document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
@@ -131,6 +135,7 @@ class Calls:
         complete: bool,
         idempotency_key: str | None,
     ) -> Flow[Ticket]:
+        """Hands in a batch without waiting for its rewards; they are collected with the ticket."""
         document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
         with self._key(document, idempotency_key) as key:
             request = encoding.rollouts_request(document, key)
@@ -138,20 +143,25 @@ class Calls:
             return decoding.ticket(_success(reply, request, 202))
 
     def collect(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards]:
+        """Waits for the rewards of a ticket, `wait_s` a request. Raises StillPending when patience ends first."""
         return self._settled(_name(ticket), wait_s, self._begin())
 
     def poll(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards | Pending]:
+        """Asks for the rewards of a ticket, or how far they are if they are not settled within `wait_s`."""
         return self._poll(_name(ticket), wait_s, self._begin())
 
     def put_run(self, name: str, settings: RunSettings) -> Flow[Mapping[str, Any]]:
+        """Makes or changes the run `name`, and returns the run as the service then has it."""
         request = encoding.run_request(name, settings)
         reply = yield from exchange(request, self._begin())
         return _success(reply, request, 200, 201).values
 
     def run(self, name: str) -> Flow[Mapping[str, Any]]:
+        """Reads the run `name`, as the service tells of it."""
         return self._document(f"/v1/runs/{encoding.segment(name)}")
 
     def runs(self) -> Flow[tuple[Mapping[str, Any], ...]]:
+        """Reads all runs, page by page."""
         found: list[Mapping[str, Any]] = []
         cursor: str | None = None
         while True:
@@ -164,11 +174,13 @@ class Calls:
                 return tuple(found)
 
     def cohort(self, cohort_id: str) -> Flow[Mapping[str, Any]]:
+        """Reads the ballots, classes, votes and label of one cohort."""
         return self._document(f"/v1/cohorts/{encoding.segment(cohort_id)}")
 
     def cohorts(
         self, question_id: str, *, step: int | None, most: int, run: str | None
     ) -> Flow[tuple[Mapping[str, Any], ...]]:
+        """Reads at most `most` cohorts of a question, page by page; those of any step if `step` is None."""
         check_text("question_id", question_id)
         check_number("most", most)
         found: list[Mapping[str, Any]] = []
@@ -184,6 +196,10 @@ class Calls:
                 return tuple(found)
 
     def ready(self) -> Flow[bool]:
+        """Asks once whether the service is able to serve; False too where the service cannot be reached.
+
+        Raises what any other status means that is not of a passing trouble.
+        """
         request = encoding.get("/ready")
         outcome = yield from attempt(request, self._begin())
         if isinstance(outcome, TransportFailure) or outcome.status in PASSING_STATUSES:
@@ -193,6 +209,7 @@ class Calls:
         return True
 
     def version(self) -> Flow[str]:
+        """Reads the version of the service."""
         request = encoding.get("/version")
         reply = yield from exchange(request, self._begin())
         return _success(reply, request).text("version")
@@ -207,6 +224,11 @@ class Calls:
         upload: bool,
         progress: Progress | None,
     ) -> Flow[TeacherUpdate]:
+        """Tells the service that the weights of `step` are in `folder`, for the teacher of the run.
+
+        With `upload`, `folder` is on this machine and its weights are sent first; else it lies below the service's
+        weights root. `run` None is the run of these calls, here and below.
+        """
         check_path("folder", folder)
         if upload:
             path = yield from uploaded(Path(folder), self._run(run), step, self._begin, progress)
@@ -217,6 +239,7 @@ class Calls:
         return decoding.teacher_update(_success(reply, request, 202))
 
     def prefetch(self, step: int | None, questions: Sequence[Question], *, run: str | None) -> Flow[int]:
+        """Has the teacher answer `questions` ahead of `step`, and returns how many of them the service took."""
         request = encoding.prefetch_request(self._run(run), step, questions)
         reply = yield from exchange(request, self._begin())
         return _success(reply, request, 202).integer("accepted")
@@ -230,6 +253,7 @@ class Calls:
         wait_s: float,
         run: str | None,
     ) -> Flow[tuple[Paraphrase, ...]]:
+        """Asks for paraphrases of `questions`, and waits for what becomes of each, in their order."""
         check_number("wait_s", wait_s)
         request = paraphrasing.paraphrases_request(
             self._run(run), questions, ground_truths, recipe, min(wait_s, self.patience_s)
@@ -238,6 +262,7 @@ class Calls:
         return paraphrasing.paraphrases(_success(reply, request))
 
     def teacher(self, run: str | None) -> Flow[TeacherState]:
+        """Reads the state of a run's teacher: its version, and what waits for it."""
         request = encoding.teacher_request(self._run(run))
         reply = yield from exchange(request, self._begin())
         return decoding.teacher_state(_success(reply, request))

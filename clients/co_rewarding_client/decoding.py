@@ -46,36 +46,45 @@ class Fields:
     where: str
 
     def text(self, name: str) -> str:
+        """Reads a string."""
         return self._required(name, self.text_or_none(name))
 
     def text_or_none(self, name: str) -> str | None:
+        """Reads a string; None where the field is null or missing."""
         value = self.values.get(name)
         return value if value is None or isinstance(value, str) else self._refuse(name, value, "a string")
 
     def integer(self, name: str) -> int:
+        """Reads a whole number; neither true nor 1.0 is one."""
         return self._required(name, self.integer_or_none(name))
 
     def integer_or_none(self, name: str) -> int | None:
+        """Reads a whole number; None where the field is null or missing."""
         value = self.values.get(name)
         return value if value is None or type(value) is int else self._refuse(name, value, "a whole number")
 
     def number(self, name: str) -> float:
+        """Reads a finite number, whole or not, as a float; true is none."""
         return self._required(name, self.number_or_none(name))
 
     def number_or_none(self, name: str) -> float | None:
+        """Reads a finite number as a float; None where the field is null or missing."""
         value = self.values.get(name)
         if not _is_number_or_none(value):
             return self._refuse(name, value, "a finite number")
         return None if value is None else float(value)
 
     def truth(self, name: str) -> bool:
+        """Reads true or false; neither 0 nor 1 is one."""
         return self._required(name, self.truth_or_none(name))
 
     def truth_or_none(self, name: str) -> bool | None:
+        """Reads true or false; None where the field is null or missing."""
         value = self.values.get(name)
         return value if value is None or isinstance(value, bool) else self._refuse(name, value, "true or false")
 
     def instant_or_none(self, name: str) -> datetime | None:
+        """Reads an ISO 8601 time; None where the field is null or missing."""
         text = self.text_or_none(name)
         try:
             return None if text is None else datetime.fromisoformat(text)
@@ -83,16 +92,20 @@ class Fields:
             return self._refuse(name, text, "an ISO 8601 time")
 
     def objects(self, name: str) -> tuple["Fields", ...]:
+        """Reads a list of objects, each of which knows its place in the list."""
         items = self._column(name, _is_object, "objects")
         return tuple(Fields(item, f"{name}[{at}] of {self.where}") for at, item in enumerate(items))
 
     def texts(self, name: str) -> tuple[str, ...]:
+        """Reads a list of strings."""
         return self._column(name, lambda value: isinstance(value, str), "strings")
 
     def texts_or_none(self, name: str) -> tuple[str | None, ...]:
+        """Reads a list of strings and nulls. The list itself must not be missing."""
         return self._column(name, _is_text_or_none, "strings or nulls")
 
     def numbers_or_none(self, name: str) -> tuple[float | None, ...]:
+        """Reads a list of finite numbers, as floats, and nulls. The list itself must not be missing."""
         column = self._column(name, _is_number_or_none, "finite numbers or nulls")
         return tuple(None if value is None else float(value) for value in column)
 

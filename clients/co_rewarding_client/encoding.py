@@ -108,8 +108,10 @@ def teacher_request(run: str) -> HttpRequest:
 def batch(
     rollouts: Sequence[Rollout], *, run: str, step: int | None, method: str | None, complete: bool
 ) -> dict[str, Any]:
-    """The body that both halves of the contract share. In whole groups every rollout has its index; a rollout of a part
-    that has none goes without, for others number theirs: the key of its request names it.
+    """Makes the body that both halves of the contract share.
+
+    In whole groups every rollout has its index. A rollout of a part that has none goes without, because others number
+    theirs: the key of its request names the rollout.
 
     Raises InvalidRequest for what is no list of rollouts, for a statistic that is not finite, and where an index
     filled in is one that was given.

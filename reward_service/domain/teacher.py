@@ -37,8 +37,10 @@ def needed_version(step: int | None, settings: RunSettings) -> int | None:
 
 
 def update_to(step: int, accepted: int | None, settings: RunSettings) -> Update:
-    """The update that the weights of `step` come to after those of step `accepted` (None: none yet, the teacher is the
-    model it began with). Steps between the two were skipped; their α are composed with this one's.
+    """Return the update that the weights of `step` come to after those of step `accepted`.
+
+    `accepted` is None where the teacher is still the model that it began with. Steps between the two were skipped;
+    their α are composed with the α of `step`.
 
     Raises:
         OldStepError: the step lies before the accepted one.

@@ -1,6 +1,6 @@
-"""Encodes prompts as tokens, samples responses token by token with a key-value cache, and decodes them. Shapes:
+"""Encodes prompts as tokens, samples responses token by token with a key-value cache, and decodes them.
 
-P prompts; B responses under way, the rows of the cache; L tokens so far; T tokens of a response; V words.
+Shapes: P prompts; B responses under way, the rows of the cache; L tokens so far; T tokens of a response; V words.
 """
 
 import inspect

@@ -73,7 +73,7 @@ class ExpressionReader:
         return product
 
     def _chain(self) -> Expr:
-        """Factors side by side. A number stands first or not at all: 3 4, x2 and \frac{1}{2}3 have no one meaning."""
+        r"""Factors side by side. A number stands first or not at all: 3 4, x2 and \frac{1}{2}3 have no one meaning."""
         mixed = self._mixed()
         product = mixed if mixed is not None else self._power()
         count = 1

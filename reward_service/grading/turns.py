@@ -40,8 +40,10 @@ class Waiting:
 
 
 class OldestFirst:
-    """One run's jobs that wait. Of long ones the oldest goes on, so that they end one after another: each of them holds
-    what it has read until it ends. New ones, most of which are short, come in their order, every other time.
+    """Holds one run's jobs that wait.
+
+    Of long ones the oldest goes on, so that they end one after another: each of them holds what it has read until it
+    ends. New ones, most of which are short, come in their order, every other time.
     """
 
     def __init__(self) -> None:

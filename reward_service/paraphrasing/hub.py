@@ -27,17 +27,25 @@ class Built(Protocol):
     """A builder of `datasets`: what a data set consists of, before anything of it is read."""
 
     @property
-    def config(self) -> Any: ...  # noqa: ANN401 - of whatever kind its files are
+    def config(self) -> Any:  # noqa: ANN401 - of whatever kind its files are
+        """Returns what the data set is built from; `data_files`, where there is one, has the files of each split."""
+        ...
 
-    def download_and_prepare(self) -> None: ...
+    def download_and_prepare(self) -> None:
+        """Downloads the files and builds the data set from them."""
+        ...
 
-    def as_dataset(self, *, split: str) -> Any: ...  # noqa: ANN401 - a data set, which writes parquet
+    def as_dataset(self, *, split: str) -> Any:  # noqa: ANN401 - a data set, which writes parquet
+        """Returns one split, once the data set is built."""
+        ...
 
 
 class Hub(Protocol):
     """What is asked of the package `datasets`."""
 
-    def load_dataset_builder(self, path: str) -> Built: ...
+    def load_dataset_builder(self, path: str) -> Built:
+        """Returns the builder of the data set `path`, before any of its rows is read."""
+        ...
 
 
 def fetch(name: str, split: str, path: Path, read: Sequence[str] = ("-m", "reward_service.paraphrasing.hub")) -> None:

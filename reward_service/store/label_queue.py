@@ -34,8 +34,11 @@ class LabelRequest(msgspec.Struct, frozen=True):
 
 
 class Demand(msgspec.Struct, frozen=True):
-    """What is asked of a teacher of some version: rollouts that wait for the most wanted label that it may give (None:
-    there is none), and how many labels must wait for a newer version."""
+    """What is asked of a teacher of some version.
+
+    `most` is how many rollouts wait for the most wanted label that the teacher may give (None: there is none), and
+    `too_new` how many labels must wait for a newer version.
+    """
 
     most: int | None
     too_new: int

@@ -84,6 +84,7 @@ def code_of(error: RedisError) -> str:
 
 
 def said(code: str, error: RedisError) -> str:
+    """Says what an error reply means: a passing one in our words with its code, another in the server's own words."""
     return f"{PASSING[code]} ({code})" if code in PASSING else str(error)
 
 

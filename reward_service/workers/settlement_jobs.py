@@ -152,8 +152,11 @@ def _decided(
     electors_E: Sequence[Ballot] = (),
     expired: bool,
 ) -> tuple[Settlement, Sequence[Observation]]:
-    """Labels and rewards, and whether the pair's views disagree. One in quarantine is labelled by each view for itself,
-    or, where the run wants that, goes without; it is watched all the same, so that it can be released."""
+    """Return labels and rewards, and whether the pair's views disagree.
+
+    A pair in quarantine is labelled by each view for itself, or, where the run wants that, goes without labels. The
+    pair is watched all the same, so that it can be released.
+    """
     election = head.rules.election
     if not head.rules.watched:
         return settle(method, ballots_B, election, electors_E=electors_E, expired=expired), ()

@@ -65,7 +65,7 @@ class Rollouts:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Builds a tokenizer that decodes to the same text: `8 0 2 \\boxed{2}`, with no spaces inside the box."""
+    r"""Builds a tokenizer that decodes to the same text: `8 0 2 \boxed{2}`, with no spaces inside the box."""
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(r"\\boxed\{|\}"), "isolated"), pre_tokenizers.WhitespaceSplit()]
@@ -166,7 +166,7 @@ def sample(
 
 
 def decode(tokenizer: PreTrainedTokenizerFast, response_BT: Tensor, mask_BT: Tensor) -> tuple[str, ...]:
-    """Decodes the responses, e.g. `8 0 2 \\boxed{2}`. The end token is kept, because its brace closes the box."""
+    r"""Decodes the responses, e.g. `8 0 2 \boxed{2}`. The end token is kept, because its brace closes the box."""
     lengths_B = mask_BT.sum(dim=1).int().tolist()
     rows = zip(response_BT.tolist(), lengths_B, strict=True)
     return tuple(str(tokenizer.decode(tokens[:length])) for tokens, length in rows)

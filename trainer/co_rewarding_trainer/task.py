@@ -65,14 +65,17 @@ class TaskProblem:
 
     @property
     def answer(self) -> str:
+        """Works the chain out: the last digit of its result, as text."""
         *_, last = running_states(self.operands, self.operators)
         return str(last)
 
     @property
     def held_out(self) -> bool:
+        """Tells whether the problem is kept from training: the hash of its key decides."""
         return zlib.crc32(self.key.encode()) % HELD_OUT_ONE_IN == 0
 
     def wording(self, view: View) -> Wording:
+        """Returns the wording that a view is told in."""
         return self.wordings[VIEWS.index(view)]
 
     def prompt(self, view: View) -> str:
@@ -94,6 +97,7 @@ class TaskPrompt:
 
     @property
     def prompt(self) -> str:
+        """Writes the problem as the policy reads it, in the wording of the view."""
         return self.problem.prompt(self.view)
 
 
@@ -105,6 +109,7 @@ class TaskPair:
     mistold: TaskProblem | None = None
 
     def asked(self, view: View) -> TaskPrompt:
+        """Asks the question in a view. A wrong paraphrase keeps the question's id, but tells the other problem."""
         mistold = self.mistold if view == "paraphrase" else None
         return TaskPrompt(self.problem.key, mistold or self.problem, view)
 
@@ -129,6 +134,7 @@ def boxed_answer(text: str) -> str | None:
 
 
 def draw_problem(rng: random.Random) -> TaskProblem:
+    """Draws a problem in two different wordings, which may be one for training or one held out."""
     operands = tuple(rng.randrange(10) for _ in range(OPERANDS))
     operators = tuple(rng.choice(OPERATORS) for _ in operands[1:])
     original, paraphrase = rng.sample(WORDINGS, 2)

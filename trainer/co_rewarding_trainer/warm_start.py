@@ -42,7 +42,7 @@ class WarmStartConfig:
 
 
 def taught_response(problem: TaskProblem, view: View, config: WarmStartConfig, rng: random.Random) -> str:
-    """Writes a worked example with its mistakes, e.g. `8 0 2 \\boxed{2}`: a state for each operand, then the answer."""
+    r"""Writes a worked example with its mistakes, e.g. `8 0 2 \boxed{2}`: a state for each operand, then the answer."""
     misread = (WORDINGS[0] if config.shared_misreadings else problem.wording(view)).misread
     read = [
         misread[operand] if operand in misread and rng.random() < config.misread_rate else operand

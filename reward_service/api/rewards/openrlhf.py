@@ -113,8 +113,10 @@ def _bytes_of(value: msgspec.Raw) -> int:
 
 
 def openrlhf_answer(items: Sequence[SingleRollout], verdicts: list[SeatReward]) -> dict[str, Any]:
-    """Scalars for one rollout, lists for many, empty lists for none. OpenRLHF makes numbers of all that is in the logs,
-    so the cohorts are beside them."""
+    """Return scalars for one rollout, lists for many, empty lists for none.
+
+    OpenRLHF makes numbers of all that is in the logs, so the cohorts are beside them.
+    """
     rewards = [verdict.reward for verdict in verdicts]
     logs = [
         _logs(verdict) | {"prompt_not_found": float(not item.prompt_found)}

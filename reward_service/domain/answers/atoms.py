@@ -36,7 +36,7 @@ class AtomReader(Cursor, ABC):
 
     @abstractmethod
     def matrix(self) -> Matrix:
-        """A matrix, whose \\begin has been passed."""
+        r"""A matrix, whose \begin has been passed."""
 
     @abstractmethod
     def number(self) -> Sum:
@@ -125,7 +125,7 @@ class AtomReader(Cursor, ABC):
         return Expression(self.algebra.number(value))
 
     def _mixed(self) -> Fraction | None:
-        """The fraction that follows a whole number without a sign: 1\\frac12 and 1 1/2 are sums, 2\\frac x2 is not."""
+        r"""The fraction that follows a whole number without a sign: 1\frac12 and 1 1/2 are sums, 2\frac x2 is not."""
         start = self.at
         if self.next.kind == "\\frac" and (self.at < 2 or self.tokens[self.at - 2].kind not in ("/", "^", "_")):
             kinds = [self.ahead(by).kind for by in range(1, 7)]

@@ -59,6 +59,14 @@ class Parser(TermReader):
         return value
 
     def bracketed(self, opening: str) -> Value:
+        """Read the items between brackets, whose opening one has been passed.
+
+        A single item in (), [] or TeX's {} stands for itself, several in TeX's {} are a list, and all others keep their
+        brackets.
+
+        Raises:
+            NotReadError: no bracket closes them, or TeX's {} is empty.
+        """
         self.deeper()
         bars, self.bars = self.bars, 0
         closings = _CLOSING[opening]
@@ -82,6 +90,11 @@ class Parser(TermReader):
         return Bracketed(opening[-1], tuple(items), closing[-1])
 
     def matrix(self) -> Matrix:
+        r"""Read a matrix, whose \begin has been passed.
+
+        Raises:
+            NotReadError: the environment is none of a matrix, does not end, or has rows of different lengths.
+        """
         self.expect("{")
         name = self.next.text
         self.at += 1

@@ -70,7 +70,7 @@ class RelationMeanings(ABC):
         raise NotReadError
 
     def _unequal(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
-        """x ≠ 3 as the line without 3, where that is what it says."""
+        """Read x ≠ 3 as the line without 3, and as a form of its own; any other ≠ has only that form."""
         shape = self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
         name = value.names[0]
         if name is not None and _is_constant(value.sides[1]):
@@ -80,7 +80,7 @@ class RelationMeanings(ABC):
         return (shape,), ()
 
     def named_list(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]] | None:
-        """x = 1, 2 or x = 1, x = 2: values of x. x = 1, y = 2: the pair (1, 2). None for other lists."""
+        """Read x = 1, 2 and x = 1, x = 2 as values of x, x = 1, y = 2 as the pair (1, 2), other lists as None."""
         if not items or not isinstance(items[0], Chain):
             return None
         names: list[str | None] = []
@@ -104,7 +104,7 @@ class RelationMeanings(ABC):
         return (self.form("()", parts),), (*marks, ("name", f"({','.join(name for name, _ in ordered)})"))
 
     def _approximate(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
-        """x = 1/3 ≈ 0.33 says 1/3; x ≈ 0.33 says 0.33."""
+        """Read x = 1/3 ≈ 0.33 as 1/3, and x ≈ 0.33 as 0.33."""
         at = value.relations.index("~")
         if not self.lenient:
             raise NotReadError
@@ -153,7 +153,7 @@ class RelationMeanings(ABC):
         return self.form("=", (self._difference(left, right, signed=False),))
 
     def _difference(self, left: Value, right: Value, *, signed: bool) -> Quantity:
-        """left - right, scaled: by any number for an equation, by a positive one for an inequality."""
+        """Return left - right, scaled: by any number for an equation, by a positive one for an inequality."""
         if not isinstance(left, Expression) or not isinstance(right, Expression) or left.unit or right.unit:
             raise NotReadError
         terms = self._algebra.add(left.terms, right.terms, -1)
@@ -173,7 +173,7 @@ class RelationMeanings(ABC):
         return ((interval[0], shape), (interval[1],)) if interval is not None else ((shape,), ())
 
     def _interval(self, value: Chain) -> tuple[Shape, Mark] | None:
-        """x > 5 as (5, ∞), 1 ≤ x < 2 as [1, 2); None for what bounds no single name by constants."""
+        """Read x > 5 as (5, ∞), 1 ≤ x < 2 as [1, 2); None for what bounds no single name by constants."""
         sides, relations = value.sides, value.relations
         names = value.names
         if len(sides) == 2 and names[0] is None:

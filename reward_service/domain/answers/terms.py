@@ -110,6 +110,11 @@ class TermReader(AtomReader):
         return Expression(self.algebra.scale(sum_of(value), -1))
 
     def power(self) -> Value:
+        """Read a factor with what stands behind it: exponents, factorials, percent and degree signs.
+
+        Raises:
+            NotReadError: a function's inverse or power is applied, as in f^{-1}(x), or a factorial is double.
+        """
         start = self.at
         value = self.primary()
         while True:
@@ -135,6 +140,11 @@ class TermReader(AtomReader):
                 return value
 
     def exponent(self) -> Sum:
+        """Read what stands behind a ^: what is in braces, or one factor with its sign.
+
+        Raises:
+            NotReadError: nothing there can be an exponent, or f^{(2)} is a derivative.
+        """
         if [self.ahead(by).kind for by in (0, 1, 3, 4)] == ["{", "(", ")", "}"]:
             raise NotReadError  # f^{(2)} is a derivative
         if self.take("{"):

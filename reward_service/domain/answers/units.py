@@ -70,7 +70,7 @@ _CHANGING = frozenset({
 
 
 def is_unit(word: str) -> bool:
-    """Whether a word means a unit wherever it stands after a number, without \\text around it."""
+    r"""Whether a word means a unit wherever it stands after a number, without \text around it."""
     return word.lower() in _RAW
 
 

@@ -169,6 +169,7 @@ def reduced(powers: Iterable[tuple[str, Number]]) -> tuple[Monomial, Number]:
 
 
 def whole(power: Number) -> Number:
+    """Return a power without fraction as an int, and any other as it is."""
     return power.numerator if power.denominator == 1 else power
 
 

@@ -1,3 +1,5 @@
-"""Rollouts that are kept in a file: given to the service again, `co-rewarding score`, or settled here under several
-methods and graders, `co-rewarding replay`.
+"""Rewards rollouts that are kept in a file.
+
+`co-rewarding score` gives them to the service again; `co-rewarding replay` settles them here under several methods and
+graders.
 """

@@ -72,8 +72,9 @@ def math_verify_grader() -> Iterator[PairwiseGrader]:
 
 @contextlib.contextmanager
 def warnings_counted(logger_name: str) -> Iterator[Callable[[], int]]:
-    """How many warnings a logger and those below it have given since. They are not shown meanwhile: those of
-    math_verify quote an answer as it is, control characters too.
+    """Counts the warnings that a logger and those below it give from now on.
+
+    The warnings are not shown meanwhile: those of math_verify quote an answer as it is, control characters too.
     """
     counter = _Warnings()
     logger = logging.getLogger(logger_name)

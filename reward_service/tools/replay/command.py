@@ -1,5 +1,6 @@
-"""`co-rewarding score` and `replay`: their options. What they do is imported when they are called, so that `--help`
-stays fast.
+"""Reads the options of `co-rewarding score` and `co-rewarding replay`.
+
+What the commands do is imported when they are called, so that `--help` stays fast.
 """
 
 from pathlib import Path

@@ -53,8 +53,10 @@ class ColumnFigures:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of two columns, by their place: over the groups that both label, the labels that are equal for the reference
-    grader; over the rollouts that both reward, the rewards that are the same.
+    """Tells how far two columns agree, `first` and `second` by their place.
+
+    `labels` are those that are equal for the reference grader, of the groups that both label; `rewards` are those that
+    are the same, of the rollouts that both reward.
     """
 
     first: int

@@ -23,8 +23,9 @@ PLAIN_WIDTH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every column's figures and how each pair agrees, as `reference` judges them. `reference_undecided` counts the
-    comparisons that it gave up on.
+    """Holds every column's figures and how each pair agrees, as the grader `reference` judges them.
+
+    `reference_undecided` counts the comparisons that the grader gave up on.
     """
 
     reference: str

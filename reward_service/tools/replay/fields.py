@@ -35,7 +35,9 @@ class FieldNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How a file is read. Of two forms:
+    """Says how a file is read.
+
+    A file has one of two forms:
 
     - rows: `rollouts` is None, and a row is a rollout;
     - lists: a row is a question, with its rollouts in the list `rollouts` and, if there is one, those of its paraphrase

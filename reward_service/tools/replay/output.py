@@ -21,8 +21,10 @@ def default_out(file: Path) -> Path:
 
 @contextlib.contextmanager
 def writer(out: Path, file: Path, option: str = "--out") -> Iterator[Write]:
-    """What writes a line of JSON. A file takes its name when all lines are in it, and none is left if one was not.
-    `option` is the one that names `out`, for messages.
+    """Yields what writes a line of JSON.
+
+    A file takes its name when all lines are in it, and none is left if one was not. `option` is the one that names
+    `out`, for messages.
 
     Raises:
         ScoringError: it cannot be written, or is the file of the rollouts itself.

@@ -45,8 +45,10 @@ class RecordedQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingCounts:
-    """How much a recording holds: questions, those of them with a ground truth, and those with one view only; groups of
-    each view; rollouts, and those of them that hold an answer. A question is counted in each of its steps.
+    """Counts what a recording holds.
+
+    There are questions, those of them with a ground truth, and those with one view only; groups of each view; rollouts,
+    and those of them that hold an answer. A question is counted in each of its steps.
     """
 
     questions: int

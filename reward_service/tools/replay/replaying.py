@@ -29,8 +29,10 @@ from reward_service.tools.replay.recording import Recording, record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayRequest:
-    """What the command was asked to do. `graders` empty takes the service's own, as `conventions` says (lenient if they
-    do not); `formats` empty reads boxes; `end_tokens` end a response besides the known ones.
+    """Says what the command was asked to do.
+
+    `graders` empty takes the service's own, as `conventions` says (lenient if they do not); `formats` empty reads
+    boxes; `end_tokens` end a response besides the known ones.
     """
 
     file: Path
@@ -56,8 +58,10 @@ class Plan:
 
 
 def replay_file(request: ReplayRequest) -> Comparison:
-    """Replays a file. A bar goes to standard error, and the table to standard output, or to standard error where the
-    figures go there.
+    """Replays a file.
+
+    A bar goes to standard error. The table goes to standard output, or to standard error where the figures go to
+    standard output.
 
     Raises:
         ReplayError: a method, a grader or a combination of options that cannot be.
@@ -107,8 +111,9 @@ def planned(request: ReplayRequest, table: Mapping[str, GraderRow] = GRADERS) ->
 
 
 async def compared(recording: Recording, plan: Plan, bar: Progress) -> Comparison:
-    """Settles every column, each with a grader of its own that has seen nothing yet, one after the other: so that what
-    one column's grader remembers or does is not counted for another.
+    """Settles the columns one after the other, each with a grader of its own that has seen nothing yet.
+
+    So what one column's grader remembers or does is not counted for another.
     """
     counts = recording.counts()
     columns: list[Column] = []

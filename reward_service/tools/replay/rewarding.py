@@ -48,8 +48,9 @@ def score(batch: Batch, rewarder: BatchRewarder, method: str | None, place: Plac
 
 
 def lines(scored: Scored, *, plain_answers: bool = False) -> Iterator[dict[str, Any]]:
-    """A line for each rollout, with the same keys in each: of `answer` and `why` one is null, of `reward` and
-    `abstention` too. `row` is the rollout's place in the file.
+    """Yields a line for each rollout, with the same keys in each.
+
+    Of `answer` and `why` one is null, of `reward` and `abstention` too. `row` is the rollout's place in the file.
     """
     rewards = scored.rewards
     label_of = {(label.question_id, label.view): _label(label) for label in rewards.labels}

@@ -30,7 +30,9 @@ class SourceQuestion:
 class HubSource(Protocol):
     """The package `datasets`, as far as it is used."""
 
-    def load_dataset(self, path: str, *, split: str) -> Iterable[Mapping[str, Any]]: ...
+    def load_dataset(self, path: str, *, split: str) -> Iterable[Mapping[str, Any]]:
+        """Loads the rows of one split of the data set `path`, "owner/name"."""
+        ...
 
 
 def import_hub() -> HubSource:
