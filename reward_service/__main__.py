@@ -4,15 +4,16 @@ import signal
 import sys
 
 from reward_service import __version__
-from reward_service.errors import Needing, NotInstalledError
 
 
 def main() -> None:
     """Runs a command; where the packages of the commands are missing, says in a line how to install them.
 
-    Until all is imported Ctrl-C ends it there and then: an exception may be lost in an import.
+    Until all is imported, our own modules first, Ctrl-C ends it there and then: an exception may be lost in an import.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from reward_service.errors import Needing, NotInstalledError
+
     try:
         with Needing("a command", "server"):
             from reward_service.cli import main as run
@@ -25,7 +26,7 @@ def main() -> None:
     run()
 
 
-def _told(error: NotInstalledError) -> int:
+def _told(error: Exception) -> int:
     print(f"co-rewarding: {error}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
     return 2
 

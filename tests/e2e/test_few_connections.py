@@ -143,7 +143,7 @@ def test_parts_and_batches_together(at: Service, run: str):
     at.make_run(run, method="co-rewarding-i", **RUN)
     client = asyncio.run(through_a_counter(at, run, 35, calls))
     assert client.got == rewards(co_rewarding([*waited, *submitted, *parted], indexed=True))
-    assert at.stats(run) == {"settled": 3 * GROUPS // 2, "abstained": 0}
+    assert {"abstained": 0} | at.stats(run) == {"settled": 3 * GROUPS // 2, "abstained": 0}
 
 
 def test_a_batch_says_how_far_it_is(at: Service, run: str):
