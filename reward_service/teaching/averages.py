@@ -33,7 +33,7 @@ class AverageOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class TakenUpdate:
     """What an update came to: the version and the α it was taken with."""
 
     version: int
@@ -84,7 +84,7 @@ class Averages:
         """What weights of this model must look like, for those who take them in."""
         return description(read_manifest(self._base, links=True).tied(read_config(self._base)))
 
-    def take(self, run: str, weights: AnnouncedWeights, settings: RunSettings) -> Update:
+    def take(self, run: str, weights: AnnouncedWeights, settings: RunSettings) -> TakenUpdate:
         """Takes announced weights into the average; steps that are not in it are composed with theirs.
 
         Raises:
@@ -93,14 +93,14 @@ class Averages:
         """
         average = self._average(run)
         if weights.step <= average.version:
-            return Update(average.version, 1.0 if average.alpha is None else average.alpha)
+            return TakenUpdate(average.version, 1.0 if average.alpha is None else average.alpha)
         update = update_to(weights.step, average.version, settings)
         folder = check_weights(self._weights_root, weights.path, None)
         if weights.sha256 is not None and (found := checksum(folder)) != weights.sha256:
             raise IntakeError(f"{weights.path!r} has the checksum {found}, and {weights.sha256} was announced")
         average.update(update.step, folder, update.alpha)
         self._serve(run, average)
-        return Update(update.step, update.alpha)
+        return TakenUpdate(update.step, update.alpha)
 
     def forget_weights(self, weights: AnnouncedWeights) -> None:
         """Announced weights are in the average, or never will be: those that were uploaded make room."""
