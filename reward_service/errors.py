@@ -1,7 +1,9 @@
 """One small tree of errors. Each is raised with its cause and caught only at a boundary (a request, a job, the CLI)."""
 
 import importlib.util
+import signal
 import sys
+import threading
 from types import TracebackType
 
 from co_rewarding_schema.errors import CoRewardingError
@@ -68,9 +70,16 @@ class Needing:
         for package in self._packages:
             if importlib.util.find_spec(package) is None:
                 raise NotInstalledError(self._what, package, self._extra)
+        # An event loop's handler, which loses nothing, stays; and only the main thread may choose.
+        raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        self._ends_at_once = raises and threading.current_thread() is threading.main_thread()
+        if self._ends_at_once:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         """Turns what another package lacks into advice; a module of ours that is missing is our fault."""
+        if self._ends_at_once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(_OURS):
             raise NotInstalledError(self._what, error.name.partition(".")[0], self._extra) from error
 

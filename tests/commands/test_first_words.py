@@ -1,5 +1,6 @@
 """What a person meets first: an install without an extra, the version, defaults in the help, no service."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -109,3 +110,30 @@ def test_a_demo_against_a_service_that_is_not_there_ends_in_seconds(call: Comman
     assert first.endswith("for up to 5 s")
     assert last.startswith("co-rewarding: --url http://127.0.0.1:9: GET /version")
     assert ended.seconds < 60, "of which 5 are patience, on a machine that does something else besides"
+
+
+LOSES_CTRL_C = """
+import os, signal, sys, weakref
+from reward_service.errors import Needing
+
+class Module:
+    pass
+
+def collected(_):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(10_000):
+        pass
+
+module = Module()
+reference = weakref.ref(module, collected)
+with Needing("a command", "server"):
+    del module
+print("lives")
+"""
+
+
+def test_ctrl_c_in_an_import_is_not_lost() -> None:
+    """An exception that is raised where a module's lock is collected, as an import does, is ignored by Python."""
+    words = ["env", "--default-signal=INT", sys.executable, "-c", LOSES_CTRL_C]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, "")
