@@ -12,9 +12,10 @@ from functools import partial
 from importlib.util import find_spec
 from types import MappingProxyType
 
+from co_rewarding_schema.vocabulary import Conventions
+
 from benchmarks.grading_ours import our_grader
 from benchmarks.grading_results import Judged, Voted
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.tools.replay.baselines import math_verify_grader, warnings_counted
 
 Equal = Callable[[str, str], bool]

@@ -4,11 +4,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS
+from co_rewarding_schema.vocabulary import Conventions
+
 from benchmarks.grading_isolated import Isolated, LostError
 from benchmarks.grading_memory import MemoryWatch
 from benchmarks.grading_ours import OurGrader, our_grader
-from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.extraction import MAX_ANSWER_CHARS, last_boxed
+from reward_service.domain.extraction import last_boxed
 from reward_service.grading.verdicts import Classes
 
 MOST_CPU_S = 1.0

@@ -6,8 +6,9 @@ import time
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import TypeVar
 
+from co_rewarding_schema.vocabulary import Conventions
+
 from benchmarks.grading_results import Judged, Voted
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.grading.judge import Judge, Judgement
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts

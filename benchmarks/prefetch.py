@@ -116,7 +116,7 @@ def measure(questions: int, rounds: int, steps: int) -> list[Step]:
 
 def _settings(steps: int) -> RunSettings:
     return RunSettings(
-        "co-rewarding-ii",
+        method="co-rewarding-ii",
         group_size=POLICY_ROLLOUTS,
         teacher_group_size=TEACHER_BALLOTS,
         total_steps=3 * (steps + 1),

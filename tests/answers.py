@@ -1,6 +1,7 @@
 """Answers as tests name their classes: by what they mean, where they can be meant in one way only."""
 
-from reward_service.domain.answers.conventions import Conventions
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.domain.answers.reading import read_answer
 
 

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from reward_service.domain.runs import RunSettings
+from co_rewarding_schema.run_settings import RunSettings
+
 from reward_service.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]

@@ -19,6 +19,12 @@ def check_text_or_none(name: str, value: object) -> None:
         raise wrong_type(name, value, "a str or None")
 
 
+def check_truth(name: str, value: object) -> None:
+    """Raises InvalidRequest for what is neither a str, a number nor None."""
+    if isinstance(value, bool) or not (value is None or isinstance(value, str | SupportsFloat | SupportsIndex)):
+        raise wrong_type(name, value, "a str, a number or None")
+
+
 def check_whole_or_none(name: str, value: object) -> None:
     """Raises InvalidRequest for what is neither a whole number (numpy's and torch's are) nor None."""
     if value is not None and not isinstance(value, SupportsIndex):

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
+
+from co_rewarding_schema.paraphrases import Paraphrases
 
 from co_rewarding_client import decoding, encoding, paraphrasing
 from co_rewarding_client.arguments import check_number, check_path, check_text
@@ -41,6 +43,8 @@ from co_rewarding_client.uploading import Progress, shared_path, uploaded
 # A service or proxy that does not hold the answer back must not be asked in a tight loop.
 POLL_INTERVAL_S = 0.5
 COHORTS_AT_ONCE = 100
+
+Value = TypeVar("Value")
 
 
 class UnansweredKeys:
@@ -120,10 +124,10 @@ class Calls:
             request = encoding.rewards_request(document, min(wait_s, self.patience_s), key)
             reply = yield from exchange(request, patience)
             if reply.status == 202:
-                accepted = decoding.ticket(decoding.fields(reply, request))
+                accepted = decoding.decoded(reply, request, Pending)
                 value = yield from self._settled(accepted.ticket, wait_s, patience)
             else:
-                value = decoding.rewards(_success(reply, request))
+                value = _rewards(reply, request)
             return decoding.counted(value, len(rollouts), request)
 
     def submit(
@@ -140,7 +144,7 @@ class Calls:
         with self._key(document, idempotency_key) as key:
             request = encoding.rollouts_request(document, key)
             reply = yield from exchange(request, self._begin())
-            return decoding.ticket(_success(reply, request, 202))
+            return _success(reply, request, Ticket, 202)
 
     def collect(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards]:
         """Waits for the rewards of a ticket, `wait_s` a request. Raises StillPending when patience ends first."""
@@ -154,7 +158,7 @@ class Calls:
         """Makes or changes the run `name`, and returns the run as the service then has it."""
         request = encoding.run_request(name, settings)
         reply = yield from exchange(request, self._begin())
-        return _success(reply, request, 200, 201).values
+        return _success(reply, request, dict[str, Any])
 
     def run(self, name: str) -> Flow[Mapping[str, Any]]:
         """Reads the run `name`, as the service tells of it."""
@@ -167,9 +171,9 @@ class Calls:
         while True:
             request = encoding.runs_request(cursor)
             reply = yield from exchange(request, self._begin())
-            page = _success(reply, request)
-            found += [run.values for run in page.objects("runs")]
-            cursor = page.text_or_none("cursor")
+            page = _success(reply, request, decoding.RunsPage)
+            found += page.runs
+            cursor = page.cursor
             if cursor is None:
                 return tuple(found)
 
@@ -189,9 +193,9 @@ class Calls:
             limit = min(most - len(found), COHORTS_AT_ONCE)
             request = encoding.cohorts_request(self._run(run), question_id, step, limit, cursor)
             reply = yield from exchange(request, self._begin())
-            page = _success(reply, request)
-            found += [each.values for each in page.objects("cohorts")]
-            cursor = page.text_or_none("cursor")
+            page = _success(reply, request, decoding.CohortsPage)
+            found += page.cohorts
+            cursor = page.cursor
             if cursor is None or len(found) >= most:
                 return tuple(found)
 
@@ -212,7 +216,7 @@ class Calls:
         """Reads the version of the service."""
         request = encoding.get("/version")
         reply = yield from exchange(request, self._begin())
-        return _success(reply, request).text("version")
+        return _success(reply, request, decoding.Version).version
 
     def publish(
         self,
@@ -236,13 +240,13 @@ class Calls:
             path = shared_path(folder)
         request = encoding.update_request(self._run(run), step, path, sha256)
         reply = yield from exchange(request, self._begin())
-        return decoding.teacher_update(_success(reply, request, 202))
+        return _success(reply, request, TeacherUpdate, 202)
 
     def prefetch(self, step: int | None, questions: Sequence[Question], *, run: str | None) -> Flow[int]:
         """Has the teacher answer `questions` ahead of `step`, and returns how many of them the service took."""
         request = encoding.prefetch_request(self._run(run), step, questions)
         reply = yield from exchange(request, self._begin())
-        return _success(reply, request, 202).integer("accepted")
+        return _success(reply, request, decoding.Prefetched, 202).accepted
 
     def paraphrase(
         self,
@@ -259,13 +263,13 @@ class Calls:
             self._run(run), questions, ground_truths, recipe, min(wait_s, self.patience_s)
         )
         reply = yield from exchange(request, self._begin())
-        return paraphrasing.paraphrases(_success(reply, request))
+        return tuple(_success(reply, request, Paraphrases).paraphrases)
 
     def teacher(self, run: str | None) -> Flow[TeacherState]:
         """Reads the state of a run's teacher: its version, and what waits for it."""
         request = encoding.teacher_request(self._run(run))
         reply = yield from exchange(request, self._begin())
-        return decoding.teacher_state(_success(reply, request))
+        return _success(reply, request, TeacherState)
 
     @contextmanager
     def _key(self, document: Mapping[str, Any], given: str | None) -> Generator[str, None, None]:
@@ -294,15 +298,15 @@ class Calls:
     def _document(self, path: str) -> Flow[Mapping[str, Any]]:
         request = encoding.get(path)
         reply = yield from exchange(request, self._begin())
-        return _success(reply, request).values
+        return _success(reply, request, dict[str, Any])
 
     def _poll(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards | Pending]:
         check_number("wait_s", wait_s)
         request = encoding.ticket_request(ticket, min(wait_s, patience.left_s()))
         reply = yield from exchange(request, patience)
         if reply.status == 202:
-            return decoding.pending(decoding.fields(reply, request))
-        return decoding.rewards(_success(reply, request))
+            return decoding.decoded(reply, request, Pending)
+        return _rewards(reply, request)
 
     def _settled(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards]:
         clock_s = self.surroundings.clock_s
@@ -323,8 +327,14 @@ def _name(ticket: Ticket | str) -> str:
     return ticket.ticket if isinstance(ticket, Ticket) else ticket
 
 
-def _success(reply: HttpReply, request: HttpRequest, *expected: int) -> decoding.Fields:
-    """The answer, if its status is `expected` (200 unless said). Raises what another status means."""
-    if reply.status not in (expected or (200,)):
+def _rewards(reply: HttpReply, request: HttpRequest) -> Rewards:
+    if reply.status != 200:
         raise decoding.problem(reply, request)
-    return decoding.fields(reply, request)
+    return decoding.rewards(reply, request)
+
+
+def _success(reply: HttpReply, request: HttpRequest, kind: type[Value], expected: int = 200) -> Value:
+    """Return the answer, if its status is `expected`. Raises what another status means."""
+    if reply.status != expected:
+        raise decoding.problem(reply, request)
+    return decoding.decoded(reply, request, kind)

@@ -5,13 +5,17 @@ import math
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, SupportsFloat, SupportsIndex
 from urllib.parse import quote, urlencode
 
+import msgspec
+from co_rewarding_schema.rollouts import Statistics
+from co_rewarding_schema.run_settings import RunSettings
+
 from co_rewarding_client.arguments import check_instance, check_listed, check_number, check_text
 from co_rewarding_client.errors import invalid
-from co_rewarding_client.model import Question, Rollout, RunSettings, Statistics
+from co_rewarding_client.model import Question, Rollout
 
 GroupKey = tuple[str, str, str]
 RUNS_IN_A_PAGE = 500
@@ -59,7 +63,14 @@ def ticket_request(ticket: str, wait_s: float) -> HttpRequest:
 def run_request(run: str, settings: RunSettings) -> HttpRequest:
     """PUT /v1/runs/{run}. Raises InvalidRequest for settings that are none."""
     check_instance("settings", settings, RunSettings)
-    return _json("PUT", f"/v1/runs/{segment(run)}", _without_none(asdict(settings)))
+    return _json("PUT", f"/v1/runs/{segment(run)}", settings_document(settings))
+
+
+def settings_document(settings: RunSettings) -> dict[str, Any]:
+    """Return the settings to send: without those that are the default, for a service of an earlier release."""
+    defaults = RunSettings()
+    chosen = {name: value for name, value in _fields(settings).items() if value != getattr(defaults, name)}
+    return {"method": settings.method, "group_size": settings.group_size} | chosen
 
 
 def runs_request(cursor: str | None) -> HttpRequest:
@@ -187,25 +198,14 @@ def _group(rollout: Rollout) -> GroupKey:
 
 
 def _rollout(rollout: Rollout, index: int | None, at: int) -> dict[str, Any]:
-    return _without_none(
-        {
-            "question_id": rollout.question_id,
-            "prompt": rollout.prompt,
-            "view": rollout.view,
-            "rollout": index,
-            "attempt": rollout.attempt,
-            "voter": rollout.voter,
-            "response": rollout.response,
-            "ground_truth": rollout.ground_truth,
-            "statistics": _statistics(rollout.statistics, at),
-        }
-    )
+    fields = _fields(rollout) | {"rollout": index, "statistics": _statistics(rollout.statistics, at)}
+    return _without_none(fields)
 
 
 def _statistics(statistics: Statistics | None, at: int) -> dict[str, Any] | None:
     if statistics is None:
         return None
-    values = _without_none({"self_certainty": statistics.self_certainty, "entropy": statistics.entropy})
+    values = _without_none(_fields(statistics))
     for name, value in values.items():
         check_number(f"rollouts[{at}].statistics.{name}", value)
         if not math.isfinite(value):
@@ -231,6 +231,10 @@ def _message(message: Mapping[str, str], where: str) -> dict[str, str]:
 
 def _json(method: str, target: str, document: Mapping[str, Any]) -> HttpRequest:
     return HttpRequest(method, target, {"content-type": "application/json"}, encoded(document))
+
+
+def _fields(value: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(value)
 
 
 def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,12 @@
-"""The call for paraphrases: its request, and what becomes of the questions."""
+"""The request for paraphrases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from co_rewarding_client.arguments import check_listed, check_mapping
-from co_rewarding_client.decoding import Fields
 from co_rewarding_client.encoding import HttpRequest, encoded
 from co_rewarding_client.errors import invalid
-from co_rewarding_client.model import Paraphrase, Question
+from co_rewarding_client.model import Question
 
 
 def paraphrases_request(
@@ -32,19 +31,3 @@ def paraphrases_request(
         items.append({name: value for name, value in item.items() if value is not None})
     body = encoded({**recipe, "run": run, "questions": items, "wait_s": wait_s})
     return HttpRequest("POST", "/v1/paraphrases", {"content-type": "application/json"}, body, wait_s)
-
-
-def paraphrases(document: Fields) -> tuple[Paraphrase, ...]:
-    """What became of questions. Raises ProtocolError where one is not told of as the contract has it."""
-    return tuple(
-        Paraphrase(
-            question_id=each.text("question_id"),
-            paraphrase=each.text_or_none("paraphrase"),
-            accepted=each.truth("accepted"),
-            fate=each.text("fate"),
-            checks=each.verdicts("checks"),
-            reasons=each.texts("reasons"),
-            error=each.text_or_none("error"),
-        )
-        for each in document.objects("paraphrases")
-    )

@@ -8,8 +8,10 @@ from os import PathLike
 from pathlib import Path, PurePath
 from typing import TypeAlias
 
+from co_rewarding_schema.teaching import Upload
+
 from co_rewarding_client import decoding, encoding
-from co_rewarding_client.decoding import Fields, HttpReply
+from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import ProtocolError, ServiceUnavailable, invalid
 from co_rewarding_client.flow import Flow, Patience, Pause, exchange, retry_after_s, worked
@@ -57,8 +59,8 @@ def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], p
     files = yield from worked(lambda: local_files(folder))
     request = encoding.declaration_request(run, step, [asdict(file) for file in files])
     state = yield from _answer(request, begin(), 201)
-    upload = state.text("upload")
-    received = {item.text("name"): item.integer("received") for item in state.objects("files")}
+    upload = state.upload
+    received = {item.name: item.received for item in state.files}
     arrived = dict.fromkeys((file.name for file in files), 0) | received
     total = sum(file.size for file in files)
 
@@ -67,12 +69,14 @@ def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], p
         if progress is not None:
             progress(sum(arrived.values()), total)
 
-    path = state.text_or_none("path")
+    path = state.path
     if path is None:
         for file in files:
             yield from _sent(folder / file.name, file, upload, arrived[file.name], begin, tell)
         request = encoding.get(f"/v1/teacher/uploads/{encoding.segment(upload)}")
-        path = (yield from _answer(request, begin())).text("path")
+        path = (yield from _answer(request, begin())).path
+        if path is None:
+            raise ProtocolError(f"the answer to {request} names no path, although every file has arrived")
     return path
 
 
@@ -135,11 +139,11 @@ def _told_otherwise(reply: HttpReply, request: HttpRequest, offset: int, patienc
     return told
 
 
-def _answer(request: HttpRequest, patience: Patience, expected: int = 200) -> Flow[Fields]:
+def _answer(request: HttpRequest, patience: Patience, expected: int = 200) -> Flow[Upload]:
     reply = yield from exchange(request, patience)
     if reply.status != expected:
         raise decoding.problem(reply, request)
-    return decoding.fields(reply, request)
+    return decoding.decoded(reply, request, Upload)
 
 
 def _offset(reply: HttpReply, request: HttpRequest) -> int:

@@ -1,4 +1,4 @@
-"""The root of the one tree of errors, and what the shared tables refuse."""
+"""The root of the one tree of errors, and the errors of what all sides share."""
 
 
 class CoRewardingError(Exception):
@@ -11,3 +11,7 @@ class DomainError(CoRewardingError, ValueError):
 
 class UnknownMethodError(DomainError):
     """The named method is not a row of the table."""
+
+
+class InvalidRunError(DomainError):
+    """A run's settings contradict each other or their bounds, or a name cannot be a run's."""

@@ -1,6 +1,7 @@
-"""The words of the field that cross the wire: views, voters, abstentions."""
+"""The words of the field that cross the wire: views, voters, abstentions, and the choices that a run has."""
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 
 class View(StrEnum):
@@ -25,3 +26,46 @@ class Abstention(StrEnum):
     NO_GROUND_TRUTH = "no-ground-truth"
     NO_STATISTICS = "no-statistics"
     QUARANTINED = "quarantined"
+
+
+class AnswerFormat(StrEnum):
+    """A notation for answers. docs/answers.md shows what each one reads."""
+
+    BOXED = "boxed"
+    FBOX = "fbox"
+    JSON = "json"
+    FINAL_ANSWER = "final-answer"
+    HASHES = "hashes"
+
+
+class Conventions(StrEnum):
+    """How generously notation is read, where mathematics alone does not decide. docs/answers.md has the whole table.
+
+    LENIENT reads what a reader would let pass: a unit, a degree or dollar sign left out, a list in another order.
+    STRICT takes an answer as it is written.
+    """
+
+    LENIENT = "lenient"
+    STRICT = "strict"
+
+
+class Quarantine(StrEnum):
+    """What becomes of a pair that is taken for a bad one. OFF: pairs are not watched."""
+
+    OFF = "off"
+    OWN_VIEW = "own-view"
+    """Each view is labelled by its own votes."""
+    ABSTAIN = "abstain"
+    """Both views abstain."""
+
+
+if TYPE_CHECKING:
+    # A word is its text too, so callers may write "paraphrase" for View.PARAPHRASE. What is decoded is always the word.
+    ViewText = View | str
+    VoterText = Voter | str
+    AnswerFormatText = AnswerFormat | str
+    ConventionsText = Conventions | str
+    QuarantineText = Quarantine | str
+else:
+    ViewText, VoterText, AnswerFormatText = View, Voter, AnswerFormat
+    ConventionsText, QuarantineText = Conventions, Quarantine

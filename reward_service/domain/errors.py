@@ -11,9 +11,5 @@ class InvalidScheduleError(DomainError):
     """The EMA schedule's numbers do not make a schedule."""
 
 
-class InvalidRunError(DomainError):
-    """A run's settings contradict each other or their bounds."""
-
-
 class OldStepError(DomainError):
     """An update of the teacher that comes after a later one."""

@@ -9,23 +9,11 @@ Sources: E. S. Page, Continuous Inspection Schemes, Biometrika 41 (1954); A. Wal
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import NamedTuple
 
 from co_rewarding_schema.vocabulary import View
 
-from reward_service.domain.types import Label
-
-
-class Quarantine(StrEnum):
-    """What becomes of a pair that is taken for a bad one."""
-
-    OFF = "off"
-    """Pairs are not watched."""
-    OWN_VIEW = "own-view"
-    """Each view is labelled by its own votes."""
-    ABSTAIN = "abstain"
-    """Both views abstain."""
+from reward_service.domain.types import ElectedLabel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +77,7 @@ def weights(base: Base, watch: DisagreementRules) -> EvidenceWeights:
     return EvidenceWeights(math.log(watch.bad_disagrees / rate), math.log((1 - watch.bad_disagrees) / (1 - rate)))
 
 
-def disagreement(labels: Sequence[Label], watch: DisagreementRules) -> bool | None:
+def disagreement(labels: Sequence[ElectedLabel], watch: DisagreementRules) -> bool | None:
     """Whether the two views have elected different answers; None where that cannot be said, or not firmly."""
     if len(labels) != 2:
         return None

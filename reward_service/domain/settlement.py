@@ -9,7 +9,7 @@ from typing import NamedTuple
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
 from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
-from reward_service.domain.types import Ballot, Label
+from reward_service.domain.types import Ballot, ElectedLabel
 
 Rank = tuple[int, int, int, str, str]
 
@@ -74,7 +74,7 @@ class ElectionRules:
 class Settlement:
     """The result of a cohort, in the order of its B ballots: of each reward and abstention one is None."""
 
-    labels: tuple[Label, ...]
+    labels: tuple[ElectedLabel, ...]
     rewards_B: tuple[float | None, ...]
     abstentions_B: tuple[Abstention | None, ...]
 
@@ -117,7 +117,7 @@ def settle(
 
 
 def settle_under(
-    labels: Sequence[Label], ballots_B: Sequence[Ballot], missing: Abstention = Abstention.NO_LABEL
+    labels: Sequence[ElectedLabel], ballots_B: Sequence[Ballot], missing: Abstention = Abstention.NO_LABEL
 ) -> Settlement:
     """Reward ballots under labels that stand: 1 for the label's class, 0 for any other answer or for none.
 
@@ -141,8 +141,8 @@ def withheld(settlement: Settlement) -> Settlement:
     return Settlement((), (None,) * count, (Abstention.QUARANTINED,) * count)
 
 
-def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[Label]:
-    labels: list[Label] = []
+def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[ElectedLabel]:
+    labels: list[ElectedLabel] = []
     truth_of = _truths(ballots_B) if any(ballot.ground_truth is not None for ballot in ballots_B) else {}
     rewarded = {ballot.view for ballot in ballots_B if ballot.voter is Voter.POLICY}
     for view, electorate in method.electorates.items():
@@ -155,7 +155,7 @@ def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: Election
             continue
         truth = truth_of.get(view)
         labels.append(
-            Label(
+            ElectedLabel(
                 view=view,
                 answer=winner.answer,
                 answer_class=winner.answer_class,
@@ -175,9 +175,9 @@ def _version(electors: Sequence[Ballot]) -> int | None:
     return min((ballot.version for ballot in electors if ballot.version is not None), default=None)
 
 
-def _given_labels(ballots_B: Sequence[Ballot]) -> list[Label]:
+def _given_labels(ballots_B: Sequence[Ballot]) -> list[ElectedLabel]:
     return [
-        Label(view, answer, answer_class, 0, 0, voter=BY_GROUND_TRUTH, voted_on=(), matches_truth=True)
+        ElectedLabel(view, answer, answer_class, 0, 0, voter=BY_GROUND_TRUTH, voted_on=(), matches_truth=True)
         for view, (answer, answer_class) in _truths(ballots_B).items()
     ]
 
@@ -249,7 +249,7 @@ class Summary:
     label_accuracy: float | None
 
 
-def summarise(groups: Sequence[GroupOutcome], labels: Sequence[Label], undecided: int = 0) -> Summary:
+def summarise(groups: Sequence[GroupOutcome], labels: Sequence[ElectedLabel], undecided: int = 0) -> Summary:
     """Summarise groups and the labels they were rewarded by."""
     rewards = [reward for group in groups for reward in group.rewards_G if reward is not None]
     rollouts = sum(len(group.rewards_G) for group in groups)

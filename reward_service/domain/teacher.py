@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import dataclass
 
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.ema import alpha, composed
 from reward_service.domain.errors import InvalidScheduleError, OldStepError
-from reward_service.domain.runs import RunSettings
 
 MAX_STEPS_AT_ONCE = 100_000
 """Steps that one update may stand for; more is taken for a mistake."""

@@ -29,7 +29,7 @@ class Ballot(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class ElectedLabel:
     """The elected answer (pseudo label) of one view, with its votes and who elected it.
 
     `of` counts the ballots of the electorate, those without an answer included, so that `votes / of` is the

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.domain.answers.comparing import ClassMerging, Proof, compare, group, may_be_equal, pairs_in_doubt
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer, unread_answer
 from reward_service.domain.answers.shapes import Reading
 from reward_service.grading.fairness import Allowances, EqualityJudge, SharedJudge

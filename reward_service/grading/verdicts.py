@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Protocol
 
 import structlog
+from co_rewarding_schema.vocabulary import Conventions
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.errors import StoreUnavailableError
 
 

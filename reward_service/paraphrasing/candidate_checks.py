@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from co_rewarding_schema.vocabulary import View, Voter
+from co_rewarding_schema.vocabulary import Conventions, View, Voter
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import Extractor
 from reward_service.domain.settlement import elect
 from reward_service.domain.types import Ballot

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.extraction import AnswerFormat, extractor
+from co_rewarding_schema.vocabulary import AnswerFormat, Conventions
+
+from reward_service.domain.extraction import extractor
 from reward_service.domain.paraphrases.policy import review
 from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 from co_rewarding_schema.methods import method_named
-from co_rewarding_schema.vocabulary import Abstention, View, Voter
+from co_rewarding_schema.run_settings import RunSettings
+from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine, View, Voter
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import CohortState
-from reward_service.domain.quarantine import Quarantine
-from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import ElectionRules
-from reward_service.domain.types import Label
+from reward_service.domain.types import ElectedLabel
 
 VIEWS = tuple(View)
 VOTERS = tuple(Voter)
@@ -48,11 +46,11 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
     matches_truth: bool | None = None
     version: int | None = None
 
-    def label(self, classes: Sequence[str]) -> Label:
+    def label(self, classes: Sequence[str]) -> ElectedLabel:
         """The label of the domain."""
         views = tuple(VIEWS[view] for view in self.voted_on)
         answer_class = classes[self.answer_class]
-        return Label(
+        return ElectedLabel(
             VIEWS[self.view],
             self.answer,
             answer_class,

@@ -3,13 +3,12 @@
 import asyncio
 import re
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
 
-from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
 from reward_service.store import run_scripts
 from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
@@ -60,7 +59,7 @@ class RunStore:
 
     async def put(self, run: str, settings: RunSettings) -> Revised:
         """Makes a run, or changes one. The same settings again change nothing."""
-        text = msgspec.json.encode(asdict(settings))
+        text = msgspec.json.encode(settings)
         revision = await run_scripts.put_run(
             self._connection, settings=RunKeys(run).settings, text=text, ttl_ms=RUN_TTL_MS
         )
@@ -159,12 +158,8 @@ def _place(cursor: str) -> tuple[str, str]:
 
 
 def _settings(text: bytes) -> RunSettings:
-    """Settings as they were put. What they do not name, for they are older than it, has its default.
+    """Return settings as they were put. A setting that is newer than the text has its default.
 
     A name that this release does not know is an error: a replica that is older than a run would reward it otherwise.
     """
-    stored: dict[str, Any] = msgspec.json.decode(text)
-    for name in ("answer_formats", "end_tokens"):
-        if name in stored:
-            stored[name] = tuple(stored[name])  # JSON has lists only
-    return RunSettings(**stored)
+    return msgspec.json.decode(text, type=RunSettings)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
+from co_rewarding_schema.run_settings import RunSettings
 
-from reward_service.domain.runs import RunSettings
 from reward_service.store.records import BallotRow
 
 

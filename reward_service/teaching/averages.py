@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from reward_service.domain.runs import RunSettings
+from co_rewarding_schema.run_settings import RunSettings
+
 from reward_service.domain.teacher import update_to
 from reward_service.store.teachers import AnnouncedWeights
 from reward_service.teaching.average import Average

@@ -1,6 +1,7 @@
 """What the teacher is asked, as a generator takes it."""
 
-from reward_service.domain.runs import RunSettings
+from co_rewarding_schema.run_settings import RunSettings
+
 from reward_service.generation.generator import Message, Prompt, Sampling, question_prompt
 from reward_service.store.records import TeacherPrompt
 

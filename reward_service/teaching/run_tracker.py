@@ -9,8 +9,8 @@ from pathlib import Path
 
 import structlog
 from co_rewarding_schema.methods import method_named
+from co_rewarding_schema.run_settings import RunSettings
 
-from reward_service.domain.runs import RunSettings
 from reward_service.store.runs import RunStore
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from reward_service.teaching.averages import Averages

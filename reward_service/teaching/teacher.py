@@ -8,10 +8,10 @@ from functools import partial
 
 import structlog
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.domain.extraction import extractor
-from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import draw_seed
 from reward_service.generation.generator import GenerationError, Generator, GeneratorUnavailableError
 from reward_service.lease_worker import LeasePace, LeaseWorker

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 from co_rewarding_schema.methods import Method, RewardSource
-from co_rewarding_schema.vocabulary import Voter
+from co_rewarding_schema.vocabulary import Conventions, Voter
 
-from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.extraction import MAX_ANSWER_CHARS
 from reward_service.domain.settlement import Rank, elect, rank
-from reward_service.domain.types import Ballot, Label
+from reward_service.domain.types import Ballot, ElectedLabel
 from reward_service.grading.verdicts import Grader
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord
 
@@ -115,7 +114,7 @@ def _too_long(truth: str) -> bool:
 
 
 async def classes_under(
-    earlier: CohortRecord, labels: Sequence[Label], late: Sequence[BallotRow], grader: Grader
+    earlier: CohortRecord, labels: Sequence[ElectedLabel], late: Sequence[BallotRow], grader: Grader
 ) -> CohortClasses:
     """Late answers under labels that stand: each is compared with them, and none changes what was one before."""
     class_of = {

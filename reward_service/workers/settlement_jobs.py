@@ -6,13 +6,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from co_rewarding_schema.methods import Method, method_named
-from co_rewarding_schema.vocabulary import Abstention
+from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.cohort import FINAL_STATES, CohortEvent, CohortState, advance
-from reward_service.domain.quarantine import DisagreementRules, Quarantine, disagreement
+from reward_service.domain.quarantine import DisagreementRules, disagreement
 from reward_service.domain.settlement import Settlement, settle, settle_under, withheld
-from reward_service.domain.types import Ballot, Label
+from reward_service.domain.types import Ballot, ElectedLabel
 from reward_service.grading.verdicts import Grader
 from reward_service.store.pairs import Observation
 from reward_service.store.records import (
@@ -255,7 +254,7 @@ def _with_electors(record: CohortRecord, rows_E: list[BallotRow], electors_E: Se
     return msgspec.structs.replace(record, classes=classes, electors_E=rows_E, elector_classes_E=places_E)
 
 
-def _label_row(label: Label, index: dict[str, int]) -> LabelRow:
+def _label_row(label: ElectedLabel, index: dict[str, int]) -> LabelRow:
     return LabelRow(
         VIEWS.index(label.view),
         label.answer,

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 import pytest
+from co_rewarding_schema.rollouts import RewardRequest
+from co_rewarding_schema.trainer_formats import OpenRLHFRequest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reward_service.api.rewards.models import OpenRLHFForm, RewardForm
-from reward_service.api.rewards.wire import OpenRLHFRequest, RewardRequest
 from tests.service import assert_problem, pair, running
 
 WHOLE: dict[str, Any] = {

@@ -4,10 +4,10 @@ import asyncio
 import time
 
 import pytest
+from co_rewarding_schema.rollouts import Rollout
+from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.api.rewards.extraction import LONG_CHARS, MANY_CHARS, Extraction
-from reward_service.api.rewards.wire import WireRollout
-from reward_service.domain.runs import RunSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -17,8 +17,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def rollout(text: str) -> WireRollout:
-    return WireRollout(text, question_id="q")
+def rollout(text: str) -> Rollout:
+    return Rollout(text, question_id="q")
 
 
 async def test_short_responses_are_left_where_they_are() -> None:

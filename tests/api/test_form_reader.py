@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from co_rewarding_schema.rollouts import RewardRequest
+from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
@@ -19,7 +21,6 @@ from reward_service.api.http.forms import Most
 from reward_service.api.http.problems import Problem, place
 from reward_service.api.paraphrases.models import JobForm, ParaphrasesForm
 from reward_service.api.rewards.models import OpenRLHFForm, RemoteRMForm, RewardForm
-from reward_service.api.rewards.wire import OpenRLHFRequest, RemoteRMRequest, RewardRequest
 from reward_service.api.runs.models import RunForm
 from reward_service.api.teacher.routes import PrefetchForm, UpdateForm
 from reward_service.api.teacher.upload_routes import UploadForm

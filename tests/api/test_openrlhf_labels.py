@@ -5,19 +5,19 @@ from typing import Any
 
 import msgspec
 import pytest
+from co_rewarding_schema.trainer_formats import LABEL_FIELDS, CohortLabel, TruthLabel
 from co_rewarding_schema.vocabulary import View
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.api.http.problems import Problem
-from reward_service.api.rewards.openrlhf_labels import LABEL_KEYS, label_in, labels_in
-from reward_service.api.rewards.wire import GroundTruth, LabelIdentity
+from reward_service.api.rewards.openrlhf_labels import label_in, labels_in
 
 MOST = 4096
 WHOLE = {"question_id": "math/17", "view": "paraphrase", "n": 8, "run": "r", "step": 3, "ground_truth": "4"}
 
 
-def read(value: object) -> LabelIdentity | GroundTruth | None:
+def read(value: object) -> CohortLabel | TruthLabel | None:
     """A label as it is sent, at /v1/remote_rm and as one of a list at /get_reward: both doors say the same."""
     data = json.dumps(value).encode()
     label = label_in(data, "label")
@@ -38,23 +38,23 @@ def refusal(value: object) -> str:
 
 @pytest.mark.parametrize("send", [dict, json.dumps, lambda label: f"\n {json.dumps(label)}"])
 def test_an_object_and_its_text_name_a_cohort(send: Any) -> None:
-    assert read(send(WHOLE)) == LabelIdentity("math/17", View.PARAPHRASE, 8, "r", 3, None, 0, "4")
+    assert read(send(WHOLE)) == CohortLabel("math/17", View.PARAPHRASE, 8, "r", 3, None, 0, "4")
 
 
 @pytest.mark.parametrize("text", ["4", "\\{1,2\\}", "(1,2)", "[1,2]", "x", "$\\{1\\}$", "None", "nan", '"4"'])
 def test_any_other_text_is_a_ground_truth(text: str) -> None:
-    assert read(text) == GroundTruth(text)
+    assert read(text) == TruthLabel(text)
 
 
 @pytest.mark.parametrize("number", ["7", "7.0", "1e3", "-0.50", "1e999", "9" * 40, "0"])
 def test_a_number_is_a_ground_truth_as_it_is_written(number: str) -> None:
-    assert label_in(number.encode(), "label") == GroundTruth(number)
-    assert labels_in(msgspec.Raw(number.encode()), MOST) == [GroundTruth(number)]
-    assert labels_in(msgspec.Raw(f'["x", {number}]'.encode()), MOST)[1] == GroundTruth(number)
+    assert label_in(number.encode(), "label") == TruthLabel(number)
+    assert labels_in(msgspec.Raw(number.encode()), MOST) == [TruthLabel(number)]
+    assert labels_in(msgspec.Raw(f'["x", {number}]'.encode()), MOST)[1] == TruthLabel(number)
     in_object = f'{{"question_id": "q", "ground_truth": {number}}}'
     named = label_in(json.dumps(in_object).encode(), "label")
     assert named == label_in(in_object.encode(), "label")
-    assert isinstance(named, LabelIdentity)
+    assert isinstance(named, CohortLabel)
     assert named.ground_truth == number
 
 
@@ -66,14 +66,14 @@ def test_null_and_empty_are_no_label(nothing: str | None) -> None:
 
 @pytest.mark.parametrize("truth", ["{1,2}", "{\\frac12}", "4"])
 def test_a_ground_truth_alone_is_one_whatever_it_begins_with(truth: str) -> None:
-    assert read({"ground_truth": truth}) == read(json.dumps({"ground_truth": truth})) == GroundTruth(truth)
-    assert read({"ground_truth": truth, "run": "r"}) == GroundTruth(truth, "r")
+    assert read({"ground_truth": truth}) == read(json.dumps({"ground_truth": truth})) == TruthLabel(truth)
+    assert read({"ground_truth": truth, "run": "r"}) == TruthLabel(truth, "r")
 
 
 @pytest.mark.parametrize("truth", ["{1,2}", "{\\frac12}", " {x}", "{"])
 def test_text_that_begins_with_a_brace_says_how_it_is_sent_as_a_ground_truth(truth: str) -> None:
     said = refusal(truth)
-    assert label_in(said[said.rindex('{"ground_truth"') : said.rindex("}") + 1].encode(), "label") == GroundTruth(truth)
+    assert label_in(said[said.rindex('{"ground_truth"') : said.rindex("}") + 1].encode(), "label") == TruthLabel(truth)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_misspelt_key_is_named_with_the_right_one(wrong: str, right: str) -> N
 def test_a_key_that_is_near_to_none_is_named_with_all() -> None:
     said = refusal(WHOLE | {"difficulty": 3})
     assert "'difficulty'" in said
-    assert all(key in said for key in LABEL_KEYS)
+    assert all(key in said for key in LABEL_FIELDS)
 
 
 @pytest.mark.parametrize("value", [{}, [], ["4"], [WHOLE], {"view": "original"}, {"ground_truth": "4", "n": 8}])
@@ -150,13 +150,13 @@ def test_a_field_of_another_kind_is_named(fields: dict[str, object], where: str)
 
 def test_a_whole_number_with_a_point_counts() -> None:
     label = read(WHOLE | {"n": 8.0, "step": 3.0})
-    assert isinstance(label, LabelIdentity)
+    assert isinstance(label, CohortLabel)
     assert (label.n, label.step) == (8, 3)
 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(LABEL_KEYS) | st.text(), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(LABEL_FIELDS) | st.text(), inner),
     max_leaves=8,
 )
 
@@ -175,7 +175,7 @@ def test_every_value_is_a_label_or_is_refused(value: object, as_text: bool) -> N
         assert (label.status, label.kind, label.detail[:7]) == (422, "invalid-label", "label: ")
     elif begins == "{":
         content: dict[str, object] = json.loads(sent if isinstance(sent, str) else data)
-        assert set(content) <= set(LABEL_KEYS)
+        assert set(content) <= set(LABEL_FIELDS)
         assert "question_id" in content or "ground_truth" in content
     else:
-        assert label is None or isinstance(label, GroundTruth)
+        assert label is None or isinstance(label, TruthLabel)

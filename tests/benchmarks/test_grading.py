@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 
 from benchmarks.grading_accuracy import Accuracy, Examiner, Score
 from benchmarks.grading_contestants import BACKWARD, BOTH, EITHER, FORWARD, LENIENT, Row
@@ -15,7 +16,6 @@ from benchmarks.grading_ours import our_grader
 from benchmarks.grading_pairs import Answered, Pair, cohorts_of, gold_pairs
 from benchmarks.grading_results import Judged, Times, Voted
 from benchmarks.grading_voting import Voting, Workload
-from reward_service.domain.answers.conventions import Conventions
 
 
 class Sleeper:

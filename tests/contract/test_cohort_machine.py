@@ -5,10 +5,10 @@ from typing import ClassVar
 from uuid import uuid4
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from reward_service.domain.runs import RunSettings
 from reward_service.store import cohorts as store
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import GROUP, RunKeys, channel, qualified

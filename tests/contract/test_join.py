@@ -4,10 +4,10 @@ import asyncio
 import random
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.cohort import CohortState
-from reward_service.domain.runs import RunSettings
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys

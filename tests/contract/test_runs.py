@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 
-from reward_service.domain.runs import RunSettings
 from reward_service.store.jobs import LATEST_RUNS, OTHER_RUNS
 from reward_service.store.keys import GROUP, RUNS, RunKeys
 from reward_service.store.runs import CursorError

@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import msgspec
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 
-from reward_service.domain.runs import RunSettings
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortHead, Rules, packed, unpack_head
 from tests.contract.conftest import World

@@ -1,7 +1,8 @@
 """What is proved of two answers, and how many classes some make."""
 
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.domain.answers.comparing import Proof, compare, group
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 
+from co_rewarding_schema.vocabulary import Conventions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from reward_service.domain.answers.comparing import (
     may_be_equal,
     pairs_in_doubt,
 )
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from tests.domain.answer_texts import texts
 from tests.domain.answer_trees import latex, trees

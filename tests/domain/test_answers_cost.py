@@ -10,9 +10,9 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.answers.comparing import compare
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from tests.domain.answer_texts import MOST_CHARS, nested, numbered, repeated
 

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from co_rewarding_schema.vocabulary import AnswerFormat, Conventions
 
 from reward_service.domain.answers.comparing import Proof, compare
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
-from reward_service.domain.extraction import AnswerFormat, extractor
+from reward_service.domain.extraction import extractor
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "equivalence"
 PAIRS, ADVERSARIAL = DATA / "pairs_dev.jsonl", DATA / "adversarial_dev.json.gz"

@@ -1,9 +1,9 @@
 """What does not equal what, by example: in either mode, and the merges that other graders got wrong."""
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.answers.comparing import Proof
-from reward_service.domain.answers.conventions import Conventions
 from tests.domain.answer_proofs import groups, proof
 
 DIFFERENT = [

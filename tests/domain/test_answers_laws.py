@@ -3,11 +3,11 @@
 import random
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from reward_service.domain.answers.comparing import Proof, compare
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from tests.domain.answer_texts import texts
 from tests.domain.answer_trees import NoValueError, Tree, equal_values, exact, latex, renamed, rewritten, trees, values

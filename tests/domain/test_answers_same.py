@@ -1,9 +1,9 @@
 """What equals what, by example: each convention in both modes, and what is doubtful beside what is not."""
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.answers.comparing import Proof, group
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from tests.domain.answer_proofs import groups, proof
 

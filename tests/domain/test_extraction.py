@@ -3,10 +3,11 @@ r"""Extraction of the last complete \boxed{}: what counts, and that no text can 
 import time
 
 import pytest
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.extraction import MAX_ANSWER_CHARS, last_boxed
+from reward_service.domain.extraction import last_boxed
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS
+from co_rewarding_schema.vocabulary import AnswerFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.extraction import MAX_ANSWER_CHARS, AnswerFormat, extractor
+from reward_service.domain.extraction import extractor
 
 ADVERSARIAL = Path(__file__).parents[3] / "shared" / "data" / "equivalence" / "adversarial_dev.json.gz"
 LONGEST = "1" * MAX_ANSWER_CHARS

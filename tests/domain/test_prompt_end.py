@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
+from co_rewarding_schema.vocabulary import AnswerFormat
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reward_service.domain.extraction import AnswerFormat, extractor
+from reward_service.domain.extraction import extractor
 from reward_service.domain.extraction.turns import LEAST_PART_CHARS, OTHERS_TURN, SPECIAL, Response, response_in
 
 READ = extractor(tuple(AnswerFormat))

@@ -3,12 +3,13 @@
 from itertools import count, product
 
 import pytest
+from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.errors import InvalidRunError
 from reward_service.domain.quarantine import (
     Base,
     DisagreementRules,
@@ -18,9 +19,8 @@ from reward_service.domain.quarantine import (
     weights,
     witnessed,
 )
-from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import settle
-from reward_service.domain.types import Ballot, Label
+from reward_service.domain.types import Ballot, ElectedLabel
 
 WATCH = DisagreementRules()
 RATES = st.floats(0.0, 1.0)
@@ -30,9 +30,9 @@ def base_of(rate: float, seen: float = 1e6) -> Base:
     return Base(seen, rate * seen)
 
 
-def label(view: View, answer: str, votes: int = 6, voted_on: tuple[View, ...] | None = None) -> Label:
+def label(view: View, answer: str, votes: int = 6, voted_on: tuple[View, ...] | None = None) -> ElectedLabel:
     other = View.PARAPHRASE if view is View.ORIGINAL else View.ORIGINAL
-    return Label(view, answer, answer, votes, 8, "policy", (other,) if voted_on is None else voted_on)
+    return ElectedLabel(view, answer, answer, votes, 8, "policy", (other,) if voted_on is None else voted_on)
 
 
 def ballots(view: View, answers: str) -> list[Ballot]:
@@ -100,7 +100,7 @@ def test_those_under_suspicion_bear_no_witness(history: list[tuple[bool, bool]])
 
 @pytest.mark.parametrize("voted_on", ["each other", "themselves"])
 def test_two_firm_labels_agree_or_disagree(voted_on: str) -> None:
-    def labels(one: str, other: str, votes: int = 6) -> list[Label]:
+    def labels(one: str, other: str, votes: int = 6) -> list[ElectedLabel]:
         own = voted_on == "themselves"
         return [
             label(view, answer, votes, (view,) if own else None)

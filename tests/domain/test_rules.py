@@ -3,8 +3,9 @@
 import math
 
 import pytest
-from co_rewarding_schema.errors import UnknownMethodError
+from co_rewarding_schema.errors import InvalidRunError, UnknownMethodError
 from co_rewarding_schema.methods import METHODS, method_named
+from co_rewarding_schema.run_settings import RunSettings, check_run_name
 from co_rewarding_schema.vocabulary import View
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +19,9 @@ from reward_service.domain.cohort import (
     is_complete,
 )
 from reward_service.domain.ema import alpha, composed
-from reward_service.domain.errors import IllegalTransitionError, InvalidRunError, InvalidScheduleError
-from reward_service.domain.runs import RunSettings, check_run_name
+from reward_service.domain.errors import IllegalTransitionError, InvalidScheduleError
 from reward_service.domain.settlement import GroupOutcome, summarise
-from reward_service.domain.types import Label
+from reward_service.domain.types import ElectedLabel
 
 BOTH = tuple(View)
 
@@ -163,10 +163,10 @@ def test_a_teacher_may_be_the_policy_itself() -> None:
 
 def test_a_summary_counts_what_the_labels_say() -> None:
     elected = [
-        Label(View.ORIGINAL, "4", "4", 3, 4, "policy", (View.PARAPHRASE,), matches_truth=True),
-        Label(View.PARAPHRASE, "5", "5", 1, 4, "policy", (View.ORIGINAL,), matches_truth=False),
-        Label(View.ORIGINAL, "6", "6", 2, 4, "policy", (View.ORIGINAL,)),
-        Label(View.ORIGINAL, "7", "7", 0, 0, "ground-truth", (), matches_truth=True),
+        ElectedLabel(View.ORIGINAL, "4", "4", 3, 4, "policy", (View.PARAPHRASE,), matches_truth=True),
+        ElectedLabel(View.PARAPHRASE, "5", "5", 1, 4, "policy", (View.ORIGINAL,), matches_truth=False),
+        ElectedLabel(View.ORIGINAL, "6", "6", 2, 4, "policy", (View.ORIGINAL,)),
+        ElectedLabel(View.ORIGINAL, "7", "7", 0, 0, "ground-truth", (), matches_truth=True),
     ]
     summary = summarise([GroupOutcome(1, 1, [1.0])], elected)
     assert summary.vote_share_mean == 0.5

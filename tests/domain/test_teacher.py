@@ -4,13 +4,13 @@ import math
 
 import pytest
 from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.ema import alpha
 from reward_service.domain.errors import InvalidScheduleError, OldStepError
-from reward_service.domain.runs import RunSettings
 from reward_service.domain.settlement import settle
 from reward_service.domain.teacher import MAX_STEPS_AT_ONCE, draw_seed, needed_version, update_to
 from reward_service.domain.types import Ballot

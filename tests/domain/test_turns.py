@@ -3,10 +3,11 @@
 import time
 
 import pytest
+from co_rewarding_schema.vocabulary import AnswerFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.extraction import AnswerFormat, extractor, first_turn
+from reward_service.domain.extraction import extractor, first_turn
 from reward_service.domain.extraction.turns import END_TOKENS, OTHERS_TURN, SPECIAL
 
 TOKENS = [token for tokens in END_TOKENS.values() for token in tokens]

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reward_service.domain.answers.comparing import Proof, compare, group
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.reading import read_answer
 from reward_service.domain.extraction import last_boxed
 from reward_service.grading.fairness import Allowances

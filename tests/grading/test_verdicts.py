@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.verdicts import KnownVerdicts, Verdict, verdict_key
 

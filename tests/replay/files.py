@@ -19,7 +19,7 @@ from reward_service.cli import main
 from reward_service.domain.extraction import last_boxed
 from reward_service.domain.settlement import GroupOutcome, settle, summarise
 from reward_service.domain.types import Ballot
-from reward_service.domain.types import Label as DomainLabel
+from reward_service.domain.types import ElectedLabel as DomainLabel
 from reward_service.tools.replay.fields import FieldNames, layout_of
 from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile
 from reward_service.tools.replay.sources import open_source, sample_of

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 from rich.progress import Progress
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import last_boxed
 from reward_service.grading.verdicts import Classes, Matches
 from reward_service.tools.replay.columns import replayable

@@ -8,8 +8,8 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from co_rewarding_schema.vocabulary import Conventions
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.tools.replay.baselines import PairwiseGrader, StringGrader, math_verify_grader, warnings_counted
 from reward_service.tools.replay.cpu import CpuStopwatch
 from reward_service.tools.replay.errors import ReplayError

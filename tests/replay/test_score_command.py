@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from co_rewarding_schema.vocabulary import Conventions
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import last_boxed
 from reward_service.serving.supervisor import embedded_service
 from reward_service.tools.replay.graders import GRADERS

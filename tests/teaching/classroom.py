@@ -15,9 +15,9 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 from safetensors.numpy import load_file
 
-from reward_service.domain.runs import RunSettings
 from reward_service.generation.generator import Generated, GenerationError, GeneratorUnavailableError, Prompt, Sampling
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey

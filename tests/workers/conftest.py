@@ -11,9 +11,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.domain.quarantine import DisagreementRules
-from reward_service.domain.runs import RunSettings
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.connection import RedisConnection

@@ -1,8 +1,8 @@
 """A key of one run that holds what it should not costs no other run anything, and that run only as long as it does."""
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 
-from reward_service.domain.runs import RunSettings
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.keys import RunKeys

@@ -7,10 +7,11 @@ from itertools import islice
 from uuid import uuid4
 
 import msgspec
+from co_rewarding_schema.paraphrases import Paraphrases
 
 from reward_service.api.http.problems import Problem, away, full
 from reward_service.api.paraphrases.bodies import ListQuestions, ReceivedJob
-from reward_service.api.paraphrases.models import ParaphrasesDocument, ParaphrasesForm
+from reward_service.api.paraphrases.models import ParaphrasesForm
 from reward_service.api.paraphrases.rendering import outcome_document
 from reward_service.api.rewards.request_names import digest
 from reward_service.api.rewards.waiting_room import WaitingRoom
@@ -75,7 +76,7 @@ class ParaphraseIntake:
                     raise
         return job
 
-    async def answer(self, form: ParaphrasesForm) -> ParaphrasesDocument:
+    async def answer(self, form: ParaphrasesForm) -> Paraphrases:
         """Rewrites a few questions while the caller waits. The same again is the same job: nothing is done twice.
 
         Raises:
@@ -88,7 +89,7 @@ class ParaphraseIntake:
         standing = await self._ended(job, min(form.wait_s, self._settings.max_wait_s))
         recipe = standing.order.recipe
         found = [outcome_document(outcome, recipe) async for _, _, outcome in self._jobs.outcomes(job, standing.of)]
-        return ParaphrasesDocument(paraphrases=found)
+        return Paraphrases(paraphrases=found)
 
     async def _fill(self, job: str, arrived: ReceivedJob) -> None:
         items = iter(arrived.questions)

@@ -2,11 +2,14 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from co_rewarding_schema.forms import StructForm, WireForm, whole
+from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_TEMPERATURE, Index, ResponseTokens
+from co_rewarding_schema.paraphrases import Candidate, Paraphrase, Paraphrases
+from co_rewarding_schema.rollouts import RunName
+from co_rewarding_schema.run_settings import DEFAULT_RUN
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.api.http.forms import Index, ResponseTokens, RunName, WireForm, whole
-from reward_service.api.rewards.wire import MAX_ID_CHARS
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import (
     MAX_ANSWERS,
@@ -16,7 +19,6 @@ from reward_service.domain.paraphrases.rewriting import (
     JobState,
     RewritingRecipe,
 )
-from reward_service.domain.runs import DEFAULT_RUN, MAX_TEMPERATURE
 from reward_service.paraphrasing.prompts import INSTRUCTIONS
 
 MAX_QUESTIONS_NOW = 256
@@ -165,44 +167,27 @@ class JobForm(JobOrderForm):
         return self
 
 
-class CandidateDocument(BaseModel):
+class CandidateDocument(StructForm, of=Candidate):
     """A text that the model gave."""
 
-    prompt: str
-    text: str
-    accepted: bool
-    checks: dict[str, bool | float] = Field(
-        description="Whether each check that was asked is content; shares where answers or embeddings were compared."
-    )
-    reasons: list[str] = Field(description="What the checks object to, and what else rejects it: a line for each.")
 
-
-class ParaphraseDocument(BaseModel):
+class ParaphraseDocument(StructForm, of=Paraphrase):
     """What became of a question."""
 
-    question_id: str
-    paraphrase: str | None = Field(description="Its second view; null if it has none.")
-    accepted: bool = Field(description="Whether it passed; false also for a question that is its own second view.")
     fate: Fate
-    checks: dict[str, bool | float] = Field(description="Of the accepted candidate, or of the last one.")
-    reasons: list[str]
-    candidates: list[CandidateDocument] = Field(description="In the order they were drawn.")
-    error: str | None = Field(description="Why the model cannot be asked this.")
 
 
-class ParaphrasesDocument(BaseModel):
+class ParaphrasesDocument(StructForm, of=Paraphrases):
     """In the order of the questions."""
 
-    paraphrases: list[ParaphraseDocument]
 
-
-class JobAcceptedDocument(BaseModel):
+class JobAcceptedDocument(StructForm):
     """A job, all of whose questions are in Redis."""
 
     job: str
 
 
-class JobDocument(BaseModel):
+class JobDocument(StructForm):
     """What a job has come to."""
 
     job: str
@@ -221,7 +206,7 @@ class JobDocument(BaseModel):
     rejected: dict[str, int] = Field(description="Candidates by the check that rejects them; by each, if several do.")
 
 
-class JobsDocument(BaseModel):
+class JobsDocument(StructForm):
     """The latest jobs first."""
 
     jobs: list[JobDocument]

@@ -7,8 +7,10 @@ from io import RawIOBase
 from typing import Any
 
 import msgspec
+from co_rewarding_schema import paraphrases
+from co_rewarding_schema.paraphrases import Paraphrase
 
-from reward_service.api.paraphrases.models import CandidateDocument, JobDocument, ParaphraseDocument
+from reward_service.api.paraphrases.models import JobDocument
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import Candidate, Outcome, RewritingRecipe
 from reward_service.paraphrasing.question_files import arrow_row, arrow_schema
@@ -16,12 +18,12 @@ from reward_service.paraphrasing.rewriter import reasons_of
 from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED, JobQuestion, JobStanding, ParaphraseJobs
 
 
-def outcome_document(outcome: Outcome, recipe: RewritingRecipe) -> ParaphraseDocument:
+def outcome_document(outcome: Outcome, recipe: RewritingRecipe) -> Paraphrase:
     """Render the outcome of a question, with the checks of each candidate."""
     candidates = [_candidate(each, recipe) for each in outcome.candidates]
     accepted = [each for each in candidates if each.accepted and each.text == outcome.paraphrase]
     told = accepted[0] if accepted else candidates[-1] if candidates else None
-    return ParaphraseDocument(
+    return Paraphrase(
         question_id=outcome.question_id,
         paraphrase=outcome.paraphrase,
         accepted=bool(accepted),
@@ -66,8 +68,8 @@ def job_document(standing: JobStanding, paraphrasers: int) -> JobDocument:
     )
 
 
-def _candidate(candidate: Candidate, recipe: RewritingRecipe) -> CandidateDocument:
-    return CandidateDocument(
+def _candidate(candidate: Candidate, recipe: RewritingRecipe) -> paraphrases.Candidate:
+    return paraphrases.Candidate(
         prompt=candidate.prompt,
         text=candidate.text,
         accepted=candidate.accepted,
@@ -119,7 +121,7 @@ async def json_lines(jobs: ParaphraseJobs, standing: JobStanding) -> AsyncIterat
     """Yield a line for each question with an outcome, in order: its pair and its outcome."""
     lines = bytearray()
     async for _, item, outcome in jobs.outcomes(standing.job, standing.of):
-        told = outcome_document(outcome, standing.order.recipe).model_dump(mode="json")
+        told = msgspec.structs.asdict(outcome_document(outcome, standing.order.recipe))
         # A column of the input that bears the name of one of ours is the parquet's alone.
         lines += msgspec.json.encode(row_of(item, outcome) | told) + b"\n"
         if len(lines) >= BYTES_AT_ONCE:

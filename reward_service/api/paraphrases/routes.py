@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
+from co_rewarding_schema.paraphrases import Paraphrases
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -34,11 +35,12 @@ KeyHeader = Annotated[
 
 @router.post(
     "/v1/paraphrases",
+    response_model=ParaphrasesDocument,
     responses=dict.fromkeys((400, 404, 413, 415, 422, 429, 503, 504), PROBLEM),
     summary="Rewrite a few questions",
     openapi_extra=json_body(ParaphrasesForm),
 )
-async def post_paraphrases(request: Request) -> ParaphrasesDocument:
+async def post_paraphrases(request: Request) -> Paraphrases:
     """Rewrites questions while the caller waits, before all jobs. Sent again, it is the same request: it goes on."""
     made = services(request)
     form = await read_form(request, ParaphrasesForm)

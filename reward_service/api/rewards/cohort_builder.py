@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from co_rewarding_schema.errors import UnknownMethodError
 from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.rollouts import RewardRequest, Rollout
+from co_rewarding_schema.run_settings import RunSettings
+from co_rewarding_schema.trainer_formats import CohortLabel
 from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.api.http.problems import Problem, text_too_long
 from reward_service.api.rewards.request_names import digest, question_of_prompt
-from reward_service.api.rewards.wire import LabelIdentity, RewardRequest, WireRollout
 from reward_service.domain.extraction import extractor
-from reward_service.domain.runs import RunSettings
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import mark_of
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, CohortRows, Rules, packed
@@ -21,8 +22,8 @@ from reward_service.store.submissions import JoiningCohort
 Answers = Mapping[int, str | None]
 """Answers of rollouts by their position in a request."""
 
-_VIEW_INDEX = {view: index for index, view in enumerate(VIEWS)}
-_VOTER_INDEX = {voter: index for index, voter in enumerate(VOTERS)}
+_VIEW_INDEX: Mapping[str, int] = {view: index for index, view in enumerate(VIEWS)}
+_VOTER_INDEX: Mapping[str, int] = {voter: index for index, voter in enumerate(VOTERS)}
 
 
 def usable_method(name: str) -> Method:
@@ -173,7 +174,7 @@ def part_of(
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         check_seat(rollout, position, settings, key)
-        views = views_of(method, rollout.view)
+        views = views_of(method, VIEWS[_VIEW_INDEX[rollout.view]])
         head = CohortHead(question_id, request.step, rollout.attempt, rules)
         name = identified_cohort(head, views)
         view = _VIEW_INDEX[rollout.view]
@@ -203,10 +204,10 @@ def identified_cohort(head: CohortHead, views: Sequence[View]) -> str:
     return digest(step, head.question_id, letters(views), head.rules.method, str(head.attempt), size=10)
 
 
-def rollout_of_label(label: LabelIdentity, response: str, prompt: str | None = None) -> WireRollout:
+def rollout_of_label(label: CohortLabel, response: str, prompt: str | None = None) -> Rollout:
     """A rollout of the compatibility routes, as one of /v1."""
-    return WireRollout(
-        response,
+    return Rollout(
+        response=response,
         question_id=label.question_id,
         prompt=prompt or None,
         view=label.view,
@@ -216,14 +217,14 @@ def rollout_of_label(label: LabelIdentity, response: str, prompt: str | None = N
     )
 
 
-def row_of(rollout: WireRollout, settings: RunSettings, found: Answers) -> BallotRow:
+def row_of(rollout: Rollout, settings: RunSettings, found: Answers) -> BallotRow:
     """A rollout of a run with these settings as it is stored; `found` holds its answer if it was looked for before."""
     view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
     answer_of = extractor(settings.answer_formats, settings.end_tokens)
     return _row(rollout, view, voter, rollout.rollout, found[0] if 0 in found else answer_of(rollout.response))
 
 
-def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
+def _question(rollout: Rollout, position: int, max_text_chars: int) -> str:
     prompt, truth = rollout.prompt, rollout.ground_truth
     if (
         len(rollout.response) > max_text_chars
@@ -238,7 +239,7 @@ def _question(rollout: WireRollout, position: int, max_text_chars: int) -> str:
     return question_of_prompt(rollout.prompt)
 
 
-def check_seat(rollout: WireRollout, position: int, settings: RunSettings, key: str | None) -> None:
+def check_seat(rollout: Rollout, position: int, settings: RunSettings, key: str | None) -> None:
     """Refuse a rollout that has no place of its own in its group.
 
     Raises:
@@ -272,7 +273,7 @@ def _text_of(truth: str | float) -> str | None:
     return text if text and not text.isspace() else None
 
 
-def _row(rollout: WireRollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
+def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
     statistics, truth = rollout.statistics, rollout.ground_truth
     return BallotRow(
         view,

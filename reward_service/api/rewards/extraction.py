@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from co_rewarding_schema.rollouts import Rollout
+from co_rewarding_schema.run_settings import RunSettings
+
 from reward_service.api.rewards.cohort_builder import Answers
-from reward_service.api.rewards.wire import WireRollout
 from reward_service.domain.extraction import extractor
-from reward_service.domain.runs import RunSettings
 
 Result = TypeVar("Result")
 
@@ -29,7 +30,7 @@ class Extraction:
         self._turn = asyncio.Semaphore(1)
         self._chars_of_this_pass = 0
 
-    async def of_long(self, rollouts: Sequence[WireRollout], settings: RunSettings) -> Answers:
+    async def of_long(self, rollouts: Sequence[Rollout], settings: RunSettings) -> Answers:
         """The answers, by position, of the responses that are long, or of all where they are long together."""
         many = self._count(sum(len(rollout.response) for rollout in rollouts)) > MANY_CHARS
         long = [at for at, rollout in enumerate(rollouts) if many or len(rollout.response) > LONG_CHARS]

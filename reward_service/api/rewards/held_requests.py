@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
+from co_rewarding_schema.rollouts import RewardRequest
 
 from reward_service.api.rewards.cohort_builder import (
     row_of,
@@ -17,7 +18,6 @@ from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_batch, settled_cohort, settled_with
 from reward_service.api.rewards.single_plans import Need, SinglePlan, SinglePlanner
 from reward_service.api.rewards.waiting_room import WaitingRoom
-from reward_service.api.rewards.wire import RewardRequest
 from reward_service.background import Background
 from reward_service.errors import StoreRefusesError, StoreUnavailableError
 from reward_service.store.cohorts import CohortStore
@@ -117,7 +117,7 @@ class HeldRequests:
 
     async def _alone(self, plan: SinglePlan) -> SeatReward:
         """A rollout whose reward needs no other: a batch of one."""
-        request = RewardRequest([plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step)
+        request = RewardRequest(rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step)
         pending = await self._scorer.accept(request, None)
         with self._room.watch("batch", pending.ticket) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))
@@ -125,7 +125,7 @@ class HeldRequests:
 
     async def _indexed(self, plan: SinglePlan) -> SeatReward:
         """A rollout that carries its index: a part of one."""
-        request = RewardRequest([plan.rollout], run=plan.run, step=plan.label.step, complete=False)
+        request = RewardRequest(rollouts=[plan.rollout], run=plan.run, step=plan.label.step, complete=False)
         pending = await self._scorer.accept(request, None)
         return SeatReward.of(await self._seat(pending))
 

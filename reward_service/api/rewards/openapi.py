@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from co_rewarding_schema.run_settings import RUN_NAME_PATTERN
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -10,7 +11,6 @@ from pydantic.json_schema import models_json_schema
 from reward_service.api.http.problems import MEDIA_TYPE
 from reward_service.api.rewards import models as m
 from reward_service.api.runs.models import ProblemDocument
-from reward_service.domain.runs import RUN_NAME_PATTERN
 
 _PROBLEMS = ("400", "401", "403", "404", "409", "413", "415", "422", "429", "501", "503")
 _REFS = "#/components/schemas/{model}"

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 
 from reward_service.api.http.problems import Problem, text_too_long
 from reward_service.api.http.surrogates import read_part
-from reward_service.api.rewards.openrlhf_labels import Label, label_in, labels_in
+from reward_service.api.rewards.openrlhf_labels import TrainerLabel, label_in, labels_in
 from reward_service.api.rewards.rendering import Seat
-from reward_service.api.rewards.wire import OpenRLHFRequest, RemoteRMRequest
 from reward_service.domain.extraction import response_in
 
 REWRITTEN_BYTES = 2**16
@@ -25,7 +25,7 @@ class SingleRollout(msgspec.Struct, frozen=True):
 
     prompt: str
     response: str
-    label: Label
+    label: TrainerLabel
     prompt_found: bool = True
 
 
@@ -81,7 +81,7 @@ def items_of(request: OpenRLHFRequest, most: int, most_chars: int) -> list[Singl
     ]
 
 
-def _item(query: str, prompt: str, label: Label) -> SingleRollout:
+def _item(query: str, prompt: str, label: TrainerLabel) -> SingleRollout:
     response = response_in(query, prompt)
     return SingleRollout(prompt, response.text, label, response.prompt_found)
 

@@ -9,18 +9,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
+from co_rewarding_schema.trainer_formats import LABEL_FIELDS, CohortLabel, TruthLabel
 
 from reward_service.api.http.forms import ended, unknown_field
 from reward_service.api.http.json_reader import BulkyError, JsonText, NotJsonError
 from reward_service.api.http.problems import Problem
 from reward_service.api.http.surrogates import UNREADABLE, halves_replaced, read_part
-from reward_service.api.rewards.wire import GroundTruth, LabelIdentity
 
-Label = LabelIdentity | GroundTruth | None
+TrainerLabel = CohortLabel | TruthLabel | None
 """A cohort's name, a ground truth, or nothing: then the rollouts of a prompt vote."""
 
-LABEL_KEYS = tuple(each.name for each in msgspec.structs.fields(LabelIdentity))
-TRUTH_KEYS = frozenset(each.name for each in msgspec.structs.fields(GroundTruth))
+TRUTH_FIELDS = frozenset(TruthLabel.__struct_fields__)
 MAX_QUOTED_CHARS = 60
 
 _LIKE_A_LABEL = re.compile(
@@ -31,10 +30,10 @@ _LIKE_A_LABEL = re.compile(
 )
 
 _TEXTS = msgspec.json.Decoder(list[str | None] | str | None)  # made once: it is on the way of every rollout
-_Kind = TypeVar("_Kind", LabelIdentity, GroundTruth)
+_Kind = TypeVar("_Kind", CohortLabel, TruthLabel)
 
 
-def labels_in(value: msgspec.Raw, most: int) -> list[Label] | None:
+def labels_in(value: msgspec.Raw, most: int) -> list[TrainerLabel] | None:
     """Return the labels of a request, `most` of them: a list, or a single one as it is; None for null.
 
     Raises:
@@ -43,7 +42,7 @@ def labels_in(value: msgspec.Raw, most: int) -> list[Label] | None:
     return read_part(bytes(value), "labels", lambda data: _labels_in(data, most))
 
 
-def _labels_in(data: bytes, most: int) -> list[Label] | None:
+def _labels_in(data: bytes, most: int) -> list[TrainerLabel] | None:
     try:
         texts = _TEXTS.decode(data)
     except UNREADABLE:
@@ -77,7 +76,7 @@ def _check_count(count: int, most: int) -> None:
         raise Problem(413, "too-many", f"a request holds at most {most} labels.")
 
 
-def label_in(data: bytes, where: str) -> Label:
+def label_in(data: bytes, where: str) -> TrainerLabel:
     """The label in a JSON value: in a text or an object; a number is a ground truth, as it is written.
 
     Raises:
@@ -86,7 +85,7 @@ def label_in(data: bytes, where: str) -> Label:
     return read_part(data, where, lambda whole: _label_in(whole, where))
 
 
-def _label_in(data: bytes, where: str) -> Label:
+def _label_in(data: bytes, where: str) -> TrainerLabel:
     match data[:1]:
         case b'"':
             return _label_in_text(msgspec.json.decode(data, type=str), where)
@@ -95,22 +94,22 @@ def _label_in(data: bytes, where: str) -> Label:
         case b"[":
             raise _wrong(where, "a list is no label: send text, a number or one object")
         case _:
-            return None if data == b"null" else GroundTruth(data.decode())
+            return None if data == b"null" else TruthLabel(data.decode())
 
 
-def _label_in_text(text: str, where: str) -> Label:
+def _label_in_text(text: str, where: str) -> TrainerLabel:
     if text.lstrip().startswith("{"):
         return _label_in_object(text, where)
     if "question_id" in text or _LIKE_A_LABEL.search(text):
         truth = msgspec.json.encode({"ground_truth": text if len(text) <= MAX_QUOTED_CHARS else "..."}).decode()
         what = f"a label begins with '{{', and a ground truth that looks like one is sent as {truth}: {_cut(text)}"
         raise _wrong(where, what)
-    return GroundTruth(text) if text and not text.isspace() else None
+    return TruthLabel(text) if text and not text.isspace() else None
 
 
-def _label_in_object(text: str | bytes, where: str) -> LabelIdentity | GroundTruth:
+def _label_in_object(text: str | bytes, where: str) -> CohortLabel | TruthLabel:
     try:
-        return msgspec.json.decode(text, type=LabelIdentity)
+        return msgspec.json.decode(text, type=CohortLabel)
     except UNREADABLE:
         pass  # read once more, to say what is wrong, or for a ground truth alone
     text = halves_replaced(text.encode() if isinstance(text, str) else text) or text
@@ -119,13 +118,13 @@ def _label_in_object(text: str | bytes, where: str) -> LabelIdentity | GroundTru
     except UNREADABLE as cause:
         raise _no_json(text, where, cause) from cause
     for name in fields:
-        if name not in LABEL_KEYS:
-            raise _wrong(where, f"{_cut(name)}: {unknown_field(name, LABEL_KEYS)}")
+        if name not in LABEL_FIELDS:
+            raise _wrong(where, f"{_cut(name)}: {unknown_field(name, LABEL_FIELDS)}")
     if "question_id" in fields:
-        return _read(fields, LabelIdentity, where)
-    if "ground_truth" not in fields or not TRUTH_KEYS.issuperset(fields):
+        return _read(fields, CohortLabel, where)
+    if "ground_truth" not in fields or not TRUTH_FIELDS.issuperset(fields):
         raise _wrong(where, "it names no question: send 'question_id', or 'ground_truth' alone")
-    return _read(fields, GroundTruth, where)
+    return _read(fields, TruthLabel, where)
 
 
 def _read(fields: Mapping[str, msgspec.Raw], kind: type[_Kind], where: str) -> _Kind:

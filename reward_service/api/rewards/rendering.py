@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from reward_service.api.rewards.wire import RewardAnswer, WireLabel
+from co_rewarding_schema.rollouts import Label, Rewards
+
 from reward_service.domain.settlement import GroupOutcome, Summary, summarise
-from reward_service.domain.types import Label
+from reward_service.domain.types import ElectedLabel
 from reward_service.store.keys import qualified
 from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
 
@@ -64,7 +65,7 @@ def seats_of_part(ticket: TicketRecord, settled: Mapping[str, SettledCohort]) ->
     return seats
 
 
-def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) -> RewardAnswer:
+def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) -> Rewards:
     """The answer to a request whose N rollouts are all settled."""
     cohorts: dict[str, tuple[CohortRecord, list[int]]] = {}
     for seat in seats_N:
@@ -74,7 +75,7 @@ def answer_of(run: str, step: int | None, method: str, seats_N: Sequence[Seat]) 
     return _answer(run, step, method, cohorts, rewards, [seat.abstention for seat in seats_N], answers)
 
 
-def answer_of_batch(name: str, record: BatchRecord) -> RewardAnswer:
+def answer_of_batch(name: str, record: BatchRecord) -> Rewards:
     """The same for a self-contained batch, whose record holds its cohorts whole."""
     count = sum(map(len, record.positions))
     rewards: list[float | None] = [None] * count
@@ -100,10 +101,10 @@ def _answer(
     rewards: list[float | None],
     abstentions: list[str | None],
     answers: list[str | None],
-) -> RewardAnswer:
+) -> Rewards:
     """`cohorts` says which of a cohort's ballots the request holds."""
     groups: list[GroupOutcome] = []
-    labels: list[tuple[str, str, Label]] = []
+    labels: list[tuple[str, str, ElectedLabel]] = []
     for name, (record, places) in cohorts.items():
         rows = record.rows_B
         for view in sorted({rows[place].view for place in places}):
@@ -118,7 +119,16 @@ def _answer(
     undecided = sum(record.undecided for record, _ in cohorts.values())
     metrics = _metrics(summarise(groups, [label for _, _, label in labels], undecided))
     wire_labels = [wire_label(cohort, question_id, label) for cohort, question_id, label in labels]
-    return RewardAnswer(run, step, method, rewards, abstentions, answers, wire_labels, metrics)
+    return Rewards(
+        run=run,
+        step=step,
+        method=method,
+        rewards=rewards,
+        abstentions=abstentions,
+        answers=answers,
+        labels=wire_labels,
+        metrics=metrics,
+    )
 
 
 def _metrics(summary: Summary) -> dict[str, float | None]:
@@ -135,17 +145,17 @@ def _metrics(summary: Summary) -> dict[str, float | None]:
     return metrics
 
 
-def wire_label(cohort: str, question_id: str, label: Label) -> WireLabel:
+def wire_label(cohort: str, question_id: str, label: ElectedLabel) -> Label:
     """A label as it is answered."""
-    return WireLabel(
-        question_id,
-        label.view,
-        label.answer,
-        label.votes,
-        label.of,
-        label.voter,
-        list(label.voted_on),
-        cohort,
-        label.matches_truth,
-        label.version,
+    return Label(
+        question_id=question_id,
+        view=label.view,
+        answer=label.answer,
+        votes=label.votes,
+        of=label.of,
+        voter=label.voter,
+        voted_on=label.voted_on,
+        cohort=cohort,
+        matches_truth=label.matches_truth,
+        teacher_version=label.version,
     )

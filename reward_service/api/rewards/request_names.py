@@ -4,8 +4,7 @@ import hashlib
 import zlib
 
 import msgspec
-
-from reward_service.api.rewards.wire import RewardRequest
+from co_rewarding_schema.rollouts import RewardRequest
 
 COMPARED_CHARS = 256
 

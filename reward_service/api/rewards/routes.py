@@ -5,12 +5,17 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 import structlog
+from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards, Ticket
+from co_rewarding_schema.run_settings import check_run_name
+from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 from pydantic import BaseModel
 
 from reward_service.api.http.auth import Keyring
@@ -32,16 +37,6 @@ from reward_service.api.rewards.openrlhf import (
 )
 from reward_service.api.rewards.scoring import AcceptedRequest, Scorer
 from reward_service.api.rewards.waiting_room import DrainingError
-from reward_service.api.rewards.wire import (
-    Accepted,
-    OpenRLHFRequest,
-    Progress,
-    RemoteRMRequest,
-    RewardAnswer,
-    RewardRequest,
-)
-from reward_service.domain.errors import InvalidRunError
-from reward_service.domain.runs import check_run_name
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.telemetry import Metrics
@@ -159,9 +154,8 @@ class HotRoutes:
     async def _rollouts(self, exchange: Exchange) -> int:
         request = await self._request(exchange)
         pending = await self._accept("/v1/rollouts", request, exchange)
-        until_s = time.time() + self._settings.retention_s
-        expires_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until_s))
-        await exchange.send(202, self._encode(Accepted(pending.ticket, expires_at)))
+        until = datetime.fromtimestamp(int(time.time() + self._settings.retention_s), UTC)
+        await exchange.send(202, self._encode(Ticket(ticket=pending.ticket, expires_at=until)))
         return 202
 
     async def _ticket(self, exchange: Exchange) -> int:
@@ -225,11 +219,11 @@ class HotRoutes:
         self._metrics.accepted(route, len(request.rollouts))
         return pending
 
-    async def _collect(self, pending: AcceptedRequest, wait_s: float) -> RewardAnswer | Progress:
+    async def _collect(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
         try:
             return await self._scorer.collect(pending, min(wait_s, self._settings.max_wait_s))
         except DrainingError:
-            return Progress(pending.ticket, 0, pending.count)
+            return Pending(ticket=pending.ticket, settled=0, of=pending.count)
 
     async def _held(self, route: str, items: list[SingleRollout], exchange: Exchange, answer: Answerer) -> int:
         visit = Visit()
@@ -263,8 +257,8 @@ class HotRoutes:
         except TimeoutError as cause:
             raise away("the cohort still waits for rollouts") from cause
 
-    async def _answer(self, exchange: Exchange, answer: RewardAnswer | Progress) -> int:
-        status = 200 if isinstance(answer, RewardAnswer) else 202
+    async def _answer(self, exchange: Exchange, answer: Rewards | Pending) -> int:
+        status = 200 if isinstance(answer, Rewards) else 202
         await exchange.send(status, self._encode(answer))
         return status
 

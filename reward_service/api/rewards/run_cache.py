@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.run_settings import check_run_name
+
 from reward_service.api.http.problems import Problem, away, full, key_reused, no_such_run
-from reward_service.domain.errors import InvalidRunError
-from reward_service.domain.runs import check_run_name
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import Refusal, Refused, Revised
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from co_rewarding_schema.methods import Method, RewardSource
+from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 
 from reward_service.api.http.problems import Problem, key_reused
 from reward_service.api.rewards.cohort_builder import batch_of, part_of, usable_method
@@ -16,7 +17,6 @@ from reward_service.api.rewards.request_names import digest, fingerprint_of
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.teacher_labels import taught
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
-from reward_service.api.rewards.wire import Progress, RewardAnswer, RewardRequest
 from reward_service.store.cohorts import CohortStore, parse_batch
 from reward_service.store.keys import qualified, split_qualified
 from reward_service.store.labels import LabelStore
@@ -86,7 +86,7 @@ class Scorer:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)
 
-    async def collect(self, pending: AcceptedRequest, wait_s: float) -> RewardAnswer | Progress:
+    async def collect(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
         """The rewards, if all are settled within `wait_s` seconds; else how far they are.
 
         Raises:
@@ -181,7 +181,7 @@ class Scorer:
 
         return await self._run_cache.retrying(request.run, join)
 
-    async def _collect_batch(self, pending: AcceptedRequest, wait_s: float) -> RewardAnswer | Progress:
+    async def _collect_batch(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
         with self._room.watch("batch", pending.ticket) as watch:
             known = pending.known
             if known is None:
@@ -191,12 +191,10 @@ class Scorer:
                 async with asyncio.timeout(wait_s):
                     record = await settled_batch(watch, known.get(pending.name))
             except TimeoutError:
-                return Progress(pending.ticket, 0, pending.count)
+                return Pending(ticket=pending.ticket, settled=0, of=pending.count)
         return answer_of_batch(pending.name, record)
 
-    async def _collect_part(
-        self, pending: AcceptedRequest, part: TicketRecord, wait_s: float
-    ) -> RewardAnswer | Progress:
+    async def _collect_part(self, pending: AcceptedRequest, part: TicketRecord, wait_s: float) -> Rewards | Pending:
         wanted: dict[str, set[str]] = {}
         for cohort, ballot in part.places_N:
             wanted.setdefault(cohort, set()).add(ballot)
@@ -223,7 +221,7 @@ class Scorer:
         seats = seats_of_part(part, cohorts)
         settled: list[Seat] = [seat for seat in seats if seat is not None]
         if len(settled) < len(seats):
-            return Progress(pending.ticket, len(settled), len(seats))
+            return Pending(ticket=pending.ticket, settled=len(settled), of=len(seats))
         return answer_of(part.run, part.step, part.method, settled)
 
 

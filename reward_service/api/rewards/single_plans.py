@@ -5,6 +5,9 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
+from co_rewarding_schema.rollouts import Rollout
+from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.trainer_formats import CohortLabel, TruthLabel
 
 from reward_service.api.http.problems import Problem, text_too_long
 from reward_service.api.rewards.cohort_builder import (
@@ -17,8 +20,6 @@ from reward_service.api.rewards.cohort_builder import (
 from reward_service.api.rewards.openrlhf import SingleRollout
 from reward_service.api.rewards.request_names import digest, question_of_prompt
 from reward_service.api.rewards.run_cache import RunCache
-from reward_service.api.rewards.wire import GroundTruth, LabelIdentity, WireRollout
-from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import mark_of
 from reward_service.store.records import VIEWS, BallotRow, CohortHead, Rules, packed
@@ -41,10 +42,10 @@ class SinglePlan:
 
     need: Need
     item: SingleRollout
-    rollout: WireRollout
+    rollout: Rollout
     run: str
     method: Method
-    label: LabelIdentity
+    label: CohortLabel
 
 
 class SinglePlanner:
@@ -72,16 +73,16 @@ class SinglePlanner:
                         "no-question",
                         f"the rollout at {position} has neither a label nor a prompt: nothing says whom it votes with.",
                     )
-                label = LabelIdentity(question_of_prompt(item.prompt))
+                label = CohortLabel(question_id=question_of_prompt(item.prompt))
                 rollout = rollout_of_label(label, item.response)
                 return SinglePlan(Need.PLACED, item, rollout, run or DEFAULT_RUN, usable_method(WITHIN_A_VIEW), label)
-            case GroundTruth(truth, of_run):
-                label = LabelIdentity(question_of_prompt(item.prompt), ground_truth=truth)
+            case TruthLabel(truth, of_run):
+                label = CohortLabel(question_id=question_of_prompt(item.prompt), ground_truth=truth)
                 rollout = rollout_of_label(label, item.response)
                 named_run = of_run or run or DEFAULT_RUN
                 await self._run_cache.settings(named_run)
                 return SinglePlan(Need.ALONE, item, rollout, named_run, usable_method(BY_GROUND_TRUTH), label)
-            case LabelIdentity() as label:
+            case CohortLabel() as label:
                 named_run = label.run or run or DEFAULT_RUN
                 rollout = rollout_of_label(label, item.response, item.prompt)
                 settings = (await self._run_cache.settings(named_run)).settings

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 from co_rewarding_schema.methods import Method
+from co_rewarding_schema.rollouts import RewardRequest, Rollout
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.api.rewards.request_names import digest, question_of_prompt
-from reward_service.api.rewards.wire import RewardRequest, WireRollout
-from reward_service.domain.runs import RunSettings
 from reward_service.domain.teacher import needed_version
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.labels import WantedLabel
@@ -29,7 +29,7 @@ def taught(
     told by its own rollouts, whoever wants its label: those of the other view may be on their way.
     """
     texts = _texts(request.rollouts)
-    brought = {(_question_of(r), r.view) for r in request.rollouts if r.voter is Voter.TEACHER}
+    brought = {(_question_of(r), View(r.view)) for r in request.rollouts if r.voter is Voter.TEACHER}
     need = needed_version(request.step, settings)
     wanted: dict[str, WantedLabel] = {}
     cohorts = list(job.cohorts)
@@ -62,15 +62,15 @@ def taught(
     return msgspec.structs.replace(job, cohorts=cohorts), list(wanted.values())
 
 
-def _texts(rollouts: Sequence[WireRollout]) -> dict[tuple[str, View], TeacherPrompt | None]:
+def _texts(rollouts: Sequence[Rollout]) -> dict[tuple[str, View], TeacherPrompt | None]:
     """How each view of each question is worded; None where no rollout of it says so."""
     found: dict[tuple[str, View], TeacherPrompt | None] = {}
     for rollout in rollouts:
-        view = (_question_of(rollout), rollout.view)
+        view = (_question_of(rollout), View(rollout.view))
         if found.get(view) is None:
             found[view] = None if rollout.prompt is None else TeacherPrompt(text=rollout.prompt)
     return found
 
 
-def _question_of(rollout: WireRollout) -> str:
+def _question_of(rollout: Rollout) -> str:
     return rollout.question_id or question_of_prompt(rollout.prompt or "")

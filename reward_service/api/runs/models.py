@@ -4,118 +4,31 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reward_service.api.http.forms import (
-    EndToken,
-    WireForm,
-    FormatName,
-    GroupSize,
-    Lag,
-    MethodName,
-    Positive,
-    ResponseTokens,
-)
-from reward_service.api.rewards.models import NO_ANSWER, CohortId, LabelDocument, QuestionId
-from reward_service.api.rewards.wire import MAX_ID_CHARS
-from reward_service.domain.answers.conventions import Conventions
+from co_rewarding_schema.forms import StructForm, WireForm
+from co_rewarding_schema.limits import (GroupSize, Lag, Positive)
+from reward_service.api.rewards.models import LabelDocument
+from co_rewarding_schema.rollouts import NO_ANSWER, CohortId, QuestionId
+from co_rewarding_schema.limits import (MAX_ID_CHARS)
+from co_rewarding_schema.vocabulary import (Conventions)
 from reward_service.domain.cohort import CohortState
-from reward_service.domain.extraction import MAX_END_TOKENS, AnswerFormat
+from co_rewarding_schema.limits import (MAX_END_TOKENS)
+from co_rewarding_schema.vocabulary import (AnswerFormat)
 from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
-from reward_service.domain.quarantine import Quarantine
-from reward_service.domain.runs import MAX_DEADLINE_S, MAX_TEMPERATURE, RunSettings
+from co_rewarding_schema.vocabulary import (Quarantine)
+from co_rewarding_schema.limits import (MAX_DEADLINE_S, MAX_TEMPERATURE)
+from co_rewarding_schema.run_settings import (RunSettings)
 from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
-DEFAULT = RunSettings()
 STATES = f"One of {', '.join(CohortState)}."
 _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}}
 _ACROSS_VIEWS = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if row.apart is not None]}}}
 _RUN_SCHEMA: dict[str, Any] = {"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}
 
 
-class RunForm(WireForm):
+class RunForm(WireForm, of=RunSettings, required=("method",)):
     """A run's settings; the defaults are those of RunSettings."""
 
     model_config = ConfigDict(json_schema_extra=_RUN_SCHEMA)
-
-    method: MethodName = Field(description="How rollouts are rewarded: docs/methods.md.", examples=[DEFAULT_METHOD])
-    group_size: GroupSize = Field(
-        DEFAULT.group_size, description="G, the policy's rollouts for each view of a question.", examples=[8]
-    )
-    teacher_group_size: GroupSize | None = Field(
-        DEFAULT.teacher_group_size, description="The teacher's rollouts for each view; null: as many.", examples=[8]
-    )
-    total_steps: Positive = Field(
-        DEFAULT.total_steps, description="Steps of the training, over which alpha goes up.", examples=[1000]
-    )
-    alpha_start: float = Field(
-        DEFAULT.alpha_start, ge=0, le=1, description="What the teacher keeps of itself at first.", examples=[0.99]
-    )
-    alpha_end: float = Field(
-        DEFAULT.alpha_end, ge=0, le=1, description="What it keeps of itself at the end.", examples=[0.9999]
-    )
-    cohort_deadline_s: float = Field(
-        DEFAULT.cohort_deadline_s,
-        ge=0.001,
-        le=MAX_DEADLINE_S,
-        description="How long a cohort waits for its last ballot, or its teacher, from its first, in seconds.",
-        examples=[840.0],
-    )
-    min_votes: GroupSize = Field(
-        DEFAULT.min_votes, description="Votes that a label needs; with less the group abstains.", examples=[2]
-    )
-    min_vote_share: float = Field(
-        DEFAULT.min_vote_share,
-        ge=0,
-        le=1,
-        description="The share of its electorate that a label needs; with less the group abstains.",
-        examples=[0.25],
-    )
-    teacher_model: str | None = Field(
-        DEFAULT.teacher_model,
-        max_length=MAX_ID_CHARS,
-        description="The model that the teacher begins with; null: any teacher's.",
-        examples=["Qwen/Qwen3-8B-Base"],
-    )
-    max_teacher_lag: Lag = Field(
-        DEFAULT.max_teacher_lag,
-        description="Steps that the teacher's version may lie behind the rollouts that it labels.",
-        examples=[1],
-    )
-    teacher_temperature: float = Field(
-        DEFAULT.teacher_temperature, ge=0, le=MAX_TEMPERATURE, description="Of the teacher's responses.", examples=[1.0]
-    )
-    teacher_top_p: float = Field(
-        DEFAULT.teacher_top_p, ge=0.001, le=1, description="Of the teacher's responses.", examples=[1.0]
-    )
-    teacher_max_tokens: ResponseTokens = Field(
-        DEFAULT.teacher_max_tokens, description="Of a response of the teacher's.", examples=[3072]
-    )
-    answer_formats: tuple[FormatName, ...] = Field(
-        tuple(map(AnswerFormat, DEFAULT.answer_formats)),
-        strict=False,  # JSON has lists only
-        min_length=1,
-        json_schema_extra={"uniqueItems": True},
-        description="The notations that answers are read in; the first that finds one decides.",
-        examples=[["boxed", "final-answer"]],
-    )
-    end_tokens: tuple[EndToken, ...] = Field(
-        DEFAULT.end_tokens,
-        strict=False,
-        max_length=MAX_END_TOKENS,
-        description="What ends a response besides the known end-of-turn tokens: docs/answers.md.",
-        examples=[["[|endofturn|]"]],
-    )
-    conventions: Conventions = Field(
-        Conventions(DEFAULT.conventions),
-        strict=False,
-        description="How generously answers are compared: docs/answers.md.",
-        examples=["lenient"],
-    )
-    quarantine: Quarantine = Field(
-        Quarantine(DEFAULT.quarantine),
-        strict=False,
-        description="What becomes of a pair whose views keep disagreeing: docs/paraphrasing.md.",
-        examples=["off"],
-    )
 
 
 class RunDocument(RunForm):
@@ -132,14 +45,14 @@ class RunDocument(RunForm):
     )
 
 
-class RunsDocument(BaseModel):
+class RunsDocument(StructForm):
     """A page of the runs in use."""
 
     runs: list[RunDocument] = Field(description="By name.")
     cursor: str | None = Field(description="For the next page; null on the last.", examples=[None])
 
 
-class BallotDocument(BaseModel):
+class BallotDocument(StructForm):
     """A ballot, and what it earned."""
 
     view: View = Field(description="The wording that was answered.", examples=["original"])
@@ -154,7 +67,7 @@ class BallotDocument(BaseModel):
     abstention: Abstention | None = Field(None, description="Why the reward is null.", examples=[None])
 
 
-class CohortSummaryDocument(BaseModel):
+class CohortSummaryDocument(StructForm):
     """A cohort, without its ballots."""
 
     cohort: CohortId
@@ -167,7 +80,7 @@ class CohortSummaryDocument(BaseModel):
     labels: list[LabelDocument] = Field(description="What was elected.")
 
 
-class CohortDocument(BaseModel):
+class CohortDocument(StructForm):
     """Why this reward."""
 
     cohort: CohortId
@@ -184,7 +97,7 @@ class CohortDocument(BaseModel):
     ballots: list[BallotDocument] = Field(description="The teacher's own come last: they vote and earn nothing.")
 
 
-class CohortsDocument(BaseModel):
+class CohortsDocument(StructForm):
     """A page of a question's cohorts, the latest first."""
 
     cohorts: list[CohortSummaryDocument] = Field(description="Open and settled ones.")
@@ -193,7 +106,7 @@ class CohortsDocument(BaseModel):
     )
 
 
-class ProblemDocument(BaseModel):
+class ProblemDocument(StructForm):
     """RFC 9457."""
 
     type: str = Field(description="What kind of problem, for programs.", examples=["urn:co-rewarding:problem:invalid"])

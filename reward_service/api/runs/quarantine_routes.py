@@ -3,13 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
+from co_rewarding_schema.forms import StructForm
 
 from reward_service.api.http.problems import Problem, no_such_run
-from reward_service.api.rewards.models import QuestionId
+from co_rewarding_schema.rollouts import QuestionId
 from reward_service.api.runs.routes import PROBLEM, RunPath, services
-from reward_service.api.rewards.wire import MAX_ID_CHARS
-from reward_service.domain.quarantine import Quarantine
+from co_rewarding_schema.limits import (MAX_ID_CHARS)
+from co_rewarding_schema.vocabulary import (Quarantine)
 
 MOST_LISTED = 10_000
 
@@ -17,7 +18,7 @@ QuestionPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, exampl
 router = APIRouter(tags=["runs"])
 
 
-class PairDocument(BaseModel):
+class PairDocument(StructForm):
     """A pair in quarantine."""
 
     question_id: QuestionId
@@ -28,7 +29,7 @@ class PairDocument(BaseModel):
     )
 
 
-class QuarantineDocument(BaseModel):
+class QuarantineDocument(StructForm):
     """The state of a run's watch."""
 
     run: str = Field(description="The training run.", examples=["qwen3-8b-math"])

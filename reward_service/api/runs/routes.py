@@ -19,10 +19,10 @@ from reward_service.api.runs.models import (
 )
 from reward_service.api.services import Services
 from reward_service.api.http.requests import json_body, read_form
-from reward_service.api.rewards.wire import MAX_COUNT, MAX_ID_CHARS
+from co_rewarding_schema.limits import (MAX_COUNT, MAX_ID_CHARS)
 from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.methods import METHODS
-from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name
+from co_rewarding_schema.run_settings import (DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name)
 from reward_service.errors import StoreUnavailableError
 from reward_service.store.cohort_index import COHORTS_CURSOR_PATTERN
 from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview

@@ -4,20 +4,22 @@ import asyncio
 from typing import Annotated, Any, Self
 
 from co_rewarding_schema.errors import DomainError
+from co_rewarding_schema.forms import StructForm, WireForm
+from co_rewarding_schema.limits import MAX_ID_CHARS, Count
+from co_rewarding_schema.rollouts import RunName
+from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
+from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.api.http.forms import Count, RunName, WireForm
 from reward_service.api.http.problems import Problem, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.teacher_labels import slot_of
-from reward_service.api.rewards.wire import MAX_ID_CHARS
 from reward_service.api.runs.routes import PROBLEM, services
 from reward_service.api.services import Services
 from reward_service.domain.errors import OldStepError
-from reward_service.domain.runs import DEFAULT_RUN, RUN_NAME_PATTERN
 from reward_service.domain.teacher import needed_version, update_to
 from reward_service.store.labels import Coming
 from reward_service.store.records import VIEWS, TeacherPrompt
@@ -48,11 +50,8 @@ class UpdateForm(WireForm):
     )
 
 
-class UpdateDocument(BaseModel):
+class UpdateDocument(StructForm, of=TeacherUpdate):
     """Weights that were taken into the queue of the average."""
-
-    version: int = Field(description="What the teacher will be: the step.")
-    alpha: float = Field(description="What it keeps of itself, steps that were skipped included.")
 
 
 @dataclass(slots=True, config=WireForm.model_config)
@@ -96,29 +95,14 @@ class PrefetchForm(WireForm):
     questions: list[QuestionForm] = Field(max_length=MAX_QUESTIONS)
 
 
-class PrefetchDocument(BaseModel):
+class PrefetchDocument(StructForm):
     """How many were taken."""
 
     accepted: int
 
 
-class TeacherDocument(BaseModel):
+class TeacherDocument(StructForm, of=TeacherState):
     """Where a run's teacher stands."""
-
-    run: str
-    version: int = Field(description="The step of the newest weights in the average; 0 is the model it began with.")
-    step: int = Field(description="The step of the newest weights that were announced.")
-    alpha: float | None = Field(description="What the average kept of itself at its last update.")
-    model: str | None
-    ready: bool = Field(description="A teacher that serves this run was seen lately.")
-    queue: int = Field(description="Labels that are asked for or being made.")
-    waiting: int = Field(description="Requests that wait for labels.")
-    waiting_for: str | None = Field(
-        description="What the labels wait for: `update` (weights that were not announced yet), `average` (weights that "
-        "are on their way into it), `teacher` (no teacher is there), `generation`; null when nothing waits."
-    )
-    refused: str | None = Field(description="Why announced weights could not be taken.")
-    teachers: int = Field(description="Teacher processes that serve this run.")
 
 
 router = APIRouter(tags=["teacher"])
@@ -128,11 +112,12 @@ TRIES = 5
 @router.post(
     "/v1/teacher/updates",
     status_code=202,
+    response_model=UpdateDocument,
     responses=dict.fromkeys((400, 404, 408, 409, 413, 415, 422, 501, 503), PROBLEM),
     summary="New weights of the policy",
     openapi_extra=json_body(UpdateForm),
 )
-async def post_update(request: Request) -> UpdateDocument:
+async def post_update(request: Request) -> TeacherUpdate:
     """Queue the weights of a folder below the weights root for the average.
 
     The same step again is one update, an older one is refused.
@@ -141,10 +126,15 @@ async def post_update(request: Request) -> UpdateDocument:
     return await _announce(services(request), form.run, AnnouncedWeights(form.step, form.path, form.sha256))
 
 
-@router.get("/v1/teacher", responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="What the teacher stands at")
+@router.get(
+    "/v1/teacher",
+    response_model=TeacherDocument,
+    responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    summary="What the teacher stands at",
+)
 async def get_teacher(
     request: Request, run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN
-) -> TeacherDocument:
+) -> TeacherState:
     """Return the version that votes, and what its labels wait for."""
     made = services(request)
     if await made.runs.look(run) is None:
@@ -177,7 +167,7 @@ async def post_prefetch(request: Request) -> PrefetchDocument:
     return PrefetchDocument(accepted=len(coming))
 
 
-async def _announce(made: Services, run: str, weights: AnnouncedWeights) -> UpdateDocument:
+async def _announce(made: Services, run: str, weights: AnnouncedWeights) -> TeacherUpdate:
     """Queue weights, after a check that they exist and fit.
 
     Raises:
@@ -206,13 +196,13 @@ async def _announce(made: Services, run: str, weights: AnnouncedWeights) -> Upda
             raise Problem(422, "invalid", f"step: {cause}.") from cause
         alpha = await made.teachers.announce(run, standing.accepted, update.alpha, weights)
         if alpha is not None:
-            return UpdateDocument(version=weights.step, alpha=alpha)
+            return TeacherUpdate(version=weights.step, alpha=alpha)
     raise Problem(409, "run-changes", f"other weights of run {run!r} keep coming in; send the request again.")
 
 
-def _document(run: str, standing: TeacherStanding) -> TeacherDocument:
+def _document(run: str, standing: TeacherStanding) -> TeacherState:
     teachers = standing.teachers
-    return TeacherDocument(
+    return TeacherState(
         run=run,
         version=standing.version,
         step=standing.accepted or 0,

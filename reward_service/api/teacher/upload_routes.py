@@ -2,21 +2,23 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
+from co_rewarding_schema.forms import StructForm, WireForm
+from co_rewarding_schema.limits import MAX_COUNT, Count, Positive
+from co_rewarding_schema.rollouts import RunName
+from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.teaching import Upload, UploadedFile
 from fastapi import APIRouter, FastAPI, Header, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from reward_service.api.http.forms import Count, Positive, RunName, WireForm
 from reward_service.api.http.problems import MEDIA_TYPE, Problem
 from reward_service.api.http.requests import blocks, check_octets, json_body, read_form
-from reward_service.api.rewards.wire import MAX_COUNT
 from reward_service.api.runs.models import ProblemDocument
 from reward_service.background import Background
-from reward_service.domain.runs import DEFAULT_RUN
 from reward_service.settings import Settings
 from reward_service.teaching.declarations import (
     FILE_NAME_PATTERN,
@@ -63,23 +65,12 @@ class UploadForm(WireForm):
     )
 
 
-class FileDocument(BaseModel):
+class FileDocument(StructForm, of=UploadedFile):
     """A file, and how much of it is here."""
 
-    name: str
-    size: int
-    received: int = Field(description="Bytes; Upload-Offset of the next PATCH.")
 
-
-class UploadDocument(BaseModel):
+class UploadDocument(StructForm, of=Upload):
     """An upload. Whole, it is announced by POST /v1/teacher/updates with its path."""
-
-    upload: str
-    run: str
-    step: int
-    files: list[FileDocument]
-    expires_at: str = Field(description="When it is removed if nothing more comes.")
-    path: str | None = Field(description="Below the weights root; null until every file is here.")
 
 
 def uploads_of(settings: Settings) -> Uploads | None:
@@ -107,11 +98,12 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
     @router.post(
         "/v1/teacher/uploads",
         status_code=201,
+        response_model=UploadDocument,
         responses={400: PROBLEM, 409: PROBLEM, 413: PROBLEM, 415: PROBLEM, 429: PROBLEM},
         summary="Begin or resume an upload",
         openapi_extra=json_body(UploadForm),
     )
-    async def declare(request: Request) -> UploadDocument:
+    async def declare(request: Request) -> Upload:
         """Begins an upload of weights; the same body again finds it, with what is here of it already."""
         uploads = configured(found)
         form = await read_form(request, UploadForm)
@@ -119,8 +111,8 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
             files = tuple(DeclaredFile(file.name, file.size, file.sha256) for file in form.files)
             return _document(await asyncio.to_thread(uploads.declare, Declaration(form.run, form.step, files)))
 
-    @router.get("/v1/teacher/uploads/{upload}", summary="One upload")
-    async def state(upload: str) -> UploadDocument:
+    @router.get("/v1/teacher/uploads/{upload}", response_model=UploadDocument, summary="One upload")
+    async def state(upload: str) -> Upload:
         """How much of each file is here, and the path of the whole."""
         with as_problems():
             return _document(await asyncio.to_thread(configured(found).state, upload))
@@ -208,13 +200,13 @@ def problem_of(error: IntakeError) -> Problem:
             return Problem(422, "invalid", detail)
 
 
-def _document(state: UploadState) -> UploadDocument:
+def _document(state: UploadState) -> Upload:
     declared = state.declaration
     files = [
-        FileDocument(name=file.name, size=file.size, received=received)
+        UploadedFile(name=file.name, size=file.size, received=received)
         for file, received in zip(declared.files, state.received_F, strict=True)
     ]
-    expires_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.expires_at_s))
-    return UploadDocument(
+    expires_at = datetime.fromtimestamp(int(state.expires_at_s), UTC)
+    return Upload(
         upload=declared.id, run=declared.run, step=declared.step, files=files, expires_at=expires_at, path=state.path
     )

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.numeric import Interval, all_but, united
 from reward_service.domain.answers.rational import canonical
 from reward_service.domain.answers.relations import ORDER, RelationMeanings

@@ -4,8 +4,9 @@ import re
 import unicodedata
 from fractions import Fraction
 
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.answers.meanings import Understanding, is_prose, is_words, words_key
 from reward_service.domain.answers.parser import parse
 from reward_service.domain.answers.shapes import Mark, Meaning, Plain, Quantity, Reading, Shape, Unread

@@ -2,7 +2,7 @@ r"""Extracts the answer in the last complete \boxed{}, or \fbox{}, and cuts an a
 
 import re
 
-MAX_ANSWER_CHARS = 4096
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 
 MATH_DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 _LAYERS = 4  # as in **$5.$**: bold, math and a period at most twice; a bound, so that no text buys more work

@@ -7,10 +7,12 @@ backslashes, and JSON would read \frac as a form feed and "rac": see `_unescaped
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from functools import lru_cache
 
-from reward_service.domain.extraction.boxes import MAX_ANSWER_CHARS, answer_in, bare, last_boxed, last_framed
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS
+from co_rewarding_schema.vocabulary import AnswerFormat
+
+from reward_service.domain.extraction.boxes import answer_in, bare, last_boxed, last_framed
 from reward_service.domain.extraction.turns import turn_reader
 
 _MARK = "####"
@@ -153,16 +155,6 @@ KEPT_EXTRACTORS = 64
 
 Extractor = Callable[[str], str | None]
 r"""From a response to its answer, stripped and of 1 to MAX_ANSWER_CHARS characters, or None where it holds none."""
-
-
-class AnswerFormat(StrEnum):
-    """A notation for answers. docs/answers.md shows what each one reads."""
-
-    BOXED = "boxed"
-    FBOX = "fbox"
-    JSON = "json"
-    FINAL_ANSWER = "final-answer"
-    HASHES = "hashes"
 
 
 _EXTRACTORS: Mapping[AnswerFormat, Extractor] = {

@@ -57,8 +57,6 @@ SPECIAL = re.compile(
 )
 """Anything that looks like a special token, whatever it is for."""
 
-MAX_END_TOKENS = 16
-MAX_END_TOKEN_CHARS = 64
 
 _HARMONY_GOES_ON = r"(?!\s*+<\|start\|>\s*+assistant\b)"
 _LITERALS = "|".join(

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from co_rewarding_schema.limits import MAX_RESPONSE_TOKENS
+
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, Review
-from reward_service.domain.runs import MAX_RESPONSE_TOKENS
 
 MAX_CANDIDATES = 64
 MAX_ANSWERS = 64

@@ -4,7 +4,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator
 
-from reward_service.domain.answers.conventions import Conventions
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.grading.verdicts import Classes, Matches
 
 

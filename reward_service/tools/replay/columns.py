@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from co_rewarding_schema.errors import UnknownMethodError
 from co_rewarding_schema.methods import METHODS, Method, RewardSource, method_named
-from co_rewarding_schema.vocabulary import View
+from co_rewarding_schema.vocabulary import Conventions, View
 
-from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.settlement import settle
 from reward_service.domain.types import Ballot
 from reward_service.grading.verdicts import Grader

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from co_rewarding_schema.methods import WITHIN_A_VIEW
+from co_rewarding_schema.vocabulary import AnswerFormat, Conventions
 
-from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.extraction import AnswerFormat
 from reward_service.tools.replay.graders import GRADERS, REFERENCE
 from reward_service.tools.replay.options import RolloutsPath, reads_rollouts
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from reward_service.domain.answers.conventions import Conventions
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.domain.settlement import mean
 from reward_service.grading.verdicts import Grader
 from reward_service.tools.replay.columns import Column

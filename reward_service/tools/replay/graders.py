@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from reward_service.domain.answers.conventions import Conventions
+from co_rewarding_schema.vocabulary import Conventions
+
 from reward_service.tools.replay.errors import ReplayError
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.methods import WITHIN_A_VIEW, Method
+from co_rewarding_schema.run_settings import check_end_tokens
+from co_rewarding_schema.vocabulary import AnswerFormat, Conventions
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from reward_service.domain.answers.conventions import Conventions
-from reward_service.domain.errors import InvalidRunError
-from reward_service.domain.extraction import AnswerFormat, extractor
-from reward_service.domain.runs import check_end_tokens
+from reward_service.domain.extraction import extractor
 from reward_service.tools.replay.columns import Column, replayable, settle_column
 from reward_service.tools.replay.comparing import ReferenceGrader, agreements_of, figures_of
 from reward_service.tools.replay.comparison import Comparison, as_json, notes, print_comparison

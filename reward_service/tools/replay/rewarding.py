@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from co_rewarding_client import InvalidRequest, Label, Rewards, Rollout, Statistics
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 
-from reward_service.domain.extraction import MAX_ANSWER_CHARS, first_turn
+from reward_service.domain.extraction import first_turn
 from reward_service.tools.replay.batches import Batch, Place
 from reward_service.tools.replay.errors import ScoringError
 from reward_service.tools.replay.rollout_files import FileRollout
@@ -84,7 +85,7 @@ def why_no_answer(response: str, *, plain: bool = False) -> str:
 def _sent(rollout: FileRollout) -> Rollout:
     statistics = None
     if rollout.self_certainty is not None or rollout.entropy is not None:
-        statistics = Statistics(rollout.self_certainty, rollout.entropy)
+        statistics = Statistics(self_certainty=rollout.self_certainty, entropy=rollout.entropy)
     return Rollout(
         question_id=rollout.question_id,
         view=rollout.view,

@@ -30,7 +30,7 @@ class FileRollout:
     row: int
     question_id: str
     response: str
-    view: View = "original"
+    view: View = View.ORIGINAL
     rollout: int | None = None
     step: int | None = None
     ground_truth: str | None = None
@@ -82,7 +82,7 @@ class RolloutFile:
         for element in self._elements(question.row, row, fields.ROLLOUTS, layout.rollouts):
             yield self._rollout(question, element, self._view(question.row, element, row))
         for element in self._elements(question.row, row, fields.PARAPHRASES, layout.paraphrase_rollouts):
-            yield self._rollout(question, element, "paraphrase")
+            yield self._rollout(question, element, View.PARAPHRASE)
 
     def _elements(self, number: int, row: Row, wanted: WantedFields, name: str | None) -> list[object]:
         """The rollouts in a list; null is a list of none, a missing field an error."""
@@ -95,7 +95,7 @@ class RolloutFile:
                 view = self._optional(number, holder, fields.VIEW, self.layout.view, view_of)
                 if view is not None:
                     return view
-        return "original"
+        return View.ORIGINAL
 
     def _rollout(self, question: _Question, element: object, view: View) -> FileRollout:
         layout, row = self.layout, question.row

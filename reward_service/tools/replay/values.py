@@ -4,9 +4,9 @@ import json
 import math
 
 from co_rewarding_client import View
+from co_rewarding_schema.limits import MAX_COUNT
 
 from reward_service.api.rewards.request_names import question_of_prompt
-from reward_service.api.rewards.wire import MAX_COUNT
 from reward_service.tools.replay.errors import shown
 
 LONGEST_ID_CHARS = 256
@@ -111,9 +111,9 @@ def view_of(value: object) -> View:
     """A view; the original where it is null."""
     match value:
         case None | "original":
-            return "original"
+            return View.ORIGINAL
         case "paraphrase":
-            return "paraphrase"
+            return View.PARAPHRASE
         case _:
             raise ValueError(f"{shown(value)}, not 'original' or 'paraphrase'")
 

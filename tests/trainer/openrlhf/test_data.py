@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from co_rewarding_schema.trainer_formats import CohortLabel, TruthLabel
 from co_rewarding_trainer.openrlhf.arguments import INPUT_KEY, LABEL_KEY
 from co_rewarding_trainer.openrlhf.data import Prompt, make_dataset, make_evaluation
 from co_rewarding_trainer.openrlhf.errors import DataError, TrainingSettingsError
@@ -18,7 +19,6 @@ from co_rewarding_trainer.openrlhf.sources import SourceQuestion, read_questions
 from reward_service.api.http.problems import Problem
 from reward_service.api.rewards import openrlhf_labels as labels
 from reward_service.api.rewards.openrlhf_labels import label_in
-from reward_service.api.rewards.wire import GroundTruth, LabelIdentity
 from tests.trainer.openrlhf.recipes import pairs, small, write_pairs
 
 
@@ -37,7 +37,7 @@ def test_a_row_is_a_pair_whose_labels_the_service_reads(tmp_path: Path) -> None:
     assert first["paraphrase"] == [system, {"role": "user", "content": "Add 1 to 0."}]
     for view in ("original", "paraphrase"):
         identity = label_in(json.dumps(first[f"label_{view}"]).encode(), "label")
-        assert isinstance(identity, LabelIdentity)
+        assert isinstance(identity, CohortLabel)
         assert (identity.question_id, identity.view, identity.n) == ("math/q/0", view, 4)
         assert (identity.run, identity.ground_truth) == ("small", "1")
     assert len(others) == 2
@@ -152,7 +152,7 @@ def test_a_ground_truth_that_begins_with_a_brace_is_evaluated_as_one(tmp_path: P
     written = [row["label"] for row in rows_of(tmp_path / "evaluation.jsonl")]
     assert written[2:] == truths[2:]
     read = [label_in(json.dumps(label).encode(), "label") for label in written]
-    assert read == [GroundTruth(truth) for truth in truths]
+    assert read == [TruthLabel(truth) for truth in truths]
     assert [truth_in(label) for label in written] == truths
 
 

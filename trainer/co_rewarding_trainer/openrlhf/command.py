@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from co_rewarding_client import CoRewardingError, RunSettings
+from co_rewarding_client.encoding import settings_document
 from rich.console import Console
 
 from co_rewarding_trainer.openrlhf.arguments import RunPaths, arguments, without_secrets
@@ -119,7 +120,7 @@ def prepare(
     require(recipe, facts)  # before a run is registered that has nothing to train on
     sent = run_settings(recipe, counts.rows)
     registered = _register(recipe, service, sent)
-    require(recipe, dataclasses.replace(facts, sent=_given_settings(sent), registered=registered))
+    require(recipe, dataclasses.replace(facts, sent=settings_document(sent), registered=registered))
     _write_recipe(recipe, paths)
     return counts
 
@@ -144,8 +145,10 @@ def variables(recipe: Recipe, paths: RunPaths, api_key: str | None, environ: Map
 def dry_run_text(recipe: Recipe, paths: RunPaths, command: Sequence[str], api_key: str | None) -> str:
     """Describes what would run. The command can be pasted into a shell; only the key is hidden."""
     secrets = {f"${KEY_VARIABLE}": api_key}
-    settings = _given_settings(run_settings(recipe))
-    steps = "" if "total_steps" in settings else "   # and total_steps, from the number of questions"
+    settings = settings_document(run_settings(recipe))
+    steps = (
+        "" if "total_steps" in recipe.run.chosen_settings() else "   # and total_steps, from the number of questions"
+    )
     environment = variables(recipe, paths, None if api_key is None else f"${KEY_VARIABLE}", {})
     lines = [
         "# data set",
@@ -234,10 +237,6 @@ def _register(recipe: Recipe, service: CheckedService, settings: RunSettings) ->
         return service.put_run(recipe.run.name, settings)
     except CoRewardingError as cause:
         raise TrainingError(f"the run {recipe.run.name} could not be registered at {service.url}: {cause}") from cause
-
-
-def _given_settings(settings: RunSettings) -> dict[str, Any]:
-    return {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
 
 
 def _write_recipe(recipe: Recipe, paths: RunPaths) -> None:

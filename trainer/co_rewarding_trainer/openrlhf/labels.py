@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError, nearest
+from co_rewarding_schema.trainer_formats import LABEL_FIELDS
 
-LABEL_KEYS = ("question_id", "view", "n", "run", "step", "rollout", "attempt", "ground_truth")
+from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError, nearest
 
 
 def identity_in(label: str | None) -> dict[str, Any] | None:
@@ -44,9 +44,9 @@ def _object_in(label: str | None) -> dict[str, Any] | None:
             'and a ground truth that begins so as {"ground_truth": "..."}.'
         ) from cause
     for name in content:
-        if name not in LABEL_KEYS:
+        if name not in LABEL_FIELDS:
             raise TrainingSettingsError(
-                f"the label {label[:60]!r} has a field {name!r}, which is none: {nearest(name, LABEL_KEYS)}"
+                f"the label {label[:60]!r} has a field {name!r}, which is none: {nearest(name, LABEL_FIELDS)}"
             )
     if "question_id" not in content and not isinstance(content.get("ground_truth"), str):
         raise TrainingSettingsError(f"the label {label[:60]!r} has neither a question_id nor a ground_truth.")

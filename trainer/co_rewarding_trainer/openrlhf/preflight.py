@@ -113,8 +113,8 @@ def run_as_sent(_: Recipe, facts: Facts) -> str | None:
 
 def deadline_below_patience(recipe: Recipe, facts: Facts) -> str | None:
     """A cohort that cannot be completed settles before OpenRLHF gives up."""
-    deadline_s = (facts.registered or {}).get("cohort_deadline_s") or recipe.run.cohort_deadline_s
-    if recipe.service.agent or deadline_s is None or deadline_s < OPENRLHF_PATIENCE_S:
+    deadline_s = (facts.registered or {}).get("cohort_deadline_s") or recipe.settings.cohort_deadline_s
+    if recipe.service.agent or deadline_s < OPENRLHF_PATIENCE_S:
         return None
     return (
         f"run.cohort_deadline_s is {deadline_s:g}, and OpenRLHF gives up after {OPENRLHF_PATIENCE_S:g} s: set it "

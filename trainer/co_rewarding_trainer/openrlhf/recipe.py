@@ -4,11 +4,13 @@ The defaults are neutral. The paper's settings (Table 5) are in recipes/common.t
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from co_rewarding_schema.forms import StructForm
+from co_rewarding_schema.limits import MAX_GROUP_SIZE
 from co_rewarding_schema.methods import METHODS, Method, RewardSource
+from co_rewarding_schema.run_settings import RunSettings
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -31,7 +33,7 @@ Scalar = bool | int | float | str
 OptionValue = Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)]
 
 
-class RecipeTable(BaseModel):
+class RecipeTable(StructForm):
     """A table of a recipe: takes no unknown key and converts no value; a whole number is a number too."""
 
     model_config = ConfigDict(
@@ -39,35 +41,23 @@ class RecipeTable(BaseModel):
     )
 
 
-class Run(RecipeTable):
-    """The run as the service knows it; see `PUT /v1/runs/{run}`. What is None is the service's default."""
+class Run(RecipeTable, of=RunSettings, optional=True):
+    """The run as the service knows it: the fields of `PUT /v1/runs/{run}`. What is None is the service's default.
+
+    By default `total_steps` is what the data set comes to, and the teacher samples as the policy does, which is the
+    paper's way.
+    """
 
     name: str
     method: str
     views: Views | None = None
     """Which views the policy is trained on; by default both if the method needs both, else the original."""
-    group_size: Annotated[int, Field(ge=2, le=4096)] = 8
-    teacher_group_size: Annotated[int, Field(ge=1, le=4096)] | None = None
-    alpha_start: Share | None = None
-    alpha_end: Share | None = None
-    total_steps: PositiveInt | None = None
-    """Rollout batches, which the teacher's schedule spans; by default what the data set comes to."""
-    cohort_deadline_s: PositiveFloat | None = None
-    min_votes: PositiveInt | None = None
-    min_vote_share: Share | None = None
-    teacher_model: str | None = None
-    max_teacher_lag: NonNegativeInt | None = None
-    """Steps by which the teacher's version may lie behind the rollouts that the teacher labels."""
-    teacher_temperature: NonNegativeFloat | None = None
-    """How the teacher samples, here and in the next two; by default as the policy does, which is the paper's way."""
-    teacher_top_p: PositiveShare | None = None
-    teacher_max_tokens: PositiveInt | None = None
-    answer_formats: TextList | None = None
-    end_tokens: TextList | None = None
-    """What ends a response besides the known end-of-turn tokens."""
-    conventions: str | None = None
-    quarantine: str | None = None
-    """What becomes of a pair whose views keep disagreeing: "off", "own-view" or "abstain"."""
+    group_size: Annotated[int, Field(ge=2, le=MAX_GROUP_SIZE)] = 8
+
+    def chosen_settings(self) -> dict[str, Any]:
+        """Return the settings that the recipe states, by their names."""
+        values = {name: getattr(self, name) for name in RunSettings.__struct_fields__}
+        return {name: value for name, value in values.items() if value is not None}
 
     @field_validator("method")
     @classmethod
@@ -243,6 +233,11 @@ class Recipe(RecipeTable):
     """Further options of OpenRLHF by their own names, without the dashes."""
     environment: Mapping[str, str] = Field(default_factory=dict[str, str])
     """Variables for the run; those that are set already stay as they are."""
+
+    @property
+    def settings(self) -> RunSettings:
+        """Return the run's settings, with the service's defaults where the recipe states none."""
+        return RunSettings(**self.run.chosen_settings())
 
     @property
     def method(self) -> Method:

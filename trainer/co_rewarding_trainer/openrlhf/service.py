@@ -1,12 +1,11 @@
 """The requests of a training run to the reward service before the start, made with the client's own core."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from co_rewarding_client import NotFound, RunSettings, Surroundings, address
-from co_rewarding_client.decoding import fields, problem
+from co_rewarding_client.decoding import document, problem
 from co_rewarding_client.driving import RetryLog, drive
 from co_rewarding_client.encoding import HttpRequest, encoded, get, run_request, segment
 from co_rewarding_client.flow import begin, exchange
@@ -100,24 +99,21 @@ class CheckedService:
         reply = drive(exchange(request, patience), self._connection.perform, self._sleep, self._retry_log)
         if reply.status not in {200, 201}:
             raise problem(reply, request)
-        return fields(reply, request).values
+        return document(reply, request)
 
 
 def run_settings(recipe: Recipe, questions: int | None = None) -> RunSettings:
-    """Makes the settings under which the run is registered.
+    """Return the settings under which the run is registered.
 
     Where the recipe says nothing, `total_steps` follows from the questions, and the teacher samples as the policy does.
-    Fields that are None are left to the service's defaults.
+    The rest is the service's default.
     """
-    named = {field.name: getattr(recipe.run, field.name) for field in dataclasses.fields(RunSettings)}
-    if named["total_steps"] is None and questions is not None:
-        named["total_steps"] = max(1, recipe.total_steps(questions))
+    chosen = recipe.run.chosen_settings()
+    if questions is not None:
+        chosen.setdefault("total_steps", max(1, recipe.total_steps(questions)))
     if recipe.method.needs_teacher:
         sampling = recipe.sampling
-        ours = {
-            "teacher_temperature": sampling.temperature,
-            "teacher_top_p": sampling.top_p,
-            "teacher_max_tokens": sampling.response_max_tokens,
-        }
-        named |= {name: value for name, value in ours.items() if named[name] is None}
-    return RunSettings(**named)
+        chosen.setdefault("teacher_temperature", sampling.temperature)
+        chosen.setdefault("teacher_top_p", sampling.top_p)
+        chosen.setdefault("teacher_max_tokens", sampling.response_max_tokens)
+    return RunSettings(**chosen)

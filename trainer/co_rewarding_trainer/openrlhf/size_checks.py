@@ -5,7 +5,6 @@ from pathlib import Path
 from co_rewarding_trainer.openrlhf.preflight_facts import Facts
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 
-DEFAULT_LAG = 0
 """The service's default: a teacher answers for step k only with the weights of step k."""
 WEIGHTS_BYTES = 2.0
 """For each parameter, in bfloat16."""
@@ -125,14 +124,14 @@ def labels_come_in_time(recipe: Recipe, facts: Facts) -> str | None:
     """The teacher may lag as many steps as the policy samples ahead of the published weights."""
     if not _follows(recipe) or not _labels_name_steps(recipe):
         return None
-    allowed = (facts.registered or {}).get("max_teacher_lag", recipe.run.max_teacher_lag)
+    allowed = (facts.registered or {}).get("max_teacher_lag", recipe.settings.max_teacher_lag)
     ahead = steps_ahead(recipe)
-    if ahead <= (DEFAULT_LAG if allowed is None else allowed):
+    if ahead <= allowed:
         return None
     return (
         f"the policy samples up to {ahead} steps ahead of the weights that are published "
         f"(weights.publish_every_steps {recipe.weights.publish_every_steps}, {_queue(recipe)} batches under way "
-        f"beside training), and run.max_teacher_lag {allowed or DEFAULT_LAG} would have their labels wait: "
+        f"beside training), and run.max_teacher_lag {allowed} would have their labels wait: "
         f"set run.max_teacher_lag = {ahead}"
     )
 
@@ -144,7 +143,7 @@ def steps_ahead(recipe: Recipe) -> int:
 
 def _follows(recipe: Recipe) -> bool:
     """Returns whether there is a teacher that follows the policy."""
-    frozen = recipe.run.alpha_start == recipe.run.alpha_end == 1.0
+    frozen = recipe.settings.frozen_teacher
     return recipe.method.needs_teacher and recipe.weights.publish_every_steps > 0 and not frozen
 
 

@@ -1,0 +1,234 @@
+"""A run's settings: one training run's method, sizes and patience. The service keeps everything apart by run."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.limits import (
+    MAX_DEADLINE_S,
+    MAX_END_TOKEN_CHARS,
+    MAX_END_TOKENS,
+    MAX_ID_CHARS,
+    MAX_TEMPERATURE,
+    GroupSize,
+    Lag,
+    Positive,
+    ResponseTokens,
+    Share,
+)
+from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS, method_named
+from co_rewarding_schema.vocabulary import (
+    AnswerFormat,
+    AnswerFormatText,
+    Conventions,
+    ConventionsText,
+    Quarantine,
+    QuarantineText,
+)
+
+DEFAULT_RUN = "default"
+RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+"""A run's name appears in URLs, in keys and in tickets, so the characters are plain."""
+
+_RUN_NAME = re.compile(RUN_NAME_PATTERN)
+
+EndToken = Annotated[str, Meta(min_length=1, max_length=MAX_END_TOKEN_CHARS, pattern=r"\S")]
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of a run. The defaults are those of the run named `default`, which exists without being made.
+
+    Raises:
+        UnknownMethodError, InvalidRunError: a setting is out of its bounds.
+    """
+
+    method: Annotated[
+        str,
+        Meta(
+            description="How rollouts are rewarded: docs/methods.md.",
+            examples=[DEFAULT_METHOD],
+            extra_json_schema={"enum": list(METHODS)},
+        ),
+    ] = DEFAULT_METHOD
+    group_size: Annotated[
+        GroupSize, Meta(description="G, the policy's rollouts for each view of a question.", examples=[8])
+    ] = 8
+    teacher_group_size: Annotated[
+        GroupSize | None, Meta(description="The teacher's rollouts for each view; null: as many.", examples=[8])
+    ] = None
+    total_steps: Annotated[
+        Positive, Meta(description="Steps of the training, over which alpha goes up.", examples=[1000])
+    ] = 1000
+    alpha_start: Annotated[
+        Share, Meta(description="The share that the teacher keeps of itself at first.", examples=[0.99])
+    ] = 0.99
+    alpha_end: Annotated[
+        Share, Meta(description="The share that the teacher keeps of itself at the end.", examples=[0.9999])
+    ] = 0.9999
+    cohort_deadline_s: Annotated[
+        float,
+        Meta(
+            ge=0.001,
+            le=MAX_DEADLINE_S,
+            description="How long a cohort waits for its last ballot, or its teacher, from its first, in seconds.",
+            examples=[840.0],
+        ),
+    ] = 840.0
+    min_votes: Annotated[
+        GroupSize, Meta(description="Votes that a label needs; with less the group abstains.", examples=[2])
+    ] = 1
+    min_vote_share: Annotated[
+        Share,
+        Meta(
+            description="The share of its electorate that a label needs; with less the group abstains.",
+            examples=[0.25],
+        ),
+    ] = 0.0
+    teacher_model: Annotated[
+        Annotated[str, Meta(max_length=MAX_ID_CHARS)] | None,
+        Meta(
+            description="The model that the teacher begins with; null: any teacher's.",
+            examples=["Qwen/Qwen3-8B-Base"],
+        ),
+    ] = None
+    max_teacher_lag: Annotated[
+        Lag,
+        Meta(
+            description="Steps that the teacher's version may lie behind the rollouts that the teacher labels.",
+            examples=[1],
+        ),
+    ] = 0
+    teacher_temperature: Annotated[
+        float, Meta(ge=0, le=MAX_TEMPERATURE, description="Of the teacher's responses.", examples=[1.0])
+    ] = 1.0
+    teacher_top_p: Annotated[float, Meta(ge=0.001, le=1, description="Of the teacher's responses.", examples=[1.0])] = (
+        1.0
+    )
+    teacher_max_tokens: Annotated[
+        ResponseTokens, Meta(description="Of a response of the teacher's.", examples=[3072])
+    ] = 3072
+    answer_formats: Annotated[
+        tuple[AnswerFormatText, ...],
+        Meta(
+            min_length=1,
+            description="The notations that answers are read in; the first that finds one decides.",
+            examples=[["boxed", "final-answer"]],
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ] = (AnswerFormat.BOXED,)
+    end_tokens: Annotated[
+        tuple[EndToken, ...],
+        Meta(
+            max_length=MAX_END_TOKENS,
+            description="What ends a response besides the known end-of-turn tokens: docs/answers.md.",
+            examples=[["[|endofturn|]"]],
+        ),
+    ] = ()
+    conventions: Annotated[
+        ConventionsText,
+        Meta(description="How generously answers are compared: docs/answers.md.", examples=["lenient"]),
+    ] = Conventions.LENIENT
+    quarantine: Annotated[
+        QuarantineText,
+        Meta(
+            description="What becomes of a pair whose views keep disagreeing: docs/paraphrasing.md.", examples=["off"]
+        ),
+    ] = Quarantine.OFF
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no run could have."""
+        method_named(self.method)
+        for name, (low, high) in _bounds().items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InvalidRunError(f"{name} is {value}: it must lie between {low} and {high}")
+        _check_formats(self.answer_formats)
+        check_end_tokens(self.end_tokens)
+        _check_choice("conventions", self.conventions, tuple(Conventions))
+        _check_quarantine(self.quarantine, self.method)
+
+    @property
+    def frozen_teacher(self) -> bool:
+        """Whether the teacher stays what it was at the start, whatever it is sent (the ablation with α = 1)."""
+        return self.alpha_start == 1.0 and self.alpha_end == 1.0
+
+    @property
+    def teacher_ballots(self) -> int:
+        """G̃, the teacher's responses to each view that it labels."""
+        return self.teacher_group_size or self.group_size
+
+
+@lru_cache(maxsize=1)
+def _bounds() -> dict[str, tuple[float, float]]:
+    """Return the bounds of each number among the settings, from the annotations of the fields."""
+    found: dict[str, tuple[float, float]] = {}
+    for name, hint in get_type_hints(RunSettings, include_extras=True).items():
+        for meta in _metas(hint):
+            if meta.ge is not None and meta.le is not None:
+                found[name] = meta.ge, meta.le
+    return found
+
+
+def _metas(hint: object) -> list[Meta]:
+    """Return all that is said about a type, in its alternatives too."""
+    nested = [meta for each in get_args(hint) if not isinstance(each, Meta) for meta in _metas(each)]
+    return nested + [each for each in get_args(hint) if isinstance(each, Meta)]
+
+
+def check_run_name(name: str) -> str:
+    """Return the name, if the name can be a run's.
+
+    Raises:
+        InvalidRunError: the name is empty, too long, or holds more than letters, digits, '.', '_' and '-'.
+    """
+    if not _RUN_NAME.fullmatch(name):
+        raise InvalidRunError(
+            "a run's name is 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
+        )
+    return name
+
+
+def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InvalidRunError(f"{name} holds {value!r}: choose from {', '.join(allowed)}")
+
+
+def _check_formats(formats: Sequence[str]) -> None:
+    allowed = tuple(AnswerFormat)
+    if not formats:
+        raise InvalidRunError(f"answer_formats is empty, so no answer could be read: choose from {', '.join(allowed)}")
+    for position, name in enumerate(formats):
+        _check_choice(f"answer_formats[{position}]", name, allowed)
+    if len(set(formats)) < len(formats):
+        raise InvalidRunError("answer_formats names a format twice: name each once, the one that decides first")
+
+
+def check_end_tokens(tokens: Sequence[str]) -> None:
+    """Refuse texts that would end every response, and too many.
+
+    Raises:
+        InvalidRunError: with the text that is wrong.
+    """
+    if len(tokens) > MAX_END_TOKENS:
+        raise InvalidRunError(f"end_tokens holds {len(tokens)} texts: at most {MAX_END_TOKENS}")
+    for position, token in enumerate(tokens):
+        if not token.strip() or len(token) > MAX_END_TOKEN_CHARS:
+            raise InvalidRunError(
+                f"end_tokens[{position}] has {len(token)} characters: each is a text of 1 to {MAX_END_TOKEN_CHARS}, "
+                "and no blank one"
+            )
+
+
+def _check_quarantine(quarantine: str, method: str) -> None:
+    _check_choice("quarantine", quarantine, tuple(Quarantine))
+    if quarantine != Quarantine.OFF and method_named(method).apart is None:
+        fitting = ", ".join(name for name, row in METHODS.items() if row.apart is not None)
+        raise InvalidRunError(
+            f"quarantine is {quarantine!r}, and under {method} the policy's views do not vote for each other: "
+            f"leave it off, or choose {fitting}"
+        )
