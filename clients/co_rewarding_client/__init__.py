@@ -10,14 +10,14 @@ A batch that holds its groups whole is rewarded in one call:
 >>> with RewardClient("http://127.0.0.1:8000", api_key=None, run="default") as client:
 ...     rewards = client.rewards(batch, step=3, method="co-rewarding-i")
 >>> rewards.rewards
-(1.0, 1.0)
+[1.0, 1.0]
 >>> rewards.labels[0].answer
 '4'
 
 Where several ranks hold one batch, each hands in its part and collects its own rewards. Rollouts that are numbered
 by the trainer are known again whoever sends them; without a number, each is one of its own:
 
->>> from dataclasses import replace
+>>> from msgspec.structs import replace
 >>> part = [replace(rollout, rollout=5) for rollout in batch]
 >>> with RewardClient("http://127.0.0.1:8000") as client:
 ...     ticket = client.submit(part, step=3, complete=False)
@@ -33,7 +33,7 @@ by the trainer are known again whoever sends them; without a number, each is one
 ...     async with AsyncRewardClient("http://127.0.0.1:8000") as client:
 ...         return await client.rewards(batch, step=3)
 >>> asyncio.run(rewarded()).abstentions
-(None, None)
+[None, None]
 
 Identity and Idempotency-Key are filled in, so that every call may be repeated: what was counted is not
 counted twice. Errors are told in `co_rewarding_client.errors`; retries are logged by

@@ -158,7 +158,7 @@ class Calls:
         """Makes or changes the run `name`, and returns the run as the service then has it."""
         request = encoding.run_request(name, settings)
         reply = yield from exchange(request, self._begin())
-        return _success(reply, request, dict[str, Any])
+        return _success(reply, request, dict[str, Any], 200, 201)
 
     def run(self, name: str) -> Flow[Mapping[str, Any]]:
         """Reads the run `name`, as the service tells of it."""
@@ -333,8 +333,8 @@ def _rewards(reply: HttpReply, request: HttpRequest) -> Rewards:
     return decoding.rewards(reply, request)
 
 
-def _success(reply: HttpReply, request: HttpRequest, kind: type[Value], expected: int = 200) -> Value:
-    """Return the answer, if its status is `expected`. Raises what another status means."""
-    if reply.status != expected:
+def _success(reply: HttpReply, request: HttpRequest, kind: type[Value], *expected: int) -> Value:
+    """Return the answer, if its status is `expected` (200 unless said). Raises what another status means."""
+    if reply.status not in (expected or (200,)):
         raise decoding.problem(reply, request)
     return decoding.decoded(reply, request, kind)

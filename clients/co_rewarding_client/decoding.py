@@ -68,7 +68,9 @@ def decoded(reply: HttpReply, request: HttpRequest, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(reply.body, type=kind)
     except (msgspec.ValidationError, OverflowError) as error:
-        raise _off_contract(f"the answer to {request}", one_line(str(error))) from error
+        inside = " - at " in str(error)  # msgspec names the place of what is wrong inside an object
+        what = str(error) if inside else f"{_beginning(reply)} is not such a JSON object ({error})"
+        raise _off_contract(f"the answer to {request}", one_line(what)) from error
     except (ValueError, RecursionError) as error:
         raise _off_contract(str(request), f"{_beginning(reply)} is not JSON ({error})") from error
 

@@ -1,4 +1,4 @@
-"""What clients, trainers and the service must agree on: words, methods, limits, and the root of all errors.
+"""What clients, trainers and the service must agree on: words, methods, limits, values, problems, and the root of errors.
 
-Standard library only, so that the service's rules may stand on the package and any trainer can import it.
+The values are structures of msgspec. They say every field once: its type, bounds, default, description and example.
 """

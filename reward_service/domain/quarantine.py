@@ -7,12 +7,14 @@ Sources: E. S. Page, Continuous Inspection Schemes, Biometrika 41 (1954); A. Wal
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from co_rewarding_schema.vocabulary import View
+from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.vocabulary import Quarantine, View
 
+from reward_service.domain.settlement import Settlement, withheld
 from reward_service.domain.types import ElectedLabel
 
 
@@ -87,6 +89,26 @@ def disagreement(labels: Sequence[ElectedLabel], watch: DisagreementRules) -> bo
     if min(one.share or 0.0, other.share or 0.0) < watch.firm_share:
         return None
     return one.answer_class != other.answer_class
+
+
+def settle_pair(
+    method: Method,
+    decided: Callable[[Method], Settlement],
+    quarantine: Quarantine,
+    watch: DisagreementRules,
+    quarantined: bool,
+) -> tuple[Settlement, bool | None]:
+    """Return what a watched pair comes to, and whether its views disagree; None where that cannot be said.
+
+    `decided` settles the pair under a method. A pair in quarantine is labelled by each view for itself or, where the
+    run wants that, goes without labels. The pair is watched all the same, so that it can be released.
+    """
+    apart = method.apart if quarantined else None
+    settlement = decided(method if apart is None else method_named(apart))
+    disagrees = disagreement(settlement.labels, watch)
+    if quarantined and quarantine is Quarantine.ABSTAIN:
+        settlement = withheld(settlement)
+    return settlement, disagrees
 
 
 def observed(record: PairRecord, disagrees: bool, weight: EvidenceWeights, watch: DisagreementRules) -> PairRecord:

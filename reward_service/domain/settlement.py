@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
 from co_rewarding_schema.vocabulary import Abstention, View, Voter
@@ -226,6 +226,25 @@ class GroupOutcome(NamedTuple):
     rewards_G: Sequence[float | None]
 
 
+class CountedLabel(Protocol):
+    """A label, elected or as it is answered, with what a summary is made of."""
+
+    @property
+    def votes(self) -> int:
+        """Return the ballots for the label."""
+        ...
+
+    @property
+    def of(self) -> int:
+        """Return the ballots of its electorate; 0 for a label that nobody elected."""
+        ...
+
+    @property
+    def matches_truth(self) -> bool | None:
+        """Return whether the label is the ground truth; None where none was sent."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Means over a batch. Shares are in [0, 1]; a mean over nothing is None: 0 would be taken for a measurement.
@@ -249,11 +268,11 @@ class Summary:
     label_accuracy: float | None
 
 
-def summarise(groups: Sequence[GroupOutcome], labels: Sequence[ElectedLabel], undecided: int = 0) -> Summary:
+def summarise(groups: Sequence[GroupOutcome], labels: Sequence[CountedLabel], undecided: int = 0) -> Summary:
     """Summarise groups and the labels they were rewarded by."""
     rewards = [reward for group in groups for reward in group.rewards_G if reward is not None]
     rollouts = sum(len(group.rewards_G) for group in groups)
-    shares = [label.share for label in labels if label.share is not None]
+    shares = [label.votes / label.of for label in labels if label.of]
     matches = [label.matches_truth for label in labels if label.matches_truth is not None]
     return Summary(
         reward_mean=mean(rewards),

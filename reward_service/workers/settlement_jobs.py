@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -9,8 +10,8 @@ from co_rewarding_schema.methods import Method, method_named
 from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine
 
 from reward_service.domain.cohort import FINAL_STATES, CohortEvent, CohortState, advance
-from reward_service.domain.quarantine import DisagreementRules, disagreement
-from reward_service.domain.settlement import Settlement, settle, settle_under, withheld
+from reward_service.domain.quarantine import DisagreementRules, settle_pair
+from reward_service.domain.settlement import Settlement, settle, settle_under
 from reward_service.domain.types import Ballot, ElectedLabel
 from reward_service.grading.verdicts import Grader
 from reward_service.store.pairs import Observation
@@ -151,22 +152,14 @@ def _decided(
     electors_E: Sequence[Ballot] = (),
     expired: bool,
 ) -> tuple[Settlement, Sequence[Observation]]:
-    """Return labels and rewards, and whether the pair's views disagree.
-
-    A pair in quarantine is labelled by each view for itself, or, where the run wants that, goes without labels. The
-    pair is watched all the same, so that it can be released.
-    """
-    election = head.rules.election
-    if not head.rules.watched:
-        return settle(method, ballots_B, election, electors_E=electors_E, expired=expired), ()
-    apart = head.question_id in pairs.quarantined
-    acting = method_named(method.apart) if apart and method.apart is not None else method
-    settlement = settle(acting, ballots_B, election, electors_E=electors_E, expired=expired)
-    disagrees = disagreement(settlement.labels, pairs.watch)
-    observations = () if disagrees is None else (Observation(head.question_id, disagrees),)
-    if apart and head.rules.quarantine == Quarantine.ABSTAIN:
-        settlement = withheld(settlement)
-    return settlement, observations
+    """Return labels and rewards, and what was seen of the pair if its run watches pairs."""
+    rules = head.rules
+    decided = partial(settle, ballots_B=ballots_B, rules=rules.election, electors_E=electors_E, expired=expired)
+    if not rules.watched:
+        return decided(method), ()
+    quarantined = head.question_id in pairs.quarantined
+    settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
+    return settlement, () if disagrees is None else (Observation(head.question_id, disagrees),)
 
 
 def abandon_batch(job: BatchJob) -> BatchRecord:

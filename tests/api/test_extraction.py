@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 
 
 def rollout(text: str) -> Rollout:
-    return Rollout(text, question_id="q")
+    return Rollout(question_id="q", response=text)
 
 
 async def test_short_responses_are_left_where_they_are() -> None:

@@ -38,7 +38,9 @@ def refusal(value: object) -> str:
 
 @pytest.mark.parametrize("send", [dict, json.dumps, lambda label: f"\n {json.dumps(label)}"])
 def test_an_object_and_its_text_name_a_cohort(send: Any) -> None:
-    assert read(send(WHOLE)) == CohortLabel("math/17", View.PARAPHRASE, 8, "r", 3, None, 0, "4")
+    assert read(send(WHOLE)) == CohortLabel(
+        question_id="math/17", view=View.PARAPHRASE, n=8, run="r", step=3, rollout=None, attempt=0, ground_truth="4"
+    )
 
 
 @pytest.mark.parametrize("text", ["4", "\\{1,2\\}", "(1,2)", "[1,2]", "x", "$\\{1\\}$", "None", "nan", '"4"'])

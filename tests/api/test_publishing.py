@@ -60,7 +60,7 @@ class CuttingTransport(httpx.HTTPTransport):
 def test_weights_arrive_over_connections_that_are_cut(url: str, root: Path, tmp_path: Path) -> None:
     folder, wire, told = model(tmp_path / "step-12", FLOATS), CuttingTransport(), []
     with RewardClient(url, run="cut", transport=wire, patience_s=60.0) as client:
-        client.put_run("cut", RunSettings("co-rewarding-ii", 8, total_steps=300))
+        client.put_run("cut", RunSettings(method="co-rewarding-ii", group_size=8, total_steps=300))
         update = client.publish(
             12, folder, upload=True, sha256=checksum(folder), progress=lambda *sizes: told.append(sizes)
         )
@@ -77,7 +77,7 @@ def test_weights_arrive_over_connections_that_are_cut(url: str, root: Path, tmp_
 def test_the_same_step_is_one_update_and_an_older_one_none(url: str, tmp_path: Path) -> None:
     folder = model(tmp_path / "weights", 100)
     with RewardClient(url, run="order") as client:
-        client.put_run("order", RunSettings("co-rewarding-ii", 8, total_steps=300))
+        client.put_run("order", RunSettings(method="co-rewarding-ii", group_size=8, total_steps=300))
         first = client.publish(5, folder, upload=True)
         assert client.publish(5, folder, upload=True) == first
         with pytest.raises(Conflict, match="older"):
@@ -87,7 +87,7 @@ def test_the_same_step_is_one_update_and_an_older_one_none(url: str, tmp_path: P
 def test_weights_on_the_services_own_disk_are_not_sent(url: str, root: Path) -> None:
     model(root / "shared" / "step-1", 100)
     with RewardClient(url, run="shared") as client:
-        client.put_run("shared", RunSettings("co-rewarding-ii", 8, total_steps=300))
+        client.put_run("shared", RunSettings(method="co-rewarding-ii", group_size=8, total_steps=300))
         assert client.publish(1, "shared/step-1").version == 1
         with pytest.raises(InvalidRequest, match="no folder"):
             client.publish(2, "shared/step-2")

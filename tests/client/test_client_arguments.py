@@ -22,7 +22,7 @@ WRONG_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("rewards", ([ONE],), {"idempotency_key": 3}, "idempotency_key is of type int; give a str"),
     (
         "rewards",
-        ([Rollout(question_id="q", statistics=Statistics(entropy="low"))],),  # type: ignore[arg-type]
+        ([Rollout(question_id="q", statistics=Statistics(entropy="low"), response="")],),  # type: ignore[arg-type]
         {},
         r"rollouts\[0\].statistics.entropy is of type str; give a number",
     ),
@@ -30,7 +30,7 @@ WRONG_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("collect", (3,), {}, "ticket or cohort is of type int; give a str"),
     ("poll", ("t",), {"wait_s": None}, "wait_s is None; give a number"),
     ("put_run", ("r", {"method": "entropy"}), {}, r"settings is of type dict; give a RunSettings"),
-    ("put_run", (3, RunSettings("entropy", 8)), {}, "the name of a run, .* is of type int"),
+    ("put_run", (3, RunSettings(method="entropy", group_size=8)), {}, "the name of a run, .* is of type int"),
     ("cohorts", (17,), {}, "question_id is of type int; give a str"),
     ("cohorts", ("q",), {"most": "all"}, "most is of type str; give a number"),
     ("publish", (1, 3), {}, "folder is of type int; give a str or a Path"),
@@ -59,12 +59,15 @@ def test_an_argument_of_another_type_is_named(
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Rollout(question_id=3), "question_id is of type int; give a str or None"),  # type: ignore[arg-type]
-        (lambda: Rollout("q", response=None), "response is None; give a str"),  # type: ignore[arg-type]
-        (lambda: Rollout("q", ground_truth=4), "ground_truth is of type int"),  # type: ignore[arg-type]
-        (lambda: Rollout("q", view=["original"]), "view is of type list"),  # type: ignore[arg-type]
-        (lambda: Rollout("q", rollout="0"), "rollout is of type str; give an int or None"),  # type: ignore[arg-type]
-        (lambda: Rollout("q", statistics={"entropy": 1.0}), "statistics is of type dict; give a Statistics"),  # type: ignore[arg-type]
+        (lambda: Rollout(question_id=3, response=""), "question_id is of type int; give a str or None"),  # type: ignore[arg-type]
+        (lambda: Rollout(question_id="q", response=None), "response is None; give a str"),  # type: ignore[arg-type]
+        (lambda: Rollout(question_id="q", ground_truth=True, response=""), "ground_truth is of type bool"),  # type: ignore[arg-type]
+        (lambda: Rollout(question_id="q", view=["original"], response=""), "view is of type list"),  # type: ignore[arg-type]
+        (lambda: Rollout(question_id="q", rollout="0", response=""), "rollout is of type str; give an int or None"),  # type: ignore[arg-type]
+        (
+            lambda: Rollout(question_id="q", statistics={"entropy": 1.0}, response=""),
+            "statistics is of type dict; give a Statistics",
+        ),  # type: ignore[arg-type]
         (lambda: Question(3, question="2 + 2?"), "question_id is of type int; give a str"),  # type: ignore[arg-type]
         (lambda: Question("q", question=3), "question is of type int"),  # type: ignore[arg-type]
         (lambda: Question("q", messages="2 + 2?"), "messages is of type str; give a list of dict"),  # type: ignore[arg-type]
@@ -95,7 +98,7 @@ def test_a_folder_without_weights_is_told_without_a_status(caller: Caller, tmp_p
 
 
 def test_numbers_and_lists_of_other_libraries_are_taken(caller: Caller):
-    batch = np.array([Rollout("q", rollout=np.int64(0), response="4")], dtype=object)  # type: ignore[arg-type]
+    batch = np.array([Rollout(question_id="q", rollout=np.int64(0), response="4")], dtype=object)  # type: ignore[arg-type]
     service = FakeService(settled())
     caller.call(service, "rewards", batch, wait_s=np.float32(1.0))
     assert service.body["rollouts"][0]["rollout"] == 0

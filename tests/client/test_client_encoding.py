@@ -3,7 +3,6 @@
 import json
 import math
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from co_rewarding_client.encoding import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=12)
 
@@ -61,7 +61,7 @@ def test_lone_surrogates_are_replaced(text, expected):
 
 GROUPS = st.builds(
     lambda question, by_prompt, view: Rollout(
-        question_id=None if by_prompt else question, prompt=question if by_prompt else None, view=view
+        question_id=None if by_prompt else question, prompt=question if by_prompt else None, view=view, response=""
     ),
     st.sampled_from(["a", "b", "c\ud800", "c\ud801"]),
     st.booleans(),
@@ -80,28 +80,38 @@ def test_an_index_left_out_is_the_order_of_appearance_in_its_group(rollouts):
 
 def test_a_part_numbers_nothing_by_itself():
     """Others number theirs: number 0 of one client would be number 0 of all."""
-    one = Rollout(question_id="q")
+    one = Rollout(question_id="q", response="")
     sent = batch([one, replace(one, rollout=0), one], run="r", step=None, method=None, complete=False)["rollouts"]
     assert [item.get("rollout") for item in sent] == [None, 0, None]
 
 
 def test_an_index_that_was_given_is_sent_as_it_is():
-    one = Rollout(question_id="q", rollout=5)
+    one = Rollout(question_id="q", rollout=5, response="")
     assert [item["rollout"] for item in items(one, replace(one, rollout=3), replace(one, rollout=None))] == [5, 3, 2]
 
 
 def test_an_index_is_not_filled_in_over_one_that_was_given():
-    one = Rollout(question_id="q")
+    one = Rollout(question_id="q", response="")
     with pytest.raises(InvalidRequest, match=r"rollouts\[1\] .* number 1 .*all rollouts of a group or none"):
         items(replace(one, rollout=1), one)
     items(replace(one, rollout=1), replace(one, view="paraphrase"), replace(one, question_id="other"))
 
 
 def test_what_is_none_is_left_out_and_the_rest_is_explicit():
-    assert items(Rollout(question_id="q")) == [
+    assert items(Rollout(question_id="q", response="")) == [
         {"question_id": "q", "view": "original", "rollout": 0, "attempt": 0, "voter": "policy", "response": ""}
     ]
-    full = Rollout(None, "p", "paraphrase", 2, 1, "teacher", "y", "4", Statistics(entropy=0.0))
+    full = Rollout(
+        question_id=None,
+        prompt="p",
+        view="paraphrase",
+        rollout=2,
+        attempt=1,
+        voter="teacher",
+        response="y",
+        ground_truth="4",
+        statistics=Statistics(entropy=0.0),
+    )
     assert items(full) == [
         {
             "prompt": "p",
@@ -114,7 +124,7 @@ def test_what_is_none_is_left_out_and_the_rest_is_explicit():
             "statistics": {"entropy": 0.0},
         }
     ]
-    assert "statistics" not in items(Rollout(question_id="q", statistics=Statistics()))[0]
+    assert "statistics" not in items(Rollout(question_id="q", statistics=Statistics(), response=""))[0]
     bare = batch([], run="r", step=None, method=None, complete=False)
     assert bare == {"run": "r", "complete": False, "rollouts": []}
     assert batch([], run="r", step=0, method="entropy", complete=True) == {
@@ -128,7 +138,7 @@ def test_a_rollout_names_its_question():
 
 
 def test_a_rollout_with_both_names_is_known_by_its_id():
-    one = Rollout(question_id="q", prompt="What is 2 + 2?")
+    one = Rollout(question_id="q", prompt="What is 2 + 2?", response="")
     sent = items(one, replace(one, prompt="asked otherwise"), replace(one, question_id=None))
     assert [(item.get("question_id"), item["prompt"], item["rollout"]) for item in sent] == [
         ("q", "What is 2 + 2?", 0),
@@ -140,7 +150,7 @@ def test_a_rollout_with_both_names_is_known_by_its_id():
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float32("nan")])
 @pytest.mark.parametrize("name", ["self_certainty", "entropy"])
 def test_a_statistic_that_is_not_finite_is_refused_before_it_is_sent(name, value):
-    fine = Rollout(question_id="q", statistics=Statistics(1.0, 1.0))
+    fine = Rollout(question_id="q", statistics=Statistics(self_certainty=1.0, entropy=1.0), response="")
     with pytest.raises(InvalidRequest, match=rf"rollouts\[1\]\.statistics\.{name}") as refused:
         items(fine, replace(fine, statistics=Statistics(**{name: value})))
     assert refused.value.status is None
@@ -157,7 +167,12 @@ class FloatTensor:
 
 
 def test_numbers_of_numpy_and_torch_are_numbers():
-    one = Rollout(question_id="q", rollout=np.int64(3), statistics=Statistics(np.float32(0.5), FloatTensor()))
+    one = Rollout(
+        question_id="q",
+        rollout=np.int64(3),
+        statistics=Statistics(self_certainty=np.float32(0.5), entropy=FloatTensor()),
+        response="",
+    )
     (item,) = json.loads(encoded({"rollouts": items(one)}))["rollouts"]
     assert item["rollout"] == 3
     assert item["statistics"] == {"self_certainty": 0.5, "entropy": 0.25}
@@ -193,20 +208,31 @@ def test_names_are_one_segment_of_the_path():
 
 
 def test_a_runs_settings_are_sent_without_what_is_left_to_the_service():
-    request = run_request("math", RunSettings("co-rewarding-ii", 8, 300, cohort_deadline_s=60.0))
+    request = run_request(
+        "math", RunSettings(method="co-rewarding-ii", group_size=8, total_steps=300, cohort_deadline_s=60.0)
+    )
     assert (request.method, request.target) == ("PUT", "/v1/runs/math")
     assert json.loads(request.body or b"") == {
         "method": "co-rewarding-ii", "group_size": 8, "total_steps": 300, "cohort_deadline_s": 60.0
     }  # fmt: skip
     taught = RunSettings(
-        "co-rewarding-ii", 8, max_teacher_lag=0, teacher_temperature=0.0, teacher_top_p=0.8, teacher_max_tokens=512
+        method="co-rewarding-ii",
+        group_size=8,
+        max_teacher_lag=1,
+        teacher_temperature=0.0,
+        teacher_top_p=0.8,
+        teacher_max_tokens=512,
     )
     assert json.loads(run_request("math", taught).body or b"") == {
-        "method": "co-rewarding-ii", "group_size": 8, "max_teacher_lag": 0, "teacher_temperature": 0.0,
+        "method": "co-rewarding-ii", "group_size": 8, "max_teacher_lag": 1, "teacher_temperature": 0.0,
         "teacher_top_p": 0.8, "teacher_max_tokens": 512,
     }  # fmt: skip
     chosen = RunSettings(
-        "majority-voting", 8, answer_formats=("json", "boxed"), end_tokens=("<|x|>",), conventions="strict"
+        method="majority-voting",
+        group_size=8,
+        answer_formats=("json", "boxed"),
+        end_tokens=("<|x|>",),
+        conventions="strict",
     )
     assert json.loads(run_request("math", chosen).body or b"") == {
         "method": "majority-voting", "group_size": 8, "answer_formats": ["json", "boxed"], "end_tokens": ["<|x|>"],

@@ -10,7 +10,7 @@ ANSWER = {
     "paraphrase": "Two and two make?",
     "accepted": True,
     "fate": "rewritten",
-    "checks": {"numbers_kept": True, "not_copied": False, "same_answer": 0.94, "odd": None},
+    "checks": {"numbers_kept": True, "not_copied": False, "same_answer": 0.94},
     "reasons": ["copy: near"],
     "candidates": [],
     "error": None,
@@ -38,10 +38,19 @@ def test_questions_are_rewritten_and_what_takes_longer_is_asked_for_again(caller
             accepted=True,
             fate="rewritten",
             checks={"numbers_kept": True, "not_copied": False, "same_answer": 0.94},
-            reasons=("copy: near",),
+            reasons=["copy: near"],
+            candidates=[],
+            error=None,
         ),
         Paraphrase(
-            "q/2", None, False, "left-out", {"numbers_kept": True, "not_copied": False, "same_answer": 0.94}, ()
+            question_id="q/2",
+            paraphrase=None,
+            accepted=False,
+            fate="left-out",
+            checks={"numbers_kept": True, "not_copied": False, "same_answer": 0.94},
+            reasons=[],
+            candidates=[],
+            error=None,
         ),
     )
     first, second = service.requests

@@ -22,7 +22,7 @@ class SmallService(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         document = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.path == "/v1/rollouts":
-            self._answer(202, {"ticket": str(len(document["rollouts"]))})
+            self._answer(202, {"ticket": str(len(document["rollouts"])), "expires_at": "2026-01-02T03:04:05Z"})
         else:
             self._answer(200, rewards_document(len(document["rollouts"])))
 

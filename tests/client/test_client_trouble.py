@@ -122,7 +122,9 @@ def test_lone_surrogates_arrive_as_replacement_characters(caller: Caller):
 def test_what_is_found_wrong_here_is_not_sent(caller: Caller):
     service = FakeService(settled())
     for call in (
-        lambda: caller.call(service, "rewards", [Rollout(question_id="q", statistics=Statistics(entropy=math.nan))]),
+        lambda: caller.call(
+            service, "rewards", [Rollout(question_id="q", statistics=Statistics(entropy=math.nan), response="")]
+        ),
         lambda: caller.call(service, "submit", rollouts(), idempotency_key="line\n"),
         lambda: caller.call(service, "run", ".."),
     ):

@@ -85,7 +85,14 @@ class Intake:
             for file in self.declared["files"]
         ]
         path = "uploads/math.step-12.u1" if len(self.whole) == len(files) else None
-        return {"upload": "u1", "files": files, "expires_at": "2026-01-02T03:04:05Z", "path": path}
+        return {
+            "upload": "u1",
+            "run": "math",
+            "step": 12,
+            "files": files,
+            "expires_at": "2026-01-02T03:04:05Z",
+            "path": path,
+        }
 
 
 def published(
@@ -100,7 +107,7 @@ def published(
 def test_weights_are_sent_and_then_announced_by_their_path(tmp_path: Path):
     contents, intake = weights(tmp_path), Intake()
     update, *_ = published(intake, tmp_path)
-    assert update == TeacherUpdate(12, 0.99)
+    assert update == TeacherUpdate(version=12, alpha=0.99)
     assert intake.kept == contents
     assert intake.declared == {
         "run": "math",
@@ -128,7 +135,7 @@ def test_whatever_happens_on_the_way_what_arrives_is_what_was_sent(tmp_path_fact
     folder = tmp_path_factory.mktemp("step")
     contents, intake = weights(folder), Intake(list(troubles))
     update, *_ = published(intake, folder)
-    assert update == TeacherUpdate(12, 0.99)
+    assert update == TeacherUpdate(version=12, alpha=0.99)
     assert intake.kept == contents
 
 
@@ -166,7 +173,7 @@ def test_patience_bounds_the_time_without_progress_and_not_the_upload(tmp_path: 
     busy = ["busy"] * 40
     slow = ["none", *busy, "none", *busy, "cut", "none", *busy, "none"]
     update, time, _ = published(Intake(slow), tmp_path)
-    assert update == TeacherUpdate(12, 0.99)
+    assert update == TeacherUpdate(version=12, alpha=0.99)
     assert sum(time.slept) > 120.0
 
 
@@ -185,7 +192,7 @@ def test_a_file_that_is_spoilt_on_the_way_is_told(tmp_path: Path):
     with pytest.raises(InvalidRequest, match="SHA-256"):
         published(intake, tmp_path)
     update, *_ = published(intake, tmp_path)
-    assert update == TeacherUpdate(12, 0.99)
+    assert update == TeacherUpdate(version=12, alpha=0.99)
 
 
 @pytest.mark.parametrize("changed", [b"short", None])
@@ -246,7 +253,14 @@ def test_a_proxy_that_takes_headers_away_is_told(tmp_path: Path):
 
 def test_both_clients_send_files(caller: Caller, tmp_path: Path):
     contents = weights(tmp_path)
-    state = {"upload": "u/1", "files": [{"name": name, "size": 1, "received": 0} for name in contents], "path": None}
+    state = {
+        "upload": "u/1",
+        "run": "math",
+        "step": 12,
+        "files": [{"name": name, "size": 1, "received": 0} for name in contents],
+        "expires_at": "2026-01-02T03:04:05Z",
+        "path": None,
+    }
     service = FakeService(
         httpx.Response(201, json=state),
         httpx.Response(204, headers={"upload-offset": "2"}),
@@ -259,7 +273,7 @@ def test_both_clients_send_files(caller: Caller, tmp_path: Path):
     update = caller.call(
         service, "publish", 12, tmp_path, upload=True, progress=lambda *sizes: told.append(sizes), sha256="ab"
     )
-    assert update == TeacherUpdate(12, 0.99)
+    assert update == TeacherUpdate(version=12, alpha=0.99)
     assert told == [(2, 102), (102, 102)]
     patches = [request for request in service.requests if request.method == "PATCH"]
     assert [patch.url.raw_path for patch in patches[::2]] == [

@@ -44,7 +44,7 @@ class School:
         run = f"run-{uuid4().hex[:8]}"
         chosen: dict[str, Any] = {"alpha_start": 0.0, "alpha_end": 0.0, "teacher_temperature": 0.0, **settings}
         self.client.put_run(
-            run, RunSettings("co-rewarding-ii", group_size=2, teacher_max_tokens=MAX_NEW_TOKENS, **chosen)
+            run, RunSettings(method="co-rewarding-ii", group_size=2, teacher_max_tokens=MAX_NEW_TOKENS, **chosen)
         )
         return run
 

@@ -120,7 +120,16 @@ def rewards_of(rollouts: Sequence[Rollout], step: int | None, method: str) -> Re
         abstentions=tuple(abstentions[index] for index in range(len(rollouts))),
         answers=tuple(answers),
         labels=tuple(
-            Label(question, label.view, label.answer, label.votes, label.of, label.voter, tuple(label.voted_on), "c")
+            Label(
+                question_id=question,
+                view=label.view,
+                answer=label.answer,
+                votes=label.votes,
+                of=label.of,
+                voter=label.voter,
+                voted_on=tuple(label.voted_on),
+                cohort="c",
+            )
             for question, label in labels
         ),
         metrics=metrics,

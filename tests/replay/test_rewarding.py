@@ -7,6 +7,7 @@ import pytest
 from co_rewarding_client import InvalidRequest, Unauthorized
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from reward_service.domain.extraction import last_boxed
 from reward_service.tools.replay.batches import Batch, batches, numbered, take_census
@@ -51,7 +52,7 @@ def test_the_mean_reward_of_a_file_is_a_number_also_where_the_sum_is_none(reward
     )
     given_B = [*rewards, *[None] * (4 - len(rewards))]
     tally = ScoreTally()
-    tally.add(replace(scored, rewards=replace(scored.rewards, rewards=given_B)))
+    tally.add(replace(scored, rewards=structs.replace(scored.rewards, rewards=given_B)))
     assert tally.totals().reward_mean == float(sum(map(Fraction, rewards)) / len(rewards))
 
 

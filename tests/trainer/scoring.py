@@ -31,4 +31,13 @@ def given(rewards: tuple[float | None, ...], step: int | None, answers: tuple[st
     mean = sum(known) / len(known) if known else None
     abstentions = tuple("no-label" if reward is None else None for reward in rewards)
     metrics = {"reward_mean": mean, "vote_share_mean": 1.0, "label_accuracy": 1.0}
-    return Rewards("test", step, "ground-truth", rewards, abstentions, answers, (), metrics)
+    return Rewards(
+        run="test",
+        step=step,
+        method="ground-truth",
+        rewards=rewards,
+        abstentions=abstentions,
+        answers=answers,
+        labels=(),
+        metrics=metrics,
+    )

@@ -75,10 +75,7 @@ def _settled(name: str, run: str, record: CohortRecord) -> CohortDocument:
     for row, index in zip(record.electors_E, record.elector_classes_E, strict=True):
         ballots.append(_ballot(row, None if index < 0 else record.classes[index], None, None))
     labels = [
-        LabelDocument.model_validate(
-            wire_label(name, record.head.question_id, row.label(record.classes)), from_attributes=True
-        )
-        for row in record.labels
+        LabelDocument.model_validate(wire_label(name, record.head, row), from_attributes=True) for row in record.labels
     ]
     votes = Counter(b.answer_class for b in ballots if b.answer_class is not None and b.counted)
     return _document(name, run, record.head, record.state, labels, dict(votes), ballots)

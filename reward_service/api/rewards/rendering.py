@@ -6,9 +6,16 @@ from typing import NamedTuple
 from co_rewarding_schema.rollouts import Label, Rewards
 
 from reward_service.domain.settlement import GroupOutcome, Summary, summarise
-from reward_service.domain.types import ElectedLabel
 from reward_service.store.keys import qualified
-from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
+from reward_service.store.records import (
+    ABSTENTIONS,
+    VIEWS,
+    BatchRecord,
+    CohortHead,
+    CohortRecord,
+    LabelRow,
+    TicketRecord,
+)
 
 
 class SettledCohort(NamedTuple):
@@ -104,7 +111,7 @@ def _answer(
 ) -> Rewards:
     """`cohorts` says which of a cohort's ballots the request holds."""
     groups: list[GroupOutcome] = []
-    labels: list[tuple[str, str, ElectedLabel]] = []
+    labels: list[Label] = []
     for name, (record, places) in cohorts.items():
         rows = record.rows_B
         for view in sorted({rows[place].view for place in places}):
@@ -113,12 +120,9 @@ def _answer(
             unanswered = classes.count(-1)
             rewards_G = [record.rewards_B[place] for place in of_view]
             groups.append(GroupOutcome(len({*classes}) - bool(unanswered), len(classes) - unanswered, rewards_G))
-            labels += [
-                (name, record.head.question_id, row.label(record.classes)) for row in record.labels if row.view == view
-            ]
+            labels += [wire_label(name, record.head, row) for row in record.labels if row.view == view]
     undecided = sum(record.undecided for record, _ in cohorts.values())
-    metrics = _metrics(summarise(groups, [label for _, _, label in labels], undecided))
-    wire_labels = [wire_label(cohort, question_id, label) for cohort, question_id, label in labels]
+    metrics = _metrics(summarise(groups, labels, undecided))
     return Rewards(
         run=run,
         step=step,
@@ -126,7 +130,7 @@ def _answer(
         rewards=rewards,
         abstentions=abstentions,
         answers=answers,
-        labels=wire_labels,
+        labels=labels,
         metrics=metrics,
     )
 
@@ -145,17 +149,17 @@ def _metrics(summary: Summary) -> dict[str, float | None]:
     return metrics
 
 
-def wire_label(cohort: str, question_id: str, label: ElectedLabel) -> Label:
-    """A label as it is answered."""
+def wire_label(cohort: str, head: CohortHead, row: LabelRow) -> Label:
+    """Return a stored label as it is answered; `cohort` is the qualified name of its cohort."""
     return Label(
-        question_id=question_id,
-        view=label.view,
-        answer=label.answer,
-        votes=label.votes,
-        of=label.of,
-        voter=label.voter,
-        voted_on=label.voted_on,
+        question_id=head.question_id,
+        view=VIEWS[row.view],
+        answer=row.answer,
+        votes=row.votes,
+        of=row.of,
+        voter=row.voter,
+        voted_on=[VIEWS[view] for view in row.voted_on],
         cohort=cohort,
-        matches_truth=label.matches_truth,
-        teacher_version=label.version,
+        matches_truth=row.matches_truth,
+        teacher_version=row.version,
     )
