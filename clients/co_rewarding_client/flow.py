@@ -16,7 +16,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from co_rewarding_client.decoding import HttpReply, problem
+from co_rewarding_client.decoding import Fields, HttpReply, fields, problem
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import ServiceUnavailable, one_line
 
@@ -136,6 +136,26 @@ def exchange(request: HttpRequest, patience: Patience) -> Flow[HttpReply]:
                 "is up and its address is right, then repeat the call: what was counted is not counted twice"
             ) from trouble
         yield Pause(pause_s, told, patience.left_s())
+
+
+def answer(request: HttpRequest, patience: Patience, *expected: int) -> Flow[Fields]:
+    """Return the document that answers `request`, whose status is one of `expected`, or 200 if none is given.
+
+    Raises what `exchange` and `success` raise.
+    """
+    return success((yield from exchange(request, patience)), request, *expected)
+
+
+def success(reply: HttpReply, request: HttpRequest, *expected: int) -> Fields:
+    """Return the document of a reply whose status is one of `expected`, or 200 if none is given.
+
+    Raises:
+        ProblemError: what another status means.
+        ProtocolError: the reply is no document.
+    """
+    if reply.status not in (expected or (200,)):
+        raise problem(reply, request)
+    return fields(reply, request)
 
 
 def _pause_s(outcome: Outcome, tries: int, patience: Patience) -> float | None:

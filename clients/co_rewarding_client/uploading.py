@@ -9,10 +9,10 @@ from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from co_rewarding_client import decoding, encoding
-from co_rewarding_client.decoding import Fields, HttpReply
+from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import ProtocolError, ServiceUnavailable, invalid
-from co_rewarding_client.flow import Flow, Patience, Pause, exchange, retry_after_s, worked
+from co_rewarding_client.flow import Flow, Patience, Pause, answer, exchange, retry_after_s, worked
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told the bytes that have arrived, and those of the whole."""
@@ -56,7 +56,7 @@ def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], p
     """
     files = yield from worked(lambda: local_files(folder))
     request = encoding.declaration_request(run, step, [asdict(file) for file in files])
-    state = yield from _answer(request, begin(), 201)
+    state = yield from answer(request, begin(), 201)
     upload = state.text("upload")
     received = {item.text("name"): item.integer("received") for item in state.objects("files")}
     arrived = dict.fromkeys((file.name for file in files), 0) | received
@@ -72,7 +72,7 @@ def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], p
         for file in files:
             yield from _sent(folder / file.name, file, upload, arrived[file.name], begin, tell)
         request = encoding.get(f"/v1/teacher/uploads/{encoding.segment(upload)}")
-        path = (yield from _answer(request, begin())).text("path")
+        path = (yield from answer(request, begin())).text("path")
     return path
 
 
@@ -133,13 +133,6 @@ def _told_otherwise(reply: HttpReply, request: HttpRequest, offset: int, patienc
         asked_s = retry_after_s(reply, patience.surroundings.wall_clock_s)
         yield Pause(min(max(asked_s, BUSY_PAUSE_S), left_s), str(trouble))
     return told
-
-
-def _answer(request: HttpRequest, patience: Patience, expected: int = 200) -> Flow[Fields]:
-    reply = yield from exchange(request, patience)
-    if reply.status != expected:
-        raise decoding.problem(reply, request)
-    return decoding.fields(reply, request)
 
 
 def _offset(reply: HttpReply, request: HttpRequest) -> int:
