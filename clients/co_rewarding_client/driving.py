@@ -25,7 +25,7 @@ class RetryLog:
     _silence_s: float = FIRST_SILENCE_S
 
     def tell(self, pause: Pause) -> None:
-        """Logs a pause that begins now."""
+        """Log a pause that begins now."""
         if pause.goes_on_s is None:
             self._log.info("%s; next in %.1f s", pause.reason, pause.seconds)
             return

@@ -1,4 +1,4 @@
-"""Weights on their way to a service that has another disk: in pieces, each acknowledged, so that a cut costs one."""
+"""Sends weights to a service that has another disk: in pieces, each acknowledged, so that a cut costs one."""
 
 import hashlib
 import re
@@ -38,7 +38,11 @@ class LocalFile:
 
 
 def shared_path(folder: str | PathLike[str]) -> str:
-    """A folder below the service's weights root, as the service names it. Raises InvalidRequest for an absolute one."""
+    """Return the name that the service has for a folder below its weights root.
+
+    Raises:
+        InvalidRequest: the folder is absolute.
+    """
     path = PurePath(folder)
     if path.is_absolute():
         raise invalid(
@@ -49,10 +53,11 @@ def shared_path(folder: str | PathLike[str]) -> str:
 
 
 def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], progress: Progress | None) -> Flow[str]:
-    """The path by which the service knows the weights of `folder`, once all of them are there.
+    """Send the weights of `folder`, and return the path by which the service then knows them.
 
-    Raises InvalidRequest for a folder without weights, and when a file changes while it is sent; ServiceUnavailable
-    when nothing arrives for as long as patience lasts.
+    Raises:
+        InvalidRequest: a folder without weights, or a file changes while it is sent.
+        ServiceUnavailable: nothing arrives for as long as patience lasts.
     """
     files = yield from worked(lambda: local_files(folder))
     request = encoding.declaration_request(run, step, [asdict(file) for file in files])
@@ -77,7 +82,11 @@ def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], p
 
 
 def local_files(folder: Path) -> tuple[LocalFile, ...]:
-    """The files of a model in safetensors, read once for their checksums. Raises InvalidRequest where there is none."""
+    """List the files of a model in safetensors; each is read once for its checksum.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
     try:
         paths = sorted(path for path in folder.iterdir() if _SENT.fullmatch(path.name) and path.is_file())
         files = tuple(LocalFile(path.name, path.stat().st_size, _sha256(path)) for path in paths)
@@ -96,7 +105,7 @@ def _sent(
     begin: Callable[[], Patience],
     tell: Callable[[str, int], None],
 ) -> Flow[None]:
-    """Sends what is missing of a file; with nothing, asks for what is there to be checked."""
+    """Send what is missing of a file; where nothing is, ask for the file to be checked."""
     patience = begin()
     while True:
         data = yield from worked(lambda at=offset: _read(path, at, file.size))
@@ -120,7 +129,7 @@ def _sent(
 
 
 def _told_otherwise(reply: HttpReply, request: HttpRequest, offset: int, patience: Patience) -> Flow[int]:
-    """Where to go on after a 409: where the service says; at the same place, after a pause, while another writes."""
+    """Return the offset after a 409: the one that the service says; the same, after a pause, while another writes."""
     told = offset if "upload-offset" not in reply.headers else _offset(reply, request)
     trouble = decoding.problem(reply, request)
     left_s = patience.left_s()
