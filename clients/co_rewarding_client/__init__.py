@@ -42,8 +42,7 @@ counted twice. Errors are told in `co_rewarding_client.errors`; retries are logg
 
 from co_rewarding_schema.errors import CoRewardingError
 
-from co_rewarding_client.async_client import AsyncRewardClient
-from co_rewarding_client.client import RewardClient
+from co_rewarding_client.client import AsyncRewardClient, RewardClient
 from co_rewarding_client.errors import (
     Conflict,
     InvalidRequest,

@@ -1,19 +1,15 @@
-"""Every call of the contract as a flow, to be driven by a client."""
+"""Every call of the contract as a flow: what it takes, sends and returns. The clients have the same calls, driven."""
 
-import hashlib
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 
 from co_rewarding_schema.paraphrases import Paraphrases
 
 from co_rewarding_client import decoding, encoding, paraphrasing
 from co_rewarding_client.arguments import check_number, check_path, check_text
-from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import StillPending, invalid
 from co_rewarding_client.flow import (
@@ -23,9 +19,11 @@ from co_rewarding_client.flow import (
     Pause,
     Surroundings,
     TransportFailure,
+    answer,
     attempt,
     begin,
     exchange,
+    success,
 )
 from co_rewarding_client.model import (
     Paraphrase,
@@ -38,6 +36,7 @@ from co_rewarding_client.model import (
     TeacherUpdate,
     Ticket,
 )
+from co_rewarding_client.unanswered import UnansweredKeys
 from co_rewarding_client.uploading import Progress, shared_path, uploaded
 
 # A service or proxy that does not hold the answer back must not be asked in a tight loop.
@@ -47,163 +46,195 @@ COHORTS_AT_ONCE = 100
 Value = TypeVar("Value")
 
 
-class UnansweredKeys:
-    """The keys of calls that ended without an answer, so that a call which is repeated is known as the same.
+class Calls:
+    """The calls for one run of the service at `url`. Each returns its flow, and is a method of both clients.
 
-    A call that was answered and comes again with the same body is another one: small models do repeat themselves.
+    Raises:
+        InvalidRequest: a run or durations that are none.
     """
 
-    MOST = 1024
-
-    def __init__(self) -> None:
-        self._keys: dict[bytes, list[str]] = {}
-        self._lock = Lock()
-
-    def taken(self, document: Mapping[str, Any]) -> str | None:
-        """A key of such a call; the next one to ask gets another, or None."""
-        if not self._keys:
-            return None
-        name = self._name(document)
-        with self._lock:
-            keys = self._keys.get(name, [])
-            key = keys.pop() if keys else None
-            if not keys:
-                self._keys.pop(name, None)
-        return key
-
-    def keep(self, document: Mapping[str, Any], key: str) -> None:
-        """The call under this key went without an answer."""
-        with self._lock:
-            self._keys.setdefault(self._name(document), []).append(key)
-            if len(self._keys) > self.MOST:
-                del self._keys[next(iter(self._keys))]
-
-    @staticmethod
-    def _name(document: Mapping[str, Any]) -> bytes:
-        return hashlib.sha256(encoding.encoded(document)).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """The calls for one run of the service at `url`. Raises InvalidRequest for a run or durations that are none."""
-
-    url: str
-    run_name: str
-    timeout_s: float
-    patience_s: float
-    surroundings: Surroundings = field(default_factory=Surroundings)
-    unanswered: UnansweredKeys = field(default_factory=UnansweredKeys)
-
-    def __post_init__(self) -> None:
-        check_text("run", self.run_name)
-        check_number("timeout_s", self.timeout_s)
-        check_number("patience_s", self.patience_s)
-        if not self.timeout_s > 0.0:
-            raise invalid(f"timeout_s is {self.timeout_s}; it must be more than 0")
-        if not self.patience_s >= 0.0:
-            raise invalid(f"patience_s is {self.patience_s}; it must be 0 (a single try) or more")
+    def __init__(
+        self, url: str, run: str, timeout_s: float, patience_s: float, surroundings: Surroundings | None = None
+    ) -> None:
+        check_text("run", run)
+        check_number("timeout_s", timeout_s)
+        check_number("patience_s", patience_s)
+        if not timeout_s > 0.0:
+            raise invalid(f"timeout_s is {timeout_s}; it must be more than 0")
+        if not patience_s >= 0.0:
+            raise invalid(f"patience_s is {patience_s}; it must be 0 (a single try) or more")
+        self._url = url
+        self._run_name = run
+        self._timeout_s = timeout_s
+        self._patience_s = patience_s
+        self._surroundings = surroundings or Surroundings()
+        self._unanswered = UnansweredKeys(self._surroundings.new_key)
 
     def rewards(
         self,
         rollouts: Sequence[Rollout],
         *,
-        step: int | None,
-        method: str | None,
-        complete: bool,
-        wait_s: float,
-        idempotency_key: str | None,
+        step: int | None = None,
+        method: str | None = None,
+        complete: bool = True,
+        wait_s: float = 30.0,
+        idempotency_key: str | None = None,
     ) -> Flow[Rewards]:
-        """Asks for the rewards of a batch, in the order of its rollouts, and waits until they are settled.
+        """Return the rewards of `rollouts`, in their order, when they are settled.
 
-        Raises StillPending when patience ends first, ProtocolError where there is not one reward for each rollout.
+        `complete` says that the batch holds its groups whole; False, that it is a part, to be joined by others; a
+        rollout without an index is one of its own then. `wait_s` is how long the service is asked to hold one answer
+        back, at most its own limit. `idempotency_key` is made up if not given, and is the same for all tries, and for
+        the same call after one that went without an answer.
+
+        Raises:
+            StillPending: the rewards are not settled within patience; the error has the ticket.
+            ProtocolError: there is not one reward for each rollout.
         """
         check_number("wait_s", wait_s)
         patience = self._begin()
-        document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
-        with self._key(document, idempotency_key) as key:
-            request = encoding.rewards_request(document, min(wait_s, self.patience_s), key)
+        document = encoding.batch(rollouts, run=self._run_name, step=step, method=method, complete=complete)
+        with self._unanswered.key(document, idempotency_key) as key:
+            request = encoding.rewards_request(document, min(wait_s, self._patience_s), key)
             reply = yield from exchange(request, patience)
             if reply.status == 202:
                 accepted = decoding.decoded(reply, request, Pending)
                 value = yield from self._settled(accepted.ticket, wait_s, patience)
             else:
-                value = _rewards(reply, request)
+                value = decoding.consistent(success(reply, request, Rewards), request)
             return decoding.counted(value, len(rollouts), request)
 
     def submit(
         self,
         rollouts: Sequence[Rollout],
         *,
-        step: int | None,
-        method: str | None,
-        complete: bool,
-        idempotency_key: str | None,
+        step: int | None = None,
+        method: str | None = None,
+        complete: bool = True,
+        idempotency_key: str | None = None,
     ) -> Flow[Ticket]:
-        """Hands in a batch without waiting for its rewards; they are collected with the ticket."""
-        document = encoding.batch(rollouts, run=self.run_name, step=step, method=method, complete=complete)
-        with self._key(document, idempotency_key) as key:
-            request = encoding.rollouts_request(document, key)
-            reply = yield from exchange(request, self._begin())
-            return _success(reply, request, Ticket, 202)
+        """Hand `rollouts` in without waiting for their rewards; arguments as for `rewards`."""
+        document = encoding.batch(rollouts, run=self._run_name, step=step, method=method, complete=complete)
+        with self._unanswered.key(document, idempotency_key) as key:
+            return (yield from self._answer(encoding.rollouts_request(document, key), Ticket, 202))
 
-    def collect(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards]:
-        """Waits for the rewards of a ticket, `wait_s` a request. Raises StillPending when patience ends first."""
+    def collect(self, ticket: Ticket | str, *, wait_s: float = 20.0) -> Flow[Rewards]:
+        """Return the rewards of what was submitted, when they are settled; waits for `wait_s` at a time.
+
+        Raises:
+            StillPending: they are not settled within patience.
+            NotFound: the ticket has expired.
+        """
         return self._settled(_name(ticket), wait_s, self._begin())
 
-    def poll(self, ticket: Ticket | str, *, wait_s: float) -> Flow[Rewards | Pending]:
-        """Asks for the rewards of a ticket, or how far they are if they are not settled within `wait_s`."""
+    def poll(self, ticket: Ticket | str, *, wait_s: float = 0.0) -> Flow[Rewards | Pending]:
+        """Return the rewards of what was submitted if they are settled within `wait_s`, else how far they are."""
         return self._poll(_name(ticket), wait_s, self._begin())
 
     def put_run(self, name: str, settings: RunSettings) -> Flow[Mapping[str, Any]]:
-        """Makes or changes the run `name`, and returns the run as the service then has it."""
-        request = encoding.run_request(name, settings)
-        reply = yield from exchange(request, self._begin())
-        return _success(reply, request, dict[str, Any], 200, 201)
+        """Make or change the run `name`, and return the run as the service then has it."""
+        return (yield from self._answer(encoding.run_request(name, settings), dict[str, Any], 200, 201))
 
     def run(self, name: str) -> Flow[Mapping[str, Any]]:
-        """Reads the run `name`, as the service tells of it."""
-        return self._document(f"/v1/runs/{encoding.segment(name)}")
+        """Return the state of the run `name`, as the service tells it."""
+        return (yield from self._answer(encoding.get(f"/v1/runs/{encoding.segment(name)}"), dict[str, Any]))
 
     def runs(self) -> Flow[tuple[Mapping[str, Any], ...]]:
-        """Reads all runs, page by page."""
-        found: list[Mapping[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            request = encoding.runs_request(cursor)
-            reply = yield from exchange(request, self._begin())
-            page = _success(reply, request, decoding.RunsPage)
-            found += page.runs
-            cursor = page.cursor
-            if cursor is None:
-                return tuple(found)
+        """Return all runs, as the service tells them, the latest used first.
+
+        They come in pages of 500: one that is used while they are read may be missing.
+        """
+        return self._pages(decoding.RunsPage, lambda cursor, _: encoding.runs_request(cursor))
 
     def cohort(self, cohort_id: str) -> Flow[Mapping[str, Any]]:
-        """Reads the ballots, classes, votes and label of one cohort."""
-        return self._document(f"/v1/cohorts/{encoding.segment(cohort_id)}")
+        """Return why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`."""
+        return (yield from self._answer(encoding.get(f"/v1/cohorts/{encoding.segment(cohort_id)}"), dict[str, Any]))
 
     def cohorts(
-        self, question_id: str, *, step: int | None, most: int, run: str | None
+        self, question_id: str, *, step: int | None = None, most: int = 100, run: str | None = None
     ) -> Flow[tuple[Mapping[str, Any], ...]]:
-        """Reads at most `most` cohorts of a question, page by page; those of any step if `step` is None."""
+        """Return the cohorts of a question, open or settled, the latest first, `most` of them; without `step`, of any.
+
+        Each has its "cohort", for `cohort`, and its "step", "attempt", "method", "state", "views" and "labels".
+        """
         check_text("question_id", question_id)
         check_number("most", most)
-        found: list[Mapping[str, Any]] = []
-        cursor = None
-        while True:
-            limit = min(most - len(found), COHORTS_AT_ONCE)
-            request = encoding.cohorts_request(self._run(run), question_id, step, limit, cursor)
-            reply = yield from exchange(request, self._begin())
-            page = _success(reply, request, decoding.CohortsPage)
-            found += page.cohorts
-            cursor = page.cursor
-            if cursor is None or len(found) >= most:
-                return tuple(found)
+        of_run = self._run(run)
+
+        def page(cursor: str | None, left: int) -> HttpRequest:
+            return encoding.cohorts_request(of_run, question_id, step, min(left, COHORTS_AT_ONCE), cursor)
+
+        return self._pages(decoding.CohortsPage, page, most)
+
+    def publish(
+        self,
+        step: int,
+        folder: str | PathLike[str],
+        *,
+        run: str | None = None,
+        sha256: str | None = None,
+        upload: bool = False,
+        progress: Progress | None = None,
+    ) -> Flow[TeacherUpdate]:
+        """Tell the service that the weights from which the rollouts of `step` are sampled are there, for the teacher.
+
+        They are the *.safetensors files of `folder`, a path below the service's weights root; with `upload`, a folder
+        of this machine, whose weights are sent first. `sha256` is that of their contents, one after the other in order
+        of their names, and is checked if given. The same step twice is one update. `run` is the client's if not given,
+        here and below.
+
+        An upload goes on where it was cut, also when the call is repeated with the same files, and every file is
+        checked by its SHA-256. Patience then bounds the time without progress. `progress` is called with the bytes
+        that have arrived and those of the whole.
+
+        Raises:
+            Conflict: the step is older than one that was published.
+            InvalidRequest: a folder without weights.
+        """
+        check_path("folder", folder)
+        if upload:
+            path = yield from uploaded(Path(folder), self._run(run), step, self._begin, progress)
+        else:
+            path = shared_path(folder)
+        request = encoding.update_request(self._run(run), step, path, sha256)
+        return (yield from self._answer(request, TeacherUpdate, 202))
+
+    def prefetch(self, step: int | None, questions: Sequence[Question], *, run: str | None = None) -> Flow[int]:
+        """Have the teacher answer `questions`, of which `step` will have rollouts, while the policy generates these.
+
+        Returns how many the service took: those that it has labels for already are among them. Nothing is wrong with
+        calling it twice, or never.
+        """
+        request = encoding.prefetch_request(self._run(run), step, questions)
+        return (yield from self._answer(request, decoding.Prefetched, 202)).accepted
+
+    def paraphrase(
+        self,
+        questions: Sequence[Question | str],
+        *,
+        ground_truths: Mapping[str, str] | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        wait_s: float = 60.0,
+        run: str | None = None,
+    ) -> Flow[tuple[Paraphrase, ...]]:
+        """Return what becomes of `questions`, in their order, when all are done.
+
+        Each is a Question told as its bare text, or that text alone, whose question_id is then its place: "0", "1", ...
+        `ground_truths` by question_id must not be given away, and are not told to the model. `recipe` has the fields of
+        POST /v1/paraphrases, such as {"prompts": ["reword"], "n": 2}. `wait_s` is how long the service is asked to hold
+        one answer back; what takes longer goes on there, and is asked for again until patience is over.
+        """
+        check_number("wait_s", wait_s)
+        hold_s = min(wait_s, self._patience_s)
+        request = paraphrasing.paraphrases_request(self._run(run), questions, ground_truths, recipe, hold_s)
+        return tuple((yield from self._answer(request, Paraphrases)).paraphrases)
+
+    def teacher(self, run: str | None = None) -> Flow[TeacherState]:
+        """Return the state of the run's teacher: its version, and what waits for it."""
+        return (yield from self._answer(encoding.teacher_request(self._run(run)), TeacherState))
 
     def ready(self) -> Flow[bool]:
-        """Asks once whether the service is able to serve; False too where the service cannot be reached.
-
-        Raises what any other status means that is not of a passing trouble.
-        """
+        """Ask once whether the service is able to serve; False too where the service cannot be reached."""
         request = encoding.get("/ready")
         outcome = yield from attempt(request, self._begin())
         if isinstance(outcome, TransportFailure) or outcome.status in PASSING_STATUSES:
@@ -213,92 +244,36 @@ class Calls:
         return True
 
     def version(self) -> Flow[str]:
-        """Reads the version of the service."""
-        request = encoding.get("/version")
-        reply = yield from exchange(request, self._begin())
-        return _success(reply, request, decoding.Version).version
-
-    def publish(
-        self,
-        step: int,
-        folder: str | PathLike[str],
-        *,
-        run: str | None,
-        sha256: str | None,
-        upload: bool,
-        progress: Progress | None,
-    ) -> Flow[TeacherUpdate]:
-        """Tells the service that the weights of `step` are in `folder`, for the teacher of the run.
-
-        With `upload`, `folder` is on this machine and its weights are sent first; else it lies below the service's
-        weights root. `run` None is the run of these calls, here and below.
-        """
-        check_path("folder", folder)
-        if upload:
-            path = yield from uploaded(Path(folder), self._run(run), step, self._begin, progress)
-        else:
-            path = shared_path(folder)
-        request = encoding.update_request(self._run(run), step, path, sha256)
-        reply = yield from exchange(request, self._begin())
-        return _success(reply, request, TeacherUpdate, 202)
-
-    def prefetch(self, step: int | None, questions: Sequence[Question], *, run: str | None) -> Flow[int]:
-        """Has the teacher answer `questions` ahead of `step`, and returns how many of them the service took."""
-        request = encoding.prefetch_request(self._run(run), step, questions)
-        reply = yield from exchange(request, self._begin())
-        return _success(reply, request, decoding.Prefetched, 202).accepted
-
-    def paraphrase(
-        self,
-        questions: Sequence[Question | str],
-        *,
-        ground_truths: Mapping[str, str] | None,
-        recipe: Mapping[str, Any] | None,
-        wait_s: float,
-        run: str | None,
-    ) -> Flow[tuple[Paraphrase, ...]]:
-        """Asks for paraphrases of `questions`, and waits for what becomes of each, in their order."""
-        check_number("wait_s", wait_s)
-        request = paraphrasing.paraphrases_request(
-            self._run(run), questions, ground_truths, recipe, min(wait_s, self.patience_s)
-        )
-        reply = yield from exchange(request, self._begin())
-        return tuple(_success(reply, request, Paraphrases).paraphrases)
-
-    def teacher(self, run: str | None) -> Flow[TeacherState]:
-        """Reads the state of a run's teacher: its version, and what waits for it."""
-        request = encoding.teacher_request(self._run(run))
-        reply = yield from exchange(request, self._begin())
-        return _success(reply, request, TeacherState)
-
-    @contextmanager
-    def _key(self, document: Mapping[str, Any], given: str | None) -> Generator[str, None, None]:
-        """The key of a call: a new one, unless the same call went without an answer before."""
-        if given is not None:
-            yield given
-            return
-        key = self.unanswered.taken(document) or self.surroundings.new_key()
-        answered = False
-        try:
-            yield key
-            answered = True
-        finally:
-            if not answered:
-                self.unanswered.keep(document, key)
+        """Return the version of the service."""
+        return (yield from self._answer(encoding.get("/version"), decoding.Version)).version
 
     def _run(self, run: str | None) -> str:
         if run is None:
-            return self.run_name
+            return self._run_name
         check_text("run", run)
         return run
 
     def _begin(self) -> Patience:
-        return begin(self.timeout_s, self.patience_s, self.surroundings, self.url)
+        return begin(self._timeout_s, self._patience_s, self._surroundings, self._url)
 
-    def _document(self, path: str) -> Flow[Mapping[str, Any]]:
-        request = encoding.get(path)
-        reply = yield from exchange(request, self._begin())
-        return _success(reply, request, dict[str, Any])
+    def _answer(self, request: HttpRequest, kind: type[Value], *expected: int) -> Flow[Value]:
+        return answer(request, self._begin(), kind, *expected)
+
+    def _pages(
+        self,
+        kind: type[decoding.RunsPage | decoding.CohortsPage],
+        request: Callable[[str | None, int], HttpRequest],
+        most: int = sys.maxsize,
+    ) -> Flow[tuple[Mapping[str, Any], ...]]:
+        """Read `most` items, page by page; `request` asks for the page at a cursor, knowing how many are left."""
+        found: list[Mapping[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = yield from self._answer(request(cursor, most - len(found)), kind)
+            found += page.items
+            cursor = page.cursor
+            if cursor is None or len(found) >= most:
+                return tuple(found)
 
     def _poll(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards | Pending]:
         check_number("wait_s", wait_s)
@@ -306,18 +281,18 @@ class Calls:
         reply = yield from exchange(request, patience)
         if reply.status == 202:
             return decoding.decoded(reply, request, Pending)
-        return _rewards(reply, request)
+        return decoding.consistent(success(reply, request, Rewards), request)
 
     def _settled(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards]:
-        clock_s = self.surroundings.clock_s
+        clock_s = self._surroundings.clock_s
         while True:
             asked_at = clock_s()
-            answer = yield from self._poll(ticket, wait_s, patience)
-            if isinstance(answer, Rewards):
-                return answer
+            found = yield from self._poll(ticket, wait_s, patience)
+            if isinstance(found, Rewards):
+                return found
             left_s = patience.left_s()
             if left_s <= 0.0:
-                raise StillPending(ticket, answer.settled, answer.of, self.patience_s)
+                raise StillPending(ticket, found.settled, found.of, self._patience_s)
             rest_s = min(POLL_INTERVAL_S - (clock_s() - asked_at), left_s)
             if rest_s > 0.0:
                 yield Pause(rest_s, f"ticket {ticket} is not settled yet")
@@ -325,16 +300,3 @@ class Calls:
 
 def _name(ticket: Ticket | str) -> str:
     return ticket.ticket if isinstance(ticket, Ticket) else ticket
-
-
-def _rewards(reply: HttpReply, request: HttpRequest) -> Rewards:
-    if reply.status != 200:
-        raise decoding.problem(reply, request)
-    return decoding.rewards(reply, request)
-
-
-def _success(reply: HttpReply, request: HttpRequest, kind: type[Value], *expected: int) -> Value:
-    """Return the answer, if its status is `expected` (200 unless said). Raises what another status means."""
-    if reply.status not in (expected or (200,)):
-        raise decoding.problem(reply, request)
-    return decoding.decoded(reply, request, kind)

@@ -37,15 +37,18 @@ class HttpReply:
 class RunsPage(msgspec.Struct):
     """A page of runs; `cursor` is for the next, None on the last."""
 
-    runs: list[dict[str, Any]]
+    items: list[dict[str, Any]] = msgspec.field(name="runs")
     cursor: str | None = None
 
 
 class CohortsPage(msgspec.Struct):
-    """A page of cohorts."""
+    """A page of cohorts; `cursor` is for the next, None on the last."""
 
-    cohorts: list[dict[str, Any]]
+    items: list[dict[str, Any]] = msgspec.field(name="cohorts")
     cursor: str | None = None
+
+
+Page = RunsPage | CohortsPage
 
 
 class Version(msgspec.Struct):
@@ -80,9 +83,8 @@ def document(reply: HttpReply, request: HttpRequest) -> Mapping[str, Any]:
     return decoded(reply, request, dict[str, Any])
 
 
-def rewards(reply: HttpReply, request: HttpRequest) -> Rewards:
-    """Return a settled batch. Raises ProtocolError where it is not one, or its columns contradict each other."""
-    value = decoded(reply, request, Rewards)
+def consistent(value: Rewards, request: HttpRequest) -> Rewards:
+    """Return a settled batch. Raises ProtocolError where its columns contradict each other."""
     lengths = {len(value.rewards), len(value.abstentions), len(value.answers)}
     if len(lengths) > 1:
         raise _off_contract(f"the answer to {request}", f"rewards, abstentions, answers differ in length: {lengths}")

@@ -1,7 +1,8 @@
-"""What both clients do between the steps of a flow: tell of its pauses, and for the blocking one, take the steps."""
+"""Takes the steps of flows, in a thread or on an event loop, and logs their pauses."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -24,7 +25,7 @@ class RetryLog:
     _silence_s: float = FIRST_SILENCE_S
 
     def tell(self, pause: Pause) -> None:
-        """Logs a pause that begins now."""
+        """Log a pause that begins now."""
         if pause.goes_on_s is None:
             self._log.info("%s; next in %.1f s", pause.reason, pause.seconds)
             return
@@ -46,7 +47,7 @@ class RetryLog:
 
 
 def drive(flow: Flow[T], perform: Callable[[Send], Outcome], sleep: Callable[[float], None], retry_log: RetryLog) -> T:
-    """What a flow returns, its steps taken one after the other in this thread."""
+    """Return what a flow returns; its steps are taken one after the other in this thread."""
     outcome = None
     while True:
         try:
@@ -61,3 +62,26 @@ def drive(flow: Flow[T], perform: Callable[[Send], Outcome], sleep: Callable[[fl
                 outcome = step.do()
             case Send():
                 outcome = perform(step)
+
+
+async def drive_async(
+    flow: Flow[T],
+    perform: Callable[[Send], Awaitable[Outcome]],
+    sleep: Callable[[float], Awaitable[None]],
+    retry_log: RetryLog,
+) -> T:
+    """Return what a flow returns; its steps are taken one after the other on this event loop, or in a thread beside."""
+    outcome = None
+    while True:
+        try:
+            step = flow.send(outcome)
+        except StopIteration as end:
+            return end.value
+        match step:
+            case Pause():
+                retry_log.tell(step)
+                outcome = await sleep(step.seconds)
+            case Work():
+                outcome = await asyncio.to_thread(step.do)
+            case Send():
+                outcome = await perform(step)

@@ -16,7 +16,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from co_rewarding_client.decoding import HttpReply, problem
+from co_rewarding_client.decoding import HttpReply, decoded, problem
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import ServiceUnavailable, one_line
 
@@ -92,34 +92,35 @@ class Patience:
     url: str
 
     def left_s(self) -> float:
-        """The seconds that are left, 0 when it is over."""
+        """Return the seconds that are left, 0 when patience is over."""
         return max(0.0, self.ends_at - self.surroundings.clock_s())
 
 
 def begin(timeout_s: float, patience_s: float, surroundings: Surroundings, url: str) -> Patience:
-    """The patience of a call that begins now; `url` is for messages."""
+    """Return the patience of a call that begins now; `url` is for messages."""
     return Patience(surroundings.clock_s() + patience_s, timeout_s, patience_s, surroundings, url)
 
 
 def attempt(request: HttpRequest, patience: Patience) -> Flow[Outcome]:
-    """Sends `request` once. An answer that is held back for `wait_s` is waited for that much longer."""
+    """Send `request` once. An answer that is held back for `wait_s` is waited for that much longer."""
     outcome = yield Send(request, min(request.wait_s, patience.left_s()) + patience.timeout_s)
     assert outcome is not None, "a driver answers a Send with its outcome"
     return outcome
 
 
 def worked(do: Callable[[], T]) -> Flow[T]:
-    """What `do` returns, which blocks on a disk."""
+    """Return what `do` returns, which blocks on a disk."""
     results: list[T] = []
     yield Work(lambda: results.append(do()))
     return results[0]
 
 
 def exchange(request: HttpRequest, patience: Patience) -> Flow[HttpReply]:
-    """Sends `request` until its answer is more than a passing trouble.
+    """Send `request` until its answer is more than a passing trouble.
 
-    Raises ServiceUnavailable, caused by the last trouble, when patience is over or the service asks for a
-    pause longer than what is left of it.
+    Raises:
+        ServiceUnavailable: patience is over, or the service asks for a pause longer than what is left of it; the
+            error is caused by the last trouble.
     """
     tries = 0
     while True:
@@ -138,8 +139,28 @@ def exchange(request: HttpRequest, patience: Patience) -> Flow[HttpReply]:
         yield Pause(pause_s, told, patience.left_s())
 
 
+def answer(request: HttpRequest, patience: Patience, kind: type[T], *expected: int) -> Flow[T]:
+    """Return the document that answers `request`, whose status is one of `expected`, or 200 if none is given.
+
+    Raises what `exchange` and `success` raise.
+    """
+    return success((yield from exchange(request, patience)), request, kind, *expected)
+
+
+def success(reply: HttpReply, request: HttpRequest, kind: type[T], *expected: int) -> T:
+    """Return the document of a reply whose status is one of `expected`, or 200 if none is given.
+
+    Raises:
+        ProblemError: what another status means.
+        ProtocolError: the reply is no document.
+    """
+    if reply.status not in (expected or (200,)):
+        raise problem(reply, request)
+    return decoded(reply, request, kind)
+
+
 def _pause_s(outcome: Outcome, tries: int, patience: Patience) -> float | None:
-    """The seconds until the next try, None if there is to be none.
+    """Return the seconds until the next try, None if there is to be none.
 
     Exponential backoff with full jitter, after the time that the service asked for: ranks that were turned
     away together shall not come back together. What is left of patience cuts the backoff short, so that the
@@ -154,7 +175,7 @@ def _pause_s(outcome: Outcome, tries: int, patience: Patience) -> float | None:
 
 
 def retry_after_s(outcome: Outcome, wall_clock_s: Callable[[], float]) -> float:
-    """What Retry-After asks for, in seconds, at most RETRY_AFTER_LONGEST_S; 0 where it asks for nothing."""
+    """Return what Retry-After asks for, in seconds, at most RETRY_AFTER_LONGEST_S; 0 where it asks for nothing."""
     if isinstance(outcome, TransportFailure) or "retry-after" not in outcome.headers:
         return 0.0
     value = outcome.headers["retry-after"]
@@ -166,7 +187,7 @@ def retry_after_s(outcome: Outcome, wall_clock_s: Callable[[], float]) -> float:
 
 
 def _until_s(date: str, headers: Mapping[str, str], wall_clock_s: Callable[[], float]) -> float:
-    """The seconds until an HTTP date, by the clock that wrote it if the reply tells its time."""
+    """Return the seconds until an HTTP date, by the clock that wrote it if the reply tells its time."""
     due_s = _epoch_s(date)
     now_s = _epoch_s(headers.get("date", ""))
     if due_s is None:

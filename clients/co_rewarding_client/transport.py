@@ -23,14 +23,18 @@ class Connection:
         self._http = httpx.Client(base_url=address.url, auth=auth, limits=limits, transport=transport)
 
     def perform(self, send: Send) -> Outcome:
-        """The outcome of `send`. Raises ProtocolError or InvalidRequest for a failure that would recur."""
+        """Return the outcome of `send`.
+
+        Raises:
+            ProtocolError, InvalidRequest: a failure that would recur.
+        """
         try:
             return _reply(self._http.send(_request(self._http, send, self._timeout_s)))
         except httpx.RequestError as error:
             return _failure(error, send)
 
     def close(self) -> None:
-        """Closes the pool."""
+        """Close the pool."""
         self._http.close()
 
 
@@ -43,14 +47,18 @@ class AsyncConnection:
         self._http = httpx.AsyncClient(base_url=address.url, auth=auth, limits=limits, transport=transport)
 
     async def perform(self, send: Send) -> Outcome:
-        """The outcome of `send`. Raises ProtocolError or InvalidRequest for a failure that would recur."""
+        """Return the outcome of `send`.
+
+        Raises:
+            ProtocolError, InvalidRequest: a failure that would recur.
+        """
         try:
             return _reply(await self._http.send(_request(self._http, send, self._timeout_s)))
         except httpx.RequestError as error:
             return _failure(error, send)
 
     async def close(self) -> None:
-        """Closes the pool."""
+        """Close the pool."""
         await self._http.aclose()
 
 
@@ -86,7 +94,7 @@ def _reply(response: httpx.Response) -> HttpReply:
 
 
 def _failure(error: httpx.RequestError, send: Send) -> TransportFailure:
-    """The failure as an outcome, if another try may do better."""
+    """Return the failure as an outcome, if another try may do better."""
     if isinstance(error, httpx.LocalProtocolError):
         raise invalid(f"{send.request} cannot be sent as HTTP ({error}); correct the base URL") from error
     if isinstance(error, httpx.TransportError):

@@ -1,4 +1,4 @@
-"""Weights on their way to a service that has another disk: in pieces, each acknowledged, so that a cut costs one."""
+"""Sends weights to a service that has another disk: in pieces, each acknowledged, so that a cut costs one."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ from co_rewarding_client import decoding, encoding
 from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import ProtocolError, ServiceUnavailable, invalid
-from co_rewarding_client.flow import Flow, Patience, Pause, exchange, retry_after_s, worked
+from co_rewarding_client.flow import Flow, Patience, Pause, answer, exchange, retry_after_s, worked
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told the bytes that have arrived, and those of the whole."""
@@ -40,7 +40,11 @@ class LocalFile:
 
 
 def shared_path(folder: str | PathLike[str]) -> str:
-    """A folder below the service's weights root, as the service names it. Raises InvalidRequest for an absolute one."""
+    """Return the name that the service has for a folder below its weights root.
+
+    Raises:
+        InvalidRequest: the folder is absolute.
+    """
     path = PurePath(folder)
     if path.is_absolute():
         raise invalid(
@@ -51,14 +55,15 @@ def shared_path(folder: str | PathLike[str]) -> str:
 
 
 def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], progress: Progress | None) -> Flow[str]:
-    """The path by which the service knows the weights of `folder`, once all of them are there.
+    """Send the weights of `folder`, and return the path by which the service then knows them.
 
-    Raises InvalidRequest for a folder without weights, and when a file changes while it is sent; ServiceUnavailable
-    when nothing arrives for as long as patience lasts.
+    Raises:
+        InvalidRequest: a folder without weights, or a file changes while it is sent.
+        ServiceUnavailable: nothing arrives for as long as patience lasts.
     """
     files = yield from worked(lambda: local_files(folder))
     request = encoding.declaration_request(run, step, [asdict(file) for file in files])
-    state = yield from _answer(request, begin(), 201)
+    state = yield from answer(request, begin(), Upload, 201)
     upload = state.upload
     received = {item.name: item.received for item in state.files}
     arrived = dict.fromkeys((file.name for file in files), 0) | received
@@ -74,14 +79,18 @@ def uploaded(folder: Path, run: str, step: int, begin: Callable[[], Patience], p
         for file in files:
             yield from _sent(folder / file.name, file, upload, arrived[file.name], begin, tell)
         request = encoding.get(f"/v1/teacher/uploads/{encoding.segment(upload)}")
-        path = (yield from _answer(request, begin())).path
+        path = (yield from answer(request, begin(), Upload)).path
         if path is None:
             raise ProtocolError(f"the answer to {request} names no path, although every file has arrived")
     return path
 
 
 def local_files(folder: Path) -> tuple[LocalFile, ...]:
-    """The files of a model in safetensors, read once for their checksums. Raises InvalidRequest where there is none."""
+    """List the files of a model in safetensors; each is read once for its checksum.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
     try:
         paths = sorted(path for path in folder.iterdir() if _SENT.fullmatch(path.name) and path.is_file())
         files = tuple(LocalFile(path.name, path.stat().st_size, _sha256(path)) for path in paths)
@@ -100,7 +109,7 @@ def _sent(
     begin: Callable[[], Patience],
     tell: Callable[[str, int], None],
 ) -> Flow[None]:
-    """Sends what is missing of a file; with nothing, asks for what is there to be checked."""
+    """Send what is missing of a file; where nothing is, ask for the file to be checked."""
     patience = begin()
     while True:
         data = yield from worked(lambda at=offset: _read(path, at, file.size))
@@ -124,7 +133,7 @@ def _sent(
 
 
 def _told_otherwise(reply: HttpReply, request: HttpRequest, offset: int, patience: Patience) -> Flow[int]:
-    """Where to go on after a 409: where the service says; at the same place, after a pause, while another writes."""
+    """Return the offset after a 409: the one that the service says; the same, after a pause, while another writes."""
     told = offset if "upload-offset" not in reply.headers else _offset(reply, request)
     trouble = decoding.problem(reply, request)
     left_s = patience.left_s()
@@ -137,13 +146,6 @@ def _told_otherwise(reply: HttpReply, request: HttpRequest, offset: int, patienc
         asked_s = retry_after_s(reply, patience.surroundings.wall_clock_s)
         yield Pause(min(max(asked_s, BUSY_PAUSE_S), left_s), str(trouble))
     return told
-
-
-def _answer(request: HttpRequest, patience: Patience, expected: int = 200) -> Flow[Upload]:
-    reply = yield from exchange(request, patience)
-    if reply.status != expected:
-        raise decoding.problem(reply, request)
-    return decoding.decoded(reply, request, Upload)
 
 
 def _offset(reply: HttpReply, request: HttpRequest) -> int:

@@ -84,11 +84,12 @@ def _kind(hint: Any) -> Any:  # noqa: ANN401 - types
         return dict[_kind(arguments[0]), _kind(arguments[1])]
     if hint is float:
         return Annotated[float, Field(allow_inf_nan=False)]
-    if not isinstance(hint, type):
-        return hint
-    if issubclass(hint, Enum):
-        return Annotated[hint, Field(strict=False)]
-    return _form_of(hint) if issubclass(hint, msgspec.Struct) else hint
+    kind: Any = hint
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        kind = Annotated[hint, Field(strict=False)]
+    elif isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        kind = _form_of(hint)
+    return kind
 
 
 def _form_of(struct: type[msgspec.Struct]) -> type[StructForm]:

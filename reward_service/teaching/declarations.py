@@ -2,22 +2,15 @@
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from io import FileIO
-from typing import Any, Self
 
 from reward_service.teaching.intake import UPLOADS, IntakeError
 
 MAX_FILES = 4096
-SAFETENSORS = ".safetensors"
 FILE_NAME_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}\.safetensors|model\.safetensors\.index\.json|config\.json)$"
 ID_PATTERN = r"^[0-9a-f]{32}$"
-_LENGTH_BYTES = 8
-"""At the beginning of a file of safetensors: how long its header is."""
 
 _FILE_NAME = re.compile(FILE_NAME_PATTERN)
 
@@ -69,7 +62,8 @@ class Declaration:
     """The weights of a step of a run, as the files that they lie in.
 
     Raises:
-        IntakeError: as `check_names` has it.
+        SameNameError: a name comes twice.
+        IntakeError: a name is none that a file of a model in safetensors has, or there are no files, or too many.
     """
 
     run: str
@@ -77,8 +71,20 @@ class Declaration:
     files: tuple[DeclaredFile, ...]
 
     def __post_init__(self) -> None:
-        """Checks the files' names."""
-        check_names([file.name for file in self.files])
+        """Check the files' names."""
+        names = [file.name for file in self.files]
+        for name in names:
+            if not _FILE_NAME.fullmatch(name):
+                raise IntakeError(
+                    f"a file {name[:200]!r} is not taken: send *.safetensors (names of letters, digits, '.', '_' and "
+                    "'-'), model.safetensors.index.json and config.json, without folders"
+                )
+        if len(set(names)) < len(names):
+            raise SameNameError("a file name comes twice: name each file once")
+        if len(names) > MAX_FILES:
+            raise IntakeError(f"{len(names)} files where at most {MAX_FILES} are taken: write fewer, larger shards")
+        if not names:
+            raise IntakeError("there is no file: send the weights as *.safetensors")
 
     @cached_property
     def id(self) -> str:
@@ -112,15 +118,6 @@ class Declaration:
                 return file
         raise UnknownUploadError(f"no file {name!r} was declared for this upload: see GET for those that were")
 
-    def encoded(self) -> bytes:
-        """Return the declaration as the bytes that lie beside the files."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Self:
-        """Return the declaration that `encoded` made bytes of."""
-        return cls(document["run"], document["step"], tuple(DeclaredFile(**file) for file in document["files"]))
-
 
 @dataclass(frozen=True, slots=True)
 class UploadState:
@@ -134,48 +131,3 @@ class UploadState:
     received_F: tuple[int, ...]
     expires_at_s: float
     path: str | None
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Refuses files that no model is made of.
-
-    Raises:
-        SameNameError: a name comes twice.
-        IntakeError: a name is not allowed, or there are no files, or too many.
-    """
-    for name in names:
-        check_name(name)
-    if len(set(names)) < len(names):
-        raise SameNameError("a file name comes twice: name each file once")
-    if len(names) > MAX_FILES:
-        raise IntakeError(f"{len(names)} files where at most {MAX_FILES} are taken: write fewer, larger shards")
-    if not names:
-        raise IntakeError("there is no file: send the weights as *.safetensors")
-
-
-def check_name(name: str) -> None:
-    """Refuses a file that is not part of a model in safetensors.
-
-    Raises:
-        IntakeError: with the names that are allowed.
-    """
-    if not _FILE_NAME.fullmatch(name):
-        raise IntakeError(
-            f"a file {name[:200]!r} is not taken: send *.safetensors (names of letters, digits, '.', '_' and '-'), "
-            "model.safetensors.index.json and config.json, without folders"
-        )
-
-
-def check_format(file: FileIO, name: str) -> None:
-    """Refuse a file that only has the name of safetensors. The teacher reads files whole before it takes them.
-
-    Raises:
-        IntakeError: a file *.safetensors does not begin with the length of a JSON header, and that header.
-    """
-    if not name.endswith(SAFETENSORS):
-        return
-    file.seek(0)
-    head = file.read(_LENGTH_BYTES + 1) or b""
-    length = int.from_bytes(head[:_LENGTH_BYTES], "little")
-    if head[_LENGTH_BYTES:] != b"{" or length > os.fstat(file.fileno()).st_size - _LENGTH_BYTES:
-        raise IntakeError(f"{name} is not in the safetensors format: what came is discarded; save it with safetensors")

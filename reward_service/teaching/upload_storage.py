@@ -4,11 +4,12 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from io import FileIO
 from uuid import uuid4
+
+import msgspec
 
 from reward_service.teaching.declarations import (
     Declaration,
@@ -18,9 +19,9 @@ from reward_service.teaching.declarations import (
     TooLargeError,
     UnknownUploadError,
     UploadBusyError,
-    check_format,
 )
 from reward_service.teaching.intake import IntakeError, discard
+from reward_service.teaching.safetensors_header import LENGTH_BYTES
 
 PART = ".part"
 MODE = 0o666  # the umask is the operator's say
@@ -85,12 +86,16 @@ class FileWriter:
                     f"{self._declared.name} has SHA-256 {digest}, not {self._declared.sha256} as declared: what came "
                     "is discarded; send the file again, or declare it as it is now"
                 )
-            check_format(self._file, self._declared.name)
+            _check_format(self._file, self._declared.name)
         except IntakeError:
             os.unlink(self._declared.name + PART, dir_fd=self._folder)
             raise
         os.fsync(self._file.fileno())
-        self._name_it()
+        name = self._declared.name
+        try:
+            os.rename(name + PART, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except FileNotFoundError as cause:
+            raise UnknownUploadError("the upload was removed while it came: declare it again") from cause
         return True
 
     def close(self) -> None:
@@ -98,13 +103,6 @@ class FileWriter:
         if self._file is not None:
             self._file.close()
         os.close(self._folder)
-
-    def _name_it(self) -> None:
-        name = self._declared.name
-        try:
-            os.rename(name + PART, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        except FileNotFoundError as cause:
-            raise UnknownUploadError("the upload was removed while it came: declare it again") from cause
 
 
 def write_all(file: FileIO, data: bytes) -> int:
@@ -173,27 +171,36 @@ def _locked_part(folder: int, name: str) -> FileIO | None:
     return None
 
 
+def _check_format(file: FileIO, name: str) -> None:
+    """Refuse a file that only has the name of safetensors. The teacher reads files whole before it takes them.
+
+    Raises:
+        IntakeError: a file *.safetensors does not begin with the length of a JSON header, and that header.
+    """
+    if not name.endswith(".safetensors"):
+        return
+    file.seek(0)
+    head = file.read(LENGTH_BYTES + 1) or b""
+    length = int.from_bytes(head[:LENGTH_BYTES], "little")
+    if head[LENGTH_BYTES:] != b"{" or length > os.fstat(file.fileno()).st_size - LENGTH_BYTES:
+        raise IntakeError(f"{name} is not in the safetensors format: what came is discarded; save it with safetensors")
+
+
 NOTES = ".upload.json"
 MAKING = ".making."
-RECEIVING = ".receiving."  # of older releases, which took weights in one request
 GONE = ".gone."
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def opened_folder(uploads: int, name: str) -> int:
-    """Open a folder of uploads and return its descriptor.
+@contextlib.contextmanager
+def inside(uploads: int, name: str) -> Iterator[int]:
+    """Open a folder of uploads for the time of the context, and yield its descriptor.
 
     Raises:
         OSError: it is not there; ENOTDIR for a link.
     """
-    return os.open(name, _FOLDER, dir_fd=uploads)
-
-
-@contextlib.contextmanager
-def inside(uploads: int, name: str) -> Iterator[int]:
-    """Open a folder of uploads for the time of the context."""
-    folder = opened_folder(uploads, name)
+    folder = os.open(name, _FOLDER, dir_fd=uploads)
     try:
         yield folder
     finally:
@@ -216,8 +223,10 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def make_folder(uploads: int, name: str, notes: bytes) -> None:
-    """Make a folder for files to come, with its notes from the first moment. Call with the lock of uploads.
+def make_folder(uploads: int, declaration: Declaration) -> None:
+    """Make a hidden folder for files to come, with the declaration beside them from the first moment.
+
+    Call with the lock of uploads.
 
     Raises:
         NoRoomError: the disk is full.
@@ -225,21 +234,10 @@ def make_folder(uploads: int, name: str, notes: bytes) -> None:
     making = f"{MAKING}{uuid4().hex}"
     with told_when_full():
         os.mkdir(making, dir_fd=uploads)
-        with inside(uploads, making) as folder:
-            write_notes(folder, notes)
-        os.rename(making, name, src_dir_fd=uploads, dst_dir_fd=uploads)
-
-
-def write_notes(folder: int, notes: bytes) -> None:
-    """Write a folder's declaration beside its files, in place of an earlier one.
-
-    Raises:
-        NoRoomError: the disk is full.
-    """
-    with told_when_full(), opened_file(folder, NOTES + PART, os.O_RDWR | os.O_CREAT | os.O_TRUNC) as file:
-        write_all(file, notes)
-        os.fsync(file.fileno())
-    os.rename(NOTES + PART, NOTES, src_dir_fd=folder, dst_dir_fd=folder)
+        with inside(uploads, making) as folder, opened_file(folder, NOTES, os.O_RDWR | os.O_CREAT) as file:
+            write_all(file, msgspec.json.encode(declaration))
+            os.fsync(file.fileno())
+        os.rename(making, f".{declaration.folder}", src_dir_fd=uploads, dst_dir_fd=uploads)
 
 
 def reveal(uploads: int, hidden: str, name: str) -> None:
@@ -266,7 +264,7 @@ def declared_in(folder: int) -> Declaration:
         OSError: it has no notes.
     """
     with opened_file(folder, NOTES, os.O_RDONLY) as file:
-        return Declaration.of(json.loads(file.readall()))
+        return msgspec.json.decode(file.readall(), type=Declaration)
 
 
 def promised_to(folder: int) -> int:

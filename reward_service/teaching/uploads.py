@@ -30,7 +30,6 @@ from reward_service.teaching.upload_storage import (
     GONE,
     MAKING,
     PART,
-    RECEIVING,
     FileWriter,
     bytes_in,
     declared_in,
@@ -40,7 +39,6 @@ from reward_service.teaching.upload_storage import (
     is_hidden,
     make_folder,
     opened_file,
-    opened_folder,
     promised_to,
     received_of,
     reveal,
@@ -67,7 +65,7 @@ class Uploads:
     def __init__(
         self,
         root: Path,
-        bounds: UploadLimits,
+        limits: UploadLimits,
         clock_s: Callable[[], float] = time.time,
         free_bytes: Callable[[Path], int] = lambda root: shutil.disk_usage(root).free,
     ) -> None:
@@ -76,7 +74,7 @@ class Uploads:
         `clock_s` is Unix time, as the disk's times are; `free_bytes` tells the free space of the disk.
         """
         self._root = root
-        self._bounds = bounds
+        self._limits = limits
         self._clock_s = clock_s
         self._free_bytes = free_bytes
 
@@ -95,7 +93,7 @@ class Uploads:
             self._sweep(uploads)
             if not found:
                 self._make_room(uploads, declaration.size)
-                make_folder(uploads, f".{declaration.folder}", declaration.encoded())
+                make_folder(uploads, declaration)
         self._finish_whole_files(declaration.id)
         return self.state(declaration.id)
 
@@ -108,7 +106,7 @@ class Uploads:
         with self._opened(upload) as (name, folder):
             declaration = declared_in(folder)
             received_F = tuple(received_of(folder, file.name) for file in declaration.files)
-            expires_at_s = touched_at_s(folder) + self._bounds.ttl_s
+            expires_at_s = touched_at_s(folder) + self._limits.ttl_s
         return UploadState(declaration, received_F, expires_at_s, None if is_hidden(name) else declaration.path)
 
     def write(self, upload: str, name: str, offset: int) -> FileWriter:
@@ -170,9 +168,9 @@ class Uploads:
 
     def _make_room(self, uploads: int, size: int) -> None:
         """Check that `size` bytes fit beside those that other uploads may still send; call under the lock."""
-        if size > self._bounds.upload_bytes:
+        if size > self._limits.upload_bytes:
             raise TooLargeError(
-                f"{size} bytes are more than one upload may have, {self._bounds.upload_bytes}: "
+                f"{size} bytes are more than one upload may have, {self._limits.upload_bytes}: "
                 "raise CO_REWARDING_MAX_WEIGHTS_BYTES"
             )
         promised = here = 0
@@ -180,9 +178,9 @@ class Uploads:
             with contextlib.suppress(FileNotFoundError), inside(uploads, name) as folder:
                 promised += promised_to(folder)
                 here += bytes_in(folder)
-        if promised + size > self._bounds.uploads_bytes:
+        if promised + size > self._limits.uploads_bytes:
             raise FullError(
-                f"uploads have {promised} of {self._bounds.uploads_bytes} bytes and {size} are asked for: the teacher "
+                f"uploads have {promised} of {self._limits.uploads_bytes} bytes and {size} are asked for: the teacher "
                 "makes room when it takes some; or remove some, or raise CO_REWARDING_MAX_UPLOADS_BYTES"
             )
         coming, free = promised - here, self._free_bytes(self._root)
@@ -193,9 +191,9 @@ class Uploads:
             )
 
     def _sweep(self, uploads: int) -> None:
-        oldest_s = self._clock_s() - self._bounds.ttl_s
+        oldest_s = self._clock_s() - self._limits.ttl_s
         for name in folders(uploads):
-            dead = name.startswith((MAKING, GONE, RECEIVING))  # who made it had the lock, or removes it for ever
+            dead = name.startswith((MAKING, GONE))  # who made it had the lock, or removes it for ever
             with contextlib.suppress(FileNotFoundError):
                 if not dead:
                     with inside(uploads, name) as folder:
@@ -228,12 +226,8 @@ class Uploads:
     @contextlib.contextmanager
     def _opened(self, upload: str) -> Iterator[tuple[str, int]]:
         """Open an upload's folder and yield its name and its descriptor."""
-        with self._uploads(upload) as uploads:
-            name, folder = _found(uploads, upload)
-        try:
-            yield name, folder
-        finally:
-            os.close(folder)
+        with self._uploads(upload) as uploads, contextlib.ExitStack() as stack:
+            yield _found(uploads, upload, stack)
 
     @contextlib.contextmanager
     def _uploads(self, upload: str) -> Iterator[int]:
@@ -247,11 +241,11 @@ class Uploads:
             yield uploads
 
 
-def _found(uploads: int, upload: str) -> tuple[str, int]:
+def _found(uploads: int, upload: str, stack: contextlib.ExitStack) -> tuple[str, int]:
     for _ in range(2):  # it may be given its name between the look and the opening
         for name in folders_of(uploads, upload):
             with contextlib.suppress(FileNotFoundError):
-                return name, opened_folder(uploads, name)
+                return name, stack.enter_context(inside(uploads, name))
     raise _unknown(upload)
 
 

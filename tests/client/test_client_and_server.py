@@ -30,4 +30,4 @@ def test_an_answer_is_read_whole() -> None:
         labels=[label],
         metrics={"reward_mean": None, "undecided": 2.0, "label_accuracy": 0.0},
     )
-    assert decoding.rewards(decoding.HttpReply(200, {}, msgspec.json.encode(answer)), REQUEST) == answer
+    assert decoding.decoded(decoding.HttpReply(200, {}, msgspec.json.encode(answer)), REQUEST, Rewards) == answer

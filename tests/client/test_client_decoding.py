@@ -22,7 +22,7 @@ from co_rewarding_client import (
     Ticket,
     Unauthorized,
 )
-from co_rewarding_client.decoding import HttpReply, decoded, document, problem, rewards
+from co_rewarding_client.decoding import HttpReply, consistent, decoded, document, problem
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.errors import one_line
 from hypothesis import given, settings
@@ -37,7 +37,7 @@ JSON = st.recursive(
 
 
 def read(document: object) -> Rewards:
-    return rewards(reply(200, document), REQUEST)
+    return consistent(decoded(reply(200, document), REQUEST, Rewards), REQUEST)
 
 
 def test_rewards_are_read_and_what_is_unknown_is_left_alone():
@@ -133,7 +133,7 @@ def test_a_body_that_is_no_json_object(body):
 def test_numbers_that_are_not_finite_are_no_rewards():
     body = json.dumps(rewards_document()).replace("[1.0]", "[1e999]").encode()
     with pytest.raises(ProtocolError, match=r"rewards\[0\]"):
-        rewards(HttpReply(200, {}, body), REQUEST)
+        decoded(HttpReply(200, {}, body), REQUEST, Rewards)
 
 
 @given(

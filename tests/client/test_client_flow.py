@@ -24,7 +24,7 @@ from co_rewarding_client import (
     StillPending,
     Surroundings,
 )
-from co_rewarding_client.calls import POLL_INTERVAL_S, Calls, UnansweredKeys
+from co_rewarding_client.calls import POLL_INTERVAL_S, Calls
 from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.encoding import HttpRequest
 from co_rewarding_client.flow import (
@@ -37,6 +37,7 @@ from co_rewarding_client.flow import (
     exchange,
     retry_after_s,
 )
+from co_rewarding_client.unanswered import UnansweredKeys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -334,7 +335,7 @@ def test_calls_that_are_left_unfinished_keep_their_keys_apart():
 
 
 def test_what_is_remembered_of_unanswered_calls_is_bounded():
-    keys = UnansweredKeys()
+    keys = UnansweredKeys(lambda: "new")
     for number in range(UnansweredKeys.MOST + 5):
         keys.keep({"step": number}, str(number))
     assert [keys.taken({"step": number}) for number in (0, 4, 5)] == [None, None, "5"]

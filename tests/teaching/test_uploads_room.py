@@ -93,7 +93,7 @@ def test_what_killed_processes_left_half_made_or_half_gone_is_swept(disk: Disk) 
     disk.uploads.sweep()
     assert not (disk.root / "uploads").exists()
     disk.uploads.declare(declared(CONTENTS))
-    for name in (".making.0", ".gone.0", ".receiving.0"):
+    for name in (".making.0", ".gone.0"):
         (disk.root / "uploads" / name).mkdir()
         (disk.root / "uploads" / name / "model.safetensors").write_bytes(b"x")
     disk.uploads.sweep()

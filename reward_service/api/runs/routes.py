@@ -1,7 +1,8 @@
 """The routes that people and probes use: runs, cohorts, health, metrics. FastAPI has these."""
 
-from dataclasses import asdict
 from typing import Annotated
+
+import msgspec
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -166,4 +167,4 @@ async def root() -> RedirectResponse:
 
 def _document(found: RunOverview) -> RunDocument:
     revised = found.revised
-    return RunDocument(**asdict(revised.settings), run=found.run, revision=int(revised.revision), state=found.state)
+    return RunDocument(**msgspec.structs.asdict(revised.settings), run=found.run, revision=int(revised.revision), state=found.state)

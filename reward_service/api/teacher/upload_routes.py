@@ -73,17 +73,10 @@ class UploadDocument(StructForm, of=Upload):
     """An upload. Whole, it is announced by POST /v1/teacher/updates with its path."""
 
 
-def uploads_of(settings: Settings) -> Uploads | None:
-    """The uploads below the settings' weights root, if there is one."""
-    if settings.weights_root is None:
-        return None
-    bounds = UploadLimits(settings.max_weights_bytes, settings.max_uploads_bytes, settings.upload_ttl_s)
-    return Uploads(settings.weights_root, bounds)
-
-
 def uploads_router(settings: Settings, background: Background) -> APIRouter:
-    """The routes of uploads, and the background task that removes those that nobody finishes."""
-    found = uploads_of(settings)
+    """Make the routes of uploads, and the background task that removes those that nobody finishes."""
+    limits = UploadLimits(settings.max_weights_bytes, settings.max_uploads_bytes, settings.upload_ttl_s)
+    found = None if settings.weights_root is None else Uploads(settings.weights_root, limits)
 
     @contextlib.asynccontextmanager
     async def sweeping(_: FastAPI) -> AsyncIterator[None]:
@@ -105,23 +98,23 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
     )
     async def declare(request: Request) -> Upload:
         """Begins an upload of weights; the same body again finds it, with what is here of it already."""
-        uploads = configured(found)
+        uploads = _configured(found)
         form = await read_form(request, UploadForm)
-        with as_problems():
+        with _as_problems():
             files = tuple(DeclaredFile(file.name, file.size, file.sha256) for file in form.files)
             return _document(await asyncio.to_thread(uploads.declare, Declaration(form.run, form.step, files)))
 
     @router.get("/v1/teacher/uploads/{upload}", response_model=UploadDocument, summary="One upload")
     async def state(upload: str) -> Upload:
         """How much of each file is here, and the path of the whole."""
-        with as_problems():
-            return _document(await asyncio.to_thread(configured(found).state, upload))
+        with _as_problems():
+            return _document(await asyncio.to_thread(_configured(found).state, upload))
 
     @router.delete("/v1/teacher/uploads/{upload}", status_code=204, summary="Remove an upload")
     async def remove(upload: str) -> None:
         """Removes an upload, whole or not."""
-        with as_problems():
-            await asyncio.to_thread(configured(found).remove, upload)
+        with _as_problems():
+            await asyncio.to_thread(_configured(found).remove, upload)
 
     @router.patch(
         "/v1/teacher/uploads/{upload}/{name}",
@@ -141,9 +134,9 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
         At a wrong offset the answer is 409 with the right one in Upload-Offset. What a connection that is cut has
         brought is kept.
         """
-        uploads = configured(found)
+        uploads = _configured(found)
         check_octets(request)
-        with as_problems():
+        with _as_problems():
             writer = await asyncio.to_thread(uploads.write, upload, name, upload_offset)
             try:
                 async for block in blocks(request):
@@ -156,8 +149,8 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
     return router
 
 
-def configured(uploads: Uploads | None) -> Uploads:
-    """The uploads of this service.
+def _configured(uploads: Uploads | None) -> Uploads:
+    """Return the uploads of this service.
 
     Raises:
         Problem: 501, it was started without a weights root.
@@ -170,16 +163,16 @@ def configured(uploads: Uploads | None) -> Uploads:
 
 
 @contextlib.contextmanager
-def as_problems() -> Iterator[None]:
-    """Answers what the intake refuses with problem documents."""
+def _as_problems() -> Iterator[None]:
+    """Answer what the intake refuses with problem documents."""
     try:
         yield
     except IntakeError as error:
-        raise problem_of(error) from error
+        raise _problem_of(error) from error
 
 
-def problem_of(error: IntakeError) -> Problem:
-    """The problem that a refusal is told as: 422 unless it has a status of its own."""
+def _problem_of(error: IntakeError) -> Problem:
+    """Return the problem that a refusal is told as: 422 unless it has a status of its own."""
     detail = f"{error}."
     match error:
         case UnknownUploadError():
