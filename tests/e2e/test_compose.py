@@ -35,9 +35,13 @@ MOST_BYTES = 400e6
 
 
 @pytest.fixture(scope="module")
-def project() -> Iterator[Project]:
+def engine() -> None:
     if not engine_is_there():
         pytest.skip("no Docker engine answers here, or there is no docker-compose")
+
+
+@pytest.fixture(scope="module")
+def project(engine: None) -> Iterator[Project]:
     made = Project(f"cr-e2e-{uuid4().hex[:6]}")
     made.compose("build", "-q", "reward-service")
     try:
@@ -115,6 +119,7 @@ def test_every_target_is_up_and_its_series_are_there(project: Project):
     }
 
 
+@pytest.mark.usefixtures("engine")
 def test_the_alert_rules_say_what_they_should():
     rules = f"{ROOT}/deploy/prometheus:/rules:ro"
     image = "prom/prometheus:v2.53.0"
