@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from co_rewarding_schema.problems import ProblemKind
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -116,7 +117,7 @@ def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
         found = error.errors()
         listed = [{"where": place(tuple(each["loc"][1:])), "what": str(each["msg"])} for each in found[:MAX_LISTED]]
         detail = f"{listed[0]['where']}: {listed[0]['what']}. See /docs for the form."
-        return _response(Problem(422, "invalid", detail, errors=listed))
+        return _response(Problem(ProblemKind.INVALID, detail, errors=listed))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -125,9 +126,10 @@ def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
             405: f"{request.url.path} does not take {request.method}.",
         }
         detail = details.get(error.status_code, str(error.detail))
-        kind = {404: "no-such-route", 405: "wrong-method"}.get(error.status_code, "refused")
+        kinds = {404: ProblemKind.NO_SUCH_ROUTE, 405: ProblemKind.WRONG_METHOD}
+        kind = kinds.get(error.status_code, ProblemKind.REFUSED)
         headers = {"allow": _allowed(request, routers)} if error.status_code == 405 else error.headers
-        return _response(Problem(error.status_code, kind, detail, headers=headers))
+        return _response(Problem(kind, detail, status=error.status_code, headers=headers))
 
 
 def _allowed(request: Request, routers: Sequence[APIRouter]) -> str:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from co_rewarding_schema.problems import ProblemKind
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -140,7 +141,7 @@ class RefusingProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that the parser, or a limit within the parser, has refused."""
         detail = f"the request is no HTTP: {msg.rstrip('.')}."
-        self._refuse(*(self._refusal or (Reason.MALFORMED, Problem(400, "malformed", detail))))
+        self._refuse(*(self._refusal or (Reason.MALFORMED, Problem(ProblemKind.MALFORMED, detail))))
 
     def _check_head(self) -> None:
         bounds = self._bounds
@@ -149,7 +150,7 @@ class RefusingProtocol(HttpToolsProtocol):
             self._reject(*self._too_large_a_head())
         if len(self.pipeline) >= MOST_PIPELINED:
             detail = f"more than {MOST_PIPELINED} requests came before the first was answered: wait for answers."
-            self._reject(Reason.PIPELINED, Problem(429, "pipelined", detail))
+            self._reject(Reason.PIPELINED, Problem(ProblemKind.PIPELINED, detail))
 
     def _too_large_a_head(self) -> tuple[Reason, Problem]:
         bounds = self._bounds
@@ -157,12 +158,12 @@ class RefusingProtocol(HttpToolsProtocol):
             detail = (
                 f"the URL has more than {bounds.url_bytes} bytes: send less in it, or raise CO_REWARDING_MAX_URL_BYTES."
             )
-            return Reason.URL, Problem(414, "long-url", detail)
+            return Reason.URL, Problem(ProblemKind.LONG_URL, detail)
         detail = (
             f"the headers are more than {bounds.headers}, or have more than {bounds.head_bytes} bytes: send fewer, or "
             "raise CO_REWARDING_MAX_HEADERS or CO_REWARDING_MAX_HEADER_BYTES."
         )
-        return Reason.HEADERS, Problem(431, "large-headers", detail)
+        return Reason.HEADERS, Problem(ProblemKind.LARGE_HEADERS, detail)
 
     def _reject(self, reason: Reason, problem: Problem) -> None:
         """Refuse within the parser, which passes the exception on as its own error."""

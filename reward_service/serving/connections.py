@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 import httptools
+from co_rewarding_schema.problems import ProblemKind
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -71,7 +72,7 @@ class BoundedProtocol(RefusingProtocol):
         if len(self.connections) > self._bounds.connections:
             self._refuse(
                 Reason.CONNECTIONS,
-                Problem(503, "unavailable", "too many connections: try again in a moment.", retry_after_s=1.0),
+                Problem(ProblemKind.UNAVAILABLE, "too many connections: try again in a moment.", retry_after_s=1.0),
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,7 +102,7 @@ class BoundedProtocol(RefusingProtocol):
             self._wire_bytes += len(data)
             if self._wire_bytes > CHUNKING_BYTES + CHUNKING_RATIO * self._body_bytes:
                 detail = "the chunks of the body hold hardly any content: send larger ones."
-                self._refuse(Reason.CHUNKING, Problem(400, "chunking", detail))
+                self._refuse(Reason.CHUNKING, Problem(ProblemKind.CHUNKING, detail))
 
     def on_headers_complete(self) -> None:
         """Begin the request of a whole head, if the head is within limits."""
@@ -240,7 +241,7 @@ class BoundedProtocol(RefusingProtocol):
             return
         if self._in_head:
             detail = f"no whole head came within {self._bounds.head_s:g} s."
-            self._refuse(Reason.SLOW_HEAD, Problem(408, "slow", detail))
+            self._refuse(Reason.SLOW_HEAD, Problem(ProblemKind.SLOW, detail))
         else:
             self._close(Reason.SLOW_HEAD)
 
@@ -252,7 +253,7 @@ class BoundedProtocol(RefusingProtocol):
             if self._body_bytes - self._body_bytes_before < bounds.body_s * BODY_BYTES_PER_S:
                 least = f"{BODY_BYTES_PER_S} bytes a second came for {bounds.body_s:g} s"
                 detail = f"less than {least}: send it without pauses; an upload goes on where it was."
-                self._refuse(Reason.SLOW_BODY, Problem(408, "slow", detail))
+                self._refuse(Reason.SLOW_BODY, Problem(ProblemKind.SLOW, detail))
                 return
         self._body_bytes_before = self._body_bytes
         self._since_s = self._keeper.now_s

@@ -5,6 +5,8 @@ import binascii
 import hmac
 from collections.abc import Iterable, Sequence
 
+from co_rewarding_schema.problems import ProblemKind
+
 from reward_service.api.http.problems import Problem
 
 OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
@@ -30,8 +32,7 @@ class Keyring:
         key = None if shown is None else _key_of(shown)
         if key is None:
             raise Problem(
-                401,
-                "no-key",
+                ProblemKind.NO_KEY,
                 "this service asks for a key: send `Authorization: Bearer KEY`, or put it into the URL as http://x:KEY@host/.",
                 headers={"www-authenticate": 'Bearer, Basic realm="co-rewarding"'},
             )
@@ -39,8 +40,7 @@ class Keyring:
         matches = [hmac.compare_digest(key, known) for known in self._keys]
         if not any(matches):
             raise Problem(
-                403,
-                "wrong-key",
+                ProblemKind.WRONG_KEY,
                 "this key is not one of the service's: check CO_REWARDING_API_KEYS there, and the file that "
                 "CO_REWARDING_API_KEYS_FILE (--api-keys-file) names, both as they were when it started.",
             )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import msgspec
+from co_rewarding_schema.problems import ProblemKind
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from reward_service.api.http.forms import FormFields, Most, Shape, ended, fields_of, meant, unknown_field
@@ -109,7 +110,7 @@ class _Reading:
             pass
         except NotJsonError as cause:
             where = f", in {place(self._path)}" if self._path else ""
-            raise Problem(400, "not-json", f"the body is not JSON in UTF-8: {cause}{where}.") from cause
+            raise Problem(ProblemKind.NOT_JSON, f"the body is not JSON in UTF-8: {cause}{where}.") from cause
         if isinstance(read, form):
             return read
         raise self._problem(more=more)
@@ -126,7 +127,7 @@ class _Reading:
         listed = self._unknown + self._faults  # a name that is missing was often misspelt
         others = f" (and {'at least ' if more else ''}{len(listed) - 1} more)" if len(listed) > 1 else ""
         first = ended(f"{listed[0]['where']}: {listed[0]['what']}{others}")
-        return Problem(422, "invalid", f"{first} See /docs for the form.", errors=listed)
+        return Problem(ProblemKind.INVALID, f"{first} See /docs for the form.", errors=listed)
 
     def _fault(self, path: Path, what: str) -> object:
         self._faults.append({"where": place(path), "what": what})
@@ -198,7 +199,8 @@ class _Reading:
     def _too_many(self, shape: Shape, path: Path) -> object:
         if shape.most_items is None:
             raise Problem(
-                413, "too-many", f"{place(path)} holds more than {self._most.entries} entries: {self._most.advice}."
+                ProblemKind.TOO_MANY,
+                f"{place(path)} holds more than {self._most.entries} entries: {self._most.advice}.",
             )
         self._fault(path, f"List should have at most {shape.most_items} items")
         raise _EnoughError
@@ -213,7 +215,8 @@ class _Reading:
         self._objects += 1
         if self._objects > MOST_OBJECTS:
             raise Problem(
-                413, "too-many", f"the body holds more than {MOST_OBJECTS} objects: send several requests, or a file."
+                ProblemKind.TOO_MANY,
+                f"the body holds more than {MOST_OBJECTS} objects: send several requests, or a file.",
             )
         shapes = form.shapes
         known_faults = len(self._faults) + len(self._unknown)

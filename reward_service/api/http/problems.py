@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.problems import PROBLEM_TYPE, ProblemKind
 
 Path = tuple[int | str, ...]
 """Where a value stands in a document: field names, and places in lists."""
@@ -16,21 +17,21 @@ MAX_ERROR_CHARS = 500
 
 
 class Problem(CoRewardingError):
-    """An answer that is not a result. `kind` is stable and names the problem's type; `detail` says what to do."""
+    """An answer that is not a result. `detail` says what to do."""
 
     def __init__(
         self,
-        status: int,
-        kind: str,
+        kind: ProblemKind,
         detail: str,
         *,
+        status: int | None = None,
         errors: Sequence[Mapping[str, str]] = (),
         retry_after_s: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`errors` lists places ({where, what}) where there are several."""
+        """Take the kind's status unless one is given; `errors` lists places ({where, what}) if there are several."""
         super().__init__(detail)
-        self.status = status
+        self.status = kind.status if status is None else status
         self.kind = kind
         self.detail = detail
         self.errors = tuple(errors)
@@ -42,7 +43,7 @@ class Problem(CoRewardingError):
     def document(self) -> dict[str, Any]:
         """The problem document."""
         document: dict[str, Any] = {
-            "type": f"urn:co-rewarding:problem:{self.kind}",
+            "type": PROBLEM_TYPE + self.kind,
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": _cut(self.detail, MAX_DETAIL_CHARS),
@@ -67,14 +68,13 @@ def _cut(text: str, most: int) -> str:
 
 def full(what: str) -> Problem:
     """429: too much is waiting."""
-    return Problem(429, "full", f"{what}; try again after the time in Retry-After.", retry_after_s=1.0)
+    return Problem(ProblemKind.FULL, f"{what}; try again after the time in Retry-After.", retry_after_s=1.0)
 
 
 def away(what: str, retry_after_s: float = 1.0) -> Problem:
     """503: something the service needs is not there now."""
     return Problem(
-        503,
-        "unavailable",
+        ProblemKind.UNAVAILABLE,
         f"{what}. Nothing accepted is lost; send the same request again.",
         retry_after_s=retry_after_s,
     )
@@ -82,14 +82,14 @@ def away(what: str, retry_after_s: float = 1.0) -> Problem:
 
 def key_reused() -> Problem:
     """409: an Idempotency-Key under which another request came before."""
-    return Problem(409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request.")
+    what = "this Idempotency-Key came with another body before: make a new key a request."
+    return Problem(ProblemKind.KEY_REUSED, what)
 
 
 def text_too_long(where: str, most_chars: int) -> Problem:
     """Return the refusal of a text at a place of a request."""
     return Problem(
-        413,
-        "text-too-long",
+        ProblemKind.TEXT_TOO_LONG,
         f"{where} holds a text of more than {most_chars} characters: cut it (an answer is looked for from the end), or "
         "raise CO_REWARDING_MAX_TEXT_CHARS.",
     )
@@ -97,12 +97,13 @@ def text_too_long(where: str, most_chars: int) -> Problem:
 
 def internal() -> Problem:
     """500: our fault."""
-    return Problem(500, "internal", "this is a fault of the service, and logged: please report it.")
+    return Problem(ProblemKind.INTERNAL, "this is a fault of the service, and logged: please report it.")
 
 
 def no_such_run(run: str) -> Problem:
     """404: a run that was not made."""
-    return Problem(404, "unknown-run", f"there is no run {run!r}: make it with PUT /v1/runs/{run}, or send no run.")
+    what = f"there is no run {run!r}: make it with PUT /v1/runs/{run}, or send no run."
+    return Problem(ProblemKind.UNKNOWN_RUN, what)
 
 
 def place(path: Path) -> str:

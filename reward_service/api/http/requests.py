@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from co_rewarding_schema.problems import ProblemKind
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
@@ -113,7 +114,7 @@ def check_body_headers(headers: Sequence[tuple[bytes, bytes]], most_bytes: int) 
         Problem: 413 for one that is announced as too large, 415 for a compressed one.
     """
     if header(headers, b"content-encoding") not in (None, b"identity"):
-        raise Problem(415, "compressed", "compressed bodies are not read: send the JSON as it is.")
+        raise Problem(ProblemKind.COMPRESSED, "compressed bodies are not read: send the JSON as it is.")
     announced = header(headers, b"content-length")
     if announced is not None and announced.isdigit() and int(announced) > most_bytes:
         raise _too_large(most_bytes)
@@ -122,8 +123,7 @@ def check_body_headers(headers: Sequence[tuple[bytes, bytes]], most_bytes: int) 
 def _too_large(most_bytes: int) -> Problem:
     # The rest of the body is not read, so the connection cannot be used again.
     return Problem(
-        413,
-        "too-large",
+        ProblemKind.TOO_LARGE,
         f"the body is larger than {most_bytes} bytes: send fewer rollouts a request, or raise "
         "CO_REWARDING_MAX_BODY_BYTES.",
         headers={"connection": "close"},
@@ -151,7 +151,7 @@ async def blocks(request: Request) -> AsyncIterator[bytes]:
         except StopAsyncIteration:
             break
         except ClientDisconnect:
-            cut = Problem(400, "cut", "the connection was closed before the end of the body: resume.")
+            cut = Problem(ProblemKind.CUT, "the connection was closed before the end of the body: resume.")
         if len(block) >= BLOCK_BYTES:
             yield bytes(block)
             block.clear()
@@ -169,7 +169,7 @@ def check_octets(request: Request) -> None:
     """
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent != "application/octet-stream" or request.headers.get("content-encoding", "identity") != "identity":
-        raise Problem(415, "not-octets", "send the bytes as they are, as Content-Type: application/octet-stream.")
+        raise Problem(ProblemKind.NOT_OCTETS, "send the bytes as they are, as Content-Type: application/octet-stream.")
 
 
 def json_body(form: type[BaseModel]) -> dict[str, Any]:
@@ -212,5 +212,5 @@ async def read_form(request: Request, form: type[ReadForm], most: Most | None = 
         async for chunk in request.stream():
             parts.add(chunk)
     except ClientDisconnect as cause:
-        raise Problem(400, "cut", "the connection was closed before the end of the body.") from cause
+        raise Problem(ProblemKind.CUT, "the connection was closed before the end of the body.") from cause
     return await reader.read(form, parts.whole(), most)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
+from co_rewarding_schema.problems import ProblemKind
 
 from reward_service.api.http.problems import Problem
 
@@ -59,6 +60,8 @@ def read_part(data: bytes, where: str, decode: Callable[[bytes], Value]) -> Valu
     try:
         data.decode()
     except UnicodeDecodeError as cause:
-        raise Problem(400, "not-json", f"{where} is not UTF-8: byte {cause.start} of it is {cause.reason}.") from cause
+        raise Problem(
+            ProblemKind.NOT_JSON, f"{where} is not UTF-8: byte {cause.start} of it is {cause.reason}."
+        ) from cause
     what = "it is nested too deeply" if isinstance(refused, RecursionError) else str(refused)
-    raise Problem(422, "invalid", f"{where}: {what}.") from refused
+    raise Problem(ProblemKind.INVALID, f"{where}: {what}.") from refused

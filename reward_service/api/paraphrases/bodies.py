@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from co_rewarding_schema.problems import ProblemKind
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
@@ -67,8 +68,7 @@ class ListQuestions:
             first = seen.setdefault(form.question_id, place)
             if first != place:
                 raise Problem(
-                    422,
-                    "same-id",
+                    ProblemKind.SAME_ID,
                     f"questions[{first}] and questions[{place}] have the same id: their rollouts would vote together.",
                 )
         self._items = [JobQuestion(Question(form.question_id, form.question, form.ground_truth)) for form in forms]
@@ -111,7 +111,7 @@ async def received(request: Request, settings: Settings, order: str | None) -> A
             yield await _from_file(path, await _order(request, order), "upload")
         else:
             known = ", ".join(("application/json", FORM_MEDIA, *FILE_MEDIA))
-            raise Problem(415, "unknown-media", f"the body's Content-Type is none of {known}.")
+            raise Problem(ProblemKind.UNKNOWN_MEDIA, f"the body's Content-Type is none of {known}.")
 
 
 async def _order_in_json(request: Request, settings: Settings) -> JobForm:
@@ -133,8 +133,7 @@ async def _named(form: JobForm, path: Path, settings: Settings) -> ReceivedJob:
         root = settings.paraphrase_root
         if root is None:
             raise Problem(
-                501,
-                "no-paraphrase-root",
+                ProblemKind.NO_PARAPHRASE_ROOT,
                 "this service reads no files: start it with CO_REWARDING_PARAPHRASE_ROOT set.",
             )
         await asyncio.to_thread(copy_below, root, form.path, path, settings.max_paraphrase_bytes)
@@ -160,7 +159,7 @@ def _from_hub(source: str, path: Path, most_bytes: int) -> None:
         raise
     except PairFileError as cause:
         absent = isinstance(cause.__cause__, ModuleNotFoundError)
-        raise Problem(501 if absent else 502, "no-datasets" if absent else "hub", f"{cause}.") from cause
+        raise Problem(ProblemKind.NO_DATASETS if absent else ProblemKind.HUB, f"{cause}.") from cause
 
 
 async def _from_file(path: Path, order: JobOrderForm, source: str) -> ReceivedJob:
@@ -173,7 +172,7 @@ async def _from_file(path: Path, order: JobOrderForm, source: str) -> ReceivedJo
 
 async def _from_body(request: Request, path: Path, most_bytes: int) -> None:
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Problem(415, "compressed", "compressed bodies are not read: send the file as it is.")
+        raise Problem(ProblemKind.COMPRESSED, "compressed bodies are not read: send the file as it is.")
     size = 0
     with path.open("wb") as file:
         async for block in blocks(request):
@@ -187,13 +186,15 @@ async def _from_form(request: Request, path: Path, most_bytes: int) -> str | Non
     """Writes the file of a form; the text of its field `order`, if it has one."""
     length = request.headers.get("content-length", "")
     if not length.isdigit():
-        raise Problem(411, "no-length", "send Content-Length, or the file as the body itself.")
+        raise Problem(ProblemKind.NO_LENGTH, "send Content-Length, or the file as the body itself.")
     if int(length) > most_bytes + _FORM_OVERHEAD_BYTES:
         raise _too_large(most_bytes)
     async with request.form(max_files=1, max_fields=1, max_part_size=_MOST_ORDER_BYTES) as form:
         file, order = form.get("file"), form.get("order")
         if not isinstance(file, UploadFile) or isinstance(order, UploadFile) or set(form) - {"file", "order"}:
-            raise Problem(422, "invalid", "the form has one part with a file, `file`, and may have a field `order`.")
+            raise Problem(
+                ProblemKind.INVALID, "the form has one part with a file, `file`, and may have a field `order`."
+            )
         with path.open("wb") as target:
             while block := await file.read(BLOCK_BYTES):
                 await asyncio.to_thread(target.write, block)
@@ -222,20 +223,19 @@ def _as_problems(folder: str) -> Iterator[None]:
     try:
         yield
     except PairFileTooLargeError as cause:
-        raise Problem(413, "too-large", f"{cause}.") from cause
+        raise Problem(ProblemKind.TOO_LARGE, f"{cause}.") from cause
     except PairFileError as cause:
-        raise Problem(422, "questions", f"{cause}.".replace(f"{folder}/", "")) from cause
+        raise Problem(ProblemKind.QUESTIONS, f"{cause}.".replace(f"{folder}/", "")) from cause
     except OSError as cause:
         if cause.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        raise Problem(507, "no-room", "the service's disk has no room for the file; try again later.") from cause
+        raise Problem(ProblemKind.NO_ROOM, "the service's disk has no room for the file; try again later.") from cause
 
 
 def _too_large(most_bytes: int) -> Problem:
     # The rest of the body is not read, so the connection cannot be used again.
     return Problem(
-        413,
-        "too-large",
+        ProblemKind.TOO_LARGE,
         f"the file has more than {most_bytes} bytes: make several jobs, or raise CO_REWARDING_MAX_PARAPHRASE_BYTES.",
         headers={"connection": "close"},
     )

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import msgspec
 from co_rewarding_schema.paraphrases import Paraphrases
+from co_rewarding_schema.problems import ProblemKind
 
 from reward_service.api.http.problems import Problem, away, full
 from reward_service.api.paraphrases.bodies import ListQuestions, ReceivedJob
@@ -53,8 +54,7 @@ class ParaphraseIntake:
         most = self._settings.max_paraphrase_questions
         if questions.of > most:
             raise Problem(
-                413,
-                "too-many",
+                ProblemKind.TOO_MANY,
                 f"{questions.of} questions in a job that may have {most}: make several, or raise "
                 "CO_REWARDING_MAX_PARAPHRASE_QUESTIONS.",
             )
@@ -64,7 +64,8 @@ class ParaphraseIntake:
                 return job
             case Begun.CONFLICT:
                 raise Problem(
-                    409, "key-reused", "this Idempotency-Key came with another body before: make a new key a request."
+                    ProblemKind.KEY_REUSED,
+                    "this Idempotency-Key came with another body before: make a new key a request.",
                 )
             case Begun.FULL:
                 raise full(f"{self._settings.max_paraphrase_jobs} jobs are unfinished")
@@ -98,8 +99,7 @@ class ParaphraseIntake:
             size += sum(len(msgspec.msgpack.encode(item)) for item in batch)
             if size > self._settings.max_paraphrase_bytes:
                 raise Problem(
-                    413,
-                    "too-large",
+                    ProblemKind.TOO_LARGE,
                     f"the questions take more than {self._settings.max_paraphrase_bytes} bytes: make several jobs, or "
                     "raise CO_REWARDING_MAX_PARAPHRASE_BYTES.",
                 )
@@ -114,7 +114,7 @@ class ParaphraseIntake:
         for item in batch:
             if len(item.question.question) > longest:
                 told = repr(item.question.question_id[:200])
-                raise Problem(413, "text-too-long", f"question {told} has more than {longest} characters: cut it.")
+                raise Problem(ProblemKind.TEXT_TOO_LONG, f"question {told} has more than {longest} characters: cut it.")
         return batch
 
     async def _ended(self, job: str, within_s: float) -> JobStanding:
@@ -132,8 +132,7 @@ class ParaphraseIntake:
             if left_s <= 0:
                 await self._check_somebody_is_there()
                 raise Problem(
-                    504,
-                    "not-in-time",
+                    ProblemKind.NOT_IN_TIME,
                     f"{standing.done} of {standing.of} questions are done. It goes on: send the same request again, or "
                     "make a job with POST /v1/paraphrases/jobs.",
                     retry_after_s=RETRY_LATER_S,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 from co_rewarding_schema.paraphrases import Paraphrases
+from co_rewarding_schema.problems import ProblemKind
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -103,8 +104,7 @@ async def get_results(
     standing = await _standing(request, job)
     if standing.state is not JobState.DONE and not partial:
         raise Problem(
-            409,
-            "not-done",
+            ProblemKind.NOT_DONE,
             f"{standing.done} of {standing.of} questions are done, and the job is {standing.state}: wait, or ask with "
             "partial=true for what there is.",
         )
@@ -162,7 +162,7 @@ async def _steered(request: Request, job: str, event: JobEvent) -> JobDocument:
     if state is None:
         raise _unknown(job)
     if not done:
-        raise Problem(409, "job-ended", f"the job is {state}: nothing can be asked of it but its results.")
+        raise Problem(ProblemKind.JOB_ENDED, f"the job is {state}: nothing can be asked of it but its results.")
     return await _document(request, await _standing(request, job))
 
 
@@ -171,4 +171,4 @@ async def _document(request: Request, standing: JobStanding) -> JobDocument:
 
 
 def _unknown(job: str) -> Problem:
-    return Problem(404, "unknown-job", f"there is no job {job}, or it is kept no longer.")
+    return Problem(ProblemKind.UNKNOWN_JOB, f"there is no job {job}, or it is kept no longer.")

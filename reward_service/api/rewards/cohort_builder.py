@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from co_rewarding_schema.errors import UnknownMethodError
 from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RewardRequest, Rollout
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.trainer_formats import CohortLabel
@@ -35,7 +36,7 @@ def usable_method(name: str) -> Method:
     try:
         return method_named(name)
     except UnknownMethodError as cause:
-        raise Problem(422, "unknown-method", f"method: {cause}.") from cause
+        raise Problem(ProblemKind.UNKNOWN_METHOD, f"method: {cause}.") from cause
 
 
 def views_of(method: Method, view: View) -> tuple[View, ...]:
@@ -128,8 +129,7 @@ def _once_each(cohort: _Gathering) -> list[BallotRow]:
         elif cohort.attempts_B[index] == cohort.attempts_B[other] and cohort.rows_B[index] != cohort.rows_B[other]:
             here, there = cohort.positions_B[index], cohort.positions_B[other]
             raise Problem(
-                409,
-                "two-ballots",
+                ProblemKind.TWO_BALLOTS,
                 f"rollouts[{here}] and rollouts[{there}] are the same rollout of {cohort.question_id!r} with different "
                 "content: number the rollouts of a group, or raise attempt when a step is done again.",
             )
@@ -185,8 +185,7 @@ def part_of(
         earlier = seen.setdefault((name, ballot), row)
         if earlier != row:
             raise Problem(
-                409,
-                "two-ballots",
+                ProblemKind.TWO_BALLOTS,
                 f"rollouts[{position}] is the same rollout of {question_id!r} as an earlier one with other content: "
                 "number the rollouts of a group.",
             )
@@ -235,7 +234,7 @@ def _question(rollout: Rollout, position: int, max_text_chars: int) -> str:
     if rollout.question_id is not None:
         return rollout.question_id
     if rollout.prompt is None:
-        raise Problem(422, "no-question", f"rollouts[{position}]: send question_id, or prompt in its place.")
+        raise Problem(ProblemKind.NO_QUESTION, f"rollouts[{position}]: send question_id, or prompt in its place.")
     return question_of_prompt(rollout.prompt)
 
 
@@ -247,21 +246,18 @@ def check_seat(rollout: Rollout, position: int, settings: RunSettings, key: str 
     """
     if rollout.voter is not Voter.POLICY:
         raise Problem(
-            409,
-            "not-yours",
+            ProblemKind.NOT_YOURS,
             f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's.",
         )
     if rollout.rollout is None and key is None:
         raise Problem(
-            422,
-            "no-identity",
+            ProblemKind.NO_IDENTITY,
             f"rollouts[{position}] of a part has no `rollout` and its request no Idempotency-Key: sent again, it would "
             "vote again. Number the rollouts of a group from 0, or send another key with each request.",
         )
     if rollout.rollout is not None and rollout.rollout >= settings.group_size:
         raise Problem(
-            409,
-            "no-such-rollout",
+            ProblemKind.NO_SUCH_ROLLOUT,
             f"rollouts[{position}]: rollout {rollout.rollout} of a group of {settings.group_size}: indices begin at 0, "
             "and group_size is set by PUT /v1/runs/{run}.",
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 
 from reward_service.api.http.problems import Problem, text_too_long
@@ -62,15 +63,14 @@ def items_of(request: OpenRLHFRequest, most: int, most_chars: int) -> list[Singl
     """
     queries = _as_list(request.query)
     if len(queries) > most:
-        raise Problem(413, "too-many", f"{len(queries)} rollouts in a request: at most {most}.")
+        raise Problem(ProblemKind.TOO_MANY, f"{len(queries)} rollouts in a request: at most {most}.")
     prompts = [None] * len(queries) if request.prompts is None else _as_list(request.prompts)
     labels = labels_in(request.labels, most)
     if labels is None:
         labels = [None] * len(queries)
     if not len(queries) == len(prompts) == len(labels):
         raise Problem(
-            409,
-            "uneven",
+            ProblemKind.UNEVEN,
             f"query, prompts and labels hold {len(queries)}, {len(prompts)} and {len(labels)} entries: send one each.",
         )
     for place, (query, prompt) in enumerate(zip(queries, prompts, strict=True)):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.trainer_formats import LABEL_FIELDS, CohortLabel, TruthLabel
 
 from reward_service.api.http.forms import ended, unknown_field
@@ -73,7 +74,7 @@ def _entries(data: bytes, most: int) -> Iterator[bytes]:
 
 def _check_count(count: int, most: int) -> None:
     if count > most:
-        raise Problem(413, "too-many", f"a request holds at most {most} labels.")
+        raise Problem(ProblemKind.TOO_MANY, f"a request holds at most {most} labels.")
 
 
 def label_in(data: bytes, where: str) -> TrainerLabel:
@@ -157,4 +158,4 @@ def _cut(text: str) -> str:
 
 
 def _wrong(where: str, what: str) -> Problem:
-    return Problem(422, "invalid-label", f"{ended(f'{where}: {what}')} See docs/openrlhf.md.")
+    return Problem(ProblemKind.INVALID_LABEL, f"{ended(f'{where}: {what}')} See docs/openrlhf.md.")

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 import structlog
 from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards, Ticket
 from co_rewarding_schema.run_settings import check_run_name
 from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
@@ -121,7 +122,7 @@ class HotRoutes:
         self._keyring.check(exchange.path, exchange.headers)
         if exchange.method != route.method:
             detail = f"{exchange.path} takes {route.method}."
-            raise Problem(405, "wrong-method", detail, headers={"allow": route.method})
+            raise Problem(ProblemKind.WRONG_METHOD, detail, headers={"allow": route.method})
         check_body_headers(exchange.headers, self.most_body_bytes)
 
     async def answer(self, exchange: Exchange, route: Route, refusal: Problem | None) -> None:
@@ -180,8 +181,7 @@ class HotRoutes:
         request = await self._read(exchange, self._reward_request, RewardForm)
         if len(request.rollouts) > self._settings.max_rollouts:
             raise Problem(
-                413,
-                "too-many",
+                ProblemKind.TOO_MANY,
                 f"{len(request.rollouts)} rollouts in a request that may hold {self._settings.max_rollouts}: send "
                 "several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS.",
             )
@@ -285,7 +285,7 @@ def _run_of(exchange: Exchange) -> str | None:
     try:
         return check_run_name(run)
     except InvalidRunError as cause:
-        raise Problem(422, "invalid", f"run: {cause}.") from cause
+        raise Problem(ProblemKind.INVALID, f"run: {cause}.") from cause
 
 
 def _wait_of(exchange: Exchange) -> float:
@@ -295,7 +295,7 @@ def _wait_of(exchange: Exchange) -> float:
     except ValueError:
         wait_s = -1.0
     if not 0.0 <= wait_s < float("inf"):
-        raise Problem(422, "invalid", "wait_s: a number of seconds, 0 or more.")
+        raise Problem(ProblemKind.INVALID, "wait_s: a number of seconds, 0 or more.")
     return wait_s
 
 
@@ -304,5 +304,5 @@ def _idempotency_key(exchange: Exchange) -> str | None:
     if value is None:
         return None
     if not 0 < len(value) <= MAX_KEY_CHARS:
-        raise Problem(422, "invalid", f"Idempotency-Key: 1 to {MAX_KEY_CHARS} characters.")
+        raise Problem(ProblemKind.INVALID, f"Idempotency-Key: 1 to {MAX_KEY_CHARS} characters.")
     return value.decode("latin-1")

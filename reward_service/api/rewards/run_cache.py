@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.run_settings import check_run_name
 
 from reward_service.api.http.problems import Problem, away, full, key_reused, no_such_run
@@ -39,7 +40,7 @@ class RunCache:
         try:
             found = await self._runs.use(check_run_name(run))
         except InvalidRunError as cause:
-            raise Problem(422, "invalid", f"run: {cause}.") from cause
+            raise Problem(ProblemKind.INVALID, f"run: {cause}.") from cause
         if found is None:
             self._known.pop(run, None)
             raise no_such_run(run)
@@ -64,7 +65,7 @@ class RunCache:
                 stale += 1
             else:
                 raise refusal_as_problem(run, answer)
-        raise Problem(409, "run-changes", f"the settings of run {run!r} keep changing; send the request again.")
+        raise Problem(ProblemKind.RUN_CHANGES, f"the settings of run {run!r} keep changing; send the request again.")
 
 
 def refusal_as_problem(run: str, refused: Refused) -> Problem:
@@ -76,8 +77,7 @@ def refusal_as_problem(run: str, refused: Refused) -> Problem:
             return away("whether the process that held this rollout still lives cannot be told")
         case Refusal.UNTOLD:
             return Problem(
-                409,
-                "no-prompt",
+                ProblemKind.NO_PROMPT,
                 f"the teacher is to answer question {refused.about!r} and nobody has said how it is worded: send "
                 "`prompt` beside question_id, or announce it with POST /v1/teacher/prefetch.",
             )
@@ -85,15 +85,13 @@ def refusal_as_problem(run: str, refused: Refused) -> Problem:
             return key_reused()
         case Refusal.OVERFULL:
             return Problem(
-                409,
-                "group-full",
+                ProblemKind.GROUP_FULL,
                 "a group has more rollouts than the run's group_size: number them with `rollout` so that one sent "
                 "twice is recognised, send `step`, or set group_size with PUT /v1/runs/{run}.",
             )
         case _:
             return Problem(
-                409,
-                "ballot-conflict",
+                ProblemKind.BALLOT_CONFLICT,
                 f"ballot {refused.about!r} was cast before with another content: raise "
                 "`attempt` when a step is done again, and send `step` so that steps are kept apart.",
             )

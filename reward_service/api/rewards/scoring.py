@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from co_rewarding_schema.methods import Method, RewardSource
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 
 from reward_service.api.http.problems import Problem, key_reused
@@ -273,7 +274,7 @@ def _pending(
 
 
 def _unknown_ticket() -> Problem:
-    return Problem(404, "unknown-ticket", "this ticket was never given, or its rewards are kept no longer.")
+    return Problem(ProblemKind.UNKNOWN_TICKET, "this ticket was never given, or its rewards are kept no longer.")
 
 
 def _keyed(idempotency_key: str) -> str:

@@ -5,6 +5,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Rollout
 from co_rewarding_schema.run_settings import DEFAULT_RUN
 from co_rewarding_schema.trainer_formats import CohortLabel, TruthLabel
@@ -69,8 +70,7 @@ class SinglePlanner:
             case None:
                 if not item.prompt:
                     raise Problem(
-                        422,
-                        "no-question",
+                        ProblemKind.NO_QUESTION,
                         f"the rollout at {position} has neither a label nor a prompt: nothing says whom it votes with.",
                     )
                 label = CohortLabel(question_id=question_of_prompt(item.prompt))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 from co_rewarding_schema.forms import StructForm
 
+from co_rewarding_schema.problems import ProblemKind
 from reward_service.api.http.problems import Problem, no_such_run
 from co_rewarding_schema.rollouts import QuestionId
 from reward_service.api.runs.routes import PROBLEM, RunPath, services
@@ -83,4 +84,4 @@ async def release(request: Request, run: RunPath, question_id: QuestionPath) -> 
     if await made.runs.look(run) is None:
         raise no_such_run(run)
     if not await made.pairs.forget(run, question_id):
-        raise Problem(404, "unknown-pair", f"nothing was seen of a pair {question_id!r} in run {run}.")
+        raise Problem(ProblemKind.UNKNOWN_PAIR, f"nothing was seen of a pair {question_id!r} in run {run}.")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from reward_service import __version__
+from co_rewarding_schema.problems import ProblemKind
 from reward_service.api.rewards.explanation import explain_cohort, find_cohorts
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.runs.models import (
@@ -55,7 +56,7 @@ async def put_run(request: Request, run: RunPath) -> RunDocument:
     try:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:
-        raise Problem(422, "invalid", f"{cause}.") from cause
+        raise Problem(ProblemKind.INVALID, f"{cause}.") from cause
     runs = services(request).runs
     revised = await runs.put(check_run_name(run), settings)
     return _document(RunOverview(run, revised, await runs.state(run)))
@@ -74,7 +75,7 @@ async def get_runs(
     try:
         page = await services(request).runs.page(limit, cursor)
     except CursorError as cause:
-        raise Problem(422, "invalid", f"cursor: {cause}.") from cause
+        raise Problem(ProblemKind.INVALID, f"cursor: {cause}.") from cause
     return RunsDocument(runs=[_document(each) for each in page.runs], cursor=page.cursor)
 
 
@@ -108,7 +109,7 @@ async def get_cohorts(
     try:
         page = await find_cohorts(services(request), run, question_id, step, limit, cursor)
     except CursorError as cause:
-        raise Problem(422, "invalid", f"cursor: {cause}.") from cause
+        raise Problem(ProblemKind.INVALID, f"cursor: {cause}.") from cause
     if page is None:
         raise no_such_run(run)
     return page
@@ -119,7 +120,7 @@ async def get_cohort(request: Request, cohort: str) -> CohortDocument:
     """A cohort's ballots, classes, votes and labels; also while it is open."""
     found = await explain_cohort(services(request).cohorts, cohort)
     if found is None:
-        raise Problem(404, "unknown-cohort", "there is no such cohort, or it is kept no longer.")
+        raise Problem(ProblemKind.UNKNOWN_COHORT, "there is no such cohort, or it is kept no longer.")
     return found
 
 

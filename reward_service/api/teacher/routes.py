@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_ID_CHARS, Count
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RunName
 from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
@@ -157,7 +158,7 @@ async def post_prefetch(request: Request) -> PrefetchDocument:
     longest = made.settings.max_text_chars
     for place, question in enumerate(form.questions):
         if _chars(question) > longest:
-            raise Problem(413, "text-too-long", f"questions[{place}] has more than {longest} characters: cut it.")
+            raise Problem(ProblemKind.TEXT_TOO_LONG, f"questions[{place}] has more than {longest} characters: cut it.")
     coming = [
         Coming(slot_of(each.question_id, each.view), each.question_id, VIEWS.index(each.view), _prompt(each))
         for each in form.questions
@@ -176,8 +177,7 @@ async def _announce(made: Services, run: str, weights: AnnouncedWeights) -> Teac
     settings = (await made.run_cache.settings(run)).settings
     if made.settings.weights_root is None:
         raise Problem(
-            501,
-            "no-weights-root",
+            ProblemKind.NO_WEIGHTS_ROOT,
             "this service takes no weights: start it with CO_REWARDING_WEIGHTS_ROOT, the folder that trainers "
             "publish below.",
         )
@@ -187,17 +187,17 @@ async def _announce(made: Services, run: str, weights: AnnouncedWeights) -> Teac
             try:
                 await asyncio.to_thread(check_weights, made.settings.weights_root, weights.path, standing.tensors)
             except IntakeError as cause:
-                raise Problem(422, "weights", f"{cause}.") from cause
+                raise Problem(ProblemKind.WEIGHTS, f"{cause}.") from cause
         try:
             update = update_to(weights.step, standing.accepted, settings)
         except OldStepError as cause:
-            raise Problem(409, "old-step", f"{cause}: publish later ones only.") from cause
+            raise Problem(ProblemKind.OLD_STEP, f"{cause}: publish later ones only.") from cause
         except DomainError as cause:
-            raise Problem(422, "invalid", f"step: {cause}.") from cause
+            raise Problem(ProblemKind.INVALID, f"step: {cause}.") from cause
         alpha = await made.teachers.announce(run, standing.accepted, update.alpha, weights)
         if alpha is not None:
             return TeacherUpdate(version=weights.step, alpha=alpha)
-    raise Problem(409, "run-changes", f"other weights of run {run!r} keep coming in; send the request again.")
+    raise Problem(ProblemKind.RUN_CHANGES, f"other weights of run {run!r} keep coming in; send the request again.")
 
 
 def _document(run: str, standing: TeacherStanding) -> TeacherState:

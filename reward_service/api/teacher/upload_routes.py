@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_COUNT, Count, Positive
+from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RunName
 from co_rewarding_schema.run_settings import DEFAULT_RUN
 from co_rewarding_schema.teaching import Upload, UploadedFile
@@ -157,7 +158,7 @@ def _configured(uploads: Uploads | None) -> Uploads:
     """
     if uploads is None:
         raise Problem(
-            501, "no-weights-root", "this service takes no weights: start it with CO_REWARDING_WEIGHTS_ROOT set."
+            ProblemKind.NO_WEIGHTS_ROOT, "this service takes no weights: start it with CO_REWARDING_WEIGHTS_ROOT set."
         )
     return uploads
 
@@ -176,21 +177,21 @@ def _problem_of(error: IntakeError) -> Problem:
     detail = f"{error}."
     match error:
         case UnknownUploadError():
-            return Problem(404, "unknown-upload", detail)
+            return Problem(ProblemKind.UNKNOWN_UPLOAD, detail)
         case OffsetError(offset=offset):
-            return Problem(409, "wrong-offset", detail, headers={"upload-offset": str(offset)})
+            return Problem(ProblemKind.WRONG_OFFSET, detail, headers={"upload-offset": str(offset)})
         case SameNameError():
-            return Problem(409, "same-name", detail)
+            return Problem(ProblemKind.SAME_NAME, detail)
         case UploadBusyError():
-            return Problem(409, "upload-busy", detail, retry_after_s=1.0)
+            return Problem(ProblemKind.UPLOAD_BUSY, detail, retry_after_s=1.0)
         case TooLargeError():  # the rest of the body is not read, so the connection cannot be used again
-            return Problem(413, "too-large", detail, headers={"connection": "close"})
+            return Problem(ProblemKind.TOO_LARGE, detail, headers={"connection": "close"})
         case FullError():
-            return Problem(429, "full", detail, retry_after_s=5.0)
+            return Problem(ProblemKind.FULL, detail, retry_after_s=5.0)
         case NoRoomError():
-            return Problem(507, "no-room", detail)
+            return Problem(ProblemKind.NO_ROOM, detail)
         case _:
-            return Problem(422, "invalid", detail)
+            return Problem(ProblemKind.INVALID, detail)
 
 
 def _document(state: UploadState) -> Upload:
