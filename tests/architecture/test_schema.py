@@ -1,4 +1,4 @@
-"""What crosses the wire is stated once: no other class has a value's fields, and every kind of problem is in its table."""
+"""What crosses the wire is stated once: no other class has a value's fields, and each kind of problem is in its table."""
 
 import ast
 import importlib
@@ -53,9 +53,7 @@ def test_no_class_states_the_fields_of_a_value_again(value: type[msgspec.Struct]
     if len(fields) < FEW:
         return
     again = {name: len(fields & stated) for name, stated in STATED if len(fields & stated) >= ALIKE * len(fields)}
-    assert not again, (
-        f"{value.__name__} of the schema has these fields: derive the class (StructForm), or use the value"
-    )
+    assert not again, f"{value.__name__} of the schema has these fields: derive the class, or use the value"
 
 
 def test_the_table_of_problems_is_what_the_service_answers() -> None:
