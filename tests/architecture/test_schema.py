@@ -1,4 +1,4 @@
-"""What crosses the wire is stated once: no other class has a value's fields, and each kind of problem is in its table."""
+"""What crosses the wire is stated once: no other class has a value's fields, and the table has each kind of problem."""
 
 import ast
 import importlib
