@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.vocabulary import View
 
-from reward_service.domain.errors import IllegalTransitionError
+
+class IllegalTransitionError(DomainError):
+    """The event cannot happen to a cohort in this state."""
 
 
 class CohortState(StrEnum):

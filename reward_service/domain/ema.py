@@ -3,7 +3,11 @@
 import math
 from collections.abc import Iterable
 
-from reward_service.domain.errors import InvalidScheduleError
+from co_rewarding_schema.errors import DomainError
+
+
+class InvalidScheduleError(DomainError):
+    """The EMA schedule's numbers do not make a schedule."""
 
 
 def alpha(step: int, total_steps: int, alpha_start: float = 0.99, alpha_end: float = 0.9999) -> float:

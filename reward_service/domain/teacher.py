@@ -3,17 +3,21 @@
 import hashlib
 from dataclasses import dataclass
 
+from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View
 
-from reward_service.domain.ema import alpha, composed
-from reward_service.domain.errors import InvalidScheduleError, OldStepError
+from reward_service.domain.ema import InvalidScheduleError, alpha, composed
 
 MAX_STEPS_AT_ONCE = 100_000
 """Steps that one update may stand for; more is taken for a mistake."""
 
 SEED_BITS = 31
 """What every backend takes for a seed."""
+
+
+class OldStepError(DomainError):
+    """An update of the teacher that comes after a later one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.paraphrases import KEYS, by_kind
 from reward_service.store.run_scripts import look_at_clock
 from reward_service.store.runs import RunStore
+from reward_service.store.scripts import Stopwatch
 from reward_service.store.server_replies import WrongTypeError
-from reward_service.store.stopwatch import Stopwatch
 from reward_service.store.teachers import TeacherStore
 
 SHOWN_RUNS = 100

@@ -2,7 +2,7 @@
 
 from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection
-from reward_service.store.stopwatch import Stopwatch
+from reward_service.store.scripts import Stopwatch
 
 WORKERS = "cr:workers"
 WORKERS_CLOCK = "cr:clock:{cr:workers}"

@@ -12,7 +12,7 @@ from reward_service.domain.paraphrases.rewriting import JobEvent, JobState, Outc
 from reward_service.store import paraphrase_scripts as scripts
 from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
-from reward_service.store.stopwatch import Stopwatch
+from reward_service.store.scripts import Stopwatch
 
 PREFIX = "cr:{paraphrases~}:"
 """Of all keys here: one slot of a cluster, and no run's, for no run's name may hold a ~."""

@@ -9,6 +9,7 @@ runs `lua/hold.lua` behind `local alive, clock = KEYS[1], KEYS[2]`. Positions ar
 import functools
 import hashlib
 import re
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from enum import StrEnum
 from importlib.resources import files
@@ -132,3 +133,16 @@ def _read(name: str) -> str:
 def _transitions(table: Iterable[tuple[tuple[StrEnum, StrEnum], StrEnum]]) -> str:
     """A transition table of the domain as a Lua table from 'state:event' to state."""
     return ", ".join(f"['{state}:{event}'] = '{to}'" for (state, event), to in table)
+
+
+class Stopwatch:
+    """What a reader tells lua/clock.lua that looks seldom: so much time may have passed."""
+
+    def __init__(self) -> None:
+        """Starts."""
+        self._began_s = time.monotonic()
+
+    def lap_ms(self) -> int:
+        """Milliseconds since the last call, or since the start."""
+        began_s, self._began_s = self._began_s, time.monotonic()
+        return round((self._began_s - began_s) * 1000)

@@ -9,7 +9,7 @@ from reward_service.store.cohorts import as_dict
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
 from reward_service.store.runs import RUN_TTL_MS
-from reward_service.store.stopwatch import Stopwatch
+from reward_service.store.scripts import Stopwatch
 
 SEEN_LATELY_S = 10.0
 LATELY_MS = round(SEEN_LATELY_S * 1000)

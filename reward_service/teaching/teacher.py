@@ -13,11 +13,18 @@ from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.domain.extraction import extractor
 from reward_service.domain.teacher import draw_seed
-from reward_service.generation.generator import GenerationError, Generator, GeneratorUnavailableError
+from reward_service.generation.generator import (
+    GenerationError,
+    Generator,
+    GeneratorUnavailableError,
+    Message,
+    Prompt,
+    Sampling,
+    question_prompt,
+)
 from reward_service.lease_worker import LeasePace, LeaseWorker
 from reward_service.store.label_queue import Demand, LabelClaim, LabelQueue, LabelRequest
-from reward_service.store.records import VIEWS, VOTERS, BallotRow, TeacherLabel
-from reward_service.teaching.prompting import prompt_of, sampling_of
+from reward_service.store.records import VIEWS, VOTERS, BallotRow, TeacherLabel, TeacherPrompt
 from reward_service.teaching.run_tracker import UPDATES_EVERY_S, RunTracker, TrackedRun
 
 log = structlog.get_logger(__name__)
@@ -177,3 +184,23 @@ class Teacher(LeaseWorker[LabelClaim, LabelRequest, TeacherLabel]):
                 labels=demand.too_new,
                 version=followed.version,
             )
+
+
+def prompt_of(asked: TeacherPrompt) -> Prompt:
+    """The prompt: text and messages as they were sent, a bare question behind the paper's system prompt."""
+    if asked.text is not None:
+        return Prompt(text=asked.text)
+    if asked.messages:
+        return Prompt(messages=tuple(Message(role, content) for role, content in asked.messages))
+    return question_prompt(asked.question or "")
+
+
+def sampling_of(settings: RunSettings, seed: int) -> Sampling:
+    """How a run's teacher draws its G̃ ballots of one view."""
+    return Sampling(
+        n=settings.teacher_ballots,
+        temperature=settings.teacher_temperature,
+        top_p=settings.teacher_top_p,
+        max_tokens=settings.teacher_max_tokens,
+        seed=seed,
+    )

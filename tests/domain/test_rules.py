@@ -15,11 +15,11 @@ from reward_service.domain.cohort import (
     TRANSITIONS,
     CohortEvent,
     CohortState,
+    IllegalTransitionError,
     advance,
     is_complete,
 )
-from reward_service.domain.ema import alpha, composed
-from reward_service.domain.errors import IllegalTransitionError, InvalidScheduleError
+from reward_service.domain.ema import InvalidScheduleError, alpha, composed
 from reward_service.domain.settlement import GroupOutcome, summarise
 from reward_service.domain.types import ElectedLabel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reward_service.errors import SettingsError
-from reward_service.paraphrasing.candidate_checks import EmbeddingSimilarity
+from reward_service.paraphrasing.model_rewriter import EmbeddingSimilarity
 
 INSTALLED = importlib.util.find_spec("sentence_transformers") is not None
 

@@ -2,22 +2,15 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from co_rewarding_schema.forms import StructForm, WireForm
-from co_rewarding_schema.limits import (GroupSize, Lag, Positive)
-from reward_service.api.rewards.models import LabelDocument
-from co_rewarding_schema.rollouts import NO_ANSWER, CohortId, QuestionId
-from co_rewarding_schema.limits import (MAX_ID_CHARS)
-from co_rewarding_schema.vocabulary import (Conventions)
-from reward_service.domain.cohort import CohortState
-from co_rewarding_schema.limits import (MAX_END_TOKENS)
-from co_rewarding_schema.vocabulary import (AnswerFormat)
 from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
-from co_rewarding_schema.vocabulary import (Quarantine)
-from co_rewarding_schema.limits import (MAX_DEADLINE_S, MAX_TEMPERATURE)
-from co_rewarding_schema.run_settings import (RunSettings)
-from co_rewarding_schema.vocabulary import Abstention, View, Voter
+from co_rewarding_schema.rollouts import NO_ANSWER, CohortId, QuestionId
+from co_rewarding_schema.run_settings import RunSettings
+from co_rewarding_schema.vocabulary import Abstention, Quarantine, View, Voter
+from pydantic import ConfigDict, Field
+
+from reward_service.api.rewards.models import LabelDocument
+from reward_service.domain.cohort import CohortState
 
 STATES = f"One of {', '.join(CohortState)}."
 _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}}
@@ -121,3 +114,27 @@ class ProblemDocument(StructForm):
         examples=[[{"where": "rollouts[0].view", "what": "Input should be 'original'"}]],
     )
     retry_after_s: float | None = Field(None, description="When to come again, in seconds.", examples=[1.0])
+
+
+class PairDocument(StructForm):
+    """A pair in quarantine."""
+
+    question_id: QuestionId
+    seen: int = Field(description="How often both views were labelled firmly.", examples=[12])
+    disagreed: int = Field(description="How often the labels were different answers.", examples=[9])
+    evidence: float = Field(
+        description="Against the pair, in nats: ln of the odds that it is a bad one.", examples=[4.2]
+    )
+
+
+class QuarantineDocument(StructForm):
+    """The state of a run's watch."""
+
+    run: str = Field(description="The training run.", examples=["qwen3-8b-math"])
+    quarantine: Quarantine = Field(description="What becomes of such pairs in the run.", examples=["own-view"])
+    pairs_seen: int = Field(description="Pairs whose two views were labelled firmly at least once.", examples=[1024])
+    pairs_quarantined: int = Field(description="Pairs in quarantine, listed or not.", examples=[3])
+    others_disagree: float = Field(
+        description="How often the views of pairs disagree that nothing is held against.", examples=[0.08]
+    )
+    pairs: list[PairDocument] = Field(description="Those in quarantine, the most certain first.")

@@ -3,35 +3,39 @@
 from typing import Annotated
 
 import msgspec
-
+from co_rewarding_schema.errors import DomainError
+from co_rewarding_schema.limits import MAX_COUNT, MAX_ID_CHARS
+from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.problems import ProblemKind
+from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name
+from co_rewarding_schema.vocabulary import Quarantine
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from reward_service import __version__
-from co_rewarding_schema.problems import ProblemKind
-from reward_service.api.rewards.explanation import explain_cohort, find_cohorts
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, no_such_run
+from reward_service.api.http.requests import json_body, read_form
+from reward_service.api.rewards.explanation import explain_cohort, find_cohorts
 from reward_service.api.runs.models import (
     CohortDocument,
     CohortsDocument,
+    PairDocument,
     ProblemDocument,
+    QuarantineDocument,
     RunDocument,
     RunForm,
     RunsDocument,
 )
 from reward_service.api.services import Services
-from reward_service.api.http.requests import json_body, read_form
-from co_rewarding_schema.limits import (MAX_COUNT, MAX_ID_CHARS)
-from co_rewarding_schema.errors import DomainError
-from co_rewarding_schema.methods import METHODS
-from co_rewarding_schema.run_settings import (DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name)
 from reward_service.errors import StoreUnavailableError
 from reward_service.store.cohort_index import COHORTS_CURSOR_PATTERN
 from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview
 
 CURSOR = "That of the page before; none: the first page."
 RunPath = Annotated[str, Path(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
+QuestionPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
 MOST_RUNS = 500
+MOST_PAIRS = 10_000
 MOST_COHORTS = 100
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 
@@ -90,6 +94,52 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
 
 
 @router.get(
+    "/v1/runs/{run}/quarantine",
+    tags=["runs"],
+    responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    summary="Pairs whose views keep disagreeing",
+)
+async def get_quarantine(
+    request: Request, run: RunPath, limit: Annotated[int, Query(ge=1, le=MOST_PAIRS)] = 1000
+) -> QuarantineDocument:
+    """The pairs that are taken for bad ones: their questions want another paraphrase."""
+    made = services(request)
+    revised = await made.runs.look(run)
+    if revised is None:
+        raise no_such_run(run)
+    suspects = await made.pairs.suspects(run, limit)
+    pairs = [
+        PairDocument(question_id=question, seen=each.seen, disagreed=each.disagreed, evidence=each.evidence)
+        for question, each in suspects.records.items()
+    ]
+    return QuarantineDocument(
+        run=run,
+        quarantine=Quarantine(revised.settings.quarantine),
+        pairs_seen=suspects.seen,
+        pairs_quarantined=suspects.quarantined,
+        others_disagree=suspects.base.rate(made.pairs.watch),
+        pairs=pairs,
+    )
+
+
+@router.delete(
+    "/v1/runs/{run}/quarantine/{question_id:path}",
+    status_code=204,
+    response_class=Response,
+    tags=["runs"],
+    responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
+    summary="A pair has another paraphrase",
+)
+async def release(request: Request, run: RunPath, question_id: QuestionPath) -> None:
+    """Forgets what was seen of a pair: it is as new, in cross-voting again."""
+    made = services(request)
+    if await made.runs.look(run) is None:
+        raise no_such_run(run)
+    if not await made.pairs.forget(run, question_id):
+        raise Problem(ProblemKind.UNKNOWN_PAIR, f"nothing was seen of a pair {question_id!r} in run {run}.")
+
+
+@router.get(
     "/v1/cohorts",
     tags=["cohorts"],
     responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
@@ -103,8 +153,10 @@ async def get_cohorts(
     limit: Annotated[int, Query(ge=1, le=MOST_COHORTS, description="Cohorts in a page.")] = 20,
     cursor: Annotated[str | None, Query(pattern=COHORTS_CURSOR_PATTERN, description=CURSOR)] = None,
 ) -> CohortsDocument:
-    """A question's cohorts, open or settled, the latest first: of each attempt, round and batch, and of each view where
-    these are decided apart. Those of a batch are there once it is settled.
+    """Return a question's cohorts, open or settled, the latest first.
+
+    There is one for each attempt, round and batch, and for each view where views are decided apart. Those of a batch
+    are there once it is settled.
     """
     try:
         page = await find_cohorts(services(request), run, question_id, step, limit, cursor)
@@ -168,4 +220,6 @@ async def root() -> RedirectResponse:
 
 def _document(found: RunOverview) -> RunDocument:
     revised = found.revised
-    return RunDocument(**msgspec.structs.asdict(revised.settings), run=found.run, revision=int(revised.revision), state=found.state)
+    return RunDocument(
+        **msgspec.structs.asdict(revised.settings), run=found.run, revision=int(revised.revision), state=found.state
+    )

@@ -20,8 +20,7 @@ from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.api.runs.routes import PROBLEM, services
 from reward_service.api.services import Services
-from reward_service.domain.errors import OldStepError
-from reward_service.domain.teacher import needed_version, update_to
+from reward_service.domain.teacher import OldStepError, needed_version, update_to
 from reward_service.store.labels import Coming
 from reward_service.store.records import VIEWS, TeacherPrompt
 from reward_service.store.teachers import AnnouncedWeights, TeacherStanding
