@@ -52,7 +52,7 @@ def of(*languages: str) -> list[Snippet]:
 
 
 def test_there_are_snippets_of_every_kind_and_no_other() -> None:
-    assert {each.language for each in snippets()} == {"", "console", "mermaid", "python", "toml"}
+    assert {each.language for each in snippets()} == {"", "console", "json", "mermaid", "python", "toml"}
     assert len(of("")) >= 30
 
 
