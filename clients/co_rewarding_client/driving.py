@@ -1,4 +1,4 @@
-"""What both clients do between the steps of a flow: tell of its pauses, and for the blocking one, take the steps."""
+"""Drive a flow in both clients: log its pauses, and take the steps in the blocking client."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The call for paraphrases: its request, and what becomes of the questions."""
+"""Ask for paraphrases: build the request, and read the outcomes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

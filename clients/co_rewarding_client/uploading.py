@@ -1,4 +1,4 @@
-"""Weights on their way to a service that has another disk: in pieces, each acknowledged, so that a cut costs one."""
+"""Upload weights to a service with another disk: in pieces, each acknowledged, so that a cut costs one piece."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""What can be wrong with the rules' inputs."""
+"""Define the errors of the rules' inputs."""
 
 from co_rewarding_schema.errors import DomainError
 

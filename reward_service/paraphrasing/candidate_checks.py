@@ -1,4 +1,4 @@
-"""Checks a candidate by models: a model's answers to both texts agree, and embeddings of both texts are near."""
+"""Check a candidate by models: answers to both texts agree, and embeddings of both texts are near."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How much time a process has seen pass by its own clock, which nobody sets."""
+"""Measure how much time passes, by a clock of the process that nobody sets."""
 
 import time
 

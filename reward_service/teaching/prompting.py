@@ -1,4 +1,4 @@
-"""What the teacher is asked, as a generator takes it."""
+"""Turn a teacher's question into a prompt for a generator."""
 
 from reward_service.domain.runs import RunSettings
 from reward_service.generation.generator import Message, Prompt, Sampling, question_prompt

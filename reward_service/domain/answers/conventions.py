@@ -1,4 +1,4 @@
-"""How generously notation is read, where mathematics alone does not decide."""
+"""Choose how generously notation is read, where mathematics alone does not decide."""
 
 from enum import StrEnum
 

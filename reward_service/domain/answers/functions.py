@@ -1,4 +1,4 @@
-"""Functions: exact where their value is a plain one, an atom elsewhere."""
+"""Apply functions: exactly where the value is a plain one, else as an atom."""
 
 import math
 from collections.abc import Callable, Mapping
