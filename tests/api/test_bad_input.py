@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from reward_service.api.rewards.models import OpenRLHFForm, RewardForm
 from reward_service.api.rewards.wire import OpenRLHFRequest, RewardRequest
-from tests.service import assert_problem, pair, running
+from tests.support.service import assert_problem, pair, running
 
 WHOLE: dict[str, Any] = {
     "run": "default",

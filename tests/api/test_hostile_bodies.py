@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reward_service.serving.supervisor import Supervisor
-from tests.service import assert_problem, running
+from tests.support.service import assert_problem, running
 
 BODY_BYTES = 16 * 2**20
 MOST_STALL_S = 1.5

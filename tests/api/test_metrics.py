@@ -22,9 +22,9 @@ from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from reward_service.telemetry import registry_of
-from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
-from tests.service import pair, rollout, running
-from tests.waiting import wait_until
+from tests.support.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
+from tests.support.service import pair, rollout, running
+from tests.support.waiting import wait_until
 
 TABLE = Path(__file__).parents[2] / "docs" / "operations.md"
 SERIES = re.compile(r"`(co_rewarding_\w+)(?:\{[^`]*\})?`")

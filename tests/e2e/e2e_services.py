@@ -22,7 +22,7 @@ from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
 from reward_service.store.cohorts import HEARTBEAT_S
 from reward_service.store.keys import RunKeys, qualified
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LOOK_S = 0.01
 Found = TypeVar("Found")

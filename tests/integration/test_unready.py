@@ -18,7 +18,7 @@ from reward_service.serving.children import (
     Child,
 )
 from tests.integration.test_starting import CLI, started
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 DIED = "a process died before it was ready; starting another"
 

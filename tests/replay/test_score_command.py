@@ -16,7 +16,7 @@ from reward_service.domain.answers.conventions import Conventions
 from reward_service.domain.extraction import last_boxed
 from reward_service.serving.supervisor import embedded_service
 from reward_service.tools.replay.graders import GRADERS
-from tests.replay.files import boxed, co_rewarding, jsonl, parquet
+from tests.support.rollout_files import boxed, co_rewarding, jsonl, parquet
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "rollouts_qwen_math100x8.jsonl"
 PAIR = {

@@ -21,8 +21,8 @@ from co_rewarding_client import RewardClient
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
 
 from reward_service.cli import app
-from tests.service import running
 from tests.snippets.reading import REPOSITORY, Snippet, mentioned, snippets, statements
+from tests.support.service import running
 
 URL = "http://127.0.0.1:8000"
 NOT_RUN = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 def _free_port() -> int:
