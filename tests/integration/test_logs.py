@@ -8,7 +8,7 @@ import sys
 
 import httpx
 
-from tests.integration.test_starting import CLI, started
+from tests.support.started import CLI, started
 from tests.support.waiting import wait_until
 
 LIBRARY = """
