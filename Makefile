@@ -73,12 +73,12 @@ check: $(VENV)/.dev
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-# No part of `make test`: tests take twice the CPU time under coverage (CONTRIBUTING.md).
+# Not a part of `make test`, whose tests would take twice the CPU time (CONTRIBUTING.md).
 COVERED := tests/domain tests/api tests/client tests/store tests/grading tests/replay tests/workers
 coverage: $(VENV)/.dev
 	rm -rf runs/coverage
 	mkdir -p runs/coverage
-	$(BIN)/python -m coverage run -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(COVERED)
+	$(BIN)/python -m coverage run -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not timed" $(COVERED)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
