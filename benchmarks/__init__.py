@@ -1,1 +1,1 @@
-"""What is measured of the service; `python -m benchmarks.throughput` is `make bench`."""
+"""Measure the service; `python -m benchmarks.throughput` is `make bench`."""

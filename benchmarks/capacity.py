@@ -1,4 +1,4 @@
-"""How much the service takes, by kind of traffic and number of workers, and what is busy then: `make bench-capacity`.
+"""Measure how much the service takes, by kind of traffic and number of workers: `make bench-capacity`.
 
 The load test offers more and more until the service falls behind: less than 95 % answered in time, a failure, or more
 than a second for a batch (for singles: after a cohort's last ballot) at the 99th percentile. Twice at the same rate:

@@ -1,4 +1,4 @@
-"""The load generator: raw HTTP/1.1 over kept connections, so cheap that it is not what is measured."""
+"""Generate load: raw HTTP/1.1 over kept connections, so cheap that the generator is not what is measured."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""How fast the teacher's average follows the policy, beside torch's own lerp_: `python -m benchmarks.ema`.
+"""Measure the speed of the teacher's average beside torch's own lerp_: `python -m benchmarks.ema`.
 
 An average is bound by the memory: what counts is bytes moved per second. Counted is what must be moved: each weight of
 the average is read and written (4 bytes each) and each of the policy is read (4, or 2 for 16-bit floats). Each

@@ -1,4 +1,4 @@
-"""What a flood of hard answers in one run does to another run's rewards: `make bench-fairness`.
+"""Measure what a flood of hard answers in one run does to another run's rewards: `make bench-fairness`.
 
 One probe at a time, a batch of 16 and a single in turn, first alone, then beside a flood that keeps its rate whether it
 is answered or not. Three floods: sums and integrals that only the symbolic judge can compare, texts that take long to

@@ -1,4 +1,4 @@
-"""Tokens a second of a generator, by how much it is asked at once. `python -m benchmarks.generation MODEL`
+"""Measure the tokens per second of a generator, by prompts at once: `python -m benchmarks.generation MODEL`.
 
 MODEL is whatever `open_generator` opens: a folder, openai:URL#MODEL, vllm-server:URL#MODEL. The measure is one response
 alone; beside it, groups of responses to one prompt and to several. For vLLM without a GPU, in its own installation:

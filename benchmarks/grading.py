@@ -1,4 +1,4 @@
-"""How right, how fast and how safe the grader is, beside those of others: `python -m benchmarks.grading`.
+"""Measure how right, fast and safe the grader is, beside others: `python -m benchmarks.grading`.
 
 It makes labelled pairs itself; where shared data is at hand (../shared/data, or --data) it adds labelled pairs that
 were derived from real ground truths, answers of language models, and hostile texts. CPU time throughout, children

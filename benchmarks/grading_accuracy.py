@@ -1,4 +1,4 @@
-"""How often graders are right on labelled pairs, and how often they agree on pairs that nobody has labelled."""
+"""Measure how often graders are right on labelled pairs, and how often they agree on unlabelled pairs."""
 
 import time
 from collections import defaultdict

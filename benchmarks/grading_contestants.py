@@ -1,4 +1,4 @@
-"""The graders that are compared, as a table: ours, and those that others use. A new grader is a new row.
+"""List the graders that are compared: ours, and those that others use. A new grader is a new row.
 
 Those of others are asked as their users ask them. What is not installed is left out.
 """

@@ -1,4 +1,4 @@
-"""What was measured, for a program: shares in [0, 1], times as their names say, all mistakes."""
+"""Write the measurements for a program: shares in [0, 1], times as their names say, all mistakes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

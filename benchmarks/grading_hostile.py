@@ -1,4 +1,4 @@
-"""Texts that hang or blow up symbolic graders: what they cost ours, and whether honest answers beside them suffer."""
+"""Measure what hostile texts cost our grader, and whether ordinary answers beside them suffer."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence

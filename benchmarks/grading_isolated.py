@@ -1,4 +1,4 @@
-"""A grader in a process of its own, which is ended when it takes too long: so a report on graders always ends."""
+"""Run a grader in a process of its own, which is ended when it takes too long."""
 
 import gc
 import os

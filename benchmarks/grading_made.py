@@ -1,4 +1,4 @@
-"""Pairs of answers and hostile texts that the benchmark makes itself, so that it needs no data from elsewhere.
+"""Make pairs of answers and hostile texts, so that the benchmark needs no data from elsewhere.
 
 Each pair is labelled by construction: the second answer is the first in other words, or one small thing is changed.
 """

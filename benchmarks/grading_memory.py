@@ -1,4 +1,4 @@
-"""By how much the memory of a process and of all below it grows: watched from outside, at no cost to it."""
+"""Measure how much the memory of a process and its children grows, from outside."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""The service's own grader as the benchmarks ask it: as workers compose it, with all CPU time that it takes."""
+"""Run the service's own grader for the benchmarks, composed as in workers, with all of its CPU time."""
 
 import asyncio
 import contextlib

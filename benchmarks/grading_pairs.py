@@ -1,4 +1,4 @@
-"""Where pairs of answers and cohorts of them come from: files of labelled pairs, and rollouts of language models."""
+"""Read pairs of answers and cohorts: files of labelled pairs, and rollouts of language models."""
 
 import gzip
 import json

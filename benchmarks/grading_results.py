@@ -1,4 +1,4 @@
-"""What graders answer, as it travels between processes, and the few numbers that sum a row of times up."""
+"""Define the results of graders, as they travel between processes, and summarise their times."""
 
 import statistics
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What was measured, for a person: tables, and the first few mistakes of each grader."""
+"""Print the measurements for a person: tables, and the first few mistakes of each grader."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

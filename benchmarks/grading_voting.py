@@ -1,4 +1,4 @@
-"""What a vote costs: the CPU time of finding the classes of a group's answers, beside how others find them."""
+"""Measure the CPU time of forming the classes of a group's answers, beside others."""
 
 import statistics
 import time

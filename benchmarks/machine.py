@@ -1,4 +1,4 @@
-"""The machine: what it is, which core does what, and who used it while something was measured."""
+"""Describe the machine: its cores, which core does what, and other load during a measurement."""
 
 import contextlib
 import os

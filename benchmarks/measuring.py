@@ -1,4 +1,4 @@
-"""The measurements: two servers that take turns on one core."""
+"""Measure two servers that take turns on one core."""
 
 import asyncio
 import statistics

@@ -1,4 +1,4 @@
-"""What the service is compared with: FastAPI endpoints that validate the same JSON and answer a constant.
+"""Serve the baseline: FastAPI endpoints that validate the same JSON and answer a constant.
 
 They are written as FastAPI's users write them: a pydantic model in, a constant out. uvicorn runs as it does for the
 service. Run as a process of its own: `python -m benchmarks.noop SOCKET_FD ANSWERS_JSON`.

@@ -1,4 +1,4 @@
-"""How many planted faults the cheap checks catch, per fault: `python -m benchmarks.paraphrase_faults`.
+"""Measure how many planted faults the cheap checks catch: `python -m benchmarks.paraphrase_faults`.
 
 A fault counts as caught if a check objects that did not object to the pair before it was planted. Where only checks
 object that had objected before, nothing can be seen of the fault: those pairs are `masked`, and the share that must be

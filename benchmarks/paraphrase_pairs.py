@@ -1,4 +1,4 @@
-"""Pairs to plant faults on: those of the shared data, or made ones where that is not there."""
+"""Read pairs to plant faults on: those of the shared data, else made ones."""
 
 import random
 from collections.abc import Callable, Sequence

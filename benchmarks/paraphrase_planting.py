@@ -1,4 +1,4 @@
-"""Faults planted into paraphrases by seeded code: each a function of a pair, to the paraphrase with the fault."""
+"""Plant faults into paraphrases by seed: each fault is a function of a pair, to the paraphrase with the fault."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence

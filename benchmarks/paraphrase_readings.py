@@ -1,4 +1,4 @@
-"""How precise each check is, by verdicts that a person gave: `python -m benchmarks.paraphrase_readings FILE ...`.
+"""Measure how precise each check is, by a reader's verdicts: `python -m benchmarks.paraphrase_readings FILE ...`.
 
 The verdicts are in docs/paraphrase-verdicts.csv: `right` where the pair is faulty as the check says, `other` where it
 is faulty in another way, `wrong` where it is a good pair. `--draw CHECK` prints a sample of a check's objections to be

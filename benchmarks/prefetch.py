@@ -1,4 +1,4 @@
-"""How much of the teacher's time a trainer sees, with prefetch and without. `python -m benchmarks.prefetch`
+"""Measure how much of the teacher's time a trainer sees, with prefetch and without: `python -m benchmarks.prefetch`.
 
 A policy samples on one core, a teacher of the same tiny model answers on the other. Each step publishes new weights,
 announces its questions or does not, samples, and asks for its rewards; the kinds of steps take turns. What is seen is

@@ -1,4 +1,4 @@
-"""Batches of responses that a model really wrote, from a file of rollouts."""
+"""Read batches of responses that a model really wrote, from a file of rollouts."""
 
 import json
 from collections import Counter

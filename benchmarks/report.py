@@ -1,4 +1,4 @@
-"""What was measured, for a person and for a program."""
+"""Print the measurements, for a person and for a program."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

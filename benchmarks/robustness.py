@@ -1,4 +1,4 @@
-"""What wrong paraphrases do to co-rewarding-i, and what the quarantine does. `python -m benchmarks.robustness`
+"""Measure what wrong paraphrases do, and what the quarantine does: `python -m benchmarks.robustness`.
 
 The laptop trainer asks the same pairs in every epoch. In a share of them one number of the paraphrase is another, so
 that the two views have different answers. Each share is trained with the quarantine and without, from several seeds,

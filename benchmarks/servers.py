@@ -1,4 +1,4 @@
-"""Starts what is measured: the whole service, and the no-op, each API on the API's core."""
+"""Start what is measured: the whole service, and the no-op, each API on the API's core."""
 
 import contextlib
 import json

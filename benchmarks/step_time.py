@@ -1,4 +1,4 @@
-"""What rewards add to a step: from a batch's last rollout to its last reward. `python -m benchmarks.step_time`
+"""Measure what rewards add to a step, from its last rollout to its last reward: `python -m benchmarks.step_time`.
 
 OpenRLHF's own executors send the rollouts, by both doors; only the engine is made up: responses of real length come
 when their time has come. Beside them, in turns, the plain executor asks a FastAPI endpoint that validates the same body

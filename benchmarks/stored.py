@@ -1,4 +1,4 @@
-"""What a rollout costs beside few and beside many stored cohorts, and what a stored cohort takes: `make bench-stored`.
+"""Measure a rollout beside few and many stored cohorts, and the memory of a cohort: `make bench-stored`.
 
 Whole batches of short responses fill the store; at each power of ten batches of ordinary size are sent, and the CPU
 time of the API, the worker and Valkey is taken. A cost that grew with what is stored would show here.

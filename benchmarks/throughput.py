@@ -1,4 +1,4 @@
-"""Rollouts per second beside a no-op FastAPI endpoint, and the latency added: `python -m benchmarks.throughput`.
+"""Measure rollouts per second beside a no-op FastAPI endpoint, and latency: `python -m benchmarks.throughput`.
 
 Both validate the same JSON, on the same core, in alternating turns; the service besides extracts, votes and answers,
 with Redis in the path. The exit code of `--check` is 1 when a ratio is below its goal.

@@ -1,4 +1,4 @@
-"""`co-rewarding`, as it is installed: the base install is the client alone, and its commands say what they need."""
+"""Run `co-rewarding`; in a base install, say which extra a command needs."""
 
 import signal
 import sys

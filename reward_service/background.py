@@ -1,4 +1,4 @@
-"""Background tasks, started in one way: what is expected is survived, anything else ends the process visibly."""
+"""Run background tasks: a task survives expected errors, and any other error ends the process visibly."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine

@@ -1,4 +1,4 @@
-"""`co-rewarding`: the service and what goes with it, from a terminal."""
+"""Run the reward service, and work with it, from a terminal."""
 
 import contextlib
 import os

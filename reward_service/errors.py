@@ -1,4 +1,4 @@
-"""One small tree of errors. Each is raised with its cause and caught only at a boundary (a request, a job, the CLI)."""
+"""Define the server's errors. Each is raised with its cause, and caught at a boundary: a request, a job, the CLI."""
 
 import importlib.util
 import signal

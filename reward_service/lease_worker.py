@@ -1,4 +1,4 @@
-"""Work at what a lease queue gives: it is taken, renewed, and kept when it is done; what is left is given back."""
+"""Work on the items of a lease queue: take, renew, and keep the result; give back what is unfinished."""
 
 import asyncio
 import contextlib

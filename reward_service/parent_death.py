@@ -1,4 +1,4 @@
-"""Becomes a command that is asked to stop when its parent dies: `python parent_death.py PARENT COMMAND...`, on Linux.
+"""Run a command that is asked to stop when its parent dies: `python parent_death.py PARENT COMMAND...`, on Linux.
 
 A program of its own, because a child that runs our code between fork and exec (`preexec_fn`) may wait for ever for a
 lock that another thread held at that moment, and whoever starts it waits with it.

@@ -1,4 +1,4 @@
-"""Measures CPU time and memory of the service's processes by role (Linux).
+"""Measure CPU time and memory of the service's processes by role (Linux).
 
 Serves the metrics of processes without an API.
 """

@@ -1,4 +1,4 @@
-"""Starts and ends processes.
+"""Start and end processes.
 
 Commands die with their parent, a supervisor hears that a process is ready, and a process with a model of its own runs
 with metrics and logs.

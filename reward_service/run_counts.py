@@ -1,4 +1,4 @@
-"""Counts by run. Runs come and go for months, so what is shown and kept of them has an end; other counts have none."""
+"""Count by run, for a bounded number of runs, each for a day after its last count."""
 
 import json
 import os

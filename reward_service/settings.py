@@ -1,4 +1,4 @@
-"""How the service is configured: options of the command line, or CO_REWARDING_* in the environment."""
+"""Define the settings of the service: options of the command line, or CO_REWARDING_* in the environment."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can be watched: structured logs, and the metrics that Prometheus reads."""
+"""Write structured logs, and define the metrics that Prometheus reads."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""`co-rewarding train` and `demo`: training against a service. Whatever is missing is told before training begins."""
+"""Define `co-rewarding train` and `demo`; missing packages are reported before training begins."""
 
 import contextlib
 import os

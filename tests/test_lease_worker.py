@@ -12,7 +12,7 @@ import pytest
 from reward_service.errors import StoreUnavailableError
 from reward_service.lease_worker import LeasePace, LeaseWorker
 from reward_service.store.leases import LeaseQueue, Taken
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 PACE = LeasePace(beat_s=0.01, renew_s=0.01)

@@ -1,4 +1,4 @@
-r"""What a trainer imports to be rewarded: a typed client of the reward service, blocking or for asyncio.
+r"""Ask the reward service for rewards: a typed client, blocking or for asyncio.
 
 A batch that holds its groups whole is rewarded in one call:
 

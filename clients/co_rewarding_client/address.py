@@ -1,4 +1,4 @@
-"""Where the service is, and how one is known to it."""
+"""Read the service's URL and the credentials in it."""
 
 import re
 from dataclasses import dataclass, field

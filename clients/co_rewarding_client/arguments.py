@@ -1,4 +1,4 @@
-"""What a caller hands in, checked by type: a wrong one is named, with what is due, before anything is sent."""
+"""Check the types of a caller's arguments, and name a wrong one and the right type, before anything is sent."""
 
 from collections.abc import Collection, Mapping
 from os import PathLike

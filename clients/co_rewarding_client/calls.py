@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from co_rewarding_schema.paraphrases import Paraphrases
 
@@ -18,6 +18,7 @@ from co_rewarding_client.flow import (
     Patience,
     Pause,
     Surroundings,
+    T,
     TransportFailure,
     answer,
     attempt,
@@ -42,8 +43,6 @@ from co_rewarding_client.uploading import Progress, shared_path, uploaded
 # A service or proxy that does not hold the answer back must not be asked in a tight loop.
 POLL_INTERVAL_S = 0.5
 COHORTS_AT_ONCE = 100
-
-Value = TypeVar("Value")
 
 
 class Calls:
@@ -256,7 +255,7 @@ class Calls:
     def _begin(self) -> Patience:
         return begin(self._timeout_s, self._patience_s, self._surroundings, self._url)
 
-    def _answer(self, request: HttpRequest, kind: type[Value], *expected: int) -> Flow[Value]:
+    def _answer(self, request: HttpRequest, kind: type[T], *expected: int) -> Flow[T]:
         return answer(request, self._begin(), kind, *expected)
 
     def _pages(

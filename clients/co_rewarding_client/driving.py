@@ -1,4 +1,4 @@
-"""Takes the steps of flows, in a thread or on an event loop, and logs their pauses."""
+"""Drive flows, in a thread or on an event loop, and log their pauses."""
 
 import asyncio
 import logging

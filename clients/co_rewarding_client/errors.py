@@ -1,4 +1,4 @@
-"""What can go wrong, as one small tree.
+"""Define the client's errors, as one small tree.
 
     CoRewardingError
     ├── ServiceUnavailable           patience is over; __cause__ is the last trouble met

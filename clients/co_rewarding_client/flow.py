@@ -1,4 +1,4 @@
-"""The core: what to send and when to pause, without sending or pausing.
+"""Decide what to send and when to pause, without sending or pausing.
 
 A flow is a generator in the manner of httpx's `auth_flow`: it yields `Send`, and is sent the `HttpReply` or
 `TransportFailure` that came of it, or yields `Pause` or `Work`, and is sent None when that is over; it returns

@@ -1,4 +1,4 @@
-"""The one place that knows httpx: carries a `Send` out and tells its outcome."""
+"""Send requests by httpx: carry a `Send` out, and return its outcome."""
 
 from collections.abc import Callable
 from typing import TypeAlias

@@ -1,1 +1,1 @@
-"""The wire: thin. The hot routes are plain ASGI in front of FastAPI, which has the rest."""
+"""Answer HTTP: FastAPI's routes, and the hot routes beside FastAPI."""

@@ -1,4 +1,4 @@
-"""The application: FastAPI with its routes, behind keys; and the hot routes beside it."""
+"""Build the application: FastAPI's routes behind keys, and the hot routes beside FastAPI."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence

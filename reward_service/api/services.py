@@ -1,4 +1,4 @@
-"""What an API process is made of, composed once."""
+"""Compose the parts of an API process, once."""
 
 import asyncio
 import contextlib

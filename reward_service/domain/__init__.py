@@ -1,1 +1,1 @@
-"""The rules of co-rewarding: standard library only, no I/O, no clock, no randomness."""
+"""Hold the rules of co-rewarding: standard library only, no I/O, no clock, no randomness."""

@@ -1,4 +1,4 @@
-"""The life of a cohort: one transition table, and when a cohort is complete."""
+"""Define the life of a cohort: one transition table, and when a cohort is complete."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The teacher's schedule: how slowly it follows the policy at each step."""
+"""Compute the teacher's schedule: how slowly it follows the policy at each step."""
 
 import math
 from collections.abc import Iterable

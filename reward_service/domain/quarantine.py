@@ -1,4 +1,4 @@
-"""Which pairs are not of one question: their views keep disagreeing, each of them sure of itself.
+"""Decide which pairs are bad: their views keep disagreeing, and each view is sure of its answer.
 
 A pair is watched by Page's cumulative sum: a disagreement speaks against it, an agreement for it, and how much so is
 the log of how likely either is for a bad pair and for the run's other ones. Where a policy still answers every other

@@ -1,4 +1,4 @@
-"""Settles a closed cohort: the election of labels, the rewards, and the summary of a batch."""
+"""Settle a closed cohort: elect labels, reward ballots, and summarise a batch."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The teacher's rules: which version may label which step, how far an update moves it, what its draws follow from."""
+"""Define the teacher's rules: which version may label which step, the size of an update, the seeds of draws."""
 
 import hashlib
 from dataclasses import dataclass

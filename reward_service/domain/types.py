@@ -1,4 +1,4 @@
-"""Ballots and labels: what the rules are about."""
+"""Define ballots and labels, the values of the rules."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

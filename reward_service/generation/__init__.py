@@ -1,1 +1,1 @@
-"""Responses from language models: one Generator protocol, and a module for each backend behind it."""
+"""Generate responses from language models: one Generator protocol, and a module for each backend."""

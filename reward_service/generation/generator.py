@@ -1,4 +1,4 @@
-"""Generators: the protocol from prompts to sampled responses, its errors, and the gate that parts swaps from them."""
+"""Define generators: the protocol from prompts to responses, its errors, and the gate between answers and swaps."""
 
 import asyncio
 import contextlib

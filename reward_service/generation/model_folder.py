@@ -1,4 +1,4 @@
-"""Finds or fetches the folder of a model by name, and compares other weights with it by the headers of safetensors."""
+"""Find or fetch the folder of a model, and compare other weights with it by the headers of safetensors."""
 
 import json
 import mmap

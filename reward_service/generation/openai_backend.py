@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible endpoint as a generator: chat completions for messages, completions for text."""
+"""Use an OpenAI-compatible endpoint as a generator: chat completions for messages, completions for text."""
 
 import asyncio
 import random

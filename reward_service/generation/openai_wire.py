@@ -1,4 +1,4 @@
-"""Answers of OpenAI-compatible servers: what was generated, or why not, in the dialects that are met."""
+"""Read answers of OpenAI-compatible servers, in their dialects: the text, or why there is none."""
 
 import email.utils
 import re

@@ -1,4 +1,4 @@
-"""Opens the generator that a model's name asks for; the backend's libraries are imported only then."""
+"""Open the generator that a model's name asks for; the backend's libraries are imported only then."""
 
 import asyncio
 import contextlib

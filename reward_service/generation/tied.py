@@ -1,4 +1,4 @@
-"""Output layers that are the embedding under a second name, by a model's config.json. Standard library only."""
+"""Tell from a model's config.json whether the output layer is the embedding. Standard library only."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

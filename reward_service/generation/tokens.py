@@ -1,4 +1,4 @@
-"""Encodes prompts as tokens, samples responses token by token with a key-value cache, and decodes them.
+"""Encode prompts as tokens, sample responses token by token with a key-value cache, and decode them.
 
 Shapes: P prompts; B responses under way, the rows of the cache; L tokens so far; T tokens of a response; V words.
 """

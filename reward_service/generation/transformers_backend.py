@@ -1,4 +1,4 @@
-"""The transformers backend: small models in this process. Prompts that are asked together are answered together."""
+"""Run small models in this process with transformers. Prompts that are asked together are answered together."""
 
 import asyncio
 import contextlib

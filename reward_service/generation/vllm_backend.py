@@ -1,4 +1,4 @@
-"""vLLM in this process, in its asynchronous engine: prompts join the batch under way as they come."""
+"""Run vLLM's asynchronous engine in this process: prompts join the running batch as they come."""
 
 import asyncio
 import itertools

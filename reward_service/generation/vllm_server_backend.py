@@ -1,4 +1,4 @@
-"""`vllm serve` over HTTP: an OpenAI-compatible endpoint whose weights are swapped in place.
+"""Use `vllm serve` over HTTP: an OpenAI-compatible endpoint whose weights are swapped in place.
 
 The server must see the folders of weights under the same paths, be nobody else's, and run with VLLM_SERVER_DEV_MODE=1.
 """

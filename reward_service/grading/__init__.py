@@ -1,1 +1,1 @@
-"""Whether two answers are equal: the seam that a finer grader fills."""
+"""Decide whether two answers are equal: the Grader protocol, and the service's grader."""

@@ -1,4 +1,4 @@
-"""Compares two answers in a judge child: reads each as parts, then compares shapes, then parts.
+"""Compare two answers in a judge child: read each as parts, then compare shapes, then parts.
 
 The library math-verify reads sums, products and integrals that were not carried out. Its grammar guesses, so inputs
 where it is known to guess are refused, its normalisation of units and prose is left out, and its verdict needs our own

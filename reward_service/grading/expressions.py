@@ -1,4 +1,4 @@
-r"""Expressions from words (tokens) to sympy, refusing what could be read in two ways.
+r"""Build sympy expressions from tokens, and refuse a text with two meanings.
 
 math-verify's grammar is made to find an answer in a text, and guesses: 2(3) is 5 to it, 1202_3 is 1202, 30^\circ is 30,
 A is a. Here every reading is the only one, and the time is linear.

@@ -1,4 +1,4 @@
-"""Shares among runs: a queue whose next item is of the run that has used least, allowances of time, and one judge."""
+"""Share time among runs: a queue that serves the run with the least use first, and allowances of time."""
 
 import asyncio
 from collections import deque

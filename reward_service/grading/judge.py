@@ -1,4 +1,4 @@
-"""The judge of last resort: are two answers equal as mathematics? Asked in child processes that can be killed."""
+"""Ask the judge whether two answers are equal as mathematics, in child processes that can be killed."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The judge's processes: their messages, and the template that forks judge children.
+"""Run the judge's processes: their messages, and the template that forks judge children.
 
 Messages are JSON behind four bytes of length. The template has imported the symbolic mathematics once. Since it has one
 thread, a fork is safe, and since it reads nothing of an answer, no answer can slow it down or kill it. A child answers

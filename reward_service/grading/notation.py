@@ -1,4 +1,4 @@
-r"""The notation the judge reads: tokens, and what is not worth asking about. Linear time; nothing is evaluated."""
+r"""Read the notation of the judge: cut texts into tokens, and refuse texts not worth asking about. Linear time."""
 
 import re
 

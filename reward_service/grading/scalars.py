@@ -1,4 +1,4 @@
-"""Are two expressions equal? Numbers say no, a proof says yes, and what is neither stays open."""
+"""Decide whether two expressions are equal: numbers disprove, a proof confirms, all else stays undecided."""
 
 import sympy
 from sympy import Expr, Rational

@@ -1,4 +1,4 @@
-"""The service's grader: canonical keys first, proofs of difference next, a judge for the few pairs that stay open."""
+"""Grade answers: canonical keys first, proofs of difference next, a judge for the few pairs that stay open."""
 
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence

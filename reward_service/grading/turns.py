@@ -1,4 +1,4 @@
-"""Who computes next: the time of one event loop, and of a thread beside it, dealt out fairly among the runs."""
+"""Share the time of an event loop, and of a thread beside it, fairly among the runs."""
 
 import asyncio
 import itertools

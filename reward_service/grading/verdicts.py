@@ -1,4 +1,4 @@
-"""Verdicts on pairs of answers, the memory of them, and the graders that form classes of equal answers."""
+"""Define verdicts on pairs of answers, their memory, and the graders that form classes of equal answers."""
 
 import hashlib
 from collections import OrderedDict

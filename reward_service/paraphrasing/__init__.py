@@ -1,1 +1,1 @@
-"""Second views of questions: what becomes of the rules in the domain when there are files, processes and pages."""
+"""Make second views of questions: apply the domain's rules to files, processes and reports."""

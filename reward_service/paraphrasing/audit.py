@@ -1,4 +1,4 @@
-"""Audits a file of pairs by the checks, and writes the report: verdicts as JSON lines, an HTML and a Markdown page.
+"""Audit a file of pairs by the checks, and write the report: verdicts as JSON lines, HTML and Markdown.
 
 The HTML page needs no other file. In Markdown the texts of pairs stand in fences, where nothing is markup.
 """

@@ -1,4 +1,4 @@
-"""Reviews pairs in several processes and sums the reviews up: counts by check, and the pairs to look at first."""
+"""Review pairs in several processes, count the objections by check, and choose the pairs to look at first."""
 
 import heapq
 import multiprocessing

@@ -1,4 +1,4 @@
-"""`co-rewarding paraphrase`: its options. What it does is imported when it is called, so that `--help` stays fast."""
+"""Define the options of `co-rewarding paraphrase`; the work is imported when called, so that `--help` is fast."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rewriting a file here: asked of a model in this process, kept as it comes, gone on with where it was stopped."""
+"""Rewrite a file of questions in this process: keep each outcome at once, and continue a stopped run."""
 
 import asyncio
 from collections.abc import Callable, Iterator

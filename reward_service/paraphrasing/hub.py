@@ -1,4 +1,4 @@
-"""Data sets on the Hugging Face hub, read by a process of its own in an empty folder.
+"""Read data sets on the Hugging Face hub, in a process of its own in an empty folder.
 
 The package `datasets` takes a name for a folder or a script of the working directory where there is one, and what a
 data set says of its files may be any path or address. None of these is read: a stranger may have chosen the name.

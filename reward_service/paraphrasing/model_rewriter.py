@@ -1,4 +1,4 @@
-"""A language model as a rewriter: rounds of candidates, each read, checked and, if the recipe says so, answered."""
+"""Rewrite questions with a language model: draw rounds of candidates, read and check each, compare answers."""
 
 import asyncio
 import contextlib

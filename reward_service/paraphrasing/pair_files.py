@@ -1,4 +1,4 @@
-"""Files of pairs as streams: parquet, JSON lines, or one JSON array."""
+"""Stream files of pairs: parquet, JSON lines, or one JSON array."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Writes the results of rewriting a file: outcomes as they come, and at the end pairs, candidates and a report."""
+"""Write the results of rewriting a file: outcomes as they come; at the end pairs, candidates and a report."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""A paraphraser: takes the questions of jobs, has them rewritten, and keeps what became of them."""
+"""Paraphrase the questions of jobs: take questions, have them rewritten, and keep the outcomes."""
 
 import asyncio
 import time

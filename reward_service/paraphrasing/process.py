@@ -1,4 +1,4 @@
-"""One paraphraser process: a model, and the jobs that ask for it."""
+"""Run one paraphraser process: a model, and the jobs that need it."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Instructs a rewriter between which markers to answer, and reads the rewritten question from its response."""
+"""Tell a rewriter between which markers to answer, and read the rewritten question from its response."""
 
 import re
 from collections.abc import Mapping

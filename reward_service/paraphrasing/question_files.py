@@ -1,4 +1,4 @@
-"""Files of questions: read as rows or fetched from the hub, surveyed, and copied and typed for jobs."""
+"""Read files of questions, or data sets of the hub: survey, copy and type them for jobs."""
 
 import contextlib
 import hashlib

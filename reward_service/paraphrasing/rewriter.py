@@ -1,4 +1,4 @@
-"""Rewriters: the protocol from a question to its outcome, the reasons against candidates, and the tally of outcomes."""
+"""Define rewriters: the protocol from a question to its outcome, objections to candidates, counts of outcomes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

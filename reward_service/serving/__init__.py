@@ -1,1 +1,1 @@
-"""The processes of `co-rewarding serve`: API, workers, the embedded server, and who watches over them."""
+"""Run the processes of `co-rewarding serve`: API, workers and the embedded server, under a supervisor."""

@@ -1,4 +1,4 @@
-"""One API process: uvicorn over a socket that its parent has bound."""
+"""Run one API process: uvicorn over a socket that its parent has bound."""
 
 import logging
 import os

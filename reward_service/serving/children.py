@@ -1,4 +1,4 @@
-"""Starts the supervisor's processes, starts them again when they die, stops them, and counts them in metrics."""
+"""Start the supervisor's processes, restart those that die, stop them, and count them in metrics."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""What a connection may take: bytes of a head, time for it and for a body, and how many there may be.
+"""Limit connections: their number, the bytes of a head, and the time for a head and a body.
 
 uvicorn bounds none of these. Everything here holds before a key is asked for, and for every route.
 """

@@ -1,4 +1,4 @@
-"""Serves a connection by uvicorn's protocol within limits; hot requests are answered without ASGI."""
+"""Serve a connection by uvicorn's protocol within limits; hot requests are answered without ASGI."""
 
 import asyncio
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""Hands settings to processes as variables of the environment, and checks variables and packages before a start."""
+"""Pass settings to processes as environment variables; check variables and packages before a start."""
 
 import difflib
 import json

@@ -1,4 +1,4 @@
-"""Who starts the processes, starts those again that die, and stops them in the right order."""
+"""Start the processes, restart those that die, and stop them in the right order."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""One worker process."""
+"""Run one worker process."""
 
 import asyncio
 import signal

@@ -1,1 +1,1 @@
-"""Everything that is kept: cohorts, jobs and runs in Redis, one code path for the embedded server and a real one."""
+"""Keep cohorts, jobs and runs in Redis, by one code path for the embedded server and a real one."""

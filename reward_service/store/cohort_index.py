@@ -1,4 +1,4 @@
-"""Cohorts by their question: how a name is marked, and how names are found again."""
+"""Find cohorts by their question: mark names, and list them in pages."""
 
 import re
 from dataclasses import dataclass

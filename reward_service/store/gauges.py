@@ -1,4 +1,4 @@
-"""What is told of Redis to those who watch: what waits there by run, who works, and where each run's teacher stands."""
+"""Read the gauges from Redis: what waits by run, which processes live, and the state of each run's teacher."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Which workers are there: each says so once in a while."""
+"""Keep the heartbeats of workers, and count living workers."""
 
 from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection

@@ -1,4 +1,4 @@
-"""The workers' side of Redis: jobs from every run's stream, and the settling of cohorts and batches, once."""
+"""Read jobs from every run's stream, and settle cohorts and batches once: the workers' side of Redis."""
 
 import asyncio
 import time

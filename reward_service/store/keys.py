@@ -1,4 +1,4 @@
-"""Where things are kept. Every key of a run carries the run as its hash tag, so a cluster keeps a run together."""
+"""Name the Redis keys. Every key of a run carries the run as its hash tag, so a cluster keeps a run together."""
 
 import hashlib
 from dataclasses import dataclass

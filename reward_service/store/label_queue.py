@@ -1,4 +1,4 @@
-"""The teacher's side of labels in Redis: those that it may make, and what it has answered."""
+"""Queue labels for teachers: take labels to make, and keep the answers."""
 
 from collections.abc import Collection, Iterable
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""The signatures of the scripts about the teacher and its labels; lua/<name>.lua says what each does and answers."""
+"""Declare the scripts about the teacher and its labels; lua/<name>.lua says what each does and answers."""
 
 from typing import Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""The teacher's labels in Redis, as the API sees them: who waits for which, and what the teacher is asked."""
+"""Ask for the teacher's labels, and find which requests wait for which label: the API's side of Redis."""
 
 import asyncio
 from collections.abc import Sequence

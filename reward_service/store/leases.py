@@ -1,4 +1,4 @@
-"""Work that is taken under a lease: it is its holder's while that renews, and whoever comes next takes what is left."""
+"""Lease work: an item belongs to its holder while the holder renews, and the next one takes expired items."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Pairs in Redis: what was seen of each question's two views, and which are in quarantine."""
+"""Keep pairs in Redis: the observations of each question's two views, and the pairs in quarantine."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Paraphrase jobs in Redis: how their questions come in, what they have come to, and how their outcomes are read."""
+"""Keep paraphrase jobs in Redis: add their questions, count their outcomes, and read them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

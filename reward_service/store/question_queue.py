@@ -1,4 +1,4 @@
-"""The paraphraser's side of jobs in Redis: questions to take, outcomes to keep."""
+"""Queue questions for paraphrasers: take questions, and keep outcomes."""
 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, TypeAlias

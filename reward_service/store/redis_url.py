@@ -1,4 +1,4 @@
-"""The URL of a Redis: whether it can be one, and how it may be shown."""
+"""Check the URL of a Redis, and show it without its password."""
 
 import re
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""The signatures of the scripts about runs, workers and time; lua/<name>.lua says what each does and answers."""
+"""Declare the scripts about runs, workers and time; lua/<name>.lua says what each does and answers."""
 
 from reward_service.store.connection import RedisConnection
 from reward_service.store.scripts import Key, Rest, script

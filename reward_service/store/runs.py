@@ -1,4 +1,4 @@
-"""Runs in Redis: their settings, and which are in use."""
+"""Keep runs in Redis: their settings, and which are in use."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The Lua scripts as typed functions: a stub in Python names a script's keys and arguments, and Lua reads them by name.
+"""Call Lua scripts as typed functions: a Python stub names keys and arguments, and Lua reads them by name.
 
     @script("cohort")
     async def hold(connection: RedisConnection, *, alive: Key, clock: Key) -> None: ...

@@ -1,4 +1,4 @@
-"""What a Redis must be before it is trusted with accepted work."""
+"""Check that a Redis may be trusted with accepted work."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""Connections to Redis, and what is meant by the errors that it answers with."""
+"""Open connections to Redis, and interpret the errors that it answers."""
 
 import contextlib
 from collections.abc import Callable

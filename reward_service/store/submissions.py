@@ -1,4 +1,4 @@
-"""What the API hands to the store, within which limits, and what the store answers."""
+"""Define what the API submits to the store, within which limits, and what the store answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

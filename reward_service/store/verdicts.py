@@ -1,4 +1,4 @@
-"""Verdicts on pairs of answers in Redis: a pair is judged once, whichever worker and run meet it."""
+"""Keep verdicts on pairs of answers in Redis, so that a pair is judged once for all workers and runs."""
 
 import asyncio
 from collections.abc import Sequence

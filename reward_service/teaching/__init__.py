@@ -1,1 +1,1 @@
-"""The teacher: its weights on their way in, their average, and the labels it votes."""
+"""Run the teacher: take in its weights, average them, and vote labels."""

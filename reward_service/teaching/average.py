@@ -1,4 +1,4 @@
-"""The teacher's weights: the policy's exponential moving average, in float32, of one run.
+"""Average the policy's weights of one run: an exponential moving average in float32.
 
 Source: Co-rewarding (arXiv 2508.00410), eq. 11: teacher ← α·teacher + (1 - α)·policy. With α = 0.9999 a step moves a
 weight by 10⁻⁴ of its distance to the policy's, which bfloat16 (8 bits of precision) rounds away and float32 keeps.

@@ -1,4 +1,4 @@
-"""How an average lies on disk: two files that take turns, and a small one that says which of them holds."""
+"""Store an average on disk: two files that take turns, and a small one that names the valid file."""
 
 import fcntl
 import json

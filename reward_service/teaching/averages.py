@@ -1,4 +1,4 @@
-"""The averages of a teacher process, one a run, and the weights that are served of them."""
+"""Hold the averages of a teacher process, one a run, and the weights that are served from them."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Declares uploads before their first byte: files with sizes and checksums; and the errors that refuse an upload."""
+"""Declare uploads before their first byte: files with sizes and checksums; and the errors that refuse an upload."""
 
 import hashlib
 import json

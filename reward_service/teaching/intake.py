@@ -1,4 +1,4 @@
-"""Decides which weights are taken: those in folders below one root that hold the tensors of the teacher's model."""
+"""Decide which weights are taken: folders below one root with the tensors of the teacher's model."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The average's arithmetic: each number is read once and written once, so that it is as fast as the memory is.
+"""Compute the average: read and write each number once, so that memory sets the speed.
 
 Loops that numba compiles for the machine at hand, since no operation of torch takes a float32 average and a bfloat16
 policy: torch needs the policy as float32 first, in a pass of its own. They hold no lock while they run, so threads

@@ -1,4 +1,4 @@
-"""The tensors of a folder, and whether they are those of the teacher."""
+"""List the tensors of a folder, and compare them with the teacher's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

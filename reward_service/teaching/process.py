@@ -1,4 +1,4 @@
-"""One teacher process: a model, the averages of the runs that it serves, and the labels that are asked for."""
+"""Run one teacher process: a model, the averages of the runs that it serves, and the labels to make."""
 
 import asyncio
 import signal

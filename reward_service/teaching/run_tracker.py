@@ -1,4 +1,4 @@
-"""Which runs a teacher process serves, and how their averages follow the policy."""
+"""Track the runs that a teacher process serves, and let their averages follow the policy."""
 
 import asyncio
 import contextlib

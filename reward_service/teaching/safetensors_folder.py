@@ -1,4 +1,4 @@
-"""A folder of safetensors: what it holds, checked before anything is done with it. Standard library only.
+"""Check what a folder of safetensors holds, before anything is done with it. Standard library only.
 
 Read are the files that a `model.safetensors.index.json` names or, without one, all files `*.safetensors`. Other files
 are left alone; pickles (`.bin`, `.pt`) are never opened. A link is refused where a stranger may write.

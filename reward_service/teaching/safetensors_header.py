@@ -1,4 +1,4 @@
-"""As the format's own library has it."""
+"""Read the header of a safetensors file, by the rules of the format's own library."""
 
 import json
 import math

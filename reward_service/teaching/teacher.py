@@ -1,4 +1,4 @@
-"""A teacher: takes the labels that are asked for, answers with the weights of one version, and keeps the labels."""
+"""Make labels: take those asked for, answer with the weights of one version, and keep the labels."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Stores uploads on the disk: files that are appended to and checked, in folders that get a name when whole."""
+"""Store uploads on the disk: append to files, check them, and give a folder its name when it is whole."""
 
 import contextlib
 import errno

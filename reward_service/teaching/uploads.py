@@ -1,4 +1,4 @@
-"""Takes weights over the wire, for machines without a shared disk: resumable, checked, and bounded.
+"""Take weights over the wire, for machines without a shared disk: resumable, checked, and bounded.
 
 All there is to know about an upload is in its folder, so that any process that shares the disk serves any request:
 

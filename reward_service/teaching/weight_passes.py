@@ -1,4 +1,4 @@
-"""Moves weights: a policy's into the average, and the average's into the folder that is served."""
+"""Move weights: a policy's into the average, and the average's into the folder that is served."""
 
 import json
 import os

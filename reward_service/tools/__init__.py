@@ -1,1 +1,1 @@
-"""Tools around the service: the load test, and rollouts of a file scored or replayed."""
+"""Use the service: the load test, and rollouts of a file scored or replayed."""

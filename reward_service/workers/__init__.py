@@ -1,1 +1,1 @@
-"""What consumes the streams: settling, claiming what dead workers left, closing what is overdue."""
+"""Work on the streams: settle cohorts, claim the jobs of dead workers, close overdue cohorts."""

@@ -1,4 +1,4 @@
-"""Which answers of a cohort are one: the grader's classes, asked for as each kind of label needs them."""
+"""Ask the grader for the classes of a cohort's answers, as each kind of label needs them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The jobs that a worker has in hand: how many of each run it may take, and which it must say that it is still at."""
+"""Hold the jobs of a worker: how many of each run it may take, and for which it must report that it is alive."""
 
 import asyncio
 from collections import Counter

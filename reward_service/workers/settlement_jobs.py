@@ -1,4 +1,4 @@
-"""Settles the cohorts of one job, and counts how they ended: labels, rewards, abstentions."""
+"""Settle the cohorts of one job, and count how they ended: labels, rewards, abstentions."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

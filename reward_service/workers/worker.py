@@ -1,4 +1,4 @@
-"""A worker: reads jobs, settles them, closes overdue cohorts and takes over what dead workers left."""
+"""Run a worker: read jobs, settle them, close overdue cohorts, and take over the jobs of dead workers."""
 
 import asyncio
 import contextlib

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.service import running
+from tests.support.service import running
 
 
 @pytest.fixture(scope="session")

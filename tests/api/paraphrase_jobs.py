@@ -9,8 +9,8 @@ import httpx
 import pyarrow as pa
 from pyarrow.parquet import write_table
 
-from tests.scripted_rewriter import apples
-from tests.waiting import wait_until
+from tests.support.scripted_rewriter import apples
+from tests.support.waiting import wait_until
 
 JOBS = "/v1/paraphrases/jobs"
 

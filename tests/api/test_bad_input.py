@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reward_service.api.rewards.models import OpenRLHFForm, RewardForm
-from tests.service import assert_problem, pair, running
+from tests.support.service import assert_problem, pair, running
 
 WHOLE: dict[str, Any] = {
     "run": "default",

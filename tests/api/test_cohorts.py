@@ -8,7 +8,7 @@ import httpx
 import pytest
 from co_rewarding_client import InvalidRequest, NotFound, RewardClient
 
-from tests.service import assert_problem, pair, rollout
+from tests.support.service import assert_problem, pair, rollout
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.service import assert_problem
+from tests.support.service import assert_problem
 
 
 def openrlhf(client: httpx.Client, response: str, label: object, prompt: str = "Q: ", **params: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reward_service.serving.supervisor import Supervisor
-from tests.service import assert_problem, running
+from tests.support.service import assert_problem, running
 
 BODY_BYTES = 16 * 2**20
 MOST_STALL_S = 1.5
@@ -105,6 +105,7 @@ class Watch:
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", HOSTILE)
 def test_nobody_waits_for_a_hostile_body(service: Supervisor, name: str) -> None:
     route, head, unit, tail, status = HOSTILE[name]
@@ -136,6 +137,7 @@ LARGE: dict[str, tuple[str, object, int]] = {
 """Of a size that is taken, or nearly."""
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", LARGE)
 def test_nobody_waits_for_a_large_request(service: Supervisor, name: str) -> None:
     route, body, status = LARGE[name]
@@ -151,6 +153,7 @@ def test_nobody_waits_for_a_large_request(service: Supervisor, name: str) -> Non
     assert watch.stall_s < MOST_STALL_S
 
 
+@pytest.mark.timed
 def test_nobody_waits_for_what_is_ignored(service: Supervisor) -> None:
     body = b'{"query":"x","labels":["4"],"more":[' + (b"10," * (BODY_BYTES // 3)).rstrip(b",") + b"]}"
     with Watch(service) as watch:
@@ -160,6 +163,7 @@ def test_nobody_waits_for_what_is_ignored(service: Supervisor) -> None:
     assert watch.growth_bytes < MOST_GROWTH_BYTES
 
 
+@pytest.mark.timed
 def test_nobody_waits_for_a_large_batch(service: Supervisor) -> None:
     response = 'So we get \\frac{1}{2}, and "then" x = 5.\n' * 95 + "\\boxed{5}"
     rollouts = [

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.api.test_bad_input import paths
-from tests.service import assert_problem, running
+from tests.support.service import assert_problem, running
 
 DEEP = 100_000
 LONGEST_S = 20.0

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.service import assert_problem, pair, rollout
+from tests.support.service import assert_problem, pair, rollout
 
 DOORS = ("/v1/rewards", "/v1/rollouts")
 PART = {"complete": False, "wait_s": 0.0, "step": 1}

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service import assert_problem
+from tests.support.service import assert_problem
 
 TYPES = ["application/json", "application/x-www-form-urlencoded", "text/plain;charset=UTF-8", None]
 

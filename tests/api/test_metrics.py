@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +21,10 @@ from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from reward_service.telemetry import registry_of
-from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
-from tests.service import pair, rollout, running
-from tests.waiting import wait_until
+from tests.support.ports import free_port
+from tests.support.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
+from tests.support.service import pair, rollout, running
+from tests.support.waiting import wait_until
 
 TABLE = Path(__file__).parents[2] / "docs" / "operations.md"
 SERIES = re.compile(r"`(co_rewarding_\w+)(?:\{[^`]*\})?`")
@@ -182,7 +182,7 @@ def test_cpu_time_never_falls_when_processes_are_killed():
 
 
 def test_workers_without_an_api_show_their_sum(service: Supervisor):
-    port = _free_port()
+    port = free_port()
     workers = Supervisor(Settings(redis_url=service.redis_url, workers=2, metrics_port=port, log_level="ERROR"))
     workers.start(api=False)
     try:
@@ -199,12 +199,6 @@ def test_workers_without_an_api_show_their_sum(service: Supervisor):
         workers.stop()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/metrics")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 ELSEWHERE = {"co_rewarding_processes", "co_rewarding_pairs"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service import running
+from tests.support.service import running
 
 TAKES_S = 280.0  # a third of it on a quiet machine
 HELD = ["--include-path", "/get_reward", "--include-path", "/v1/remote_rm"]

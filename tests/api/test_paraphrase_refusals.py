@@ -9,7 +9,7 @@ import pytest
 
 from reward_service.serving.supervisor import Supervisor
 from tests.api.paraphrase_jobs import JOBS, as_lines, made, questions
-from tests.service import assert_problem, running
+from tests.support.service import assert_problem, running
 
 
 @pytest.fixture(scope="module")

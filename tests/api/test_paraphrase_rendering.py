@@ -8,7 +8,7 @@ from reward_service.api.paraphrases.rendering import outcome_document
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
 from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, RewritingRecipe
-from tests.scripted_rewriter import apples
+from tests.support.scripted_rewriter import apples
 
 QUESTION, PARAPHRASE = apples(12), "There are, in each box, 3 apples. What number of apples do you find in 12 boxes?"
 

@@ -18,8 +18,8 @@ from pyarrow.parquet import read_table
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.serving.supervisor import Supervisor
 from tests.api.paraphrase_jobs import JOBS, as_lines, as_parquet, done, made, questions, results, rows
-from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
-from tests.service import assert_problem, running
+from tests.support.scripted_rewriter import ScriptedRewriter, apples, in_other_words, paraphrasing
+from tests.support.service import assert_problem, running
 
 
 @pytest.fixture(scope="module")

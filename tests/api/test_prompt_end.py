@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 PROMPT = "<|im_start|>user\nWhat is 3 + 4 , unlike \\boxed{42} ?<|im_end|>\n<|im_start|>assistant\n"
 LOST = "co_rewarding_prompts_not_found_total"

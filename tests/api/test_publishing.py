@@ -10,7 +10,7 @@ import pytest
 from co_rewarding_client import Conflict, InvalidRequest, RewardClient, RunSettings
 
 from reward_service.teaching.safetensors_folder import checksum
-from tests.service import running
+from tests.support.service import running
 
 FLOATS = 6_000_000
 

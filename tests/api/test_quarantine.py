@@ -6,8 +6,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.service import assert_problem
-from tests.waiting import wait_until
+from tests.support.service import assert_problem
+from tests.support.waiting import wait_until
 
 OTHERS = 15
 """Good pairs in each step: by them the run learns that views seldom disagree."""

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from co_rewarding_schema.methods import METHODS
 
-from tests.service import assert_problem, pair, rollout
-from tests.waiting import wait_until
+from tests.support.service import assert_problem, pair, rollout
+from tests.support.waiting import wait_until
 
 SIDES = {"original": ["4", "4", "5", None], "paraphrase": ["4", "5", "5", "5"]}
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.service import assert_problem
+from tests.support.service import assert_problem
 
 FORMATS = ["boxed", "fbox", "json", "final-answer", "hashes"]
 TEXTS = ['{"answer": "4"} #### 9', "so\n#### 4", "\\boxed{4}"]

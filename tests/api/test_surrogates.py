@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.api.http.surrogates import halves_replaced
-from tests.service import assert_problem, rollout
+from tests.support.service import assert_problem, rollout
 
 PARTS = [r"\\", r"\ud83d", r"\ude00", r"\uD83D", r"\uDE00", "u", "d83d", "de00", r"\n", r"\"", "a", r"A", "é", r"\\u"]
 HALF = "\ud83d"

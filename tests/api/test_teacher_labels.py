@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from reward_service.store.label_queue import LabelRequest
-from tests.scripted_teacher import ScriptedTeacher
-from tests.service import assert_problem, rollout, running
-from tests.waiting import wait_until
+from tests.support.scripted_teacher import ScriptedTeacher
+from tests.support.service import assert_problem, rollout, running
+from tests.support.waiting import wait_until
 
 WORD_OF = {"original": "4 4 5", "paraphrase": "5 5 4"}
 """What the teacher answers to each view, which is how its question is worded here."""

@@ -17,8 +17,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.service import assert_problem, running
-from tests.waiting import wait_until
+from tests.support.service import assert_problem, running
+from tests.support.waiting import wait_until
 
 OCTETS = {"content-type": "application/octet-stream"}
 MiB = 2**20

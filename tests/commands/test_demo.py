@@ -7,7 +7,7 @@ import pytest
 from co_rewarding_schema.methods import METHODS, RewardSource
 
 from tests.commands.calling import CommandLine, Ended, command_line
-from tests.service import running
+from tests.support.service import running
 
 TAUGHT = [name for name, row in METHODS.items() if row.needs_teacher]
 MEASURED = [name for name, row in METHODS.items() if row.source is RewardSource.STATISTIC]

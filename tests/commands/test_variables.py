@@ -11,8 +11,8 @@ import pytest
 from reward_service.serving.environment import unknown_variables
 from reward_service.settings import PREFIX, Settings
 from tests.commands.calling import REPOSITORY, CommandLine, command_line
-from tests.integration.test_starting import CLI, started
-from tests.waiting import wait_until
+from tests.support.started import CLI, started
+from tests.support.waiting import wait_until
 
 NAME = re.compile(rf"{PREFIX}[A-Z][A-Z_]*[A-Z]\b")
 MISSPELT = PREFIX + "WORKRS"

@@ -23,7 +23,7 @@ from reward_service.store.records import BallotRow, CohortHead, Rules, packed
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import JoiningCohort, Revised, StoreLimits
 from tests.contract.paraphrase_office import Office
-from tests.servers import server
+from tests.support.servers import server
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from reward_service.store.server_checks import check_store
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.subscription import listen
 from tests.contract.conftest import World, joining
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 PRINT = "f" * 32

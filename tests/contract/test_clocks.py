@@ -20,8 +20,8 @@ from tests.contract.paraphrase_office import HERE, Office, claims
 from tests.contract.test_join import read, settle_all
 from tests.contract.test_labels import queue, submit, wanted
 from tests.contract.test_places import arrival
-from tests.servers import SettableClock, server_of_another_time
-from tests.waiting import until
+from tests.support.servers import SettableClock, server_of_another_time
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from reward_service.store.records import CohortRecord, packed, unpack_cohort
 from reward_service.store.submissions import KeptTicket, Refusal, Refused, Revised, StoredBatch
 from reward_service.workers.settlement_jobs import settle_cohort
 from tests.contract.conftest import World, ballot, joining, whole
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 X, Y = View.ORIGINAL, View.PARAPHRASE

@@ -12,7 +12,7 @@ from reward_service.store.records import BallotRow, TeacherLabel, TeacherPrompt
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from tests.contract.conftest import World
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 PRINT = "f" * 32

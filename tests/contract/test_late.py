@@ -14,7 +14,7 @@ from reward_service.store.subscription import listen
 from reward_service.workers.settlement_jobs import abandon_cohort
 from tests.contract.conftest import World, ballot, joining
 from tests.contract.test_join import read, record, settle_all
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 X = View.ORIGINAL

@@ -15,7 +15,7 @@ from reward_service.store.submissions import ArrivingRollout, Leaving, Placed, R
 from reward_service.store.subscription import listen
 from tests.contract.conftest import World, head
 from tests.contract.test_join import read, settle_all
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

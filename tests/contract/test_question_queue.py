@@ -4,7 +4,7 @@ import pytest
 
 from reward_service.store.paraphrases import PREFIX, ParaphraserPresence
 from tests.contract.paraphrase_office import HERE, Office, claims, counted, item, outcome
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -46,6 +46,8 @@ def stacked(tree: Tree, *, below: bool = False) -> bool:
 @example("\\", Conventions.LENIENT)
 @example("{" * 4096, Conventions.LENIENT)
 @example("9" * 4096, Conventions.STRICT)
+@example("\\sin()", Conventions.LENIENT)
+@example("\\exp(1,2)", Conventions.STRICT)
 def test_any_text_is_read_and_the_same_way_twice(text: str, conventions: Conventions) -> None:
     one, other = read_answer(text, conventions), read_answer(text, conventions)
     assert one.text == text

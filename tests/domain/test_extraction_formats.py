@@ -176,6 +176,7 @@ SECONDS = 2.0
 """The slowest takes 0.2 s here, the formats of a run one after the other 0.5 s; a quadratic scan takes hours."""
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", AnswerFormat)
 def test_time_is_linear(name: AnswerFormat) -> None:
     read = extractor([name])

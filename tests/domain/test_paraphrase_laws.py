@@ -108,6 +108,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_text_made_to_hang_is_read_in_time(name):
     text, question = HOSTILE[name], "A box holds 12 red cards. How many of the 12 are not 5 feet from $x^2=7$?"

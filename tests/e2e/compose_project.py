@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT.parent / "shared" / "compose-host" / "up"
@@ -71,19 +72,13 @@ def _has_image(reference: str) -> bool:
     return subprocess.run(["docker", "image", "inspect", reference], capture_output=True, check=False).returncode == 0
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @dataclass
 class Project:
     """One `docker-compose -p NAME`, published at free ports of the loopback."""
 
     name: str
-    port: int = field(default_factory=_free_port)
-    prometheus_port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
+    prometheus_port: int = field(default_factory=free_port)
 
     @property
     def url(self) -> str:

@@ -3,14 +3,11 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -19,10 +16,10 @@ import redis
 from e2e_rule import Rollout
 
 from reward_service.serving.supervisor import Supervisor
-from reward_service.settings import Settings
 from reward_service.store.cohorts import HEARTBEAT_S
 from reward_service.store.keys import RunKeys, qualified
-from tests.waiting import wait_until
+from tests.support.service import running
+from tests.support.waiting import wait_until
 
 LOOK_S = 0.01
 Found = TypeVar("Found")
@@ -147,17 +144,12 @@ def suspended(pid: int) -> Iterator[None]:
 @contextlib.contextmanager
 def service(**settings: Any) -> Iterator[Service]:
     """A service on a free port that is ready; without `redis_url` it has a server of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))  # a socket's path may have no more than 100 bytes
-    fixed = {"host": "127.0.0.1", "port": 0, "redis_url": None, "data_dir": folder / "data", "log_level": "ERROR"}
-    supervisor = Supervisor(Settings(**(fixed | settings)))
-    try:
-        with supervisor.kept():
-            supervisor.wait_ready()
-            made = Service(supervisor)
+    with running(**settings) as supervisor:
+        made = Service(supervisor)
+        try:
             yield made
+        finally:
             made.redis.close()
-    finally:
-        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from e2e_load import Load
 from e2e_rule import NO_ANSWER
 from e2e_services import Service, service
 
-from tests.scripted_endpoint import ScriptedEndpoint
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
 LASTS_S = float(os.environ.get("CO_REWARDING_CHAOS_S", "20"))
 SEED = int(os.environ.get("CO_REWARDING_CHAOS_SEED", "1"))

@@ -24,8 +24,8 @@ from compose_load import A_WAVE, Trainer
 from compose_project import ROOT, CommandError, Project, engine_is_there, run, seconds
 from e2e_rule import co_rewarding
 
-from tests.service import pair
-from tests.waiting import wait_until
+from tests.support.service import pair
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
 

@@ -22,7 +22,7 @@ from reward_service.generation.generator import Prompt, Sampling
 from reward_service.store.cohorts import parse_batch
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import BatchRecord, TeacherLabel, unpack_batch, unpack_label, unpack_prompt
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.openrlhf_training,

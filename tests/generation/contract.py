@@ -19,7 +19,7 @@ from reward_service.generation.generator import (
     Sampling,
     WeightsError,
 )
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 @dataclass(frozen=True)

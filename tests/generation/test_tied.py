@@ -11,7 +11,7 @@ from reward_service.generation.generator import Prompt, Sampling, WeightsError
 from reward_service.generation.model_folder import check_model, read_tensors
 from reward_service.generation.transformers_backend import TransformersGenerator
 from tests.generation.models import make_llama
-from tests.teaching.folders import write_model
+from tests.support.weight_folders import write_model
 
 BODY = {"model.embed_tokens.weight": np.ones((9, 4), np.float16), "model.norm.weight": np.ones(4, np.float16)}
 EMBEDDING = BODY["model.embed_tokens.weight"]

@@ -15,7 +15,7 @@ from reward_service.generation.transformers_backend import TransformersGenerator
 from tests.generation.models import CONTEXT, WORDS, make_llama
 from tests.generation.test_contract import CHECKPOINT, SUMS
 from tests.generation.watching import PROMPTS, Watched, ask, reference
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

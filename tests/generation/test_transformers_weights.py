@@ -20,7 +20,7 @@ from reward_service.generation.generator import (
 from reward_service.generation.transformers_backend import TransformersGenerator
 from tests.generation.models import CONTEXT, copy_weights, make_llama
 from tests.generation.watching import PROMPTS, Watched, ask, reference
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,7 @@ from reward_service.generation.generator import Generator
 from reward_service.generation.opening import open_generator
 from tests.generation.contract import RULES, World
 from tests.generation.vllm_world import BLOCK, ENGINE, PROMPTS, ask, make_models, world
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / os.environ.get("OPENRLHF_VENV", ".venv-openrlhf") / "bin" / "python"

@@ -17,7 +17,7 @@ from reward_service.grading.judge import Judge, Judgement
 from reward_service.grading.judge_process import JudgeLimits
 from reward_service.grading.verdicts import Verdict
 from tests.grading.judging import HOSTILE, descendants, judge_children, templates
-from tests.waiting import until, wait_until
+from tests.support.waiting import until, wait_until
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reward_service.grading import turns
 from reward_service.grading.turns import JobWork, OldestFirst, Turns, Waiting
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from reward_service.serving.supervisor import Supervisor
-from tests.servers import server
-from tests.service import running
-from tests.waiting import wait_until
+from tests.support.servers import server
+from tests.support.service import running
+from tests.support.waiting import wait_until
 
 RHO = Path(__file__).parents[3] / "shared" / "data" / "rollouts_rho_math500x4.jsonl"
 GROUPS = [

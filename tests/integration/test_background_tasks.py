@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 
 from reward_service.serving.supervisor import Supervisor
-from tests.service import pair, running
-from tests.waiting import wait_until
+from tests.support.service import pair, running
+from tests.support.waiting import wait_until
 
 Break = Callable[[Supervisor, Redis], Callable[[], object]]  # breaks something of a task; how it is mended
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from reward_service.serving.supervisor import Supervisor
-from tests.service import pair, running
-from tests.waiting import wait_until
+from tests.support.service import pair, running
+from tests.support.waiting import wait_until
 
 KEY = {"authorization": "Bearer secret"}
 TIMEOUT_S = 2.0

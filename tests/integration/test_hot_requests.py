@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from reward_service.serving.supervisor import Supervisor
-from tests.service import pair, rollout, running
-from tests.waiting import wait_until
+from tests.support.service import pair, rollout, running
+from tests.support.waiting import wait_until
 
 MOST_BODY_BYTES = 100_000
 REWARDS = json.dumps({"rollouts": pair("q", ["4", "5"], ["4", "4"])}).encode()

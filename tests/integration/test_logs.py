@@ -8,8 +8,8 @@ import sys
 
 import httpx
 
-from tests.integration.test_starting import CLI, started
-from tests.waiting import wait_until
+from tests.support.started import CLI, started
+from tests.support.waiting import wait_until
 
 LIBRARY = """
 import logging

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from reward_service.process_metrics import MOST_SCRAPES, expose
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 WITHIN_S = 1.0
 

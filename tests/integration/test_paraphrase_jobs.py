@@ -5,31 +5,27 @@ import contextlib
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from reward_service.api.paraphrases.models import JobOrderForm
 from reward_service.api.paraphrases.rendering import outcome_document
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.model_rewriter import ModelRewriter
-from tests.paraphrasing.scripted_generator import ScriptedGenerator
-from tests.scripted_endpoint import ScriptedEndpoint
-from tests.scripted_rewriter import apples, in_other_words
-from tests.service import running
-from tests.waiting import wait_until
+from tests.support.scripted_endpoint import ScriptedEndpoint
+from tests.support.scripted_generator import ScriptedGenerator
+from tests.support.scripted_rewriter import apples, in_other_words
+from tests.support.served import CLI, Served
+from tests.support.service import running
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
-CLI = Path(sys.executable).with_name("co-rewarding")
 JOBS = "/v1/paraphrases/jobs"
 CAPACITY = 16
 PATIENCE_S = 300.0
@@ -61,40 +57,18 @@ def undisturbed() -> list[dict[str, Any]]:
     return asyncio.run(all_of_them())
 
 
-class Served:
-    """`co-rewarding serve` with a paraphraser over a data folder, to be killed and started again."""
+class Jobs:
+    """A service with a paraphraser, which takes jobs; it may be killed and started again."""
 
     def __init__(self, folder: Path, endpoint: ScriptedEndpoint) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0)
-        model = f"openai:{endpoint.url}#scripted"
-        self._command = [CLI, "serve", "--port", str(port), "--data-dir", folder, "--paraphraser", model]
-        self._told = {"PARAPHRASER_LEASE_S": "1.0", "PARAPHRASER_CAPACITY": str(CAPACITY), "LOG_LEVEL": "ERROR"}
-        self.start()
-
-    def start(self) -> None:
-        told = {f"CO_REWARDING_{name}": value for name, value in self._told.items()}
-        self._process = subprocess.Popen(self._command, env=os.environ | told)
-        self.looked(lambda: self._client.get("/ready").status_code == 200)
-
-    def kill(self, *words: str) -> None:
-        """Those of its processes in whose command one of the words is; all, itself first, without words."""
-        children = psutil.Process(self._process.pid).children(recursive=True)
-        if words:
-            children = [child for child in children if any(word in " ".join(child.cmdline()) for word in words)]
-            assert len(children) >= len(words)
-        else:
-            self._process.kill()
-        for child in children:
-            child.send_signal(signal.SIGKILL)
-        if not words:
-            self._process.wait()
+        told = {"PARAPHRASER_LEASE_S": "1.0", "PARAPHRASER_CAPACITY": str(CAPACITY)}
+        environment = {f"CO_REWARDING_{name}": value for name, value in told.items()}
+        self.service = Served(folder, "--paraphraser", f"openai:{endpoint.url}#scripted", **environment)
+        self.service.start()
+        self._client = httpx.Client(base_url=self.service.url, timeout=30.0)
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(60)
+        self.service.stop()
         self._client.close()
 
     def hand_in(self) -> str:
@@ -133,25 +107,25 @@ def endpoint() -> Iterator[ScriptedEndpoint]:
 
 
 @pytest.fixture
-def served(endpoint: ScriptedEndpoint) -> Iterator[Served]:
+def jobs(endpoint: ScriptedEndpoint) -> Iterator[Jobs]:
     folder = Path(tempfile.mkdtemp(prefix="cr-"))  # not pytest's: the path of a Unix socket is short
-    served = Served(folder, endpoint)
-    yield served
-    served.stop()
+    jobs = Jobs(folder, endpoint)
+    yield jobs
+    jobs.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_killed_in_the_middle_a_job_is_taken_up_where_it_was(served: Served, endpoint: ScriptedEndpoint) -> None:
-    job = served.hand_in()
+def test_killed_in_the_middle_a_job_is_taken_up_where_it_was(jobs: Jobs, endpoint: ScriptedEndpoint) -> None:
+    job = jobs.hand_in()
     wait_until(lambda: len(endpoint.asked) > 1_000, PATIENCE_S)
-    served.kill("paraphrasing.process")
+    jobs.service.kill("paraphrasing.process")
     wait_until(lambda: len(endpoint.asked) > 2_000, PATIENCE_S)
-    served.kill("valkey", "api_process")
+    jobs.service.kill("valkey", "api_process")
     wait_until(lambda: len(endpoint.asked) > 3_500, PATIENCE_S)
-    assert served.job(job)["state"] == "running"
-    served.kill()
-    served.start()
-    results = served.results(job)
+    assert jobs.job(job)["state"] == "running"
+    jobs.service.kill()
+    jobs.service.start()
+    results = jobs.results(job)
     expected = undisturbed()
     assert [{name: row[name] for name in expected[0]} for row in results] == expected
     fates = [row["fate"] for row in results]

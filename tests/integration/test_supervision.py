@@ -16,8 +16,8 @@ from redis import Redis
 
 from reward_service.processes import dies_with_parent
 from reward_service.serving.supervisor import Supervisor
-from tests.service import pair, running
-from tests.waiting import wait_until
+from tests.support.service import pair, running
+from tests.support.waiting import wait_until
 
 TETHER = Path(__file__).parents[2] / "reward_service/parent_death.py"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")

@@ -23,8 +23,8 @@ from reward_service.domain.extraction import extractor  # noqa: E402
 from reward_service.generation.generator import Prompt, Sampling  # noqa: E402
 from reward_service.generation.transformers_backend import TransformersGenerator  # noqa: E402
 from reward_service.serving.supervisor import Supervisor  # noqa: E402
-from tests.service import running  # noqa: E402
-from tests.waiting import wait_until  # noqa: E402
+from tests.support.service import running  # noqa: E402
+from tests.support.waiting import wait_until  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
 PROBLEMS = draw_problems(24, "teaching")

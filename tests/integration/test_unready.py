@@ -17,8 +17,8 @@ from reward_service.serving.children import (
     SETTLED_AFTER_S,
     Child,
 )
-from tests.integration.test_starting import CLI, started
-from tests.waiting import wait_until
+from tests.support.started import CLI, started
+from tests.support.waiting import wait_until
 
 DIED = "a process died before it was ready; starting another"
 

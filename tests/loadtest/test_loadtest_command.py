@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.interrupting import COMMAND
-from tests.service import running
-from tests.waiting import wait_until
+from tests.support.interrupting import COMMAND
+from tests.support.service import running
+from tests.support.waiting import wait_until
 
 
 def loadtest(*options: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from tests.mutation.instead import Instead, changed
-from tests.servers import server
+from tests.support.servers import server
 
 COHORTS, BATCHES = "cohort", "batch"
 EXAMPLES = 400

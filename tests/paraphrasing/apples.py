@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from reward_service.generation.generator import Prompt, Sampling
-from tests.paraphrasing.scripted_generator import asked_text, instruction_in
+from tests.support.scripted_generator import asked_text, instruction_in
 
 _NUMBERS = re.compile(r"has (\d+) apples and buys (\d+) more")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from reward_service.generation.generator import Message, Prompt, Sampling
-from tests.paraphrasing.scripted_generator import Script, asked_text
+from tests.support.scripted_generator import Script, asked_text
 
 
 class Endpoint:

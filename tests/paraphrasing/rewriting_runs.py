@@ -13,7 +13,7 @@ from reward_service.generation.generator import Prompt, Sampling
 from reward_service.paraphrasing.file_rewriting import OpenRewriter, RewritingOrder, Rewritten, rewrite_file
 from reward_service.paraphrasing.model_rewriter import ModelRewriter
 from tests.paraphrasing.apples import script
-from tests.paraphrasing.scripted_generator import Script, ScriptedGenerator
+from tests.support.scripted_generator import Script, ScriptedGenerator
 
 RECIPE = RewritingRecipe(prompts=("reword", "scenario"))
 

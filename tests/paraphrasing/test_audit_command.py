@@ -10,7 +10,7 @@ import pytest
 from pyarrow.parquet import write_table
 
 from reward_service.domain.paraphrases.policy import CHECKS
-from tests.replay.files import co_rewarding, jsonl
+from tests.support.rollout_files import co_rewarding, jsonl
 
 GOOD = {
     "question_id": "q/1",

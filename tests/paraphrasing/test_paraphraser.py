@@ -26,8 +26,8 @@ from reward_service.store.paraphrases import (
     ParaphraseLimits,
 )
 from reward_service.store.question_queue import QuestionQueue
-from tests.scripted_rewriter import ScriptedRewriter, apples, in_other_words
-from tests.waiting import until
+from tests.support.scripted_rewriter import ScriptedRewriter, apples, in_other_words
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 LEASE_S = 0.5

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.interrupting import COMMAND
 from tests.paraphrasing.apples import apple_rows, script
 from tests.paraphrasing.rewriting_endpoint import Endpoint, served
-from tests.replay.files import co_rewarding, jsonl
-from tests.waiting import wait_until
+from tests.support.interrupting import COMMAND
+from tests.support.rollout_files import co_rewarding, jsonl
+from tests.support.waiting import wait_until
 
 COUNT = 60
 HELD_AFTER = 30

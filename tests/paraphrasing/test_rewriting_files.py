@@ -19,7 +19,7 @@ from reward_service.paraphrasing.pair_files import PairFields, PairFileError
 from reward_service.paraphrasing.rewriter import RewritingError
 from tests.paraphrasing.apples import apple_rows, question, script, well_said
 from tests.paraphrasing.rewriting_runs import RECIPE, Stopped, lines, not_opened, opening_of, order_of, run
-from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text
+from tests.support.scripted_generator import ScriptedGenerator, asked_text
 
 
 def test_pairs_are_written_in_the_columns_of_training_and_in_the_order_of_the_source(tmp_path):

@@ -12,7 +12,7 @@ from reward_service.generation.generator import GenerationError, GeneratorUnavai
 from reward_service.paraphrasing.model_rewriter import ModelRewriter, seed_of
 from reward_service.paraphrasing.prompts import INSTRUCTIONS, instruction_named
 from reward_service.paraphrasing.rewriter import RewritingError, RewritingTally, reasons_of
-from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text, instruction_in
+from tests.support.scripted_generator import ScriptedGenerator, asked_text, instruction_in
 
 X = "Tom has 12 apples and buys 7 more. How many apples does he have now?"
 GOOD = "After adding 7 apples to the 12 that he already owned, what is the number of apples in Tom's possession?"

@@ -13,7 +13,7 @@ from reward_service.paraphrasing.pair_output import PartFile
 from reward_service.paraphrasing.rewriter import RewritingError
 from tests.paraphrasing.apples import apple_rows, script
 from tests.paraphrasing.rewriting_runs import RECIPE, Stopped, lines, not_opened, order_of, run, stopping_after
-from tests.paraphrasing.scripted_generator import ScriptedGenerator, asked_text
+from tests.support.scripted_generator import ScriptedGenerator, asked_text
 
 
 def content(folder: Path) -> dict[str, bytes]:

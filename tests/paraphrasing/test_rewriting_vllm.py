@@ -11,7 +11,7 @@ import pytest
 
 from reward_service.paraphrasing.rewriter import REASONS
 from tests.paraphrasing.twenty_questions import QUESTIONS
-from tests.replay.files import jsonl
+from tests.support.rollout_files import jsonl
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / os.environ.get("OPENRLHF_VENV", ".venv-openrlhf") / "bin" / "python"

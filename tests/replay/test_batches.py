@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reward_service.tools.replay.batches import MAX_BATCH_CHARS, Census, batches, numbered, take_census
 from reward_service.tools.replay.errors import RolloutFileError
 from reward_service.tools.replay.rollout_files import FileRollout
-from tests.replay.files import place
+from tests.support.rollout_files import place
 
 
 def rollout(row: int, question: str = "q", **more) -> FileRollout:

@@ -19,7 +19,7 @@ from reward_service.tools.replay.fields import FieldNames, Layout
 from reward_service.tools.replay.graders import GRADERS, GraderRow
 from reward_service.tools.replay.recording import record
 from reward_service.tools.replay.replaying import ReplayRequest, compared, planned
-from tests.replay.files import boxed, jsonl, opened
+from tests.support.rollout_files import boxed, jsonl, opened
 
 LAYOUT = Layout(question="qid", response="response")
 

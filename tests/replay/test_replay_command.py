@@ -14,8 +14,8 @@ from typer.main import get_command
 from reward_service.cli import app
 from reward_service.domain.extraction import last_boxed
 from reward_service.tools.replay.values import boxed_answer_of
-from tests.interrupting import COMMAND
-from tests.replay.files import boxed, co_rewarding, jsonl, parquet
+from tests.support.interrupting import COMMAND
+from tests.support.rollout_files import boxed, co_rewarding, jsonl, parquet
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 RHO = DATA / "rollouts_rho_math500x4.jsonl"

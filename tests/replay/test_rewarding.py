@@ -17,8 +17,8 @@ from reward_service.tools.replay.report import notes
 from reward_service.tools.replay.rewarding import lines, score, why_no_answer
 from reward_service.tools.replay.rollout_files import FileRollout
 from reward_service.tools.replay.tally import ScoreTally, Totals
-from tests.answers import key_of
-from tests.replay.files import Rules, boxed, place
+from tests.support.answers import key_of
+from tests.support.rollout_files import Rules, boxed, place
 
 LAYOUT = Layout(question="qid", response="response")
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from click.testing import Result
 from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.extraction import last_boxed
-from reward_service.serving.supervisor import embedded_service
 from reward_service.tools.replay.graders import GRADERS
-from tests.replay.files import boxed, co_rewarding, jsonl, parquet
+from tests.support.rollout_files import boxed, co_rewarding, jsonl, parquet
+from tests.support.service import running
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "rollouts_qwen_math100x8.jsonl"
 PAIR = {
@@ -29,8 +28,8 @@ PAIR = {
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="cr-") as folder, embedded_service(Path(folder)) as url:
-        yield url
+    with running() as supervisor:
+        yield supervisor.url
 
 
 def called(*words: object) -> Result:

@@ -6,7 +6,7 @@ import pytest
 
 from reward_service.tools.replay.errors import RolloutFileError
 from reward_service.tools.replay.sources import Parquet, open_source, sample_of
-from tests.replay.files import jsonl, parquet, read
+from tests.support.rollout_files import jsonl, parquet, read
 
 
 @pytest.mark.parametrize("write", [jsonl, parquet])

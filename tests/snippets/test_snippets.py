@@ -21,8 +21,8 @@ from co_rewarding_client import RewardClient
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
 
 from reward_service.cli import app
-from tests.service import running
 from tests.snippets.reading import REPOSITORY, Snippet, mentioned, snippets, statements
+from tests.support.service import running
 
 URL = "http://127.0.0.1:8000"
 NOT_RUN = {
@@ -52,7 +52,7 @@ def of(*languages: str) -> list[Snippet]:
 
 
 def test_there_are_snippets_of_every_kind_and_no_other() -> None:
-    assert {each.language for each in snippets()} == {"", "console", "mermaid", "python", "toml"}
+    assert {each.language for each in snippets()} == {"", "console", "json", "mermaid", "python", "toml"}
     assert len(of("")) >= 30
 
 

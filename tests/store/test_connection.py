@@ -18,7 +18,7 @@ from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.server_replies import PASSING, REFUSALS, open_connection
 from reward_service.store.subscription import listen
 from tests.store.scripted_server import OK, SILENT, handshake_or, scripted
-from tests.waiting import until
+from tests.support.waiting import until
 
 PATIENCE_S = 1.0
 SLACK_S = 3.0  # of a machine that does something else besides; without a bound these calls take for ever

@@ -30,8 +30,8 @@ from reward_service.store.teachers import AnnouncedWeights, TeacherStore
 from reward_service.teaching.averages import AverageOptions, Averages
 from reward_service.teaching.run_tracker import RunTracker
 from reward_service.teaching.teacher import Teacher, TeacherPace
-from tests.teaching.folders import write_model
-from tests.waiting import until
+from tests.support.waiting import until
+from tests.support.weight_folders import write_model
 
 PACE = TeacherPace(beat_s=0.005, renew_s=0.1, switch_s=5.0, retry_s=0.05, tell_s=0.1)
 

@@ -15,8 +15,8 @@ from reward_service.domain.ema import alpha  # noqa: E402
 from reward_service.teaching.average import Average  # noqa: E402
 from reward_service.teaching.safetensors_header import OlderVersionError, WeightsFolderError  # noqa: E402
 from reward_service.teaching.weight_passes import ELEMENTS_AT_ONCE, ELEMENTS_OF_A_TASK  # noqa: E402
+from tests.support.weight_folders import weights, write_model  # noqa: E402
 from tests.teaching.averages import SHAPES, assert_equal, kept, moved  # noqa: E402
-from tests.teaching.folders import weights, write_model  # noqa: E402
 
 
 @pytest.fixture(params=[False, True], ids=["memory", "mapped"])

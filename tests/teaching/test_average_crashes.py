@@ -18,8 +18,8 @@ import pytest
 pytest.importorskip("numba", reason="the average needs numba: pip install 'co-rewarding[local]'")
 
 from reward_service.teaching.average import Average
+from tests.support.weight_folders import weights, write_model
 from tests.teaching.averages import Tensors, assert_equal, kept, moved
-from tests.teaching.folders import weights, write_model
 from tests.teaching.updating_process import ALPHA, POLICIES
 
 LARGE = {"layer": (1000, 700), "norm": (700,)}

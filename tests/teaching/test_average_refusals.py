@@ -11,9 +11,9 @@ pytest.importorskip("numba", reason="the average needs numba: pip install 'co-re
 
 from reward_service.teaching.average import Average
 from reward_service.teaching.safetensors_header import AverageError, OtherModelError, WeightsFolderError
+from tests.support.weight_folders import raw_file, weights, write_model
 from tests.teaching.averages import SHAPES, assert_equal, kept, moved
 from tests.teaching.disks import little_room
-from tests.teaching.folders import raw_file, weights, write_model
 
 
 @pytest.fixture(params=[False, True], ids=["memory", "mapped"])

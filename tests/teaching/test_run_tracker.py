@@ -6,11 +6,11 @@ import pytest
 
 from reward_service.store.teachers import TeacherStore
 from reward_service.teaching.run_tracker import RunTracker
+from tests.support.waiting import until
 from tests.teaching.classroom import Classroom
 from tests.teaching.classroom import anyio_backend as anyio_backend
 from tests.teaching.classroom import room as room
 from tests.teaching.classroom import valkey as valkey
-from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

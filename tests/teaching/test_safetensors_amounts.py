@@ -7,7 +7,7 @@ import pytest
 
 from reward_service.teaching.safetensors_folder import read_manifest
 from reward_service.teaching.safetensors_header import LONGEST_HEADER_BYTES, MOST_TENSORS, WeightsFolderError
-from tests.teaching.folders import INDEX
+from tests.support.weight_folders import INDEX
 
 SOON_S = 3.0
 """CPU time; 20 MB of JSON that is read whole takes longer."""

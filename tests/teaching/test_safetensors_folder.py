@@ -22,7 +22,7 @@ from reward_service.teaching.safetensors_header import (
     parsed_header,
     written_header,
 )
-from tests.teaching.folders import INDEX, entry, raw_file, weights, write_model
+from tests.support.weight_folders import INDEX, entry, raw_file, weights, write_model
 
 SHAPES = {"embed": (5, 4), "norm": (4,), "scalar": (), "none": (0, 3)}
 

@@ -17,8 +17,8 @@ from safetensors.torch import load_file as load_torch  # noqa: E402
 from reward_service.teaching.average import Average  # noqa: E402
 from reward_service.teaching.safetensors_folder import read_manifest  # noqa: E402
 from reward_service.teaching.safetensors_header import AverageError  # noqa: E402
+from tests.support.weight_folders import INDEX, weights, write_model  # noqa: E402
 from tests.teaching.disks import little_room  # noqa: E402
-from tests.teaching.folders import INDEX, weights, write_model  # noqa: E402
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 

@@ -7,11 +7,11 @@ import pytest
 from reward_service.errors import TaskFailedError
 from reward_service.generation.generator import Sampling
 from reward_service.store.keys import RunKeys
+from tests.support.waiting import until
 from tests.teaching.classroom import Classroom, OneWeight, answers
 from tests.teaching.classroom import anyio_backend as anyio_backend
 from tests.teaching.classroom import room as room
 from tests.teaching.classroom import valkey as valkey
-from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

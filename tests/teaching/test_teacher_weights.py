@@ -5,11 +5,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from reward_service.store.teachers import AnnouncedWeights
+from tests.support.waiting import until
 from tests.teaching.classroom import Classroom, answers
 from tests.teaching.classroom import anyio_backend as anyio_backend
 from tests.teaching.classroom import room as room
 from tests.teaching.classroom import valkey as valkey
-from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -36,7 +36,7 @@ from reward_service.store.runs import RunStore
 from reward_service.store.submissions import StoredBatch, StoreLimits
 from reward_service.telemetry import Metrics
 from reward_service.workers.worker import Worker, WorkerPace
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from co_rewarding_schema.run_settings import RunSettings
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.keys import RunKeys
-from tests.waiting import until
+from tests.support.waiting import until
 from tests.workers.conftest import Shop
 from tests.workers.test_weather import Waits, rows
 

@@ -8,7 +8,7 @@ from reward_service.grading.judge import Judgement
 from reward_service.grading.symbolic import Budget, SymbolicGrader
 from reward_service.grading.verdicts import Verdict
 from reward_service.store.records import BallotRow
-from tests.waiting import until
+from tests.support.waiting import until
 from tests.workers.conftest import Shop, longest_stall
 
 pytestmark = pytest.mark.anyio

@@ -1,1 +1,1 @@
-"""Trainers that learn from the reward service."""
+"""Train with rewards of the reward service."""

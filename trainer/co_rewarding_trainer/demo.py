@@ -1,4 +1,4 @@
-"""The demo: the same small model, the same data and the same number of rollouts, under one method after the other."""
+"""Run the demo: the same small model, data and number of rollouts, under one method after the other."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Folders for a run: a run that is refused leaves no empty ones behind."""
+"""Make the folders of a run, and leave no empty ones behind when the run is refused."""
 
 import contextlib
 import errno

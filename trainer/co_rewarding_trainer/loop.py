@@ -1,4 +1,4 @@
-"""The laptop trainer: a tiny language model learns from rewards that come over HTTP, and from nothing else."""
+"""Train on a laptop: a tiny language model learns from rewards that come over HTTP, and from nothing else."""
 
 import random
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The policy: a Llama of about 100k parameters in Hugging Face format, its tokenizer, and sampling.
+"""Define the policy: a Llama of about 100k parameters in Hugging Face format, its tokenizer, and sampling.
 
 The tokenizer has one token for each word of the tiny task, and one for each half of the box.
 """

@@ -1,4 +1,4 @@
-"""The results of the demo: a table for the terminal, a picture of the curves, and the series as JSON."""
+"""Report the demo: a table for the terminal, a picture of the curves, and the series as JSON."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The tiny task: chains of + - * on digits in three wordings. Only the last digit of a result is kept.
+"""Define the tiny task: chains of + - * on digits in three wordings. Only the last digit of a result is kept.
 
 A pair is one chain in two of the wordings: the question x and its paraphrase x′, which have the same answer.
 """

@@ -1,4 +1,4 @@
-"""The trainer's part in a method with a teacher: publishes the weights and announces the questions of each step."""
+"""Publish the weights and announce the questions of each step, in a method with a teacher."""
 
 import os
 import shutil

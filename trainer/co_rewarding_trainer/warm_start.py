@@ -1,4 +1,4 @@
-"""The policy that the demo starts from: taught by worked examples, and taught to err in its own way in each wording.
+"""Teach the policy that the demo starts from, by worked examples, with mistakes of its own in each wording.
 
 The paper's premise is that a question put in other words is answered with other mistakes. A model this small, taught
 on clean examples, has no such habit: its mistakes are the same in every wording. So the examples have them built in: in

@@ -198,10 +198,8 @@ class _Reading:
 
     def _too_many(self, shape: Shape, path: Path) -> object:
         if shape.most_items is None:
-            raise Problem(
-                ProblemKind.TOO_MANY,
-                f"{place(path)} holds more than {self._most.entries} entries: {self._most.advice}.",
-            )
+            detail = f"{place(path)} holds more than {self._most.entries} entries: {self._most.advice}."
+            raise Problem(ProblemKind.TOO_MANY, detail)
         self._fault(path, f"List should have at most {shape.most_items} items")
         raise _EnoughError
 

@@ -1,1 +1,1 @@
-"""The routes of paraphrases: a few questions now, and jobs."""
+"""Serve the routes of paraphrases: a few questions at once, and jobs."""

@@ -1,4 +1,4 @@
-"""Jobs as they come in: questions in JSON, a file as the body or in a form, or the name of one that is here already."""
+"""Read jobs: questions in JSON, a file as the body or in a form, or the name of a file or data set."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""From questions to a job in Redis, and what those wait for who want their paraphrases now."""
+"""Put questions into a job in Redis, and wait for the paraphrases of a short request."""
 
 import asyncio
 import time

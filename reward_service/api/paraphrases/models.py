@@ -1,4 +1,4 @@
-"""The forms of the paraphrase routes."""
+"""Define the forms of the paraphrase routes."""
 
 from typing import Annotated, Any, Self
 

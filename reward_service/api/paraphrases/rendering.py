@@ -1,4 +1,4 @@
-"""Renders outcomes and jobs: as documents, and as streams of JSON lines with everything or parquet with the pairs."""
+"""Render outcomes and jobs as documents, as JSON lines with everything, or as parquet with the pairs."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The routes of paraphrases: a few questions now, and jobs."""
+"""Route paraphrases: a few questions at once, and jobs."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal

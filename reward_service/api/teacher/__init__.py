@@ -1,1 +1,1 @@
-"""The routes of the teacher: weights, uploads, and questions that are coming."""
+"""Serve the routes of the teacher: weights, uploads, and questions that are announced."""

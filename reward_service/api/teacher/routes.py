@@ -1,4 +1,4 @@
-"""The teacher's routes and their forms: new weights, where the teacher stands, and questions that are coming."""
+"""Route the teacher's calls: new weights, the state of the teacher, and questions that are announced."""
 
 import asyncio
 from typing import Annotated, Any, Self

@@ -1,4 +1,4 @@
-"""Weights over the wire: the routes of resumable uploads."""
+"""Route resumable uploads of weights."""
 
 import asyncio
 import contextlib

@@ -1,1 +1,1 @@
-"""What answers mean: canonical keys, proofs of difference, classes. Bounded, pure, and never an evaluation of text."""
+"""Read what answers mean: canonical keys, proofs of difference, classes. Bounded, pure, nothing is evaluated."""

@@ -1,4 +1,4 @@
-"""Exact arithmetic on sums of monomials, under a budget: what is too large is not read rather than waited for."""
+"""Compute exactly with sums of monomials, within a budget; a sum that is too large is not read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

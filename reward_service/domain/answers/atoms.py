@@ -1,4 +1,4 @@
-"""The grammar of what sums are made of: numbers, symbols, brackets, roots, functions."""
+"""Parse the parts of sums: numbers, symbols, brackets, roots, functions."""
 
 from abc import ABC, abstractmethod
 from fractions import Fraction

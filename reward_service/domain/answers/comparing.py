@@ -1,4 +1,4 @@
-"""Compares answers by their meanings, and forms classes of equal answers that depend on nothing but the answers."""
+"""Compare answers by their meanings, and form classes that depend only on the set of answers."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Functions: exact where their value is a plain one, an atom elsewhere."""
+"""Apply functions: exactly where the value is a plain one, else as an atom."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ FUNCTIONS = frozenset({
 _QUOTIENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin")}
 )
+_OF_ONE = frozenset({"abs", "exp", "sin", "cos", *_QUOTIENTS})
 _SINES_SQUARED: Mapping[Fraction, Fraction] = MappingProxyType(
     {
         Fraction(0): Fraction(0),
@@ -68,8 +69,14 @@ _EXACT: Mapping[str, Callable[..., Number | None]] = MappingProxyType(
 
 
 def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
-    """A function of its arguments; the number it is, where that is known."""
+    """A function of its arguments; the number it is, where that is known.
+
+    Raises:
+        NotReadError: the function takes another number of arguments.
+    """
     algebra.spend(10)
+    if not arguments or (name in _OF_ONE and len(arguments) != 1):
+        raise NotReadError
     if name == "exp":
         (exponent,) = arguments
         return algebra.raised(algebra.symbol("e"), exponent)

@@ -1,4 +1,4 @@
-"""Gives parsed values and answers in words their meaning, with a key that is equal for equal meanings."""
+"""Give parsed values and answers in words a meaning, with equal keys for equal meanings."""
 
 import re
 from collections.abc import Mapping

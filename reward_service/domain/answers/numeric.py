@@ -1,4 +1,4 @@
-"""Evaluates sums by numbers: sums that differ at one point are different. Sorts and unites intervals by their ends."""
+"""Evaluate sums by numbers to prove them different; sort and unite intervals by their ends."""
 
 import cmath
 import math

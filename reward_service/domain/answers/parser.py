@@ -1,4 +1,4 @@
-"""The grammar of whole answers: lists, sets, intervals, matrices, relations, quantities."""
+"""Parse whole answers: lists, sets, intervals, matrices, relations, quantities."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Quotients of sums in lowest terms, so that the ways to write a fraction meet."""
+"""Reduce quotients of sums to lowest terms, so that equal fractions have one form."""
 
 from collections.abc import Sequence
 from fractions import Fraction

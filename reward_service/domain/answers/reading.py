@@ -1,4 +1,4 @@
-"""Reads the text of an answer: the only entry to the grammar, with its limits."""
+"""Read the text of an answer, within limits: the only entry to the grammar."""
 
 import re
 import unicodedata

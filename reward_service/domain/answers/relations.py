@@ -1,4 +1,4 @@
-"""What equations, inequalities and membership mean as answers."""
+"""Read equations, inequalities and membership as answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

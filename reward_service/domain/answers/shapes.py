@@ -1,4 +1,4 @@
-"""What is known of an answer's meaning: enough to prove two of them different, and to say what is not known."""
+"""Describe what is known of an answer's meaning, to prove two answers different or say what is unknown."""
 
 from dataclasses import dataclass
 from hashlib import blake2b

@@ -1,4 +1,4 @@
-"""The grammar of sums: from tokens to normal forms in one pass, as a calculator reads."""
+"""Parse sums: from tokens to normal forms in one pass."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Cuts the text of an answer into tokens and walks along them; typesetting is left out."""
+"""Cut the text of an answer into tokens, and leave typesetting out."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Units of measure: the ways to write one meet; different units never do."""
+"""Read units of measure: all spellings of a unit are equal, and different units never are."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The values of parsed answers: sums of monomials with their arithmetic, and the forms that hold them."""
+"""Define the values of parsed answers: sums of monomials, and the forms that hold them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The answer of a response, in the notations that models write it in. Linear in the text, and never an evaluation."""
+"""Extract the answer of a response, in the notations of models. Linear in the text, nothing is evaluated."""
 
 from reward_service.domain.extraction.boxes import last_boxed
 from reward_service.domain.extraction.formats import Extractor, extractor

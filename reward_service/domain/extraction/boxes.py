@@ -1,4 +1,4 @@
-r"""Extracts the answer in the last complete \boxed{}, or \fbox{}, and cuts an answer's wrapping off."""
+r"""Extract the answer in the last complete \boxed{} or \fbox{}, without its wrapping."""
 
 import re
 

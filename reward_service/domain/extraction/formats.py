@@ -1,4 +1,4 @@
-r"""Extracts answers in the notations that a run may choose: boxes, JSON, sentences, and the marks of GSM8K.
+r"""Extract answers in the notations that a run may choose: boxes, JSON, sentences, and the marks of GSM8K.
 
 The JSON field is looked for from the end of the response, and not the object around it: no JSON is parsed, so none can
 be deep, repeat its keys or hold a number of a million digits. A model that writes LaTeX into JSON forgets to double its

@@ -1,4 +1,4 @@
-r"""Finds where the policy's turn begins and ends in a text.
+r"""Find where the policy's turn begins and ends in a text.
 
 A trainer keeps special tokens in responses, so that `#### 7<|im_end|>` comes where `#### 7` was meant. A query often
 went through a tokenizer: it begins with `<s>` or padding, was cut on its left, had its spaces cleaned up, or lost the

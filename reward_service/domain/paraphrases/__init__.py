@@ -1,1 +1,1 @@
-"""What a paraphrase must keep: the reading of two texts, and checks that compare them without asking a model."""
+"""Check what a paraphrase must keep: read two texts, and compare them without asking a model."""

@@ -1,4 +1,4 @@
-"""Tells which numbers of a text count: numbers of letters, numbers that it covers, and numbers it may leave out."""
+"""Tell which numbers of a text count, and which it may leave out."""
 
 import re
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""Numbers that follow from others: what is worked out in one text and left to do in the other."""
+"""Derive numbers from others: worked out in one text and left to do in the other."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

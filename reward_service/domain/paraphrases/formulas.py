@@ -1,4 +1,4 @@
-"""The formulas and lists of a text, cut into pieces that can be found again in another text under other letters."""
+"""Cut the formulas and lists of a text into pieces that another text may have under other letters."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

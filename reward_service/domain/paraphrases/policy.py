@@ -1,4 +1,4 @@
-"""Lists all checks, cheap ones first, and reviews a pair under a policy. A new check is a function and a row."""
+"""List all checks, cheap ones first, and review a pair under a policy. A new check is a function and a row."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The numbers that a text mentions: in digits, in words, as fractions, percentages, powers and bounds."""
+"""Find the numbers of a text: in digits, in words, as fractions, percentages, powers and bounds."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Reads texts for the checks once: their words, numbers and formulas; and pairs of texts with evidence on them."""
+"""Read texts for the checks once: their words, numbers and formulas; hold pairs and the evidence on them."""
 
 import re
 from bisect import bisect_right

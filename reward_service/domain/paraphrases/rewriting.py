@@ -1,4 +1,4 @@
-"""Rewriting: what is asked of a rewriter, what becomes of a question, and the life of a job."""
+"""Define what a rewriter is asked, the outcome of a question, and the life of a job."""
 
 import enum
 import hashlib

@@ -1,4 +1,4 @@
-"""Cuts a text into prose, formulas and figures, and these into tokens and sentences.
+"""Cut a text into prose, formulas and figures, and these into tokens and sentences.
 
 Linear, whatever the text holds.
 """

@@ -1,4 +1,4 @@
-"""Lists words that the checks know: function words, words that ask, deny or exclude each other, and number words."""
+"""List words that the checks know: function words, words that ask, deny or exclude each other, number words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

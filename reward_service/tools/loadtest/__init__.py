@@ -1,1 +1,1 @@
-"""A load test of the scorer: traffic as trainers send it, sent by Locust at its own pace, and a report."""
+"""Load-test the service: Locust sends traffic as trainers do, at planned times, and a report follows."""

@@ -1,4 +1,4 @@
-"""When each request is sent: at times that no answer changes (an open loop), so that a slow service is not spared."""
+"""Plan when each request is sent, independent of the answers (an open loop), so that no slow service is spared."""
 
 import heapq
 import random

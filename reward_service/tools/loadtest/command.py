@@ -1,4 +1,4 @@
-"""`co-rewarding loadtest`: Locust in a process of its own, and the report of what it has sent."""
+"""Run `co-rewarding loadtest`: Locust in a process of its own, and the report."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What Locust runs: one user, which sends each request at its time and waits for none of them.
+"""Run as Locust's user: send each request at its time, without waiting for the others.
 
 `co-rewarding loadtest` starts it, and hands over its orders in the environment; by hand it is
 `ORDER='{"url": "http://127.0.0.1:8000"}' locust -f locustfile.py --users 1`.

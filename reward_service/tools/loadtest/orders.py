@@ -1,4 +1,4 @@
-"""What the command tells the process of Locust."""
+"""Pass the load test's settings from the command to the process of Locust."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What each part of the system uses during a load test: CPU and memory, as the parts themselves tell at /metrics."""
+"""Measure CPU and memory of each part of the system, as the parts show them at /metrics."""
 
 import socket
 import threading

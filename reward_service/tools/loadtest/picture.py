@@ -1,4 +1,4 @@
-"""The picture of a load test: how much was answered over time, and how long it took."""
+"""Draw the picture of a load test: answers and latencies over time."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What became of each request, and how the generator hands it to the report."""
+"""Record the outcome of each request, and pass the records to the report."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The report of a load test: tables as Markdown, and a picture."""
+"""Write the report of a load test: tables as Markdown, and a picture."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Where a load test may go: to this machine, or to the network of the containers that it was started among."""
+"""Decide where a load test may go: this machine, or the network of the containers."""
 
 import ipaddress
 import socket

@@ -1,4 +1,4 @@
-"""Responses as a language model writes them: prose, LaTeX and a final box. Deterministic."""
+"""Write responses as a language model does: prose, LaTeX and a final box. Deterministic."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What is sent, and what must come back: requests that are never the same twice, and answers known beforehand.
+"""Build requests that are never the same twice, and the answers that must come back.
 
 A request is made once, with a marker wherever a number stands that is new each time (in the question's id, the step
 and every boxed answer), and is sent by joining its pieces with that number: one copy, so the generator stays cheap.

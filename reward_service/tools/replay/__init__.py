@@ -1,4 +1,4 @@
-"""Rewards rollouts that are kept in a file.
+"""Reward rollouts that are kept in a file.
 
 `co-rewarding score` gives them to the service again; `co-rewarding replay` settles them here under several methods and
 graders.

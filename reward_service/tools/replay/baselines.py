@@ -1,4 +1,4 @@
-"""Graders to compare with: how others tell equal answers. Nothing here is used by the service."""
+"""Grade answers as others do, for comparison. The service uses none of these graders."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""From a stream of rollouts to batches that hold their questions whole, whatever order the file has.
+"""Collect a stream of rollouts into batches that hold their questions whole, in any order of the file.
 
 A batch is settled by itself, so that a question torn in two would be voted on twice. A first reading therefore counts
 each question's rollouts; in the second a question is held back until it has them all. Memory holds the counts, and of

@@ -1,4 +1,4 @@
-"""One column of a replay: a recording settled under one method and one grader, by the domain's own rules."""
+"""Settle a recording under one method and one grader, by the domain's rules: one column of a replay."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence

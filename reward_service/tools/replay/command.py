@@ -1,4 +1,4 @@
-"""Reads the options of `co-rewarding score` and `co-rewarding replay`.
+"""Read the options of `co-rewarding score` and `co-rewarding replay`.
 
 What the commands do is imported when they are called, so that `--help` stays fast.
 """

@@ -1,4 +1,4 @@
-"""From columns to figures: each by itself, and each pair of them, judged by one reference grader."""
+"""Compute figures of each column and of each pair of columns, judged by one reference grader."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a replay found, for a person at a terminal and as JSON."""
+"""Print the results of a replay, for a terminal and as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

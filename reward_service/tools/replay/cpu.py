@@ -1,4 +1,4 @@
-"""CPU time of this process and of all that it started, whether they still run or not."""
+"""Measure the CPU time of this process and of all its children, running or ended."""
 
 import resource
 import time

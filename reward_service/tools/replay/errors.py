@@ -1,4 +1,4 @@
-"""What can be wrong with a file of rollouts, or with having it scored."""
+"""Define the errors of files of rollouts and of scoring them."""
 
 from co_rewarding_schema.errors import CoRewardingError
 

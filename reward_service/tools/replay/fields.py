@@ -1,4 +1,4 @@
-"""Which field of a file holds what: as a person named it, or found by its name and by what it holds."""
+"""Find which field of a file holds what: by option, or by its name and content."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The table of graders that recorded rollouts can be settled with. A new grader is a new row.
+"""List the graders that recorded rollouts can be settled with. A new grader is a new row.
 
 A row's factory imports what it needs when it is called, so that the table costs a `--help` nothing.
 """

@@ -1,4 +1,4 @@
-"""The options that the commands of this package share. What they need is imported when a command is called."""
+"""Define the options that `score` and `replay` share; the work is imported when a command is called."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""Where lines go: to standard output, or to a file that appears only when it is whole."""
+"""Write lines to standard output, or to a file that appears only when it is whole."""
 
 import contextlib
 import json

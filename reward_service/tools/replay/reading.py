@@ -1,4 +1,4 @@
-"""The first look at a file, and the bar that goes along: what every command of this package begins with."""
+"""Survey a file first, and show the progress bar: the beginning of `score` and `replay`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A file of rollouts as the ballots they cast: what is replayed, read once. The texts stop here."""
+"""Read a file of rollouts once as the ballots that they cast; the texts go no further."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

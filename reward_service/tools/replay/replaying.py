@@ -1,4 +1,4 @@
-"""A file from its first byte to the table of what training would have seen: read, settled, compared, printed."""
+"""Replay a file: read, settle, compare, and print the table."""
 
 import asyncio
 import contextlib

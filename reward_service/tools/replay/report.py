@@ -1,4 +1,4 @@
-"""The summary for a person at a terminal."""
+"""Print the summary of `score` at a terminal."""
 
 from collections.abc import Iterator, Mapping
 

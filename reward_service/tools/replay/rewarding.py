@@ -1,4 +1,4 @@
-"""Batches to the service, and what comes back as lines: one for each rollout, which holds an answer or says why not."""
+"""Send batches to the service, and write a line for each rollout: its reward, or why it has none."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

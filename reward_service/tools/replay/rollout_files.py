@@ -1,4 +1,4 @@
-"""A file of rollouts as a stream of rollouts, by its layout."""
+"""Stream the rollouts of a file, by its layout."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A file from its first byte to its summary: the service it needs, the bar, the lines, the table."""
+"""Score a file: start the service if needed, send the rollouts, write the lines, print the summary."""
 
 import contextlib
 import sys

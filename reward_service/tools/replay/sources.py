@@ -1,4 +1,4 @@
-"""Files as streams of rows: JSON lines and parquet, read a little at a time and as often as asked."""
+"""Stream rows of JSON lines and parquet files, a little at a time and as often as asked."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a whole file came to, summed up batch by batch: nothing of a batch is kept but numbers."""
+"""Sum up a whole file batch by batch, and keep only numbers."""
 
 from collections import Counter
 from collections.abc import Mapping

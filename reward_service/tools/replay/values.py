@@ -1,4 +1,4 @@
-"""From what a file holds to what is sent. Every `…_of` raises ValueError, which says what the value is instead."""
+"""Convert values of a file to what is sent. Every `…_of` raises ValueError, which says what the value is instead."""
 
 import json
 import math

@@ -15,7 +15,7 @@ from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.rewarding import RolloutReward, RolloutRewarder
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
 
-from tests.service import running
+from tests.support.service import running
 
 KEY = "a-key"
 Result = TypeVar("Result")

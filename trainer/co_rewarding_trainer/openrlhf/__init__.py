@@ -1,1 +1,1 @@
-"""OpenRLHF trains with rewards of the service: pairs, identity, and weights for the teacher."""
+"""Train OpenRLHF with rewards of the service: pairs, identity, and weights for the teacher."""

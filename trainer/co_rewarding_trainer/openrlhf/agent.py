@@ -1,4 +1,4 @@
-"""OpenRLHF's door for agents: --train.agent_func_path takes this file.
+"""Serve OpenRLHF's interface for agents: --train.agent_func_path takes this file.
 
 Needs OpenRLHF, and is imported by its vLLM actors only.
 """

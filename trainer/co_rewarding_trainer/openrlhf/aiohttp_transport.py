@@ -1,4 +1,4 @@
-"""httpx's requests by aiohttp: for a process with a thousand of them waiting.
+"""Send httpx's requests by aiohttp, for a process with a thousand requests waiting.
 
 httpx looks through all of its connections whenever one is taken or given back, which for a thousand held requests took
 more of the engine's event loop than all else. aiohttp is there wherever OpenRLHF is.

@@ -1,4 +1,4 @@
-"""From a recipe to the command line of OpenRLHF 0.11.2: a table of option names, and the options that are computed.
+"""Turn a recipe into OpenRLHF 0.11.2's command line: a table of option names, and the computed options.
 
 Option names are those of `openrlhf.cli.train_ppo_ray`; a test checks every one with OpenRLHF's own parser.
 """

@@ -1,4 +1,4 @@
-"""`co-rewarding train`: makes the data set, registers the run, checks what would fail later, and starts OpenRLHF.
+"""Run `co-rewarding train`: make the data set, register the run, run the preflight, and start OpenRLHF.
 
 The training is a child process: `python -m co_rewarding_trainer.openrlhf.driver` with the recipe's arguments.
 """

@@ -1,4 +1,4 @@
-"""The functions of OpenRLHF that we override or call; any other version of OpenRLHF is refused."""
+"""List the functions of OpenRLHF that we override or call, and refuse any other version of OpenRLHF."""
 
 import inspect
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The data set of a run: a row a question, with its prompts and the labels that name its cohorts.
+"""Make the data set of a run: a row a question, with its prompts and the labels that name its cohorts.
 
 OpenRLHF's only side channel is the label. Ours are JSON objects, as docs/openrlhf.md says: they tell the service which
 question and view a rollout belongs to. In evaluation a label is the ground truth.

@@ -1,4 +1,4 @@
-"""The errors of a training run, below the client's own: `except CoRewardingError` catches both."""
+"""Define the errors of a training run, below the client's own: `except CoRewardingError` catches both."""
 
 import difflib
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""The type of objects of OpenRLHF, Ray and DeepSpeed, which are not installed where types are checked."""
+"""Type the objects of OpenRLHF, Ray and DeepSpeed, which are not installed where types are checked."""
 
 from typing import Any, TypeAlias
 

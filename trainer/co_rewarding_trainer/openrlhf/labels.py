@@ -1,4 +1,4 @@
-"""Labels as docs/openrlhf.md defines them: a JSON object that names a question, or a ground truth."""
+"""Write labels as docs/openrlhf.md defines them: a JSON object that names a question, or a ground truth."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Questions as pairs of views: the training set, its order and labels, and the check of a rollout batch."""
+"""Order questions as pairs of views: the training set, its labels, and the check of a rollout batch."""
 
 import copy
 import json

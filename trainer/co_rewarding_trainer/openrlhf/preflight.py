@@ -1,4 +1,4 @@
-"""The preflight finds before the start what would fail an hour later.
+"""Check before the start what would fail an hour later.
 
 A check is a function of the recipe and the facts. Each returns one line that says what is wrong and what to do, or
 None. A new check is a function and an entry in the table. A check's docstring says what must be true.

@@ -1,4 +1,4 @@
-"""The facts that the preflight checks: service, model, machine, disk, questions. The checks themselves need no GPU."""
+"""Collect the facts that the preflight checks: service, model, machine, disk, questions. No check needs a GPU."""
 
 import importlib.metadata
 import importlib.util

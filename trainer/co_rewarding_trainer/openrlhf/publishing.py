@@ -1,4 +1,4 @@
-"""The policy's weights on their way to the teacher: a folder of safetensors, and a call that tells the service of it.
+"""Publish the policy's weights to the teacher: write a folder of safetensors, and announce it to the service.
 
 DeepSpeed counts optimizer steps, the service rollout batches: step k is a rollout batch, from 0. The weights of step k
 are those that step k is sampled from: the policy after the optimizer steps of batch k - 1.

@@ -1,4 +1,4 @@
-"""A recipe: everything that makes a training run, in the project's words. Units are in the names.
+"""Define a recipe: everything that makes a training run. Units are in the names.
 
 The defaults are neutral. The paper's settings (Table 5) are in recipes/common.toml and nowhere else.
 """

@@ -1,4 +1,4 @@
-"""From TOML files to a recipe: layers, their order, and errors that name the layer.
+"""Load a recipe from TOML files: layers, their order, and errors that name the layer.
 
 Files are layers. `extends` lists the files that a file builds upon, relative to that file or by the name of a shipped
 recipe. A layer comes once, after those that it extends, and a later layer's value wins. So a model, a data set and a

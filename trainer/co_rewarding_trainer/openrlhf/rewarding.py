@@ -1,4 +1,4 @@
-"""Asks for the reward of one rollout by the service's own contract, with the rollout's identity, in a coroutine."""
+"""Ask for the reward of one rollout by the service's own contract, with the rollout's identity, in a coroutine."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""A vLLM actor answers a pair in one call, so that no limit on concurrent calls separates the two views."""
+"""Answer a pair in one call of a vLLM actor, so that no limit on concurrent calls separates the two views."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""OpenRLHF's samples generator: announces questions to the teacher, and gives only complete batches of whole pairs."""
+"""Extend OpenRLHF's samples generator: announce questions to the teacher, and give only batches of whole pairs."""
 
 import logging
 from collections.abc import Sequence

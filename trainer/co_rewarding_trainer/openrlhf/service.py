@@ -1,4 +1,4 @@
-"""The requests of a training run to the reward service before the start, made with the client's own core."""
+"""Send the requests of a training run before the start, with the client's own core."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

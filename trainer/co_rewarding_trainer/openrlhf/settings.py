@@ -1,4 +1,4 @@
-"""The environment variables of the driver and of Ray's workers."""
+"""Define the environment variables of the driver and of Ray's workers."""
 
 import os
 import time

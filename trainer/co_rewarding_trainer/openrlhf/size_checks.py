@@ -1,4 +1,4 @@
-"""Checks of the preflight on sizes: batches, GPUs, disk, and how far the teacher may lag behind sampling."""
+"""Check sizes in the preflight: batches, GPUs, disk, and how far the teacher may lag behind sampling."""
 
 from pathlib import Path
 

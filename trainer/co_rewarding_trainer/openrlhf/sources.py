@@ -1,4 +1,4 @@
-"""Reads questions from parquet, JSON lines, or a data set on the Hugging Face hub."""
+"""Read questions from parquet, JSON lines, or a data set on the Hugging Face hub."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""A subclass of OpenRLHF's strategy: loads questions as pairs, and publishes the policy's weights.
+"""Extend OpenRLHF's strategy: load questions as pairs, and publish the policy's weights.
 
 Needs OpenRLHF with DeepSpeed. Ray's workers import this module: the strategy travels by its name.
 """

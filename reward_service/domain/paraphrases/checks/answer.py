@@ -1,4 +1,4 @@
-r"""Checks that the answer stays out: neither given away nor worked out in the text of the question."""
+r"""Check that the text neither gives the answer away nor works it out."""
 
 import re
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""Checks formulas: a formula of the same shape has the same numbers and signs, and letters are renamed as a whole."""
+"""Check formulas: a formula of one shape keeps its numbers and signs, and letters are renamed as a whole."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator

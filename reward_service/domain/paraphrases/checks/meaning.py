@@ -1,4 +1,4 @@
-"""Checks that the meaning is kept: what is asked for, what is denied, and how numbers bound."""
+"""Check that the meaning is kept: what is asked for, what is denied, and how numbers bound."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

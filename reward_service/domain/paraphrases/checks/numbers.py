@@ -1,4 +1,4 @@
-"""Checks quantities: each number of one text is in the other, in digits, in words, as a fraction or a percentage.
+"""Check quantities: each number of one text is in the other, in digits, in words, as a fraction or percentage.
 
 A figure is kept too, or at least the numbers in it.
 """

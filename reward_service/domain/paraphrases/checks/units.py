@@ -1,4 +1,4 @@
-"""Checks units of measure: no unit takes the place of another."""
+"""Check units of measure: no unit takes the place of another."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

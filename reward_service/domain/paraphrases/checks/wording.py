@@ -1,4 +1,4 @@
-"""Checks the text as a whole: its form, its length, its language, its LaTeX, and that it is of the same problem."""
+"""Check the text as a whole: form, length, language, LaTeX, and that it is of the same problem."""
 
 import re
 import unicodedata

@@ -16,7 +16,7 @@ from reward_service.paraphrasing.rewriter import GivenTexts
 from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrases import ParaphraseJobs, ParaphraseLimits
 from reward_service.store.question_queue import QuestionQueue
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 def in_other_words(question: Question) -> str:

@@ -23,7 +23,7 @@ from reward_service.domain.types import ElectedLabel as DomainLabel
 from reward_service.tools.replay.fields import FieldNames, layout_of
 from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile
 from reward_service.tools.replay.sources import open_source, sample_of
-from tests.answers import key_of
+from tests.support.answers import key_of
 
 
 def jsonl(path: Path, rows: Sequence[Any]) -> Path:

@@ -4,7 +4,6 @@ import contextlib
 import glob
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,23 +12,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.waiting import wait_until
-
-
-def _free_port() -> int:
-    """A port of which the one 10,000 above exists too: a cluster's nodes talk there."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port <= 55_535:
-            return port
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 
 @contextlib.contextmanager
 def server(binary: str, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """A server of its own with an append-only file, at a free port: its URL."""
-    port = _free_port()
+    port = free_port(most=55_535)  # the one 10,000 above exists too: a cluster's nodes talk there
     folder = tempfile.mkdtemp(prefix="cr-redis-")
     command = [binary, "--port", str(port), "--dir", folder, "--appendonly", "yes", "--save", "", *options]
     variables = os.environ | (environment or {})

@@ -1,0 +1,1 @@
+"""What tests of several folders use: services, servers, fakes, and waiting."""
