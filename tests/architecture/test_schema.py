@@ -65,3 +65,9 @@ def test_the_table_of_problems_is_what_the_service_answers() -> None:
                 used.add(node.attr)
     assert used == {kind.name for kind in ProblemKind}
     assert all(400 <= kind.status < 600 and kind.meaning for kind in ProblemKind)
+
+
+def test_the_page_has_each_kind_of_problem() -> None:
+    page = (ROOT / "docs" / "client.md").read_text()
+    rows = [f"| `{kind}` | {kind.status} | {kind.meaning} |" for kind in ProblemKind]
+    assert "\n".join(rows) in page
