@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from co_rewarding_schema.limits import metas
+
 
 class StructForm(BaseModel):
     """A form whose fields are those of a structure (`of`), and those that the class adds or states otherwise.
@@ -43,7 +45,9 @@ class StructForm(BaseModel):
                 if field.name in own:
                     continue
                 if optional:
-                    inherited[field.name] = inherited[field.name] | None
+                    kind = inherited[field.name]
+                    meanings = (meta.description for meta in metas(kind) if meta.description)
+                    inherited[field.name] = Annotated[kind | None, Field(description=next(meanings, None))]
                     setattr(cls, field.name, None)
                 elif not field.required and field.name not in required:
                     setattr(cls, field.name, field.default)

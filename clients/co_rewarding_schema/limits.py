@@ -1,6 +1,6 @@
 """Limits of what crosses the wire, and the kinds of values that they make."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Meta
 
@@ -26,3 +26,9 @@ GroupSize = Annotated[int, Meta(ge=1, le=MAX_GROUP_SIZE)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 ResponseTokens = Annotated[int, Meta(ge=1, le=MAX_RESPONSE_TOKENS)]
+
+
+def metas(hint: object) -> list[Meta]:
+    """Return all that is said about a type, in its alternatives too."""
+    nested = [meta for each in get_args(hint) if not isinstance(each, Meta) for meta in metas(each)]
+    return nested + [each for each in get_args(hint) if isinstance(each, Meta)]

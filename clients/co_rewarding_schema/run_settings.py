@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, get_args, get_type_hints
+from typing import Annotated, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,7 @@ from co_rewarding_schema.limits import (
     Positive,
     ResponseTokens,
     Share,
+    metas,
 )
 from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS, method_named
 from co_rewarding_schema.vocabulary import (
@@ -168,16 +169,10 @@ def _bounds() -> dict[str, tuple[float, float]]:
     """Return the bounds of each number among the settings, from the annotations of the fields."""
     found: dict[str, tuple[float, float]] = {}
     for name, hint in get_type_hints(RunSettings, include_extras=True).items():
-        for meta in _metas(hint):
+        for meta in metas(hint):
             if meta.ge is not None and meta.le is not None:
                 found[name] = meta.ge, meta.le
     return found
-
-
-def _metas(hint: object) -> list[Meta]:
-    """Return all that is said about a type, in its alternatives too."""
-    nested = [meta for each in get_args(hint) if not isinstance(each, Meta) for meta in _metas(each)]
-    return nested + [each for each in get_args(hint) if isinstance(each, Meta)]
 
 
 def check_run_name(name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from reward_service.api.paraphrases.models import JobOrderForm
@@ -52,7 +53,7 @@ def undisturbed() -> list[dict[str, Any]]:
 
     async def all_of_them() -> list[dict[str, Any]]:
         outcomes = [await rewriter.rewrite(question, recipe) for question in QUESTIONS]
-        return [outcome_document(outcome, recipe).model_dump(mode="json") for outcome in outcomes]
+        return [msgspec.to_builtins(outcome_document(outcome, recipe)) for outcome in outcomes]
 
     return asyncio.run(all_of_them())
 

@@ -23,7 +23,7 @@ def served(name: str, folder: Path) -> None:
     ]
     with embedded_service(folder) as url, RewardClient(url, run="run") as client:
         client.put_run("run", RunSettings(method=name, group_size=3))
-        assert client.rewards(rollouts, step=1).rewards == (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+        assert client.rewards(rollouts, step=1).rewards == [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
         assert name in httpx.get(f"{url}/version").json()["methods"]
         document = httpx.get(f"{url}/openapi.json").text
         assert f'"{name}"' in document

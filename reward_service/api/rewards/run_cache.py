@@ -1,8 +1,7 @@
 """Runs' settings at hand, and calls of the store that depend on them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
 
 from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.problems import ProblemKind
@@ -15,7 +14,6 @@ from reward_service.store.submissions import Refusal, Refused, Revised
 TRIES = 5
 UNSURE_FOR_S = 20.0
 ASK_AGAIN_S = 0.1
-Answer = TypeVar("Answer")
 
 
 class RunCache:
@@ -47,25 +45,45 @@ class RunCache:
         self._known[run] = (self._now_s() + self._keep_s, found)
         return found
 
-    async def retrying(self, run: str, call: Callable[[Revised], Awaitable[Answer | Refused]]) -> Answer:
-        """Calls the store with a run's settings, again if they have changed meanwhile.
+    def tries(self, run: str) -> "Tries":
+        """Return the tries of one call of the store."""
+        return Tries(self, run, self._now_s)
+
+
+class Tries:
+    """One call of the store that depends on a run's settings: made again if these have changed meanwhile."""
+
+    def __init__(self, runs: RunCache, run: str, now_s: Callable[[], float]) -> None:
+        """Begin with the settings at hand."""
+        self._runs = runs
+        self._run = run
+        self._now_s = now_s
+        self._until_s = now_s() + UNSURE_FOR_S
+        self._stale = 0
+
+    async def settings(self) -> Revised:
+        """Return the run's settings for the next try, read anew if they were old at the last.
 
         Raises:
-            Problem: the store refuses: 429 when it is full, 409 for ballots that contradict earlier ones.
+            Problem: 404 for a run that was not made, 422 for a name that cannot be one.
         """
-        stale = 0
-        until_s = self._now_s() + UNSURE_FOR_S
-        while stale < TRIES:
-            answer = await call(await self.settings(run, fresh=stale > 0))
-            if not isinstance(answer, Refused):
-                return answer
-            if answer.why is Refusal.UNSURE and self._now_s() < until_s:
-                await asyncio.sleep(ASK_AGAIN_S)
-            elif answer.why is Refusal.STALE:
-                stale += 1
-            else:
-                raise refusal_as_problem(run, answer)
-        raise Problem(ProblemKind.RUN_CHANGES, f"the settings of run {run!r} keep changing; send the request again.")
+        return await self._runs.settings(self._run, fresh=self._stale > 0)
+
+    async def refused(self, refused: Refused) -> None:
+        """Return when the call is to be tried again.
+
+        Raises:
+            Problem: the refusal stands: 429 when the store is full, 409 for ballots that contradict earlier ones.
+        """
+        if refused.why is Refusal.UNSURE and self._now_s() < self._until_s:
+            await asyncio.sleep(ASK_AGAIN_S)
+            return
+        if refused.why is not Refusal.STALE:
+            raise refusal_as_problem(self._run, refused)
+        self._stale += 1
+        if self._stale == TRIES:
+            detail = f"the settings of run {self._run!r} keep changing; send the request again."
+            raise Problem(ProblemKind.RUN_CHANGES, detail)
 
 
 def refusal_as_problem(run: str, refused: Refused) -> Problem:

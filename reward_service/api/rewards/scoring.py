@@ -20,7 +20,7 @@ from reward_service.api.rewards.teacher_labels import taught
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
 from reward_service.store.cohorts import CohortStore, parse_batch
 from reward_service.store.keys import qualified, split_qualified
-from reward_service.store.labels import LabelStore
+from reward_service.store.labels import LabelStore, WantedLabel
 from reward_service.store.records import (
     BatchRecord,
     TicketRecord,
@@ -29,7 +29,7 @@ from reward_service.store.records import (
     unpack_cohort,
     unpack_ticket,
 )
-from reward_service.store.submissions import KeptTicket, Refused, Revised, StoredBatch
+from reward_service.store.submissions import KeptTicket, Refused, StoredBatch
 from reward_service.store.teachers import TeacherStore
 
 
@@ -81,9 +81,8 @@ class Scorer:
         """
         revised = await self._run_cache.settings(request.run)
         method = usable_method(request.method or revised.settings.method)
-        if method.needs_teacher:
-            return await self._accept_taught(request, method, idempotency_key)
-        if request.complete or method.source is not RewardSource.VOTE:
+        # A rollout that its teacher labels needs no other rollout: whole or a part is the same there.
+        if request.complete or method.needs_teacher or method.source is not RewardSource.VOTE:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)
 
@@ -119,42 +118,36 @@ class Scorer:
     async def _accept_batch(
         self, request: RewardRequest, method: Method, idempotency_key: str | None
     ) -> AcceptedRequest:
-        async def submit(revised: Revised) -> AcceptedRequest | Refused:
+        run, count = request.run, len(request.rollouts)
+        tries = self._run_cache.tries(run)
+        while True:
+            revised = await tries.settings()
             found = await self.extraction.of_long(request.rollouts, revised.settings)
             job = batch_of(request, method, revised.settings, self._max_text_chars, found)
+            wanted: list[WantedLabel] | None = None
+            if method.needs_teacher:
+                job, wanted = taught(job, request, method, revised.settings)
             payload = packed(job)
-            if idempotency_key is None:
-                name, fingerprint = digest(payload, revised.revision, size=12), digest(payload)
-            else:
+            if idempotency_key is not None:
                 name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
-            count = len(request.rollouts)
-            answer = await self._store.submit(request.run, name, fingerprint, payload, revised, count)
-            return _pending(request.run, name, count, fingerprint, answer)
-
-        return await self._run_cache.retrying(request.run, submit)
-
-    async def _accept_taught(
-        self, request: RewardRequest, method: Method, idempotency_key: str | None
-    ) -> AcceptedRequest:
-        """Whole or a part is the same here: a rollout needs its teacher's label, and no other rollout."""
-
-        async def submit(revised: Revised) -> AcceptedRequest | Refused:
-            found = await self.extraction.of_long(request.rollouts, revised.settings)
-            batch = batch_of(request, method, revised.settings, self._max_text_chars, found)
-            job, wanted = taught(batch, request, method, revised.settings)
-            payload = packed(job)
-            if idempotency_key is None:
-                # What comes again without a step belongs to the teacher of its time.
-                newest = None if request.step is not None else await self._teachers.accepted(request.run)
-                texts = (rollout.response for rollout in request.rollouts)
-                name, fingerprint = digest(payload, revised.revision, str(newest), *texts, size=12), digest(payload)
             else:
-                name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
-            count = len(request.rollouts)
-            answer = await self._labels.submit(request.run, name, fingerprint, payload, revised, count, wanted)
-            return _pending(request.run, name, count, fingerprint, answer)
+                texts = [] if wanted is None else await self._apart(request)
+                name, fingerprint = digest(payload, revised.revision, *texts, size=12), digest(payload)
+            if wanted is None:
+                answer = await self._store.submit(run, name, fingerprint, payload, revised, count)
+            else:
+                answer = await self._labels.submit(run, name, fingerprint, payload, revised, count, wanted)
+            if not isinstance(answer, Refused):
+                return _pending(run, name, count, fingerprint, answer)
+            await tries.refused(answer)
 
-        return await self._run_cache.retrying(request.run, submit)
+    async def _apart(self, request: RewardRequest) -> list[str]:
+        """Return what keeps a request apart from others of the same rollouts, where a teacher labels them.
+
+        What comes again without a step belongs to the teacher of its time.
+        """
+        newest = None if request.step is not None else await self._teachers.accepted(request.run)
+        return [str(newest), *(rollout.response for rollout in request.rollouts)]
 
     async def _accept_part(
         self, request: RewardRequest, method: Method, idempotency_key: str | None
@@ -164,14 +157,16 @@ class Scorer:
         else:
             name = key = _keyed(idempotency_key)
             fingerprint = fingerprint_of(request)
-
-        async def join(revised: Revised) -> AcceptedRequest | Refused:
+        tries = self._run_cache.tries(request.run)
+        while True:
+            revised = await tries.settings()
             found = await self.extraction.of_long(request.rollouts, revised.settings)
             part = part_of(request, method, revised.settings, key, self._max_text_chars, found)
             ticket = TicketRecord(request.run, request.step, method.name, part.places_N, fingerprint)
             answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
             if isinstance(answer, Refused):
-                return answer
+                await tries.refused(answer)
+                continue
             if isinstance(answer, KeptTicket):
                 earlier = unpack_ticket(answer.content)
                 if earlier.fingerprint != fingerprint:
@@ -179,8 +174,6 @@ class Scorer:
                 return AcceptedRequest(request.run, name, len(earlier.places_N), earlier)
             known = {c.cohort: record for c, record in zip(part.cohorts, answer, strict=True) if record is not None}
             return AcceptedRequest(request.run, name, len(request.rollouts), ticket, known)
-
-        return await self._run_cache.retrying(request.run, join)
 
     async def _collect_batch(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
         with self._room.watch("batch", pending.ticket) as watch:
@@ -258,16 +251,12 @@ def cohort_in(data: bytes, watch: Waiter) -> SettledCohort:
     return watch.decoded
 
 
-def _pending(
-    run: str, name: str, count: int, fingerprint: str, answer: StoredBatch | Refused
-) -> AcceptedRequest | Refused:
-    """A batch as the store has taken it.
+def _pending(run: str, name: str, count: int, fingerprint: str, answer: StoredBatch) -> AcceptedRequest:
+    """Return a batch as the store has taken it.
 
     Raises:
         Problem: 409 where another batch has its name.
     """
-    if isinstance(answer, Refused):
-        return answer
     if answer.fingerprint != fingerprint:
         raise key_reused()
     return AcceptedRequest(run, name, count, known={} if answer.record is None else {name: answer.record})

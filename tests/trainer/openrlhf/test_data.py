@@ -12,12 +12,11 @@ from co_rewarding_schema.trainer_formats import CohortLabel, TruthLabel
 from co_rewarding_trainer.openrlhf.arguments import INPUT_KEY, LABEL_KEY
 from co_rewarding_trainer.openrlhf.data import Prompt, make_dataset, make_evaluation
 from co_rewarding_trainer.openrlhf.errors import DataError, TrainingSettingsError
-from co_rewarding_trainer.openrlhf.labels import LABEL_KEYS, identity_in, labelled, truth_in
+from co_rewarding_trainer.openrlhf.labels import identity_in, labelled, truth_in
 from co_rewarding_trainer.openrlhf.recipe import Columns
 from co_rewarding_trainer.openrlhf.sources import SourceQuestion, read_questions
 
 from reward_service.api.http.problems import Problem
-from reward_service.api.rewards import openrlhf_labels as labels
 from reward_service.api.rewards.openrlhf_labels import label_in
 from tests.trainer.openrlhf.recipes import pairs, small, write_pairs
 
@@ -165,10 +164,6 @@ def test_what_begins_like_a_label_and_is_none_is_refused_here_as_by_the_service(
     for read in (identity_in, truth_in, labelled):
         with pytest.raises(TrainingSettingsError, match="label"):
             read(label)
-
-
-def test_the_fields_of_a_label_are_the_services() -> None:
-    assert labels.LABEL_KEYS == LABEL_KEYS
 
 
 def test_missing_paraphrases_are_asked_of_the_service(tmp_path: Path) -> None:

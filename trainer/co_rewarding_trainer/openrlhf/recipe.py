@@ -44,8 +44,7 @@ class RecipeTable(StructForm):
 class Run(RecipeTable, of=RunSettings, optional=True):
     """The run as the service knows it: the fields of `PUT /v1/runs/{run}`. What is None is the service's default.
 
-    By default `total_steps` is what the data set comes to, and the teacher samples as the policy does, which is the
-    paper's way.
+    By default the teacher samples as the policy does, which is the paper's way.
     """
 
     name: str
@@ -53,6 +52,8 @@ class Run(RecipeTable, of=RunSettings, optional=True):
     views: Views | None = None
     """Which views the policy is trained on; by default both if the method needs both, else the original."""
     group_size: Annotated[int, Field(ge=2, le=MAX_GROUP_SIZE)] = 8
+    total_steps: PositiveInt | None = None
+    """Rollout batches, which the teacher's schedule spans; by default what the data set comes to."""
 
     def chosen_settings(self) -> dict[str, Any]:
         """Return the settings that the recipe states, by their names."""
