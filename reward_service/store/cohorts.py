@@ -119,7 +119,7 @@ class CohortStore:
         return answer
 
     async def place_all(self, run: str, arrivals: Sequence[ArrivingRollout], at: Revised) -> list[Placed | Refused]:
-        """The same for rollouts that come together; an error is that of all, and whoever is asked for again is known."""
+        """The same for rollouts that come together, each as if it came alone; an error is that of all."""
         keys = RunKeys(run)
         coming: list[Argument] = []
         for each in arrivals:

@@ -47,6 +47,10 @@ class Extraction:
                     await asyncio.sleep(0)
         return answers
 
+    def is_quick(self, chars: int) -> bool:
+        """Whether the answer of a text may be looked for at once; the text is counted."""
+        return self._count(chars) <= MANY_CHARS and chars <= LONG_CHARS
+
     async def of_size(self, size_bytes: int, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, which takes as long as `size_bytes` say: at once, or in the thread."""
         if size_bytes <= INLINE_BYTES:

@@ -32,9 +32,9 @@ class RunCache:
         Raises:
             Problem: 404 for a run that was not made, 422 for a name that cannot be one.
         """
-        known = self._known.get(run)
-        if known is not None and not fresh and self._now_s() < known[0]:
-            return known[1]
+        known = None if fresh else self.known(run)
+        if known is not None:
+            return known
         try:
             found = await self._runs.use(check_run_name(run))
         except InvalidRunError as cause:
@@ -44,6 +44,11 @@ class RunCache:
             raise no_such_run(run)
         self._known[run] = (self._now_s() + self._keep_s, found)
         return found
+
+    def known(self, run: str) -> Revised | None:
+        """A run's settings, if they are at hand."""
+        known = self._known.get(run)
+        return known[1] if known is not None and self._now_s() < known[0] else None
 
     async def retrying(self, run: str, call: Callable[[Revised], Awaitable[Answer | Refused]]) -> Answer:
         """Calls the store with a run's settings, again if they have changed meanwhile.
