@@ -125,6 +125,7 @@ async def hold(server: Server, most: int, first: int = 0) -> Held:
     size = min(most, _files() - SPARE_FILES) // COHORT * COHORT
     singles = Singles()
     await _warm_up(server, singles, first)
+    await _at_rest(api)  # and has closed those connections
     crowd = _Crowd(singles, first + COHORT * SENT_AT_ONCE, size)
     loop = asyncio.get_running_loop()
     before_bytes, before_s = api.memory_info().rss, _used_by_role(server)

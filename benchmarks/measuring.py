@@ -112,7 +112,7 @@ class Bench:
         """One cohort or batch, for the look of an answer."""
         load = self._load(server, kind, lambda _: False)
         await load.open(server.host, server.port, COHORT)
-        await load.paced(1000.0, 0.01)
+        load.keep_busy()
         return (await self._finish(load)).last
 
     async def throughput(self, kind: Kind, seconds: float, rounds: int) -> Throughput:

@@ -22,8 +22,17 @@ START_TIMEOUT_S = 30.0
 
 
 def settings_of(folder: Path) -> Settings:
-    """One API process, one worker and an embedded Valkey over a folder."""
-    return Settings(data_dir=folder, host=HOST, port=0, redis_url=None, workers=1, api_processes=1, log_level="WARNING")
+    """One API process, one worker and an embedded Valkey over a folder; connections may be open long before their use."""
+    return Settings(
+        data_dir=folder,
+        host=HOST,
+        port=0,
+        redis_url=None,
+        workers=1,
+        api_processes=1,
+        log_level="WARNING",
+        header_timeout_s=600.0,
+    )
 
 
 @contextlib.contextmanager

@@ -141,13 +141,15 @@ class HeldSingles:
         """
         self._planner.check(item, 0)
         named_run = run_of(item, run)
-        revised = self._run_cache.known(named_run)
+        revised = self._run_cache.at_hand(named_run)
         if revised is None:
             return False
         plan = self._planner.planned(item, named_run, 0, revised)
-        if plan.need is not Need.PLACED or not self._extraction.is_quick(len(item.response)):
+        if plan.need is not Need.PLACED or not self._extraction.may_begin(len(item.response)):
             return False
+        began_s = time.thread_time()
         row = row_of(plan.rollout, revised.settings, {})
+        self._extraction.took(time.thread_time() - began_s)
         coming = self._planner.arrival(plan, row, revised, self._requests.new_name())
         held = HeldSingle(self, exchange, route, GoingOn(named_run, coming, revised, plan), item.prompt_found, answer)
         together = self._arriving.setdefault((named_run, revised.revision), [])

@@ -13,6 +13,10 @@ from reward_service.store.submissions import Refusal, Refused, Revised
 TRIES = 5
 UNSURE_FOR_S = 20.0
 ASK_AGAIN_S = 0.1
+
+ASKING_S = 0.5
+"""How long an answer about a run's settings is waited for before another caller asks."""
+
 Answer = TypeVar("Answer")
 
 
@@ -25,6 +29,7 @@ class RunCache:
         self._now_s = now_s
         self._keep_s = keep_s
         self._known: dict[str, tuple[float, Revised]] = {}
+        self._asked_until_s: dict[str, float] = {}
 
     async def settings(self, run: str, *, fresh: bool = False) -> Revised:
         """A run's settings.
@@ -32,23 +37,33 @@ class RunCache:
         Raises:
             Problem: 404 for a run that was not made, 422 for a name that cannot be one.
         """
-        known = None if fresh else self.known(run)
-        if known is not None:
-            return known
+        known = self._known.get(run)
+        if known is not None and not fresh and self._now_s() < known[0]:
+            return known[1]
         try:
             found = await self._runs.use(check_run_name(run))
         except InvalidRunError as cause:
             raise Problem(422, "invalid", f"run: {cause}.") from cause
         if found is None:
             self._known.pop(run, None)
+            self._asked_until_s.pop(run, None)
             raise no_such_run(run)
         self._known[run] = (self._now_s() + self._keep_s, found)
         return found
 
-    def known(self, run: str) -> Revised | None:
-        """A run's settings, if they are at hand."""
+    def at_hand(self, run: str) -> Revised | None:
+        """A run's settings, if they are known; None for one caller at a time who is to ask for those that are old.
+
+        Old ones do no harm: the store knows the revision.
+        """
         known = self._known.get(run)
-        return known[1] if known is not None and self._now_s() < known[0] else None
+        if known is None:
+            return None
+        now_s = self._now_s()
+        if now_s >= known[0] and now_s >= self._asked_until_s.get(run, now_s):
+            self._asked_until_s[run] = now_s + ASKING_S
+            return None
+        return known[1]
 
     async def retrying(self, run: str, call: Callable[[Revised], Awaitable[Answer | Refused]]) -> Answer:
         """Calls the store with a run's settings, again if they have changed meanwhile.

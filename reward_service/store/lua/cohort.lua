@@ -45,20 +45,14 @@ local function complete(key, views)
   return true
 end
 
--- Adds one ballot that is not there yet to an open cohort, and sets other fields with it; how many its group has then.
-local function cast_open(key, view, id, ballot, ...)
-  redis.call('HINCRBY', key, 'k', 1)
-  redis.call('HSET', key, 'b:' .. id, ballot, ...)
-  return redis.call('HINCRBY', key, 'c:' .. view, 1)
-end
-
 -- Adds one ballot that is not there yet; a cohort that has closed takes it as a late one.
 local function add(key, view, id, ballot)
   local state = redis.call('HGET', key, 's')
+  redis.call('HINCRBY', key, 'k', 1)
   if state == 'open' then
-    cast_open(key, view, id, ballot)
+    redis.call('HSET', key, 'b:' .. id, ballot)
+    redis.call('HINCRBY', key, 'c:' .. view, 1)
   else
-    redis.call('HINCRBY', key, 'k', 1)
     redis.call('HSET', key, 'l:' .. id, ballot)
     redis.call('HINCRBY', key, 'a:' .. view, 1)
     advance(key, state, 'late')

@@ -106,30 +106,34 @@ local function placed()
   if queued >= most_jobs then return {'full'} end
   -- A round that was and is forgotten is not begun anew: places of its rollouts may outlive it.
   local round, newest = tonumber(noted[2] or '1'), math.max(tonumber(noted[3] or '0'), tonumber(noted[4] or '0'))
-  local size
+  -- The first of a text is number 0; for others the round counts them.
+  local key, known, id, twin = nil, nil, digest .. '.0', 0
   while true do
-    local key = hash_of(round)
-    local known = redis.call('HMGET', key, 's', 'n:' .. view, 'c:' .. view)
+    key = hash_of(round)
+    known = redis.call('HMGET', key, 's', 'n:' .. view, 'c:' .. view, 'k', 'b:' .. id, 'l:' .. id)
     if known[1] then
       local needed, cast = tonumber(known[2] or group_size), tonumber(known[3] or '0')
-      size = needed
       if known[1] == 'open' and cast < needed then break end
     elseif round > newest and redis.call('EXISTS', record_of(round)) == 0 then
       if redis.call('ZCARD', deadlines) >= most_open then return {'full'} end
       open(key, deadlines, cohort_of(round), head, views, patience_ms, ttl_ms)
       note(lists_of_now(lists, period_ms), mark, cohort_of(round), period_ms + ttl_ms)
-      size = group_size
+      known[4] = 0
       break
     end
     round = round + 1
   end
+  if known[5] or known[6] then
+    repeat
+      twin = redis.call('HINCRBY', key, 't:' .. digest, 1)
+      id = digest .. '.' .. twin
+    until not find(key, id)
+  end
 
-  -- The first of a text is number 0; for others the round counts them.
-  local key, twin = hash_of(round), 0
-  while find(key, digest .. '.' .. twin) do twin = redis.call('HINCRBY', key, 't:' .. digest, 1) end
-  local id = digest .. '.' .. twin
-  redis.call('HSETNX', key, 'n:' .. view, group_size)
-  if cast_open(key, view, id, ballot, 'w:' .. replica, 1) >= size then
+  -- As `add` does, in one command.
+  local size, cast = tonumber(known[2] or group_size), tonumber(known[3] or '0') + 1
+  redis.call('HSET', key, 'b:' .. id, ballot, 'k', known[4] + 1, 'c:' .. view, cast, 'n:' .. view, size, 'w:' .. replica, '1')
+  if cast >= size then
     close_if_complete(key, jobs, deadlines, cohort_of(round), ttl_ms)
     queued = nil
   end
