@@ -22,7 +22,7 @@ START_TIMEOUT_S = 30.0
 
 
 def settings_of(folder: Path) -> Settings:
-    """One API process, one worker and an embedded Valkey over a folder; connections may be open long before their use."""
+    """One API process, one worker and an embedded Valkey over a folder; connections may be open long before use."""
     return Settings(
         data_dir=folder,
         host=HOST,

@@ -8,7 +8,6 @@ MOST_LINES = 300
 LARGER = {
     "clients/co_rewarding_client/calls.py": 330,
     "clients/co_rewarding_client/decoding.py": 311,
-    "reward_service/api/rewards/routes.py": 314,
 }
 """Modules that are larger, and how large; the numbers only fall."""
 

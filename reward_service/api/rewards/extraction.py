@@ -17,7 +17,7 @@ LONG_CHARS = 65_536
 MANY_CHARS = 2_000_000
 """The same for all texts of the requests of one pass of the event loop."""
 
-LONG_S = 0.01
+LONG_S = 0.1
 """The CPU time in which answers are looked for at once in one pass of the event loop, where each is timed."""
 
 INLINE_BYTES = 2**18

@@ -12,9 +12,9 @@ import structlog
 from reward_service.api.http.problems import away
 from reward_service.api.rewards.cohort_builder import row_of
 from reward_service.api.rewards.openrlhf import SeatReward, SingleRollout
-from reward_service.api.rewards.rendering import Seat, seats_of_batch, seats_of_part
+from reward_service.api.rewards.rendering import Seat, seats_of_batch, seats_of_part, settled_with
 from reward_service.api.rewards.run_cache import RunCache
-from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_batch, settled_cohort, settled_with
+from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_batch, settled_cohort
 from reward_service.api.rewards.single_plans import Need, SinglePlan, SinglePlanner
 from reward_service.api.rewards.waiting_room import WaitingRoom
 from reward_service.api.rewards.wire import RewardRequest

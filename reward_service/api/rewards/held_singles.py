@@ -15,9 +15,9 @@ from reward_service.api.http.requests import GONE, ClientGoneError, Exchange
 from reward_service.api.rewards.cohort_builder import row_of
 from reward_service.api.rewards.held_requests import GoingOn, HeldRequests
 from reward_service.api.rewards.openrlhf import SeatReward, SingleRollout
-from reward_service.api.rewards.rendering import Seat
+from reward_service.api.rewards.rendering import Seat, cohort_in
 from reward_service.api.rewards.run_cache import RunCache
-from reward_service.api.rewards.scoring import Scorer, cohort_in
+from reward_service.api.rewards.scoring import Scorer
 from reward_service.api.rewards.single_plans import Need, SinglePlanner, run_of
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
 from reward_service.background import Background

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from reward_service.api.rewards.waiting_room import Waiter
 from reward_service.api.rewards.wire import RewardAnswer, WireLabel
 from reward_service.domain.settlement import GroupOutcome, Summary, summarise
 from reward_service.domain.types import Label
 from reward_service.store.keys import qualified
-from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord
+from reward_service.store.records import ABSTENTIONS, BatchRecord, CohortRecord, TicketRecord, unpack_cohort
 
 
 class SettledCohort(NamedTuple):
@@ -20,6 +21,21 @@ class SettledCohort(NamedTuple):
     def of(cls, record: CohortRecord) -> "SettledCohort":
         """Looked through once, for all who ask."""
         return cls(record, {ballot: place for place, ballot in enumerate(record.ids_B)})
+
+
+def settled_with(watch: Waiter, ballots: set[str]) -> SettledCohort | None:
+    """The cohort, if it is settled and these ballots are in it."""
+    if watch.data is None:
+        return None
+    cohort = cohort_in(watch.data, watch)
+    return cohort if ballots <= cohort.place_of.keys() else None
+
+
+def cohort_in(data: bytes, watch: Waiter) -> SettledCohort:
+    """A watch's cohort, decoded once for all who wait for it."""
+    if not isinstance(watch.decoded, SettledCohort):
+        watch.decoded = SettledCohort.of(unpack_cohort(data))
+    return watch.decoded
 
 
 class Seat(NamedTuple):

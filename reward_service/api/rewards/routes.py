@@ -6,12 +6,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 import structlog
-from pydantic import BaseModel
 
 from reward_service.api.http.auth import Keyring
 from reward_service.api.http.form_reader import FormReader
@@ -26,7 +25,7 @@ from reward_service.api.http.requests import (
     run_of,
     wait_of,
 )
-from reward_service.api.http.surrogates import UNREADABLE, halves_replaced
+from reward_service.api.http.surrogates import UNREADABLE
 from reward_service.api.rewards.extraction import INLINE_BYTES
 from reward_service.api.rewards.held_requests import HeldRequests, Visit
 from reward_service.api.rewards.held_singles import Answerer, HeldSingle, HeldSingles, HoldingExchange
@@ -50,23 +49,15 @@ from reward_service.api.rewards.wire import (
     RewardAnswer,
     RewardRequest,
 )
+from reward_service.api.rewards.wire_reader import WireReader
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-Wire = TypeVar("Wire", bound=msgspec.Struct)
 Handler = Callable[[Exchange], Awaitable[int]]
 TICKET_PREFIX = "/v1/rewards/"
-
-WHOLE_BYTES = 2**22
-LARGEST_WHOLE_BYTES = 2**25
-QUOTES_A_ROLLOUT = 64
-"""What is decoded in one go, while nobody else is served: small bodies, and large ones that are mostly text."""
-
-MENDED_BYTES = 2**20
-"""What is searched in one go for halves of surrogate pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +92,7 @@ class HotRoutes:
         self._held_requests = held_requests
         self._singles = singles
         singles.go_on = self._go_on
-        self._reader = reader
+        self._reader = WireReader(reader, settings)
         self._settings = settings
         self._longest_text = settings.max_text_chars
         self._metrics = metrics
@@ -210,7 +201,7 @@ class HotRoutes:
         return await self._answer(exchange, await exchange.while_there(self._collect(pending, wait_s)))
 
     async def _get_reward(self, exchange: Exchange) -> int:
-        request = await self._read(exchange, self._openrlhf_request, OpenRLHFForm)
+        request = await self._reader.read(exchange.whole_body(), self._openrlhf_request, OpenRLHFForm)
         make = partial(items_of, request, self._settings.max_rollouts, self._longest_text)
         items = await self._scorer.extraction.of_size(size_bytes(request), make)
         self._metrics.count(self._metrics.prompts_not_found, sum(not item.prompt_found for item in items))
@@ -219,7 +210,7 @@ class HotRoutes:
         return await self._held(exchange, visit, verdicts, partial(openrlhf_answer, found))
 
     async def _remote_rm(self, exchange: Exchange) -> int:
-        request = await self._read(exchange, self._remote_rm_request, RemoteRMForm)
+        request = await self._reader.read(exchange.whole_body(), self._remote_rm_request, RemoteRMForm)
         make = partial(item_of, request, self._longest_text)
         item = await self._scorer.extraction.of_size(size_bytes(request), make)
         visit = Visit()
@@ -234,7 +225,7 @@ class HotRoutes:
         return item_of(self._remote_rm_request.decode(body), self._longest_text)
 
     async def _request(self, exchange: Exchange) -> RewardRequest:
-        request = await self._read(exchange, self._reward_request, RewardForm)
+        request = await self._reader.read(exchange.whole_body(), self._reward_request, RewardForm)
         if len(request.rollouts) > self._settings.max_rollouts:
             raise Problem(
                 413,
@@ -243,33 +234,6 @@ class HotRoutes:
                 "several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS.",
             )
         return request
-
-    async def _read(self, exchange: Exchange, wire: msgspec.json.Decoder[Wire], form: type[BaseModel]) -> Wire:
-        """The body. What the fast decoder refuses may have this form all the same; if not, the reader says why."""
-        body = exchange.whole_body()
-        if self._is_quickly_decoded(body):
-            try:
-                return wire.decode(body)
-            except UNREADABLE:
-                pass
-            whole = halves_replaced(body) if len(body) <= MENDED_BYTES else None
-            if whole is not None:
-                with contextlib.suppress(*UNREADABLE):
-                    return wire.decode(whole)
-        return await self._reader.read_wire(wire, form, body)
-
-    def _is_quickly_decoded(self, body: Data) -> bool:
-        """Whether the fast decoder is done with a body, however bad it is, before anybody has waited for long.
-
-        It takes 2 ms a MiB of text, and 50 ms a MiB of values as short as can be. A string has two quotation marks.
-        Where there are too few of them, a string is too long, and the decoder's error would repeat it.
-        """
-        if len(body) <= WHOLE_BYTES:
-            return True
-        if len(body) > LARGEST_WHOLE_BYTES:
-            return False
-        quotes = body.count(b'"')
-        return quotes <= QUOTES_A_ROLLOUT * self._settings.max_rollouts and len(body) <= quotes * self._longest_text
 
     async def _accept(self, route: str, request: RewardRequest, exchange: Exchange) -> AcceptedRequest:
         pending = await self._scorer.accept(request, idempotency_key(exchange))

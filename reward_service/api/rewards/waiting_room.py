@@ -216,7 +216,7 @@ class WaitingRoom:
     def look_now(self) -> None:
         """Messages may have been missed: everyone is due for a look."""
         self.subscriptions += 1
-        for watch in self._watches.values():
+        for watch in list(self._watches.values()):
             watch.look_at_s = 0.0
             watch.stir(None)
 
