@@ -36,7 +36,7 @@ class Held:
         bytes_each: growth of the API's resident memory by each, its connection included.
         lost: requests without a right answer.
         after_last_s: from a cohort's last ballot to each of its answers, in seconds.
-        cpu_s_each: CPU time for each, in seconds, by role: it holds still when others use the machine.
+        cpu_s_each: CPU time for each in that time, in seconds, by role: it holds still when others use the machine.
     """
 
     requests: int
@@ -128,9 +128,10 @@ async def hold(server: Server, most: int, first: int = 0) -> Held:
     await _at_rest(api)  # and has closed those connections
     crowd = _Crowd(singles, first + COHORT * SENT_AT_ONCE, size)
     loop = asyncio.get_running_loop()
-    before_bytes, before_s = api.memory_info().rss, _used_by_role(server)
+    before_bytes = api.memory_info().rss
     try:
         await crowd.open(server)
+        before_s = _used_by_role(server)
         began_s = loop.time()
         await crowd.send([place for place in range(size) if place % COHORT != COHORT - 1])
         coming_s = await _at_rest(api) - began_s
