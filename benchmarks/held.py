@@ -22,7 +22,7 @@ SENT_AT_ONCE = 64
 LOOK_S = 0.05
 AT_REST_S = 0.3
 AT_REST_SHARE = 0.3
-"""At rest the API uses less of its core: it still looks at its connections, and for what it waits for."""
+"""At rest all processes use less of a core: the API still looks at its connections, and for what it waits for."""
 PATIENCE_S = 60.0
 SPARE_FILES = 256
 
@@ -125,7 +125,7 @@ async def hold(server: Server, most: int, first: int = 0) -> Held:
     size = min(most, _files() - SPARE_FILES) // COHORT * COHORT
     singles = Singles()
     await _warm_up(server, singles, first)
-    await _at_rest(api)  # and has closed those connections
+    await _at_rest(server)  # and has closed those connections
     crowd = _Crowd(singles, first + COHORT * SENT_AT_ONCE, size)
     loop = asyncio.get_running_loop()
     before_bytes = api.memory_info().rss
@@ -134,7 +134,7 @@ async def hold(server: Server, most: int, first: int = 0) -> Held:
         before_s = _used_by_role(server)
         began_s = loop.time()
         await crowd.send([place for place in range(size) if place % COHORT != COHORT - 1])
-        coming_s = await _at_rest(api) - began_s
+        coming_s = await _at_rest(server) - began_s
         held_bytes = api.memory_info().rss - before_bytes
         last_s = loop.time()
         await crowd.send(range(COHORT - 1, size, COHORT))
@@ -159,25 +159,28 @@ async def _warm_up(server: Server, singles: Singles, first: int) -> None:
         crowd.close()
 
 
-async def _at_rest(api: psutil.Process) -> float:
-    """Waits until a process has little to do; since when (s)."""
+async def _at_rest(server: Server) -> float:
+    """Waits until a server's processes have little to do, the store's too; since when (s)."""
     loop = asyncio.get_running_loop()
-    since_s, used_s = loop.time(), _used_s(api)
+    since_s, used_s = loop.time(), _used_s(server)
     while loop.time() - since_s < AT_REST_S:
         await asyncio.sleep(LOOK_S)
-        now_s, now_used_s = loop.time(), _used_s(api)
+        now_s, now_used_s = loop.time(), _used_s(server)
         if now_used_s - used_s > AT_REST_SHARE * (now_s - since_s):
             since_s, used_s = now_s, now_used_s
     return since_s
 
 
-def _used_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
+def _used_s(server: Server) -> float:
+    return sum(used_s for role, used_s in _used_by_role(server).items() if role != "generator")
 
 
 def _used_by_role(server: Server) -> dict[str, float]:
-    return {role: sum(_used_s(psutil.Process(pid)) for pid in pids) for role, pids in server.pids.items()}
+    used: dict[str, float] = {}
+    for role, pids in server.pids.items():
+        times = [psutil.Process(pid).cpu_times() for pid in pids]
+        used[role] = sum(each.user + each.system for each in times)
+    return used
 
 
 def _files() -> int:
