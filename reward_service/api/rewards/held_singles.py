@@ -21,6 +21,7 @@ from reward_service.api.rewards.scoring import Scorer
 from reward_service.api.rewards.single_plans import Need, SinglePlanner, run_of
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
 from reward_service.background import Background
+from reward_service.processes import give_memory_back
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.keys import qualified
 from reward_service.store.submissions import Placed, Refused, Revised
@@ -28,6 +29,9 @@ from reward_service.telemetry import Metrics
 
 PLACED_AT_ONCE = 64
 """How many rollouts are placed by one script: others' commands are answered between them."""
+
+MANY = 2048
+"""Of so many texts that were held until they were placed, the memory is given back."""
 
 
 class HoldingExchange(Exchange, Protocol):
@@ -128,6 +132,7 @@ class HeldSingles:
         self._background = background
         self._metrics = metrics
         self._encode = msgspec.json.Encoder().encode
+        self._placing = self._most_placing = 0
         self._arriving: dict[tuple[str, str], list[HeldSingle]] = {}
         self.go_on: Callable[[HeldSingle], Coroutine[Any, Any, None]] | None = None
 
@@ -207,6 +212,8 @@ class HeldSingles:
             self._background.start("places", self._place(run, revised, together[start : start + PLACED_AT_ONCE]))
 
     async def _place(self, run: str, revised: Revised, together: Sequence[HeldSingle]) -> None:
+        self._placing += len(together)
+        self._most_placing = max(self._most_placing, self._placing)
         subscriptions = self._room.subscriptions
         answers: Sequence[Placed | Refused | None]
         try:
@@ -226,6 +233,11 @@ class HeldSingles:
                 self._go_on(held)
             else:
                 self._wait(held, answer, subscriptions)
+        self._placing -= len(together)
+        if not self._placing:
+            if self._most_placing > MANY:
+                asyncio.get_running_loop().call_soon(give_memory_back)
+            self._most_placing = 0
 
     def _wait(self, held: HeldSingle, placed: Placed, subscriptions: int) -> None:
         held.going_on.is_placed(placed)
