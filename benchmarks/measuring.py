@@ -1,8 +1,8 @@
-"""Measure two servers that take turns on one core."""
+"""Measure servers that take turns on one core."""
 
 import asyncio
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.client import Load, Record
@@ -10,6 +10,11 @@ from benchmarks.machine import Busy, Cores, Meter
 from reward_service.tools.loadtest.workload import COHORT, Workload
 
 RAMP_SHARE = 0.15
+
+SERVICE = "service"
+NOOP = "no-op"
+IN_MEMORY = "in memory"
+"""Servers by name: ours, and those that it is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,12 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row of the table: what is sent to either server, over how many connections, and the ratio to reach."""
+    """What is sent to each server, over how many connections, and the ratios to reach: a row for each goal."""
 
     name: str
     workloads: Mapping[str, Workload]
     connections: int
-    goal: float
+    goals: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +62,20 @@ class Throughput:
         """The median, in rollouts per second."""
         return statistics.median(turn.rate for turn in self.turns[server])
 
-    @property
-    def ratios(self) -> list[float]:
-        """Service over no-op, pair by pair."""
-        pairs = zip(self.turns["service"], self.turns["no-op"], strict=True)
-        return [service.rate / noop.rate for service, noop in pairs]
+    def ratios(self, other: str) -> list[float]:
+        """Service over another server, pair by pair."""
+        return [ours.rate / its.rate for ours, its in self._pairs(other)]
 
-    @property
-    def ratio(self) -> float:
+    def ratio(self, other: str) -> float:
         """Their median."""
-        return statistics.median(self.ratios)
+        return statistics.median(self.ratios(other))
 
-    @property
-    def ratio_by_cpu(self) -> float:
+    def ratio_by_cpu(self, other: str) -> float:
         """The same by the API's CPU time instead of the clock: steadier on a machine that others use too."""
-        pairs = zip(self.turns["service"], self.turns["no-op"], strict=True)
-        return statistics.median(service.rate_by_cpu / noop.rate_by_cpu for service, noop in pairs)
+        return statistics.median(ours.rate_by_cpu / its.rate_by_cpu for ours, its in self._pairs(other))
+
+    def _pairs(self, other: str) -> Iterator[tuple[Turn, Turn]]:
+        return zip(self.turns[SERVICE], self.turns[other], strict=True)
 
     def busy(self, server: str, role: str) -> float:
         """The median share of a core that a role took in a server's turns."""
@@ -93,14 +96,14 @@ class Latency:
 
     def added_s(self, share: float) -> float:
         """What the service takes more than the no-op."""
-        return self.quantile_s("service", share) - self.quantile_s("no-op", share)
+        return self.quantile_s(SERVICE, share) - self.quantile_s(NOOP, share)
 
 
 class Bench:
     """Runs loads, one at a time; no request is ever sent twice."""
 
     def __init__(self, servers: Sequence[Server], cores: Cores) -> None:
-        """Over two servers that run already, named 'service' and 'no-op'."""
+        """Over servers that run already: SERVICE, NOOP and others."""
         self._servers = servers
         self._cores = cores
         self._next = 0
@@ -109,14 +112,15 @@ class Bench:
         """One cohort or batch, for the look of an answer."""
         load = self._load(server, kind, lambda _: False)
         await load.open(server.host, server.port, COHORT)
-        await load.paced(1000.0, 0.01)
+        load.keep_busy()
         return (await self._finish(load)).last
 
     async def throughput(self, kind: Kind, seconds: float, rounds: int) -> Throughput:
-        """Alternating turns of so many seconds; a first round warms both up and is not counted."""
-        turns: dict[str, list[Turn]] = {server.name: [] for server in self._servers}
+        """Alternating turns of so many seconds; a first round warms all up and is not counted."""
+        servers = [server for server in self._servers if server.name in kind.workloads]
+        turns: dict[str, list[Turn]] = {server.name: [] for server in servers}
         for number in range(rounds + 1):
-            for server in self._servers:
+            for server in servers:
                 turn = await self._turn(server, kind, seconds)
                 if number:
                     turns[server.name].append(turn)
@@ -149,9 +153,10 @@ class Bench:
     async def _alternately(
         self, name: str, turn: Callable[[Server], Awaitable[Sequence[float]]], rounds: int
     ) -> Latency:
-        samples_s: dict[str, list[float]] = {server.name: [] for server in self._servers}
+        servers = [server for server in self._servers if server.name in (SERVICE, NOOP)]
+        samples_s: dict[str, list[float]] = {server.name: [] for server in servers}
         for _ in range(rounds):
-            for server in self._servers:
+            for server in servers:
                 samples_s[server.name] += await turn(server)
         return Latency(name, samples_s)
 

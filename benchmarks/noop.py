@@ -38,11 +38,10 @@ def _add_openrlhf(app: FastAPI, route: str, answer: dict[str, Any]) -> None:
         return answer
 
 
-def main() -> None:
-    """Serves until it is told to stop."""
-    fd, answers = int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
+def serve(app: FastAPI, fd: int) -> None:
+    """Serves as the service's own API is served, until it is told to stop."""
     config = uvicorn.Config(
-        app_of(answers),
+        app,
         loop="uvloop",
         http="httptools",
         lifespan="off",
@@ -58,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(app_of(json.loads(Path(sys.argv[2]).read_text())), int(sys.argv[1]))

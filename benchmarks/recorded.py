@@ -1,4 +1,4 @@
-"""Read batches of responses that a model really wrote, from a file of rollouts."""
+"""Read batches of responses from a file of rollouts, or make responses as a model writes them."""
 
 import json
 from collections import Counter
@@ -17,23 +17,25 @@ class _BatchAnswer(msgspec.Struct):
     rewards: list[float | None]
 
 
+def questions_in(file: Path) -> list[list[str]]:
+    """The responses of a file; a row is a question with a list of its rollouts, each with its `response`."""
+    return [[rollout["response"] for rollout in json.loads(row)["rollouts"]] for row in file.read_text().splitlines()]
+
+
 class Recorded:
     """POST /v1/rewards under majority-voting, with as many whole questions as fit into 256 rollouts.
 
-    A file's row is a question with a list of its rollouts, each with its `response`. The expected rewards come from a
-    vote by string: the file must be one whose equal answers are written alike (those of one policy mostly are).
+    The expected rewards come from a vote by string: equal answers must be written alike (those of one policy mostly
+    are).
     """
 
     cohort = 1
-    name = "recorded batches of 256"
 
-    def __init__(self, file: Path, route: str = "/v1/rewards") -> None:
-        """Reads the file and makes the requests."""
+    def __init__(self, name: str, questions: Sequence[Sequence[str]], route: str = "/v1/rewards") -> None:
+        """Makes the requests of the responses of each question."""
+        self.name = name
         self.route = route
-        self._file = file
-        questions = [
-            [rollout["response"] for rollout in json.loads(row)["rollouts"]] for row in file.read_text().splitlines()
-        ]
+        self._questions = questions
         size = ROLLOUTS // len(questions[0])
         self.rollouts = size * len(questions[0])
         whole = [questions[at : at + size] for at in range(0, len(questions) - size + 1, size)]
@@ -45,7 +47,7 @@ class Recorded:
 
     def on(self, route: str) -> "Recorded":
         """The same requests to another route."""
-        return Recorded(self._file, route)
+        return Recorded(self.name, self._questions, route)
 
     def request(self, index: int) -> bytes:
         """The request of that index: its step is new, so that its cohorts are."""

@@ -1,4 +1,4 @@
-"""Start what is measured: the whole service, and the no-op, each API on the API's core."""
+"""Start what is measured: the whole service, and what it is compared with, each API on the API's core."""
 
 import contextlib
 import json
@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.machine import Cores, pin
-from benchmarks.measuring import Server
+from benchmarks.measuring import IN_MEMORY, NOOP, SERVICE, Server
 from reward_service.processes import dies_with_parent
 from reward_service.serving.environment import environment_of
 from reward_service.serving.supervisor import Supervisor
@@ -22,8 +22,17 @@ START_TIMEOUT_S = 30.0
 
 
 def settings_of(folder: Path) -> Settings:
-    """One API process, one worker and an embedded Valkey over a folder."""
-    return Settings(data_dir=folder, host=HOST, port=0, redis_url=None, workers=1, api_processes=1, log_level="WARNING")
+    """One API process, one worker and an embedded Valkey over a folder; connections may be open long before use."""
+    return Settings(
+        data_dir=folder,
+        host=HOST,
+        port=0,
+        redis_url=None,
+        workers=1,
+        api_processes=1,
+        log_level="WARNING",
+        header_timeout_s=600.0,
+    )
 
 
 @contextlib.contextmanager
@@ -41,7 +50,7 @@ def service(folder: Path, cores: Cores) -> Iterator[Server]:
         for role, some in pids.items():
             for pid in some:
                 pin(pid, cores.api if role == "API" else cores.rest)
-        yield Server("service", HOST, supervisor.port, {**pids, "generator": [os.getpid()]}, checked=True)
+        yield Server(SERVICE, HOST, supervisor.port, {**pids, "generator": [os.getpid()]}, checked=True)
     finally:
         supervisor.stop()
 
@@ -51,10 +60,23 @@ def noop(folder: Path, answers: Mapping[str, bytes], cores: Cores) -> Iterator[S
     """The no-op with its answers by route, in the environment that the service's API has."""
     file = folder / "answers.json"
     file.write_text(json.dumps({route: answer.decode() for route, answer in answers.items()}))
+    with _one_process(NOOP, folder, "benchmarks.noop", [str(file)], cores) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def in_memory(folder: Path, cores: Cores) -> Iterator[Server]:
+    """The server that a user would write, in the same environment."""
+    with _one_process(IN_MEMORY, folder, "benchmarks.in_memory", [], cores) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _one_process(name: str, folder: Path, module: str, arguments: Sequence[str], cores: Cores) -> Iterator[Server]:
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
-            dies_with_parent([sys.executable, "-m", "benchmarks.noop", str(listener.fileno()), str(file)]),
+            dies_with_parent([sys.executable, "-m", module, str(listener.fileno()), *arguments]),
             env=environment_of(settings_of(folder)),
             pass_fds=(listener.fileno(),),
             start_new_session=True,
@@ -62,7 +84,7 @@ def noop(folder: Path, answers: Mapping[str, bytes], cores: Cores) -> Iterator[S
     try:
         _wait_for(port, process)
         pin(process.pid, cores.api)
-        yield Server("no-op", HOST, port, {"API": [process.pid], "generator": [os.getpid()]}, checked=False)
+        yield Server(name, HOST, port, {"API": [process.pid], "generator": [os.getpid()]}, checked=False)
     finally:
         process.terminate()
         process.wait(START_TIMEOUT_S)
@@ -77,4 +99,4 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             if connection.recv(1):
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"the no-op did not start: it ended with {process.poll()}")
+    raise RuntimeError(f"a server to compare with did not start: it ended with {process.poll()}")

@@ -6,6 +6,7 @@ with metrics and logs.
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -158,3 +159,10 @@ def main_of(work: Work) -> None:
         run_alone(work, settings)
     except CoRewardingError as error:
         end_unready(error, 2 if isinstance(error, SettingsError) else 1)
+
+
+def give_memory_back() -> None:
+    """Give the system all that the heap holds and does not use, where the C library can; it gives its end by itself."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

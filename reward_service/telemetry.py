@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -46,6 +47,7 @@ class Metrics:
         """Fresh counters in a registry of their own."""
         self._registry = CollectorRegistry()
         self._counts: dict[tuple[Any, ...], int] = {}
+        self._times: dict[str, _Times] = {}
         self._timed = False
         self._children: dict[tuple[Any, ...], Any] = {}
         self._by_run = RunCounts(self.by_run)
@@ -110,7 +112,10 @@ class Metrics:
     def answered(self, route: str, status: int, took_s: float) -> None:
         """A request was answered."""
         self._count(self.requests, 1, route, str(status))
-        self._bound(self.latency, route).observe(took_s)
+        times = self._times.get(route)
+        if times is None:
+            times = self._times[route] = _Times()
+        times.add(took_s)
 
     def judged(self, verdict: str, cpu_s: float, reason: str) -> None:
         """The symbolic judge gave its verdict."""
@@ -133,6 +138,9 @@ class Metrics:
                 self._by_run.add(metric, labels[0], tuple(labels[1:]), count)
             else:
                 self._bound(metric, *labels).inc(count)
+        times, self._times = self._times, {}
+        for route, some in times.items():
+            some.observe(self._bound(self.latency, route))
 
     def _count(self, metric: Counter | RunCounter, count: int, *labels: str) -> None:
         """Counts in memory for a moment: a file that processes share costs more than the rest of a short request."""
@@ -165,6 +173,26 @@ class Metrics:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         return generate_latest(registry_of(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+
+
+class _Times:
+    """The latencies of a moment by bucket: one by one the histogram would write each into its file."""
+
+    __slots__ = ("_counts", "_sum_s")
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        self._sum_s = 0.0
+
+    def add(self, took_s: float) -> None:
+        self._counts[bisect_left(LATENCY_BUCKETS_S, took_s)] += 1
+        self._sum_s += took_s
+
+    def observe(self, histogram: Any) -> None:  # noqa: ANN401 - as `Histogram.observe` does for one
+        histogram._sum.inc(self._sum_s)
+        for bucket, count in zip(histogram._buckets, self._counts, strict=True):
+            if count:
+                bucket.inc(count)
 
 
 class _Shared(multiprocess.MultiProcessCollector):

@@ -12,6 +12,7 @@ from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.prometheus import exposition
 from reward_service.api.paraphrases.job_builder import ParaphraseIntake
 from reward_service.api.rewards.held_requests import HeldRequests
+from reward_service.api.rewards.held_singles import HeldSingles
 from reward_service.api.rewards.routes import HotRoutes
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.scoring import Scorer
@@ -88,7 +89,8 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     scorer = Scorer(cohorts, labels, teachers, room, run_cache, settings.max_text_chars)
     held_requests = HeldRequests(scorer, cohorts, room, run_cache, background, settings.max_text_chars)
     reader = FormReader(settings)
-    hot = HotRoutes(scorer, held_requests, reader, settings, metrics)
+    singles = HeldSingles(scorer, cohorts, room, run_cache, held_requests, background, metrics)
+    hot = HotRoutes(scorer, held_requests, singles, reader, settings, metrics)
     background.start("wakeups", listen(url, wake, room.wake, room.look_now))
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)

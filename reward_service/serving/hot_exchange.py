@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import Problem
 from reward_service.api.http.requests import BodyParts, ClientGoneError
+from reward_service.api.rewards.held_singles import HeldSingle
 from reward_service.api.rewards.routes import HotRoutes, Route
 
 Result = TypeVar("Result")
@@ -27,6 +28,7 @@ class HotExchange:
 
     __slots__ = (
         "_cancellable",
+        "_held",
         "_hot",
         "_loop",
         "_on_answer",
@@ -90,6 +92,7 @@ class HotExchange:
         self._turn = False
         self._task: asyncio.Task[None] | None = None
         self._cancellable = False
+        self._held: HeldSingle | None = None
         try:
             hot.check_head(self, route)
         except Problem as problem:
@@ -102,13 +105,37 @@ class HotExchange:
 
     def set(self) -> None:
         """Take notice of a change: a client that has left is waited for no longer."""
-        if self.disconnected and self._cancellable and self._task is not None:
+        if not self.disconnected:
+            return
+        if self._held is not None:
+            self._held, held = None, self._held
+            held.left()
+        elif self._cancellable and self._task is not None:
             self._cancellable = False
             self._task.cancel()
 
     def whole_body(self) -> Data:
         """Return the body, which may be taken once."""
         return self._parts.whole()
+
+    def put_back(self, body: Data) -> None:
+        """Keep a body that was taken."""
+        self._parts.put_back(body)
+
+    def hold(self, held: HeldSingle) -> None:
+        """Wait without a task for what is held to be answered; only its path and its query are kept of the head."""
+        self._held = held
+        self.headers = []
+
+    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a task answer what was held."""
+        self._held = None
+        self._start(work)
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client has read what was written before."""
+        return not self.flow.write_paused
 
     @property
     def waiting_bytes(self) -> int:
@@ -119,7 +146,7 @@ class HotExchange:
         """The answers to earlier requests of the connection have been sent: this one is next."""
         self._turn = True
         if self.refusal is not None or not self.more_body:
-            self._start()
+            self._answer()
         elif self.expects_continue:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -132,21 +159,25 @@ class HotExchange:
         except Problem as problem:
             self.refusal = problem
             if self._turn:
-                self._start()
+                self._answer()
 
     def end(self) -> None:
         """The body is whole."""
         self.more_body = False
         if self._turn and self._task is None:
-            self._start()
+            self._answer()
 
-    def _start(self) -> None:
-        self._task = self._loop.create_task(self._run())
+    def _answer(self) -> None:
+        if self.refusal is not None or not self._hot.hold(self, self.route):
+            self._start(self._hot.answer(self, self.route, self.refusal))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = self._loop.create_task(self._run(work))
         self._tasks.add(self._task)
 
-    async def _run(self) -> None:
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._hot.answer(self, self.route, self.refusal)
+            await work
         finally:
             assert self._task is not None
             self._tasks.discard(self._task)
@@ -191,6 +222,21 @@ class HotExchange:
         """
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
+        self.send_now(status, body, headers, media_type)
+
+    def send_now(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        media_type: bytes = b"application/json",
+    ) -> None:
+        """Send the answer, whether or not the client has read what was written before.
+
+        Raises:
+            ClientGoneError: the client has left; nothing was sent.
+        """
+        self._held = None
         if self.disconnected or self._transport.is_closing():
             raise ClientGoneError
         self.response_started = True

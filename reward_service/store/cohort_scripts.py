@@ -54,8 +54,6 @@ async def join(
 async def place(
     connection: RedisConnection,
     *,
-    rounds: Key,
-    texts: Key,
     jobs: Key,
     deadlines: Key,
     settings: Key,
@@ -67,19 +65,11 @@ async def place(
     ttl_ms: int,
     replica: str,
     prefix: str,
-    question: str,
-    digest: str,
-    view: str,
-    views: str,
-    group_size: int,
-    head: bytes,
-    ballot: bytes,
-    request: str,
     heartbeat_ms: int,
     lists: str,
     period_ms: int,
-    mark: bytes,
-) -> tuple[bytes, bytes, bytes, int] | tuple[bytes]: ...
+    coming: Rest,
+) -> list[tuple[bytes, bytes, bytes, int] | tuple[bytes]]: ...
 
 
 @script("places")

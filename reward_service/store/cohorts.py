@@ -115,11 +115,20 @@ class CohortStore:
 
     async def place(self, run: str, arrival: ArrivingRollout, at: Revised) -> Placed | Refused:
         """Finds the place of a rollout without identity: the one its abandoned request left, or a new one."""
+        (answer,) = await self.place_all(run, [arrival], at)
+        return answer
+
+    async def place_all(self, run: str, arrivals: Sequence[ArrivingRollout], at: Revised) -> list[Placed | Refused]:
+        """The same for rollouts that come together, each as if it came alone; an error is that of all."""
         keys = RunKeys(run)
-        answer = await cohort_scripts.place(
+        coming: list[Argument] = []
+        for each in arrivals:
+            coming += (
+                each.question, each.digest, VIEW_LETTERS[each.view], each.views, each.group_size, each.head,
+                packed(each.row), each.request, each.mark,
+            )  # fmt: skip
+        answers = await cohort_scripts.place(
             self._connection,
-            rounds=keys.rounds(arrival.question),
-            texts=keys.texts(arrival.question),
             jobs=keys.jobs,
             deadlines=keys.deadlines,
             settings=keys.settings,
@@ -131,23 +140,12 @@ class CohortStore:
             ttl_ms=self._ttl_ms(at.settings.cohort_deadline_s),
             replica=self._channel,
             prefix=keys.prefix,
-            question=arrival.question,
-            digest=arrival.digest,
-            view=VIEW_LETTERS[arrival.view],
-            views=arrival.views,
-            group_size=arrival.group_size,
-            head=arrival.head,
-            ballot=packed(arrival.row),
-            request=arrival.request,
             heartbeat_ms=_ms(HEARTBEAT_S),
             lists=keys.found,
             period_ms=self._ttl_ms(),
-            mark=arrival.mark,
+            coming=coming,
         )
-        if len(answer) == 1:
-            return _refused(answer)
-        _, cohort, ballot, settled = answer
-        return Placed(cohort.decode(), ballot.decode(), bool(settled))
+        return [_refused(answer) if len(answer) == 1 else _placed(*answer[1:]) for answer in answers]
 
     async def leave(self, run: str, question: str, leaving: Sequence[Leaving]) -> None:
         """Says that requests without identity were answered, or were abandoned by their clients."""
@@ -212,6 +210,10 @@ def parse_batch(data: bytes) -> StoredBatch:
 def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:
     """A hash from its flat list of names and values."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _placed(cohort: bytes, ballot: bytes, settled: int) -> Placed:
+    return Placed(cohort.decode(), ballot.decode(), bool(settled))
 
 
 def _refused(answer: Sequence[bytes]) -> Refused:

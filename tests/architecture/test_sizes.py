@@ -8,9 +8,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("reward_service", "clients", "trainer")
 MOST_LINES = 300
-LARGER = {
-    "reward_service/api/rewards/routes.py": 314,
-}
+LARGER: dict[str, int] = {}
 """Modules that are larger, and how large; the numbers only fall."""
 
 

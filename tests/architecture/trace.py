@@ -6,36 +6,20 @@ The API and a worker run in one process here, over a real server, so that one pr
 import asyncio
 import contextlib
 import json
-import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from uuid import uuid4
 
-import uvicorn
 import uvloop
 
 import reward_service
-from reward_service.api.app import ApiService
-from reward_service.domain.quarantine import DisagreementRules
-from reward_service.grading.symbolic import SymbolicGrader
-from reward_service.serving.connection_limits import ConnectionLimits, Doorkeeper
-from reward_service.serving.connections import BoundedProtocol
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
-from reward_service.store.heartbeat import Heartbeats
-from reward_service.store.jobs import JobStore
-from reward_service.store.pairs import PairStore
-from reward_service.store.submissions import StoreLimits
-from reward_service.telemetry import Metrics
-from reward_service.workers.worker import Worker, WorkerPace
+from tests.support.in_process import HOST, service
 
 ROOT = Path(reward_service.__file__).parent
-HOST = "127.0.0.1"
 TIMES = 5
 """A request is traced so often: what each of them passed is its way, and the rest was under way beside it."""
 
@@ -55,45 +39,6 @@ def passing() -> Iterator[dict[str, None]]:
         yield passed
     finally:
         sys.setprofile(None)
-
-
-class Server(uvicorn.Server):
-    """Says when it accepts."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.accepts = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepts.set()
-
-
-@contextlib.asynccontextmanager
-async def service(settings: Settings) -> AsyncIterator[int]:
-    """The port of an API, with a worker beside it."""
-    api = ApiService(settings)
-    keeper = Doorkeeper(ConnectionLimits.of(settings), api.metrics)
-    http = partial(BoundedProtocol, keeper, api)
-    config = uvicorn.Config(api.asgi, host=HOST, port=0, http=http, ws="none", lifespan="on", log_config=None)  # type: ignore[arg-type]
-    server = Server(config)
-    assert settings.redis_url is not None
-    connection, reading = RedisConnection(settings.redis_url), RedisConnection(settings.redis_url)
-    jobs = JobStore(connection, reading, StoreLimits(), uuid4().hex)
-    pace = WorkerPace(beat_s=0.05)
-    worker = Worker(
-        jobs, PairStore(connection, DisagreementRules()), Heartbeats(connection), SymbolicGrader(), Metrics(), pace
-    )
-    tasks = [asyncio.create_task(server.serve()), asyncio.create_task(worker.run())]
-    try:
-        await server.accepts.wait()
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        worker.stop()
-        await asyncio.gather(*tasks)
-        await connection.close()
-        await reading.close()
 
 
 async def answered(port: int, request: bytes) -> None:
@@ -136,8 +81,8 @@ async def traced() -> list[str]:
         server.start()
         try:
             settings = Settings(data_dir=Path(folder), redis_url=server.url, log_level="ERROR")
-            async with service(settings) as port:
-                return await way(port, pair_of_singles)
+            async with service(settings) as served:
+                return await way(served.port, pair_of_singles)
         finally:
             server.stop()
 

@@ -293,13 +293,13 @@ class CohortModel:
         A place is free for a text that comes again when its request was abandoned, when the replica that held it is
         gone, or when its group is whole: then it can only be the same rollout. A repeated command finds its own.
         """
-        if revision != self.revision:
-            return Refusal("stale")
         places = [each for each in self.places.get(coming.question, []) if each.text == coming.view + coming.text]
         there = [each for each in places if self._stands(each.cohort)]
         own = [each for each in there if each.request == coming.request]
         if own:
             return own
+        if revision != self.revision:
+            return Refusal("stale")
         taken = [each for each in there if not (each.abandoned or self._is_whole(each.cohort, coming.view))]
         free = [each for each in there if each not in taken or self.lives(each.replica) is False]
         if free:

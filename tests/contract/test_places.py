@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
+import msgspec
 import pytest
 from co_rewarding_schema.vocabulary import View
 
@@ -103,6 +104,37 @@ async def test_a_command_that_is_repeated_finds_its_own_place(listening: World) 
     coming, twin = arrival("text", size=3), arrival("text", size=3)
     placed = [await place(listening, coming), await place(listening, twin)]
     assert [await place(listening, coming), await place(listening, twin)] == placed
+
+
+async def test_rollouts_that_come_together_are_placed_as_if_one_came_after_the_other(listening: World) -> None:
+    texts = ["a", "a", "b", "c", "d", "a"]  # twins, the next rounds, and one that comes again to a whole group
+    together = [arrival(text) for text in texts]
+    one_by_one = [msgspec.structs.replace(arrival(text), question="other") for text in texts]
+    answers = await listening.store.place_all(listening.run, together, listening.at)
+    seats = [(answer.cohort.rpartition("-")[2], answer.ballot) for answer in answers if isinstance(answer, Placed)]
+    assert seats == [("1", "a.0"), ("1", "a.1"), ("2", "b.0"), ("2", "c.0"), ("3", "d.0"), ("1", "a.0")]
+    others = [await place(listening, each) for each in one_by_one]
+    assert [(answer.cohort.rpartition("-")[2], answer.ballot) for answer in others] == seats
+    assert len(await read(listening)) == 4
+    assert await listening.store.place_all(listening.run, together[1:], listening.at) == answers[1:]
+
+
+async def test_of_rollouts_that_come_together_some_find_no_room(listening: World) -> None:
+    limits = StoreLimits(open_cohorts=1)
+    store = CohortStore(listening.connection, limits, listening.channel)
+    others = [msgspec.structs.replace(arrival("a"), question=question) for question in ("q", "other", "q")]
+    answers = await store.place_all(listening.run, others, listening.at)
+    assert [isinstance(answer, Placed) for answer in answers] == [True, False, True]
+    assert answers[1] == Refused(Refusal.FULL)
+
+
+async def test_who_holds_a_place_finds_it_whatever_the_settings_are_now(listening: World) -> None:
+    coming, before = arrival("text"), listening.at
+    placed = await place(listening, coming)
+    await listening.make(group_size=9)
+    fresh = arrival("another")
+    answers = await listening.store.place_all(listening.run, [coming, fresh], before)
+    assert answers == [placed, Refused(Refusal.STALE)]
 
 
 async def test_a_text_that_comes_again_to_a_whole_group_is_the_same_rollout(listening: World) -> None:

@@ -24,7 +24,7 @@ class Named(NamedTuple):
 
 MUTANTS = [
     Named(COHORTS, "place.lua", "if lately or up_s() < 5 then", "if lately then"),
-    Named(COHORTS, "place.lua", "redis.call('HSETNX', key, 'n:'", "redis.call('HSET', key, 'n:'"),
+    Named(COHORTS, "place.lua", "local size, cast = tonumber(known[2] or group_size)", "local size, cast = group_size"),
     Named(COHORTS, "expire.lua", "if redis.call('HGET', key, 's') == 'open' then", "if true then"),
     Named(BATCHES, "expire_waits.lua", "        redis.call('HDEL', key, 'b:' .. batch)\n", ""),
     Named(COHORTS, "settlement.py", "winner.votes < rules.min_vote_share", "winner.votes <= rules.min_vote_share"),
@@ -49,9 +49,11 @@ MUTANTS = [
     Named(COHORTS, "place.lua", "owner == ABANDONED or state ~= 'open'", "state ~= 'open'"),
     Named(COHORTS, "place.lua", "owner == ABANDONED or state ~= 'open'", "owner == ABANDONED"),
     Named(COHORTS, "place.lua", "if unsure then return {'unsure'} end", ""),
+    Named(COHORTS, "place.lua", "if cast >= size then", "if cast > size then"),
+    Named(COHORTS, "place.lua", "'k', known[4] + 1", "'k', known[4]"),
     Named(COHORTS, "place.lua", "known[1] == 'open' and cast < needed", "cast < needed"),
-    Named(COHORTS, "leave.lua", "if leaving[k + 1] == 'abandoned' and", "if false and"),
-    Named(COHORTS, "leave.lua", "    redis.call('ZREM', texts, place)\n", ""),
+    Named(COHORTS, "leave.lua", "if leaving[2 * n] == 'abandoned' and", "if false and"),
+    Named(COHORTS, "leave.lua", "if #gone > 0 then", "if false then"),
     Named(BATCHES, "submit.lua", "if known then return {'known', known} end", ""),
     Named(BATCHES, "submit_taught.lua", "slot.rollouts > 0 and not has(slot.key, slot.need)", "slot.rollouts > 0"),
     Named(BATCHES, "submit_taught.lua", "or announced", "or 0"),

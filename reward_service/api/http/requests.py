@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qs
 
+from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.problems import ProblemKind
+from co_rewarding_schema.run_settings import check_run_name
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
@@ -14,6 +17,11 @@ from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import Problem
 
 Result = TypeVar("Result")
+
+GONE = 499
+"""The status that is counted where nobody was there to be answered."""
+
+MAX_KEY_CHARS = 1024
 
 
 class ClientGoneError(Exception):
@@ -31,6 +39,10 @@ class Exchange(Protocol):
 
     def whole_body(self) -> Data:
         """Return the body, which may be taken once."""
+        ...
+
+    def put_back(self, body: Data) -> None:
+        """Keep a body that was taken."""
         ...
 
     async def send(
@@ -62,6 +74,59 @@ def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
+
+
+def query(exchange: Exchange, name: str) -> str | None:
+    """Return the last value of a parameter of the URL."""
+    if not exchange.query:
+        return None
+    values = parse_qs(exchange.query.decode("latin-1"), keep_blank_values=True).get(name)
+    return values[-1] if values else None
+
+
+def run_of(exchange: Exchange) -> str | None:
+    """Return the run that the URL names.
+
+    Raises:
+        Problem: 422 for a name that cannot be one.
+    """
+    run = query(exchange, "run")
+    if run is None:
+        return None
+    try:
+        return check_run_name(run)
+    except InvalidRunError as cause:
+        raise Problem(ProblemKind.INVALID, f"run: {cause}.") from cause
+
+
+def wait_of(exchange: Exchange) -> float:
+    """Return for how long (s) the URL asks to wait.
+
+    Raises:
+        Problem: 422 for no such number.
+    """
+    text = query(exchange, "wait_s")
+    try:
+        wait_s = 0.0 if text is None else float(text)
+    except ValueError:
+        wait_s = -1.0
+    if not 0.0 <= wait_s < float("inf"):
+        raise Problem(ProblemKind.INVALID, "wait_s: a number of seconds, 0 or more.")
+    return wait_s
+
+
+def idempotency_key(exchange: Exchange) -> str | None:
+    """Return the key under which the request may come again.
+
+    Raises:
+        Problem: 422 for an empty or a long one.
+    """
+    value = header(exchange.headers, b"idempotency-key")
+    if value is None:
+        return None
+    if not 0 < len(value) <= MAX_KEY_CHARS:
+        raise Problem(ProblemKind.INVALID, f"Idempotency-Key: 1 to {MAX_KEY_CHARS} characters.")
+    return value.decode("latin-1")
 
 
 LARGEST_JOINED_BYTES = 4 << 20
@@ -105,6 +170,13 @@ class BodyParts:
         if large is not None:
             return large
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def put_back(self, body: Data) -> None:
+        """Keep again what was taken."""
+        if isinstance(body, bytearray):
+            self._large = body
+        else:
+            self._chunks = [body]
 
 
 def check_body_headers(headers: Sequence[tuple[bytes, bytes]], most_bytes: int) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from reward_service.api.http.problems import Problem
-from reward_service.api.http.requests import json_body, read_form
+from reward_service.api.http.requests import MAX_KEY_CHARS, json_body, read_form
 from reward_service.api.paraphrases.bodies import job_body, received
 from reward_service.api.paraphrases.job_builder import keyed_job
 from reward_service.api.paraphrases.models import (
@@ -20,7 +20,6 @@ from reward_service.api.paraphrases.models import (
     ParaphrasesForm,
 )
 from reward_service.api.paraphrases.rendering import JSON_LINES, PARQUET, job_document, json_lines, parquet
-from reward_service.api.rewards.routes import MAX_KEY_CHARS
 from reward_service.api.runs.routes import PROBLEM, services
 from reward_service.domain.paraphrases.rewriting import JobEvent, JobState
 from reward_service.store.paraphrases import JobStanding

@@ -18,6 +18,9 @@ LONG_CHARS = 65_536
 MANY_CHARS = 2_000_000
 """The same for all texts of the requests of one pass of the event loop."""
 
+LONG_S = 0.1
+"""The CPU time in which answers are looked for at once in one pass of the event loop, where each is timed."""
+
 INLINE_BYTES = 2**18
 """As much of a request as its rollouts are made of at once."""
 
@@ -29,6 +32,7 @@ class Extraction:
         """Composed once, in the app's lifespan."""
         self._turn = asyncio.Semaphore(1)
         self._chars_of_this_pass = 0
+        self._s_of_this_pass = 0.0
 
     async def of_long(self, rollouts: Sequence[Rollout], settings: RunSettings) -> Answers:
         """The answers, by position, of the responses that are long, or of all where they are long together."""
@@ -48,6 +52,16 @@ class Extraction:
                     await asyncio.sleep(0)
         return answers
 
+    def may_begin(self, chars: int) -> bool:
+        """Whether the answer of a text may be looked for at once."""
+        return chars <= LONG_CHARS and self._s_of_this_pass <= LONG_S
+
+    def took(self, seconds: float) -> None:
+        """Looking for an answer at once took so long."""
+        if not self._s_of_this_pass:
+            asyncio.get_running_loop().call_soon(self._begin_pass)
+        self._s_of_this_pass += seconds
+
     async def of_size(self, size_bytes: int, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, which takes as long as `size_bytes` say: at once, or in the thread."""
         if size_bytes <= INLINE_BYTES:
@@ -64,3 +78,4 @@ class Extraction:
 
     def _begin_pass(self) -> None:
         self._chars_of_this_pass = 0
+        self._s_of_this_pass = 0.0

@@ -2,27 +2,27 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
 from co_rewarding_schema.rollouts import RewardRequest
 
-from reward_service.api.rewards.cohort_builder import (
-    row_of,
-)
+from reward_service.api.http.problems import away
+from reward_service.api.rewards.cohort_builder import row_of
 from reward_service.api.rewards.openrlhf import SeatReward, SingleRollout
-from reward_service.api.rewards.rendering import Seat, seats_of_batch, seats_of_part
+from reward_service.api.rewards.rendering import Seat, seats_of_batch, seats_of_part, settled_with
 from reward_service.api.rewards.run_cache import RunCache
-from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_batch, settled_cohort, settled_with
+from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_batch, settled_cohort
 from reward_service.api.rewards.single_plans import Need, SinglePlan, SinglePlanner
 from reward_service.api.rewards.waiting_room import WaitingRoom
 from reward_service.background import Background
 from reward_service.errors import StoreRefusesError, StoreUnavailableError
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.keys import qualified
-from reward_service.store.submissions import ArrivingRollout, Leaving, Placed, Refused, Revised
+from reward_service.store.submissions import ArrivingRollout, Leaving, Placed, Refusal, Refused, Revised
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +34,33 @@ NOTED_WITHIN_S = 10.0
 class Visit:
     """A request while it is held: the places that it has taken, or may have."""
 
-    def __init__(self) -> None:
-        """None yet."""
+    def __init__(self, held: "GoingOn | None" = None) -> None:
+        """None yet, or that of one that was held without a task."""
         self.places: dict[str, tuple[str, ArrivingRollout]] = {}
+        if held is not None:
+            self.places[held.coming.request] = held.run, held.coming
+
+
+class GoingOn:
+    """A rollout without an index on its way: what the store is told of it, by which settings, and what it answered.
+
+    Once it has its place nothing is kept of its text: a request may be held for long.
+    """
+
+    __slots__ = ("coming", "placed", "plan", "revised", "run")
+
+    def __init__(self, run: str, coming: ArrivingRollout, revised: Revised, plan: SinglePlan) -> None:
+        """Without a place yet."""
+        self.run = run
+        self.coming = coming
+        self.revised = revised
+        self.plan: SinglePlan | None = plan
+        self.placed: Placed | None = None
+
+    def is_placed(self, placed: Placed) -> None:
+        """It has a place."""
+        self.placed = placed
+        self.plan = None
 
 
 class _Ending(NamedTuple):
@@ -64,7 +88,7 @@ class HeldRequests:
         self._room = room
         self._run_cache = run_cache
         self._background = background
-        self._planner = SinglePlanner(run_cache, max_text_chars)
+        self.planner = SinglePlanner(run_cache, max_text_chars)
         self._leaving: set[asyncio.Task[None]] = set()
         self._name, self._numbers = uuid4().hex, itertools.count()
         self._ending: dict[tuple[str, str], _Ending] = {}
@@ -75,15 +99,12 @@ class HeldRequests:
 
     def end(self, visit: Visit, *, answered: bool) -> None:
         """The request has its answer, or nobody is there to be answered: its places are free for it to come again."""
-        for request, (run, coming) in visit.places.items():
-            self._leave(run, coming.question, Leaving(request, answered, coming.stepped))
+        for run, coming in visit.places.values():
+            self.leave(run, coming, answered=answered)
 
     async def give_up(self, visit: Visit) -> None:
         """End a visit that is told to come again; return when the store knows, or has not for NOTED_WITHIN_S."""
-        noting = [
-            self._leave(run, coming.question, Leaving(request, False, coming.stepped))
-            for request, (run, coming) in visit.places.items()
-        ]
+        noting = [self.leave(run, coming, answered=False) for run, coming in visit.places.values()]
         if noting:
             await asyncio.wait(noting, timeout=NOTED_WITHIN_S)
 
@@ -96,7 +117,7 @@ class HeldRequests:
             Problem: a label or a run is wrong, or the store refuses.
             DrainingError: the process is stopping.
         """
-        plans = [await self._planner.plan(item, run, position) for position, item in enumerate(items)]
+        plans = [await self.planner.plan(item, run, position) for position, item in enumerate(items)]
         if len(plans) == 1:
             return [await self._verdict(plans[0], visit)]
         try:
@@ -142,33 +163,57 @@ class HeldRequests:
         assert seat is not None
         return seat
 
+    def new_name(self) -> str:
+        """A name for a request that no other has had."""
+        return f"{self._name}.{next(self._numbers)}"
+
     async def _placed(self, plan: SinglePlan, visit: Visit) -> SeatReward:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
-        run = plan.run
-        request = f"{self._name}.{next(self._numbers)}"
+        return await self._seated(plan.run, partial(self._place, plan, self.new_name(), visit))
 
-        async def place(revised: Revised) -> Placed | Refused:
-            found = await self._scorer.extraction.of_long([plan.rollout], revised.settings)
-            row = row_of(plan.rollout, revised.settings, found)
-            coming = self._planner.arrival(plan, row, revised, request)
-            # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
-            had_one = request in visit.places
-            visit.places[request] = run, coming
-            try:
-                placed = await self._store.place(run, coming, revised)
-            except StoreRefusesError:
-                if not had_one:
-                    del visit.places[request]
-                raise
-            if isinstance(placed, Refused) and not had_one:
-                del visit.places[request]
+    async def go_on(self, held: GoingOn, visit: Visit) -> SeatReward:
+        """The same for one that was held without a task: the store knows its request if it has a place.
+
+        Raises:
+            Problem: as `verdicts`; 503 where its place was given away, and its answer would be another by now.
+        """
+        request, run, plan = held.coming.request, held.run, held.plan
+        if plan is not None:
+            return await self._seated(run, partial(self._place, plan, request, visit))
+
+        async def place(_: Revised) -> Placed | Refused:
+            placed = await self._store.place(run, held.coming, held.revised)
+            if isinstance(placed, Refused) and placed.why is Refusal.STALE:
+                raise away("the settings of the run have changed, and the rollout has to be read again")
             return placed
 
+        return await self._seated(run, place)
+
+    async def _place(self, plan: SinglePlan, request: str, visit: Visit, revised: Revised) -> Placed | Refused:
+        found = await self._scorer.extraction.of_long([plan.rollout], revised.settings)
+        row = row_of(plan.rollout, revised.settings, found)
+        coming = self.planner.arrival(plan, row, revised, request)
+        # Before the store is asked: should this be cancelled meanwhile, the store may have given it a place.
+        had_one = request in visit.places
+        visit.places[request] = plan.run, coming
+        try:
+            placed = await self._store.place(plan.run, coming, revised)
+        except StoreRefusesError:
+            if not had_one:
+                del visit.places[request]
+            raise
+        if isinstance(placed, Refused) and not had_one:
+            del visit.places[request]
+        return placed
+
+    async def _seated(self, run: str, place: Callable[[Revised], Awaitable[Placed | Refused]]) -> SeatReward:
         while True:
             # Out of the store's sight for too long this process is taken for dead, and its places are given away: asked
             # again, the store finds this request's own place, or gives it another.
             subscriptions = self._room.subscriptions
-            placed = await self._run_cache.retrying(run, place)
+            tries = self._run_cache.tries(run)
+            while isinstance(placed := await place(await tries.settings()), Refused):
+                await tries.refused(placed)
             with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
                 if placed.settled:
                     await self._room.look_once(watch)
@@ -179,8 +224,12 @@ class HeldRequests:
             if cohort is not None:
                 return SeatReward.of(Seat(watch.name, cohort.record, cohort.place_of[placed.ballot]))
 
-    def _leave(self, run: str, question: str, leaving: Leaving) -> asyncio.Task[None]:
-        """Those of a question who leave in one tick (a cohort wakes all at once) are noted together."""
+    def leave(self, run: str, coming: ArrivingRollout, *, answered: bool) -> asyncio.Task[None]:
+        """Tell the store of a request's end.
+
+        Those of a question who leave in one tick (a cohort wakes all at once) are noted together.
+        """
+        question, leaving = coming.question, Leaving(coming.request, answered, coming.stepped)
         together = self._ending.get((run, question))
         if together is not None:
             together.leaving.append(leaving)

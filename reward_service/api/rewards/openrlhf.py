@@ -112,19 +112,20 @@ def _bytes_of(value: msgspec.Raw) -> int:
     return memoryview(value).nbytes
 
 
-def openrlhf_answer(items: Sequence[SingleRollout], verdicts: list[SeatReward]) -> dict[str, Any]:
-    """Return scalars for one rollout, lists for many, empty lists for none.
+def openrlhf_answer(found: Sequence[bool], verdicts: Sequence[SeatReward]) -> dict[str, Any]:
+    """Return scalars for one rollout, lists for many, empty lists for none; `found` says whose prompt was found.
 
     OpenRLHF makes numbers of all that is in the logs, so the cohorts are beside them.
     """
-    rewards = [verdict.reward for verdict in verdicts]
     logs = [
-        _logs(verdict) | {"prompt_not_found": float(not item.prompt_found)}
-        for item, verdict in zip(items, verdicts, strict=True)
+        _logs(verdict) | {"prompt_not_found": float(not prompt_found)}
+        for prompt_found, verdict in zip(found, verdicts, strict=True)
     ]
-    names = [name for name in (logs[0] if logs else {}) if all(name in each for each in logs)]
     if len(verdicts) == 1:
-        return {"rewards": rewards[0], "scores": rewards[0], "extra_logs": logs[0], "cohort": verdicts[0].cohort}
+        reward = verdicts[0].reward
+        return {"rewards": reward, "scores": reward, "extra_logs": logs[0], "cohort": verdicts[0].cohort}
+    rewards = [verdict.reward for verdict in verdicts]
+    names = [name for name in (logs[0] if logs else {}) if all(name in each for each in logs)]
     return {
         "rewards": rewards,
         "scores": rewards,
@@ -133,7 +134,7 @@ def openrlhf_answer(items: Sequence[SingleRollout], verdicts: list[SeatReward]) 
     }
 
 
-def remote_rm_answer(verdicts: list[SeatReward]) -> dict[str, Any]:
+def remote_rm_answer(_: Sequence[bool], verdicts: Sequence[SeatReward]) -> dict[str, Any]:
     """The reward, and beside it what OpenRLHF gets as extra logs, and the cohort."""
     (verdict,) = verdicts
     return {"reward": verdict.reward} | _logs(verdict) | {"cohort": verdict.cohort}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from co_rewarding_schema.rollouts import Label, Rewards
 
+from reward_service.api.rewards.waiting_room import Waiter
 from reward_service.domain.settlement import GroupOutcome, Summary, summarise
 from reward_service.store.keys import qualified
 from reward_service.store.records import (
@@ -15,6 +16,7 @@ from reward_service.store.records import (
     CohortRecord,
     LabelRow,
     TicketRecord,
+    unpack_cohort,
 )
 
 
@@ -28,6 +30,21 @@ class SettledCohort(NamedTuple):
     def of(cls, record: CohortRecord) -> "SettledCohort":
         """Looked through once, for all who ask."""
         return cls(record, {ballot: place for place, ballot in enumerate(record.ids_B)})
+
+
+def settled_with(watch: Waiter, ballots: set[str]) -> SettledCohort | None:
+    """Return the cohort, if it is settled and these ballots are in it."""
+    if watch.data is None:
+        return None
+    cohort = cohort_in(watch.data, watch)
+    return cohort if ballots <= cohort.place_of.keys() else None
+
+
+def cohort_in(data: bytes, watch: Waiter) -> SettledCohort:
+    """Return a watch's cohort, decoded once for all that wait for the cohort."""
+    if not isinstance(watch.decoded, SettledCohort):
+        watch.decoded = SettledCohort.of(unpack_cohort(data))
+    return watch.decoded
 
 
 class Seat(NamedTuple):

@@ -3,29 +3,36 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote
+from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import structlog
-from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards, Ticket
-from co_rewarding_schema.run_settings import check_run_name
 from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
-from pydantic import BaseModel
 
 from reward_service.api.http.auth import Keyring
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal
-from reward_service.api.http.requests import ClientGoneError, Exchange, check_body_headers, header
-from reward_service.api.http.surrogates import UNREADABLE, halves_replaced
+from reward_service.api.http.requests import (
+    GONE,
+    ClientGoneError,
+    Exchange,
+    check_body_headers,
+    idempotency_key,
+    run_of,
+    wait_of,
+)
+from reward_service.api.http.surrogates import UNREADABLE
+from reward_service.api.rewards.extraction import INLINE_BYTES
 from reward_service.api.rewards.held_requests import HeldRequests, Visit
+from reward_service.api.rewards.held_singles import Answerer, HeldSingle, HeldSingles, HoldingExchange
 from reward_service.api.rewards.models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.rewards.openrlhf import (
     SeatReward,
@@ -38,37 +45,29 @@ from reward_service.api.rewards.openrlhf import (
 )
 from reward_service.api.rewards.scoring import AcceptedRequest, Scorer
 from reward_service.api.rewards.waiting_room import DrainingError
+from reward_service.api.rewards.wire_reader import WireReader
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-Wire = TypeVar("Wire", bound=msgspec.Struct)
 Handler = Callable[[Exchange], Awaitable[int]]
-Answerer = Callable[[list[SeatReward]], dict[str, Any]]
 TICKET_PREFIX = "/v1/rewards/"
-MAX_KEY_CHARS = 1024
-
-GONE = 499
-"""The status that is counted where nobody was there to be answered."""
-
-WHOLE_BYTES = 2**22
-LARGEST_WHOLE_BYTES = 2**25
-QUOTES_A_ROLLOUT = 64
-"""What is decoded in one go, while nobody else is served: small bodies, and large ones that are mostly text."""
-
-MENDED_BYTES = 2**20
-"""What is searched in one go for halves of surrogate pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route as metrics name it, the one method that it takes, and its handler, which returns the status it sent."""
+    """A route as metrics name it, the one method that it takes, and its handler, which returns the status it sent.
+
+    `single` reads a body that may be one rollout, for a route by which most are.
+    """
 
     name: str
     method: str
     handle: Handler
+    single: Callable[[Data], SingleRollout | None] | None = None
+    answer: Answerer = openrlhf_answer
 
 
 class HotRoutes:
@@ -78,6 +77,7 @@ class HotRoutes:
         self,
         scorer: Scorer,
         held_requests: HeldRequests,
+        singles: HeldSingles,
         reader: FormReader,
         settings: Settings,
         metrics: Metrics,
@@ -86,7 +86,9 @@ class HotRoutes:
         self.most_body_bytes = settings.max_body_bytes
         self._scorer = scorer
         self._held_requests = held_requests
-        self._reader = reader
+        self._singles = singles
+        singles.go_on = self._go_on
+        self._reader = WireReader(reader, settings)
         self._settings = settings
         self._longest_text = settings.max_text_chars
         self._metrics = metrics
@@ -96,13 +98,13 @@ class HotRoutes:
         self._openrlhf_request = msgspec.json.Decoder(OpenRLHFRequest)
         self._remote_rm_request = msgspec.json.Decoder(RemoteRMRequest)
         self._ticket_route = Route(TICKET_PREFIX + "{ticket}", "GET", self._ticket)
-        self._routes: dict[str, Route] = {
-            path: Route(path, "POST", handle)
-            for path, handle in (
-                ("/v1/rewards", self._rewards),
-                ("/v1/rollouts", self._rollouts),
-                ("/get_reward", self._get_reward),
-                ("/v1/remote_rm", self._remote_rm),
+        self._routes = {
+            route.name: route
+            for route in (
+                Route("/v1/rewards", "POST", self._rewards),
+                Route("/v1/rollouts", "POST", self._rollouts),
+                Route("/get_reward", "POST", self._get_reward, self._openrlhf_single, openrlhf_answer),
+                Route("/v1/remote_rm", "POST", self._remote_rm, self._remote_rm_single, remote_rm_answer),
             )
         }
 
@@ -125,9 +127,38 @@ class HotRoutes:
             raise Problem(ProblemKind.WRONG_METHOD, detail, headers={"allow": route.method})
         check_body_headers(exchange.headers, self.most_body_bytes)
 
-    async def answer(self, exchange: Exchange, route: Route, refusal: Problem | None) -> None:
+    def hold(self, exchange: HoldingExchange, route: Route) -> bool:
+        """Hold a single rollout without a task, if nothing about it is out of the ordinary."""
+        if route.single is None or self._settings.max_hold_s is not None:
+            return False
+        body = exchange.whole_body()
+        with contextlib.suppress(Problem, *UNREADABLE):  # `answer` tells what is wrong
+            item = route.single(body) if len(body) <= INLINE_BYTES else None
+            if item is not None and self._singles.hold(exchange, route.name, item, run_of(exchange), route.answer):
+                self._metrics.accepted(route.name, 1)
+                if not item.prompt_found:
+                    self._metrics.count(self._metrics.prompts_not_found, 1)
+                return True
+        exchange.put_back(body)
+        return False
+
+    async def _go_on(self, held: HeldSingle) -> None:
+        """Answer what was held, by a task: it has been counted, and what is left is to wait."""
+        visit = Visit(held.going_on)
+
+        async def handle(exchange: Exchange) -> int:
+            return await self._held(exchange, visit, going_on(), partial(held.answer, [held.prompt_found]))
+
+        async def going_on() -> list[SeatReward]:
+            return [await self._held_requests.go_on(held.going_on, visit)]
+
+        await self.answer(held.exchange, Route(held.route, held.exchange.method, handle), None, held.began_s)
+
+    async def answer(
+        self, exchange: Exchange, route: Route, refusal: Problem | None, began_s: float | None = None
+    ) -> None:
         """Answer one request: the boundary where errors become problems."""
-        began_s = time.perf_counter()
+        began_s = began_s or time.perf_counter()
         status = 0
         try:
             if refusal is not None:
@@ -160,25 +191,36 @@ class HotRoutes:
         return 202
 
     async def _ticket(self, exchange: Exchange) -> int:
-        wait_s = _wait_of(exchange)
+        wait_s = wait_of(exchange)
         pending = await self._scorer.find(unquote(exchange.path[len(TICKET_PREFIX) :]))
         return await self._answer(exchange, await exchange.while_there(self._collect(pending, wait_s)))
 
     async def _get_reward(self, exchange: Exchange) -> int:
-        request = await self._read(exchange, self._openrlhf_request, OpenRLHFForm)
+        request = await self._reader.read(exchange.whole_body(), self._openrlhf_request, OpenRLHFForm)
         make = partial(items_of, request, self._settings.max_rollouts, self._longest_text)
         items = await self._scorer.extraction.of_size(size_bytes(request), make)
         self._metrics.count(self._metrics.prompts_not_found, sum(not item.prompt_found for item in items))
-        return await self._held("/get_reward", items, exchange, partial(openrlhf_answer, items))
+        visit, found = Visit(), [item.prompt_found for item in items]
+        verdicts = self._verdicts("/get_reward", items, exchange, visit)
+        return await self._held(exchange, visit, verdicts, partial(openrlhf_answer, found))
 
     async def _remote_rm(self, exchange: Exchange) -> int:
-        request = await self._read(exchange, self._remote_rm_request, RemoteRMForm)
+        request = await self._reader.read(exchange.whole_body(), self._remote_rm_request, RemoteRMForm)
         make = partial(item_of, request, self._longest_text)
         item = await self._scorer.extraction.of_size(size_bytes(request), make)
-        return await self._held("/v1/remote_rm", [item], exchange, remote_rm_answer)
+        visit = Visit()
+        verdicts = self._verdicts("/v1/remote_rm", [item], exchange, visit)
+        return await self._held(exchange, visit, verdicts, partial(remote_rm_answer, [item.prompt_found]))
+
+    def _openrlhf_single(self, body: Data) -> SingleRollout | None:
+        items = items_of(self._openrlhf_request.decode(body), self._settings.max_rollouts, self._longest_text)
+        return items[0] if len(items) == 1 else None
+
+    def _remote_rm_single(self, body: Data) -> SingleRollout:
+        return item_of(self._remote_rm_request.decode(body), self._longest_text)
 
     async def _request(self, exchange: Exchange) -> RewardRequest:
-        request = await self._read(exchange, self._reward_request, RewardForm)
+        request = await self._reader.read(exchange.whole_body(), self._reward_request, RewardForm)
         if len(request.rollouts) > self._settings.max_rollouts:
             raise Problem(
                 ProblemKind.TOO_MANY,
@@ -187,35 +229,8 @@ class HotRoutes:
             )
         return request
 
-    async def _read(self, exchange: Exchange, wire: msgspec.json.Decoder[Wire], form: type[BaseModel]) -> Wire:
-        """The body. What the fast decoder refuses may have this form all the same; if not, the reader says why."""
-        body = exchange.whole_body()
-        if self._is_quickly_decoded(body):
-            try:
-                return wire.decode(body)
-            except UNREADABLE:
-                pass
-            whole = halves_replaced(body) if len(body) <= MENDED_BYTES else None
-            if whole is not None:
-                with contextlib.suppress(*UNREADABLE):
-                    return wire.decode(whole)
-        return await self._reader.read_wire(wire, form, body)
-
-    def _is_quickly_decoded(self, body: Data) -> bool:
-        """Whether the fast decoder is done with a body, however bad it is, before anybody has waited for long.
-
-        It takes 2 ms a MiB of text, and 50 ms a MiB of values as short as can be. A string has two quotation marks.
-        Where there are too few of them, a string is too long, and the decoder's error would repeat it.
-        """
-        if len(body) <= WHOLE_BYTES:
-            return True
-        if len(body) > LARGEST_WHOLE_BYTES:
-            return False
-        quotes = body.count(b'"')
-        return quotes <= QUOTES_A_ROLLOUT * self._settings.max_rollouts and len(body) <= quotes * self._longest_text
-
     async def _accept(self, route: str, request: RewardRequest, exchange: Exchange) -> AcceptedRequest:
-        pending = await self._scorer.accept(request, _idempotency_key(exchange))
+        pending = await self._scorer.accept(request, idempotency_key(exchange))
         self._metrics.accepted(route, len(request.rollouts))
         return pending
 
@@ -225,11 +240,16 @@ class HotRoutes:
         except DrainingError:
             return Pending(ticket=pending.ticket, settled=0, of=pending.count)
 
-    async def _held(self, route: str, items: list[SingleRollout], exchange: Exchange, answer: Answerer) -> int:
-        visit = Visit()
+    async def _held(
+        self,
+        exchange: Exchange,
+        visit: Visit,
+        verdicts: Coroutine[Any, Any, list[SeatReward]],
+        answer: Callable[[list[SeatReward]], dict[str, Any]],
+    ) -> int:
         try:
-            verdicts = await self._verdicts(route, items, exchange, visit)
-            await exchange.send(200, self._encode(answer(verdicts)))
+            rewards = await self._while_allowed(exchange, verdicts)
+            await exchange.send(200, self._encode(answer(rewards)))
         except (Problem, StoreUnavailableError):
             # One that is told to come again could be faster than the note that its places are free, and vote twice.
             await self._held_requests.give_up(visit)
@@ -245,13 +265,14 @@ class HotRoutes:
         self, route: str, items: list[SingleRollout], exchange: Exchange, visit: Visit
     ) -> list[SeatReward]:
         self._metrics.accepted(route, len(items))
-        run = _run_of(exchange)
+        return await self._held_requests.verdicts(items, run_of(exchange), visit)
+
+    async def _while_allowed(self, exchange: Exchange, work: Coroutine[Any, Any, list[SeatReward]]) -> list[SeatReward]:
         try:
-            holding = exchange.while_there(self._held_requests.verdicts(items, run, visit))
             if self._settings.max_hold_s is None:
-                return await holding
+                return await exchange.while_there(work)
             async with asyncio.timeout(self._settings.max_hold_s):
-                return await holding
+                return await exchange.while_there(work)
         except DrainingError as cause:
             raise away("this process is stopping") from cause
         except TimeoutError as cause:
@@ -269,40 +290,3 @@ async def _send_problem(exchange: Exchange, problem: Problem) -> int:
     except ClientGoneError:
         return GONE
     return problem.status
-
-
-def _query(exchange: Exchange, name: str) -> str | None:
-    if not exchange.query:
-        return None
-    values = parse_qs(exchange.query.decode("latin-1"), keep_blank_values=True).get(name)
-    return values[-1] if values else None
-
-
-def _run_of(exchange: Exchange) -> str | None:
-    run = _query(exchange, "run")
-    if run is None:
-        return None
-    try:
-        return check_run_name(run)
-    except InvalidRunError as cause:
-        raise Problem(ProblemKind.INVALID, f"run: {cause}.") from cause
-
-
-def _wait_of(exchange: Exchange) -> float:
-    text = _query(exchange, "wait_s")
-    try:
-        wait_s = 0.0 if text is None else float(text)
-    except ValueError:
-        wait_s = -1.0
-    if not 0.0 <= wait_s < float("inf"):
-        raise Problem(ProblemKind.INVALID, "wait_s: a number of seconds, 0 or more.")
-    return wait_s
-
-
-def _idempotency_key(exchange: Exchange) -> str | None:
-    value = header(exchange.headers, b"idempotency-key")
-    if value is None:
-        return None
-    if not 0 < len(value) <= MAX_KEY_CHARS:
-        raise Problem(ProblemKind.INVALID, f"Idempotency-Key: 1 to {MAX_KEY_CHARS} characters.")
-    return value.decode("latin-1")

@@ -15,6 +15,9 @@ TRIES = 5
 UNSURE_FOR_S = 20.0
 ASK_AGAIN_S = 0.1
 
+ASKING_S = 0.5
+"""How long an answer about a run's settings is waited for before another caller asks."""
+
 
 class RunCache:
     """Runs' settings, read once in a while: a change is noticed at the store, which knows the revision."""
@@ -25,6 +28,7 @@ class RunCache:
         self._now_s = now_s
         self._keep_s = keep_s
         self._known: dict[str, tuple[float, Revised]] = {}
+        self._asked_until_s: dict[str, float] = {}
 
     async def settings(self, run: str, *, fresh: bool = False) -> Revised:
         """A run's settings.
@@ -41,9 +45,24 @@ class RunCache:
             raise Problem(ProblemKind.INVALID, f"run: {cause}.") from cause
         if found is None:
             self._known.pop(run, None)
+            self._asked_until_s.pop(run, None)
             raise no_such_run(run)
         self._known[run] = (self._now_s() + self._keep_s, found)
         return found
+
+    def at_hand(self, run: str) -> Revised | None:
+        """A run's settings, if they are known; None for one caller at a time who is to ask for those that are old.
+
+        Old ones do no harm: the store knows the revision.
+        """
+        known = self._known.get(run)
+        if known is None:
+            return None
+        now_s = self._now_s()
+        if now_s >= known[0] and now_s >= self._asked_until_s.get(run, now_s):
+            self._asked_until_s[run] = now_s + ASKING_S
+            return None
+        return known[1]
 
     def tries(self, run: str) -> "Tries":
         """Return the tries of one call of the store."""

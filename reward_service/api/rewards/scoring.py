@@ -13,7 +13,15 @@ from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 from reward_service.api.http.problems import Problem, key_reused
 from reward_service.api.rewards.cohort_builder import batch_of, part_of, usable_method
 from reward_service.api.rewards.extraction import Extraction
-from reward_service.api.rewards.rendering import Seat, SettledCohort, answer_of, answer_of_batch, seats_of_part
+from reward_service.api.rewards.rendering import (
+    Seat,
+    SettledCohort,
+    answer_of,
+    answer_of_batch,
+    cohort_in,
+    seats_of_part,
+    settled_with,
+)
 from reward_service.api.rewards.request_names import digest, fingerprint_of
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.teacher_labels import taught
@@ -26,7 +34,6 @@ from reward_service.store.records import (
     TicketRecord,
     packed,
     unpack_batch,
-    unpack_cohort,
     unpack_ticket,
 )
 from reward_service.store.submissions import KeptTicket, Refused, StoredBatch
@@ -234,21 +241,6 @@ async def settled_cohort(watch: Waiter, ballots: set[str]) -> SettledCohort:
     while (cohort := settled_with(watch, ballots)) is None:
         await watch.change()
     return cohort
-
-
-def settled_with(watch: Waiter, ballots: set[str]) -> SettledCohort | None:
-    """The cohort, if it is settled and these ballots are in it."""
-    if watch.data is None:
-        return None
-    cohort = cohort_in(watch.data, watch)
-    return cohort if ballots <= cohort.place_of.keys() else None
-
-
-def cohort_in(data: bytes, watch: Waiter) -> SettledCohort:
-    """A watch's cohort, decoded once for all who wait for it."""
-    if not isinstance(watch.decoded, SettledCohort):
-        watch.decoded = SettledCohort.of(unpack_cohort(data))
-    return watch.decoded
 
 
 def _pending(run: str, name: str, count: int, fingerprint: str, answer: StoredBatch) -> AcceptedRequest:

@@ -64,35 +64,50 @@ class SinglePlanner:
         Raises:
             Problem: it cannot be: for its length, its run, its index, or since nothing names its question.
         """
+        self.check(item, position)
+        named_run = run_of(item, run)
+        revised = None if item.label is None else await self._run_cache.settings(named_run)
+        return self.planned(item, named_run, position, revised)
+
+    def check(self, item: SingleRollout, position: int) -> None:
+        """Refuse a rollout whatever its run.
+
+        Raises:
+            Problem: its response is too long, or nothing names its question.
+        """
         if len(item.response) > self._max_text_chars:
             raise text_too_long(f"the response at {position}", self._max_text_chars)
+        if item.label is None and not item.prompt:
+            raise Problem(
+                ProblemKind.NO_QUESTION,
+                f"the rollout at {position} has neither a label nor a prompt: nothing says whom it votes with.",
+            )
+
+    def planned(self, item: SingleRollout, run: str, position: int, revised: Revised | None) -> SinglePlan:
+        """Return the plan of a checked rollout; `revised` are its run's settings, None for one without a label.
+
+        Raises:
+            Problem: its index is none of its group's.
+        """
         match item.label:
             case None:
-                if not item.prompt:
-                    raise Problem(
-                        ProblemKind.NO_QUESTION,
-                        f"the rollout at {position} has neither a label nor a prompt: nothing says whom it votes with.",
-                    )
                 label = CohortLabel(question_id=question_of_prompt(item.prompt))
                 rollout = rollout_of_label(label, item.response)
-                return SinglePlan(Need.PLACED, item, rollout, run or DEFAULT_RUN, usable_method(WITHIN_A_VIEW), label)
-            case TruthLabel(truth, of_run):
+                return SinglePlan(Need.PLACED, item, rollout, run, usable_method(WITHIN_A_VIEW), label)
+            case TruthLabel(truth, _):
                 label = CohortLabel(question_id=question_of_prompt(item.prompt), ground_truth=truth)
                 rollout = rollout_of_label(label, item.response)
-                named_run = of_run or run or DEFAULT_RUN
-                await self._run_cache.settings(named_run)
-                return SinglePlan(Need.ALONE, item, rollout, named_run, usable_method(BY_GROUND_TRUTH), label)
+                return SinglePlan(Need.ALONE, item, rollout, run, usable_method(BY_GROUND_TRUTH), label)
             case CohortLabel() as label:
-                named_run = label.run or run or DEFAULT_RUN
+                assert revised is not None
                 rollout = rollout_of_label(label, item.response, item.prompt)
-                settings = (await self._run_cache.settings(named_run)).settings
-                method = usable_method(settings.method)
+                method = usable_method(revised.settings.method)
                 if method.needs_teacher or method.source is not RewardSource.VOTE:
-                    return SinglePlan(Need.ALONE, item, rollout, named_run, method, label)
+                    return SinglePlan(Need.ALONE, item, rollout, run, method, label)
                 if label.rollout is None:
-                    return SinglePlan(Need.PLACED, item, rollout, named_run, method, label)
-                check_seat(rollout, position, settings, None)
-                return SinglePlan(Need.INDEXED, item, rollout, named_run, method, label)
+                    return SinglePlan(Need.PLACED, item, rollout, run, method, label)
+                check_seat(rollout, position, revised.settings, None)
+                return SinglePlan(Need.INDEXED, item, rollout, run, method, label)
 
     def arrival(self, plan: SinglePlan, row: BallotRow, revised: Revised, request: str) -> ArrivingRollout:
         """Return what the store is told of a rollout without an index; `request` is the one that waits for it."""
@@ -112,6 +127,12 @@ class SinglePlanner:
             stepped=label.step is not None,
             mark=mark,
         )
+
+
+def run_of(item: SingleRollout, run: str | None) -> str:
+    """Return the run of a rollout: its label's, or that of its request."""
+    own = None if item.label is None else item.label.run
+    return own or run or DEFAULT_RUN
 
 
 def _question_of(head: CohortHead, views: str) -> tuple[str, bytes, bytes]:

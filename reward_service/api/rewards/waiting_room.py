@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Self
+from typing import Protocol, Self
 
 from reward_service.errors import StoreUnavailableError
 from reward_service.store.keys import SEPARATOR
@@ -22,6 +22,14 @@ Look = Callable[[str, Sequence[str]], Awaitable[list[bytes | None]]]
 
 class DrainingError(Exception):
     """The process is stopping: whoever waits must come again, here or elsewhere. Nothing is lost."""
+
+
+class Listener(Protocol):
+    """One who waits without a task."""
+
+    def stirred(self, error: BaseException | None) -> None:
+        """Something new is stored, may have been missed, or (with an error) is waited for no longer; never raises."""
+        ...
 
 
 class Waiter:
@@ -48,6 +56,17 @@ class Waiter:
         self.unread = False
         """Something was stored that is too large for a message: it has still to be read."""
         self._changed: set[asyncio.Future[None]] = set()
+        self._listeners: dict[Listener, None] = {}
+
+    def add(self, listener: Listener) -> None:
+        """One more waits, who is called."""
+        self._listeners[listener] = None
+        self.watchers += 1
+
+    def remove(self, listener: Listener) -> None:
+        """One less of those who are called."""
+        del self._listeners[listener]
+        self.__exit__()
 
     def __enter__(self) -> Self:
         """One more waits."""
@@ -79,6 +98,8 @@ class Waiter:
             if not future.done():
                 future.set_exception(error) if error else future.set_result(None)
         self._changed.clear()
+        for listener in tuple(self._listeners):
+            listener.stirred(error)
 
     async def change(self) -> None:
         """Returns when something new is stored.
@@ -195,7 +216,7 @@ class WaitingRoom:
     def look_now(self) -> None:
         """Messages may have been missed: everyone is due for a look."""
         self.subscriptions += 1
-        for watch in self._watches.values():
+        for watch in list(self._watches.values()):
             watch.look_at_s = 0.0
             watch.stir(None)
 
