@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.machine import Cores, pin
 from benchmarks.measuring import IN_MEMORY, NOOP, SERVICE, Server
 from reward_service.processes import dies_with_parent
-from reward_service.serving.environment import environment_of
+from reward_service.serving.children import environment_of
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
 

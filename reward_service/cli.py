@@ -17,7 +17,7 @@ from rich.text import Text
 from reward_service import __version__
 from reward_service.errors import Needing, SettingsError
 from reward_service.paraphrasing.command import paraphrase_app
-from reward_service.serving.environment import set_up_logging, unknown_variables
+from reward_service.serving.children import set_up_logging, unknown_variables
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
@@ -152,7 +152,7 @@ def paraphraser(
     if settings.redis_url is None:
         raise typer.BadParameter("a paraphraser needs the Redis of its service: --redis-url, or CO_REWARDING_REDIS_URL")
     with Needing("a paraphraser", "local"):
-        from reward_service.paraphrasing.process import run_paraphraser
+        from reward_service.paraphrasing.paraphraser import run_paraphraser
 
     _begin(settings)
     run_paraphraser(settings)

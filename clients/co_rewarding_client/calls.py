@@ -230,7 +230,7 @@ class Calls:
 
     def teacher(self, run: str | None = None) -> Flow[TeacherState]:
         """Return the state of the run's teacher: its version, and what waits for it."""
-        return (yield from self._answer(encoding.teacher_request(self._run(run)), TeacherState))
+        return self._answer(encoding.teacher_request(self._run(run)), TeacherState)
 
     def ready(self) -> Flow[bool]:
         """Ask once whether the service is able to serve; False too where the service cannot be reached."""
@@ -238,9 +238,9 @@ class Calls:
         outcome = yield from attempt(request, self._begin())
         if isinstance(outcome, TransportFailure) or outcome.status in PASSING_STATUSES:
             return False
-        if outcome.status != 200:
-            raise decoding.problem(outcome, request)
-        return True
+        if outcome.status == 200:
+            return True
+        raise decoding.problem(outcome, request)
 
     def version(self) -> Flow[str]:
         """Return the version of the service."""

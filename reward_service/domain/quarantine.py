@@ -14,8 +14,8 @@ from typing import NamedTuple
 from co_rewarding_schema.methods import Method, method_named
 from co_rewarding_schema.vocabulary import Quarantine, View
 
+from reward_service.domain.cohort import ElectedLabel
 from reward_service.domain.settlement import Settlement, withheld
-from reward_service.domain.types import ElectedLabel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
 from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
-from reward_service.domain.types import Ballot, ElectedLabel
+from reward_service.domain.cohort import Ballot, ElectedLabel
 
 Rank = tuple[int, int, int, str, str]
 

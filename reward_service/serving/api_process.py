@@ -11,9 +11,9 @@ import uvicorn
 
 from reward_service.api.app import ApiService
 from reward_service.processes import keep_what_was_made, raise_open_files_limit, say_ready
+from reward_service.serving.children import SOCKET_FD, settings_from_environment
 from reward_service.serving.connection_limits import ConnectionLimits, Doorkeeper
 from reward_service.serving.connections import BoundedProtocol
-from reward_service.serving.environment import SOCKET_FD, settings_from_environment
 
 log = structlog.get_logger(__name__)
 BACKLOG = 4096

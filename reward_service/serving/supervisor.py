@@ -20,8 +20,16 @@ from co_rewarding_schema.errors import CoRewardingError
 from reward_service.errors import EmbeddedServerError, SettingsError
 from reward_service.process_metrics import Processes, used
 from reward_service.processes import has_ended
-from reward_service.serving.children import LONGEST_PAUSE_S, Child, expose_children, started, stop
-from reward_service.serving.environment import SOCKET_FD, environment_of, require_installed
+from reward_service.serving.children import (
+    LONGEST_PAUSE_S,
+    SOCKET_FD,
+    Child,
+    environment_of,
+    expose_children,
+    require_installed,
+    started,
+    stop,
+)
 from reward_service.settings import Settings, settings_given
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.server_checks import wait_for_store

@@ -19,7 +19,7 @@ from reward_service.grading.judge_process import JudgeLimits
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import end_unready, keep_what_was_made, say_ready
-from reward_service.serving.environment import settings_from_environment
+from reward_service.serving.children import settings_from_environment
 from reward_service.settings import Settings
 from reward_service.store.connection import RedisConnection
 from reward_service.store.heartbeat import Heartbeats

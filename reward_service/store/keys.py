@@ -168,3 +168,18 @@ def question_mark(question_id: str) -> bytes:
 def step_mark(step: int | None) -> bytes:
     """The part of the mark that is the step's."""
     return b"\n" if step is None else b"%d\n" % step
+
+
+def digest(*parts: str | bytes, size: int = 16) -> str:
+    """A name for content: `size` bytes in hexadecimal, the same for the same parts."""
+    hasher = hashlib.sha256()  # which processors have instructions for
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
+    return hasher.hexdigest()[: 2 * size]
+
+
+def question_of_prompt(prompt: str) -> str:
+    """How a question that is known by its text alone is named."""
+    return f"prompt:{digest(prompt, size=12)}"

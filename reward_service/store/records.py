@@ -7,9 +7,8 @@ from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine, View, Voter
 
-from reward_service.domain.cohort import CohortState
+from reward_service.domain.cohort import CohortState, ElectedLabel
 from reward_service.domain.settlement import ElectionRules
-from reward_service.domain.types import ElectedLabel
 
 VIEWS = tuple(View)
 VOTERS = tuple(Voter)

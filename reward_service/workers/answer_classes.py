@@ -7,8 +7,8 @@ from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 from co_rewarding_schema.methods import Method, RewardSource
 from co_rewarding_schema.vocabulary import Conventions, Voter
 
+from reward_service.domain.cohort import Ballot, ElectedLabel
 from reward_service.domain.settlement import Rank, elect, rank
-from reward_service.domain.types import Ballot, ElectedLabel
 from reward_service.grading.verdicts import Grader
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord
 

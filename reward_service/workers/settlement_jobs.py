@@ -9,10 +9,9 @@ import msgspec
 from co_rewarding_schema.methods import Method, method_named
 from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine
 
-from reward_service.domain.cohort import FINAL_STATES, CohortEvent, CohortState, advance
+from reward_service.domain.cohort import FINAL_STATES, Ballot, CohortEvent, CohortState, ElectedLabel, advance
 from reward_service.domain.quarantine import DisagreementRules, settle_pair
 from reward_service.domain.settlement import Settlement, settle, settle_under
-from reward_service.domain.types import Ballot, ElectedLabel
 from reward_service.grading.verdicts import Grader
 from reward_service.store.pairs import Observation
 from reward_service.store.records import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.serving.environment import AVERAGING, LOADING
+from reward_service.serving.children import AVERAGING, LOADING
 from tests.commands.calling import REPOSITORY
 
 EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -51,5 +51,5 @@ def test_what_is_not_looked_for_is_not_imported(tmp_path: Path, package: str) ->
 
 def test_a_paraphraser_at_a_url_needs_none_of_them(tmp_path: Path) -> None:
     for package in (*AVERAGING, *LOADING):
-        done = without(package, "import reward_service.paraphrasing.process", folder=tmp_path)
+        done = without(package, "import reward_service.paraphrasing.paraphraser", folder=tmp_path)
         assert done.returncode == 0, done.stderr

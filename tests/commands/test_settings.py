@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reward_service.errors import SettingsError
-from reward_service.serving.environment import environment_of
+from reward_service.serving.children import environment_of
 from reward_service.settings import PREFIX, Settings, settings_given
 from tests.commands.calling import CommandLine, command_line
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_service.serving.environment import unknown_variables
+from reward_service.serving.children import unknown_variables
 from reward_service.settings import PREFIX, Settings
 from tests.commands.calling import REPOSITORY, CommandLine, command_line
 from tests.support.started import CLI, started

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from reward_service.store import labels as store
-from reward_service.store.cohorts import CohortStore, as_dict, parse_batch
+from reward_service.store.cohorts import CohortStore, parse_batch
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys, channel, qualified
 from reward_service.store.label_queue import LabelQueue
@@ -27,6 +27,7 @@ from reward_service.store.records import (
     unpack_job,
 )
 from reward_service.store.runs import RunStore
+from reward_service.store.server_replies import as_dict
 from reward_service.store.submissions import Refused, Revised, StoredBatch, StoreLimits
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore
 from reward_service.workers.settlement_jobs import settle_batch

@@ -3,7 +3,7 @@
 import pytest
 from co_rewarding_schema.vocabulary import View
 
-from reward_service.store.cohort_index import CohortFinder
+from reward_service.store.cohorts import CohortFinder
 from reward_service.store.keys import RunKeys, mark_of
 from reward_service.store.records import BallotRow, packed
 from reward_service.store.runs import CursorError

@@ -3,7 +3,7 @@
 from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import strategies as st
 
-from reward_service.domain.types import Ballot
+from reward_service.domain.cohort import Ballot
 
 ANSWERS = ["1", "2", "3", "x", None]
 

@@ -10,6 +10,7 @@ from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reward_service.domain.cohort import Ballot, ElectedLabel
 from reward_service.domain.quarantine import (
     Base,
     DisagreementRules,
@@ -20,7 +21,6 @@ from reward_service.domain.quarantine import (
     witnessed,
 )
 from reward_service.domain.settlement import settle
-from reward_service.domain.types import Ballot, ElectedLabel
 
 WATCH = DisagreementRules()
 RATES = st.floats(0.0, 1.0)

@@ -15,13 +15,13 @@ from reward_service.domain.cohort import (
     TRANSITIONS,
     CohortEvent,
     CohortState,
+    ElectedLabel,
     IllegalTransitionError,
     advance,
     is_complete,
 )
-from reward_service.domain.ema import InvalidScheduleError, alpha, composed
 from reward_service.domain.settlement import GroupOutcome, summarise
-from reward_service.domain.types import ElectedLabel
+from reward_service.domain.teacher import InvalidScheduleError, alpha, composed
 
 BOTH = tuple(View)
 

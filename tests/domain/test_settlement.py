@@ -8,8 +8,8 @@ from co_rewarding_schema.vocabulary import Abstention, View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reward_service.domain.cohort import Ballot
 from reward_service.domain.settlement import ElectionRules, elect, settle, settle_under
-from reward_service.domain.types import Ballot
 from tests.domain.ballots import ballot, cohorts, groups
 
 POLICY_VOTES = [row.name for row in METHODS.values() if row.source is RewardSource.VOTE and not row.needs_teacher]

@@ -9,10 +9,17 @@ from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_service.domain.ema import InvalidScheduleError, alpha
+from reward_service.domain.cohort import Ballot
 from reward_service.domain.settlement import settle
-from reward_service.domain.teacher import MAX_STEPS_AT_ONCE, OldStepError, draw_seed, needed_version, update_to
-from reward_service.domain.types import Ballot
+from reward_service.domain.teacher import (
+    MAX_STEPS_AT_ONCE,
+    InvalidScheduleError,
+    OldStepError,
+    alpha,
+    draw_seed,
+    needed_version,
+    update_to,
+)
 
 SETTINGS = RunSettings(method="co-rewarding-ii", total_steps=300)
 steps = st.integers(0, 2000)

@@ -7,8 +7,8 @@ from co_rewarding_schema.vocabulary import View
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reward_service.domain.cohort import Ballot
 from reward_service.domain.settlement import Winner, elect
-from reward_service.domain.types import Ballot
 from tests.domain.ballots import ballot, groups
 
 

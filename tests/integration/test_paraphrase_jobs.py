@@ -119,7 +119,7 @@ def jobs(endpoint: ScriptedEndpoint) -> Iterator[Jobs]:
 def test_killed_in_the_middle_a_job_is_taken_up_where_it_was(jobs: Jobs, endpoint: ScriptedEndpoint) -> None:
     job = jobs.hand_in()
     wait_until(lambda: len(endpoint.asked) > 1_000, PATIENCE_S)
-    jobs.service.kill("paraphrasing.process")
+    jobs.service.kill("paraphrasing.paraphraser")
     wait_until(lambda: len(endpoint.asked) > 2_000, PATIENCE_S)
     jobs.service.kill("valkey", "api_process")
     wait_until(lambda: len(endpoint.asked) > 3_500, PATIENCE_S)

@@ -28,7 +28,7 @@ MODULES = {
     "worker process": "reward_service.serving.worker_process",
     "api process": "reward_service.serving.api_process",
     "teacher process": "reward_service.teaching.process",
-    "paraphraser process": "reward_service.paraphrasing.process",
+    "paraphraser process": "reward_service.paraphrasing.paraphraser",
 }
 DELAYS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 ENDS_WITHIN_S = 60.0

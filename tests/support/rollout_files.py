@@ -16,10 +16,10 @@ from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.cli import main
+from reward_service.domain.cohort import Ballot
+from reward_service.domain.cohort import ElectedLabel as DomainLabel
 from reward_service.domain.extraction import last_boxed
 from reward_service.domain.settlement import GroupOutcome, settle, summarise
-from reward_service.domain.types import Ballot
-from reward_service.domain.types import ElectedLabel as DomainLabel
 from reward_service.tools.replay.fields import FieldNames, layout_of
 from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile
 from reward_service.tools.replay.sources import open_source, sample_of

@@ -11,7 +11,7 @@ pytest.importorskip("numba", reason="the average needs numba: pip install 'co-re
 from safetensors.torch import load_file as load_torch  # noqa: E402
 from safetensors.torch import save_file as save_torch  # noqa: E402
 
-from reward_service.domain.ema import alpha  # noqa: E402
+from reward_service.domain.teacher import alpha  # noqa: E402
 from reward_service.teaching.average import Average  # noqa: E402
 from reward_service.teaching.safetensors_header import OlderVersionError, WeightsFolderError  # noqa: E402
 from reward_service.teaching.weight_passes import ELEMENTS_AT_ONCE, ELEMENTS_OF_A_TASK  # noqa: E402

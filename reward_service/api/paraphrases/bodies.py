@@ -18,11 +18,11 @@ from reward_service.api.http.forms import Most
 from reward_service.api.http.problems import Problem
 from reward_service.api.http.requests import blocks, in_one_piece, read_form
 from reward_service.api.paraphrases.models import AskedQuestionForm, JobForm, JobOrderForm, RecipeForm
-from reward_service.api.rewards.request_names import digest
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.paraphrasing.pair_files import PairFields, PairFileError, PairFileTooLargeError
 from reward_service.paraphrasing.question_files import BLOCK_BYTES, HUB, FileQuestions, copy_below, question_file
 from reward_service.settings import Settings
+from reward_service.store.keys import digest
 from reward_service.store.paraphrases import JobQuestion
 
 FILE_MEDIA = ("application/x-ndjson", "application/jsonl", "application/vnd.apache.parquet", "application/octet-stream")

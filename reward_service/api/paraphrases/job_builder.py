@@ -14,11 +14,11 @@ from reward_service.api.http.problems import Problem, away, full
 from reward_service.api.paraphrases.bodies import ListQuestions, ReceivedJob
 from reward_service.api.paraphrases.models import ParaphrasesForm
 from reward_service.api.paraphrases.rendering import outcome_document
-from reward_service.api.rewards.request_names import digest
 from reward_service.api.rewards.waiting_room import WaitingRoom
 from reward_service.domain.paraphrases.rewriting import JobState
 from reward_service.paraphrasing.pair_files import PairFileError
 from reward_service.settings import Settings
+from reward_service.store.keys import digest
 from reward_service.store.paraphrases import Begun, JobOrder, JobQuestion, JobStanding, ParaphraseJobs
 
 BATCH = 200

@@ -13,10 +13,9 @@ from co_rewarding_schema.trainer_formats import CohortLabel
 from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.api.http.problems import Problem, text_too_long
-from reward_service.api.rewards.request_names import digest, question_of_prompt
 from reward_service.domain.extraction import extractor
 from reward_service.store.cohorts import VIEW_LETTERS
-from reward_service.store.keys import mark_of
+from reward_service.store.keys import digest, mark_of, question_of_prompt
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, CohortRows, Rules, packed
 from reward_service.store.submissions import JoiningCohort
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+import msgspec
 from co_rewarding_schema.methods import Method, RewardSource
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
@@ -22,12 +24,11 @@ from reward_service.api.rewards.rendering import (
     seats_of_part,
     settled_with,
 )
-from reward_service.api.rewards.request_names import digest, fingerprint_of
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.teacher_labels import taught
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
 from reward_service.store.cohorts import CohortStore, parse_batch
-from reward_service.store.keys import qualified, split_qualified
+from reward_service.store.keys import digest, qualified, split_qualified
 from reward_service.store.labels import LabelStore, WantedLabel
 from reward_service.store.records import (
     BatchRecord,
@@ -260,3 +261,28 @@ def _unknown_ticket() -> Problem:
 
 def _keyed(idempotency_key: str) -> str:
     return f"k{digest(idempotency_key, size=12)}"
+
+
+COMPARED_CHARS = 256
+
+
+def fingerprint_of(request: RewardRequest) -> str:
+    """What two requests under one key are compared by: all that they ask for, but for how long they wait.
+
+    A checksum stands for a long text: the whole of every text would be read as slowly as it was parsed.
+    """
+    asked = (request.run, request.step, request.method, request.complete)
+    rollouts = [
+        (
+            each.question_id, _sum_of(each.prompt), each.view, each.rollout, each.attempt, each.voter,
+            _sum_of(each.response), each.ground_truth, each.statistics,
+        )
+        for each in request.rollouts
+    ]  # fmt: skip
+    return digest(msgspec.msgpack.encode((asked, rollouts)))
+
+
+def _sum_of(text: str | None) -> object:
+    if text is None or len(text) <= COMPARED_CHARS:
+        return text
+    return len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"))

@@ -19,10 +19,9 @@ from reward_service.api.rewards.cohort_builder import (
     views_of,
 )
 from reward_service.api.rewards.openrlhf import SingleRollout
-from reward_service.api.rewards.request_names import digest, question_of_prompt
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.store.cohorts import VIEW_LETTERS
-from reward_service.store.keys import mark_of
+from reward_service.store.keys import digest, mark_of, question_of_prompt
 from reward_service.store.records import VIEWS, BallotRow, CohortHead, Rules, packed
 from reward_service.store.submissions import ArrivingRollout, Revised
 

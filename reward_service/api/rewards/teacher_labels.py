@@ -8,9 +8,9 @@ from co_rewarding_schema.rollouts import RewardRequest, Rollout
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View, Voter
 
-from reward_service.api.rewards.request_names import digest, question_of_prompt
 from reward_service.domain.teacher import needed_version
 from reward_service.store.cohorts import VIEW_LETTERS
+from reward_service.store.keys import digest, question_of_prompt
 from reward_service.store.labels import WantedLabel
 from reward_service.store.records import VIEWS, VOTERS, BatchJob, TeacherPrompt
 

@@ -8,8 +8,8 @@ from co_rewarding_schema.errors import UnknownMethodError
 from co_rewarding_schema.methods import METHODS, Method, RewardSource, method_named
 from co_rewarding_schema.vocabulary import Conventions, View
 
+from reward_service.domain.cohort import Ballot
 from reward_service.domain.settlement import settle
-from reward_service.domain.types import Ballot
 from reward_service.grading.verdicts import Grader
 from reward_service.tools.replay.cpu import CpuStopwatch
 from reward_service.tools.replay.errors import ReplayError

@@ -6,7 +6,7 @@ import math
 from co_rewarding_client import View
 from co_rewarding_schema.limits import MAX_COUNT
 
-from reward_service.api.rewards.request_names import question_of_prompt
+from reward_service.store.keys import question_of_prompt
 from reward_service.tools.replay.errors import shown
 
 LONGEST_ID_CHARS = 256
