@@ -259,10 +259,7 @@ class Calls:
         return answer(request, self._begin(), kind, *expected)
 
     def _pages(
-        self,
-        kind: type[decoding.RunsPage | decoding.CohortsPage],
-        request: Callable[[str | None, int], HttpRequest],
-        most: int = sys.maxsize,
+        self, kind: type[decoding.Page], request: Callable[[str | None, int], HttpRequest], most: int = sys.maxsize
     ) -> Flow[tuple[Mapping[str, Any], ...]]:
         """Read `most` items, page by page; `request` asks for the page at a cursor, knowing how many are left."""
         found: list[Mapping[str, Any]] = []
