@@ -10,6 +10,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 from urllib.parse import quote, urlencode
 
 import msgspec
+from co_rewarding_schema.limits import MAX_KEY_CHARS
 from co_rewarding_schema.rollouts import Statistics
 from co_rewarding_schema.run_settings import RunSettings
 
@@ -167,8 +168,8 @@ def segment(name: str) -> str:
 
 def _keyed(idempotency_key: str) -> dict[str, str]:
     check_text("idempotency_key", idempotency_key)
-    if not re.fullmatch("[!-~]{1,255}", idempotency_key):
-        raise invalid(f"idempotency_key {idempotency_key[:40]!r} is not 1 to 255 visible ASCII; hash it")
+    if len(idempotency_key) > MAX_KEY_CHARS or not re.fullmatch("[!-~]+", idempotency_key):
+        raise invalid(f"idempotency_key {idempotency_key[:40]!r} is not 1 to {MAX_KEY_CHARS} visible ASCII; hash it")
     return {"content-type": "application/json", "idempotency-key": idempotency_key}
 
 

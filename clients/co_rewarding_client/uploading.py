@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path, PurePath
 from typing import TypeAlias
 
+from co_rewarding_schema.limits import WEIGHTS_FILE_PATTERN
 from co_rewarding_schema.teaching import Upload
 
 from co_rewarding_client import decoding, encoding
@@ -26,8 +27,6 @@ CHECKED_BYTES_PER_S = 100e6
 """What the service is expected to do when a file is whole and it reads it again for its checksum."""
 
 BUSY_PAUSE_S = 1.0
-
-_SENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.safetensors|model\.safetensors\.index\.json|config\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,9 @@ def local_files(folder: Path) -> tuple[LocalFile, ...]:
         InvalidRequest: there is none.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if _SENT.fullmatch(path.name) and path.is_file())
+        paths = sorted(
+            path for path in folder.iterdir() if re.fullmatch(WEIGHTS_FILE_PATTERN, path.name) and path.is_file()
+        )
         files = tuple(LocalFile(path.name, path.stat().st_size, _sha256(path)) for path in paths)
     except OSError as error:
         raise invalid(f"the weights in {str(folder)!r} cannot be read ({error.strerror}); give their folder") from error

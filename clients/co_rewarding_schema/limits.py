@@ -17,6 +17,12 @@ MAX_RESPONSE_TOKENS = 2**20
 MAX_END_TOKENS = 16
 MAX_END_TOKEN_CHARS = 64
 MAX_ANSWER_CHARS = 4096
+MAX_PATH_CHARS = 1024
+MAX_KEY_CHARS = 1024
+"""Of an Idempotency-Key."""
+
+WEIGHTS_FILE_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}\.safetensors|model\.safetensors\.index\.json|config\.json)$"
+"""The names of the files in which weights are uploaded."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Positive = Annotated[int, Meta(ge=1, le=MAX_COUNT)]

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reward_service.store import cohort_scripts
-from reward_service.store.connection import Argument, RedisConnection
+from reward_service.store.connection import Argument, RedisConnection, as_dict
 from reward_service.store.keys import DIGEST_BYTES, RunKeys, question_mark, step_mark
 from reward_service.store.records import packed
 from reward_service.store.runs import CursorError
-from reward_service.store.server_replies import as_dict
 from reward_service.store.submissions import (
     ArrivingRollout,
     JoiningCohort,

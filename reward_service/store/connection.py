@@ -9,7 +9,7 @@ connection of its own, which at a few hundred requests is both slower and the fi
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -207,3 +207,8 @@ class RedisConnection:
         for call in calls:
             if not call.answer.done():
                 call.answer.set_exception(error)
+
+
+def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """A hash from its flat list of names and values."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

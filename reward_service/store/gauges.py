@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from co_rewarding_schema.methods import method_named
 
 from reward_service.store import paraphrase_scripts
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
@@ -17,7 +17,7 @@ from reward_service.store.paraphrases import KEYS, by_kind
 from reward_service.store.run_scripts import look_at_clock
 from reward_service.store.runs import RunStore
 from reward_service.store.scripts import Stopwatch
-from reward_service.store.server_replies import WrongTypeError, as_dict
+from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.teachers import TeacherStore
 
 SHOWN_RUNS = 100

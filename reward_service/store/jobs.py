@@ -10,11 +10,11 @@ from redis.exceptions import ResponseError
 
 from reward_service.domain.cohort import CohortEvent
 from reward_service.store import cohort_scripts, label_scripts
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
 from reward_service.store.labels import labels_in
 from reward_service.store.records import Job, OpenCohort, TeacherLabel, open_cohort
-from reward_service.store.server_replies import WrongTypeError, as_dict
+from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.submissions import StoreLimits
 
 DUE_AT_ONCE = 500

@@ -10,9 +10,8 @@ import msgspec
 
 from reward_service.domain.paraphrases.rewriting import JobEvent, JobState, Outcome, Question, RewritingRecipe
 from reward_service.store import paraphrase_scripts as scripts
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.scripts import Stopwatch
-from reward_service.store.server_replies import as_dict
 
 PREFIX = "cr:{paraphrases~}:"
 """Of all keys here: one slot of a cluster, and no run's, for no run's name may hold a ~."""

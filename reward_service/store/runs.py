@@ -10,9 +10,8 @@ from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
 
 from reward_service.store import run_scripts
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
-from reward_service.store.server_replies import as_dict
 from reward_service.store.submissions import Revised, StoreLimits
 
 RUN_RETENTION_S = 30 * 24 * 3600.0

@@ -1,7 +1,7 @@
 """Open connections to Redis, and interpret the errors that it answers."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -101,8 +101,3 @@ async def drop(connection: AbstractConnection) -> None:
     """Closes a connection that is of no more use. What its closing raises tells nothing new."""
     with contextlib.suppress(Exception):
         await connection.disconnect(nowait=True)
-
-
-def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:
-    """A hash from its flat list of names and values."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))

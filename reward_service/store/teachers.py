@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import msgspec
 
 from reward_service.store import label_scripts
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.keys import RunKeys
 from reward_service.store.runs import RUN_TTL_MS
 from reward_service.store.scripts import Stopwatch
-from reward_service.store.server_replies import as_dict
 
 SEEN_LATELY_S = 10.0
 LATELY_MS = round(SEEN_LATELY_S * 1000)

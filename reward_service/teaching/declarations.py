@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from co_rewarding_schema.limits import WEIGHTS_FILE_PATTERN
+
 from reward_service.teaching.intake import UPLOADS, IntakeError
 
 MAX_FILES = 4096
-FILE_NAME_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}\.safetensors|model\.safetensors\.index\.json|config\.json)$"
 ID_PATTERN = r"^[0-9a-f]{32}$"
 
-_FILE_NAME = re.compile(FILE_NAME_PATTERN)
+_FILE_NAME = re.compile(WEIGHTS_FILE_PATTERN)
 
 
 class UnknownUploadError(IntakeError):

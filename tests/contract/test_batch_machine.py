@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from reward_service.store import labels as store
 from reward_service.store.cohorts import CohortStore, parse_batch
+from reward_service.store.connection import as_dict
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys, channel, qualified
 from reward_service.store.label_queue import LabelQueue
@@ -27,7 +28,6 @@ from reward_service.store.records import (
     unpack_job,
 )
 from reward_service.store.runs import RunStore
-from reward_service.store.server_replies import as_dict
 from reward_service.store.submissions import Refused, Revised, StoredBatch, StoreLimits
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore
 from reward_service.workers.settlement_jobs import settle_batch

@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.limits import MAX_KEY_CHARS
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.run_settings import check_run_name
 from fastapi import Request
@@ -20,8 +21,6 @@ Result = TypeVar("Result")
 
 GONE = 499
 """The status that is counted where nobody was there to be answered."""
-
-MAX_KEY_CHARS = 1024
 
 
 class ClientGoneError(Exception):

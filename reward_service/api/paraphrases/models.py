@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 
 from co_rewarding_schema.forms import StructForm, WireForm, whole
-from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_TEMPERATURE, Index, ResponseTokens
+from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_PATH_CHARS, MAX_TEMPERATURE, Index, ResponseTokens
 from co_rewarding_schema.paraphrases import Candidate, Paraphrase, Paraphrases
 from co_rewarding_schema.rollouts import RunName
 from co_rewarding_schema.run_settings import DEFAULT_RUN
@@ -24,7 +24,6 @@ from reward_service.paraphrasing.prompts import INSTRUCTIONS
 MAX_QUESTIONS_NOW = 256
 MAX_PROMPTS = 16
 MAX_NAME_CHARS = 256
-MAX_PATH_CHARS = 1024
 DEFAULT = RewritingRecipe()
 
 PromptName = Annotated[str, Field(json_schema_extra={"enum": list(INSTRUCTIONS)})]

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
+from co_rewarding_schema.limits import MAX_KEY_CHARS
 from co_rewarding_schema.paraphrases import Paraphrases
 from co_rewarding_schema.problems import ProblemKind
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from reward_service.api.http.problems import Problem
-from reward_service.api.http.requests import MAX_KEY_CHARS, json_body, read_form
+from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.paraphrases.bodies import job_body, received
 from reward_service.api.paraphrases.job_builder import keyed_job
 from reward_service.api.paraphrases.models import (

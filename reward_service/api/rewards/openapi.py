@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from co_rewarding_schema.limits import MAX_KEY_CHARS
 from co_rewarding_schema.run_settings import RUN_NAME_PATTERN
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -66,7 +67,7 @@ def _paths() -> dict[str, Any]:
         "name": "Idempotency-Key",
         "in": "header",
         "description": "The same key and body get the same answer, and vote once.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 1024},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
     }
     run = {"name": "run", "in": "query", "schema": {"type": "string", "pattern": RUN_NAME_PATTERN}}
     wait = {"name": "wait_s", "in": "query", "schema": {"type": "number", "minimum": 0, "default": 0}}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.forms import StructForm, WireForm
-from co_rewarding_schema.limits import MAX_ID_CHARS, Count
+from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_PATH_CHARS, Count
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RunName
 from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
@@ -28,7 +28,6 @@ from reward_service.teaching.intake import IntakeError, check_weights
 
 MAX_QUESTIONS = 65_536
 MAX_MESSAGES = 256
-MAX_PATH_CHARS = 1024
 WORDINGS = ("prompt", "question", "messages")
 
 

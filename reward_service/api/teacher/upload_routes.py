@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from co_rewarding_schema.forms import StructForm, WireForm
-from co_rewarding_schema.limits import MAX_COUNT, Count, Positive
+from co_rewarding_schema.limits import MAX_COUNT, WEIGHTS_FILE_PATTERN, Count, Positive
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RunName
 from co_rewarding_schema.run_settings import DEFAULT_RUN
@@ -22,7 +22,6 @@ from reward_service.api.runs.models import ProblemDocument
 from reward_service.background import Background
 from reward_service.settings import Settings
 from reward_service.teaching.declarations import (
-    FILE_NAME_PATTERN,
     MAX_FILES,
     Declaration,
     DeclaredFile,
@@ -49,7 +48,7 @@ OFFSET: dict[str, Any] = {"headers": {"Upload-Offset": {"schema": {"type": "inte
 class FileForm(WireForm):
     """A file to come."""
 
-    name: str = Field(pattern=FILE_NAME_PATTERN, examples=["model.safetensors"])
+    name: str = Field(pattern=WEIGHTS_FILE_PATTERN, examples=["model.safetensors"])
     size: Positive = Field(description="In bytes.")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of its contents, in hexadecimal.")
 
