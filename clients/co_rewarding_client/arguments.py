@@ -1,6 +1,7 @@
 """Check the types of a caller's arguments, and name a wrong one and the right type, before anything is sent."""
 
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, cast
 
@@ -11,6 +12,13 @@ def check_text(name: str, value: object) -> None:
     """Raises InvalidRequest for what is no str."""
     if not isinstance(value, str):
         raise wrong_type(name, value, "a str")
+
+
+def check_choice(name: str, value: object, choices: type[StrEnum]) -> None:
+    """Raises InvalidRequest for what is none of these words."""
+    check_text(name, value)
+    if value not in tuple(choices):
+        raise invalid(f"{name} is {value!r}; give one of {', '.join(choices)}")
 
 
 def check_text_or_none(name: str, value: object) -> None:

@@ -1,12 +1,13 @@
 """The values that a caller makes: rollouts and questions, checked before anything is sent."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from co_rewarding_schema import rollouts
+import msgspec
+from co_rewarding_schema import rollouts, run_settings
+from co_rewarding_schema.errors import DomainError, UnknownMethodError
 from co_rewarding_schema.paraphrases import Paraphrase
 from co_rewarding_schema.rollouts import Label, Pending, Rewards, Statistics, Ticket
-from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View, ViewText, Voter
 
@@ -47,7 +48,8 @@ class Rollout(rollouts.Rollout, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         arguments.check_text_or_none("question_id", self.question_id)
         arguments.check_text_or_none("prompt", self.prompt)
-        arguments.check_text("view", self.view)
+        arguments.check_choice("view", self.view, View)
+        arguments.check_choice("voter", self.voter, Voter)
         arguments.check_whole_or_none("rollout", self.rollout)
         arguments.check_text("response", self.response)
         arguments.check_truth("ground_truth", self.ground_truth)
@@ -57,8 +59,26 @@ class Rollout(rollouts.Rollout, frozen=True, kw_only=True):
             raise invalid("a rollout has a question_id or a prompt, and neither is given; give one or both")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class RunSettings(run_settings.RunSettings, frozen=True, kw_only=True):
+    """The settings of a run, with the service's defaults: docs/methods.md#what-a-run-sets.
+
+    Raises InvalidRequest for settings that no run could have, and for a field of another type.
+    """
+
+    def __post_init__(self) -> None:
+        try:
+            with contextlib.suppress(TypeError):  # of another type: told by name below
+                super().__post_init__()
+            msgspec.convert(msgspec.structs.asdict(self), run_settings.RunSettings)
+        except UnknownMethodError:
+            return  # a later service may know the method; one that does not lists its methods
+        except DomainError as error:
+            raise invalid(str(error)) from error
+        except msgspec.ValidationError as error:
+            raise invalid(f"settings of a run: {error}") from error
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One view of a question: for the teacher to answer ahead of time, or to be put in other words.
 
     It is told as the `prompt` that the policy is given word for word, as the bare `question`, which the service
@@ -75,12 +95,12 @@ class Question:
 
     def __post_init__(self) -> None:
         arguments.check_text("question_id", self.question_id)
+        arguments.check_choice("view", self.view, View)
         arguments.check_text_or_none("prompt", self.prompt)
         arguments.check_text_or_none("question", self.question)
         if self.messages is not None:
             arguments.check_listed("messages", self.messages, dict, Mapping)
         given = sum(text is not None for text in (self.prompt, self.question, self.messages))
         if given != 1:
-            raise invalid(
-                f"question {self.question_id!r} is told in {given} ways; give one of prompt, question and messages"
-            )
+            how = "in no way" if given == 0 else f"in {given} ways"
+            raise invalid(f"question {self.question_id!r} is told {how}; give one of prompt, question and messages")

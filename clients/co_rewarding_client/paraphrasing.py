@@ -23,7 +23,7 @@ def paraphrases_request(
     ground_truths, recipe = ground_truths or {}, recipe or {}
     items: list[dict[str, Any]] = []
     for at, each in enumerate(questions):
-        question = Question(str(at), question=each) if isinstance(each, str) else each
+        question = Question(question_id=str(at), question=each) if isinstance(each, str) else each
         if question.question is None:
             raise invalid(f"questions[{at}] is told as a prompt or messages; what is rewritten is the bare question")
         truth = ground_truths.get(question.question_id)

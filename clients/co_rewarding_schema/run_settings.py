@@ -193,8 +193,10 @@ def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
         raise InvalidRunError(f"{name} holds {value!r}: choose from {', '.join(allowed)}")
 
 
-def _check_formats(formats: Sequence[str]) -> None:
+def _check_formats(formats: Sequence[str] | None) -> None:
     allowed = tuple(AnswerFormat)
+    if formats is None or isinstance(formats, str):
+        raise InvalidRunError(f"answer_formats is {formats!r} and no list: give a list of {', '.join(allowed)}")
     if not formats:
         raise InvalidRunError(f"answer_formats is empty, so no answer could be read: choose from {', '.join(allowed)}")
     for position, name in enumerate(formats):

@@ -115,7 +115,7 @@ def test_the_client_asks_as_the_contract_has_it(service: Supervisor) -> None:
         paraphrasing(service.redis_url, ScriptedRewriter(scripted)),
         RewardClient(service.url, patience_s=20.0) as client,
     ):
-        asked = [Asked(f"{prefix}/{uuid4().hex}", question=apples(12)) for prefix in ("good", "wrong")]
+        asked = [Asked(question_id=f"{prefix}/{uuid4().hex}", question=apples(12)) for prefix in ("good", "wrong")]
         truths = {each.question_id: "36" for each in asked}
         good, wrong = client.paraphrase(asked, ground_truths=truths, recipe={"prompts": ["reword"]})
     assert (good.accepted, good.fate, good.checks["numbers_kept"]) == (True, "rewritten", True)

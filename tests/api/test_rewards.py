@@ -186,8 +186,18 @@ def test_a_part_sent_again_votes_once_and_gets_its_rewards(client: httpx.Client,
         assert part(client, run, originals, wait_s=0).status_code == 202
     part(client, run, pair("q", [], SIDES["paraphrase"]))
     assert part(client, run, originals).json()["rewards"] == [0.0, 0.0, 1.0, 0.0]
-    contradiction = [rollout("q", "original", 0, "77")]
-    assert_problem(part(client, run, contradiction), 409, "attempt")
+    contradiction = [rollout("other", "original", 0, "4"), rollout("q", "original", 1, "77")]
+    told = "rollouts[1], rollout 1 of question 'q' (view original, step 1), was sent before with another answer"
+    assert_problem(part(client, run, contradiction), 409, told, "attempt")
+
+
+def test_a_group_that_has_its_rollouts_is_named(client: httpx.Client, run: str) -> None:
+    key = {"Idempotency-Key": uuid4().hex}
+    body = {"run": run, "step": 1, "complete": False, "wait_s": 0}
+    assert client.post("/v1/rewards", json=body | {"rollouts": pair("q", ["4"] * 4, [])}).status_code == 202
+    more = {"question_id": "q", "view": "original", "response": r"\boxed{4}"}
+    refused = client.post("/v1/rewards", json=body | {"rollouts": [more]}, headers=key)
+    assert_problem(refused, 409, "rollouts[0], a rollout of question 'q' (view original, step 1), is one more", run)
 
 
 def test_a_step_done_again_is_a_cohort_of_its_own(client: httpx.Client, run: str) -> None:

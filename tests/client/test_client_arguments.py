@@ -35,7 +35,12 @@ WRONG_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("cohorts", ("q",), {"most": "all"}, "most is of type str; give a number"),
     ("publish", (1, 3), {}, "folder is of type int; give a str or a Path"),
     ("publish", (1, "w"), {"run": 3}, "run is of type int; give a str"),
-    ("prefetch", (1, Question("q", question="2 + 2?")), {}, "questions is of type Question; give a list of Question"),
+    (
+        "prefetch",
+        (1, Question(question_id="q", question="2 + 2?")),
+        {},
+        "questions is of type Question; give a list of Question",
+    ),
     ("prefetch", (1, ["2 + 2?"]), {}, r"questions\[0\] is of type str; give a Question"),
     ("paraphrase", ("2 + 2?",), {}, "questions is of type str; give a list of Question"),
     ("paraphrase", ([{"question": "2 + 2?"}],), {}, r"questions\[0\] is of type dict; give a Question: Question"),
@@ -68,10 +73,10 @@ def test_an_argument_of_another_type_is_named(
             lambda: Rollout(question_id="q", statistics={"entropy": 1.0}, response=""),
             "statistics is of type dict; give a Statistics",
         ),  # type: ignore[arg-type]
-        (lambda: Question(3, question="2 + 2?"), "question_id is of type int; give a str"),  # type: ignore[arg-type]
-        (lambda: Question("q", question=3), "question is of type int"),  # type: ignore[arg-type]
-        (lambda: Question("q", messages="2 + 2?"), "messages is of type str; give a list of dict"),  # type: ignore[arg-type]
-        (lambda: Question("q", messages=["2 + 2?"]), r"messages\[0\] is of type str; give a dict"),  # type: ignore[arg-type]
+        (lambda: Question(question_id=3, question="2 + 2?"), "question_id is of type int; give a str"),  # type: ignore[arg-type]
+        (lambda: Question(question_id="q", question=3), "question is of type int"),  # type: ignore[arg-type]
+        (lambda: Question(question_id="q", messages="2 + 2?"), "messages is of type str; give a list of dict"),  # type: ignore[arg-type]
+        (lambda: Question(question_id="q", messages=["2 + 2?"]), r"messages\[0\] is of type str; give a dict"),  # type: ignore[arg-type]
         (lambda: RewardClient(8000), "base_url is of type int; give a str"),  # type: ignore[arg-type]
         (lambda: RewardClient("http://h", api_key=b"k"), "api_key is of type bytes"),  # type: ignore[arg-type]
         (lambda: RewardClient("http://h", run=3), "run is of type int"),  # type: ignore[arg-type]
@@ -106,8 +111,33 @@ def test_numbers_and_lists_of_other_libraries_are_taken(caller: Caller):
 
 def test_a_text_is_a_question_known_by_its_place(caller: Caller):
     service = FakeService(httpx.Response(200, json={"paraphrases": []}))
-    caller.call(service, "paraphrase", ["2 + 2?", Question("x", question="3 + 3?")], ground_truths={"0": "4"})
+    caller.call(
+        service, "paraphrase", ["2 + 2?", Question(question_id="x", question="3 + 3?")], ground_truths={"0": "4"}
+    )
     assert service.body["questions"] == [
         {"question_id": "0", "question": "2 + 2?", "ground_truth": "4"},
         {"question_id": "x", "question": "3 + 3?"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"group_size": 0}, "group_size is 0: it must lie between 1 and 4096"),
+        ({"group_size": "8"}, "Expected `int`, got `str` - at `$.group_size`"),
+        ({"group_size": None}, "got `null` - at `$.group_size`"),
+        ({"cohort_deadline_s": True}, "got `bool` - at `$.cohort_deadline_s`"),
+        ({"answer_formats": "boxed"}, "answer_formats is 'boxed' and no list"),
+        ({"end_tokens": "x"}, "Expected `array`, got `str` - at `$.end_tokens`"),
+        ({"quarantine": "abstain", "method": "majority-voting"}, "leave it off, or choose co-rewarding-i"),
+    ],
+)
+def test_settings_that_no_run_could_have_are_refused_before_they_are_sent(changes, said):
+    with pytest.raises(InvalidRequest) as refused:
+        RunSettings(**({"method": "co-rewarding-i", "group_size": 8} | changes))
+    assert said in str(refused.value)
+    assert refused.value.status is None
+
+
+def test_a_method_of_a_later_service_may_be_asked_for():
+    assert RunSettings(method="not-known-yet", group_size=8).method == "not-known-yet"

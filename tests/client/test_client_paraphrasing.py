@@ -16,7 +16,10 @@ ANSWER = {
     "error": None,
 }
 LEFT_OUT = ANSWER | {"question_id": "q/2", "paraphrase": None, "accepted": False, "fate": "left-out", "reasons": []}
-QUESTIONS = [Question("q/1", question="What is 2 + 2?\ud800"), Question("q/2", question="And 3 + 3?")]
+QUESTIONS = [
+    Question(question_id="q/1", question="What is 2 + 2?\ud800"),
+    Question(question_id="q/2", question="And 3 + 3?"),
+]
 
 
 def test_questions_are_rewritten_and_what_takes_longer_is_asked_for_again(caller: Caller):
@@ -65,7 +68,7 @@ def test_questions_are_rewritten_and_what_takes_longer_is_asked_for_again(caller
 def test_what_is_rewritten_is_the_bare_question(caller: Caller):
     service = FakeService(httpx.Response(200, json={"paraphrases": []}))
     with pytest.raises(InvalidRequest, match=r"questions\[1\]"):
-        caller.call(service, "paraphrase", [QUESTIONS[0], Question("q", prompt="<user>2 + 2?")])
+        caller.call(service, "paraphrase", [QUESTIONS[0], Question(question_id="q", prompt="<user>2 + 2?")])
     assert service.requests == []
 
 

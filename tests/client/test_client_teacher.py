@@ -60,9 +60,12 @@ def test_an_update_has_a_version_and_its_alpha(caller: Caller, document: dict[st
 def test_questions_are_answered_ahead(caller: Caller):
     service = FakeService(httpx.Response(202, json={"accepted": 3}))
     questions = [
-        Question("q/1", prompt="<user>What is 2 + 2?\ud800"),
-        Question("q/1", "paraphrase", question="Two and two make?"),
-        Question("q/2", messages=[{"role": "system", "content": "s"}, {"role": "user", "content": "u", "name": "n"}]),
+        Question(question_id="q/1", prompt="<user>What is 2 + 2?\ud800"),
+        Question(question_id="q/1", view="paraphrase", question="Two and two make?"),
+        Question(
+            question_id="q/2",
+            messages=[{"role": "system", "content": "s"}, {"role": "user", "content": "u", "name": "n"}],
+        ),
     ]
     assert caller.call(service, "prefetch", 13, questions) == 3
     assert (service.request.method, service.request.url.path) == ("POST", "/v1/teacher/prefetch")
@@ -90,13 +93,18 @@ def test_a_prefetch_may_be_of_no_step_and_of_another_run(caller: Caller):
 @pytest.mark.parametrize("told", [{}, {"prompt": "p", "question": "q"}, {"question": "q", "messages": []}])
 def test_a_question_is_told_in_one_way(told: dict[str, object]):
     with pytest.raises(InvalidRequest, match="give one of prompt, question and messages"):
-        Question("q", **told)
+        Question(question_id="q", **told)
 
 
 def test_a_message_without_its_content_is_not_sent(caller: Caller):
     service = FakeService(httpx.Response(202, json={"accepted": 1}))
     with pytest.raises(InvalidRequest, match=r"questions\[1\]\.messages\[0\] has no 'content'"):
-        caller.call(service, "prefetch", 1, [Question("a", prompt="p"), Question("b", messages=[{"role": "user"}])])
+        caller.call(
+            service,
+            "prefetch",
+            1,
+            [Question(question_id="a", prompt="p"), Question(question_id="b", messages=[{"role": "user"}])],
+        )
     assert service.requests == []
 
 

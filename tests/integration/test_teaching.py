@@ -134,7 +134,9 @@ def test_every_reward_names_the_version_that_voted(school: School, other: Path) 
         if step:
             school.publish(run, step, models[step % 2])
         school.client.prefetch(
-            step, [Question(each.key, "original", prompt=each.prompt("original")) for each in PROBLEMS], run=run
+            step,
+            [Question(question_id=each.key, view="original", prompt=each.prompt("original")) for each in PROBLEMS],
+            run=run,
         )
         rewards = school.rewards(run, step, answers[0])
         assert versions(rewards) == {step}

@@ -63,7 +63,9 @@ class TeacherPublisher:
         """
         if step > 0:
             self._client.publish(step, self._written(step, policy), run=self._run)
-        questions_P = [Question(asked.question_id, asked.view, prompt=asked.prompt) for asked in asked_P]
+        questions_P = [
+            Question(question_id=asked.question_id, view=asked.view, prompt=asked.prompt) for asked in asked_P
+        ]
         self._client.prefetch(step, questions_P, run=self._run)
 
     def _written(self, step: int, policy: Policy) -> str:

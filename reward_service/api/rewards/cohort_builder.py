@@ -145,6 +145,17 @@ class RequestPart:
     cohorts: list[JoiningCohort]
     places_N: list[tuple[str, str]]
 
+    def named(self, request: RewardRequest, cohort: str, about: str) -> str:
+        """Name the rollout of the request that a refusal is about: a ballot of a cohort, or the first of a view."""
+        for position, (name, ballot) in enumerate(self.places_N):
+            if name == cohort and (ballot == about or ballot[0] == about):
+                rollout = request.rollouts[position]
+                number = "a rollout" if rollout.rollout is None else f"rollout {rollout.rollout}"
+                question = rollout.question_id or rollout.prompt or ""
+                step = "" if request.step is None else f", step {request.step}"
+                return f"rollouts[{position}], {number} of question {question[:60]!r} (view {rollout.view}{step}),"
+        return "a rollout"
+
 
 def part_of(
     request: RewardRequest,

@@ -88,8 +88,8 @@ class Tries:
         """
         return await self._runs.settings(self._run, fresh=self._stale > 0)
 
-    async def refused(self, refused: Refused) -> None:
-        """Return when the call is to be tried again.
+    async def refused(self, refused: Refused, rollout: str = "a rollout") -> None:
+        """Return when the call is to be tried again; `rollout` names the one that a refusal is about.
 
         Raises:
             Problem: the refusal stands: 429 when the store is full, 409 for ballots that contradict earlier ones.
@@ -98,15 +98,15 @@ class Tries:
             await asyncio.sleep(ASK_AGAIN_S)
             return
         if refused.why is not Refusal.STALE:
-            raise refusal_as_problem(self._run, refused)
+            raise refusal_as_problem(self._run, refused, rollout)
         self._stale += 1
         if self._stale == TRIES:
             detail = f"the settings of run {self._run!r} keep changing; send the request again."
             raise Problem(ProblemKind.RUN_CHANGES, detail)
 
 
-def refusal_as_problem(run: str, refused: Refused) -> Problem:
-    """What the caller of a run is told of a refusal."""
+def refusal_as_problem(run: str, refused: Refused, rollout: str) -> Problem:
+    """Return what the caller of a run is told of a refusal."""
     match refused.why:
         case Refusal.FULL:
             return full(f"run {run!r} has as much waiting to be settled as the service may hold")
@@ -123,12 +123,13 @@ def refusal_as_problem(run: str, refused: Refused) -> Problem:
         case Refusal.OVERFULL:
             return Problem(
                 ProblemKind.GROUP_FULL,
-                "a group has more rollouts than the run's group_size: number them with `rollout` so that one sent "
-                "twice is recognised, send `step`, or set group_size with PUT /v1/runs/{run}.",
+                f"{rollout} is one more than its group has by the group_size of run {run!r}: number the rollouts of a "
+                "group with `rollout`, so that one sent twice is recognised, send `step` so that steps are kept apart, "
+                f"or set group_size with PUT /v1/runs/{run}.",
             )
         case _:
             return Problem(
                 ProblemKind.BALLOT_CONFLICT,
-                f"ballot {refused.about!r} was cast before with another content: raise "
-                "`attempt` when a step is done again, and send `step` so that steps are kept apart.",
+                f"{rollout} was sent before with another answer: raise `attempt` when a step is done again, and send "
+                "`step` so that steps are kept apart.",
             )

@@ -173,7 +173,7 @@ class Scorer:
             ticket = TicketRecord(request.run, request.step, method.name, part.places_N, fingerprint)
             answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
             if isinstance(answer, Refused):
-                await tries.refused(answer)
+                await tries.refused(answer, part.named(request, answer.cohort, answer.about))
                 continue
             if isinstance(answer, KeptTicket):
                 earlier = unpack_ticket(answer.content)

@@ -71,9 +71,9 @@ def test_one_view_runs_and_steps():
     second, _ = labels("q2", run="another")
     third, _ = labels("q3", step=5)
     assert announced("a-run", ["one", "two", "three"], [first, second, third]) == {
-        ("a-run", 4): [Question("q1", "original", prompt="one")],
-        ("another", None): [Question("q2", "original", prompt="two")],
-        ("a-run", 5): [Question("q3", "original", prompt="three")],
+        ("a-run", 4): [Question(question_id="q1", view="original", prompt="one")],
+        ("another", None): [Question(question_id="q2", view="original", prompt="two")],
+        ("a-run", 5): [Question(question_id="q3", view="original", prompt="three")],
     }
 
 

@@ -54,7 +54,7 @@ def announced(
             identity = identity_in(name)
             if identity is None:
                 continue
-            question = Question(identity["question_id"], identity.get("view", "original"), prompt=text)
+            question = Question(question_id=identity["question_id"], view=identity.get("view", "original"), prompt=text)
             found.setdefault((identity.get("run") or run, identity.get("step")), []).append(question)
     return found
 
