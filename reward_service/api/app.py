@@ -114,7 +114,10 @@ def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         found = error.errors()
-        listed = [{"where": place(tuple(each["loc"][1:])), "what": str(each["msg"])} for each in found[:MAX_LISTED]]
+        listed = [
+            {"where": place(tuple(each["loc"][1:])), "what": str(each["msg"]).removeprefix("Value error, ")}
+            for each in found[:MAX_LISTED]
+        ]
         detail = f"{listed[0]['where']}: {listed[0]['what']}. See /docs for the form."
         return _response(Problem(ProblemKind.INVALID, detail, errors=listed))
 

@@ -121,7 +121,7 @@ class Scorer:
             kept = await self._store.batch(run, name)
             if kept is not None:
                 return AcceptedRequest(run, name, kept.count)
-        raise _unknown_ticket()
+        raise _unknown_ticket(ticket)
 
     async def _accept_batch(
         self, request: RewardRequest, method: Method, idempotency_key: str | None
@@ -209,7 +209,7 @@ class Scorer:
             if known is None:
                 found = await self._store.watch(pending.run, list(wanted))
                 if None in found:
-                    raise _unknown_ticket()
+                    raise _unknown_ticket(pending.ticket)
                 known = {name: data for name, data in zip(wanted, found, strict=True) if data}
             for name, data in known.items():
                 watches[name].put_if_empty(data)
@@ -255,8 +255,9 @@ def _pending(run: str, name: str, count: int, fingerprint: str, answer: StoredBa
     return AcceptedRequest(run, name, count, known={} if answer.record is None else {name: answer.record})
 
 
-def _unknown_ticket() -> Problem:
-    return Problem(ProblemKind.UNKNOWN_TICKET, "this ticket was never given, or its rewards are kept no longer.")
+def _unknown_ticket(ticket: str) -> Problem:
+    what = f"the ticket {ticket[:200]!r} was never given, or its rewards are kept no longer."
+    return Problem(ProblemKind.UNKNOWN_TICKET, what)
 
 
 def _keyed(idempotency_key: str) -> str:

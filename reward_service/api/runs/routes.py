@@ -11,6 +11,7 @@ from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunS
 from co_rewarding_schema.vocabulary import Quarantine
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import AfterValidator
 
 from reward_service import __version__
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, no_such_run
@@ -32,7 +33,9 @@ from reward_service.store.cohorts import COHORTS_CURSOR_PATTERN
 from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview
 
 CURSOR = "That of the page before; none: the first page."
-RunPath = Annotated[str, Path(pattern=RUN_NAME_PATTERN, examples=["qwen3-8b-math"])]
+RunName = Annotated[str, AfterValidator(check_run_name)]
+RunPath = Annotated[RunName, Path(json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
+RunQuery = Annotated[RunName, Query(json_schema_extra={"pattern": RUN_NAME_PATTERN})]
 QuestionPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
 MOST_RUNS = 500
 MOST_PAIRS = 10_000
@@ -148,7 +151,7 @@ async def release(request: Request, run: RunPath, question_id: QuestionPath) -> 
 async def get_cohorts(
     request: Request,
     question_id: Annotated[str, Query(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])],
-    run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN,
+    run: RunQuery = DEFAULT_RUN,
     step: Annotated[int | None, Query(ge=0, le=MAX_COUNT, description="None: of every step, and without one.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_COHORTS, description="Cohorts in a page.")] = 20,
     cursor: Annotated[str | None, Query(pattern=COHORTS_CURSOR_PATTERN, description=CURSOR)] = None,
@@ -172,7 +175,7 @@ async def get_cohort(request: Request, cohort: str) -> CohortDocument:
     """A cohort's ballots, classes, votes and labels; also while it is open."""
     found = await explain_cohort(services(request).cohorts, cohort)
     if found is None:
-        raise Problem(ProblemKind.UNKNOWN_COHORT, "there is no such cohort, or it is kept no longer.")
+        raise Problem(ProblemKind.UNKNOWN_COHORT, f"there is no cohort {cohort[:200]!r}, or it is kept no longer.")
     return found
 
 

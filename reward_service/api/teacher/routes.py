@@ -8,17 +8,17 @@ from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_PATH_CHARS, Count
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RunName
-from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
+from co_rewarding_schema.run_settings import DEFAULT_RUN
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from reward_service.api.http.problems import Problem, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.teacher_labels import slot_of
-from reward_service.api.runs.routes import PROBLEM, services
+from reward_service.api.runs.routes import PROBLEM, RunQuery, services
 from reward_service.api.services import Services
 from reward_service.domain.teacher import OldStepError, needed_version, update_to
 from reward_service.store.labels import Coming
@@ -131,9 +131,7 @@ async def post_update(request: Request) -> TeacherUpdate:
     responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM},
     summary="What the teacher stands at",
 )
-async def get_teacher(
-    request: Request, run: Annotated[str, Query(pattern=RUN_NAME_PATTERN)] = DEFAULT_RUN
-) -> TeacherState:
+async def get_teacher(request: Request, run: RunQuery = DEFAULT_RUN) -> TeacherState:
     """Return the version that votes, and what its labels wait for."""
     made = services(request)
     if await made.runs.look(run) is None:
