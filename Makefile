@@ -1,4 +1,5 @@
 # Everything here sets itself up on a machine that has Python 3.11 and make.
+#   make install  the environment .venv, with everything that runs on a laptop (the other targets make it themselves)
 #   make demo    a small language model learns without labels, against the real service
 #   make test    the checks and the whole suite of tests
 #   make check   ruff, pyright, import-linter
@@ -34,7 +35,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
+.PHONY: help install demo test check coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +61,8 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt deploy/locks/dev.txt
 $(VENV)/.openrlhf: $(VENV)/.dev deploy/locks/openrlhf.txt
 	$(LOCKED) deploy/locks/openrlhf.txt
 	@touch $@
+
+install: $(VENV)/.local
 
 demo: $(VENV)/.local
 	$(BIN)/co-rewarding demo
