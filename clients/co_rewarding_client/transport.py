@@ -80,6 +80,8 @@ def _auth(address: Address) -> Callable[[httpx.Request], httpx.Request] | tuple[
 
 
 def _request(http: httpx.Client | httpx.AsyncClient, send: Send, timeout_s: float) -> httpx.Request:
+    if http.is_closed:
+        raise invalid("the client was closed before this call; make another client")
     return http.build_request(
         send.request.method,
         send.request.target,

@@ -21,6 +21,7 @@ from co_rewarding_client import (
     NotFound,
     ProblemError,
     ProtocolError,
+    RewardClient,
     Rollout,
     ServiceUnavailable,
     Statistics,
@@ -195,3 +196,10 @@ def test_a_redirect_is_not_followed_with_the_key(caller: Caller):
     with pytest.raises(ProtocolError, match="http://elsewhere/"):
         caller.call(service, "rewards", rollouts(), client={"api_key": "k"})
     assert len(service.requests) == 1
+
+
+def test_a_closed_client_says_so():
+    client = RewardClient("http://service")
+    client.close()
+    with pytest.raises(InvalidRequest, match="the client was closed before this call"):
+        client.version()
