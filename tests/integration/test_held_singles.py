@@ -52,8 +52,10 @@ async def run(client: httpx.AsyncClient) -> str:
     return name
 
 
-async def single(client: httpx.AsyncClient, run: str, question: str, text: str, n: int = GROUP) -> dict[str, Any]:
-    label = json.dumps({"question_id": question, "run": run, "n": n})
+async def single(
+    client: httpx.AsyncClient, run: str, question: str, text: str, n: int = GROUP, view: str = "original"
+) -> dict[str, Any]:
+    label = json.dumps({"question_id": question, "run": run, "n": n, "view": view})
     answer = await client.post("/get_reward", json={"query": ["Q" + text], "prompts": ["Q"], "labels": [label]})
     return answer.json() | {"status": answer.status_code}
 
@@ -115,6 +117,24 @@ async def test_settings_that_have_changed_are_read_again(client: httpx.AsyncClie
     await client.put(f"/v1/runs/{run}", json={"method": "majority-voting", "group_size": 2})
     answers = await asyncio.gather(*(single(client, run, "q", text, n=2) for text in TEXTS[2:]))
     assert [answer["status"] for answer in answers] == [200, 200]
+
+
+@pytest.mark.anyio
+async def test_a_method_that_has_changed_decides(client: httpx.AsyncClient, run: str) -> None:
+    await client.put(f"/v1/runs/{run}", json={"method": "co-rewarding-i", "group_size": 2})
+    answers = await asyncio.gather(
+        *(single(client, run, "q", text, 2, "original") for text in ("\\boxed{4}", "\\boxed{4} ")),
+        *(single(client, run, "q", text, 2, "paraphrase") for text in ("\\boxed{5}", "\\boxed{5} ")),
+    )
+    assert [answer["rewards"] for answer in answers] == [0.0] * 4
+    assert len({answer["cohort"] for answer in answers}) == 1
+
+
+@pytest.mark.anyio
+async def test_a_method_that_has_changed_may_need_no_other_rollout(client: httpx.AsyncClient, run: str) -> None:
+    await client.put(f"/v1/runs/{run}", json={"method": "ground-truth", "group_size": GROUP})
+    answer = await single(client, run, "q", "\\boxed{4}")
+    assert answer["extra_logs"]["abstained"] == 1.0
 
 
 @pytest.mark.anyio
