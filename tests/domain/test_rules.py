@@ -106,9 +106,17 @@ def test_a_schedule_that_is_none(bad: tuple[int, int, float, float]) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"group_size": 0}, {"cohort_deadline_s": 0}, {"min_votes": 0}, {"min_vote_share": 1.5}, {"teacher_group_size": 0}],
+    [
+        {"group_size": 0},
+        {"group_size": "8"},
+        {"cohort_deadline_s": 0},
+        {"min_votes": 0},
+        {"min_vote_share": 1.5},
+        {"teacher_group_size": 0},
+        {"end_tokens": "<|end|>"},
+    ],
 )
-def test_a_run_that_is_none(bad: dict[str, float]) -> None:
+def test_a_run_that_is_none(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidRunError, match=next(iter(bad))):
         RunSettings(**bad)  # type: ignore[arg-type]
 
