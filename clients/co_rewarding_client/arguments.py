@@ -1,5 +1,6 @@
 """Check the types of a caller's arguments, and name a wrong one and the right type, before anything is sent."""
 
+import operator
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from os import PathLike
@@ -82,3 +83,15 @@ def wrong_type(name: str, value: object, due: str) -> InvalidRequest:
     """The mistake that the argument `name` is of another type than the one that is due."""
     kind = "None" if value is None else f"of type {type(value).__name__}"
     return invalid(f"{name} is {kind}; give {due}")
+
+
+def plain_number(value: object) -> int | float:
+    """A number of numpy's or torch's, which json does not know, as Python's."""
+    if isinstance(value, SupportsIndex):
+        try:
+            return operator.index(value)
+        except TypeError:  # a tensor has __index__ even where it holds a float
+            pass
+    if isinstance(value, SupportsFloat):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

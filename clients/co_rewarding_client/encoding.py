@@ -2,11 +2,10 @@
 
 import json
 import math
-import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -14,7 +13,7 @@ from co_rewarding_schema.limits import MAX_KEY_CHARS
 from co_rewarding_schema.rollouts import Statistics
 from co_rewarding_schema.run_settings import RunSettings
 
-from co_rewarding_client.arguments import check_instance, check_listed, check_number, check_text
+from co_rewarding_client.arguments import check_instance, check_listed, check_number, check_text, plain_number
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import Question, Rollout
 
@@ -143,7 +142,7 @@ def encoded(document: Mapping[str, Any]) -> bytes:
             ensure_ascii=False,  # as an escape a lone surrogate would pass here, and be refused there
             allow_nan=False,
             separators=(",", ":"),
-            default=_plain_number,
+            default=plain_number,
         )
     except (TypeError, ValueError) as error:
         raise invalid(f"the body cannot be written as JSON: {error}; correct that field") from error
@@ -240,15 +239,3 @@ def _fields(value: msgspec.Struct) -> dict[str, Any]:
 
 def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value is not None}
-
-
-def _plain_number(value: object) -> int | float:
-    """A number of numpy's or torch's, which json does not know, as Python's."""
-    if isinstance(value, SupportsIndex):
-        try:
-            return operator.index(value)
-        except TypeError:  # a tensor has __index__ even where it holds a float
-            pass
-    if isinstance(value, SupportsFloat):
-        return float(value)
-    raise TypeError(f"{type(value).__name__} is not a JSON value")

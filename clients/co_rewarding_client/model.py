@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import msgspec
 from co_rewarding_schema import rollouts, run_settings
@@ -67,15 +68,25 @@ class RunSettings(run_settings.RunSettings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         try:
-            with contextlib.suppress(TypeError):  # of another type: told by name below
+            with contextlib.suppress(TypeError, AttributeError):  # of another type: told by name below
                 super().__post_init__()
-            msgspec.convert(msgspec.structs.asdict(self), run_settings.RunSettings)
+            values = {name: _plain(value) for name, value in msgspec.structs.asdict(self).items()}
+            msgspec.convert(values, run_settings.RunSettings)
         except UnknownMethodError:
             return  # a later service may know the method; one that does not lists its methods
         except DomainError as error:
             raise invalid(str(error)) from error
         except msgspec.ValidationError as error:
             raise invalid(f"settings of a run: {error}") from error
+
+
+def _plain(value: object) -> object:
+    """Return a number of numpy's or torch's as Python's, and other values as they are."""
+    if value is None or isinstance(value, bool | int | float | str | list | tuple):
+        return cast(object, value)
+    with contextlib.suppress(TypeError):
+        return arguments.plain_number(value)
+    return value
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

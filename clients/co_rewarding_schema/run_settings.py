@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, get_type_hints
+from typing import Annotated, SupportsFloat, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -146,8 +146,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         method_named(self.method)
         for name, (low, high) in _bounds().items():
             value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise InvalidRunError(f"{name} is {value}: it must lie between {low} and {high}")
+            if value is not None and not (isinstance(value, SupportsFloat) and low <= float(value) <= high):
+                raise InvalidRunError(f"{name} is {value!r}: it must lie between {low} and {high}")
         _check_formats(self.answer_formats)
         check_end_tokens(self.end_tokens)
         _check_choice("conventions", self.conventions, tuple(Conventions))
@@ -211,6 +211,8 @@ def check_end_tokens(tokens: Sequence[str]) -> None:
     Raises:
         InvalidRunError: with the text that is wrong.
     """
+    if isinstance(tokens, str):
+        raise InvalidRunError("end_tokens is one text: give a list of texts")
     if len(tokens) > MAX_END_TOKENS:
         raise InvalidRunError(f"end_tokens holds {len(tokens)} texts: at most {MAX_END_TOKENS}")
     for position, token in enumerate(tokens):

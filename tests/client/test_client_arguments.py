@@ -124,11 +124,14 @@ def test_a_text_is_a_question_known_by_its_place(caller: Caller):
     ("changes", "said"),
     [
         ({"group_size": 0}, "group_size is 0: it must lie between 1 and 4096"),
-        ({"group_size": "8"}, "Expected `int`, got `str` - at `$.group_size`"),
+        ({"group_size": "8"}, "group_size is '8': it must lie between 1 and 4096"),
+        ({"group_size": 2.5}, "Expected `int`, got `float` - at `$.group_size`"),
+        ({"end_tokens": [1]}, "Expected `str`, got `int` - at `$.end_tokens[0]`"),
+        ({"method": ["x"]}, "got `array` - at `$.method`"),
         ({"group_size": None}, "got `null` - at `$.group_size`"),
         ({"cohort_deadline_s": True}, "got `bool` - at `$.cohort_deadline_s`"),
         ({"answer_formats": "boxed"}, "answer_formats is 'boxed' and no list"),
-        ({"end_tokens": "x"}, "Expected `array`, got `str` - at `$.end_tokens`"),
+        ({"end_tokens": "x"}, "end_tokens is one text: give a list of texts"),
         ({"quarantine": "abstain", "method": "majority-voting"}, "leave it off, or choose co-rewarding-i"),
     ],
 )

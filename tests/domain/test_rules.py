@@ -106,9 +106,17 @@ def test_a_schedule_that_is_none(bad: tuple[int, int, float, float]) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"group_size": 0}, {"cohort_deadline_s": 0}, {"min_votes": 0}, {"min_vote_share": 1.5}, {"teacher_group_size": 0}],
+    [
+        {"group_size": 0},
+        {"group_size": "8"},
+        {"cohort_deadline_s": 0},
+        {"min_votes": 0},
+        {"min_vote_share": 1.5},
+        {"teacher_group_size": 0},
+        {"end_tokens": "<|end|>"},
+    ],
 )
-def test_a_run_that_is_none(bad: dict[str, float]) -> None:
+def test_a_run_that_is_none(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidRunError, match=next(iter(bad))):
         RunSettings(**bad)  # type: ignore[arg-type]
 
@@ -118,7 +126,7 @@ def test_a_run_that_is_none(bad: dict[str, float]) -> None:
     [
         ({"answer_formats": ()}, "answer_formats is empty.*boxed, fbox, json, final-answer, hashes"),
         ({"answer_formats": ("boxed", "xml")}, r"answer_formats\[1\] holds 'xml'.*boxed, fbox, json"),
-        ({"answer_formats": "boxed"}, r"answer_formats\[0\] holds 'b'"),
+        ({"answer_formats": "boxed"}, "answer_formats is 'boxed' and no list"),
         ({"answer_formats": ("json", "boxed", "json")}, "twice"),
         ({"conventions": "loose"}, "conventions holds 'loose': choose from lenient, strict"),
     ],

@@ -1,7 +1,9 @@
 """Singles without an index, held without tasks: they go on as tasks where something is out of the ordinary."""
 
 import asyncio
+import contextlib
 import json
+import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -10,9 +12,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from co_rewarding_schema.rollouts import Rollout
+from co_rewarding_schema.run_settings import RunSettings
 
+from reward_service.api.rewards import held_requests, held_singles
+from reward_service.api.rewards.cohort_builder import Answers, row_of
 from reward_service.settings import Settings
 from reward_service.store.embedded import EmbeddedValkey
+from reward_service.store.records import BallotRow
 from tests.support.in_process import HOST, InProcess, service
 from tests.support.waiting import until
 
@@ -52,10 +59,19 @@ async def run(client: httpx.AsyncClient) -> str:
     return name
 
 
-async def single(client: httpx.AsyncClient, run: str, question: str, text: str, n: int = GROUP) -> dict[str, Any]:
-    label = json.dumps({"question_id": question, "run": run, "n": n})
+async def single(
+    client: httpx.AsyncClient, run: str, question: str, text: str, n: int = GROUP, view: str = "original"
+) -> dict[str, Any]:
+    label = json.dumps({"question_id": question, "run": run, "n": n, "view": view})
     answer = await client.post("/get_reward", json={"query": ["Q" + text], "prompts": ["Q"], "labels": [label]})
     return answer.json() | {"status": answer.status_code}
+
+
+def written(run: str, question: str, text: str, n: int = GROUP) -> bytes:
+    """The same request as it is written to a connection."""
+    label = json.dumps({"question_id": question, "run": run, "n": n})
+    body = json.dumps({"query": ["Q" + text], "prompts": ["Q"], "labels": [label]}).encode()
+    return b"POST /get_reward HTTP/1.1\r\nhost: t\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
 
 def tasks_of_requests() -> list[str]:
@@ -118,13 +134,57 @@ async def test_settings_that_have_changed_are_read_again(client: httpx.AsyncClie
 
 
 @pytest.mark.anyio
+async def test_a_method_that_has_changed_decides(client: httpx.AsyncClient, run: str) -> None:
+    await client.put(f"/v1/runs/{run}", json={"method": "co-rewarding-i", "group_size": 2})
+    answers = await asyncio.gather(
+        *(single(client, run, "q", text, 2, "original") for text in ("\\boxed{4}", "\\boxed{4} ")),
+        *(single(client, run, "q", text, 2, "paraphrase") for text in ("\\boxed{5}", "\\boxed{5} ")),
+    )
+    assert [answer["rewards"] for answer in answers] == [0.0] * 4
+    assert len({answer["cohort"] for answer in answers}) == 1
+
+
+@pytest.mark.anyio
+async def test_a_method_that_has_changed_may_need_no_other_rollout(client: httpx.AsyncClient, run: str) -> None:
+    await client.put(f"/v1/runs/{run}", json={"method": "ground-truth", "group_size": GROUP})
+    answer = await single(client, run, "q", "\\boxed{4}")
+    assert answer["extra_logs"]["abstained"] == 1.0
+
+
+@pytest.mark.anyio
+async def test_a_fault_is_answered_and_ends_nobody_else(
+    served: InProcess, client: httpx.AsyncClient, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(rollout: Rollout, settings: RunSettings, found: Answers) -> BallotRow:
+        if "fault" in rollout.response:
+            raise ZeroDivisionError
+        return row_of(rollout, settings, found)
+
+    for module in (held_singles, held_requests):
+        monkeypatch.setattr(module, "row_of", broken)
+    reader, writer = await asyncio.open_connection(HOST, served.port)
+    writer.write(written(run, "q", TEXTS[0], n=2) + written(run, "q", "fault", n=2))  # its turn comes with an answer
+
+    async def placed() -> bool:
+        return await ballots(client, run, "q") == 1
+
+    await until(placed)
+    assert (await single(client, run, "q", TEXTS[1], n=2))["status"] == 200
+    answered = b""
+    with contextlib.closing(writer):
+        async with asyncio.timeout(10):
+            while answered.count(b"HTTP/1.1 ") < 2 and (came := await reader.read(4096)):
+                answered += came
+    assert re.findall(rb"HTTP/1.1 (\d+)", answered) == [b"200", b"500"]
+    assert served.api.background.failure is None
+
+
+@pytest.mark.anyio
 async def test_whoever_leaves_at_any_moment_votes_once(served: InProcess, client: httpx.AsyncClient, run: str) -> None:
-    label = json.dumps({"question_id": "q", "run": run, "n": GROUP})
     for _ in range(20):
         for text in TEXTS[:-1]:
-            body = json.dumps({"query": ["Q" + text], "prompts": ["Q"], "labels": [label]}).encode()
             _, writer = await asyncio.open_connection(HOST, served.port)
-            writer.write(b"POST /get_reward HTTP/1.1\r\nhost: t\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+            writer.write(written(run, "q", text))
             await writer.drain()
             writer.close()
     answers = await asyncio.gather(*(single(client, run, "q", text) for text in TEXTS))

@@ -63,6 +63,15 @@ class GoingOn:
         self.plan = None
 
 
+class _MethodChangedError(Exception):
+    """The run has another method by now: nothing was placed by the old one."""
+
+    def __init__(self, plan: SinglePlan) -> None:
+        """`plan` is made by the settings of now."""
+        super().__init__(plan.method.name)
+        self.plan = plan
+
+
 class _Ending(NamedTuple):
     """Those of a question who leave together, and the task that tells the store."""
 
@@ -134,7 +143,7 @@ class HeldRequests:
             case Need.INDEXED:
                 return await self._indexed(plan)
             case Need.PLACED:
-                return await self._placed(plan, visit)
+                return await self._placed(plan, self.new_name(), visit)
 
     async def _alone(self, plan: SinglePlan) -> SeatReward:
         """A rollout whose reward needs no other: a batch of one."""
@@ -167,9 +176,12 @@ class HeldRequests:
         """A name for a request that no other has had."""
         return f"{self._name}.{next(self._numbers)}"
 
-    async def _placed(self, plan: SinglePlan, visit: Visit) -> SeatReward:
+    async def _placed(self, plan: SinglePlan, request: str, visit: Visit) -> SeatReward:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
-        return await self._seated(plan.run, partial(self._place, plan, self.new_name(), visit))
+        try:
+            return await self._seated(plan.run, partial(self._place, plan, request, visit))
+        except _MethodChangedError as changed:
+            return await self._verdict(changed.plan, visit)
 
     async def go_on(self, held: GoingOn, visit: Visit) -> SeatReward:
         """The same for one that was held without a task: the store knows its request if it has a place.
@@ -177,9 +189,9 @@ class HeldRequests:
         Raises:
             Problem: as `verdicts`; 503 where its place was given away, and its answer would be another by now.
         """
-        request, run, plan = held.coming.request, held.run, held.plan
+        run, plan = held.run, held.plan
         if plan is not None:
-            return await self._seated(run, partial(self._place, plan, request, visit))
+            return await self._placed(plan, held.coming.request, visit)
 
         async def place(_: Revised) -> Placed | Refused:
             placed = await self._store.place(run, held.coming, held.revised)
@@ -202,9 +214,23 @@ class HeldRequests:
             if not had_one:
                 del visit.places[request]
             raise
-        if isinstance(placed, Refused) and not had_one:
-            del visit.places[request]
+        if isinstance(placed, Refused):
+            if not had_one:
+                del visit.places[request]
+            if placed.why is Refusal.STALE:
+                await self._check_method(plan)
         return placed
+
+    async def _check_method(self, plan: SinglePlan) -> None:
+        """Read the settings of a plan that were old.
+
+        Raises:
+            _MethodChangedError: the method is another by now, with the new plan.
+        """
+        revised = await self._run_cache.settings(plan.run, fresh=True)
+        now = self.planner.planned(plan.item, plan.run, 0, revised)
+        if now.method is not plan.method:
+            raise _MethodChangedError(now)
 
     async def _seated(self, run: str, place: Callable[[Revised], Awaitable[Placed | Refused]]) -> SeatReward:
         while True:

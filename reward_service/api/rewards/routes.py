@@ -29,7 +29,6 @@ from reward_service.api.http.requests import (
     run_of,
     wait_of,
 )
-from reward_service.api.http.surrogates import UNREADABLE
 from reward_service.api.rewards.extraction import INLINE_BYTES
 from reward_service.api.rewards.held_requests import HeldRequests, Visit
 from reward_service.api.rewards.held_singles import Answerer, HeldSingle, HeldSingles, HoldingExchange
@@ -132,7 +131,8 @@ class HotRoutes:
         if route.single is None or self._settings.max_hold_s is not None:
             return False
         body = exchange.whole_body()
-        with contextlib.suppress(Problem, *UNREADABLE):  # `answer` tells what is wrong
+        # `answer` tells what is wrong. A fault that is raised here would end the parser, or the one who wakes all.
+        with contextlib.suppress(Exception):
             item = route.single(body) if len(body) <= INLINE_BYTES else None
             if item is not None and self._singles.hold(exchange, route.name, item, run_of(exchange), route.answer):
                 self._metrics.accepted(route.name, 1)
