@@ -1,4 +1,4 @@
-"""Every call of the contract as a flow: what it takes, sends and returns. The clients have the same calls, driven."""
+"""Define each call of the contract as a flow; both clients have the calls as methods."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

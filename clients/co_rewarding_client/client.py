@@ -1,4 +1,4 @@
-"""The client that blocks and the one for asyncio: the calls of `Calls`, driven in a thread or on an event loop."""
+"""Define the blocking client and the client for asyncio: each drives the flows of `Calls`."""
 
 import asyncio
 import inspect

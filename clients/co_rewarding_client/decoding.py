@@ -1,4 +1,4 @@
-"""From replies to values: what is known is checked, what is unknown is left alone (the service may grow)."""
+"""Read replies as values: known fields are checked, and unknown fields are left alone, because the service may grow."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""From values to requests: JSON, UTF-8, without the fields that are None."""
+"""Write values as requests: JSON in UTF-8, without the fields that are None."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The values that a caller makes: rollouts and questions, checked before anything is sent."""
+"""Define the values that a caller makes: rollouts, settings and questions, checked before anything is sent."""
 
 import contextlib
 from collections.abc import Mapping, Sequence

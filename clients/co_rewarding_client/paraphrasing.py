@@ -1,4 +1,4 @@
-"""The request for paraphrases."""
+"""Write the request for paraphrases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Remembers the keys of calls that ended without an answer, so that a repeated call is known as the same."""
+"""Remember the keys of calls that ended without an answer, so that a repeated call is known as the same."""
 
 import hashlib
 from collections.abc import Callable, Generator, Mapping

@@ -1,4 +1,4 @@
-"""Sends weights to a service that has another disk: in pieces, each acknowledged, so that a cut costs one."""
+"""Send weights in acknowledged pieces to a service that has another disk."""
 
 import hashlib
 import re

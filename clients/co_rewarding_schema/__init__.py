@@ -1,4 +1,4 @@
-"""What clients, trainers and the service must agree on: words, methods, limits, values, problems, the root of errors.
+"""Hold what clients, trainers and the service agree on: words, methods, limits, values, problems, the root of errors.
 
 The values are structures of msgspec. They say every field once: its type, bounds, default, description and example.
 """

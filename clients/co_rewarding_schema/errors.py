@@ -1,4 +1,4 @@
-"""The root of the one tree of errors, and the errors of what all sides share."""
+"""Define the root of the tree of errors, and the errors that all sides share."""
 
 
 class CoRewardingError(Exception):

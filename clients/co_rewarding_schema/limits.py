@@ -1,4 +1,4 @@
-"""Limits of what crosses the wire, and the kinds of values that they make."""
+"""State the limits of what crosses the wire, and the kinds of values with these limits."""
 
 from typing import Annotated, get_args
 

@@ -1,4 +1,4 @@
-"""Paraphrases, as the service tells of them."""
+"""Define paraphrases as the service answers them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The kinds of problems that the service answers with (RFC 9457), each with its HTTP status and its meaning."""
+"""Define the kinds of problems that the service answers with (RFC 9457): name, HTTP status and meaning."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Rollouts on their way to the service, and the rewards and labels on their way back."""
+"""Define rollouts and requests for rewards, and the rewards, labels and tickets that answer them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

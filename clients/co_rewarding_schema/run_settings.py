@@ -1,4 +1,4 @@
-"""A run's settings: one training run's method, sizes and patience. The service keeps everything apart by run."""
+"""Define the settings of a run: one training run's method, sizes and patience."""
 
 import re
 from collections.abc import Sequence

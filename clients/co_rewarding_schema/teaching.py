@@ -1,4 +1,4 @@
-"""A run's teacher, as the service tells of it: its state, its updates, and weights that are uploaded for it."""
+"""Define a run's teacher as the service describes it: state, updates, and uploads of weights."""
 
 from collections.abc import Sequence
 from datetime import datetime

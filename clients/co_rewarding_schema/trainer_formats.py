@@ -1,4 +1,4 @@
-"""The requests of trainers' own formats, and the labels in them: OpenRLHF's, slime's and miles'."""
+"""Define the requests and labels of trainers' own formats: OpenRLHF, slime and miles."""
 
 from typing import Annotated
 

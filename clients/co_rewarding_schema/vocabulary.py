@@ -1,4 +1,4 @@
-"""The words of the field that cross the wire: views, voters, abstentions, and the choices that a run has."""
+"""Define the words that cross the wire: views, voters, abstentions, and the choices of a run."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A hot request, answered from the parser's callbacks: ASGI's dictionaries and events cost more than a rollout's way.
+"""Answer a hot request from the parser's callbacks, without ASGI's dictionaries and events.
 
 uvicorn's protocol keeps such an exchange where it keeps a RequestResponseCycle, so that pipelining, keep-alive and a
 graceful stop are uvicorn's own.

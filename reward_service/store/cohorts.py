@@ -1,4 +1,4 @@
-"""Cohorts and batches in Redis: how ballots come in, and how what was settled is found again."""
+"""Keep cohorts and batches in Redis: add ballots, and find settled cohorts again."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What is kept in Redis, as arrays: a name per field would double the memory of a million cohorts."""
+"""Define what is kept in Redis, as arrays: a name for each field would double the memory of a million cohorts."""
 
 from collections.abc import Sequence
 

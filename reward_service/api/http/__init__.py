@@ -1,1 +1,1 @@
-"""What every route shares: bodies within bounds, forms and their first faults, problems, keys, metrics as text."""
+"""Share what every route needs: bodies within bounds, forms and their faults, problems, keys, metrics as text."""

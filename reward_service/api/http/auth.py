@@ -1,4 +1,4 @@
-"""Keys: bearer, or HTTP Basic with the key as its password, so that a reward URL can carry it."""
+"""Check API keys: bearer, or HTTP Basic with the key as its password, so that a reward URL can carry the key."""
 
 import base64
 import binascii

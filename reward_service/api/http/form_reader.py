@@ -1,4 +1,4 @@
-"""Reads bodies as forms.
+"""Read bodies as forms.
 
 The first faults of a bad body are told; however bad or large a body is, no other request waits.
 """

@@ -1,4 +1,4 @@
-"""JSON that is read piece by piece: what nobody asked for is passed over, and costs neither time nor memory.
+"""Read JSON piece by piece: unknown values are passed over, and cost neither time nor memory.
 
 No call of another library sees more than one piece, so that a thread which reads gives way to others all the time.
 """

@@ -1,4 +1,4 @@
-"""RFC 9457 problem documents: what was wrong, where, and what to do."""
+"""Make RFC 9457 problem documents: what was wrong, where, and what to do."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

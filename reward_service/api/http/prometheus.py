@@ -1,4 +1,4 @@
-"""What stands in Redis, as Prometheus reads it."""
+"""Write the state of the store as Prometheus reads it."""
 
 from collections.abc import Iterator
 

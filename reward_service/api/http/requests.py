@@ -1,4 +1,4 @@
-"""Reads requests, whatever serves the connection: headers, and bodies within a limit, in blocks, or as forms."""
+"""Read requests from any server: headers, and bodies within a limit, in blocks, or as forms."""
 
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar

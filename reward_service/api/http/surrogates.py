@@ -1,4 +1,4 @@
-"""Halves of surrogate pairs, which JSON can write (as escapes) and UTF-8 cannot: they are read as U+FFFD."""
+"""Replace lone halves of surrogate pairs, which JSON can write and UTF-8 cannot, by U+FFFD."""
 
 import re
 from collections.abc import Callable

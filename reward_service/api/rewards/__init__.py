@@ -1,1 +1,1 @@
-"""Rollouts in, rewards out: the hot routes, the cohorts that requests become, and those that are held."""
+"""Reward rollouts: the hot routes, the cohorts of requests, and the requests that are held."""

@@ -1,4 +1,4 @@
-"""From a request to cohorts and ballots: the text of a response stops here. Pure; the store is not asked."""
+"""Make cohorts and ballots of a request; the text of a response goes no further. Pure: the store is not asked."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

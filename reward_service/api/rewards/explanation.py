@@ -1,4 +1,4 @@
-"""Why this reward: a cohort as people read it."""
+"""Explain a reward: show a cohort with its ballots, classes, votes and labels."""
 
 import asyncio
 from collections import Counter

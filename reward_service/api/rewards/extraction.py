@@ -1,4 +1,4 @@
-"""The answers of long responses, found beside everything else: a text can be made to take long, if not for ever."""
+"""Find the answers of long responses in a thread, so that other requests go on meanwhile."""
 
 import asyncio
 from collections.abc import Callable, Sequence

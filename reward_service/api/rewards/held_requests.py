@@ -1,4 +1,4 @@
-"""OpenRLHF's and slime's wire formats: single rollouts, mostly without identity, whose requests are held."""
+"""Hold the requests of OpenRLHF and slime until their cohorts are settled."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Singles without an index on their short way: placed together, and answered where their cohort's record comes in.
+"""Hold single rollouts without an index, place them together, and answer each when its cohort is settled.
 
 None has a task of its own while all goes well. What is out of the ordinary (a refusal, a store that is away, a process
 that stops) goes on as a task by HeldRequests: the store knows a request by its name, so nothing is placed twice.

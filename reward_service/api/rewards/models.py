@@ -1,4 +1,4 @@
-"""Rollouts, labels and rewards as OpenAPI shows them, and as a form reader says what is wrong with a request."""
+"""Define the forms of rollouts, labels and rewards, for OpenAPI and for the reader that names faults."""
 
 from typing import Annotated, Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the hot routes, which FastAPI does not see."""
+"""Describe the hot routes in the OpenAPI document, because FastAPI does not see them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""OpenRLHF's and slime's formats: what their requests hold, and how they are answered."""
+"""Read and answer the formats of OpenRLHF and slime."""
 
 from collections.abc import Sequence
 from typing import Any

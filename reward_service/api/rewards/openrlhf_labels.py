@@ -1,4 +1,4 @@
-"""What a label says on the compatibility routes: which cohort, which ground truth, or nothing. The rest is refused.
+"""Read the labels of trainers' requests: a cohort's name, a ground truth, or nothing. Other labels are refused.
 
 A label is all that OpenRLHF and slime hand on from a data set, and a mistake in it is made for every rollout. One that
 is misspelt must not be taken for a ground truth: no answer would ever equal it, and every reward would be 0.

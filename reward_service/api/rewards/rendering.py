@@ -1,4 +1,4 @@
-"""From what was settled to what is answered. Pure."""
+"""Make answers of settled cohorts. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

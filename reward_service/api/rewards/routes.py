@@ -1,4 +1,4 @@
-"""The hot routes, beside FastAPI: for single rollouts its routing, and ASGI's own way, are most of the time."""
+"""Answer the hot routes beside FastAPI, whose routing would take most of the time of a single rollout."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Runs' settings at hand, and calls of the store that depend on them."""
+"""Keep the settings of runs at hand, and try calls of the store again that depend on them."""
 
 import asyncio
 from collections.abc import Callable

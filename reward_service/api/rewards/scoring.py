@@ -1,4 +1,4 @@
-"""The service behind the routes: takes batches and parts, and answers when they are settled."""
+"""Accept batches and parts of batches, and answer when they are settled."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""How a single rollout is rewarded that comes by a trainer's own format: alone, by its index, or by its text."""
+"""Plan how a single rollout of a trainer's own format is rewarded: alone, by its index, or by its text."""
 
 from dataclasses import dataclass
 from enum import Enum, auto

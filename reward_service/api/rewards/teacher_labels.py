@@ -1,4 +1,4 @@
-"""Rollouts whose labels the teacher elects: which labels a request waits for, and what the teacher is asked. Pure."""
+"""Find the teacher's labels that a request waits for, and the prompts that the teacher is asked. Pure."""
 
 from collections.abc import Sequence
 

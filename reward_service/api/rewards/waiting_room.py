@@ -1,4 +1,4 @@
-"""Where requests wait for what they need to be settled: woken by a message, and looking for themselves all the same."""
+"""Wake requests by messages of the store, and look at the store for those that a message has missed."""
 
 import asyncio
 import time

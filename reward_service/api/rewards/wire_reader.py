@@ -1,4 +1,4 @@
-"""Reads the bodies of rollouts by the fast decoder if it is done soon, else by the reader that says what is wrong."""
+"""Read the bodies of rollouts by the fast decoder where it is done soon, else by the reader that names faults."""
 
 import contextlib
 from typing import TypeVar

@@ -1,1 +1,1 @@
-"""The routes of runs, their cohorts and their quarantine, and those of probes."""
+"""Answer the routes of runs, their cohorts and their quarantine, and those of probes."""

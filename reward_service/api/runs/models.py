@@ -1,4 +1,4 @@
-"""Runs, their cohorts, and problems, as OpenAPI shows them."""
+"""Define runs, cohorts and problems for OpenAPI."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The routes that people and probes use: runs, cohorts, health, metrics. FastAPI has these."""
+"""Answer the routes of people and probes: runs, cohorts, health and metrics."""
 
 from typing import Annotated
 
