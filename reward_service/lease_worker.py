@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import structlog
 
 from reward_service.background import Background
 from reward_service.errors import StoreUnavailableError
+from reward_service.processes import keep_what_was_made, say_ready
 from reward_service.store.leases import LeaseQueue, Taken
 
 log = structlog.get_logger(__name__)
@@ -67,6 +69,19 @@ class LeaseWorker(ABC, Generic[Claim, Item, Result]):
     def stop(self) -> None:
         """Take no more; finish what is in hand, and end."""
         self._stopping.set()
+
+    async def serve(self, finish_within_s: float) -> None:
+        """Run as the work of a process: ready from now on, until a signal stops the worker.
+
+        Raises:
+            TaskFailedError: as `run`.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        keep_what_was_made()
+        say_ready()
+        await self.run(finish_within_s)
 
     async def run(self, finish_within_s: float = 30.0) -> None:
         """Works until stopped; a Redis or a model that is away is waited for.

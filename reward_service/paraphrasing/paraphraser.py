@@ -1,7 +1,6 @@
 """Run a paraphraser process: take the questions of jobs, have them rewritten, and keep the outcomes."""
 
 import asyncio
-import signal
 import socket
 import time
 from collections.abc import Collection, Iterator
@@ -16,7 +15,7 @@ from reward_service.generation.generator import GeneratorUnavailableError
 from reward_service.lease_worker import LeasePace, LeaseWorker
 from reward_service.paraphrasing.model_rewriter import open_rewriter
 from reward_service.paraphrasing.rewriter import Rewriter, reasons_of
-from reward_service.processes import keep_what_was_made, main_of, run_alone, say_ready
+from reward_service.processes import main_of, run_alone
 from reward_service.settings import Settings
 from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED, ParaphraserPresence
@@ -132,14 +131,9 @@ async def work(settings: Settings) -> None:
     async with opening as rewriter:
         queue = QuestionQueue(connection, name, lease_s)
         paraphraser = Paraphraser(queue, rewriter, LeasePace(renew_s=min(2.0, lease_s / 4)))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, paraphraser.stop)
-        keep_what_was_made()
-        say_ready()
         log.info("paraphraser ready", paraphraser=name, model=rewriter.name, capacity=rewriter.capacity)
         try:
-            await paraphraser.run(finish_within_s=settings.shutdown_s)
+            await paraphraser.serve(settings.shutdown_s)
         finally:
             await connection.close()
 

@@ -1,7 +1,6 @@
 """Run one teacher process: a model, the averages of the runs that it serves, and the labels to make."""
 
 import asyncio
-import signal
 import socket
 from uuid import uuid4
 
@@ -11,7 +10,7 @@ from reward_service.errors import SettingsError
 from reward_service.generation.generator import OPENAI, VLLM_SERVER
 from reward_service.generation.model_folder import model_folder
 from reward_service.generation.opening import open_generator
-from reward_service.processes import keep_what_was_made, main_of, run_alone, say_ready
+from reward_service.processes import main_of, run_alone
 from reward_service.settings import Settings
 from reward_service.store.connection import RedisConnection
 from reward_service.store.label_queue import LabelQueue
@@ -57,14 +56,9 @@ async def teach(settings: Settings) -> None:
             teacher=name,
         )
         teacher = Teacher(queue, follower, generator)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, teacher.stop)
-        keep_what_was_made()
-        say_ready()
         log.info("teacher ready", teacher=name, model=generator.name, capacity=generator.capacity)
         try:
-            await teacher.run(finish_within_s=settings.shutdown_s)
+            await teacher.serve(settings.shutdown_s)
         finally:
             await connection.close()
 
