@@ -160,7 +160,7 @@ def samples(client: httpx.Client, run: str) -> dict[str, float]:
 
 def test_metrics_are_those_of_its_own_run(client: httpx.Client, run: str) -> None:
     post(client, run, pair("q", ["4"] * 4, ["4"] * 4))
-    evaluation, rewarded = f"{run}.evaluation", "co_rewarding_rewarded_rollouts_total"
+    evaluation, rewarded = f"{run}.evaluation", "co_rewarding_rollouts_rewarded_total"
     wait_until(lambda: samples(client, run).get(f'{rewarded}{{run="{run}"}}') == 8.0, 10)
     before = samples(client, run)
     post(client, run, truths(4), evaluate=True)
@@ -245,9 +245,10 @@ def test_the_evaluation_follows_the_settings_of_its_run(client: httpx.Client, ru
 
 
 def test_a_change_of_the_settings_is_noticed_at_once(client: httpx.Client, run: str) -> None:
-    assert post(client, run, [{**truths(1)[0], "response": "#### 0"}], evaluate=True)["rewards"] == [0.0]
+    rollouts = [each | {"response": "#### 0"} for each in truths(1)]
+    assert post(client, run, rollouts, step=1, evaluate=True)["rewards"] == [0.0]
     put(client, run, answer_formats=["hashes"])
-    assert post(client, run, [{**truths(1)[0], "response": "#### 0"}], evaluate=True)["rewards"] == [1.0]
+    assert post(client, run, rollouts, step=2, evaluate=True)["rewards"] == [1.0]
 
 
 def test_the_run_of_an_evaluation_may_be_named_instead(client: httpx.Client, run: str) -> None:
