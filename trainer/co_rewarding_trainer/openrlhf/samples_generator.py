@@ -28,8 +28,8 @@ def announce(
     """Tells the teacher which questions the policy will answer next; does nothing for a method without a teacher.
 
     A prompt is a text or, for a pair, the texts of its views, and a label likewise. Prompts of an evaluation, and those
-    whose labels name no question, are left out. Returns the threads that send, one for each run and step. Nobody needs to
-    wait for them: the teacher is asked an unannounced question with its first rollout. `transport` is for tests.
+    whose labels name no question, are left out. Returns the threads that send, one for each run and step. Nobody needs
+    to wait for them: the teacher is asked an unannounced question with its first rollout. `transport` is for tests.
     """
     if not settings.teacher:
         return []
