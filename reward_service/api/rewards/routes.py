@@ -29,6 +29,7 @@ from reward_service.api.http.requests import (
     run_of,
     wait_of,
 )
+from reward_service.api.rewards.evaluation import in_its_run
 from reward_service.api.rewards.extraction import INLINE_BYTES
 from reward_service.api.rewards.held_requests import HeldRequests, Visit
 from reward_service.api.rewards.held_singles import Answerer, HeldSingle, HeldSingles, HoldingExchange
@@ -227,7 +228,7 @@ class HotRoutes:
                 f"{len(request.rollouts)} rollouts in a request that may hold {self._settings.max_rollouts}: send "
                 "several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS.",
             )
-        return request
+        return in_its_run(request)
 
     async def _accept(self, route: str, request: RewardRequest, exchange: Exchange) -> AcceptedRequest:
         pending = await self._scorer.accept(request, idempotency_key(exchange))

@@ -13,7 +13,8 @@ from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 
 from reward_service.api.http.problems import Problem, key_reused
-from reward_service.api.rewards.cohort_builder import batch_of, part_of, usable_method
+from reward_service.api.rewards.cohort_builder import batch_of, part_of
+from reward_service.api.rewards.evaluation import is_compared
 from reward_service.api.rewards.extraction import Extraction
 from reward_service.api.rewards.rendering import (
     Seat,
@@ -24,7 +25,7 @@ from reward_service.api.rewards.rendering import (
     seats_of_part,
     settled_with,
 )
-from reward_service.api.rewards.run_cache import RunCache
+from reward_service.api.rewards.run_cache import RunCache, usable_method
 from reward_service.api.rewards.teacher_labels import taught
 from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
 from reward_service.store.cohorts import CohortStore, parse_batch
@@ -89,8 +90,9 @@ class Scorer:
         """
         revised = await self._run_cache.settings(request.run)
         method = usable_method(request.method or revised.settings.method)
-        # A rollout that its teacher labels needs no other rollout: whole or a part is the same there.
-        if request.complete or method.needs_teacher or method.source is not RewardSource.VOTE:
+        # A rollout that its teacher or a ground truth labels needs no other rollout: whole or a part is the same there.
+        voted = method.source is RewardSource.VOTE and not method.needs_teacher and not is_compared(request)
+        if request.complete or not voted:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)
 
@@ -170,7 +172,7 @@ class Scorer:
             revised = await tries.settings()
             found = await self.extraction.of_long(request.rollouts, revised.settings)
             part = part_of(request, method, revised.settings, key, self._max_text_chars, found)
-            ticket = TicketRecord(request.run, request.step, method.name, part.places_N, fingerprint)
+            ticket = TicketRecord(request.run, request.step, part.method, part.places_N, fingerprint)
             answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
             if isinstance(answer, Refused):
                 await tries.refused(answer, part.named(request, answer.cohort, answer.about))
