@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,18 +30,23 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def served(request: pytest.FixtureRequest) -> AsyncIterator[InProcess]:
-    """A service with these limits; by default it holds slime's requests for a moment, OpenRLHF's until they settle."""
-    limits: dict[str, float] = getattr(request, "param", {"remote_rm_hold_s": HOLD_S})
+def store() -> Iterator[EmbeddedValkey]:
     with tempfile.TemporaryDirectory(prefix="cr-") as folder:
         server = EmbeddedValkey(Path(folder))
         server.start()
         try:
-            settings = Settings(data_dir=Path(folder), redis_url=server.url, log_level="ERROR", **limits)
-            async with service(settings) as served:
-                yield served
+            yield server
         finally:
             server.stop()
+
+
+@pytest.fixture
+async def served(store: EmbeddedValkey, request: pytest.FixtureRequest) -> AsyncIterator[InProcess]:
+    """A service with these limits; by default it holds slime's requests for a moment, OpenRLHF's until they settle."""
+    limits: dict[str, float] = getattr(request, "param", {"remote_rm_hold_s": HOLD_S})
+    settings = Settings(data_dir=store.folder, redis_url=store.url, log_level="ERROR", **limits)
+    async with service(settings) as served:
+        yield served
 
 
 @pytest.fixture
@@ -173,3 +180,49 @@ async def test_each_route_has_a_limit_of_its_own(client: httpx.AsyncClient, run:
     assert not any(each.done() for each in waiting)
     last = await client.post("/get_reward", json=openrlhf(run, TEXTS[2:]))
     assert [(await each).json()["reward"] for each in waiting] + last.json()["rewards"] == REWARDS
+
+
+def part(run: str) -> dict[str, Any]:
+    rollouts = [{"question_id": "q", "rollout": 0, "response": TEXTS[0]}]
+    return {"run": run, "step": 1, "complete": False, "wait_s": 1.0, "rollouts": rollouts}
+
+
+async def accepted(client: httpx.AsyncClient, run: str) -> asyncio.Task[httpx.Response]:
+    """A part of a cohort whose ballot is in the store, while its request is held."""
+    sent = asyncio.create_task(client.post("/v1/rewards", json=part(run)))
+
+    async def placed() -> bool:
+        return await ballots(client, run, "q") == 1
+
+    await until(placed)
+    return sent
+
+
+async def test_a_process_that_stops_gives_a_ticket_and_says_no_more(
+    served: InProcess, client: httpx.AsyncClient, run: str
+) -> None:
+    sent = await accepted(client, run)
+    served.api.drain()
+    answer = await sent
+    progress = answer.json()
+    assert answer.status_code == 202
+    assert {name: progress[name] for name in progress if name != "ticket"} == {
+        "settled": 0,
+        "of": 1,
+        "waiting_for": [],
+        "waiting_for_more": 0,
+    }
+
+
+async def test_an_answer_is_given_though_nobody_can_say_what_is_awaited(
+    client: httpx.AsyncClient, run: str, store: EmbeddedValkey
+) -> None:
+    sent = await accepted(client, run)
+    assert store.pid is not None
+    os.kill(store.pid, signal.SIGSTOP)
+    try:
+        answer = await sent
+    finally:
+        os.kill(store.pid, signal.SIGCONT)
+    assert (answer.status_code, answer.json()["waiting_for"]) == (202, [])
+    assert (await client.get(f"/v1/rewards/{answer.json()['ticket']}")).json()["waiting_for"][0]["ballots"] == 1
