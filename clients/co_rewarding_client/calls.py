@@ -89,7 +89,7 @@ class Calls:
         tries, and for a repeated call that went without an answer.
 
         Raises:
-            StillPending: the rewards are not settled within patience; the error has the ticket.
+            StillPending: the rewards are not settled within patience; the error has the ticket, and what is awaited.
             ProtocolError: there is not one reward for each rollout.
         """
         check_number("wait_s", wait_s)
@@ -290,7 +290,8 @@ class Calls:
                 return found
             left_s = patience.left_s()
             if left_s <= 0.0:
-                raise StillPending(ticket, found.settled, found.of, self._patience_s)
+                awaited = found.waiting_for, found.waiting_for_more
+                raise StillPending(ticket, found.settled, found.of, self._patience_s, *awaited)
             rest_s = min(POLL_INTERVAL_S - (clock_s() - asked_at), left_s)
             if rest_s > 0.0:
                 yield Pause(rest_s, f"ticket {ticket} is not settled yet")

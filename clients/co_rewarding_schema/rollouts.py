@@ -11,6 +11,7 @@ from co_rewarding_schema.limits import MAX_ANSWER_CHARS, Count, Identifier, Inde
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
 from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
 from co_rewarding_schema.vocabulary import Abstention, View, ViewText, Voter, VoterText
+from co_rewarding_schema.waiting import Awaited
 
 QuestionId = Annotated[
     Identifier, Meta(description="Names the question, in every view of the question.", examples=["math/17"])
@@ -193,6 +194,16 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     ticket: TicketId
     settled: Annotated[int, Meta(description="Rollouts whose rewards are known.", examples=[8])]
     of: Annotated[int, Meta(description="Rollouts of the request.", examples=[16])]
+    waiting_for: Annotated[
+        Sequence[Awaited],
+        Meta(
+            description="What the others wait for: what each of the first few cohorts lacks, or what the teacher "
+            "lacks; empty where the service could not tell soon, or is stopping."
+        ),
+    ] = ()
+    waiting_for_more: Annotated[
+        int, Meta(description="Cohorts that wait too, and are not in `waiting_for`.", examples=[3])
+    ] = 0
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from reward_service.api.http.problems import Problem, key_reused
 from reward_service.api.rewards.cohort_builder import batch_of, part_of
 from reward_service.api.rewards.evaluation import is_compared
 from reward_service.api.rewards.extraction import Extraction
+from reward_service.api.rewards.progress import Progress
 from reward_service.api.rewards.rendering import (
     Seat,
     SettledCohort,
@@ -27,7 +28,7 @@ from reward_service.api.rewards.rendering import (
 )
 from reward_service.api.rewards.run_cache import RunCache, usable_method
 from reward_service.api.rewards.teacher_labels import taught
-from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
+from reward_service.api.rewards.waiting_room import BATCH, COHORT, Waiter, WaitingRoom
 from reward_service.store.cohorts import CohortStore, parse_batch
 from reward_service.store.keys import digest, qualified, split_qualified
 from reward_service.store.labels import LabelStore, WantedLabel
@@ -71,9 +72,11 @@ class Scorer:
         teachers: TeacherStore,
         room: WaitingRoom,
         run_cache: RunCache,
+        progress: Progress,
         max_text_chars: int,
     ) -> None:
         """Composed once, in the app's lifespan."""
+        self.progress = progress
         self._store = store
         self._labels = labels
         self._teachers = teachers
@@ -186,7 +189,7 @@ class Scorer:
             return AcceptedRequest(request.run, name, len(request.rollouts), ticket, known)
 
     async def _collect_batch(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
-        with self._room.watch("batch", pending.ticket) as watch:
+        with self._room.watch(BATCH, pending.ticket) as watch:
             known = pending.known
             if known is None:
                 kept = await self._store.batch(pending.run, pending.name)
@@ -195,7 +198,7 @@ class Scorer:
                 async with asyncio.timeout(wait_s):
                     record = await settled_batch(watch, known.get(pending.name))
             except TimeoutError:
-                return Pending(ticket=pending.ticket, settled=0, of=pending.count)
+                return await self.progress.of_batch(pending.run, pending.name, pending.count)
         return answer_of_batch(pending.name, record)
 
     async def _collect_part(self, pending: AcceptedRequest, part: TicketRecord, wait_s: float) -> Rewards | Pending:
@@ -205,7 +208,7 @@ class Scorer:
         cohorts: dict[str, SettledCohort] = {}
         with contextlib.ExitStack() as stack:
             watches = {
-                name: stack.enter_context(self._room.watch("cohort", qualified(pending.run, name))) for name in wanted
+                name: stack.enter_context(self._room.watch(COHORT, qualified(pending.run, name))) for name in wanted
             }
             known = pending.known
             if known is None:
@@ -225,7 +228,8 @@ class Scorer:
         seats = seats_of_part(part, cohorts)
         settled: list[Seat] = [seat for seat in seats if seat is not None]
         if len(settled) < len(seats):
-            return Pending(ticket=pending.ticket, settled=len(settled), of=len(seats))
+            open_ones = dict.fromkeys(name for (name, _), seat in zip(part.places_N, seats, strict=True) if not seat)
+            return await self.progress.of_part(pending.run, pending.name, len(settled), len(seats), list(open_ones))
         return answer_of(part.run, part.step, part.method, settled)
 
 
