@@ -106,8 +106,10 @@ def _let_go(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> 
 
     if loop.is_running():
         loop.call_soon_threadsafe(close)
-    else:
+    elif loop.is_closed():
         close()
+    else:
+        loop.run_until_complete(session.close())
 
 
 def _authorization(address: Address) -> str | None:

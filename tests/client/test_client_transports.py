@@ -344,22 +344,31 @@ def test_many_calls_are_held_at_once_and_only_httpx_has_a_word_to_say(
     assert [each.partition(",")[0] for each in caplog.messages] == told
 
 
-@pytest.mark.parametrize("loop_lives", [False, True])
+@pytest.mark.parametrize("loop_is", ["closed", "running", "stopped"])
 def test_a_client_that_nobody_closes_is_let_go_in_silence(
-    transport: Any, loop_lives: bool, caplog: pytest.LogCaptureFixture
+    transport: Any, loop_is: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def call(wire: Wire) -> None:
+    async def call(wire: Wire) -> AsyncRewardClient:
         client = client_of(f"{BASE}:{wire.port}", transport)
         await client.rewards(rollouts())
+        return client
 
-    async def main() -> None:
+    async def main() -> AsyncRewardClient | None:
         async with Wire(rewarded).open() as wire:
-            await call(wire)
-            if loop_lives:
-                gc.collect()
-                await asyncio.sleep(0)
+            client = await call(wire)
+            if loop_is != "running":
+                return client
+            del client
+            gc.collect()
+            await asyncio.sleep(0)
+            return None
 
     with caplog.at_level(logging.WARNING):
-        asyncio.run(main())
+        with asyncio.Runner() as runner:
+            left = [runner.run(main())]
+            if loop_is == "stopped":
+                left.clear()
+                gc.collect()
+        left.clear()
         gc.collect()
     assert caplog.messages == []
