@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from areal import workflow_context
 from areal.api import ModelRequest, RolloutWorkflow
+from areal.infra import workflow_context
 from areal.infra.utils.concurrent import register_loop_cleanup
 from areal.utils import stats_tracker
 from areal.utils.data import concat_padded_tensors

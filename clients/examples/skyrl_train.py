@@ -13,6 +13,7 @@ from co_rewarding_client import RunSettings
 from co_rewarding_client.skyrl import RewardedGenerator, paired_loader
 from skyrl.train.config import SkyRLTrainConfig
 from skyrl.train.entrypoints.main_base import BasePPOExp
+from skyrl.train.trainer import RayPPOTrainer
 from skyrl.train.utils import validate_cfg
 from skyrl.train.utils.utils import initialize_ray
 
@@ -20,13 +21,13 @@ from skyrl.train.utils.utils import initialize_ray
 class Experiment(BasePPOExp):
     """SkyRL's experiment, with rewards of the service and pairs that stay together."""
 
-    def get_generator(self, cfg, tokenizer, inference_engine_client):
+    def get_generator(self, cfg, tokenizer, inference_engine_client) -> RewardedGenerator:
         """Return SkyRL's own generator under ours."""
         own = super().get_generator(cfg, tokenizer, inference_engine_client)
         settings = RunSettings(method="co-rewarding-i", group_size=cfg.generator.n_samples_per_prompt)
         return RewardedGenerator(own, settings=settings)
 
-    def get_trainer(self, *arguments, **options):
+    def get_trainer(self, *arguments, **options) -> RayPPOTrainer:
         """Return SkyRL's trainer, which shuffles pairs."""
         trainer = super().get_trainer(*arguments, **options)
         trainer.train_dataloader = paired_loader(trainer.train_dataloader, seed=self.cfg.trainer.seed)

@@ -3,6 +3,7 @@
     python areal_program.py episodes URL RUN QUESTIONS GROUP_SIZE
     python areal_program.py wrapper
     python areal_program.py away
+    python areal_program.py refusals URL RUN
     python areal_program.py conformance URL [CASE ...]
 
 AReaL comes from a folder on the path: its code as it is published, without the initialisation of its packages, which
@@ -13,6 +14,7 @@ import asyncio
 import importlib.abc
 import importlib.machinery
 import json
+import logging
 import random
 import sys
 import types
@@ -49,6 +51,9 @@ def load() -> None:
     from areal.infra import workflow_context
 
     sys.modules["areal"].workflow_context = workflow_context
+    from areal.experimental.openai.types import InteractionWithTokenLogpReward
+
+    sys.modules["areal.experimental.openai"].InteractionWithTokenLogpReward = InteractionWithTokenLogpReward
 
 
 class LetterTokenizer:
@@ -208,6 +213,33 @@ def away() -> None:
             executor.destroy()
 
 
+def refusals(url: str, run: str) -> None:
+    """Print what stops a training whose rows AReaL samples twice, and one in which nothing is ever rewarded."""
+    from areal.infra.remote_inf_engine import GroupedRolloutWorkflow
+    from co_rewarding_client import RunSettings
+
+    stops: list[str] = []
+    settings = RunSettings(method="majority-voting", group_size=2)
+    row = {"question_id": "q", "messages": messages("q original?")}
+
+    async def outcome(rows: list[dict[str, Any]], grouped: bool) -> str:
+        workflow = workflow_of(url, run, 2, settings, stop=lambda: stops.append("stop"))
+        called = GroupedRolloutWorkflow(workflow, 2, logging.getLogger()) if grouped else workflow
+        engine = Engine({"q original?": ["I do not know"] * 2 * len(rows) * 2})
+        try:
+            for each in rows:
+                await called.arun_episode(engine, each)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        finally:
+            await workflow._clients.get().close()
+        return "nothing"
+
+    for rows, grouped in (([row], True), ([dict(row) for _ in range(63)], False), ([dict(row)] * 64, False)):
+        stops.clear()
+        print(json.dumps({"error": asyncio.run(outcome(rows, grouped)), "stops": len(stops)}))
+
+
 class OfExecutor:
     """The adapter under proof: a step is a batch of episodes, a row for each question, in AReaL's own executor."""
 
@@ -267,6 +299,8 @@ def main() -> None:
             wrapped()
         case ["away"]:
             away()
+        case ["refusals", url, run]:
+            refusals(url, run)
         case ["conformance", *words]:
             conformance(words)
 

@@ -68,6 +68,17 @@ def test_a_service_that_is_away_interrupts_the_training_and_is_no_zero(areal: An
     assert areal("away") == [{"trajectories": 0, "stopped": ["asked to stop"]}, {"interrupted": True}]
 
 
+def test_rows_that_are_sampled_twice_and_episodes_in_vain_stop_the_training(
+    areal: Any, service_url: str, run: str
+) -> None:
+    twice, not_yet, in_vain = areal("refusals", service_url, run)
+    assert "set gconfig.n_samples to 1" in twice["error"]
+    assert twice["stops"] == 1
+    assert not_yet == {"error": "nothing", "stops": 0}
+    assert in_vain["error"].startswith(f"AllAbstainedError: all 2 rollouts of step 3 abstained in run '{run}'")
+    assert in_vain["stops"] == 1
+
+
 def test_the_workflow_conforms(areal: Any, service_url: str) -> None:
     proofs = areal("conformance", service_url, *(name for name in CASES if name not in NEVER_SPLIT))
     assert len(proofs) == len(CASES) - len(NEVER_SPLIT)

@@ -34,7 +34,7 @@ class RolloutRewarder:
         if not settings.url:
             raise TrainingSettingsError("the agent does not know where the service is: set CO_REWARDING_URL.")
         self._settings = settings
-        self._transport = transport
+        self._transport: AsyncTransport = transport
         self._clients: dict[str, AsyncRewardClient] = {}
 
     async def close(self) -> None:
