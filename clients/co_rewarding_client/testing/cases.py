@@ -52,7 +52,6 @@ class Case:
     lone_questions: int = 0
     published: bool = True
     deadline_s: float = 600.0
-    patience_s: float = 120.0
 
     @property
     def refused(self) -> bool:
@@ -67,7 +66,6 @@ def _orders() -> tuple[Case, ...]:
             about=f"calls in the order {order}, {in_flight} at a time",
             order=order,
             in_flight=in_flight,
-            patience_s=120.0 if in_flight == 64 else 4.0,
         )
         for order in Order
         for in_flight in (1, 6, 64)
@@ -90,7 +88,6 @@ _CASES = (
         name="unpublished",
         about="the teacher must answer, and no weights are ever published",
         published=False,
-        patience_s=4.0,
     ),
 )
 

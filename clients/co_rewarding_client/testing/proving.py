@@ -28,6 +28,10 @@ from co_rewarding_client.testing.sampling import (
 )
 from co_rewarding_client.testing.wire import unruly
 
+PATIENCE_S = 120.0
+LOST_PATIENCE_S = 4.0
+"""Of a step whose only right end is an error."""
+
 LATEST_S = 60.0
 """How long after its patience an adapter may take to end."""
 
@@ -108,7 +112,7 @@ async def prove(make: Make, service_url: str, case: Case | str, *, unit: Unit) -
     with unruly(service_url, case.wire) as url:
         began_s = int(time.time())
         process = Process(
-            url=url, run=run, settings=settings, patience_s=case.patience_s, began_s=began_s, ranks=case.ranks
+            url=url, run=run, settings=settings, patience_s=_patience_s(case, unit), began_s=began_s, ranks=case.ranks
         )
         if case.redone:
             await _step(make, process, case, unit, "first")
@@ -232,10 +236,15 @@ async def _scored(adapter: Adapter, handed: Handed) -> list[tuple[Sampled, float
 
 async def _in_time(scored: Awaitable[_Scored], case: Case) -> _Scored:
     try:
-        async with asyncio.timeout(case.patience_s + LATEST_S):
+        async with asyncio.timeout(PATIENCE_S + LATEST_S):
             return await scored
     except TimeoutError as cause:
         raise NotConformingError(f"{case.name}: the step has not ended {LATEST_S:g} s after its patience") from cause
+
+
+def _patience_s(case: Case, unit: Unit) -> float:
+    possible = can_complete(calls_of(step_of(case, "only"), case, unit, STEP), case.in_flight)
+    return PATIENCE_S if possible and not case.refused else LOST_PATIENCE_S
 
 
 def _is_excused(ranks: Sequence[Sequence[Handed]], case: Case) -> bool:
