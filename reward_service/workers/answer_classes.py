@@ -1,7 +1,7 @@
 """Ask the grader for the classes of a cohort's answers, as each kind of label needs them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 from co_rewarding_schema.methods import Method, RewardSource
@@ -16,8 +16,7 @@ MOST_TRUTHS = 16
 """Truths of one cohort that are compared with its answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class CohortClasses:
+class CohortClasses(NamedTuple):
     """The class of each answer and of each ground truth of a cohort, and how many comparisons stayed undecided."""
 
     of_answer: Mapping[str, str]
@@ -42,6 +41,8 @@ async def classes_of(
         others = {answer: f"other: {answer}" for answer in answers - matches.equal}
         return CohortClasses(others | dict.fromkeys(matches.equal, name), {truth: name}, matches.undecided)
     classes = await grader.classify(answers, conventions)
+    if not truths:
+        return CohortClasses(classes.class_of, {}, classes.undecided)
     found, undecided = await _classes_of_truths(rows, classes.class_of, grader, conventions)
     return CohortClasses(classes.class_of, found, classes.undecided + undecided)
 
