@@ -61,8 +61,7 @@ def elect(ballots: Iterable[Ballot]) -> Winner | None:
     return Winner(answer, elected, votes, of)
 
 
-@dataclass(frozen=True, slots=True)
-class ElectionRules:
+class ElectionRules(NamedTuple):
     """The votes and the share of its electorate that a label needs before it may reward."""
 
     min_votes: int = 1

@@ -28,7 +28,7 @@ from reward_service.store.records import (
     TeacherLabel,
 )
 from reward_service.telemetry import Metrics
-from reward_service.workers.answer_classes import CohortClasses, ballot_of, classes_of, classes_under, taught_classes
+from reward_service.workers.answer_classes import CohortClasses, ballots_of, classes_of, classes_under, taught_classes
 
 TRUTH = {None: "unknown", True: "right", False: "wrong"}
 
@@ -106,17 +106,17 @@ async def _settled(
 ) -> Settled[CohortRecord]:
     rules = cohort.head.rules
     method, conventions = method_named(rules.method), Conventions(rules.conventions)
-    cast = [labels[slot] for slot in cohort.slots if slot in labels]
-    rows_E = [row for label in cast for row in label.rows_G]
-    versions_E = [label.version for label in cast for _ in label.rows_G]
+    rows_E: list[BallotRow] = []
+    electors_E: list[Ballot] = []
     if method.needs_teacher:
+        cast = [labels[slot] for slot in cohort.slots if slot in labels]
+        rows_E = [row for label in cast for row in label.rows_G]
         classes = await taught_classes(cohort.rows_B, rows_E, grader, conventions)
+        for label in cast:
+            electors_E += [each._replace(version=label.version) for each in ballots_of(label.rows_G, classes)]
     else:
         classes = await classes_of(method, cohort.rows_B, grader, conventions)
-    ballots_B = [ballot_of(row, classes) for row in cohort.rows_B]
-    electors_E = [
-        ballot_of(row, classes)._replace(version=version) for row, version in zip(rows_E, versions_E, strict=True)
-    ]
+    ballots_B = ballots_of(cohort.rows_B, classes)
     settlement, observations = _decided(cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
@@ -135,7 +135,7 @@ async def settle_cohort(
     rules = cohort.head.rules
     method = method_named(rules.method)
     classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
-    ballots_B = [ballot_of(row, classes) for row in rows_B]
+    ballots_B = ballots_of(rows_B, classes)
     expired = cohort.state is CohortState.EXPIRED
     settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
@@ -177,7 +177,7 @@ def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
 
 
 def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[BallotRow]) -> CohortRecord:
-    ballots_B = [ballot_of(row, CohortClasses({}, {})) for row in rows_B]
+    ballots_B = ballots_of(rows_B, CohortClasses({}, {}))
     nothing = Settlement((), (None,) * len(rows_B), (Abstention.EXPIRED,) * len(rows_B))
     return _record(CohortState.ABSTAINED, head, ids_B, rows_B, ballots_B, nothing, CohortClasses({}, {}))
 
@@ -189,7 +189,7 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, BallotRow], grade
     labels = [row.label(earlier.classes) for row in earlier.labels]
     classes = await classes_under(earlier, labels, rows_B[len(earlier.rows_B) :], grader)
     missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
-    ballots_B = [ballot_of(row, classes) for row in rows_B]
+    ballots_B = ballots_of(rows_B, classes)
     came = settle_under(labels, ballots_B[len(earlier.rows_B) :], missing)
     settlement = Settlement(
         tuple(labels),
