@@ -55,7 +55,7 @@ class Singles:
             InvalidRequest: the row does not say which question, view, or occasion it is.
             AllAbstainedError: too many rollouts abstained one after another.
         """
-        sent, step = _rollout(row, response, rollout, self._attempt), _step(row, evaluate)
+        sent, step = rollout_of(row, response, rollout, self._attempt), _step(row, evaluate)
         more: dict[str, Any] = {"evaluate": True} if evaluate else {}
         rewards = await self._clients.get().rewards(
             [sent], step=step, complete=False, idempotency_key=None if rollout is not None else key, **more
@@ -78,7 +78,12 @@ class Singles:
             raise AllAbstainedError(self._run, step, self._abstained)
 
 
-def _rollout(row: Mapping[str, Any], response: str, index: int | None, attempt: int) -> Rollout:
+def rollout_of(row: Mapping[str, Any], response: str, index: int | None, attempt: int = 0) -> Rollout:
+    """Return the rollout that is a response to the question and view of a row.
+
+    Raises:
+        InvalidRequest: the row does not name them.
+    """
     missing = [name for name in ("question_id", "view") if row.get(name) is None]
     if missing:
         raise invalid(f"a row has no {' and no '.join(missing)}; make the rows by co_rewarding_client.training.paired")
@@ -93,12 +98,13 @@ def _rollout(row: Mapping[str, Any], response: str, index: int | None, attempt: 
     )
 
 
-def _step(row: Mapping[str, Any], evaluate: bool) -> int | None:
-    """Return the occasion on which a question is asked: the training step or, where that is not told, the epoch.
+def occasion_of(row: Mapping[str, Any]) -> int | None:
+    """Return on which occasion a question is asked: in which training step or, if a row does not say, which epoch."""
+    return row["step"] if row.get("step") is not None else row.get("epoch")
 
-    A question that is asked again on the same occasion would be answered from the cohort that is settled already.
-    """
-    step = row["step"] if row.get("step") is not None else row.get("epoch")
+
+def _step(row: Mapping[str, Any], evaluate: bool) -> int | None:
+    step = occasion_of(row)
     if step is None and not evaluate:
         raise invalid(
             f"the row of {row['question_id']!r} has neither step nor epoch, so its second epoch would get the labels "
