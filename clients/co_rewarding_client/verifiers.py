@@ -29,7 +29,7 @@ ABSTAINED = "abstained"
 class PairData(vf.TaskData):
     """A view of a question; `prompt` is its text, and `paraphrase` that of the other view, which an episode plays too.
 
-    `step`, or `epoch` where that is not known, tells the occasions apart on which a question is asked.
+    `step`, or `epoch` where that is not known, tells apart when a question is asked; `rollout` numbers single rollouts.
     """
 
     question_id: str
@@ -38,6 +38,7 @@ class PairData(vf.TaskData):
     ground_truth: str | None = None
     step: int | None = None
     epoch: int | None = None
+    rollout: int | None = None
 
 
 class CoRewardingConfig(vf.EnvConfig):
@@ -46,15 +47,12 @@ class CoRewardingConfig(vf.EnvConfig):
     agent: vf.AgentConfig = vf.AgentConfig()
     max_concurrent_agents: int | None = Field(None, ge=1)
     """None: the rollouts of an episode depend on nothing, so all are played at once."""
-    url: str | None = None
-    """Where the service is; by default CO_REWARDING_URL."""
-    run: str | None = None
-    """The run; by default CO_REWARDING_RUN."""
+    url: str | None = None  # by default CO_REWARDING_URL
+    run: str | None = None  # by default CO_REWARDING_RUN
     method: str = "co-rewarding-i"
     group_size: int = Field(8, ge=1)
     """Rollouts of each view in an episode."""
     run_settings: dict[str, Any] = Field(default_factory=dict)
-    """More settings of the run."""
     patience_s: float = 900.0
     evaluate: bool = False
     """Play the original view alone, and compare with the ground truth."""
@@ -161,14 +159,13 @@ class CoRewardingTaskConfig(vf.TaskConfig):
 
 
 class CoRewardingTask(vf.Task[PairData, vf.State, CoRewardingTaskConfig]):
-    """Rewards one rollout, known by the id of its trace; it waits until the others of its cohort are there."""
+    """Rewards one rollout, known by its number, else by the id of its trace; it waits for the others of its cohort."""
 
     @vf.reward
     async def co_rewarding(self, task: PairData, trace: vf.Trace) -> Mapping[str, float]:
         """Return the reward under its name, or nothing where the group abstains and is not trained on."""
-        single = await self.config.singles.reward(
-            _row(task), trace.last_reply, key=trace.id, evaluate=self.config.evaluate
-        )
+        singles, row, evaluate = self.config.singles, _row(task), self.config.evaluate
+        single = await singles.reward(row, trace.last_reply, rollout=task.rollout, key=trace.id, evaluate=evaluate)
         trace.record_metric(ABSTAINED, float(single.reward is None))
         if single.reward is None:
             trace.agent.trainable = False
