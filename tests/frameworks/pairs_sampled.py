@@ -1,6 +1,7 @@
 """Sample pairs of views without a model: 16 pairs of 8 are the step that the figures of the adapters are of."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,14 +10,18 @@ from co_rewarding_client.testing.sampling import Sampled
 VIEWS = ("original", "paraphrase")
 
 
-def pairs(questions: int, group_size: int, seed: str) -> list[Sampled]:
-    """Return the rollouts of a step, question by question; the same for the same seed."""
+def pairs(questions: int, group_size: int, seed: str, *, tied: bool = True) -> list[Sampled]:
+    """Return the rollouts of a step, question by question; the same for the same seed.
+
+    Unless `tied`, each group has one answer with the most votes: a tie is broken by the rollouts' numbers, which some
+    frameworks do not give.
+    """
     chance = random.Random(seed)
     return [
-        _sampled(chance, f"q{question}", view, index)
+        _sampled(chance, f"q{question}", view, index, answer)
         for question in range(questions)
         for view in VIEWS
-        for index in range(group_size)
+        for index, answer in enumerate(_answers(chance, group_size, tied))
     ]
 
 
@@ -35,8 +40,15 @@ def silenced(rollouts: Sequence[Sampled], question_id: str, view: str) -> list[S
     ]
 
 
-def _sampled(chance: random.Random, question_id: str, view: str, index: int) -> Sampled:
-    answer = str(chance.randrange(3))
+def _answers(chance: random.Random, group_size: int, tied: bool) -> list[str]:
+    while True:
+        answers = [str(chance.randrange(3)) for _ in range(group_size)]
+        votes = sorted(Counter(answers).values())
+        if tied or len(votes) == 1 or votes[-1] > votes[-2]:
+            return answers
+
+
+def _sampled(chance: random.Random, question_id: str, view: str, index: int, answer: str) -> Sampled:
     return Sampled(
         question_id=question_id,
         view=view,

@@ -1,5 +1,5 @@
 # pyright: basic, reportMissingImports=false
-"""Play a task of verifiers by one call of the model, within the process; the others start a program for each rollout."""
+"""Play a task of verifiers by one call of the model; the harnesses of verifiers start a program for each rollout."""
 
 import httpx
 import verifiers.v1 as vf

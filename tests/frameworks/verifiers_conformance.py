@@ -4,7 +4,6 @@
 Rollouts are numbered: without a number a tie between labels is broken by their text, and not by the first rollout."""
 
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "clients" / "examples"))
 
 import msgspec
 import verifiers.v1 as vf
+from attempts import attempt_of
 from co_rewarding_client import AsyncRewardClient, testing
 from co_rewarding_client.verifiers import CoRewardingTask, CoRewardingTaskConfig, PairData
 from verifiers.v1.trace import AgentInfo, TraceTask
@@ -102,19 +102,14 @@ class WholeEpisodes:
 
 
 async def one_rollout(process: testing.Process) -> OneRollout:
-    attempts = ATTEMPTS.setdefault(process.run, [])
     if process.rank == 0:
-        attempts.append(int(time.time()))
         async with AsyncRewardClient(process.url, patience_s=process.patience_s) as client:
             await client.put_run(process.run, process.settings)
-    return OneRollout(process, attempts[-1])
+    return OneRollout(process, attempt_of(process))
 
 
 async def whole_episodes(process: testing.Process) -> WholeEpisodes:
     return await WholeEpisodes(process).start()
-
-
-ATTEMPTS: dict[str, list[int]] = {}
 
 
 def main(kind: str, words: Iterable[str]) -> None:

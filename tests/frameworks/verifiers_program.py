@@ -65,7 +65,7 @@ def told(episode: vf.Episode) -> None:
 
 
 def main(url: str, run: str, folder: Path, kind: str) -> None:
-    """Play by a kind of environment: trained, centred, evaluated, or silent, where a view has no answer."""
+    """Play by a kind of environment: trained, centred, evaluated, unanswered, or silent, where a view has no answer."""
     os.environ["SPOKEN_KEY"] = "none"
     rollouts = pairs(QUESTIONS, GROUP_SIZE, seed=run)
     if kind == "silent":
@@ -89,6 +89,8 @@ def main(url: str, run: str, folder: Path, kind: str) -> None:
         "evaluate": kind == "evaluated",
         "subtract_view_mean": kind == "centred",
     }
+    if kind == "unanswered":  # a teacher is to vote, and there is none
+        env |= {"method": "co-rewarding-ii", "patience_s": 2.0}
     with speaking(responses) as base_url:
         for episode in asyncio.run(played(env, base_url)):
             told(episode)
