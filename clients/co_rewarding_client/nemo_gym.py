@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from co_rewarding_schema.errors import CoRewardingError
 from fastapi import FastAPI
 from nemo_gym.base_resources_server import (
     BaseResourcesServerConfig,
@@ -21,6 +22,7 @@ from nemo_gym.base_resources_server import (
 )
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from co_rewarding_client import address
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import RunSettings
 from co_rewarding_client.singles import Singles
@@ -76,17 +78,23 @@ class CoRewardingVerifyResponse(BaseVerifyResponse):
     answer: str | None
 
 
+class NotVerifiedError(CoRewardingError):
+    """The service gave no reward, told in one text: Gym passes the repr of an exception on, and no more."""
+
+
 class CoRewardingResourcesServer(SimpleResourcesServer):
     """The rewards of a run as a resources server."""
 
     config: CoRewardingConfig
     _singles: Singles = PrivateAttr()
+    _service: str = PrivateAttr()
 
     def model_post_init(self, context: object) -> None:
         """Make what asks the service."""
         super().model_post_init(context)
-        config = self.config
-        self._singles = Singles(config.endpoint(), attempt=config.attempt, most_abstained=config.most_abstained)
+        config, endpoint = self.config, self.config.endpoint()
+        self._singles = Singles(endpoint, attempt=config.attempt, most_abstained=config.most_abstained)
+        self._service = f"run {endpoint.run} at {address.parse(endpoint.url, None).url}"
 
     def setup_webserver(self) -> FastAPI:
         """Make or change the run when the server starts, and close the connections when it ends."""
@@ -104,13 +112,18 @@ class CoRewardingResourcesServer(SimpleResourcesServer):
         return app
 
     async def verify(self, body: CoRewardingVerifyRequest) -> CoRewardingVerifyResponse:
-        """Return the reward of a rollout when its cohort is settled; an error ends Gym's request with status 500."""
-        row = body.model_extra or {}
+        """Return the reward of a rollout when its cohort is settled.
+
+        Raises:
+            NotVerifiedError: the service gave none; Gym answers by status 500, which ends the collection.
+        """
+        row = {"prompt": _prompt(body)} | (body.model_extra or {})
         evaluate = bool(row.get("evaluate", self.config.evaluate))
-        index = _index(row, self.config.num_rollouts_per_prompt)
-        single = await self._singles.reward(
-            {"prompt": _prompt(body)} | row, _text(body), rollout=index, evaluate=evaluate
-        )
+        try:
+            index = _index(row, self.config.num_rollouts_per_prompt)
+            single = await self._singles.reward(row, _text(body), rollout=index, evaluate=evaluate)
+        except CoRewardingError as error:
+            raise NotVerifiedError(f"{type(error).__name__} of {self._service}: {error}") from error
         return CoRewardingVerifyResponse(
             **body.model_dump(),
             reward=single.reward or 0.0,

@@ -71,7 +71,7 @@ async def played(served: type, rollouts: list[Sampled], kind: str) -> list[dict[
 
 
 def main(url: str, run: str, kind: str) -> None:
-    """Play a step: numbered, unnumbered (as trainers are that know the task alone), evaluated, silent, or unanswered."""
+    """Play a step: numbered, unnumbered as by trainers that know the task alone, evaluated, silent, or unanswered."""
     rollouts = pairs(QUESTIONS, GROUP_SIZE, seed=run, tied=kind == "numbered")
     if kind == "silent":
         rollouts = silenced(rollouts, "q0", "original")

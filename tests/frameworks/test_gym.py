@@ -14,7 +14,7 @@ ROLLOUTS = 256
 
 
 @pytest.fixture
-def collect(program: Program, service_url: str, run: str, tmp_path: Path):  # noqa: ANN201 - a function
+def collect(program: Program, service_url: str, run: str, tmp_path: Path):
     def collected(kind: str) -> tuple[list[dict], dict]:
         *told, last = program("gym", "gym_program.py", service_url, run, str(tmp_path), kind)
         return told, last["metrics"]
@@ -23,7 +23,7 @@ def collect(program: Program, service_url: str, run: str, tmp_path: Path):  # no
 
 
 @pytest.fixture
-def submit(program: Program, service_url: str, run: str):  # noqa: ANN201 - a function
+def submit(program: Program, service_url: str, run: str):
     def submitted(kind: str) -> list[dict]:
         return program("gym", "ors_program.py", service_url, run, kind)
 
@@ -58,8 +58,8 @@ def test_gym_evaluates_one_view_by_the_truth(collect) -> None:
 def test_an_error_of_the_service_ends_the_collection(program: Program, service_url: str, run: str, tmp_path) -> None:
     (told,) = program("gym", "gym_program.py", service_url, run, str(tmp_path), "unanswered")
     assert "500" in told["ended"]
-    assert "StillPending" in told["said"]
-    assert "is not settled after 2 s" in told["said"]
+    assert f"StillPending of run {run} at {service_url}" in told["said"]
+    assert "not settled" in told["said"]
 
 
 def test_the_resources_server_conforms(program: Program, service_url: str) -> None:
@@ -94,7 +94,7 @@ def test_the_test_split_is_evaluation(submit) -> None:
 def test_a_session_ends_with_the_error_of_the_service(submit) -> None:
     (told,) = submit("unanswered")
     assert told["raised"] == "ToolFailed"
-    assert "is not settled after 2 s" in told["said"]
+    assert "not settled" in told["said"]
 
 
 def test_the_environment_of_open_reward_conforms(program: Program, service_url: str) -> None:

@@ -15,7 +15,7 @@ WHOLE_STEPS = ("grouped-64", "views-64", "random-64", "twice", "cut", "away", "r
 
 
 @pytest.fixture
-def play(program: Program, service_url: str, run: str, tmp_path: Path):  # noqa: ANN201 - a function
+def play(program: Program, service_url: str, run: str, tmp_path: Path):
     def played(kind: str) -> list[dict]:
         return program("verifiers", "verifiers_program.py", service_url, run, str(tmp_path), kind)
 
@@ -71,7 +71,7 @@ def test_rewards_that_do_not_come_fail_each_trace(play) -> None:
     told = play("unanswered")
     assert len(told) == ROLLOUTS
     assert all(line["failed"] and not line["rewarded"] and not line["episode"]["ok"] for line in told)
-    assert all("is not settled after 2 s" in line["episode"]["errors"][0] for line in told)
+    assert all("not settled" in line["episode"]["errors"][0] for line in told)
 
 
 def test_the_task_conforms(program: Program, service_url: str) -> None:
