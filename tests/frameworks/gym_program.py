@@ -35,11 +35,10 @@ def configuration(url: str, run: str, kind: str) -> Any:
     own.evaluate = kind == "evaluated"
     if kind == "unanswered":  # a teacher is to vote, and there is none
         own.method, own.patience_s = "co-rewarding-ii", 2.0
-    config.policy_model = {"responses_api_models": {"spoken": {}}}
     config.head_server = {"host": "127.0.0.1", "port": free_port()}
     for server in (own, config.co_rewarding_simple_agent.responses_api_agents.simple_agent):
         server.host, server.port = "127.0.0.1", free_port()
-    config.policy_model.responses_api_models.spoken = {"host": "127.0.0.1", "port": free_port()}
+    config.policy_model = {"responses_api_models": {"spoken": {"host": "127.0.0.1", "port": free_port()}}}
     return config
 
 
@@ -159,7 +158,7 @@ def main(url: str, run: str, folder: Path, kind: str) -> None:
     try:
         results = asyncio.run(collected(config, responses, folder))
     except ClientResponseError as error:
-        print(json.dumps({"ended": str(error), "said": error.response_content.decode()}))
+        print(json.dumps({"ended": str(error), "said": vars(error)["response_content"].decode()}))
         return
     for result in results:
         said = result["response"]["output"][-1]["content"][-1]["text"]
