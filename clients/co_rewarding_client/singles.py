@@ -56,9 +56,8 @@ class Singles:
             AllAbstainedError: too many rollouts abstained one after another.
         """
         sent, step = rollout_of(row, response, rollout, self._attempt), _step(row, evaluate)
-        more: dict[str, Any] = {"evaluate": True} if evaluate else {}
         rewards = await self._clients.get().rewards(
-            [sent], step=step, complete=False, idempotency_key=None if rollout is not None else key, **more
+            [sent], step=step, complete=False, evaluate=evaluate, idempotency_key=key if rollout is None else None
         )
         abstention = rewards.abstentions[0]
         if not evaluate:

@@ -117,7 +117,7 @@ class CoRewardingEnv(vf.Env[CoRewardingConfig]):
             return [task]
         if data.paraphrase is not None:
             return [task, task.with_data(prompt=data.paraphrase, view=View.PARAPHRASE.value)]
-        if len(method_named(self.config.method).views_decided_with(View.ORIGINAL)) > 1:
+        if method_named(self.config.method).needs_both_views:
             raise invalid(
                 f"question {data.question_id!r} has no paraphrase, and under {self.config.method} the views of a "
                 "question vote for each other: docs/paraphrasing.md says how to make paraphrases"
@@ -133,8 +133,8 @@ class CoRewardingEnv(vf.Env[CoRewardingConfig]):
             view = trace.task.data.view
             indices[view] = indices.get(view, -1) + 1
             rollouts.append(rollout_of(_row(trace.task.data), trace.last_reply, indices[view]))
-        more: dict[str, Any] = {"evaluate": True} if self.config.evaluate else {}
-        return await self._client.rewards(rollouts, step=occasion_of(_row(data)), idempotency_key=episode, **more)
+        step, evaluate = occasion_of(_row(data)), self.config.evaluate
+        return await self._client.rewards(rollouts, step=step, evaluate=evaluate, idempotency_key=episode)
 
 
 class CoRewardingTaskConfig(vf.TaskConfig):
