@@ -9,6 +9,7 @@ import msgspec
 from attempts import attempt_of
 from co_rewarding_client import testing
 from co_rewarding_client.nemo_gym import CoRewardingConfig, CoRewardingResourcesServer, CoRewardingVerifyRequest
+from fastapi import FastAPI
 from nemo_gym.server_utils import ServerClient
 
 
@@ -51,8 +52,12 @@ class OneServer:
         self._server = CoRewardingResourcesServer(config=config, server_client=MagicMock(spec=ServerClient))
         self._life = contextlib.AsyncExitStack()
 
+    def app(self) -> FastAPI:
+        """Return the app that Gym serves."""
+        return self._server.setup_webserver()
+
     async def start(self) -> "OneServer":
-        app = self._server.setup_webserver()
+        app = self.app()
         await self._life.enter_async_context(app.router.lifespan_context(app))
         return self
 

@@ -18,20 +18,19 @@ from fastapi import FastAPI, Request
 from nemo_gym.rollout_collection import RolloutCollectionConfig, RolloutCollectionHelper
 from nemo_gym.server_utils import ServerClient
 from omegaconf import OmegaConf
-from pairs_sampled import pairs, shuffled, silenced
+from pairs_sampled import SMALL, WHOLE, pairs, shuffled, silenced
 from responses_api_agents.simple_agent.app import SimpleAgent
 
 from tests.support.waiting import until
 
 EXAMPLE = Path(__file__).parents[2] / "clients" / "examples" / "nemo_gym_co_rewarding"
-QUESTIONS, GROUP_SIZE = 16, 8
 
 
-def configuration(url: str, run: str, kind: str) -> Any:
+def configuration(url: str, run: str, kind: str, group_size: int) -> Any:
     """Return the example's configuration with addresses, as Gym fills them in."""
     config = OmegaConf.load(EXAMPLE / "configs" / "co_rewarding.yaml")
     own = config.co_rewarding.resources_servers.co_rewarding
-    own.url, own.run = url, run
+    own.url, own.run, own.num_rollouts_per_prompt = url, run, group_size
     own.evaluate = kind == "evaluated"
     if kind == "unanswered":  # a teacher is to vote, and there is none
         own.method, own.patience_s = "co-rewarding-ii", 2.0
@@ -114,7 +113,7 @@ async def collected(config: Any, responses: dict[str, list[str]], folder: Path) 
         agent_name="co_rewarding_simple_agent",
         input_jsonl_fpath=str(folder / "rows.jsonl"),
         output_jsonl_fpath=str(folder / "rollouts.jsonl"),
-        num_repeats=GROUP_SIZE,
+        num_repeats=own.num_rollouts_per_prompt,
         upload_rollouts_to_wandb=False,
     )
     async with served(apps):
@@ -134,13 +133,14 @@ class BesideHelper(RolloutCollectionHelper):
 
 def main(url: str, run: str, folder: Path, kind: str) -> None:
     """Collect a step: trained, evaluated, unanswered, or silent, where a view has no answer."""
-    config = configuration(url, run, kind)
-    os.environ["NEMO_GYM_CONFIG_DICT"] = OmegaConf.to_yaml(config)
-    rollouts = pairs(QUESTIONS, GROUP_SIZE, seed=run)
+    questions, group_size = WHOLE if kind == "trained" else SMALL
+    rollouts = pairs(questions, group_size, seed=run)
     if kind == "silent":
         rollouts = silenced(rollouts, "q0", "original")
     if kind == "evaluated":
         rollouts = [rollout for rollout in rollouts if rollout.view == "original"]
+    config = configuration(url, run, kind, group_size)
+    os.environ["NEMO_GYM_CONFIG_DICT"] = OmegaConf.to_yaml(config)
     responses: dict[str, list[str]] = {}
     for rollout in rollouts:
         responses.setdefault(rollout.prompt, []).append(rollout.response)

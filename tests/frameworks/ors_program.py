@@ -18,11 +18,9 @@ from co_rewarding_client.training import Endpoint, paired
 from openreward import AsyncOpenReward
 from openreward.api.errors import ToolFailed
 from openreward.environments import Server
-from pairs_sampled import pairs, shuffled, silenced
+from pairs_sampled import SMALL, WHOLE, pairs, shuffled, silenced
 
 from tests.support.waiting import until
-
-QUESTIONS, GROUP_SIZE = 16, 8
 
 
 async def submitted(environment_: Any, task: Any, rollout: Sampled, kind: str) -> dict[str, Any]:
@@ -72,7 +70,8 @@ async def played(served: type, rollouts: list[Sampled], kind: str) -> list[dict[
 
 def main(url: str, run: str, kind: str) -> None:
     """Play a step: numbered, unnumbered as by trainers that know the task alone, evaluated, silent, or unanswered."""
-    rollouts = pairs(QUESTIONS, GROUP_SIZE, seed=run, tied=kind == "numbered")
+    questions, group_size = WHOLE if kind.endswith("numbered") else SMALL
+    rollouts = pairs(questions, group_size, seed=run, tied=kind == "numbered")
     if kind == "silent":
         rollouts = silenced(rollouts, "q0", "original")
     texts: dict[str, dict[str, str]] = {}
@@ -85,7 +84,7 @@ def main(url: str, run: str, kind: str) -> None:
     originals = [row for row in rows if row["view"] == "original"]
     if kind == "evaluated":
         rollouts = [rollout for rollout in rollouts if rollout.view == "original"]
-    endpoint, settings = Endpoint(url=url, run=run), RunSettings(method="co-rewarding-i", group_size=GROUP_SIZE)
+    endpoint, settings = Endpoint(url=url, run=run), RunSettings(method="co-rewarding-i", group_size=group_size)
     if kind == "unanswered":  # a teacher is to vote, and there is none
         endpoint, settings = Endpoint(url=url, run=run, patience_s=2.0), RunSettings(method="co-rewarding-ii")
     served = environment(endpoint, settings, train=rows, test=originals)

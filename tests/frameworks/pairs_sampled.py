@@ -8,6 +8,11 @@ from dataclasses import replace
 from co_rewarding_client.testing.sampling import Sampled
 
 VIEWS = ("original", "paraphrase")
+WHOLE = (16, 8)
+"""Questions and rollouts of each view: 256 rollouts in all."""
+
+SMALL = (4, 4)
+"""For what does not depend on how many there are."""
 
 
 def pairs(questions: int, group_size: int, seed: str, *, tied: bool = True) -> list[Sampled]:

@@ -10,7 +10,7 @@ from tests.frameworks.counting import counted, sampled, told_key
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(600)]
 
-ROLLOUTS = 256
+WHOLE, SMALL = 256, 32
 WHOLE_STEPS = ("grouped-64", "views-64", "random-64", "twice", "cut", "away", "redone", "evaluation")
 
 
@@ -24,7 +24,7 @@ def play(program: Program, service_url: str, run: str, tmp_path: Path):
 
 def test_episodes_are_rewarded_as_counted(play) -> None:
     told = play("trained")
-    assert len(told) == ROLLOUTS
+    assert len(told) == WHOLE
     expected = counted(told)
     assert {told_key(line): line["reward"] for line in told} == expected
     assert 0.0 < fmean(line["reward"] for line in told) < 1.0
@@ -61,7 +61,7 @@ def test_a_group_that_abstains_is_not_trained_on(play) -> None:
 
 def test_evaluation_plays_one_view_and_compares_it_with_the_truth(play) -> None:
     told = play("evaluated")
-    assert len(told) == ROLLOUTS / 2
+    assert len(told) == SMALL / 2
     assert {line["view"] for line in told} == {"original"}
     assert [line["reward"] for line in told] == [float(sampled(line).answer == "1") for line in told]
 
@@ -69,7 +69,7 @@ def test_evaluation_plays_one_view_and_compares_it_with_the_truth(play) -> None:
 def test_rewards_that_do_not_come_fail_each_trace(play) -> None:
     """A trace without an error and without a reward would be trained on as a 0."""
     told = play("unanswered")
-    assert len(told) == ROLLOUTS
+    assert len(told) == SMALL
     assert all(line["failed"] and not line["rewarded"] and not line["episode"]["ok"] for line in told)
     assert all("not settled" in line["episode"]["errors"][0] for line in told)
 

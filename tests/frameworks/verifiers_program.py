@@ -10,13 +10,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "clients" / "examples"))
 
 import verifiers.v1 as vf
-from pairs_sampled import pairs, silenced
+from pairs_sampled import SMALL, WHOLE, pairs, silenced
 from spoken_model import speaking
 from verifiers.v1.serve.client import EnvClient
 from verifiers.v1.serve.server import EnvServer
 from verifiers.v1.utils.loaders import load_taskset, resolve_env_config
-
-QUESTIONS, GROUP_SIZE = 16, 8
 
 
 async def played(env: dict, base_url: str) -> list[vf.Episode]:
@@ -67,7 +65,8 @@ def told(episode: vf.Episode) -> None:
 def main(url: str, run: str, folder: Path, kind: str) -> None:
     """Play by a kind of environment: trained, centred, evaluated, unanswered, or silent, where a view has no answer."""
     os.environ["SPOKEN_KEY"] = "none"
-    rollouts = pairs(QUESTIONS, GROUP_SIZE, seed=run)
+    questions, group_size = WHOLE if kind == "trained" else SMALL
+    rollouts = pairs(questions, group_size, seed=run)
     if kind == "silent":
         rollouts = silenced(rollouts, "q0", "original")
     texts: dict[str, dict[str, str]] = {rollout.question_id: {} for rollout in rollouts}
@@ -85,7 +84,7 @@ def main(url: str, run: str, folder: Path, kind: str) -> None:
         "agent": {"harness": {"id": "spoken-harness"}, "runtime": {"type": "subprocess"}},
         "url": url,
         "run": run,
-        "group_size": GROUP_SIZE,
+        "group_size": group_size,
         "evaluate": kind == "evaluated",
         "subtract_view_mean": kind == "centred",
     }
