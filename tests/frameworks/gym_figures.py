@@ -8,9 +8,12 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-os.environ |= {"OPENREWARD_DISABLE_UPDATE_CHECK": "1", "OPENREWARD_API_KEY": "none"}
+os.environ |= {
+    "OPENREWARD_DISABLE_UPDATE_CHECK": "1",
+    "OPENREWARD_API_KEY": "none",
+    "OPENREWARD_LOG_LEVEL": "ERROR",
+}
 
-import structlog
 import uvicorn
 from co_rewarding_client import RunSettings, testing
 from co_rewarding_client.open_reward import environment
@@ -86,7 +89,6 @@ async def open_reward(url: str, run: str) -> None:
 
 async def main(url: str, run: str) -> None:
     """Print a line for each way."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     await put_run(url, run)
     await bare(url, run)
     await gym(url, run)

@@ -8,7 +8,11 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-os.environ |= {"OPENREWARD_DISABLE_UPDATE_CHECK": "1", "OPENREWARD_API_KEY": "none"}
+os.environ |= {
+    "OPENREWARD_DISABLE_UPDATE_CHECK": "1",
+    "OPENREWARD_API_KEY": "none",
+    "OPENREWARD_LOG_LEVEL": "ERROR",
+}
 
 import uvicorn
 from co_rewarding_client import RunSettings
