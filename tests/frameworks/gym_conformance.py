@@ -6,7 +6,6 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import msgspec
-from attempts import attempt_of
 from co_rewarding_client import testing
 from co_rewarding_client.nemo_gym import CoRewardingConfig, CoRewardingResourcesServer, CoRewardingVerifyRequest
 from fastapi import FastAPI
@@ -34,7 +33,7 @@ def body(handed: testing.Handed) -> dict[str, Any]:
 class OneServer:
     """A server of a process of the trainer, without the HTTP between it and Gym's agent, which tells errors as text."""
 
-    def __init__(self, process: testing.Process, attempt: int) -> None:
+    def __init__(self, process: testing.Process) -> None:
         settings = msgspec.structs.asdict(process.settings)
         config = CoRewardingConfig(
             host="127.0.0.1",
@@ -46,7 +45,7 @@ class OneServer:
             method=settings.pop("method"),
             num_rollouts_per_prompt=settings.pop("group_size"),
             settings=settings,
-            attempt=attempt,
+            attempt=process.began_s,
             patience_s=process.patience_s,
         )
         self._server = CoRewardingResourcesServer(config=config, server_client=MagicMock(spec=ServerClient))
@@ -70,7 +69,7 @@ class OneServer:
 
 
 async def made(process: testing.Process) -> OneServer:
-    return await OneServer(process, attempt_of(process)).start()
+    return await OneServer(process).start()
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from aiohttp import ClientResponseError
 from co_rewarding_client.nemo_gym import CoRewardingResourcesServer
 from fastapi import FastAPI, Request
@@ -20,8 +18,7 @@ from nemo_gym.server_utils import ServerClient
 from omegaconf import OmegaConf
 from pairs_sampled import SMALL, WHOLE, pairs, shuffled, silenced
 from responses_api_agents.simple_agent.app import SimpleAgent
-
-from tests.support.waiting import until
+from served import served
 
 EXAMPLE = Path(__file__).parents[2] / "clients" / "examples" / "nemo_gym_co_rewarding"
 
@@ -83,24 +80,6 @@ def model(responses: dict[str, list[str]]) -> FastAPI:
     return app
 
 
-async def all_started(servers: list[uvicorn.Server]) -> bool:
-    return all(server.started for server in servers)
-
-
-@contextlib.asynccontextmanager
-async def served(apps: dict[int, FastAPI]) -> AsyncIterator[None]:
-    """Serve each app at its port."""
-    servers = [uvicorn.Server(uvicorn.Config(app, port=port, log_level="error")) for port, app in apps.items()]
-    tasks = [asyncio.create_task(server.serve()) for server in servers]
-    try:
-        await until(lambda: all_started(servers))
-        yield
-    finally:
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*tasks)
-
-
 async def collected(config: Any, responses: dict[str, list[str]], folder: Path) -> list[dict[str, Any]]:
     own = config.co_rewarding.resources_servers.co_rewarding
     agent = config.co_rewarding_simple_agent.responses_api_agents.simple_agent
@@ -116,7 +95,9 @@ async def collected(config: Any, responses: dict[str, list[str]], folder: Path) 
         num_repeats=own.num_rollouts_per_prompt,
         upload_rollouts_to_wandb=False,
     )
-    async with served(apps):
+    async with contextlib.AsyncExitStack() as serving:
+        for port, app in apps.items():
+            await serving.enter_async_context(served(app, port))
         with contextlib.redirect_stdout(sys.stderr):
             return await BesideHelper().run_from_config(asked)
 

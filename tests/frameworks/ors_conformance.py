@@ -3,7 +3,6 @@
 
 import asyncio
 
-from attempts import attempt_of
 from co_rewarding_client import testing
 from co_rewarding_client.open_reward import CoRewarding, Submission, environment
 from co_rewarding_client.training import Endpoint
@@ -36,7 +35,7 @@ class Sessions:
 async def made(process: testing.Process) -> Sessions:
     endpoint = Endpoint(url=process.url, run=process.run, patience_s=process.patience_s)
     # Its server makes the run before it serves, by a blocking call.
-    served = await asyncio.to_thread(environment, endpoint, process.settings, train=[], attempt=attempt_of(process))
+    served = await asyncio.to_thread(environment, endpoint, process.settings, train=[], attempt=process.began_s)
     return Sessions(served)
 
 

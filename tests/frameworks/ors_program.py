@@ -14,7 +14,6 @@ os.environ |= {
     "OPENREWARD_LOG_LEVEL": "ERROR",
 }
 
-import uvicorn
 from co_rewarding_client import RunSettings
 from co_rewarding_client.open_reward import environment
 from co_rewarding_client.testing.sampling import Sampled
@@ -23,15 +22,14 @@ from openreward import AsyncOpenReward
 from openreward.api.errors import ToolFailed
 from openreward.environments import Server
 from pairs_sampled import SMALL, WHOLE, pairs, shuffled, silenced
+from served import served
 
-from tests.support.waiting import until
 
-
-async def submitted(environment_: Any, task: Any, rollout: Sampled, kind: str) -> dict[str, Any]:
+async def submitted(known: Any, task: Any, rollout: Sampled, kind: str) -> dict[str, Any]:
     """Return what the tool answers to a rollout in a session of its own."""
     if kind == "numbered":
         task = replace(task, task_spec=dict(task.task_spec) | {"rollout": rollout.index})
-    async with environment_.session(task=task) as session:
+    async with known.session(task=task) as session:
         (block,) = await session.get_prompt()
         assert block.text == rollout.prompt, (block.text, rollout.prompt)
         output = await session.call_tool("submit", {"answer": rollout.answer or ""})
@@ -46,30 +44,18 @@ async def submitted(environment_: Any, task: Any, rollout: Sampled, kind: str) -
     }
 
 
-async def played(served: type, rollouts: list[Sampled], kind: str) -> list[dict[str, Any]]:
-    server = uvicorn.Server(uvicorn.Config(Server([served]).app, port=0, log_level="error"))
-    serving = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    await until(started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    os.environ["OPENREWARD_SESSION_URL"] = os.environ["OPENREWARD_API_URL"] = f"http://127.0.0.1:{port}"
-    api = AsyncOpenReward()
-    try:
-        environment_ = api.environments.get("CoRewardingEnvironment")
-        assert [tool.name for tool in await environment_.list_tools()] == ["submit"]
-        tasks = {
-            (task.task_spec["question_id"], task.task_spec["view"]): task
-            for task in await environment_.list_tasks("test" if kind == "evaluated" else "train")
-        }
-        calls = [submitted(environment_, tasks[one.question_id, one.view], one, kind) for one in rollouts]
-        return await asyncio.gather(*calls)
-    finally:
-        await api.environments.aclose()
-        server.should_exit = True
-        await serving
+async def played(made: type, rollouts: list[Sampled], kind: str) -> list[dict[str, Any]]:
+    async with served(Server([made]).app) as where:
+        os.environ["OPENREWARD_SESSION_URL"] = os.environ["OPENREWARD_API_URL"] = where
+        async with AsyncOpenReward().environments as environments:
+            known = environments.get("CoRewardingEnvironment")
+            assert [tool.name for tool in await known.list_tools()] == ["submit"]
+            tasks = {
+                (task.task_spec["question_id"], task.task_spec["view"]): task
+                for task in await known.list_tasks("test" if kind == "evaluated" else "train")
+            }
+            calls = [submitted(known, tasks[one.question_id, one.view], one, kind) for one in rollouts]
+            return await asyncio.gather(*calls)
 
 
 def main(url: str, run: str, kind: str) -> None:
@@ -91,9 +77,9 @@ def main(url: str, run: str, kind: str) -> None:
     endpoint, settings = Endpoint(url=url, run=run), RunSettings(method="co-rewarding-i", group_size=group_size)
     if kind == "unanswered":  # a teacher is to vote, and there is none
         endpoint, settings = Endpoint(url=url, run=run, patience_s=2.0), RunSettings(method="co-rewarding-ii")
-    served = environment(endpoint, settings, train=rows, test=originals)
+    made = environment(endpoint, settings, train=rows, test=originals)
     try:
-        for told in asyncio.run(played(served, shuffled(rollouts, run), kind)):
+        for told in asyncio.run(played(made, shuffled(rollouts, run), kind)):
             print(json.dumps(told))
     except ToolFailed as error:
         print(json.dumps({"raised": type(error).__name__, "said": str(error)}))

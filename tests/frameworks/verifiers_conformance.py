@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "clients" / "examples"))
 
 import msgspec
 import verifiers.v1 as vf
-from attempts import attempt_of
 from co_rewarding_client import AsyncRewardClient, testing
 from co_rewarding_client.verifiers import CoRewardingTask, CoRewardingTaskConfig, PairData
 from verifiers.v1.trace import AgentInfo, TraceTask
@@ -46,8 +45,8 @@ def reward_of(trace: vf.Trace) -> float | None:
 class OneRollout:
     """Scores each trace by its task."""
 
-    def __init__(self, process: testing.Process, attempt: int) -> None:
-        told = {"url": process.url, "run": process.run, "patience_s": process.patience_s, "attempt": attempt}
+    def __init__(self, process: testing.Process) -> None:
+        told = {"url": process.url, "run": process.run, "patience_s": process.patience_s, "attempt": process.began_s}
         self._configs = {flag: CoRewardingTaskConfig(**told, evaluate=flag) for flag in (False, True)}
         self._traces: dict[tuple[Any, ...], vf.Trace] = {}
 
@@ -58,6 +57,10 @@ class OneRollout:
         trace = self._traces.setdefault(name, trace_of(rollout, handed.step))
         await CoRewardingTask(data_of(rollout, handed.step), self._configs[handed.evaluate]).score(trace)
         return [reward_of(trace)]
+
+    def forget(self) -> None:
+        """Begin another step: its rollouts are other traces."""
+        self._traces.clear()
 
     async def close(self) -> None:
         for config in self._configs.values():
@@ -105,7 +108,7 @@ async def one_rollout(process: testing.Process) -> OneRollout:
     if process.rank == 0:
         async with AsyncRewardClient(process.url, patience_s=process.patience_s) as client:
             await client.put_run(process.run, process.settings)
-    return OneRollout(process, attempt_of(process))
+    return OneRollout(process)
 
 
 async def whole_episodes(process: testing.Process) -> WholeEpisodes:
