@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """Take turns with 256 rollouts in random order: the bare client's one call, and an adapter."""
 
 import json
@@ -8,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from co_rewarding_client import AsyncRewardClient, Rollout, RunSettings, testing
 from pairs_sampled import WHOLE, pairs, shuffled
 
-TURNS, WARM = 15, 3
+TURNS, WARM = 9, 2
 RUN = "adapter"
 SETTINGS = RunSettings(method="co-rewarding-i", group_size=WHOLE[1])
 

@@ -75,7 +75,6 @@ class CoRewardingVerifyResponse(BaseVerifyResponse):
 
     abstained: float
     abstention: str | None
-    answer: str | None
 
 
 class NotVerifiedError(CoRewardingError):
@@ -129,7 +128,6 @@ class CoRewardingResourcesServer(SimpleResourcesServer):
             reward=single.reward or 0.0,
             abstained=float(single.reward is None),
             abstention=single.abstention,
-            answer=single.answer,
         )
 
     async def _put_run(self) -> None:

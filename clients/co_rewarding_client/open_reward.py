@@ -70,7 +70,7 @@ class CoRewarding(Environment):
             blocks=[TextBlock(text="Submitted.")],
             reward=single.reward,
             finished=True,
-            metadata={"abstention": single.abstention, "answer": single.answer},
+            metadata={"abstention": single.abstention},
         )
 
     def response_of(self, answer: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from co_rewarding_schema.vocabulary import View
 
 from co_rewarding_client.errors import invalid
+from co_rewarding_client.gathering import GatheredRewards
 from co_rewarding_client.model import Rollout
 from co_rewarding_client.training import AllAbstainedError, ClientOfLoop, Endpoint
 
@@ -18,12 +19,10 @@ class Single:
 
     reward: float | None
     abstention: str | None
-    answer: str | None
-    step: int | None
 
 
 class Singles:
-    """Rewards of one run's rollouts, a call each; a call waits until the cohort of its rollout is settled.
+    """Rewards of one run's rollouts, one by one; each waits until the cohort of its rollout is settled.
 
     The rollouts of a cohort must therefore be under way at the same time: two groups for the methods that need both
     views of a question. `attempt` is higher in a resumed training. So many rollouts as `most_abstained` may abstain one
@@ -36,6 +35,7 @@ class Singles:
         self._attempt = attempt
         self._most_abstained = most_abstained
         self._abstained: Counter[str] = Counter()
+        self._groups: dict[tuple[object, ...], GatheredRewards] = {}
 
     async def reward(
         self,
@@ -56,13 +56,33 @@ class Singles:
             AllAbstainedError: too many rollouts abstained one after another.
         """
         sent, step = rollout_of(row, response, rollout, self._attempt), _step(row, evaluate)
-        rewards = await self._clients.get().rewards(
-            [sent], step=step, complete=False, evaluate=evaluate, idempotency_key=key if rollout is None else None
-        )
-        abstention = rewards.abstentions[0]
+        if rollout is None:
+            single = await self._alone(sent, step, key, evaluate)
+        else:
+            single = await self._in_group(sent, step, evaluate)
         if not evaluate:
-            self._count(abstention, step)
-        return Single(reward=rewards.rewards[0], abstention=abstention, answer=rewards.answers[0], step=step)
+            self._count(single.abstention, step)
+        return single
+
+    async def _alone(self, rollout: Rollout, step: int | None, key: str | None, evaluate: bool) -> Single:
+        rewards = await self._clients.get().rewards(
+            [rollout], step=step, complete=False, evaluate=evaluate, idempotency_key=key
+        )
+        return Single(reward=rewards.rewards[0], abstention=rewards.abstentions[0])
+
+    async def _in_group(self, rollout: Rollout, step: int | None, evaluate: bool) -> Single:
+        """Ask for the rollouts of a group together where they come together: they are settled at one moment.
+
+        What is settled at different moments is asked for apart: a trainer with few calls in flight would otherwise wait
+        for itself.
+        """
+        name = (rollout.question_id, rollout.view, step, evaluate)
+        group = self._groups.setdefault(name, GatheredRewards(self._clients.get))
+        try:
+            rewarded = await group.reward(rollout, step=step, evaluate=evaluate)
+        finally:
+            self._groups.pop(name, None)
+        return Single(reward=rewarded.reward, abstention=rewarded.abstention)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""

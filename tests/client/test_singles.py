@@ -1,5 +1,6 @@
 """Rollouts that come one at a time, with the rows of their data set."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,13 +36,14 @@ class Recorded(Endpoint):
     def _answered(self, request: httpx.Request) -> httpx.Response:
         self.requests.append((request.headers["idempotency-key"], json.loads(request.content)))
         reward = self.reward.pop(0) if len(self.reward) > 1 else self.reward[0]
+        number = len(self.requests[-1][1]["rollouts"])
         told = {
             "run": self.run,
             "step": None,
             "method": "co-rewarding-i",
-            "rewards": [reward],
-            "abstentions": [None if reward is not None else "expired"],
-            "answers": ["4"],
+            "rewards": [reward] * number,
+            "abstentions": [None if reward is not None else "expired"] * number,
+            "answers": ["4"] * number,
             "labels": [],
             "metrics": {},
         }
@@ -51,7 +53,7 @@ class Recorded(Endpoint):
 async def test_a_rollout_is_sent_with_what_its_row_says() -> None:
     endpoint = Recorded()
     single = await Singles(endpoint, attempt=7).reward(ROW, r"so \boxed{4}", rollout=3, key="own")
-    assert (single.reward, single.abstention, single.answer, single.step) == (1.0, None, "4", 2)
+    assert (single.reward, single.abstention) == (1.0, None)
     ((key, sent),) = endpoint.requests
     assert key != "own"
     assert sent["complete"] is False
@@ -124,3 +126,20 @@ async def test_rollouts_that_abstain_one_after_another_end_the_training() -> Non
     assert given == [None, None, 0.0, None, None]
     with pytest.raises(AllAbstainedError, match=r"all 3 rollouts of step 2 abstained in run 'math' \(3 by expired\)"):
         await singles.reward(ROW, "", rollout=0)
+
+
+async def test_the_rollouts_of_a_group_are_asked_for_together_and_groups_apart() -> None:
+    endpoint = Recorded()
+    singles = Singles(endpoint)
+    rows = [ROW | {"view": view} for view in ("original", "paraphrase")]
+    calls = [singles.reward(row, "", rollout=index) for index in range(3) for row in rows]
+    assert [single.reward for single in await asyncio.gather(*calls)] == [1.0] * 6
+    groups = [[(one["view"], one["rollout"]) for one in body["rollouts"]] for _, body in endpoint.requests]
+    assert groups == [[(view, index) for index in range(3)] for view in ("original", "paraphrase")]
+
+
+async def test_equal_texts_without_numbers_are_two_rollouts() -> None:
+    endpoint = Recorded()
+    singles = Singles(endpoint)
+    await asyncio.gather(*(singles.reward(ROW, "the same", key=key) for key in ("one", "other")))
+    assert sorted(key for key, _ in endpoint.requests) == ["one", "other"]

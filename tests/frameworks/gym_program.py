@@ -143,7 +143,7 @@ def main(url: str, run: str, folder: Path, kind: str) -> None:
         return
     for result in results:
         said = result["response"]["output"][-1]["content"][-1]["text"]
-        told = {name: result[name] for name in ("question_id", "view", "reward", "abstained", "abstention", "answer")}
+        told = {name: result[name] for name in ("question_id", "view", "reward", "abstained", "abstention")}
         print(json.dumps(told | {"index": result["_ng_rollout_index"], "response": said}))
     (metrics,) = json.loads((folder / "rollouts_aggregate_metrics.json").read_text())
     print(json.dumps({"metrics": metrics["agent_metrics"]}))
