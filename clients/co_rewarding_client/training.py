@@ -112,8 +112,9 @@ def paired(
     """Return the rows of a data set in which both views of a question stand side by side.
 
     Each question has a `question_id`, its `question`, its `paraphrase`, and what else a row shall carry, such as
-    `ground_truth`. A row has these others, the text of its view under the name `prompt`, and its `view`. Questions are
-    shuffled anew in each epoch, by `seed`, and pairs stay together; so the trainer itself must not shuffle.
+    `ground_truth`. A row has these others, the text of its view under the name `prompt`, its `view`, and its `epoch`,
+    counted from 0. Questions are shuffled anew in each epoch, by `seed`, and pairs stay together; so the trainer itself
+    must not shuffle.
 
     Raises:
         InvalidRequest: a question lacks a field, or two have one question_id.
@@ -139,7 +140,8 @@ def _rows(questions: list[Mapping[str, Any]], epochs: int, seed: int, prompt: st
             row = questions[at]
             others = {name: value for name, value in row.items() if name not in ("question", "paraphrase")}
             for view, text in texts.items():
-                yield others | {"question_id": str(row["question_id"]), prompt: row[text], "view": view.value}
+                names = {"question_id": str(row["question_id"]), "view": view.value, "epoch": epoch}
+                yield others | names | {prompt: row[text]}
 
 
 def last_text(messages: str | Sequence[Mapping[str, Any]]) -> str:
