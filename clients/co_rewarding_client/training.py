@@ -39,7 +39,8 @@ class AllAbstainedError(CoRewardingError):
 
 _CURES = {
     "expired": "Both views of a question must be sampled in one step: see that pairs are not shuffled apart.",
-    "no-label": "No answer had enough votes: see answer_formats, min_votes and min_vote_share of the run.",
+    "no-label": "No answer had enough votes: see answer_formats, min_votes and min_vote_share of the run, and that both"
+    " views of a question are sampled together.",
     "no-ground-truth": "The method compares with a ground truth: send ground_truth with each rollout.",
     "no-statistics": "The method rewards a statistic of the rollout: send statistics with each rollout.",
     "quarantined": "All pairs are in quarantine: docs/paraphrasing.md.",

@@ -203,6 +203,7 @@ def train(name: str, url: str, run: str, folder: Path, tell: Callable[..., None]
         trainer.train(resume_from_checkpoint=checkpoint)
         tell("log", history=trainer.state.log_history)
 
+    tell("begin", run=run)
     try:
         resumed_from(None)
         if scenario.resume_from is not None:
