@@ -1,6 +1,6 @@
 """Measure what each adapter adds to the bare call: milliseconds for a step of 256 rollouts, with the framework's code.
 
-    python -m benchmarks.adapters verifiers nemo_gym
+    python -m benchmarks.adapters [trl verl ...]
 
 A framework's program runs in its environment, beside a service of its own, and takes turns: the bare call of the
 client with all 256 rollouts, then the adapter with the same. It prints the seconds of each turn.
@@ -20,6 +20,9 @@ from tests.support.service import running
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS: Mapping[str, str] = {
+    "trl": "adapter_trl.py",
+    "verl": "adapter_verl.py",
+    "slime": "adapter_slime.py",
     "verifiers": "adapter_verifiers.py",
     "verifiers_task": "adapter_verifiers_task.py",
     "nemo_gym": "adapter_nemo_gym.py",
