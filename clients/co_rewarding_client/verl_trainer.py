@@ -1,4 +1,5 @@
 # pyright: basic, reportMissingImports=false
+# ruff: noqa: ANN401 - verl's values have no types
 """Train with verl's synchronous trainer, and look at each step as a whole, which a reward manager never sees.
 
     VERL_USE_EXTERNAL_MODULES=co_rewarding_client.verl_trainer python -m verl.trainer.main_ppo \\
@@ -8,13 +9,14 @@
 import logging
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ray
 import transfer_queue as tq
 from co_rewarding_schema.errors import CoRewardingError
-from omegaconf import OmegaConf, open_dict
+from omegaconf import open_dict
 from safetensors.torch import save_file
 from verl.single_controller.base.decorator import Dispatch, register
 from verl.trainer.ppo.utils import Role
@@ -23,11 +25,19 @@ from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils import tensordict_utils as tu
 from verl.workers.engine_workers import ActorRolloutRefWorker
 
-from co_rewarding_client.errors import Conflict, invalid
+from co_rewarding_client.errors import Conflict
 from co_rewarding_client.model import Question, View
 from co_rewarding_client.training import AllAbstainedError
-from co_rewarding_client.verl import Reading, is_evaluated, prompt_of, question_id_of, shared
-from co_rewarding_client.verl_data import check_paired
+from co_rewarding_client.verl_shared import (
+    Reading,
+    check_config,
+    check_paired,
+    check_validation,
+    is_evaluated,
+    prompt_of,
+    question_id_of,
+    shared,
+)
 
 log = logging.getLogger(__name__)
 
@@ -77,15 +87,18 @@ class CoRewardingTrainer(PPOTrainerSync):
         self._run = self._reading.endpoint.run
         self._shared = shared(self._run)
         self._client = self._reading.endpoint.client()
-        self._weights = OmegaConf.select(config, "reward.reward_kwargs.weights")
         self._published: list[Path] = []
 
     def _init_dataloader(self) -> None:
         super()._init_dataloader()
+        rollout = self.config.actor_rollout_ref.rollout
         if self._reading.needs_both_views and hasattr(self.train_dataset, "dataframe"):
             check_paired(self.train_dataset.dataframe["extra_info"])
+        check_validation(getattr(self.val_dataset, "dataframe", ()), rollout.val_kwargs.n)
         collate = self.val_dataloader.collate_fn
         self.val_dataloader.collate_fn = lambda rows: collate([_marked(row) for row in rows])
+        # Before anything is loaded: a service that is away, or refuses, is told at once.
+        self._client.put_run(self._run, self._reading.run_settings(rollout.n, self.total_training_steps))
 
     def _init_resource_pool_mgr(self) -> None:
         super()._init_resource_pool_mgr()
@@ -93,12 +106,6 @@ class CoRewardingTrainer(PPOTrainerSync):
             for role in (Role.Actor, Role.ActorRollout, Role.ActorRolloutRef):
                 if role in self.role_worker_mapping:
                     self.role_worker_mapping[role] = ray.remote(PublishingWorker)
-
-    def on_init_end(self) -> None:
-        """Make the run."""
-        super().on_init_end()
-        rollout = self.config.actor_rollout_ref.rollout
-        self._client.put_run(self._run, self._reading.run_settings(rollout, self.total_training_steps))
 
     def on_train_begin(self) -> None:
         """Publish the weights with which a resumed training begins; those of a new one are the teacher's own."""
@@ -118,11 +125,10 @@ class CoRewardingTrainer(PPOTrainerSync):
         Raises:
             RewardsMissingError: a reward failed; the error says why.
         """
-        try:
-            return super().step(metrics, timing_raw)
-        except RuntimeError as error:  # verl's own word for a step without any group
-            self._check_failure(error)
-            raise
+        return self._told(super().step, metrics, timing_raw)
+
+    def _validate(self) -> dict[str, float]:
+        return self._told(super()._validate)
 
     def _submit_batch_to_rollout(self, batch: Any) -> int:
         if self._reading.needs_teacher:
@@ -134,11 +140,6 @@ class CoRewardingTrainer(PPOTrainerSync):
         # left out is filled up with rows of its own, which count nowhere.
         self._check_failure()
         return super()._balance_batch(self._without_abstained(batch, metrics), metrics, *rest, **named)
-
-    def _validate(self) -> dict[str, float]:
-        found = super()._validate()
-        self._check_failure()
-        return found
 
     def _without_abstained(self, batch: Any, metrics: dict[str, Any]) -> Any:
         fields = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["extra_fields"])
@@ -153,6 +154,15 @@ class CoRewardingTrainer(PPOTrainerSync):
             return batch
         tq.kv_clear(keys=[*set(batch.keys) - set(kept)], partition_id=batch.partition_id)
         return batch.select_keys(kept)
+
+    def _told(self, call: Callable[..., Any], *args: Any) -> Any:
+        try:
+            done = call(*args)
+        except Exception as error:  # verl's own words for a step or validation without any group
+            self._check_failure(error)
+            raise
+        self._check_failure()
+        return done
 
     def _check_failure(self, cause: Exception | None = None) -> None:
         failure = ray.get(self._shared.failure.remote())
@@ -173,7 +183,7 @@ class CoRewardingTrainer(PPOTrainerSync):
         ]
 
     def _publish(self, step: int) -> None:
-        root = Path(self._weights or Path(self.config.trainer.default_local_dir).absolute() / "published")
+        root = Path(self._reading.weights or Path(self.config.trainer.default_local_dir).absolute() / "published")
         folder = root / f"{self._run}.step-{step}"
         growing = folder.with_name(f".{folder.name}")
         for old in (growing, folder):
@@ -186,32 +196,11 @@ class CoRewardingTrainer(PPOTrainerSync):
             shutil.rmtree(old, ignore_errors=True)
         del self._published[:-KEPT_VERSIONS]
         try:
-            self._client.publish(step, folder if self._weights is None else folder.name, upload=self._weights is None)
+            self._client.publish(
+                step, folder if self._reading.weights is None else folder.name, upload=self._reading.weights is None
+            )
         except Conflict as error:  # a step that is done again: the teacher is ahead of it
             log.warning("the weights of step %d were not taken: %s", step, error)
-
-
-def check_config(config: Any, reading: Reading) -> None:
-    """Check what would part the views of a question, or leave a validation without a meaning.
-
-    Raises:
-        InvalidRequest: the configuration cannot work; the error says what to set.
-    """
-    data, sampler = config.data, config.trainer.v1.sampler
-    both = reading.needs_both_views
-    wrong = {
-        "reward.reward_model.enable=False: the service gives the reward": config.reward.reward_model.enable,
-        "data.shuffle=False: verl shuffles rows, PairDataset shuffles pairs": both and data.shuffle,
-        "an even data.train_batch_size: a pair is two rows": both and data.train_batch_size % 2,
-        "an even data.gen_batch_size: a pair is two rows": both and (data.get("gen_batch_size") or 0) % 2,
-        "algorithm.filter_groups.enable=False: verl would sample half a pair again": both
-        and (config.algorithm.get("filter_groups") or {}).get("enable"),
-        "trainer.v1.sampler.sync_refill_failed_groups=False: verl would sample half a pair again": both
-        and sampler.get("sync_refill_failed_groups"),
-    }
-    cures = [cure for cure, applies in wrong.items() if applies]
-    if cures:
-        raise invalid(f"verl's configuration needs {'; '.join(cures)}")
 
 
 def _marked(row: dict[str, Any]) -> dict[str, Any]:

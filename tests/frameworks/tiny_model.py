@@ -14,8 +14,6 @@ def tiny_tokenizer() -> Any:
     """Return a tokenizer that knows `WORDS`, and a chat template that leaves the words as they are."""
     known = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="<unk>"))
     known.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=known, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
-    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=known, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
     tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
     return tokenizer
