@@ -1,5 +1,4 @@
 # pyright: basic, reportMissingImports=false
-# ruff: noqa: ANN401 - verl's values have no types
 """Reward verl's rollouts, one at a time, in the Ray workers of its reward loop.
 
     reward.reward_manager.source=importlib reward.reward_manager.name=CoRewardManager
@@ -16,6 +15,7 @@ from co_rewarding_schema.errors import CoRewardingError
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
 from co_rewarding_client.errors import invalid
+from co_rewarding_client.foreign import Foreign
 from co_rewarding_client.model import Rollout, View
 from co_rewarding_client.training import ClientOfLoop
 from co_rewarding_client.verl_shared import Reading, is_evaluated, prompt_of, question_id_of, shared, truth_of
@@ -35,11 +35,11 @@ class CoRewardManager(RewardManagerBase):
 
     def __init__(
         self,
-        config: Any,
-        tokenizer: Any,
-        compute_score: Any,
+        config: Foreign,
+        tokenizer: Foreign,
+        compute_score: Foreign,
         reward_router_address: str | None = None,
-        reward_model_tokenizer: Any = None,
+        reward_model_tokenizer: Foreign = None,
     ) -> None:
         super().__init__(config, tokenizer, compute_score)
         self._reading = Reading(config)
@@ -48,7 +48,7 @@ class CoRewardManager(RewardManagerBase):
         self._attempt: int | None = None
         self._failure: CoRewardingError | None = None
 
-    async def run_single(self, data: Any) -> dict[str, Any]:
+    async def run_single(self, data: Foreign) -> dict[str, Any]:
         """Return the reward of the rollout, when its cohort is settled.
 
         Raises:
@@ -63,7 +63,7 @@ class CoRewardManager(RewardManagerBase):
             await self._shared.fail.remote(f"{type(error).__name__}: {error}")
             raise
 
-    async def _rewarded(self, item: Any) -> dict[str, Any]:
+    async def _rewarded(self, item: Foreign) -> dict[str, Any]:
         if self._attempt is None:
             self._attempt = await self._shared.attempt.remote()
         fields = item.non_tensor_batch
@@ -92,7 +92,7 @@ class CoRewardManager(RewardManagerBase):
             },
         }
 
-    async def _response(self, item: Any) -> str:
+    async def _response(self, item: Foreign) -> str:
         ids = item.batch["responses"]
         length = int(item.batch["attention_mask"][-ids.shape[-1] :].sum())
         decode = self.tokenizer.decode

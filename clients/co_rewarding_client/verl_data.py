@@ -1,15 +1,17 @@
 # pyright: basic, reportMissingImports=false
-# ruff: noqa: ANN401 - verl's values have no types
 """Keep both views of a question side by side in verl's training data.
 
 data.custom_cls.path=pkg://co_rewarding_client.verl_data data.custom_cls.name=PairDataset data.shuffle=False
 """
 
-from typing import Any
+import logging
 
 from verl.utils.dataset.rl_dataset import RLHFDataset
 
+from co_rewarding_client.foreign import Foreign
 from co_rewarding_client.verl_shared import paired_order
+
+_log = logging.getLogger("co_rewarding_client")
 
 
 class PairDataset(RLHFDataset):
@@ -28,9 +30,9 @@ class PairDataset(RLHFDataset):
         order = paired_order(self.dataframe["extra_info"], self.config.get("pair_epochs", 1), self.seed or 0)
         left_out = len(self.dataframe) - len(set(order))
         if left_out:
-            print(f"PairDataset: {left_out} rows without their other view are left out")
+            _log.warning("%d training rows without their other view are left out", left_out)
         self.dataframe = self.dataframe.select(order)
 
 
-def _listed(files: Any) -> list[str]:
+def _listed(files: Foreign) -> list[str]:
     return [files] if isinstance(files, str) else [str(file) for file in files or ()]

@@ -1,5 +1,4 @@
 # pyright: basic, reportMissingImports=false
-# ruff: noqa: ANN401 - verl's values have no types
 """Share what the parts of the verl adapter need: what is read from its configuration and rows, and one actor.
 
 Nothing of verl is imported here. A process that begins with one of the other modules imports verl, which then imports
@@ -16,6 +15,7 @@ from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
 from omegaconf import OmegaConf
 
 from co_rewarding_client.errors import invalid
+from co_rewarding_client.foreign import Foreign
 from co_rewarding_client.model import RunSettings, View
 from co_rewarding_client.training import Endpoint
 
@@ -30,7 +30,7 @@ class Reading:
     `+reward.reward_kwargs.weights` is the service's weights root, as the trainer sees it.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Foreign) -> None:
         given = _plain(config.reward.get("reward_kwargs")) or {}
         self.endpoint = Endpoint(**{name: given[name] for name in ENDPOINT_FIELDS if given.get(name) is not None})
         self.settings: dict[str, Any] = dict(given.get("settings") or {})
@@ -66,7 +66,7 @@ class Shared:
         return self._failure
 
 
-def shared(run: str) -> Any:
+def shared(run: str) -> Foreign:
     """Return the one actor of this training: a training that is resumed has another, with a later attempt.
 
     It lives as long as the process that asked first, and its name is known within one Ray job.
@@ -84,7 +84,7 @@ def question_id_of(info: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
     return str(info.get("question_id") or fields["uid"])
 
 
-def prompt_of(tokenizer: Any, fields: Mapping[str, Any], reading: Reading) -> str:
+def prompt_of(tokenizer: Foreign, fields: Mapping[str, Any], reading: Reading) -> str:
     """Return the prompt of a row as the policy is given it."""
     messages = list(fields["raw_prompt"])
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, **reading.template)
@@ -132,7 +132,7 @@ def check_paired(infos: Sequence[Mapping[str, Any] | None]) -> None:
             )
 
 
-def check_config(config: Any, reading: Reading) -> None:
+def check_config(config: Foreign, reading: Reading) -> None:
     """Check what would part the views of a question.
 
     Raises:
@@ -168,5 +168,5 @@ def check_validation(rows: Sequence[Mapping[str, Any]], samples: int) -> None:
         )
 
 
-def _plain(config: Any) -> Any:
+def _plain(config: Foreign) -> Foreign:
     return OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config

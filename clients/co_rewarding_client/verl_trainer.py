@@ -1,13 +1,9 @@
 # pyright: basic, reportMissingImports=false
-# ruff: noqa: ANN401 - verl's values have no types
 """Train with verl's synchronous trainer, and look at each step as a whole, which a reward manager never sees.
 
-    VERL_USE_EXTERNAL_MODULES=co_rewarding_client.verl_trainer python -m verl.trainer.main_ppo \\
-        trainer.v1.trainer_mode=co_rewarding ...
+It is found where VERL_USE_EXTERNAL_MODULES names this module, and taken by trainer.v1.trainer_mode=co_rewarding.
 """
 
-import logging
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +21,9 @@ from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils import tensordict_utils as tu
 from verl.workers.engine_workers import ActorRolloutRefWorker
 
-from co_rewarding_client.errors import Conflict
+from co_rewarding_client.foreign import Foreign
 from co_rewarding_client.model import Question, View
+from co_rewarding_client.publishing import WeightPublisher
 from co_rewarding_client.training import AllAbstainedError
 from co_rewarding_client.verl_shared import (
     Reading,
@@ -39,10 +36,7 @@ from co_rewarding_client.verl_shared import (
     shared,
 )
 
-log = logging.getLogger(__name__)
-
 FILE_BYTES = 4 * 2**30
-KEPT_VERSIONS = 2  # the last, and the one before, which the teacher may be reading
 
 
 class RewardsMissingError(CoRewardingError):
@@ -69,7 +63,7 @@ class PublishingWorker(ActorRolloutRefWorker):
 
 @register_trainer("co_rewarding")
 class CoRewardingTrainer(PPOTrainerSync):
-    """verl's synchronous trainer. What it does besides:
+    """Trains as verl's synchronous trainer does, and looks after the rewards.
 
     - It checks at start that pairs are sampled together, and what a validation is compared with.
     - It makes the run from verl's own configuration.
@@ -78,7 +72,7 @@ class CoRewardingTrainer(PPOTrainerSync):
       in the folder `+reward.reward_kwargs.weights`, which is the service's weights root, or by upload without it.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Foreign) -> None:
         self._reading = Reading(config)
         check_config(config, self._reading)
         with open_dict(config):
@@ -87,7 +81,13 @@ class CoRewardingTrainer(PPOTrainerSync):
         self._run = self._reading.endpoint.run
         self._shared = shared(self._run)
         self._client = self._reading.endpoint.client()
-        self._published: list[Path] = []
+        here = Path(config.trainer.default_local_dir).absolute() / "published"
+        self._publisher = WeightPublisher(
+            self._run,
+            Path(self._reading.weights or here),
+            attempt=ray.get(self._shared.attempt.remote()),
+            upload=self._reading.weights is None,
+        )
 
     def _init_dataloader(self) -> None:
         super()._init_dataloader()
@@ -119,7 +119,7 @@ class CoRewardingTrainer(PPOTrainerSync):
             self._publish(self.global_steps + 1)
         super().on_step_end()
 
-    def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> Any:
+    def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> Foreign:
         """Do a step of verl's.
 
         Raises:
@@ -130,18 +130,18 @@ class CoRewardingTrainer(PPOTrainerSync):
     def _validate(self) -> dict[str, float]:
         return self._told(super()._validate)
 
-    def _submit_batch_to_rollout(self, batch: Any) -> int:
+    def _submit_batch_to_rollout(self, batch: Foreign) -> int:
         if self._reading.needs_teacher:
             self._client.prefetch(self.global_steps, self._questions(batch))
         return super()._submit_batch_to_rollout(batch)
 
-    def _balance_batch(self, batch: Any, metrics: dict[str, Any], *rest: Any, **named: Any) -> Any:
+    def _balance_batch(self, batch: Foreign, metrics: dict[str, Any], *rest: Foreign, **named: Foreign) -> Foreign:
         # The first thing that verl does with the rollouts of a step, all of which have their rewards here. What is
         # left out is filled up with rows of its own, which count nowhere.
         self._check_failure()
         return super()._balance_batch(self._without_abstained(batch, metrics), metrics, *rest, **named)
 
-    def _without_abstained(self, batch: Any, metrics: dict[str, Any]) -> Any:
+    def _without_abstained(self, batch: Foreign, metrics: dict[str, Any]) -> Foreign:
         fields = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["extra_fields"])
         infos = [each["reward_extra_info"] for each in _values(fields, "extra_fields")]
         reasons = Counter(info["abstention"] for info in infos if info["abstained"])
@@ -155,7 +155,7 @@ class CoRewardingTrainer(PPOTrainerSync):
         tq.kv_clear(keys=[*set(batch.keys) - set(kept)], partition_id=batch.partition_id)
         return batch.select_keys(kept)
 
-    def _told(self, call: Callable[..., Any], *args: Any) -> Any:
+    def _told(self, call: Callable[..., Any], *args: Foreign) -> Foreign:
         try:
             done = call(*args)
         except Exception as error:  # verl's own words for a step or validation without any group
@@ -170,7 +170,7 @@ class CoRewardingTrainer(PPOTrainerSync):
             told = f"a reward of step {self.global_steps} failed in run {self._run!r}, and training ends: {failure}"
             raise RewardsMissingError(told) from cause
 
-    def _questions(self, batch: Any) -> list[Question]:
+    def _questions(self, batch: Foreign) -> list[Question]:
         columns = {name: _values(batch, name) for name in ("extra_info", "raw_prompt", "uid")}
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return [
@@ -183,24 +183,8 @@ class CoRewardingTrainer(PPOTrainerSync):
         ]
 
     def _publish(self, step: int) -> None:
-        root = Path(self._reading.weights or Path(self.config.trainer.default_local_dir).absolute() / "published")
-        folder = root / f"{self._run}.step-{step}"
-        growing = folder.with_name(f".{folder.name}")
-        for old in (growing, folder):
-            shutil.rmtree(old, ignore_errors=True)
-        growing.mkdir(parents=True)
-        self.actor_rollout_wg.save_weights(str(growing))
-        growing.rename(folder)
-        self._published.append(folder)
-        for old in self._published[:-KEPT_VERSIONS]:
-            shutil.rmtree(old, ignore_errors=True)
-        del self._published[:-KEPT_VERSIONS]
-        try:
-            self._client.publish(
-                step, folder if self._reading.weights is None else folder.name, upload=self._reading.weights is None
-            )
-        except Conflict as error:  # a step that is done again: the teacher is ahead of it
-            log.warning("the weights of step %d were not taken: %s", step, error)
+        self._publisher.write(step, lambda folder: self.actor_rollout_wg.save_weights(str(folder)))
+        self._publisher.announce(self._client, step)
 
 
 def _marked(row: dict[str, Any]) -> dict[str, Any]:
@@ -208,13 +192,11 @@ def _marked(row: dict[str, Any]) -> dict[str, Any]:
     return row if is_evaluated(info) else row | {"extra_info": {**info, "evaluate": True}}
 
 
-def _values(batch: Any, name: str) -> list[Any]:
+def _values(batch: Foreign, name: str) -> list[Any]:
     return list(tu.get(batch, name))
 
 
 def _written(named: dict[str, Any], folder: str, number: int) -> int:
-    file = Path(folder) / f"model-{number:05d}.safetensors"
-    save_file(named, file)
-    file.chmod(0o644)  # safetensors come with 0600, and the service may be another user
+    save_file(named, Path(folder) / f"model-{number:05d}.safetensors")
     named.clear()
     return 1
