@@ -78,7 +78,7 @@ class CoRewardManager(RewardManagerBase):
             ground_truth=truth_of(fields),
         )
         step = _whole(fields, "global_steps")
-        found = await self._clients.get().rewards([rollout], step=step, complete=False, **_told(is_evaluated(info)))
+        found = await self._clients.get().rewards([rollout], step=step, complete=False, evaluate=is_evaluated(info))
         reward, abstention = found.rewards[0], found.abstentions[0]
         share = [label.votes / label.of for label in found.labels if label.view == rollout.view and label.of]
         return {
@@ -97,10 +97,6 @@ class CoRewardManager(RewardManagerBase):
         length = int(item.batch["attention_mask"][-ids.shape[-1] :].sum())
         decode = self.tokenizer.decode
         return await asyncio.to_thread(decode, ids[:length], skip_special_tokens=True)
-
-
-def _told(evaluate: bool) -> dict[str, bool]:
-    return {"evaluate": True} if evaluate else {}
 
 
 def _whole(fields: Mapping[str, Any], name: str) -> int:

@@ -61,7 +61,7 @@ actor_rollout_ref.rollout.name=vllm actor_rollout_ref.rollout.n=8 actor_rollout_
 actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=8 actor_rollout_ref.actor.optim.lr=3e-6
 actor_rollout_ref.actor.ppo_mini_batch_size=128 actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=8
 actor_rollout_ref.actor.use_kl_loss=True actor_rollout_ref.actor.kl_loss_coef=0.005 trainer.test_freq=10
-""".split()
+"""
 
 ON_CPU = """
 data.train_batch_size=8 data.max_prompt_length=8 data.max_response_length=2 data.dataloader_num_workers=0
@@ -77,7 +77,7 @@ actor_rollout_ref.rollout.n=4 actor_rollout_ref.rollout.tensor_model_parallel_si
 actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=32 actor_rollout_ref.rollout.agent.num_workers=1
 reward.num_workers=2 transfer_queue.backend.SimpleStorage.num_data_storage_units=1
 ray_kwargs.ray_init.num_cpus=8 +ray_kwargs.ray_init.num_gpus=1 +ray_kwargs.ray_init.include_dashboard=False
-""".split()
+"""
 
 
 def toy_pairs() -> list[dict[str, str]]:
@@ -155,7 +155,7 @@ def main() -> int:
         }
     model = str(folder / "model") if told.cpu else told.model
     command = [sys.executable, "-m", "verl.trainer.main_ppo", *flags(told.url, told.run, model, folder)]
-    return subprocess.call([*command, *(ON_CPU if told.cpu else ON_GPU), *more], env=environment)
+    return subprocess.call([*command, *(ON_CPU if told.cpu else ON_GPU).split(), *more], env=environment)
 
 
 if __name__ == "__main__":

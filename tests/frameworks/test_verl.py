@@ -1,0 +1,182 @@
+"""verl's own reward loop on Ray, and its own trainer on the CPU: every reward is what plain counting gives."""
+
+import json
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from co_rewarding_client import RewardClient, RunSettings
+from co_rewarding_client.testing import CASES, Sampled
+from co_rewarding_client.testing.reference import cross_view_rewards, evaluation_rewards, key
+from conftest import ROOT, Program, framework_python
+
+pytestmark = [pytest.mark.framework, pytest.mark.timeout(900)]
+
+GROUP_SIZE = 8
+QUESTIONS = 64
+
+Line = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def told(service_url: str, program: Program) -> dict[str, list[Line]]:
+    """What the reward loop gave, by case."""
+    run = f"run-{uuid4().hex[:12]}"
+    with RewardClient(service_url) as client:
+        client.put_run(run, RunSettings(group_size=GROUP_SIZE, cohort_deadline_s=5.0))
+    lines = program("verl", "verl_program.py", service_url, run, str(QUESTIONS), str(GROUP_SIZE), timeout_s=600.0)
+    return {case: [line for line in lines if line["case"] == case] for case in {line["case"] for line in lines}}
+
+
+def sampled(lines: Sequence[Line]) -> list[tuple[Sampled, float | None]]:
+    """The rollouts with their rewards; None for those that abstained."""
+    return [
+        (
+            Sampled(
+                question_id=line["question_id"],
+                view=line["view"],
+                index=line["index"],
+                prompt="",
+                response=line["response"],
+                answer=line["answer"],
+                ground_truth=line.get("ground_truth"),
+            ),
+            None if line["extra"]["abstained"] else line["score"],
+        )
+        for line in lines
+        if "response" in line
+    ]
+
+
+@pytest.mark.parametrize("case", ["whole", "again", "mixed"])
+def test_each_of_1024_rollouts_is_rewarded_as_counting_rewards_it(told: dict[str, list[Line]], case: str) -> None:
+    found = sampled(told[case])
+    expected = cross_view_rewards([rollout for rollout, _ in found])
+    assert len(found) == 2 * QUESTIONS * GROUP_SIZE
+    assert {key(rollout): reward for rollout, reward in found} == expected
+    assert set(expected.values()) == {0.0, 1.0}
+
+
+def test_what_comes_twice_is_rewarded_as_before(told: dict[str, list[Line]]) -> None:
+    assert [line.get("score") for line in told["again"]] == [line.get("score") for line in told["whole"]]
+
+
+def test_a_lone_view_that_is_copied_to_fill_a_batch_abstains_and_the_others_do_not(
+    told: dict[str, list[Line]],
+) -> None:
+    found = sampled(told["padded"])
+    assert {key(rollout): reward for rollout, reward in found} == cross_view_rewards([each for each, _ in found])
+    lone = next(line for line in told["padded"] if line.get("question_id") == "alone")
+    assert lone["extra"] == {"acc": 0.0, "abstained": 1.0, "abstention": "expired", "vote_share": 0.0}
+
+
+def test_a_validation_is_compared_with_its_ground_truths_and_waits_for_nothing(told: dict[str, list[Line]]) -> None:
+    found = sampled(told["evaluated"])
+    assert {key(rollout): reward for rollout, reward in found} == evaluation_rewards([each for each, _ in found])
+    assert {reward for _, reward in found} == {0.0, 1.0}
+    assert told["evaluated"][-1]["seconds"] < 5.0  # the deadline of a cohort
+
+
+def test_it_conforms(service_url: str, program: Program) -> None:
+    proofs = program("verl", "verl_conformance.py", service_url, timeout_s=800.0)
+    assert [proof["case"] for proof in proofs if proof["passed"]] == list(CASES)
+
+
+def trained(url: str, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Trains by the example's one command, on the CPU."""
+    example = ROOT / "clients" / "examples" / "verl_train.py"
+    command = [str(framework_python("verl")), str(example), "--cpu", "--url", url, "--run", folder.name]
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "clients")))
+    return subprocess.run(
+        [*command, "--folder", str(folder), "--", *flags],
+        env=os.environ | {"PYTHONPATH": paths, "HF_HUB_OFFLINE": "1", "RAY_DEDUP_LOGS": "0"},
+        capture_output=True,
+        text=True,
+        timeout=800.0,
+        check=False,
+    )
+
+
+def dumped(folder: Path) -> dict[int, list[Line]]:
+    """What verl wrote of each step."""
+    return {
+        int(file.stem): [json.loads(line) for line in file.read_text().splitlines()] for file in folder.glob("*.jsonl")
+    }
+
+
+def test_it_trains_and_each_reward_is_what_counting_gives(service_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / f"run-{uuid4().hex[:8]}"
+    steps, validations = folder / "steps", folder / "validations"
+    flags = (f"trainer.rollout_data_dir={steps}", f"trainer.validation_data_dir={validations}")
+    done = trained(service_url, folder, *flags)
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+
+    rows = dumped(steps)
+    assert sorted(rows) == list(range(1, 9))
+    for step in rows.values():
+        found = of_dump(step)
+        expected = cross_view_rewards([rollout for rollout, _ in found])
+        # What abstained was left out of the batch.
+        assert {key(rollout): reward for rollout, reward in found} == expected
+    means = {step: sum(row["score"] for row in of) / len(of) for step, of in rows.items()}
+    assert means[8] > means[1] + 0.2, "the model has not learned to agree with itself"
+
+    for step in dumped(validations).values():
+        assert len(step) == 8
+        assert all(row["score"] == float(answer_in(row["output"]) == row["gts"]) for row in step)
+
+
+def of_dump(rows: Sequence[Line]) -> list[tuple[Sampled, float | None]]:
+    """The rollouts that verl trained on; the words of a question are in another order in its other view."""
+    found = []
+    for row in rows:
+        words = row["input"].split()
+        uid, index, _ = row["uid"].rsplit("_", 2)
+        rollout = Sampled(
+            question_id="".join(sorted(words)),
+            view="original" if words == sorted(words) else "paraphrase",
+            index=int(index),
+            prompt=uid,
+            response=row["output"],
+            answer=answer_in(row["output"]),
+        )
+        found.append((rollout, row["score"]))
+    return found
+
+
+def answer_in(response: str) -> str | None:
+    """The answer in the last box."""
+    return response.rsplit("\\boxed{", 1)[1].split("}")[0] if "\\boxed{" in response else None
+
+
+def test_a_reward_that_fails_ends_the_training_with_its_reason(service_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / f"run-{uuid4().hex[:8]}"
+    # The run waits for a fifth rollout of each group, which never comes.
+    never = ("+reward.reward_kwargs.settings.group_size=5", "+reward.reward_kwargs.patience_s=3")
+    done = trained(service_url, folder, *never, "trainer.total_training_steps=1", "trainer.val_before_train=False")
+    assert done.returncode != 0
+    assert "RewardsMissingError: a reward of step 1 failed" in done.stderr
+    assert "raise patience_s above the run's cohort_deadline_s" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "cure"),
+    [
+        ("data.shuffle=True", "data.shuffle=False"),
+        ("data.train_batch_size=7", "an even data.train_batch_size"),
+        ("algorithm.filter_groups.enable=True", "algorithm.filter_groups.enable=False"),
+        ("data.custom_cls.path=null", "data.custom_cls.name=PairDataset"),
+    ],
+)
+def test_what_parts_pairs_is_refused_at_start_with_its_cure(
+    service_url: str, tmp_path: Path, flag: str, cure: str
+) -> None:
+    done = trained(service_url, tmp_path / f"run-{uuid4().hex[:8]}", flag)
+    assert done.returncode != 0
+    assert cure in done.stderr
+    assert Counter(done.stderr.split())["InvalidRequest:"] >= 1
