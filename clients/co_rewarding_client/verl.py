@@ -16,6 +16,7 @@ from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.foreign import Foreign
+from co_rewarding_client.gathering import GatheredRewards
 from co_rewarding_client.model import Rollout, View
 from co_rewarding_client.training import ClientOfLoop
 from co_rewarding_client.verl_shared import Reading, is_evaluated, prompt_of, question_id_of, shared, truth_of
@@ -43,7 +44,8 @@ class CoRewardManager(RewardManagerBase):
     ) -> None:
         super().__init__(config, tokenizer, compute_score)
         self._reading = Reading(config)
-        self._clients = ClientOfLoop(self._reading.endpoint)
+        # verl asks for all rollouts of a step before it waits for one, so they may wait for one another.
+        self._rewards = GatheredRewards(ClientOfLoop(self._reading.endpoint).get)
         self._shared = shared(self._reading.endpoint.run)
         self._attempt: int | None = None
         self._failure: CoRewardingError | None = None
@@ -78,17 +80,16 @@ class CoRewardManager(RewardManagerBase):
             ground_truth=truth_of(fields),
         )
         step = _whole(fields, "global_steps")
-        found = await self._clients.get().rewards([rollout], step=step, complete=False, evaluate=is_evaluated(info))
-        reward, abstention = found.rewards[0], found.abstentions[0]
-        share = [label.votes / label.of for label in found.labels if label.view == rollout.view and label.of]
+        found = await self._rewards.reward(rollout, step=step, evaluate=is_evaluated(info))
+        label = found.label
         return {
-            "reward_score": 0.0 if reward is None else reward,
+            "reward_score": found.reward or 0.0,
             # The same keys on every row: verl takes them from the first.
             "reward_extra_info": {
-                "acc": reward or 0.0,
-                "abstained": float(reward is None),
-                "abstention": abstention or "",
-                "vote_share": share[0] if share else 0.0,
+                "acc": found.reward or 0.0,
+                "abstained": float(found.reward is None),
+                "abstention": found.abstention or "",
+                "vote_share": label.votes / label.of if label and label.of else 0.0,
             },
         }
 

@@ -19,6 +19,7 @@ from co_rewarding_client.foreign import Foreign
 from co_rewarding_client.model import RunSettings, View
 from co_rewarding_client.training import Endpoint
 
+HELD_BY_WORKER = 1000  # Ray's max_concurrency of an asynchronous actor, which verl leaves as it is
 ENDPOINT_FIELDS = ("url", "api_key", "run", "timeout_s", "patience_s")
 
 
@@ -41,9 +42,14 @@ class Reading:
         self.needs_both_views = method is None or method.needs_both_views
         self.needs_teacher = method is None or method.needs_teacher
 
-    def run_settings(self, group_size: int, total_steps: int) -> RunSettings:
+    def run_settings(self, group_size: int, evaluation_group_size: int, total_steps: int) -> RunSettings:
         """Return the settings of the run for a training with these sizes."""
-        return RunSettings(**{"group_size": group_size, "total_steps": max(1, total_steps)} | self.settings)
+        told = {
+            "group_size": group_size,
+            "evaluation_group_size": evaluation_group_size,
+            "total_steps": max(1, total_steps),
+        }
+        return RunSettings(**told | self.settings)
 
 
 class Shared:
@@ -149,6 +155,10 @@ def check_config(config: Foreign, reading: Reading) -> None:
         "algorithm.filter_groups.enable=False: verl would sample half a pair again": both and filtered,
         "trainer.v1.sampler.sync_refill_failed_groups=False: verl would sample half a pair again": both and refilled,
     }
+    rollouts, workers = data.train_batch_size * config.actor_rollout_ref.rollout.n, config.reward.num_workers
+    wrong[f"reward.num_workers={-(-rollouts // HELD_BY_WORKER)}: a worker of Ray's holds {HELD_BY_WORKER} calls"] = (
+        rollouts > workers * HELD_BY_WORKER
+    )
     cures = [cure for cure, applies in wrong.items() if applies]
     if cures:
         raise invalid(f"verl's configuration needs {'; '.join(cures)}")

@@ -98,7 +98,8 @@ class CoRewardingTrainer(PPOTrainerSync):
         collate = self.val_dataloader.collate_fn
         self.val_dataloader.collate_fn = lambda rows: collate([_marked(row) for row in rows])
         # Before anything is loaded: a service that is away, or refuses, is told at once.
-        self._client.put_run(self._run, self._reading.run_settings(rollout.n, self.total_training_steps))
+        settings = self._reading.run_settings(rollout.n, rollout.val_kwargs.n, self.total_training_steps)
+        self._client.put_run(self._run, settings)
 
     def _init_resource_pool_mgr(self) -> None:
         super()._init_resource_pool_mgr()

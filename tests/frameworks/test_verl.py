@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -164,19 +163,62 @@ def test_a_reward_that_fails_ends_the_training_with_its_reason(service_url: str,
     assert "raise patience_s above the run's cohort_deadline_s" in done.stderr
 
 
+def test_a_training_whose_pairs_would_part_does_not_begin(service_url: str, tmp_path: Path) -> None:
+    done = trained(service_url, tmp_path / f"run-{uuid4().hex[:8]}", "data.custom_cls.path=null")
+    assert done.returncode != 0
+    assert "are not the two views of one question; set data.custom_cls.path=" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def checks(program: Program) -> dict[str, Line]:
+    """What is said of configurations and data."""
+    return {line["what"]: line for line in program("verl", "verl_checks.py")}
+
+
 @pytest.mark.parametrize(
     ("flag", "cure"),
     [
-        ("data.shuffle=True", "data.shuffle=False"),
+        ("data.shuffle=true", "data.shuffle=False"),
         ("data.train_batch_size=7", "an even data.train_batch_size"),
-        ("algorithm.filter_groups.enable=True", "algorithm.filter_groups.enable=False"),
-        ("data.custom_cls.path=null", "data.custom_cls.name=PairDataset"),
+        ("data.gen_batch_size=1", "an even data.gen_batch_size"),
+        ("algorithm.filter_groups.enable=true", "algorithm.filter_groups.enable=False"),
+        ("trainer.v1.sampler.sync_refill_failed_groups=true", "trainer.v1.sampler.sync_refill_failed_groups=False"),
     ],
 )
-def test_what_parts_pairs_is_refused_at_start_with_its_cure(
-    service_url: str, tmp_path: Path, flag: str, cure: str
-) -> None:
-    done = trained(service_url, tmp_path / f"run-{uuid4().hex[:8]}", flag)
-    assert done.returncode != 0
-    assert cure in done.stderr
-    assert Counter(done.stderr.split())["InvalidRequest:"] >= 1
+def test_flags_that_part_pairs_are_refused_with_their_cure(checks: dict[str, Line], flag: str, cure: str) -> None:
+    assert checks[""]["error"] is None
+    assert cure in checks[flag]["error"]
+    assert checks[f"{flag} without pairs"]["error"] is None
+
+
+def test_a_reward_model_beside_the_service_is_refused(checks: dict[str, Line]) -> None:
+    for what in ("reward.reward_model.enable=true", "reward.reward_model.enable=true without pairs"):
+        assert "reward.reward_model.enable=False" in checks[what]["error"]
+
+
+def test_a_step_that_its_workers_cannot_hold_at_once_is_refused(checks: dict[str, Line]) -> None:
+    assert "reward.num_workers=3: " in checks["data.train_batch_size=256"]["error"]
+
+
+def test_rows_that_are_no_pairs_are_refused(checks: dict[str, Line]) -> None:
+    assert checks["pairs"]["error"] is None
+    for what in ("views apart", "no identity"):
+        assert "rows 0 and 1" in checks[what]["error"]
+        assert "PairDataset" in checks[what]["error"]
+
+
+def test_pairs_are_laid_side_by_side_and_each_epoch_has_all_of_them(checks: dict[str, Line]) -> None:
+    order = checks["order"]["found"]
+    pairs = [
+        (one["question_id"], one["view"], other["view"]) for one, other in zip(order[::2], order[1::2], strict=True)
+    ]
+    assert all(one["question_id"] == other["question_id"] for one, other in zip(order[::2], order[1::2], strict=True))
+    # The fourth question, "a", came in one view alone.
+    assert [sorted(pairs[:3]), sorted(pairs[3:])] == [[(each, "original", "paraphrase") for each in "bcd"]] * 2
+    assert "no question has both views" in checks["order of none"]["error"]
+
+
+def test_a_validation_that_says_nothing_is_refused(checks: dict[str, Line]) -> None:
+    assert checks["truths"]["error"] is None
+    assert checks["no truth, four rollouts"]["error"] is None
+    assert "1 of 2 validation rows have no reward_model.ground_truth" in checks["no truth"]["error"]
