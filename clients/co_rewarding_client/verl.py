@@ -67,7 +67,7 @@ class CoRewardManager(RewardManagerBase):
 
     async def _rewarded(self, item: Foreign) -> dict[str, Any]:
         if self._attempt is None:
-            self._attempt = await self._shared.attempt.remote()
+            self._attempt = int(await self._shared.attempt.remote())
         fields = item.non_tensor_batch
         info = fields.get("extra_info") or {}
         rollout = Rollout(

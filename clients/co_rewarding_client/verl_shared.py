@@ -44,7 +44,7 @@ class Reading:
 
     def run_settings(self, group_size: int, evaluation_group_size: int, total_steps: int) -> RunSettings:
         """Return the settings of the run for a training with these sizes."""
-        told = {
+        told: dict[str, Any] = {
             "group_size": group_size,
             "evaluation_group_size": evaluation_group_size,
             "total_steps": max(1, total_steps),
