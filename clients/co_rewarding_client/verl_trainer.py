@@ -108,14 +108,16 @@ class CoRewardingTrainer(PPOTrainerSync):
                 if role in self.role_worker_mapping:
                     self.role_worker_mapping[role] = ray.remote(PublishingWorker)
 
-    def on_train_begin(self) -> None:
-        """Publish the weights with which a resumed training begins; those of a new one are the teacher's own."""
-        super().on_train_begin()
-        if self._reading.needs_teacher and self.global_steps > 1:
-            self._publish(self.global_steps)
+    # Weights are published while the rollout engine sleeps: gathering them takes memory.
+
+    def on_init_end(self) -> None:
+        """Publish the weights that answer the first step, or the first after a checkpoint."""
+        if self._reading.needs_teacher:
+            self._publish(self.global_steps + 1)
+        super().on_init_end()
 
     def on_step_end(self) -> None:
-        """Publish the weights that will answer the next step, before the rollout engine takes up memory again."""
+        """Publish the weights that answer the next step."""
         if self._reading.needs_teacher and self.global_steps < self.total_training_steps:
             self._publish(self.global_steps + 1)
         super().on_step_end()

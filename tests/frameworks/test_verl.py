@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +15,8 @@ from co_rewarding_client import RewardClient, RunSettings
 from co_rewarding_client.testing import CASES, Sampled
 from co_rewarding_client.testing.reference import cross_view_rewards, evaluation_rewards, key
 from conftest import ROOT, Program, framework_python
+
+from tests.support.service import running
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(900)]
 
@@ -134,11 +138,10 @@ def of_dump(rows: Sequence[Line]) -> list[tuple[Sampled, float | None]]:
     """The rollouts that verl trained on; the words of a question are in another order in its other view."""
     found = []
     for row in rows:
-        words = row["input"].split()
         uid, index, _ = row["uid"].rsplit("_", 2)
         rollout = Sampled(
-            question_id="".join(sorted(words)),
-            view="original" if words == sorted(words) else "paraphrase",
+            question_id=question_of(row["input"]),
+            view=view_of(row["input"]),
             index=int(index),
             prompt=uid,
             response=row["output"],
@@ -161,6 +164,76 @@ def test_a_reward_that_fails_ends_the_training_with_its_reason(service_url: str,
     assert done.returncode != 0
     assert "RewardsMissingError: a reward of step 1 failed" in done.stderr
     assert "raise patience_s above the run's cohort_deadline_s" in done.stderr
+
+
+@pytest.fixture
+def school() -> Iterator[tuple[str, Path]]:
+    """The address of a service with a teacher that is the policy of each step, and its weights root."""
+    folder = Path(tempfile.mkdtemp(prefix="cr-"))
+    (folder / "weights").mkdir()
+    make = "import pathlib, sys, verl_train; verl_train.make_toy_model(pathlib.Path(sys.argv[1]))"
+    subprocess.run(
+        [str(framework_python("verl")), "-c", make, str(folder / "teacher")],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "clients" / "examples")},
+        check=True,
+    )
+    teaching = {
+        "weights_root": folder / "weights",
+        "teacher_dir": folder / "averages",
+        "teacher": str(folder / "teacher"),
+        "teacher_backend": "transformers",
+        "teacher_dtype": "float32",
+    }
+    try:
+        with running(**teaching) as supervisor:
+            yield supervisor.url, folder / "weights"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("shared_disk", [True, False])
+def test_the_teacher_labels_by_the_weights_of_each_step(
+    school: tuple[str, Path], tmp_path: Path, shared_disk: bool
+) -> None:
+    url, weights = school
+    folder = tmp_path / f"run-{uuid4().hex[:8]}"
+    settings = {"method": "co-rewarding-ii", "alpha_start": 0.0, "alpha_end": 0.0, "teacher_max_tokens": 2}
+    done = trained(
+        url,
+        folder,
+        *(f"+reward.reward_kwargs.settings.{name}={value}" for name, value in settings.items()),
+        *([f"+reward.reward_kwargs.weights={weights}"] if shared_disk else []),
+        f"trainer.rollout_data_dir={folder}/steps",
+        "trainer.total_training_steps=3",
+        "trainer.val_before_train=False",
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    steps = dumped(folder / "steps")
+    assert sorted(steps) == [1, 2, 3]
+    with RewardClient(url, run=folder.name) as client:
+        assert client.teacher().version == 3
+        for step, rows in steps.items():
+            labels = {
+                (label["question_id"], label["view"]): label
+                for question in {question_of(row["input"]) for row in rows}
+                for cohort in client.cohorts(question, step=step)
+                for label in cohort["labels"]
+            }
+            for row in rows:
+                label = labels[question_of(row["input"]), view_of(row["input"])]
+                assert label["teacher_version"] == step
+                assert row["score"] == float(answer_in(row["output"]) == label["answer"])
+
+
+def question_of(prompt: str) -> str:
+    """The example's name of a question: its letters stand side by side in the alphabet."""
+    return f"toy-{(ord(min(prompt.split())) - ord('a')) // 2}"
+
+
+def view_of(prompt: str) -> str:
+    """The view: the paraphrase has the letters the other way round."""
+    words = prompt.split()
+    return "original" if words == sorted(words) else "paraphrase"
 
 
 def test_a_training_whose_pairs_would_part_does_not_begin(service_url: str, tmp_path: Path) -> None:
