@@ -51,6 +51,7 @@ def flags(url: str, run: str, model: str, folder: Path) -> list[str]:
         "algorithm.adv_estimator=grpo",
         "trainer.logger=[console]",
         f"trainer.default_local_dir={folder}/checkpoints",
+        f"hydra.run.dir={folder}/hydra",
         f"actor_rollout_ref.model.path={model}",
     ]
 
