@@ -66,13 +66,13 @@ actor_rollout_ref.actor.use_kl_loss=True actor_rollout_ref.actor.kl_loss_coef=0.
 
 ON_CPU = """
 data.train_batch_size=8 data.max_prompt_length=8 data.max_response_length=1 data.dataloader_num_workers=0
-+data.pair_epochs=6 trainer.total_epochs=1 trainer.device=cpu trainer.n_gpus_per_node=1 trainer.test_freq=6
++data.pair_epochs=4 trainer.total_epochs=1 trainer.device=cpu trainer.n_gpus_per_node=1 trainer.test_freq=4
 trainer.resume_mode=disable actor_rollout_ref.model.use_remove_padding=False
 +actor_rollout_ref.model.override_config.attn_implementation=eager
 actor_rollout_ref.model.enable_gradient_checkpointing=False actor_rollout_ref.actor.strategy=fsdp2
 actor_rollout_ref.actor.fsdp_config.model_dtype=fp32 actor_rollout_ref.actor.fsdp_config.use_torch_compile=False
 +actor_rollout_ref.actor.fsdp_config.mixed_precision.param_dtype=fp32 actor_rollout_ref.actor.use_torch_compile=False
-actor_rollout_ref.actor.optim.lr=0.02 actor_rollout_ref.actor.ppo_mini_batch_size=8
+actor_rollout_ref.actor.optim.lr=0.03 actor_rollout_ref.actor.ppo_mini_batch_size=8
 actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=64 actor_rollout_ref.rollout.name=slow
 actor_rollout_ref.rollout.n=8 actor_rollout_ref.rollout.tensor_model_parallel_size=1
 actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=64 actor_rollout_ref.rollout.agent.num_workers=1
