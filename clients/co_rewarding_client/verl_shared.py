@@ -85,6 +85,12 @@ def is_evaluated(info: Mapping[str, Any]) -> bool:
     return bool(info.get("evaluate", str(info.get("split") or "train") != "train"))
 
 
+def marked(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row of a validation with the mark of one."""
+    info = row.get("extra_info") or {}
+    return row if is_evaluated(info) else {**row, "extra_info": {**info, "evaluate": True}}
+
+
 def question_id_of(info: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
     """Return the question of a row: its own, or verl's name of the prompt."""
     return str(info.get("question_id") or fields["uid"])

@@ -30,7 +30,7 @@ from co_rewarding_client.verl_shared import (
     check_config,
     check_paired,
     check_validation,
-    is_evaluated,
+    marked,
     prompt_of,
     question_id_of,
     shared,
@@ -96,7 +96,7 @@ class CoRewardingTrainer(PPOTrainerSync):
             check_paired(self.train_dataset.dataframe["extra_info"])
         check_validation(getattr(self.val_dataset, "dataframe", ()), rollout.val_kwargs.n)
         collate = self.val_dataloader.collate_fn
-        self.val_dataloader.collate_fn = lambda rows: collate([_marked(row) for row in rows])
+        self.val_dataloader.collate_fn = lambda rows: collate([marked(row) for row in rows])
         # Before anything is loaded: a service that is away, or refuses, is told at once.
         settings = self._reading.run_settings(rollout.n, rollout.val_kwargs.n, self.total_training_steps)
         self._client.put_run(self._run, settings)
@@ -104,9 +104,8 @@ class CoRewardingTrainer(PPOTrainerSync):
     def _init_resource_pool_mgr(self) -> None:
         super()._init_resource_pool_mgr()
         if self._reading.needs_teacher:
-            for role in (Role.Actor, Role.ActorRollout, Role.ActorRolloutRef):
-                if role in self.role_worker_mapping:
-                    self.role_worker_mapping[role] = ray.remote(PublishingWorker)
+            for role in {Role.Actor, Role.ActorRollout, Role.ActorRolloutRef} & self.role_worker_mapping.keys():
+                self.role_worker_mapping[role] = ray.remote(PublishingWorker)
 
     # Weights are published while the rollout engine sleeps: gathering them takes memory.
 
@@ -188,11 +187,6 @@ class CoRewardingTrainer(PPOTrainerSync):
     def _publish(self, step: int) -> None:
         self._publisher.write(step, lambda folder: self.actor_rollout_wg.save_weights(str(folder)))
         self._publisher.announce(self._client, step)
-
-
-def _marked(row: dict[str, Any]) -> dict[str, Any]:
-    info = row.get("extra_info") or {}
-    return row if is_evaluated(info) else row | {"extra_info": {**info, "evaluate": True}}
 
 
 def _values(batch: Foreign, name: str) -> list[Any]:
