@@ -76,7 +76,7 @@ actor_rollout_ref.actor.optim.lr=0.03 actor_rollout_ref.actor.ppo_mini_batch_siz
 actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=64 actor_rollout_ref.rollout.name=slow
 actor_rollout_ref.rollout.n=8 actor_rollout_ref.rollout.tensor_model_parallel_size=1
 actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=64 actor_rollout_ref.rollout.agent.num_workers=1
-reward.num_workers=2 transfer_queue.backend.SimpleStorage.num_data_storage_units=1
+reward.num_workers=1 transfer_queue.backend.SimpleStorage.num_data_storage_units=1
 ray_kwargs.ray_init.num_cpus=8 +ray_kwargs.ray_init.num_gpus=1 +ray_kwargs.ray_init.include_dashboard=False
 """
 

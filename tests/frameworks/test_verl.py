@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from co_rewarding_client.testing.reference import cross_view_rewards, evaluation
 from conftest import ROOT, Program, framework_python
 
 from tests.support.service import running
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(900)]
 
@@ -172,16 +174,6 @@ def answer_in(response: str) -> str | None:
     return response.rsplit("\\boxed{", 1)[1].split("}")[0] if "\\boxed{" in response else None
 
 
-def test_a_reward_that_fails_ends_the_training_with_its_reason(service_url: str, tmp_path: Path) -> None:
-    folder = tmp_path / f"run-{uuid4().hex[:8]}"
-    # The run waits for a fifth rollout of each group, which never comes.
-    never = ("+reward.reward_kwargs.settings.group_size=5", "+reward.reward_kwargs.patience_s=3")
-    done = trained(service_url, folder, *never, "trainer.total_training_steps=1", "trainer.val_before_train=False")
-    assert done.returncode != 0
-    assert "RewardsMissingError: a reward of step 1 failed" in done.stderr
-    assert "raise patience_s above the run's cohort_deadline_s" in done.stderr
-
-
 @pytest.fixture
 def school() -> Iterator[tuple[str, Path]]:
     """The address of a service with a teacher that is the policy of each step, and its weights root."""
@@ -243,30 +235,37 @@ def view_of(prompt: str) -> str:
     return "original" if set(prompt.split()) <= set("ab") else "paraphrase"
 
 
-def test_groups_that_abstain_are_left_out_of_the_batch(service_url: str, tmp_path: Path) -> None:
+def test_groups_that_abstain_are_left_out_and_a_service_that_stays_away_ends_the_training(tmp_path: Path) -> None:
     folder = tmp_path / f"run-{uuid4().hex[:8]}"
-    data = tmp_path / "half.parquet"
+    data, first_step = tmp_path / "half.parquet", folder / "steps" / "1.jsonl"
     by_example(
         "pairs = [pair | {'ground_truth': pair['ground_truth'] * (place % 2)}"
         " for place, pair in enumerate(verl_train.toy_pairs())];"
         "pandas.DataFrame(list(verl_train.rows(pairs, 'train'))).to_parquet(sys.argv[1])",
         data,
     )
-    done = trained(
-        service_url,
-        folder,
+    flags = (
         "+reward.reward_kwargs.settings.method=ground-truth",
+        "+reward.reward_kwargs.patience_s=5",
         f"data.train_files={data}",
-        f"trainer.rollout_data_dir={folder}/steps",
-        "trainer.total_training_steps=2",
+        f"trainer.rollout_data_dir={first_step.parent}",
         "trainer.val_before_train=False",
     )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
-    shares = re.findall(r"co_rewarding/abstained:([\d.]+)", done.stdout)
-    assert sum(map(float, shares)) == 1.0  # half of two steps
-    kept = [row for step in dumped(folder / "steps").values() for row in step if not row["uid"].startswith("pad")]
-    assert len(kept) == 64  # of 128 in two steps; each question comes once in them
-    assert {question_of(row["input"]) for row in kept} == {"toy-1", "toy-3", "toy-5", "toy-7"}
+    with ThreadPoolExecutor() as pool:
+        with running() as supervisor:
+            url = supervisor.url
+            training = pool.submit(trained, url, folder, *flags)
+            wait_until(lambda: first_step.exists() or training.done(), 600.0, every_s=0.1)
+        done = training.result()
+    assert done.returncode != 0
+    assert re.search(r"RewardsMissingError: a reward of step \d failed in run .*ServiceUnavailable: ", done.stderr)
+    assert url in done.stderr
+
+    share = float(re.findall(r"step:1 - .*co_rewarding/abstained:([\d.]+)", done.stdout)[0])
+    kept = [row for row in dumped(first_step.parent)[1] if not row["uid"].startswith("pad")]
+    assert 0.0 < share < 1.0
+    assert len(kept) == 64 * (1.0 - share)
+    assert {question_of(row["input"]) for row in kept} <= {"toy-1", "toy-3", "toy-5", "toy-7"}
     assert all(row["score"] == float(answer_in(row["output"]) == row["gts"]) for row in kept)
 
 
