@@ -30,7 +30,12 @@ PROGRAMS: Mapping[str, str] = {
 }
 """The program of each adapter, beside this file."""
 
-ENVIRONMENTS: Mapping[str, str] = {"verifiers_task": "verifiers", "nemo_gym": "gym", "open_reward": "gym"}
+ENVIRONMENTS: Mapping[str, str | None] = {
+    "slime": None,  # its code is fetched, and runs in the environment of the tests
+    "verifiers_task": "verifiers",
+    "nemo_gym": "gym",
+    "open_reward": "gym",
+}
 """The framework in whose environment an adapter runs, where it has another name."""
 
 
@@ -47,13 +52,19 @@ class Step:
         return f"| {framework} | {self.bare_s * 1e3:.0f} | {self.adapter_s * 1e3:.0f} | {added_s * 1e3:.0f} |"
 
 
+def python_of(environment: str | None) -> str:
+    """Return the interpreter of a framework's environment, or of these benchmarks'."""
+    if environment is None:
+        return sys.executable
+    folder = os.environ.get(f"CO_REWARDING_VENV_{environment.upper()}", str(ROOT / f".venv-{environment}"))
+    return str(Path(folder) / "bin" / "python")
+
+
 def measured(framework: str, url: str) -> Step:
     """Run the framework's program against the service at `url`."""
-    environment = ENVIRONMENTS.get(framework, framework)
-    folder = os.environ.get(f"CO_REWARDING_VENV_{environment.upper()}", str(ROOT / f".venv-{environment}"))
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "clients", ROOT / "tests" / "frameworks")))
     done = subprocess.run(
-        [str(Path(folder) / "bin" / "python"), str(Path(__file__).parent / PROGRAMS[framework]), url],
+        [python_of(ENVIRONMENTS.get(framework, framework)), str(Path(__file__).parent / PROGRAMS[framework]), url],
         env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         stdout=subprocess.PIPE,
         text=True,
