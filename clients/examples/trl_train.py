@@ -105,10 +105,10 @@ def main() -> None:
     history = train(given.url, given.run, given.method, given.steps, given.output)
     for entry in history:
         if "eval_reward" in entry:
-            print(f"step {entry['step']:3}: {entry['eval_reward']:.2f} of the held-out questions are right")  # noqa: T201
+            print(f"step {entry['step']:3}: {entry['eval_reward']:.2f} of the held-out questions are right")
     trained = [entry for entry in history if "reward" in entry]
     for name in ("reward", "co_rewarding/label_accuracy", "co_rewarding/vote_share_mean", "co_rewarding/abstained"):
-        print(f"{name}: {trained[0][name]:.2f} at the first step, {trained[-1][name]:.2f} at the last")  # noqa: T201
+        print(f"{name}: {trained[0][name]:.2f} at the first step, {trained[-1][name]:.2f} at the last")
 
 
 if __name__ == "__main__":
