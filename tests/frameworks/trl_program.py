@@ -242,6 +242,9 @@ def main() -> None:
             began_s = time.monotonic()
             train(name, url, f"{run}-{place}", folder, partial(tell, lines, name))
             tell(lines, name, "end", seconds=time.monotonic() - began_s)
+    if torch.distributed.is_initialized():  # gloo aborts where a rank is gone before the others have ended
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
     if "RANK" not in os.environ:
         print(told.read_text(), end="")
 
