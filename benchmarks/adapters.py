@@ -1,6 +1,6 @@
 """Measure what each adapter adds to the bare call: milliseconds for a step of 256 rollouts, with the framework's code.
 
-    python -m benchmarks.adapters verl
+    python -m benchmarks.adapters [trl verl ...]
 
 A framework's program runs in its environment, beside a service of its own, and takes turns: the bare call of the
 client with all 256 rollouts, then the adapter with the same. It prints the seconds of each turn.
@@ -19,8 +19,24 @@ from reward_service.processes import raise_open_files_limit
 from tests.support.service import running
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS: Mapping[str, str] = {"verl": "adapter_verl.py"}
-"""The program of each framework, beside this file."""
+PROGRAMS: Mapping[str, str] = {
+    "trl": "adapter_trl.py",
+    "verl": "adapter_verl.py",
+    "slime": "adapter_slime.py",
+    "verifiers": "adapter_verifiers.py",
+    "verifiers_task": "adapter_verifiers_task.py",
+    "nemo_gym": "adapter_nemo_gym.py",
+    "open_reward": "adapter_open_reward.py",
+}
+"""The program of each adapter, beside this file."""
+
+ENVIRONMENTS: Mapping[str, str | None] = {
+    "slime": None,  # its code is fetched, and runs in the environment of the tests
+    "verifiers_task": "verifiers",
+    "nemo_gym": "gym",
+    "open_reward": "gym",
+}
+"""The framework in whose environment an adapter runs, where it has another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +52,19 @@ class Step:
         return f"| {framework} | {self.bare_s * 1e3:.0f} | {self.adapter_s * 1e3:.0f} | {added_s * 1e3:.0f} |"
 
 
+def python_of(environment: str | None) -> str:
+    """Return the interpreter of a framework's environment, or of these benchmarks'."""
+    if environment is None:
+        return sys.executable
+    folder = os.environ.get(f"CO_REWARDING_VENV_{environment.upper()}", str(ROOT / f".venv-{environment}"))
+    return str(Path(folder) / "bin" / "python")
+
+
 def measured(framework: str, url: str) -> Step:
     """Run the framework's program against the service at `url`."""
-    folder = os.environ.get(f"CO_REWARDING_VENV_{framework.upper()}", str(ROOT / f".venv-{framework}"))
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "clients", ROOT / "tests" / "frameworks")))
     done = subprocess.run(
-        [str(Path(folder) / "bin" / "python"), str(Path(__file__).parent / PROGRAMS[framework]), url],
+        [python_of(ENVIRONMENTS.get(framework, framework)), str(Path(__file__).parent / PROGRAMS[framework]), url],
         env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         stdout=subprocess.PIPE,
         text=True,
