@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.page import REPOSITORY
 
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
 SUFFIXES = (".py", ".lua", ".md", ".toml")
 MADE = "runs/"
