@@ -63,7 +63,7 @@ _EVALUATED: dict[str, Any] = {
 class RewardForm(WireForm, of=RewardRequest):
     """A batch of rollouts. Those of a part have an index each, or the request an Idempotency-Key."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [_WHOLE, _INDEXED]} | _EVALUATED)
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_WHOLE, _INDEXED], **_EVALUATED})
 
 
 class LabelDocument(StructForm, of=Label):
