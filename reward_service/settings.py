@@ -80,8 +80,11 @@ class Settings(BaseSettings):
     max_rollouts: int = Field(default=4096, ge=1, description="Most rollouts in one request.")
     max_text_chars: int = Field(default=2_000_000, ge=1, description="Longest response or prompt.")
     max_wait_s: Seconds = Field(default=60.0, ge=0, description="Longest that /v1 calls wait before they answer 202.")
-    max_hold_s: Seconds | None = Field(
-        default=None, gt=0, description="Longest that compatibility calls are held (503 then); none: until they settle."
+    get_reward_hold_s: Seconds = Field(
+        default=0.0, ge=0, description="Longest that /get_reward is held (503 then); 0: until the cohort is settled."
+    )
+    remote_rm_hold_s: Seconds = Field(
+        default=10.0, ge=0, description="Longest that /v1/remote_rm is held (503 then); 0: until the cohort is settled."
     )
     max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs of one run that may wait to be settled.")
     max_open_cohorts: int = Field(default=200_000, ge=1, description="Cohorts of one run that may wait for ballots.")

@@ -56,6 +56,7 @@ from co_rewarding_client.errors import (
 )
 from co_rewarding_client.flow import Surroundings
 from co_rewarding_client.model import (
+    Awaited,
     Label,
     Paraphrase,
     Pending,
@@ -73,6 +74,7 @@ from co_rewarding_client.model import (
 
 __all__ = [
     "AsyncRewardClient",
+    "Awaited",
     "CoRewardingError",
     "Conflict",
     "InvalidRequest",

@@ -76,23 +76,25 @@ class Calls:
         step: int | None = None,
         method: str | None = None,
         complete: bool = True,
+        evaluate: bool = False,
         wait_s: float = 30.0,
         idempotency_key: str | None = None,
     ) -> Flow[Rewards]:
         """Return the rewards of `rollouts`, in their order, when they are settled.
 
         `complete` says that the batch holds its groups whole; False, that it is a part, to be joined by others; a
-        rollout without an index is one of its own then. `wait_s` is how long the service is asked to hold one answer
-        back, at most its own limit. `idempotency_key` is made up if not given, and is the same for all tries, and for
-        the same call after one that went without an answer.
+        rollout without an index is one of its own then. With `evaluate` they are kept apart from the training: compared
+        with their ground truths, else voted within their view; no `method` then. `wait_s` is how long the service is
+        asked to hold one answer back, at most its own limit. `idempotency_key` is made up if not given: one for all
+        tries, and for a repeated call that went without an answer.
 
         Raises:
-            StillPending: the rewards are not settled within patience; the error has the ticket.
+            StillPending: the rewards are not settled within patience; the error has the ticket, and what is awaited.
             ProtocolError: there is not one reward for each rollout.
         """
         check_number("wait_s", wait_s)
         patience = self._begin()
-        document = encoding.batch(rollouts, run=self._run_name, step=step, method=method, complete=complete)
+        document = encoding.batch(rollouts, self._run_name, step, method, complete=complete, evaluate=evaluate)
         with self._unanswered.key(document, idempotency_key) as key:
             request = encoding.rewards_request(document, min(wait_s, self._patience_s), key)
             reply = yield from exchange(request, patience)
@@ -110,10 +112,11 @@ class Calls:
         step: int | None = None,
         method: str | None = None,
         complete: bool = True,
+        evaluate: bool = False,
         idempotency_key: str | None = None,
     ) -> Flow[Ticket]:
         """Hand `rollouts` in without waiting for their rewards; arguments as for `rewards`."""
-        document = encoding.batch(rollouts, run=self._run_name, step=step, method=method, complete=complete)
+        document = encoding.batch(rollouts, self._run_name, step, method, complete=complete, evaluate=evaluate)
         with self._unanswered.key(document, idempotency_key) as key:
             return (yield from self._answer(encoding.rollouts_request(document, key), Ticket, 202))
 
@@ -234,8 +237,7 @@ class Calls:
 
     def ready(self) -> Flow[bool]:
         """Ask once whether the service is able to serve; False too where the service cannot be reached."""
-        request = encoding.get("/ready")
-        outcome = yield from attempt(request, self._begin())
+        outcome = yield from attempt(request := encoding.get("/ready"), self._begin())
         if isinstance(outcome, TransportFailure) or outcome.status in PASSING_STATUSES:
             return False
         if outcome.status == 200:
@@ -288,7 +290,8 @@ class Calls:
                 return found
             left_s = patience.left_s()
             if left_s <= 0.0:
-                raise StillPending(ticket, found.settled, found.of, self._patience_s)
+                awaited = found.waiting_for, found.waiting_for_more
+                raise StillPending(ticket, found.settled, found.of, self._patience_s, *awaited)
             rest_s = min(POLL_INTERVAL_S - (clock_s() - asked_at), left_s)
             if rest_s > 0.0:
                 yield Pause(rest_s, f"ticket {ticket} is not settled yet")

@@ -117,20 +117,30 @@ def teacher_request(run: str) -> HttpRequest:
 
 
 def batch(
-    rollouts: Sequence[Rollout], *, run: str, step: int | None, method: str | None, complete: bool
+    rollouts: Sequence[Rollout],
+    run: str,
+    step: int | None,
+    method: str | None,
+    *,
+    complete: bool,
+    evaluate: bool = False,
 ) -> dict[str, Any]:
     """Makes the body that both halves of the contract share.
 
     In whole groups every rollout has its index. A rollout of a part that has none goes without, because others number
     theirs: the key of its request names the rollout.
 
-    Raises InvalidRequest for what is no list of rollouts, for a statistic that is not finite, and where an index
-    filled in is one that was given.
+    Raises InvalidRequest for what is no list of rollouts, for a statistic that is not finite, for an evaluation by a
+    method, and where an index filled in is one that was given.
     """
+    if evaluate and method is not None:
+        raise invalid(f"method is {method!r}, and an evaluation has none; leave method out, or send ground truths")
     check_listed("rollouts", rollouts, Rollout)
     indices = _indices(rollouts) if complete else [rollout.rollout for rollout in rollouts]
     items = [_rollout(rollout, index, at) for at, (rollout, index) in enumerate(zip(rollouts, indices, strict=True))]
     settings = _without_none({"run": run, "step": step, "method": method, "complete": complete})
+    if evaluate:  # only then: a service of an earlier release does not know the field
+        settings["evaluate"] = True
     return {**settings, "rollouts": items}
 
 

@@ -15,10 +15,13 @@ The names say what happened, as HTTP's own do. Every error keeps all it knows in
 pickling on its way from a Ray or multiprocessing worker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.waiting import Awaited, sentence
+
+AWAITED_CHARS = 800
 
 
 class ServiceUnavailable(CoRewardingError):
@@ -33,20 +36,33 @@ class StillPending(ServiceUnavailable):
     """The rollouts were accepted, but their rewards were not settled within patience. Nothing is lost.
 
     `ticket` can be given to `collect` again; `settled` of `of` rollouts had their reward when last asked,
-    None where the service did not say.
+    None where the service did not say. `waiting_for` is what some of the others lack, and `waiting_for_more`
+    counts the cohorts of which nothing is said; an older service says nothing of any.
     """
 
-    def __init__(self, ticket: str, settled: int | None, of: int | None, patience_s: float) -> None:
-        super().__init__(ticket, settled, of, patience_s)
+    def __init__(
+        self,
+        ticket: str,
+        settled: int | None,
+        of: int | None,
+        patience_s: float,
+        waiting_for: Sequence[Awaited] = (),
+        waiting_for_more: int = 0,
+    ) -> None:
+        super().__init__(ticket, settled, of, patience_s, waiting_for, waiting_for_more)
         self.ticket = ticket
         self.settled = settled
         self.of = of
         self.patience_s = patience_s
+        self.waiting_for = waiting_for
+        self.waiting_for_more = waiting_for_more
 
     def __str__(self) -> str:
         progress = "" if self.settled is None else f" ({self.settled} of {self.of} are)"
+        said = sentence(self.waiting_for, self.waiting_for_more)
+        awaited = one_line(f"; it {said}", AWAITED_CHARS) if said else ""
         return (
-            f"ticket {self.ticket} is not settled after {self.patience_s:g} s{progress}; nothing is lost: "
+            f"ticket {self.ticket} is not settled after {self.patience_s:g} s{progress}{awaited}; nothing is lost: "
             "collect it later, or raise patience_s above the run's cohort_deadline_s"
         )
 

@@ -11,11 +11,13 @@ from co_rewarding_schema.paraphrases import Paraphrase
 from co_rewarding_schema.rollouts import Label, Pending, Rewards, Statistics, Ticket
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View, ViewText, Voter
+from co_rewarding_schema.waiting import Awaited
 
 from co_rewarding_client import arguments
 from co_rewarding_client.errors import invalid
 
 __all__ = [
+    "Awaited",
     "Label",
     "Paraphrase",
     "Pending",

@@ -157,6 +157,11 @@ BY_GROUND_TRUTH = next(row.name for row in _ROWS if row.source is RewardSource.G
 """What a rollout is compared by that brings its ground truth as its label."""
 
 
+def evaluated_by(*, truth: bool) -> Method:
+    """Return the row that rewards an evaluation: by the ground truth if there is one, else by its own view's vote."""
+    return METHODS[BY_GROUND_TRUTH if truth else WITHIN_A_VIEW]
+
+
 def method_named(name: str) -> Method:
     """The row of that name.
 

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS, Count, Identifier, Index
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
 from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
 from co_rewarding_schema.vocabulary import Abstention, View, ViewText, Voter, VoterText
+from co_rewarding_schema.waiting import Awaited
 
 QuestionId = Annotated[
     Identifier, Meta(description="Names the question, in every view of the question.", examples=["math/17"])
@@ -101,6 +102,14 @@ class RewardRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[str, Meta(extra_json_schema={"enum": [*METHODS]})] | None,
         Meta(description="By default the run's method.", examples=[DEFAULT_METHOD]),
     ] = None
+    evaluate: Annotated[
+        bool,
+        Meta(
+            description="Whether these are rollouts of an evaluation: compared with the ground truth that they carry, "
+            "else voted within their view, and kept apart from the run's training. `method` is not sent then.",
+            examples=[False],
+        ),
+    ] = False
     complete: Annotated[
         bool,
         Meta(
@@ -148,7 +157,14 @@ class Rewards(msgspec.Struct, frozen=True, kw_only=True):
 
     run: RunName
     step: Step | None
-    method: Annotated[str, Meta(description="The method that rewarded.", examples=[DEFAULT_METHOD])]
+    method: Annotated[
+        str,
+        Meta(
+            description=f"The method that rewarded; of an evaluation, `{BY_GROUND_TRUTH}` where all rollouts were "
+            f"compared with a ground truth, else `{WITHIN_A_VIEW}`.",
+            examples=[DEFAULT_METHOD],
+        ),
+    ]
     rewards: Annotated[
         Sequence[float | None],
         Meta(
@@ -178,6 +194,16 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     ticket: TicketId
     settled: Annotated[int, Meta(description="Rollouts whose rewards are known.", examples=[8])]
     of: Annotated[int, Meta(description="Rollouts of the request.", examples=[16])]
+    waiting_for: Annotated[
+        Sequence[Awaited],
+        Meta(
+            description="What the others wait for: what each of the first few cohorts lacks, or what the teacher "
+            "lacks; empty where the service could not tell soon, or is stopping."
+        ),
+    ] = ()
+    waiting_for_more: Annotated[
+        int, Meta(description="Cohorts that wait too, and are not in `waiting_for`.", examples=[3])
+    ] = 0
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

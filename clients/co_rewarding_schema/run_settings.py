@@ -22,7 +22,7 @@ from co_rewarding_schema.limits import (
     Share,
     metas,
 )
-from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS, method_named
+from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS, evaluated_by, method_named
 from co_rewarding_schema.vocabulary import (
     AnswerFormat,
     AnswerFormatText,
@@ -35,6 +35,10 @@ from co_rewarding_schema.vocabulary import (
 DEFAULT_RUN = "default"
 RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 """A run's name appears in URLs, in keys and in tickets, so the characters are plain."""
+
+MAX_RUN_CHARS = 128
+EVALUATION_SUFFIX = ".evaluation"
+"""Of the run that holds the evaluation of another: with that run's settings, and counts, cohorts and tickets apart."""
 
 _RUN_NAME = re.compile(RUN_NAME_PATTERN)
 
@@ -59,6 +63,14 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     group_size: Annotated[
         GroupSize, Meta(description="G, the policy's rollouts for each view of a question.", examples=[8])
     ] = 8
+    evaluation_group_size: Annotated[
+        GroupSize | None,
+        Meta(
+            description="Rollouts of each view that vote together in an evaluation without ground truth; null: "
+            "group_size.",
+            examples=[1],
+        ),
+    ] = None
     teacher_group_size: Annotated[
         GroupSize | None, Meta(description="The teacher's rollouts for each view; null: as many.", examples=[8])
     ] = None
@@ -163,6 +175,18 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """G̃, the teacher's responses to each view that it labels."""
         return self.teacher_group_size or self.group_size
 
+    def for_evaluation(self) -> "RunSettings":
+        """Return the settings of the run's evaluation: nothing there waits for another view, or for a teacher."""
+        return msgspec.structs.replace(
+            self,
+            method=evaluated_by(truth=False).name,
+            group_size=self.evaluation_group_size or self.group_size,
+            evaluation_group_size=None,
+            teacher_group_size=None,
+            teacher_model=None,
+            quarantine=Quarantine.OFF,
+        )
+
 
 @lru_cache(maxsize=1)
 def _bounds() -> dict[str, tuple[float, float]]:
@@ -186,6 +210,44 @@ def check_run_name(name: str) -> str:
             "a run's name is 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
         )
     return name
+
+
+def evaluated_run(run: str) -> str | None:
+    """Return the run whose evaluation this run holds; None for a run of its own."""
+    return run.removesuffix(EVALUATION_SUFFIX) if run.endswith(EVALUATION_SUFFIX) else None
+
+
+def evaluation_run(run: str) -> str:
+    """Return the run that holds the evaluation of a run, which may be that run already.
+
+    Raises:
+        InvalidRunError: the name cannot be a run's, or is too long for the suffix.
+    """
+    if evaluated_run(check_run_name(run)) is not None:
+        return run
+    longest = MAX_RUN_CHARS - len(EVALUATION_SUFFIX)
+    if len(run) > longest:
+        raise InvalidRunError(
+            f"run {run!r} has {len(run)} characters, and its evaluation is the run of that name with "
+            f"{EVALUATION_SUFFIX!r} behind it: name a run that is evaluated with at most {longest} characters"
+        )
+    return run + EVALUATION_SUFFIX
+
+
+def check_own_run(name: str) -> str:
+    """Return the name, if it can be that of a run of its own.
+
+    Raises:
+        InvalidRunError: it cannot be a run's, or is that of another run's evaluation.
+    """
+    evaluated = evaluated_run(check_run_name(name))
+    if evaluated is None:
+        return name
+    raise InvalidRunError(
+        f"{name!r} is the evaluation of run {evaluated!r}, which has the settings of that run and no teacher: name run "
+        f"{evaluated!r} here (evaluation_group_size is a setting of it), and send rollouts to be evaluated there with "
+        "evaluate: true"
+    )
 
 
 def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:

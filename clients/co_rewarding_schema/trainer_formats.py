@@ -23,6 +23,10 @@ class CohortLabel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ground_truth: Annotated[str | None, Meta(description="Compared with the label, never voted.", examples=["4"])] = (
         None
     )
+    evaluate: Annotated[
+        bool,
+        Meta(description="Whether it is a rollout of an evaluation, apart from the run's training.", examples=[False]),
+    ] = False
 
 
 class TruthLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -30,6 +34,10 @@ class TruthLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     ground_truth: Annotated[str, Meta(description="What the answer is compared with.", examples=["{1,2}"])]
     run: RunName | None = None
+    evaluate: Annotated[
+        bool,
+        Meta(description="Whether it is a rollout of an evaluation, apart from the run's training.", examples=[False]),
+    ] = False
 
 
 LABEL_FIELDS = tuple(CohortLabel.__struct_fields__)

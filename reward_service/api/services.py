@@ -13,10 +13,11 @@ from reward_service.api.http.prometheus import exposition
 from reward_service.api.paraphrases.job_builder import ParaphraseIntake
 from reward_service.api.rewards.held_requests import HeldRequests
 from reward_service.api.rewards.held_singles import HeldSingles
+from reward_service.api.rewards.progress import Progress
 from reward_service.api.rewards.routes import HotRoutes
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.scoring import Scorer
-from reward_service.api.rewards.waiting_room import FIRST_LOOK_S, Look, WaitingRoom
+from reward_service.api.rewards.waiting_room import BATCH, FIRST_LOOK_S, Look, WaitingRoom
 from reward_service.background import Background
 from reward_service.domain.quarantine import DisagreementRules
 from reward_service.errors import StoreUnavailableError
@@ -33,6 +34,7 @@ from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import check_store
 from reward_service.store.subscription import listen
 from reward_service.store.teachers import TeacherStore
+from reward_service.store.waiting import WaitStore
 from reward_service.telemetry import Metrics
 
 
@@ -85,7 +87,8 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     run_cache = RunCache(runs, time.monotonic)
     labels = LabelStore(connection, settings.limits, wake)
     teachers = TeacherStore(connection)
-    scorer = Scorer(cohorts, labels, teachers, room, run_cache, settings.max_text_chars)
+    progress = Progress(WaitStore(connection), teachers)
+    scorer = Scorer(cohorts, labels, teachers, room, run_cache, progress, settings.max_text_chars)
     held_requests = HeldRequests(scorer, cohorts, room, run_cache, background, settings.max_text_chars)
     reader = FormReader(settings)
     singles = HeldSingles(scorer, cohorts, room, run_cache, held_requests, background, metrics)
@@ -136,7 +139,7 @@ def _look(cohorts: CohortStore) -> Look:
         return kept if kept is not None and kept[:1] == b"S" else None
 
     async def look(kind: str, names: Sequence[str]) -> list[bytes | None]:
-        if kind == "batch":
+        if kind == BATCH:
             return list(await asyncio.gather(*map(batch, names)))
         found: dict[str, bytes | None] = {}
         by_run: dict[str, list[str]] = {}

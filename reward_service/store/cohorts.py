@@ -85,7 +85,7 @@ class CohortStore:
         for cohort in cohorts:
             cohort_keys += [keys.open_cohort(cohort.cohort), keys.record(cohort.cohort)]
             coming += [cohort.cohort, cohort.mark, cohort.head, cohort.views]
-            coming += [at.settings.group_size, len(cohort.ballots)]
+            coming += [cohort.group_size or at.settings.group_size, len(cohort.ballots)]
             for view, ballot, row in cohort.ballots:
                 coming += [VIEW_LETTERS[view], ballot, packed(row)]
         answer = await cohort_scripts.join(

@@ -3,6 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
+from co_rewarding_schema.run_settings import EVALUATION_SUFFIX, evaluated_run
+
 GROUP = "settlers"
 """The consumer group of every run's jobs."""
 
@@ -27,12 +29,13 @@ class RunKeys:
     @property
     def prefix(self) -> str:
         """What every key of the run begins with."""
-        return f"cr:{{{self.run}}}:"
+        evaluated = evaluated_run(self.run)
+        return f"cr:{{{self.run}}}:" if evaluated is None else f"cr:{{{evaluated}}}{EVALUATION_SUFFIX}:"
 
     @property
     def settings(self) -> str:
-        """Hash: the settings and their revision."""
-        return f"{self.prefix}settings"
+        """Hash: the settings and their revision. A run and its evaluation have one: what changes it is seen by both."""
+        return f"cr:{{{evaluated_run(self.run) or self.run}}}:settings"
 
     @property
     def clock(self) -> str:

@@ -53,6 +53,10 @@ async def prefetch(
 
 
 @script()
+async def awaited_labels(connection: RedisConnection, *, waiting: Key, prefix: str, batch: str) -> list[int]: ...
+
+
+@script()
 async def peek_labels(connection: RedisConnection, *, asks: Key, prefix: str, version: int) -> tuple[int, int]: ...
 
 

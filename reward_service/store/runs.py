@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings
+from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_own_run, evaluated_run
 
 from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection, as_dict
@@ -57,7 +57,12 @@ class RunStore:
         self._limits = limits
 
     async def put(self, run: str, settings: RunSettings) -> Revised:
-        """Makes a run, or changes one. The same settings again change nothing."""
+        """Make a run, or change one: its evaluation changes with it. The same settings again change nothing.
+
+        Raises:
+            InvalidRunError: the run is another's evaluation.
+        """
+        check_own_run(run)
         text = msgspec.json.encode(settings)
         revision = await run_scripts.put_run(
             self._connection, settings=RunKeys(run).settings, text=text, ttl_ms=RUN_TTL_MS
@@ -68,11 +73,8 @@ class RunStore:
     async def use(self, run: str) -> Revised | None:
         """A run's settings, for use: workers learn that it has work. None for a run that was not made."""
         revision, text = await run_scripts.touch(self._connection, settings=RunKeys(run).settings, ttl_ms=RUN_TTL_MS)
-        if text:
-            settings = _settings(text)
-        elif run == DEFAULT_RUN:
-            settings = RunSettings()
-        else:
+        settings = _settings(run, text)
+        if settings is None:
             return None
         await self._list(run)
         return Revised(settings, revision.decode())
@@ -80,9 +82,8 @@ class RunStore:
     async def look(self, run: str) -> Revised | None:
         """A run's settings, for those who only serve it: it is not in use for that. None for a run that is gone."""
         revision, text = await self._connection.execute("HMGET", RunKeys(run).settings, "revision", "settings")
-        if text:
-            return Revised(_settings(text), revision.decode())
-        return Revised(RunSettings(), "0") if run == DEFAULT_RUN else None
+        settings = _settings(run, text)
+        return None if settings is None else Revised(settings, revision.decode() if text else "0")
 
     async def names(self) -> list[str]:
         """The runs in use, the latest first."""
@@ -156,9 +157,17 @@ def _place(cursor: str) -> tuple[str, str]:
     raise CursorError("the cursor is none that a page gave: ask without one for the first page")
 
 
-def _settings(text: bytes) -> RunSettings:
-    """Return settings as they were put. A setting that is newer than the text has its default.
+def _settings(run: str, text: bytes | None) -> RunSettings | None:
+    """Return settings as they were put, as the run or its evaluation has them; None for a run that was not made.
 
-    A name that this release does not know is an error: a replica that is older than a run would reward it otherwise.
+    A setting that is newer than the text has its default. A name that this release does not know is an error: a replica
+    that is older than a run would reward it otherwise.
     """
-    return msgspec.json.decode(text, type=RunSettings)
+    evaluated = evaluated_run(run)
+    if text:
+        settings = msgspec.json.decode(text, type=RunSettings)
+    elif (evaluated or run) == DEFAULT_RUN:
+        settings = RunSettings()
+    else:
+        return None
+    return settings if evaluated is None else settings.for_evaluation()

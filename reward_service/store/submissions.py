@@ -58,7 +58,7 @@ class StoreLimits:
 class JoiningCohort:
     """Ballots on their way into one cohort. `views` is one letter a view that the cohort waits for.
 
-    `mark` is what the cohort is found by; without one it is not.
+    `mark` is what the cohort is found by; without one it is not. `group_size` is None where the run's setting counts.
     """
 
     cohort: str
@@ -66,6 +66,7 @@ class JoiningCohort:
     views: str
     ballots: Sequence[tuple[int, str, BallotRow]]  # index of the view, ballot id, ballot
     mark: bytes = b""
+    group_size: int | None = None
 
 
 class Placed(msgspec.Struct, frozen=True):

@@ -190,7 +190,8 @@ def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service that holds nobody for long."""
     settings: dict[str, Any] = {
         "max_wait_s": 0.05,
-        "max_hold_s": 0.1,
+        "get_reward_hold_s": 0.1,
+        "remote_rm_hold_s": 0.1,
         "max_text_chars": 50_000,
         "max_paraphrase_jobs": 100_000,
         "weights_root": tmp_path_factory.mktemp("weights"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from client_world import reply, rewards_document, told
 from co_rewarding_client import (
+    Awaited,
     Conflict,
     InvalidRequest,
     Label,
@@ -227,6 +228,7 @@ def test_a_redirect_is_not_followed_but_told():
         InvalidRequest(422, "t", "d", {"title": "t"}),
         ProblemError(None, "t"),
         StillPending("t", 1, 2, 60.0),
+        StillPending("t", 1, 2, 60.0, [Awaited(what="ballots", question_id="q", view="original", ballots=0, of=8)], 3),
         ServiceUnavailable("away"),
         ProtocolError("off"),
     ],

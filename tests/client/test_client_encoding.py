@@ -132,6 +132,17 @@ def test_what_is_none_is_left_out_and_the_rest_is_explicit():
     }  # fmt: skip
 
 
+def test_an_evaluation_is_said_where_it_is_one_and_has_no_method():
+    """A service of an earlier release does not know the field."""
+    asked = {"run": "r", "step": None, "complete": True}
+    assert batch([], **asked, method=None, evaluate=True) == {
+        "run": "r", "complete": True, "evaluate": True, "rollouts": []
+    }  # fmt: skip
+    assert "evaluate" not in batch([], **asked, method=None)
+    with pytest.raises(InvalidRequest, match="leave method out"):
+        batch([], **asked, method="entropy", evaluate=True)
+
+
 def test_a_rollout_names_its_question():
     with pytest.raises(InvalidRequest, match="give one or both"):
         Rollout(response="y")

@@ -63,6 +63,14 @@ def rewards_flow(time: FakeTime, patience_s: float, wait_s: float = 30.0, size: 
     )
 
 
+def test_both_halves_say_what_is_an_evaluation():
+    client = calls(FakeTime())
+    for call in (client.rewards, client.submit):
+        first = next(call(rollouts(1), evaluate=True))
+        assert isinstance(first, Send)
+        assert json.loads(first.request.body or b"")["evaluate"] is True
+
+
 def asked_s(outcome: Outcome) -> float:
     value = outcome.headers.get("retry-after", "0") if isinstance(outcome, HttpReply) else "0"
     return min(float(value), RETRY_AFTER_LONGEST_S)

@@ -61,3 +61,12 @@ def test_no_time_is_for_ever(monkeypatch: pytest.MonkeyPatch, name: str, value: 
     monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
     with pytest.raises(SettingsError, match=name.upper()):
         settings_given()
+
+
+@pytest.mark.parametrize("name", ["get_reward_hold_s", "remote_rm_hold_s"])
+def test_no_seconds_are_told_to_the_processes_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """0 is no limit; what is None would not be told, and a process would take the default."""
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", "0")
+    settings = settings_given()
+    assert environment_of(settings)[f"{PREFIX}{name.upper()}"] == "0.0"
+    assert getattr(settings, name) == 0.0

@@ -2,11 +2,13 @@
 
 import msgspec
 import pytest
+from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.run_settings import RunSettings
 from msgspec.structs import asdict
 
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortHead, Rules, packed, unpack_head
+from reward_service.store.submissions import Revised
 from tests.contract.conftest import World
 
 pytestmark = pytest.mark.anyio
@@ -42,3 +44,21 @@ def test_a_cohorts_head_without_conventions_is_lenient() -> None:
     kept = msgspec.msgpack.encode(["q", 1, 0, ["co-rewarding-i", 1, 0.0]])
     head = CohortHead("q", 1, 0, Rules("co-rewarding-i", 1, 0.0, "lenient"))
     assert unpack_head(kept) == unpack_head(packed(head)) == head
+
+
+async def test_a_run_and_its_evaluation_have_one_revision(world: World) -> None:
+    """So what changes the one is noticed by the other, whichever process has read it before."""
+    evaluation = f"{world.run}.evaluation"
+    assert await world.runs.use("nobody.evaluation") is None
+    for size in (4, 2):
+        put = await world.runs.put(world.run, RunSettings(group_size=8, evaluation_group_size=size))
+        for read in (world.runs.use, world.runs.look):
+            assert await read(evaluation) == Revised(put.settings.for_evaluation(), put.revision)
+    with pytest.raises(InvalidRunError, match=world.run):
+        await world.runs.put(evaluation, RunSettings())
+
+
+async def test_keys_of_an_evaluation_are_apart_in_the_slot_of_its_run(world: World) -> None:
+    keys, own = RunKeys("a"), RunKeys("a.evaluation")
+    assert own.settings == keys.settings
+    assert (own.prefix, own.jobs) == ("cr:{a}.evaluation:", "cr:{a}.evaluation:jobs")

@@ -4,9 +4,15 @@ import math
 
 import pytest
 from co_rewarding_schema.errors import InvalidRunError, UnknownMethodError
-from co_rewarding_schema.methods import METHODS, method_named
-from co_rewarding_schema.run_settings import RunSettings, check_run_name
-from co_rewarding_schema.vocabulary import View
+from co_rewarding_schema.methods import METHODS, evaluated_by, method_named
+from co_rewarding_schema.run_settings import (
+    RunSettings,
+    check_own_run,
+    check_run_name,
+    evaluated_run,
+    evaluation_run,
+)
+from co_rewarding_schema.vocabulary import Quarantine, View
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,6 +146,46 @@ def test_a_choice_that_is_none_is_told_the_choices(bad: dict[str, object], told:
 def test_a_name_that_cannot_be_a_run(name: str) -> None:
     with pytest.raises(InvalidRunError):
         check_run_name(name)
+
+
+NAMES = st.builds(
+    str.__add__,
+    st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,116}", fullmatch=True),
+    st.sampled_from(["", ".evaluation", "01234567890", ".evaluated"]),
+)
+
+
+@given(NAMES)
+def test_the_name_of_an_evaluation_leads_to_its_run_and_is_no_run_of_its_own(name: str) -> None:
+    if len(name) > 117 and evaluated_run(name) is None:
+        with pytest.raises(InvalidRunError, match="at most 117"):
+            evaluation_run(name)
+        return
+    evaluation = evaluation_run(name)
+    assert check_run_name(evaluation) == evaluation == evaluation_run(evaluation)
+    assert evaluated_run(evaluation) == name.removesuffix(".evaluation")
+    with pytest.raises(InvalidRunError, match="evaluate: true"):
+        check_own_run(evaluation)
+
+
+@given(
+    st.sampled_from(sorted(METHODS)), st.integers(1, 64), st.none() | st.integers(1, 64), st.sampled_from(Quarantine)
+)
+def test_an_evaluation_waits_for_nobody(method: str, size: int, own_size: int | None, quarantine: Quarantine) -> None:
+    if METHODS[method].apart is None:
+        quarantine = Quarantine.OFF
+    settings = RunSettings(
+        method=method, group_size=size, evaluation_group_size=own_size, quarantine=quarantine, answer_formats=("json",)
+    )
+    derived = settings.for_evaluation()
+    assert (derived.group_size, derived.quarantine) == (own_size or size, Quarantine.OFF)
+    assert (derived.answer_formats, derived.min_votes) == (settings.answer_formats, settings.min_votes)
+    assert derived.for_evaluation() == derived
+    for row in (method_named(derived.method), evaluated_by(truth=True), evaluated_by(truth=False)):
+        assert not row.needs_teacher
+        assert not row.needs_both_views
+        assert all(row.views_decided_with(view) == (view,) for view in View)
+    assert evaluated_by(truth=True).needs_ground_truth
 
 
 @given(

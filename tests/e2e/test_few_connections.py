@@ -155,7 +155,14 @@ def test_a_batch_says_how_far_it_is(at: Service, run: str):
     with httpx.Client(base_url=at.url, timeout=30.0) as client:
         with suspended(worker):
             ticket = client.post("/v1/rollouts", json=body).raise_for_status().json()["ticket"]
-            assert client.get(f"/v1/rewards/{ticket}").json() == {"ticket": ticket, "settled": 0, "of": len(rollouts)}
+            progress = client.get(f"/v1/rewards/{ticket}").json()
+            assert progress == {
+                "ticket": ticket,
+                "settled": 0,
+                "of": len(rollouts),
+                "waiting_for": [{"what": "worker"}],
+                "waiting_for_more": 0,
+            }
         answer = client.get(f"/v1/rewards/{ticket}", params={"wait_s": 20})
     due = co_rewarding(rollouts, indexed=True)
     assert answer.json()["rewards"] == [due[rollout].reward for rollout in rollouts]

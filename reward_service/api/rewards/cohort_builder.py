@@ -1,11 +1,10 @@
 """Make cohorts and ballots of a request; the text of a response goes no further. Pure: the store is not asked."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from co_rewarding_schema.errors import UnknownMethodError
-from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.methods import Method, evaluated_by
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RewardRequest, Rollout
 from co_rewarding_schema.run_settings import RunSettings
@@ -24,18 +23,6 @@ Answers = Mapping[int, str | None]
 
 _VIEW_INDEX: Mapping[str, int] = {view: index for index, view in enumerate(VIEWS)}
 _VOTER_INDEX: Mapping[str, int] = {voter: index for index, voter in enumerate(VOTERS)}
-
-
-def usable_method(name: str) -> Method:
-    """The method of that name.
-
-    Raises:
-        Problem: 422 for a name that is not in the table.
-    """
-    try:
-        return method_named(name)
-    except UnknownMethodError as cause:
-        raise Problem(ProblemKind.UNKNOWN_METHOD, f"method: {cause}.") from cause
 
 
 def views_of(method: Method, view: View) -> tuple[View, ...]:
@@ -96,19 +83,25 @@ def batch_of(
         cohort.positions_B.append(position)
         cohort.attempts_B.append(rollout.attempt)
     rules = Rules.of(method.name, settings)
-    return BatchJob(
-        request.run,
-        request.step,
-        method.name,
-        [
-            CohortRows(
-                CohortHead(cohort.question_id, request.step, max(cohort.attempts_B), rules),
-                _once_each(cohort),
-                cohort.positions_B,
-            )
-            for cohort in cohorts.values()
-        ],
-    )
+    by_truth = _rules_by_truth(request, rules, settings)
+    made: list[CohortRows] = []
+    for cohort in cohorts.values():
+        compared = by_truth is not rules and any(row.ground_truth is not None for row in cohort.rows_B)
+        own = by_truth if compared else rules
+        head = CohortHead(cohort.question_id, request.step, max(cohort.attempts_B), own)
+        made.append(CohortRows(head, _once_each(cohort), cohort.positions_B))
+    return BatchJob(request.run, request.step, _method_of([each.head.rules for each in made], method), made)
+
+
+def _rules_by_truth(request: RewardRequest, rules: Rules, settings: RunSettings) -> Rules:
+    """Return the rules for what carries a ground truth: the same as for all else, but in an evaluation."""
+    return Rules.of(evaluated_by(truth=True).name, settings) if request.evaluate else rules
+
+
+def _method_of(rules: Iterable[Rules], method: Method) -> str:
+    """Return the method that rewarded: that of all cohorts, or of an evaluation by several `method`."""
+    names = {each.method for each in rules}
+    return names.pop() if len(names) == 1 else method.name
 
 
 def _once_each(cohort: _Gathering) -> list[BallotRow]:
@@ -140,10 +133,11 @@ def _once_each(cohort: _Gathering) -> list[BallotRow]:
 
 @dataclass(frozen=True, slots=True)
 class RequestPart:
-    """A part of some cohorts: what is to join, and where each rollout of the request went."""
+    """A part of some cohorts: what is to join, where each rollout of the request went, and the method of the answer."""
 
     cohorts: list[JoiningCohort]
     places_N: list[tuple[str, str]]
+    method: str
 
     def named(self, request: RewardRequest, cohort: str, about: str) -> str:
         """Name the rollout of the request that a refusal is about: a ballot of a cohort, or the first of a view."""
@@ -168,7 +162,8 @@ def part_of(
     """A request that holds a part of its cohorts (one rank's, say).
 
     A rollout with an index is known by it: sent twice it votes once. One without is known by the key of its request and
-    its place there: whoever sends it is alone with it, and it votes once too.
+    its place there: whoever sends it is alone with it, and it votes once too. A rollout of an evaluation that carries a
+    ground truth is a cohort by itself, which waits for no other.
 
     Raises:
         Problem: as `batch_of`; 409 for an index beyond the group or a ballot of the teacher; 422 for a rollout that has
@@ -176,8 +171,9 @@ def part_of(
     """
     found = found or {}
     rules = Rules.of(method.name, settings)
+    by_truth = _rules_by_truth(request, rules, settings)
     answer_of = extractor(settings.answer_formats, settings.end_tokens)
-    heads: dict[str, tuple[bytes, str, bytes]] = {}
+    heads: dict[str, tuple[CohortHead, str, bytes]] = {}
     ballots: dict[str, list[tuple[int, str, BallotRow]]] = {}
     seen: dict[tuple[str, str], BallotRow] = {}
     places_N: list[tuple[str, str]] = []
@@ -185,12 +181,13 @@ def part_of(
         question_id = _question(rollout, position, max_text_chars)
         check_seat(rollout, position, settings, key)
         views = views_of(method, VIEWS[_VIEW_INDEX[rollout.view]])
-        head = CohortHead(question_id, request.step, rollout.attempt, rules)
-        name = identified_cohort(head, views)
         view = _VIEW_INDEX[rollout.view]
         ballot = f"{VIEW_LETTERS[view]}{f'{key}.{position}' if rollout.rollout is None else rollout.rollout}"
         answer = found[position] if position in found else answer_of(rollout.response)
         row = _row(rollout, view, _VOTER_INDEX[rollout.voter], rollout.rollout, answer)
+        own = rules if row.ground_truth is None else by_truth
+        head = CohortHead(question_id, request.step, rollout.attempt, own)
+        name = identified_cohort(head, views, *((ballot,) if own is not rules else ()))
         places_N.append((name, ballot))
         earlier = seen.setdefault((name, ballot), row)
         if earlier != row:
@@ -201,16 +198,22 @@ def part_of(
             )
         if earlier is row:
             if name not in heads:
-                heads[name] = packed(head), letters(views), mark_of(question_id, request.step)
+                heads[name] = head, letters(views), mark_of(question_id, request.step)
             ballots.setdefault(name, []).append((view, ballot, row))
-    joining = [JoiningCohort(name, head, views, ballots[name], mark) for name, (head, views, mark) in heads.items()]
-    return RequestPart(joining, places_N)
+    joining = [
+        JoiningCohort(name, packed(head), views, ballots[name], mark, None if head.rules is rules else 1)
+        for name, (head, views, mark) in heads.items()
+    ]
+    return RequestPart(joining, places_N, _method_of([head.rules for head, _, _ in heads.values()], method))
 
 
-def identified_cohort(head: CohortHead, views: Sequence[View]) -> str:
-    """The name of the cohort that everyone who knows its run, step, question, method and attempt arrives at."""
+def identified_cohort(head: CohortHead, views: Sequence[View], *ballot: str) -> str:
+    """The name of the cohort that everyone who knows its run, step, question, method and attempt arrives at.
+
+    A ballot that is a cohort by itself is named too.
+    """
     step = "" if head.step is None else str(head.step)
-    return digest(step, head.question_id, letters(views), head.rules.method, str(head.attempt), size=10)
+    return digest(step, head.question_id, letters(views), head.rules.method, str(head.attempt), *ballot, size=10)
 
 
 def rollout_of_label(label: CohortLabel, response: str, prompt: str | None = None) -> Rollout:
@@ -269,24 +272,24 @@ def check_seat(rollout: Rollout, position: int, settings: RunSettings, key: str 
         raise Problem(
             ProblemKind.NO_SUCH_ROLLOUT,
             f"rollouts[{position}]: rollout {rollout.rollout} of a group of {settings.group_size}: indices begin at 0, "
-            "and group_size is set by PUT /v1/runs/{run}.",
+            "and group_size, or evaluation_group_size for an evaluation, is set by PUT /v1/runs/{run}.",
         )
 
 
-def _text_of(truth: str | float) -> str | None:
+def text_of_truth(truth: str | float | None) -> str | None:
     """Return a ground truth as text; a blank one is none."""
-    text = str(truth)
+    text = "" if truth is None else str(truth)
     return text if text and not text.isspace() else None
 
 
 def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
-    statistics, truth = rollout.statistics, rollout.ground_truth
+    statistics = rollout.statistics
     return BallotRow(
         view,
         voter,
         index,
         answer,
-        None if truth is None else _text_of(truth),
+        None if rollout.ground_truth is None else text_of_truth(rollout.ground_truth),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
     )

@@ -1,8 +1,9 @@
 """Hold the requests of OpenRLHF and slime until their cohorts are settled."""
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
@@ -17,7 +18,7 @@ from reward_service.api.rewards.rendering import Seat, seats_of_batch, seats_of_
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.scoring import AcceptedRequest, Scorer, settled_batch, settled_cohort
 from reward_service.api.rewards.single_plans import Need, SinglePlan, SinglePlanner
-from reward_service.api.rewards.waiting_room import WaitingRoom
+from reward_service.api.rewards.waiting_room import BATCH, COHORT, Waiter, WaitingRoom
 from reward_service.background import Background
 from reward_service.errors import StoreRefusesError, StoreUnavailableError
 from reward_service.store.cohorts import CohortStore
@@ -32,13 +33,24 @@ NOTED_WITHIN_S = 10.0
 
 
 class Visit:
-    """A request while it is held: the places that it has taken, or may have."""
+    """A request while it is held: the places that it has taken, or may have, and what it waits for (name and kind)."""
 
     def __init__(self, held: "GoingOn | None" = None) -> None:
         """None yet, or that of one that was held without a task."""
         self.places: dict[str, tuple[str, ArrivingRollout]] = {}
+        self.awaited: dict[str, str] = {}
         if held is not None:
             self.places[held.coming.request] = held.run, held.coming
+            if held.placed is not None:
+                self.awaited[qualified(held.run, held.placed.cohort)] = COHORT
+
+    @contextlib.contextmanager
+    def waiting(self, waiter: Waiter) -> Iterator[Waiter]:
+        """Enter a waiter, which is awaited unless it is left without an error."""
+        self.awaited[waiter.name] = waiter.kind
+        with waiter:
+            yield waiter
+        self.awaited.pop(waiter.name, None)
 
 
 class GoingOn:
@@ -139,31 +151,31 @@ class HeldRequests:
     async def _verdict(self, plan: SinglePlan, visit: Visit) -> SeatReward:
         match plan.need:
             case Need.ALONE:
-                return await self._alone(plan)
+                return await self._alone(plan, visit)
             case Need.INDEXED:
-                return await self._indexed(plan)
+                return await self._indexed(plan, visit)
             case Need.PLACED:
                 return await self._placed(plan, self.new_name(), visit)
 
-    async def _alone(self, plan: SinglePlan) -> SeatReward:
+    async def _alone(self, plan: SinglePlan, visit: Visit) -> SeatReward:
         """A rollout whose reward needs no other: a batch of one."""
         request = RewardRequest(rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step)
         pending = await self._scorer.accept(request, None)
-        with self._room.watch("batch", pending.ticket) as watch:
+        with visit.waiting(self._room.watch(BATCH, pending.ticket)) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))
         return SeatReward.of(seats_of_batch(pending.name, record)[0])
 
-    async def _indexed(self, plan: SinglePlan) -> SeatReward:
+    async def _indexed(self, plan: SinglePlan, visit: Visit) -> SeatReward:
         """A rollout that carries its index: a part of one."""
         request = RewardRequest(rollouts=[plan.rollout], run=plan.run, step=plan.label.step, complete=False)
         pending = await self._scorer.accept(request, None)
-        return SeatReward.of(await self._seat(pending))
+        return SeatReward.of(await self._seat(pending, visit))
 
-    async def _seat(self, pending: AcceptedRequest) -> Seat:
+    async def _seat(self, pending: AcceptedRequest, visit: Visit) -> Seat:
         part = pending.part
         assert part is not None
         ((cohort, ballot),) = part.places_N
-        with self._room.watch("cohort", qualified(pending.run, cohort)) as watch:
+        with visit.waiting(self._room.watch(COHORT, qualified(pending.run, cohort))) as watch:
             data = (pending.known or {}).get(cohort)
             if data is not None:
                 watch.put_if_empty(data)
@@ -179,7 +191,7 @@ class HeldRequests:
     async def _placed(self, plan: SinglePlan, request: str, visit: Visit) -> SeatReward:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
         try:
-            return await self._seated(plan.run, partial(self._place, plan, request, visit))
+            return await self._seated(plan.run, visit, partial(self._place, plan, request, visit))
         except _MethodChangedError as changed:
             return await self._verdict(changed.plan, visit)
 
@@ -199,7 +211,7 @@ class HeldRequests:
                 raise away("the settings of the run have changed, and the rollout has to be read again")
             return placed
 
-        return await self._seated(run, place)
+        return await self._seated(run, visit, place)
 
     async def _place(self, plan: SinglePlan, request: str, visit: Visit, revised: Revised) -> Placed | Refused:
         found = await self._scorer.extraction.of_long([plan.rollout], revised.settings)
@@ -232,7 +244,9 @@ class HeldRequests:
         if now.method is not plan.method:
             raise _MethodChangedError(now)
 
-    async def _seated(self, run: str, place: Callable[[Revised], Awaitable[Placed | Refused]]) -> SeatReward:
+    async def _seated(
+        self, run: str, visit: Visit, place: Callable[[Revised], Awaitable[Placed | Refused]]
+    ) -> SeatReward:
         while True:
             # Out of the store's sight for too long this process is taken for dead, and its places are given away: asked
             # again, the store finds this request's own place, or gives it another.
@@ -240,7 +254,7 @@ class HeldRequests:
             tries = self._run_cache.tries(run)
             while isinstance(placed := await place(await tries.settings()), Refused):
                 await tries.refused(placed)
-            with self._room.watch("cohort", qualified(run, placed.cohort)) as watch:
+            with visit.waiting(self._room.watch(COHORT, qualified(run, placed.cohort))) as watch:
                 if placed.settled:
                     await self._room.look_once(watch)
                 while (cohort := settled_with(watch, {placed.ballot})) is None:

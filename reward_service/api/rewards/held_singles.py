@@ -14,12 +14,13 @@ import msgspec
 from reward_service.api.http.requests import GONE, ClientGoneError, Exchange
 from reward_service.api.rewards.cohort_builder import row_of
 from reward_service.api.rewards.held_requests import GoingOn, HeldRequests
+from reward_service.api.rewards.hold_limit import HoldLimit
 from reward_service.api.rewards.openrlhf import SeatReward, SingleRollout
 from reward_service.api.rewards.rendering import Seat, cohort_in
 from reward_service.api.rewards.run_cache import RunCache
 from reward_service.api.rewards.scoring import Scorer
 from reward_service.api.rewards.single_plans import Need, SinglePlanner, run_of
-from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
+from reward_service.api.rewards.waiting_room import COHORT, Waiter, WaitingRoom
 from reward_service.background import Background
 from reward_service.processes import give_memory_back
 from reward_service.store.cohorts import CohortStore
@@ -72,6 +73,7 @@ class HeldSingle:
         "exchange",
         "going_on",
         "gone",
+        "hold_s",
         "holder",
         "prompt_found",
         "route",
@@ -87,8 +89,9 @@ class HeldSingle:
         going_on: GoingOn,
         prompt_found: bool,
         answer: Answerer,
+        hold_s: float | None,
     ) -> None:
-        """Without a place yet."""
+        """Without a place yet; to be held for at most `hold_s` seconds, or until the cohort is settled."""
         self.began_s = time.perf_counter()
         self.holder = holder
         self.exchange = exchange
@@ -96,6 +99,7 @@ class HeldSingle:
         self.going_on = going_on
         self.prompt_found = prompt_found
         self.answer = answer
+        self.hold_s = hold_s
         self.gone = False
         self.watch: Waiter | None = None
         self.subscriptions = 0
@@ -107,6 +111,10 @@ class HeldSingle:
     def left(self) -> None:
         """Its client has left."""
         self.holder.leave(self)
+
+    def left_s(self) -> float | None:
+        """Return how much longer it may be held; None: until its cohort is settled."""
+        return None if self.hold_s is None else self.hold_s - (time.perf_counter() - self.began_s)
 
 
 class HeldSingles:
@@ -134,12 +142,19 @@ class HeldSingles:
         self._encode = msgspec.json.Encoder().encode
         self._placing = self._most_placing = 0
         self._arriving: dict[tuple[str, str], list[HeldSingle]] = {}
+        self._limits: dict[float, HoldLimit[HeldSingle]] = {}
         self.go_on: Callable[[HeldSingle], Coroutine[Any, Any, None]] | None = None
 
     def hold(
-        self, exchange: HoldingExchange, route: str, item: SingleRollout, run: str | None, answer: Answerer
+        self,
+        exchange: HoldingExchange,
+        route: str,
+        item: SingleRollout,
+        run: str | None,
+        answer: Answerer,
+        hold_s: float | None,
     ) -> bool:
-        """Take a rollout, if it needs a place and all that it takes is at hand.
+        """Take a rollout for at most `hold_s` seconds, if it needs a place and all that it takes is at hand.
 
         Raises:
             Problem: it cannot be rewarded; whoever asks once more by HeldRequests is told the same.
@@ -156,7 +171,8 @@ class HeldSingles:
         row = row_of(plan.rollout, revised.settings, {})
         self._extraction.took(time.thread_time() - began_s)
         coming = self._planner.arrival(plan, row, revised, self._requests.new_name())
-        held = HeldSingle(self, exchange, route, GoingOn(named_run, coming, revised, plan), item.prompt_found, answer)
+        going_on = GoingOn(named_run, coming, revised, plan)
+        held = HeldSingle(self, exchange, route, going_on, item.prompt_found, answer, hold_s)
         together = self._arriving.setdefault((named_run, revised.revision), [])
         if not together:
             asyncio.get_running_loop().call_soon(self._send_off, named_run, revised)
@@ -242,9 +258,17 @@ class HeldSingles:
     def _wait(self, held: HeldSingle, placed: Placed, subscriptions: int) -> None:
         held.going_on.is_placed(placed)
         held.subscriptions = subscriptions
-        held.watch = self._room.watch("cohort", qualified(held.going_on.run, placed.cohort))
+        held.watch = self._room.watch(COHORT, qualified(held.going_on.run, placed.cohort))
         held.watch.add(held)
+        if held.hold_s is not None:
+            self._limit(held.hold_s).add(held)
         self.look(held)
+
+    def _limit(self, hold_s: float) -> HoldLimit[HeldSingle]:
+        limit = self._limits.get(hold_s)
+        if limit is None:
+            limit = self._limits[hold_s] = HoldLimit(hold_s, self._go_on)
+        return limit
 
     def _go_on(self, held: HeldSingle) -> None:
         self._stop_waiting(held)
@@ -255,6 +279,8 @@ class HeldSingles:
         if held.watch is not None:
             held.watch.remove(held)
             held.watch = None
+            if held.hold_s is not None:
+                self._limit(held.hold_s).remove(held)
 
     def _count(self, held: HeldSingle, status: int) -> None:
         self._metrics.answered(held.route, status, time.perf_counter() - held.began_s)

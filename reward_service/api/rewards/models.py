@@ -20,6 +20,7 @@ from co_rewarding_schema.trainer_formats import (
     RemoteRMRequest,
     TruthLabel,
 )
+from co_rewarding_schema.waiting import Awaited
 from pydantic import ConfigDict, Field
 
 
@@ -57,6 +58,10 @@ class LabelDocument(StructForm, of=Label):
 
 class RewardDocument(StructForm, of=Rewards):
     """Rewards, abstentions and answers in the order of the rollouts."""
+
+
+class AwaitedDocument(StructForm, of=Awaited):
+    """One thing that rollouts wait for: ballots of a view, a worker, or something of the teacher."""
 
 
 class ProgressDocument(StructForm, of=Pending):

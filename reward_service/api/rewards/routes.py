@@ -29,6 +29,7 @@ from reward_service.api.http.requests import (
     run_of,
     wait_of,
 )
+from reward_service.api.rewards.evaluation import in_its_run
 from reward_service.api.rewards.extraction import INLINE_BYTES
 from reward_service.api.rewards.held_requests import HeldRequests, Visit
 from reward_service.api.rewards.held_singles import Answerer, HeldSingle, HeldSingles, HoldingExchange
@@ -59,7 +60,8 @@ TICKET_PREFIX = "/v1/rewards/"
 class Route:
     """A route as metrics name it, the one method that it takes, and its handler, which returns the status it sent.
 
-    `single` reads a body that may be one rollout, for a route by which most are.
+    `single` reads a body that may be one rollout, for a route by which most are. `hold_s` is the longest that the route
+    holds a request; None: until the request is settled.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Route:
     handle: Handler
     single: Callable[[Data], SingleRollout | None] | None = None
     answer: Answerer = openrlhf_answer
+    hold_s: float | None = None
 
 
 class HotRoutes:
@@ -97,15 +100,15 @@ class HotRoutes:
         self._openrlhf_request = msgspec.json.Decoder(OpenRLHFRequest)
         self._remote_rm_request = msgspec.json.Decoder(RemoteRMRequest)
         self._ticket_route = Route(TICKET_PREFIX + "{ticket}", "GET", self._ticket)
-        self._routes = {
-            route.name: route
-            for route in (
-                Route("/v1/rewards", "POST", self._rewards),
-                Route("/v1/rollouts", "POST", self._rollouts),
-                Route("/get_reward", "POST", self._get_reward, self._openrlhf_single, openrlhf_answer),
-                Route("/v1/remote_rm", "POST", self._remote_rm, self._remote_rm_single, remote_rm_answer),
-            )
-        }
+        openrlhf = self._get_reward, self._openrlhf_single, openrlhf_answer, settings.get_reward_hold_s or None
+        slime = self._remote_rm, self._remote_rm_single, remote_rm_answer, settings.remote_rm_hold_s or None
+        routes = (
+            Route("/v1/rewards", "POST", self._rewards),
+            Route("/v1/rollouts", "POST", self._rollouts),
+            Route("/get_reward", "POST", *openrlhf),
+            Route("/v1/remote_rm", "POST", *slime),
+        )
+        self._routes = {route.name: route for route in routes}
 
     def find(self, path: str) -> Route | None:
         """Return the hot route of a path, if it has one."""
@@ -128,13 +131,15 @@ class HotRoutes:
 
     def hold(self, exchange: HoldingExchange, route: Route) -> bool:
         """Hold a single rollout without a task, if nothing about it is out of the ordinary."""
-        if route.single is None or self._settings.max_hold_s is not None:
+        if route.single is None:
             return False
         body = exchange.whole_body()
         # `answer` tells what is wrong. A fault that is raised here would end the parser, or the one who wakes all.
         with contextlib.suppress(Exception):
             item = route.single(body) if len(body) <= INLINE_BYTES else None
-            if item is not None and self._singles.hold(exchange, route.name, item, run_of(exchange), route.answer):
+            if item is not None and self._singles.hold(
+                exchange, route.name, item, run_of(exchange), route.answer, route.hold_s
+            ):
                 self._metrics.accepted(route.name, 1)
                 if not item.prompt_found:
                     self._metrics.count(self._metrics.prompts_not_found, 1)
@@ -143,13 +148,15 @@ class HotRoutes:
         return False
 
     async def _go_on(self, held: HeldSingle) -> None:
-        """Answer what was held, by a task: it has been counted, and what is left is to wait."""
-        visit = Visit(held.going_on)
+        """Answer what was held, by a task: it has been counted, and what is left is to wait, if there is time left."""
+        visit, left_s = Visit(held.going_on), held.left_s()
 
         async def handle(exchange: Exchange) -> int:
-            return await self._held(exchange, visit, going_on(), partial(held.answer, [held.prompt_found]))
+            return await self._held(exchange, visit, going_on(), partial(held.answer, [held.prompt_found]), left_s)
 
         async def going_on() -> list[SeatReward]:
+            if left_s is not None and left_s <= 0:
+                raise TimeoutError
             return [await self._held_requests.go_on(held.going_on, visit)]
 
         await self.answer(held.exchange, Route(held.route, held.exchange.method, handle), None, held.began_s)
@@ -200,17 +207,17 @@ class HotRoutes:
         make = partial(items_of, request, self._settings.max_rollouts, self._longest_text)
         items = await self._scorer.extraction.of_size(size_bytes(request), make)
         self._metrics.count(self._metrics.prompts_not_found, sum(not item.prompt_found for item in items))
-        visit, found = Visit(), [item.prompt_found for item in items]
+        visit, answer = Visit(), partial(openrlhf_answer, [item.prompt_found for item in items])
         verdicts = self._verdicts("/get_reward", items, exchange, visit)
-        return await self._held(exchange, visit, verdicts, partial(openrlhf_answer, found))
+        return await self._held(exchange, visit, verdicts, answer, self._settings.get_reward_hold_s or None)
 
     async def _remote_rm(self, exchange: Exchange) -> int:
         request = await self._reader.read(exchange.whole_body(), self._remote_rm_request, RemoteRMForm)
         make = partial(item_of, request, self._longest_text)
         item = await self._scorer.extraction.of_size(size_bytes(request), make)
-        visit = Visit()
+        visit, answer = Visit(), partial(remote_rm_answer, [item.prompt_found])
         verdicts = self._verdicts("/v1/remote_rm", [item], exchange, visit)
-        return await self._held(exchange, visit, verdicts, partial(remote_rm_answer, [item.prompt_found]))
+        return await self._held(exchange, visit, verdicts, answer, self._settings.remote_rm_hold_s or None)
 
     def _openrlhf_single(self, body: Data) -> SingleRollout | None:
         items = items_of(self._openrlhf_request.decode(body), self._settings.max_rollouts, self._longest_text)
@@ -227,7 +234,7 @@ class HotRoutes:
                 f"{len(request.rollouts)} rollouts in a request that may hold {self._settings.max_rollouts}: send "
                 "several requests with complete=false, or raise CO_REWARDING_MAX_ROLLOUTS.",
             )
-        return request
+        return in_its_run(request)
 
     async def _accept(self, route: str, request: RewardRequest, exchange: Exchange) -> AcceptedRequest:
         pending = await self._scorer.accept(request, idempotency_key(exchange))
@@ -246,9 +253,10 @@ class HotRoutes:
         visit: Visit,
         verdicts: Coroutine[Any, Any, list[SeatReward]],
         answer: Callable[[list[SeatReward]], dict[str, Any]],
+        hold_s: float | None,
     ) -> int:
         try:
-            rewards = await self._while_allowed(exchange, verdicts)
+            rewards = await self._while_allowed(exchange, visit, verdicts, hold_s)
             await exchange.send(200, self._encode(answer(rewards)))
         except (Problem, StoreUnavailableError):
             # One that is told to come again could be faster than the note that its places are free, and vote twice.
@@ -267,16 +275,16 @@ class HotRoutes:
         self._metrics.accepted(route, len(items))
         return await self._held_requests.verdicts(items, run_of(exchange), visit)
 
-    async def _while_allowed(self, exchange: Exchange, work: Coroutine[Any, Any, list[SeatReward]]) -> list[SeatReward]:
+    async def _while_allowed(
+        self, exchange: Exchange, visit: Visit, work: Coroutine[Any, Any, list[SeatReward]], hold_s: float | None
+    ) -> list[SeatReward]:
         try:
-            if self._settings.max_hold_s is None:
-                return await exchange.while_there(work)
-            async with asyncio.timeout(self._settings.max_hold_s):
+            async with asyncio.timeout(hold_s):
                 return await exchange.while_there(work)
         except DrainingError as cause:
             raise away("this process is stopping") from cause
         except TimeoutError as cause:
-            raise away("the cohort still waits for rollouts") from cause
+            raise away(f"the rollout {await self._scorer.progress.said(visit.awaited) or 'is not settled'}") from cause
 
     async def _answer(self, exchange: Exchange, answer: Rewards | Pending) -> int:
         status = 200 if isinstance(answer, Rewards) else 202

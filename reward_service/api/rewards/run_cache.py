@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.errors import InvalidRunError, UnknownMethodError
+from co_rewarding_schema.methods import Method, method_named
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import check_run_name
+from co_rewarding_schema.run_settings import check_run_name, evaluated_run
 
 from reward_service.api.http.problems import Problem, away, full, key_reused, no_such_run
 from reward_service.store.runs import RunStore
@@ -46,7 +47,7 @@ class RunCache:
         if found is None:
             self._known.pop(run, None)
             self._asked_until_s.pop(run, None)
-            raise no_such_run(run)
+            raise no_such_run(evaluated_run(run) or run)
         self._known[run] = (self._now_s() + self._keep_s, found)
         return found
 
@@ -105,6 +106,18 @@ class Tries:
             raise Problem(ProblemKind.RUN_CHANGES, detail)
 
 
+def usable_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        Problem: 422 for a name that is not in the table.
+    """
+    try:
+        return method_named(name)
+    except UnknownMethodError as cause:
+        raise Problem(ProblemKind.UNKNOWN_METHOD, f"method: {cause}.") from cause
+
+
 def refusal_as_problem(run: str, refused: Refused, rollout: str) -> Problem:
     """Return what the caller of a run is told of a refusal."""
     match refused.why:
@@ -121,11 +134,13 @@ def refusal_as_problem(run: str, refused: Refused, rollout: str) -> Problem:
         case Refusal.REUSED:
             return key_reused()
         case Refusal.OVERFULL:
+            evaluated = evaluated_run(run)
+            setting = "group_size" if evaluated is None else "evaluation_group_size"
             return Problem(
                 ProblemKind.GROUP_FULL,
                 f"{rollout} is one more than its group has by the group_size of run {run!r}: number the rollouts of a "
                 "group with `rollout`, so that one sent twice is recognised, send `step` so that steps are kept apart, "
-                f"or set group_size with PUT /v1/runs/{run}.",
+                f"or set {setting} with PUT /v1/runs/{evaluated or run}.",
             )
         case _:
             return Problem(

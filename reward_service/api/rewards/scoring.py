@@ -13,8 +13,10 @@ from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 
 from reward_service.api.http.problems import Problem, key_reused
-from reward_service.api.rewards.cohort_builder import batch_of, part_of, usable_method
+from reward_service.api.rewards.cohort_builder import batch_of, part_of
+from reward_service.api.rewards.evaluation import is_compared
 from reward_service.api.rewards.extraction import Extraction
+from reward_service.api.rewards.progress import Progress
 from reward_service.api.rewards.rendering import (
     Seat,
     SettledCohort,
@@ -24,9 +26,9 @@ from reward_service.api.rewards.rendering import (
     seats_of_part,
     settled_with,
 )
-from reward_service.api.rewards.run_cache import RunCache
+from reward_service.api.rewards.run_cache import RunCache, usable_method
 from reward_service.api.rewards.teacher_labels import taught
-from reward_service.api.rewards.waiting_room import Waiter, WaitingRoom
+from reward_service.api.rewards.waiting_room import BATCH, COHORT, Waiter, WaitingRoom
 from reward_service.store.cohorts import CohortStore, parse_batch
 from reward_service.store.keys import digest, qualified, split_qualified
 from reward_service.store.labels import LabelStore, WantedLabel
@@ -70,9 +72,11 @@ class Scorer:
         teachers: TeacherStore,
         room: WaitingRoom,
         run_cache: RunCache,
+        progress: Progress,
         max_text_chars: int,
     ) -> None:
         """Composed once, in the app's lifespan."""
+        self.progress = progress
         self._store = store
         self._labels = labels
         self._teachers = teachers
@@ -89,8 +93,9 @@ class Scorer:
         """
         revised = await self._run_cache.settings(request.run)
         method = usable_method(request.method or revised.settings.method)
-        # A rollout that its teacher labels needs no other rollout: whole or a part is the same there.
-        if request.complete or method.needs_teacher or method.source is not RewardSource.VOTE:
+        # A rollout that its teacher or a ground truth labels needs no other rollout: whole or a part is the same there.
+        voted = method.source is RewardSource.VOTE and not method.needs_teacher and not is_compared(request)
+        if request.complete or not voted:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)
 
@@ -170,7 +175,7 @@ class Scorer:
             revised = await tries.settings()
             found = await self.extraction.of_long(request.rollouts, revised.settings)
             part = part_of(request, method, revised.settings, key, self._max_text_chars, found)
-            ticket = TicketRecord(request.run, request.step, method.name, part.places_N, fingerprint)
+            ticket = TicketRecord(request.run, request.step, part.method, part.places_N, fingerprint)
             answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
             if isinstance(answer, Refused):
                 await tries.refused(answer, part.named(request, answer.cohort, answer.about))
@@ -184,7 +189,7 @@ class Scorer:
             return AcceptedRequest(request.run, name, len(request.rollouts), ticket, known)
 
     async def _collect_batch(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
-        with self._room.watch("batch", pending.ticket) as watch:
+        with self._room.watch(BATCH, pending.ticket) as watch:
             known = pending.known
             if known is None:
                 kept = await self._store.batch(pending.run, pending.name)
@@ -193,7 +198,7 @@ class Scorer:
                 async with asyncio.timeout(wait_s):
                     record = await settled_batch(watch, known.get(pending.name))
             except TimeoutError:
-                return Pending(ticket=pending.ticket, settled=0, of=pending.count)
+                return await self.progress.of_batch(pending.run, pending.name, pending.count)
         return answer_of_batch(pending.name, record)
 
     async def _collect_part(self, pending: AcceptedRequest, part: TicketRecord, wait_s: float) -> Rewards | Pending:
@@ -203,7 +208,7 @@ class Scorer:
         cohorts: dict[str, SettledCohort] = {}
         with contextlib.ExitStack() as stack:
             watches = {
-                name: stack.enter_context(self._room.watch("cohort", qualified(pending.run, name))) for name in wanted
+                name: stack.enter_context(self._room.watch(COHORT, qualified(pending.run, name))) for name in wanted
             }
             known = pending.known
             if known is None:
@@ -223,7 +228,8 @@ class Scorer:
         seats = seats_of_part(part, cohorts)
         settled: list[Seat] = [seat for seat in seats if seat is not None]
         if len(settled) < len(seats):
-            return Pending(ticket=pending.ticket, settled=len(settled), of=len(seats))
+            open_ones = dict.fromkeys(name for (name, _), seat in zip(part.places_N, seats, strict=True) if not seat)
+            return await self.progress.of_part(pending.run, pending.name, len(settled), len(seats), list(open_ones))
         return answer_of(part.run, part.step, part.method, settled)
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource, evaluated_by
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Rollout
-from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.run_settings import DEFAULT_RUN, evaluated_run
 from co_rewarding_schema.trainer_formats import CohortLabel, TruthLabel
 
 from reward_service.api.http.problems import Problem, text_too_long
@@ -15,11 +15,12 @@ from reward_service.api.rewards.cohort_builder import (
     check_seat,
     letters,
     rollout_of_label,
-    usable_method,
+    text_of_truth,
     views_of,
 )
+from reward_service.api.rewards.evaluation import evaluation_of
 from reward_service.api.rewards.openrlhf import SingleRollout
-from reward_service.api.rewards.run_cache import RunCache
+from reward_service.api.rewards.run_cache import RunCache, usable_method
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import digest, mark_of, question_of_prompt
 from reward_service.store.records import VIEWS, BallotRow, CohortHead, Rules, packed
@@ -93,7 +94,7 @@ class SinglePlanner:
                 label = CohortLabel(question_id=question_of_prompt(item.prompt))
                 rollout = rollout_of_label(label, item.response)
                 return SinglePlan(Need.PLACED, item, rollout, run, usable_method(WITHIN_A_VIEW), label)
-            case TruthLabel(truth, _):
+            case TruthLabel(truth):
                 label = CohortLabel(question_id=question_of_prompt(item.prompt), ground_truth=truth)
                 rollout = rollout_of_label(label, item.response)
                 return SinglePlan(Need.ALONE, item, rollout, run, usable_method(BY_GROUND_TRUTH), label)
@@ -101,6 +102,8 @@ class SinglePlanner:
                 assert revised is not None
                 rollout = rollout_of_label(label, item.response, item.prompt)
                 method = usable_method(revised.settings.method)
+                if label.ground_truth is not None and _is_compared(run, label.ground_truth):
+                    return SinglePlan(Need.ALONE, item, rollout, run, evaluated_by(truth=True), label)
                 if method.needs_teacher or method.source is not RewardSource.VOTE:
                     return SinglePlan(Need.ALONE, item, rollout, run, method, label)
                 if label.rollout is None:
@@ -129,9 +132,21 @@ class SinglePlanner:
 
 
 def run_of(item: SingleRollout, run: str | None) -> str:
-    """Return the run of a rollout: its label's, or that of its request."""
-    own = None if item.label is None else item.label.run
-    return own or run or DEFAULT_RUN
+    """Return the run of a rollout: its label's, or that of its request.
+
+    Raises:
+        Problem: it is to be evaluated, and its run cannot be.
+    """
+    label = item.label
+    if label is None:
+        return run or DEFAULT_RUN
+    named = label.run or run or DEFAULT_RUN
+    return evaluation_of(named) if label.evaluate else named
+
+
+def _is_compared(run: str, truth: str) -> bool:
+    """Whether a rollout with this ground truth needs no other: in an evaluation."""
+    return evaluated_run(run) is not None and text_of_truth(truth) is not None
 
 
 def _question_of(head: CohortHead, views: str) -> tuple[str, bytes, bytes]:

@@ -16,6 +16,9 @@ RECENT_S = 10.0
 FIRST_LOOK_S = 0.25
 LONGEST_LOOK_S = 4.0
 
+BATCH, COHORT = "batch", "cohort"
+"""The kinds of what is waited for."""
+
 Look = Callable[[str, Sequence[str]], Awaitable[list[bytes | None]]]
 """From a kind ('batch' or 'cohort') and qualified names to what is stored under them; None where nothing is yet."""
 
@@ -247,7 +250,7 @@ class WaitingRoom:
         for watch in due:
             watch.look_s = min(2 * watch.look_s, LONGEST_LOOK_S)
             watch.look_at_s = now_s + watch.look_s
-        for kind in ("batch", "cohort"):
+        for kind in (BATCH, COHORT):
             await self._look_at([watch for watch in due if watch.kind == kind], kind)
 
     async def _look_at(self, watches: Sequence[Waiter], kind: str) -> None:

@@ -1,16 +1,19 @@
 """Define runs, cohorts and problems for OpenAPI."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
-from co_rewarding_schema.rollouts import NO_ANSWER, CohortId, QuestionId
-from co_rewarding_schema.run_settings import RunSettings
+from co_rewarding_schema.rollouts import NO_ANSWER, CohortId, QuestionId, RunName
+from co_rewarding_schema.run_settings import RunSettings, check_own_run
 from co_rewarding_schema.vocabulary import Abstention, Quarantine, View, Voter
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from reward_service.api.rewards.models import LabelDocument
 from reward_service.domain.cohort import CohortState
+
+OwnRunName = Annotated[RunName, AfterValidator(check_own_run)]
+"""A run of its own, where another's evaluation is refused."""
 
 STATES = f"One of {', '.join(CohortState)}."
 _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}}

@@ -7,7 +7,7 @@ from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.limits import MAX_COUNT, MAX_ID_CHARS
 from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_run_name
+from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_own_run, check_run_name
 from co_rewarding_schema.vocabulary import Quarantine
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -34,7 +34,9 @@ from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverv
 
 CURSOR = "That of the page before; none: the first page."
 RunName = Annotated[str, AfterValidator(check_run_name)]
+OwnRun = Annotated[str, AfterValidator(check_own_run)]
 RunPath = Annotated[RunName, Path(json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
+OwnRunPath = Annotated[OwnRun, Path(json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
 RunQuery = Annotated[RunName, Query(json_schema_extra={"pattern": RUN_NAME_PATTERN})]
 QuestionPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
 MOST_RUNS = 500
@@ -57,15 +59,18 @@ def services(request: Request) -> Services:
     summary="Make a run",
     openapi_extra=json_body(RunForm),
 )
-async def put_run(request: Request, run: RunPath) -> RunDocument:
-    """Makes a run, or changes its settings; the same settings again change nothing."""
+async def put_run(request: Request, run: OwnRunPath) -> RunDocument:
+    """Makes a run, or changes its settings; the same settings again change nothing.
+
+    The run named `<run>.evaluation` holds the evaluation of a run, and follows its settings: it is not made.
+    """
     form = await read_form(request, RunForm)
     try:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:
         raise Problem(ProblemKind.INVALID, f"{cause}.") from cause
     runs = services(request).runs
-    revised = await runs.put(check_run_name(run), settings)
+    revised = await runs.put(run, settings)
     return _document(RunOverview(run, revised, await runs.state(run)))
 
 

@@ -7,7 +7,6 @@ from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_PATH_CHARS, Count
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.rollouts import RunName
 from co_rewarding_schema.run_settings import DEFAULT_RUN
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View
@@ -18,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from reward_service.api.http.problems import Problem, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.teacher_labels import slot_of
+from reward_service.api.runs.models import OwnRunName
 from reward_service.api.runs.routes import PROBLEM, RunQuery, services
 from reward_service.api.services import Services
 from reward_service.domain.teacher import OldStepError, needed_version, update_to
@@ -34,7 +34,7 @@ WORDINGS = ("prompt", "question", "messages")
 class UpdateForm(WireForm):
     """New weights of the policy."""
 
-    run: RunName = DEFAULT_RUN
+    run: OwnRunName = DEFAULT_RUN
     step: Count = Field(description="The step whose rollouts are sampled from these weights.")
     path: str = Field(
         min_length=1,
@@ -89,7 +89,7 @@ class QuestionForm(WireForm):
 class PrefetchForm(WireForm):
     """Questions that are coming."""
 
-    run: RunName = DEFAULT_RUN
+    run: OwnRunName = DEFAULT_RUN
     step: Count | None = None
     questions: list[QuestionForm] = Field(max_length=MAX_QUESTIONS)
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_COUNT, WEIGHTS_FILE_PATTERN, Count, Positive
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.rollouts import RunName
 from co_rewarding_schema.run_settings import DEFAULT_RUN
 from co_rewarding_schema.teaching import Upload, UploadedFile
 from fastapi import APIRouter, FastAPI, Header, Request, Response
@@ -18,7 +17,7 @@ from pydantic import Field
 
 from reward_service.api.http.problems import MEDIA_TYPE, Problem
 from reward_service.api.http.requests import blocks, check_octets, json_body, read_form
-from reward_service.api.runs.models import ProblemDocument
+from reward_service.api.runs.models import OwnRunName, ProblemDocument
 from reward_service.background import Background
 from reward_service.settings import Settings
 from reward_service.teaching.declarations import (
@@ -56,7 +55,7 @@ class FileForm(WireForm):
 class UploadForm(WireForm):
     """The files in which the weights of a step lie."""
 
-    run: RunName = DEFAULT_RUN
+    run: OwnRunName = DEFAULT_RUN
     step: Count
     files: list[FileForm] = Field(
         min_length=1,

@@ -149,10 +149,9 @@ def test_a_ground_truth_that_begins_with_a_brace_is_evaluated_as_one(tmp_path: P
     )
     make_evaluation(small(tmp_path, f"evaluation.source={source}"), tmp_path / "evaluation.jsonl")
     written = [row["label"] for row in rows_of(tmp_path / "evaluation.jsonl")]
-    assert written[2:] == truths[2:]
     read = [label_in(json.dumps(label).encode(), "label") for label in written]
-    assert read == [TruthLabel(truth) for truth in truths]
-    assert [truth_in(label) for label in written] == truths
+    assert read == [TruthLabel(truth, "small", evaluate=True) for truth in truths]
+    assert [truth_in(label)["ground_truth"] for label in written] == truths
 
 
 @pytest.mark.parametrize(
@@ -230,13 +229,19 @@ def test_ground_truths_go_along_for_all_or_for_none(tmp_path: Path) -> None:
         make_dataset(small(tmp_path, f"data.source={source}", "run.method=ground-truth"), tmp_path / "train.jsonl")
 
 
-def test_evaluation_keeps_plain_ground_truths(tmp_path: Path) -> None:
+def test_evaluation_has_ground_truths_and_is_apart_from_the_run(tmp_path: Path) -> None:
     source = write_pairs(tmp_path / "p.jsonl", pairs(2))
     recipe = small(tmp_path, f"evaluation.source={source}", "evaluation.name=sums")
     assert make_evaluation(recipe, tmp_path / "evaluation.jsonl").with_ground_truth == 2
     row = rows_of(tmp_path / "evaluation.jsonl")[1]
     prompt = [{"role": "user", "content": "What is 1 + 1?"}]
-    assert row == {"input": prompt, "label": "2", "datasource": "sums", INPUT_KEY: prompt, LABEL_KEY: "2"}
+    label = row["label"]
+    assert json.loads(label) == {"ground_truth": "2", "run": "small", "evaluate": True}
+    assert row == {"input": prompt, "label": label, "datasource": "sums", INPUT_KEY: prompt, LABEL_KEY: label}
+    with pytest.raises(DataError, match="at most 117"):
+        make_evaluation(
+            small(tmp_path, f"evaluation.source={source}", f"run.name={'r' * 118}"), tmp_path / "evaluation.jsonl"
+        )
     without = write_pairs(tmp_path / "p.jsonl", [pairs(1)[0] | {"ground_truth": None}])
     with pytest.raises(DataError, match="no ground truth to be evaluated by"):
         make_evaluation(small(tmp_path, f"evaluation.source={without}"), tmp_path / "evaluation.jsonl")

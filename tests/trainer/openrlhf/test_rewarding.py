@@ -131,6 +131,24 @@ def test_a_plain_label_is_a_ground_truth_at_both_doors(url: str, response: str, 
     assert by_url(url, [(response, "4")]) == [found]
 
 
+@pytest.mark.parametrize("named", [{}, {"question_id": "q"}], ids=["by prompt", "by question"])
+@pytest.mark.parametrize(("response", "reward"), [("\\boxed{4}", 1.0), ("\\boxed{5}", 0.0)])
+def test_an_evaluation_is_compared_apart_from_the_run_at_both_doors(
+    url: str, run: str, response: str, reward: float, named: dict[str, str]
+):
+    label = json.dumps({"ground_truth": "4", "run": run, "evaluate": True} | named)
+    (found,) = by_agent(url, [(response, label)])
+    assert found.reward == reward
+    assert by_url(url, [(response, label)]) == [found]
+    headers = {"authorization": f"Bearer {KEY}"}
+    states = [
+        httpx.get(f"{url}/v1/runs/{name}", headers=headers, timeout=30.0).json()["state"]
+        for name in (run, f"{run}.evaluation")
+    ]
+    assert states[0]["settled"] == 0
+    assert states[1]["settled"] > 0
+
+
 def test_what_is_sent_again_votes_once(url: str, run: str):
     asked = group(run, "q", GROUPS["agreed"])
     flaky = Flaky()

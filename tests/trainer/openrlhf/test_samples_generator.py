@@ -70,7 +70,8 @@ def test_one_view_runs_and_steps():
     first, _ = labels("q1", step=4)
     second, _ = labels("q2", run="another")
     third, _ = labels("q3", step=5)
-    assert announced("a-run", ["one", "two", "three"], [first, second, third]) == {
+    tried, _ = labels("q4", step=5, evaluate=True)
+    assert announced("a-run", ["one", "two", "three", "four"], [first, second, third, tried]) == {
         ("a-run", 4): [Question(question_id="q1", view="original", prompt="one")],
         ("another", None): [Question(question_id="q2", view="original", prompt="two")],
         ("a-run", 5): [Question(question_id="q3", view="original", prompt="three")],

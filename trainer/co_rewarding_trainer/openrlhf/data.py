@@ -1,7 +1,7 @@
 """Make the data set of a run: a row a question, with its prompts and the labels that name its cohorts.
 
 OpenRLHF's only side channel is the label. Ours are JSON objects, as docs/openrlhf.md says: they tell the service which
-question and view a rollout belongs to. In evaluation a label is the ground truth.
+question and view a rollout belongs to. In evaluation a label has the ground truth.
 """
 
 import hashlib
@@ -14,11 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from co_rewarding_schema.errors import InvalidRunError
+from co_rewarding_schema.run_settings import evaluation_run
 from rich.progress import track
 
 from co_rewarding_trainer.folders import made_folder
 from co_rewarding_trainer.openrlhf.errors import DataError
-from co_rewarding_trainer.openrlhf.labels import label_of_truth
+from co_rewarding_trainer.openrlhf.labels import evaluation_label
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.sources import SourceQuestion, read_questions
 
@@ -77,15 +79,19 @@ def make_dataset(
 
 
 def make_evaluation(recipe: Recipe, path: Path) -> DatasetCounts:
-    """Writes the questions to evaluate on: {"input", "label", "datasource"}; the label is the ground truth.
+    """Writes the questions to evaluate on: {"input", "label", "datasource"}; the label has the ground truth.
 
     Prompt and label are repeated under their names of the training set: OpenRLHF uses one pair of names for both sets.
 
     Raises:
-        DataError: as `make_dataset`, and for a question without a ground truth.
+        DataError: as `make_dataset`, for a question without a ground truth, and for a run whose name is too long.
     """
     evaluation = recipe.evaluation
     assert evaluation.source is not None, "a recipe without evaluation makes no such file"
+    try:
+        evaluation_run(recipe.run.name)
+    except InvalidRunError as cause:
+        raise DataError(f"run.name: {cause}") from cause
     columns = evaluation.column.model_copy(update={"paraphrase": ""})
     questions = read_questions(evaluation.source, columns, limit=evaluation.max_questions)
     if blank := sum(each.ground_truth is None for each in questions):
@@ -96,7 +102,7 @@ def make_evaluation(recipe: Recipe, path: Path) -> DatasetCounts:
 
     def rows() -> Iterator[tuple[dict[str, Any], int | None]]:
         for each in questions:
-            prompt, truth = _prompt(recipe, each.question), label_of_truth(each.ground_truth or "")
+            prompt, truth = _prompt(recipe, each.question), evaluation_label(each.ground_truth or "", recipe.run.name)
             training = {"original": prompt, "label_original": truth}
             yield {"input": prompt, "label": truth, "datasource": evaluation.name} | training, None
 

@@ -18,19 +18,19 @@ def identity_in(label: str | None) -> dict[str, Any] | None:
     return content if content is not None and "question_id" in content else None
 
 
-def truth_in(label: str) -> str:
-    """Reads the ground truth of a label that names no question.
+def truth_in(label: str) -> dict[str, Any]:
+    """Reads a label that names no question: its ground truth, and what else the label says.
 
     Raises:
         TrainingSettingsError: as `identity_in`.
     """
     content = _object_in(label)
-    return label if content is None else content["ground_truth"]
+    return {"ground_truth": label} if content is None else content
 
 
-def label_of_truth(truth: str) -> str:
-    """Writes a ground truth as a label: as plain text, or in an object if the text begins with `{`."""
-    return json.dumps({"ground_truth": truth}, ensure_ascii=False) if truth.lstrip().startswith("{") else truth
+def evaluation_label(truth: str, run: str) -> str:
+    """Writes the label of an evaluation: the ground truth that its rollouts are compared with, apart from the run."""
+    return json.dumps({"ground_truth": truth, "run": run, "evaluate": True}, ensure_ascii=False)
 
 
 def _object_in(label: str | None) -> dict[str, Any] | None:

@@ -55,12 +55,16 @@ class RolloutRewarder:
                 "a rollout has an empty label: the agent needs one that names its question, or a ground truth; "
                 "a vote by prompt is had with --reward.remote_url."
             )
-        rollout = Rollout(prompt=prompt, response=response, ground_truth=truth_in(label))
-        client = self._client(self._settings.run)
-        return rollout_reward(await client.rewards([rollout], method=BY_GROUND_TRUTH), truth_sent=True)
+        content = truth_in(label)
+        rollout = Rollout(prompt=prompt, response=response, ground_truth=content["ground_truth"])
+        client = self._client(content.get("run") or self._settings.run)
+        evaluate = content.get("evaluate", False)
+        answer = await client.rewards([rollout], method=None if evaluate else BY_GROUND_TRUTH, evaluate=evaluate)
+        return rollout_reward(answer, truth_sent=True)
 
     async def _known(self, prompt: str, response: str, identity: dict[str, Any]) -> RolloutReward:
-        if "rollout" not in identity:
+        evaluate = identity.get("evaluate", False)
+        if "rollout" not in identity and not (evaluate and "ground_truth" in identity):
             raise TrainingSettingsError(
                 "a label has no rollout index: the agent needs `python -m co_rewarding_trainer.openrlhf.driver` "
                 "in place of openrlhf.cli.train_ppo_ray."
@@ -69,13 +73,13 @@ class RolloutRewarder:
             question_id=identity["question_id"],
             prompt=prompt if self._settings.teacher else None,  # the teacher answers the prompt, announced or not
             view=identity.get("view", "original"),
-            rollout=identity["rollout"],
+            rollout=identity.get("rollout"),
             attempt=identity.get("attempt", 0),
             response=response,
             ground_truth=identity.get("ground_truth"),
         )
         client = self._client(identity.get("run") or self._settings.run)
-        answer = await client.rewards([rollout], step=identity.get("step"), complete=False)
+        answer = await client.rewards([rollout], step=identity.get("step"), complete=False, evaluate=evaluate)
         return rollout_reward(answer, truth_sent=rollout.ground_truth is not None)
 
     def _client(self, run: str) -> AsyncRewardClient:

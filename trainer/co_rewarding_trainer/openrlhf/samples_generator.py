@@ -27,9 +27,9 @@ def announce(
 ) -> list[Thread]:
     """Tells the teacher which questions the policy will answer next; does nothing for a method without a teacher.
 
-    A prompt is a text or, for a pair, the texts of its views, and a label likewise. Prompts whose labels name no
-    question, as in evaluation, are left out. Returns the threads that send, one for each run and step. Nobody needs to
-    wait for them: the teacher is asked an unannounced question with its first rollout. `transport` is for tests.
+    A prompt is a text or, for a pair, the texts of its views, and a label likewise. Prompts of an evaluation, and those
+    whose labels name no question, are left out. Returns the threads that send, one for each run and step. Nobody needs
+    to wait for them: the teacher is asked an unannounced question with its first rollout. `transport` is for tests.
     """
     if not settings.teacher:
         return []
@@ -52,7 +52,7 @@ def announced(
         labels_P = [label] if isinstance(label, str) else label
         for text, name in zip(prompts_P, labels_P, strict=True):
             identity = identity_in(name)
-            if identity is None:
+            if identity is None or identity.get("evaluate"):
                 continue
             question = Question(question_id=identity["question_id"], view=identity.get("view", "original"), prompt=text)
             found.setdefault((identity.get("run") or run, identity.get("step")), []).append(question)
