@@ -87,11 +87,10 @@ class SlimeReward:
     async def _rewarded(self, args: Namespace, samples: list[Sample]) -> list[float]:
         client = await self._client(args)
         labels = [label_of(sample) for sample in samples]
-        evaluation = labels[0].get("evaluate", False)
+        evaluation = bool(labels[0].get("evaluate"))
         step = self._next_step if evaluation else self._step(args, samples[0])
         rollouts = [self._rollout(args, *each) for each in zip(samples, labels, strict=True)]
-        options = {"evaluate": True} if evaluation else {}
-        got = await client.rewards(rollouts, step=step, complete=False, **options)
+        got = await client.rewards(rollouts, step=step, complete=False, evaluate=evaluation)
         for sample, reward, reason in zip(samples, got.rewards, got.abstentions, strict=True):
             sample.remove_sample = reward is None
             sample.metadata = (sample.metadata or {}) | {NOTE: {"abstained": reason, "vote_share": _share(got)}}

@@ -1,10 +1,8 @@
 # pyright: basic
 """Read the settings of slime's and miles' reward: `co_rewarding` in the file of `--custom-config-path`.
 
-co_rewarding:
-url: http://reward-service:8000        # or the variables CO_REWARDING_URL, CO_REWARDING_RUN, CO_REWARDING_API_KEY
-run: qwen3-8b-math
-settings: {method: co-rewarding-i}     # of the run; group_size and total_steps are the trainer's own
+It has url, run and api_key, or the variables CO_REWARDING_URL, CO_REWARDING_RUN and CO_REWARDING_API_KEY do; timeout_s
+and patience_s of the client; `settings` of the run, such as its method; and `weights_root`, for `slime_weights`.
 """
 
 from argparse import Namespace
@@ -42,7 +40,11 @@ def endpoint(args: Namespace) -> Endpoint:
 
 async def make_run(client: AsyncRewardClient, args: Namespace) -> None:
     """Make the run, or change its settings to those of the file."""
-    own = {"group_size": args.n_samples_per_prompt, "total_steps": args.num_rollout}
+    own = {
+        "group_size": args.n_samples_per_prompt,
+        "evaluation_group_size": args.n_samples_per_eval_prompt,
+        "total_steps": args.num_rollout,
+    }
     settings = RunSettings(**(own | dict(config(args).get("settings") or {})))
     await client.put_run(endpoint(args).run, settings)
 

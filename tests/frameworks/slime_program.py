@@ -75,7 +75,7 @@ class Adapter:
     """A trainer's rollout process, of which there is one for all ranks of the training."""
 
     def __init__(self, trainer: Trainer, process: testing.Process, unit: str) -> None:
-        settings = msgspec.to_builtins(process.settings)
+        settings = msgspec.to_builtins(process.settings) | {"evaluation_group_size": 2}
         place = {"url": process.url, "run": process.run, "patience_s": process.patience_s, "timeout_s": 5.0}
         self._trainer, self._unit = trainer, unit
         self._args = trainer.args(8, co_rewarding=place | {"settings": settings})
