@@ -56,7 +56,7 @@ class Absent(ModuleType):
 
     def __call__(self, *given: Any, **_: Any) -> Any:
         """Return the first argument, or itself."""
-        if not given:
+        if not given or given[0] is None:
             return self
         if isinstance(given[0], type):
             given[0].options = Absent("options")

@@ -2,6 +2,7 @@
 
     slime_program.py TRAINER FOLDER rewards WAY ORDER URL      WAY: url, single or group
     slime_program.py TRAINER FOLDER conformance UNIT URL CASE ...
+    slime_program.py TRAINER FOLDER alone URL                  one view of each question
 
 The reward code is that of `rollout/rm_hub`: what generation calls for each sample, or for each group.
 """
@@ -22,6 +23,7 @@ import msgspec
 from co_rewarding_client import RewardClient, RunSettings, slime, testing
 from co_rewarding_client.testing.reference import cross_view_rewards, key
 from co_rewarding_client.testing.sampling import GROUP_SIZE, step_of
+from co_rewarding_client.training import AllAbstainedError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "clients" / "examples"))
 import slime_source
@@ -128,6 +130,7 @@ def expected_of(rollouts: Sequence[testing.Sampled], way: str) -> list[float]:
 
 async def rewarded(trainer: Trainer, way: str, order: str, url: str) -> None:
     run = f"slime-{time.time_ns()}"
+    # By the URL alone, equal texts of a group that are not held at one time are taken for one.
     asked = sorted(step_of(testing.Case(name=order, about="", questions=QUESTIONS), "one"), key=ORDERS[order])
     settings = RunSettings(method="co-rewarding-i", group_size=GROUP_SIZE)
     args = trainer.args(QUESTIONS, co_rewarding={"url": url, "run": run, "settings": {"method": settings.method}})
@@ -138,6 +141,9 @@ async def rewarded(trainer: Trainer, way: str, order: str, url: str) -> None:
     else:
         args.custom_rm_path = "co_rewarding_client.slime.reward"
     samples = [trainer.sample(each, QUESTIONS) for each in asked]
+    if way == "url":
+        for sample in samples:
+            sample.response += f" ({sample.index})"
     began_s = time.monotonic()
     if way == "group":
         groups: dict[int, list[Any]] = {}
@@ -157,15 +163,33 @@ async def rewarded(trainer: Trainer, way: str, order: str, url: str) -> None:
     print(json.dumps({"rewarded": len(values), "wrong": wrong, "ones": sum(values), "seconds": seconds}))
 
 
+async def alone(trainer: Trainer, url: str) -> None:
+    """Reward a step to whose questions the second view never comes."""
+    settings = {"method": "co-rewarding-i", "cohort_deadline_s": 2.0}
+    run = f"slime-{time.time_ns()}"
+    args = trainer.args(2, co_rewarding={"url": url, "run": run, "settings": settings})
+    args.custom_rm_path = "co_rewarding_client.slime.reward"
+    asked = step_of(testing.Case(name="alone", about="", questions=4, lone_questions=4), "one")
+    samples = [trainer.sample(each, 2) for each in asked]
+    groups = [samples[start : start + GROUP_SIZE] for start in range(0, len(samples), GROUP_SIZE)]
+    for number, group in enumerate(groups):
+        for sample in group:
+            sample.group_index = 4 * STEP + number
+    calls = (trainer.rewards.batched_async_rm(args, group) for group in groups)
+    try:
+        await asyncio.gather(*calls)
+    except (slime.TrainingStopped, AllAbstainedError) as error:
+        left_out = sum(sample.remove_sample for sample in samples)
+        print(json.dumps({"error": type(error).__name__, "words": str(error), "left_out": left_out}))
+
+
 def main() -> None:
     name, folder, what, *words = sys.argv[1:]
-    try:
-        trainer = Trainer(name, Path(folder))
-    except slime_source.SourceNotFoundError as error:
-        print(json.dumps({"skipped": str(error)}))
-        return
+    trainer = Trainer(name, Path(folder))
     if what == "rewards":
         asyncio.run(rewarded(trainer, *words))
+    elif what == "alone":
+        asyncio.run(alone(trainer, *words))
     else:
         conformance(trainer, *words)
 
