@@ -26,8 +26,9 @@ def publish(args: Namespace, version_dir: str, rollout_engines: object) -> None:
     root = config(args).get("weights_root")
     if root and not args.update_weight_disk_keep_files:
         raise invalid("the teacher reads the folder later; give --update-weight-disk-keep-files, or no weights_root")
-    step = _first_rollout(args) + int(Path(version_dir).name.removeprefix("weight_v")) - 1
     folder = Path(version_dir)
+    updates = int(folder.name.removeprefix("weight_v")) - 1  # the first version is what the training begins with
+    step = _first_rollout(args) + updates * args.update_weights_interval
     with endpoint(args).client() as client:
         client.publish(step, folder.relative_to(root) if root else folder, upload=not root)
 

@@ -108,12 +108,13 @@ def test_weights_are_published_for_the_rollout_that_they_will_sample(tmp_path: P
     (tmp_path / "latest_checkpointed_iteration.txt").write_text("6")
     with running(weights_root=tmp_path / "root") as service:
         place = {"url": service.url, "run": "slime"}
-        disk = {"update_weight_mode": "full", "update_weight_disk_keep_files": False}
+        disk = {"update_weight_mode": "full", "update_weight_disk_keep_files": False, "update_weights_interval": 1}
         args = flags(co_rewarding=place, start_rollout_id=0, load=str(tmp_path), **disk)
         resumed = Namespace(**(vars(args) | {"start_rollout_id": None}))
+        seldom = Namespace(**(vars(args) | {"update_weights_interval": 10}))
         with RewardClient(service.url, run="slime") as client:
             client.put_run("slime", RunSettings(method="co-rewarding-ii"))
-            for given, version, step in ((args, 1, 0), (args, 3, 2), (resumed, 1, 7)):
+            for given, version, step in ((args, 1, 0), (args, 3, 2), (resumed, 1, 7), (seldom, 2, 10)):
                 publish(given, str(model(tmp_path / f"{step}" / f"weight_v{version:06d}", 10)), [])
                 assert client.teacher().step == step
 
