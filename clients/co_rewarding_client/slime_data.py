@@ -1,3 +1,4 @@
+# pyright: basic
 """Write the data set of slime and miles, both views of a question side by side, and read the labels of its rows.
 
     python -m co_rewarding_client.slime_data questions.jsonl train.jsonl --n 8 --epochs 4

@@ -85,7 +85,7 @@ class Router:
 
     def _sample(self) -> None:
         waiting, self._waiting = self._waiting, []
-        prompts = [self.policy.tokenizer.decode(tokens) for tokens, _, _ in waiting]
+        prompts = [str(self.policy.tokenizer.decode(tokens)) for tokens, _, _ in waiting]
         drawn = sample(self.policy, prompts, 1, waiting[0][1], self._generator)
         lengths = drawn.mask_BT.sum(dim=1).int().tolist()
         responses_BT = drawn.tokens_BL[:, -drawn.mask_BT.shape[1] :]
@@ -206,7 +206,7 @@ def train(given: argparse.Namespace) -> None:
 
 def main() -> None:
     """Read the flags and train."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train the laptop task with the rollout side of slime or miles.")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--run", default="slime-laptop")
     parser.add_argument("--method", default="co-rewarding-i")
