@@ -22,19 +22,20 @@ Said = Callable[..., list[dict[str, Any]]]
 
 DOWNLOADS = ROOT / "runs" / "frameworks"
 
-HOLD_S = 2.0
-"""Of /v1/remote_rm in most of these tests: with the default of 10 s they would take five times as long."""
+HOLD_S = {"slime": 2.0, "miles": 0.0}
+"""How long /v1/remote_rm holds. With the default of 10 s slime's tests would take five times as long. miles has one
+try, and no limit of connections: its requests are held until they are settled."""
+
+
+@pytest.fixture(scope="module", params=["slime", "miles"])
+def trainer(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def hasty_url() -> Iterator[str]:
-    with running(remote_rm_hold_s=HOLD_S) as supervisor:
+def held_url(trainer: str) -> Iterator[str]:
+    with running(remote_rm_hold_s=HOLD_S[trainer]) as supervisor:
         yield supervisor.url
-
-
-@pytest.fixture(params=["slime", "miles"])
-def trainer(request: pytest.FixtureRequest) -> str:
-    return request.param
 
 
 @pytest.fixture
@@ -66,18 +67,18 @@ def rewarded(trainer: str, said: Said) -> Callable[[str, str, str], dict[str, An
 @pytest.mark.parametrize("order", ["group", "view", "random", "interleaved"])
 @pytest.mark.parametrize("way", ["url", "group"])
 def test_each_of_1024_rollouts_gets_the_reward_of_plain_counting(
-    way: str, order: str, hasty_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
+    way: str, order: str, held_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
 ) -> None:
-    line = rewarded(way, order, hasty_url)
+    line = rewarded(way, order, held_url)
 
     assert (line["rewarded"], line["wrong"]) == (1024, 0)
     assert 0 < line["ones"] < 1024
 
 
 def test_samples_are_rewarded_one_by_one_too(
-    hasty_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
+    held_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
 ) -> None:
-    line = rewarded("single", "random", hasty_url)
+    line = rewarded("single", "random", held_url)
 
     assert (line["rewarded"], line["wrong"]) == (1024, 0)
 
@@ -85,9 +86,9 @@ def test_samples_are_rewarded_one_by_one_too(
 @pytest.mark.parametrize("trainer", ["slime"], indirect=True)  # miles has one try
 @pytest.mark.parametrize("wire", [Wire.CUT, Wire.AWAY])
 def test_slime_outlasts_broken_connections_by_the_url_alone(
-    wire: Wire, hasty_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
+    wire: Wire, held_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
 ) -> None:
-    with unruly(hasty_url, wire) as url:
+    with unruly(held_url, wire) as url:
         line = rewarded("url", "group", url)
 
     assert (line["rewarded"], line["wrong"]) == (1024, 0)
