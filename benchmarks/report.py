@@ -67,7 +67,8 @@ class Report:
 def _rates(throughputs: Sequence[Throughput]) -> Table:
     table = Table(title="Rollouts per second", title_justify="left")
     table.add_column("")
-    for heading in ("body", "connections", "service", "beside", "its", "ratio", "min-max", "goal", "by CPU time"):
+    rates = ("body", "connections", "service", "beside", "its", "ratio", "min-max", "goal")
+    for heading in (*rates, "by CPU time", "core beside"):
         table.add_column(heading, justify="right")
     for each in throughputs:
         body_kb = each.kind.workloads[SERVICE].body_bytes / 1000
@@ -84,6 +85,7 @@ def _rates(throughputs: Sequence[Throughput]) -> Table:
                 f"{min(ratios):.2f}-{max(ratios):.2f}",
                 f"≥ {goal:.1f}",
                 f"{each.ratio_by_cpu(other):.2f}",
+                f"{each.most_by_core_beside(other):.2f}",
             )
     return table
 
@@ -161,6 +163,7 @@ def _throughput_document(each: Throughput) -> dict[str, Any]:
                 "ratio": each.ratio(other),
                 "ratios": each.ratios(other),
                 "ratio_by_cpu": each.ratio_by_cpu(other),
+                "most_by_core_beside": each.most_by_core_beside(other),
             }
             for other, goal in each.kind.goals.items()
         },

@@ -34,7 +34,7 @@ KINDS = ("256", SHORT, "16", SINGLES, HELD)
 RECORDED = "recorded 256"
 SHORT_QUESTIONS = 160
 HELD_AT_ONCE = 16_384
-PLAIN_WIDTH = 110  # of a log, in characters
+PLAIN_WIDTH = 130  # of a log, in characters
 LATENCY_ROUNDS = 2
 LAST_BALLOT_LOAD = 0.3  # of what the no-op can do: moderate, whatever the machine
 

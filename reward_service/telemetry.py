@@ -47,7 +47,7 @@ class Metrics:
         """Fresh counters in a registry of their own."""
         self._registry = CollectorRegistry()
         self._counts: dict[tuple[Any, ...], int] = {}
-        self._times: dict[str, _Times] = {}
+        self._times: dict[tuple[Any, ...], _Times] = {}
         self._timed = False
         self._children: dict[tuple[Any, ...], Any] = {}
         self._by_run = RunCounts(self.by_run)
@@ -112,10 +112,11 @@ class Metrics:
     def answered(self, route: str, status: int, took_s: float) -> None:
         """A request was answered."""
         self._count(self.requests, 1, route, str(status))
-        times = self._times.get(route)
-        if times is None:
-            times = self._times[route] = _Times()
-        times.add(took_s)
+        self._time(self.latency, took_s, route)
+
+    def settled_after(self, age_s: float) -> None:
+        """A job was settled so long after it was queued."""
+        self._time(self.settle, age_s)
 
     def judged(self, verdict: str, cpu_s: float, reason: str) -> None:
         """The symbolic judge gave its verdict."""
@@ -139,16 +140,28 @@ class Metrics:
             else:
                 self._bound(metric, *labels).inc(count)
         times, self._times = self._times, {}
-        for route, some in times.items():
-            some.observe(self._bound(self.latency, route))
+        for (histogram, *labels), some in times.items():
+            some.observe(self._bound(histogram, *labels))
 
     def _count(self, metric: Counter | RunCounter, count: int, *labels: str) -> None:
         """Counts in memory for a moment: a file that processes share costs more than the rest of a short request."""
         key = (metric, *labels)
         self._counts[key] = self._counts.get(key, 0) + count
         if not self._timed:
-            self._timed = True
-            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+            self._flush_soon()
+
+    def _time(self, histogram: Histogram, took_s: float, *labels: str) -> None:
+        key = (histogram, *labels)
+        times = self._times.get(key)
+        if times is None:
+            times = self._times[key] = _Times()
+        times.add(took_s)
+        if not self._timed:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        self._timed = True
+        asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
 
     def _bound(self, metric: Any, *labels: str) -> Any:  # noqa: ANN401
         """A metric with its labels: prometheus_client's own look-up costs as much as the count."""

@@ -40,8 +40,7 @@ from co_rewarding_client.model import (
 from co_rewarding_client.unanswered import UnansweredKeys
 from co_rewarding_client.uploading import Progress, shared_path, uploaded
 
-# A service or proxy that does not hold the answer back must not be asked in a tight loop.
-POLL_INTERVAL_S = 0.5
+POLL_INTERVAL_S = 0.5  # a service or proxy that does not hold its answer back must not be asked in a tight loop
 COHORTS_AT_ONCE = 100
 
 

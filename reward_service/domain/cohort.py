@@ -1,7 +1,6 @@
 """Define a cohort: its ballots and labels, and its life by one transition table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,8 +31,7 @@ class Ballot(NamedTuple):
     version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ElectedLabel:
+class ElectedLabel(NamedTuple):
     """The elected answer (pseudo label) of one view, with its votes and who elected it.
 
     `of` counts the ballots of the electorate, those without an answer included, so that `votes / of` is the

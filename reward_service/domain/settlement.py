@@ -14,8 +14,7 @@ from reward_service.domain.cohort import Ballot, ElectedLabel
 Rank = tuple[int, int, int, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Winner:
+class Winner(NamedTuple):
     """The class that won an election: a representative answer, its votes, and the ballots it was chosen from."""
 
     answer: str
@@ -62,16 +61,14 @@ def elect(ballots: Iterable[Ballot]) -> Winner | None:
     return Winner(answer, elected, votes, of)
 
 
-@dataclass(frozen=True, slots=True)
-class ElectionRules:
+class ElectionRules(NamedTuple):
     """The votes and the share of its electorate that a label needs before it may reward."""
 
     min_votes: int = 1
     min_vote_share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The result of a cohort, in the order of its B ballots: of each reward and abstention one is None."""
 
     labels: tuple[ElectedLabel, ...]
@@ -126,11 +123,9 @@ def settle_under(
     class_of = {label.view: label.answer_class for label in labels}
     rewards_B: list[float | None] = []
     abstentions_B: list[Abstention | None] = []
-    # A view is asked for by identity: to look an enum's member up costs more than all the rest of this loop.
-    original, paraphrase = class_of.get(View.ORIGINAL), class_of.get(View.PARAPHRASE)
     for ballot in ballots_B:
-        elected = original if ballot.view is View.ORIGINAL else paraphrase
-        rewards_B.append(None if elected is None else float(ballot.answer_class == elected))
+        elected = class_of.get(ballot.view)
+        rewards_B.append(None if elected is None else 1.0 if ballot.answer_class == elected else 0.0)
         abstentions_B.append(missing if elected is None else None)
     return Settlement(tuple(labels), tuple(rewards_B), tuple(abstentions_B))
 
@@ -144,7 +139,8 @@ def withheld(settlement: Settlement) -> Settlement:
 def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[ElectedLabel]:
     labels: list[ElectedLabel] = []
     truth_of = _truths(ballots_B) if any(ballot.ground_truth is not None for ballot in ballots_B) else {}
-    rewarded = {ballot.view for ballot in ballots_B if ballot.voter is Voter.POLICY}
+    policy = Voter.POLICY  # to look up a member of an enum costs more than to compare it
+    rewarded = {ballot.view for ballot in ballots_B if ballot.voter is policy}
     for view, electorate in method.electorates.items():
         if view not in rewarded:
             continue

@@ -106,6 +106,8 @@ class JobGrader:
         ordered = sorted(distinct)
         readings = await self._while_it_lasts(ordered, lambda answer: self._read(answer, conventions))
         unread = ordered[len(readings) :]
+        if not unread and all(reading.is_certain for reading in readings):
+            return Classes({reading.text: reading.meanings[0].key for reading in readings})
         groups = group([*readings, *map(unread_answer, unread)])
         pairs, unseen = pairs_in_doubt(groups)
         if not pairs:

@@ -3,9 +3,8 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from co_rewarding_schema.vocabulary import Conventions
@@ -13,16 +12,14 @@ from co_rewarding_schema.vocabulary import Conventions
 from reward_service.errors import StoreUnavailableError
 
 
-@dataclass(frozen=True, slots=True)
-class Classes:
+class Classes(NamedTuple):
     """Each answer's class, and how many comparisons were left undecided."""
 
     class_of: Mapping[str, str]
     undecided: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(NamedTuple):
     """Which answers equal one that is given, and how many comparisons were left undecided."""
 
     equal: frozenset[str]

@@ -1,11 +1,11 @@
 """Ask the grader for the classes of a cohort's answers, as each kind of label needs them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 from co_rewarding_schema.methods import Method, RewardSource
-from co_rewarding_schema.vocabulary import Conventions, Voter
+from co_rewarding_schema.vocabulary import Conventions, View, Voter
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
 from reward_service.domain.settlement import Rank, elect, rank
@@ -16,8 +16,7 @@ MOST_TRUTHS = 16
 """Truths of one cohort that are compared with its answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class CohortClasses:
+class CohortClasses(NamedTuple):
     """The class of each answer and of each ground truth of a cohort, and how many comparisons stayed undecided."""
 
     of_answer: Mapping[str, str]
@@ -42,6 +41,8 @@ async def classes_of(
         others = {answer: f"other: {answer}" for answer in answers - matches.equal}
         return CohortClasses(others | dict.fromkeys(matches.equal, name), {truth: name}, matches.undecided)
     classes = await grader.classify(answers, conventions)
+    if not truths:
+        return CohortClasses(classes.class_of, {}, classes.undecided)
     found, undecided = await _classes_of_truths(rows, classes.class_of, grader, conventions)
     return CohortClasses(classes.class_of, found, classes.undecided + undecided)
 
@@ -57,7 +58,7 @@ async def taught_classes(
     votes = [*electors, *(row for row in rows_B if VOTERS[row.voter] is Voter.TEACHER)]
     classes = await grader.classify({row.answer for row in votes if row.answer is not None}, conventions)
     class_of, undecided = dict(classes.class_of), classes.undecided
-    winner = elect(ballot_of(row, CohortClasses(class_of, {})) for row in votes if row.counted)
+    winner = elect(ballots_of((row for row in votes if row.counted), CohortClasses(class_of, {})))
     fresh = {row.answer for row in rows_B if row.answer is not None} - class_of.keys()
     if winner is not None and fresh:
         matches = await grader.match(winner.answer, fresh, conventions)
@@ -100,12 +101,11 @@ async def _classes_of_truths(
 
 def _deciding(rows: Sequence[BallotRow], class_of: Mapping[str, str]) -> list[str]:
     """The truth that decides for each view: that of its lowest ranked ballot which carries one."""
-    first: dict[int, tuple[Rank, str]] = {}
-    classes = CohortClasses(class_of, {})
-    for row in rows:
-        if row.ground_truth is not None and not _too_long(row.ground_truth):
-            ranked = rank(ballot_of(row, classes)), row.ground_truth
-            first[row.view] = min(first.get(row.view, ranked), ranked)
+    first: dict[View, tuple[Rank, str]] = {}
+    for ballot in ballots_of(rows, CohortClasses(class_of, {})):
+        if ballot.ground_truth is not None and not _too_long(ballot.ground_truth):
+            ranked = rank(ballot), ballot.ground_truth
+            first[ballot.view] = min(first.get(ballot.view, ranked), ranked)
     return [truth for _, truth in first.values()]
 
 
@@ -133,17 +133,21 @@ async def classes_under(
     return CohortClasses(class_of, {}, undecided)
 
 
-def ballot_of(row: BallotRow, classes: CohortClasses) -> Ballot:
-    """A stored ballot as the rules read it."""
-    return Ballot(
-        VIEWS[row.view],
-        VOTERS[row.voter],
-        row.rollout,
-        row.answer,
-        None if row.answer is None else classes.of_answer.get(row.answer),
-        row.ground_truth,
-        None if row.ground_truth is None else classes.of_truth.get(row.ground_truth),
-        row.self_certainty,
-        row.entropy,
-        row.counted,
-    )
+def ballots_of(rows: Iterable[BallotRow], classes: CohortClasses) -> list[Ballot]:
+    """Stored ballots as the rules read them."""
+    of_answer, of_truth = classes.of_answer, classes.of_truth
+    return [
+        Ballot(
+            VIEWS[row.view],
+            VOTERS[row.voter],
+            row.rollout,
+            row.answer,
+            None if row.answer is None else of_answer.get(row.answer),
+            row.ground_truth,
+            None if row.ground_truth is None else of_truth.get(row.ground_truth),
+            row.self_certainty,
+            row.entropy,
+            row.counted,
+        )
+        for row in rows
+    ]

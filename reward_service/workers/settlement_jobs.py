@@ -28,7 +28,7 @@ from reward_service.store.records import (
     TeacherLabel,
 )
 from reward_service.telemetry import Metrics
-from reward_service.workers.answer_classes import CohortClasses, ballot_of, classes_of, classes_under, taught_classes
+from reward_service.workers.answer_classes import CohortClasses, ballots_of, classes_of, classes_under, taught_classes
 
 TRUTH = {None: "unknown", True: "right", False: "wrong"}
 
@@ -36,20 +36,22 @@ TRUTH = {None: "unknown", True: "right", False: "wrong"}
 def count_settled(metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord]) -> None:
     """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
     if age_s is not None:
-        metrics.settle.observe(age_s)
+        metrics.settled_after(age_s)
     rewarded = votes = ballots = undecided = 0
-    truths: Counter[bool | None] = Counter()
+    states: dict[str, int] = {}  # a Counter takes longer than all that is counted of one cohort
+    truths: dict[bool | None, int] = {}
     for record in records:
+        states[record.state] = states.get(record.state, 0) + 1
         with_reward = record.abstentions_B.count(-1)
         rewarded += with_reward
         if with_reward < len(record.abstentions_B):
             _count_abstentions(metrics, run, record.abstentions_B)
         undecided += record.undecided
         for label in record.labels:
-            truths[label.matches_truth] += 1
+            truths[label.matches_truth] = truths.get(label.matches_truth, 0) + 1
             votes += label.votes
             ballots += label.of
-    for state, count in Counter(record.state for record in records).items():
+    for state, count in states.items():
         metrics.count(metrics.settled, count, state)
     for truth, count in truths.items():
         metrics.count(metrics.labels, count, run, TRUTH[truth])
@@ -104,17 +106,17 @@ async def _settled(
 ) -> Settled[CohortRecord]:
     rules = cohort.head.rules
     method, conventions = method_named(rules.method), Conventions(rules.conventions)
-    cast = [labels[slot] for slot in cohort.slots if slot in labels]
-    rows_E = [row for label in cast for row in label.rows_G]
-    versions_E = [label.version for label in cast for _ in label.rows_G]
+    rows_E: list[BallotRow] = []
+    electors_E: list[Ballot] = []
     if method.needs_teacher:
+        cast = [labels[slot] for slot in cohort.slots if slot in labels]
+        rows_E = [row for label in cast for row in label.rows_G]
         classes = await taught_classes(cohort.rows_B, rows_E, grader, conventions)
+        for label in cast:
+            electors_E += [each._replace(version=label.version) for each in ballots_of(label.rows_G, classes)]
     else:
         classes = await classes_of(method, cohort.rows_B, grader, conventions)
-    ballots_B = [ballot_of(row, classes) for row in cohort.rows_B]
-    electors_E = [
-        ballot_of(row, classes)._replace(version=version) for row, version in zip(rows_E, versions_E, strict=True)
-    ]
+    ballots_B = ballots_of(cohort.rows_B, classes)
     settlement, observations = _decided(cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
@@ -133,7 +135,7 @@ async def settle_cohort(
     rules = cohort.head.rules
     method = method_named(rules.method)
     classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
-    ballots_B = [ballot_of(row, classes) for row in rows_B]
+    ballots_B = ballots_of(rows_B, classes)
     expired = cohort.state is CohortState.EXPIRED
     settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
@@ -175,7 +177,7 @@ def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
 
 
 def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[BallotRow]) -> CohortRecord:
-    ballots_B = [ballot_of(row, CohortClasses({}, {})) for row in rows_B]
+    ballots_B = ballots_of(rows_B, CohortClasses({}, {}))
     nothing = Settlement((), (None,) * len(rows_B), (Abstention.EXPIRED,) * len(rows_B))
     return _record(CohortState.ABSTAINED, head, ids_B, rows_B, ballots_B, nothing, CohortClasses({}, {}))
 
@@ -187,7 +189,7 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, BallotRow], grade
     labels = [row.label(earlier.classes) for row in earlier.labels]
     classes = await classes_under(earlier, labels, rows_B[len(earlier.rows_B) :], grader)
     missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
-    ballots_B = [ballot_of(row, classes) for row in rows_B]
+    ballots_B = ballots_of(rows_B, classes)
     came = settle_under(labels, ballots_B[len(earlier.rows_B) :], missing)
     settlement = Settlement(
         tuple(labels),

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 
+import pytest
 from co_rewarding_schema.vocabulary import Conventions
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -160,3 +161,29 @@ def test_an_answer_alone_keeps_a_class_of_its_own(answers: list[str], convention
     """Whatever is classified by itself is one class, though others in its cohort would have parted it."""
     for answer in answers:
         assert len(groups_of([answer, answer], conventions)) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(cohorts(), BOTH)
+def test_certain_answers_are_grouped_by_their_keys_and_leave_no_doubt(
+    answers: list[str], conventions: Conventions
+) -> None:
+    readings = [read_answer(answer, conventions) for answer in {*answers, "12"}]
+    certain = [reading for reading in readings if reading.is_certain]
+    groups = group(certain)
+    assert {reading.text: each.name for each in groups for reading in each.members} == {
+        reading.text: reading.meanings[0].key for reading in certain
+    }
+    assert pairs_in_doubt(groups) == ([], 0)
+
+
+@pytest.mark.parametrize("answer", ["12 cm", "x=12", r"50\%", r"\sum_{k=1}^{3} k", r"\sqrt{x^2}"])
+def test_an_answer_that_others_may_change_is_not_certain(answer: str) -> None:
+    assert not read_answer(answer).is_certain
+
+
+@pytest.mark.parametrize("answer", ["-12", r"\frac{-3}{6}", "3/6", "-.5", "2e5", "٣/٤"])
+def test_a_bare_number_is_read_as_one_in_wrapping(answer: str) -> None:
+    bare, wrapped = read_answer(answer), read_answer(f"${answer}.$")
+    assert (bare.text, bare.meanings, bare.marks) == (answer, wrapped.meanings, wrapped.marks)
+    assert bare.is_certain

@@ -1,7 +1,6 @@
 """The laws of elections."""
 
 from collections import Counter
-from dataclasses import replace
 
 from co_rewarding_schema.vocabulary import View
 from hypothesis import given
@@ -65,7 +64,7 @@ def test_empty_answers_do_not_vote(ballots: list[Ballot], blanks: int) -> None:
     if winner is None:
         assert with_blanks is None
     else:
-        assert with_blanks == replace(winner, of=winner.of + blanks)
+        assert with_blanks == winner._replace(of=winner.of + blanks)
 
 
 def test_the_representative_is_the_first_of_its_class() -> None:

@@ -43,7 +43,7 @@ def store() -> Iterator[EmbeddedValkey]:
 @pytest.fixture
 async def served(store: EmbeddedValkey, request: pytest.FixtureRequest) -> AsyncIterator[InProcess]:
     """A service with these limits; by default it holds slime's requests for a moment, OpenRLHF's until they settle."""
-    limits: dict[str, float] = getattr(request, "param", {"remote_rm_hold_s": HOLD_S})
+    limits: dict[str, Any] = getattr(request, "param", {"remote_rm_hold_s": HOLD_S})
     settings = Settings(data_dir=store.folder, redis_url=store.url, log_level="ERROR", **limits)
     async with service(settings) as served:
         yield served

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import uuid4
 
@@ -27,6 +27,10 @@ from co_rewarding_client.testing.sampling import (
     step_of,
 )
 from co_rewarding_client.testing.wire import unruly
+
+PATIENCE_S = 120.0
+LOST_PATIENCE_S = 4.0
+"""Of a step whose only right end is an error."""
 
 LATEST_S = 60.0
 """How long after its patience an adapter may take to end."""
@@ -53,12 +57,17 @@ class Adapter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """What a process of a trainer is started with. The run is to have these settings; the adapter makes it."""
+    """What a process of a trainer is started with. The run is to have these settings; the adapter makes it.
+
+    `began_s` are the seconds since the epoch at which the trainer was started: the same in all of its processes, as a
+    broadcast would make it, and more when the trainer is started again.
+    """
 
     url: str
     run: str
     settings: RunSettings
     patience_s: float
+    began_s: int
     rank: int = 0
     ranks: int = 1
 
@@ -92,22 +101,23 @@ async def prove(make: Make, service_url: str, case: Case | str, *, unit: Unit) -
         NotConformingError: the adapter failed the case.
     """
     case = CASES[case] if isinstance(case, str) else case
-    began_s = time.monotonic()
+    started_s = time.monotonic()
     run = f"conformance-{case.name}-{uuid4().hex[:8]}"
     settings = RunSettings(
         method="co-rewarding-i" if case.published else "co-rewarding-ii",
         group_size=GROUP_SIZE,
+        evaluation_group_size=EVALUATION_GROUP_SIZE,
         cohort_deadline_s=case.deadline_s,
     )
     with unruly(service_url, case.wire) as url:
-        starts = [
-            Process(url=url, run=run, settings=settings, patience_s=case.patience_s, rank=rank, ranks=case.ranks)
-            for rank in range(case.ranks)
-        ]
+        began_s = int(time.time())
+        process = Process(
+            url=url, run=run, settings=settings, patience_s=_patience_s(case, unit), began_s=began_s, ranks=case.ranks
+        )
         if case.redone:
-            await _step(make, starts, case, unit, "first")
-            await _next_second()
-        scored, expected = await _step(make, starts, case, unit, "second" if case.redone else "only")
+            await _step(make, process, case, unit, "first")
+            process = replace(process, began_s=began_s + 1)
+        scored, expected = await _step(make, process, case, unit, "second" if case.redone else "only")
     left_out = sum(reward is None for _, reward in scored.rewards)
     refusal = None if scored.error is None else _refusal(scored.error, case)
     _compare(scored.rewards, expected, case)
@@ -116,7 +126,7 @@ async def prove(make: Make, service_url: str, case: Case | str, *, unit: Unit) -
         rollouts=len(scored.rewards),
         left_out=left_out,
         refusal=refusal,
-        seconds=time.monotonic() - began_s,
+        seconds=time.monotonic() - started_s,
     )
 
 
@@ -150,13 +160,13 @@ def main(make: Make, *, unit: Unit, arguments: Sequence[str] | None = None) -> N
 
 
 async def _step(
-    make: Make, starts: Sequence[Process], case: Case, unit: Unit, seed: str
+    make: Make, process: Process, case: Case, unit: Unit, seed: str
 ) -> tuple[_Scored, Mapping[Key, float | None]]:
     """Return what came of a step, done by processes that are started for it and ended after it."""
     rollouts = step_of(case, seed)
     expected = cross_view_rewards(rollouts)
     ranks = calls_of([*rollouts, *copies_in(rollouts)] if case.padded else rollouts, case, unit, STEP)
-    adapters = [await _made(make(start)) for start in starts]
+    adapters = [await _made(make(replace(process, rank=rank))) for rank in range(case.ranks)]
     try:
         if case.evaluation:
             scored = await _evaluated_inside(adapters[0], ranks[0], case, unit, seed)
@@ -226,10 +236,15 @@ async def _scored(adapter: Adapter, handed: Handed) -> list[tuple[Sampled, float
 
 async def _in_time(scored: Awaitable[_Scored], case: Case) -> _Scored:
     try:
-        async with asyncio.timeout(case.patience_s + LATEST_S):
+        async with asyncio.timeout(PATIENCE_S + LATEST_S):
             return await scored
     except TimeoutError as cause:
         raise NotConformingError(f"{case.name}: the step has not ended {LATEST_S:g} s after its patience") from cause
+
+
+def _patience_s(case: Case, unit: Unit) -> float:
+    possible = can_complete(calls_of(step_of(case, "only"), case, unit, STEP), case.in_flight)
+    return PATIENCE_S if possible and not case.refused else LOST_PATIENCE_S
 
 
 def _is_excused(ranks: Sequence[Sequence[Handed]], case: Case) -> bool:
@@ -273,8 +288,3 @@ def _told(error: Exception) -> str:
 
 async def _made(made: Adapter | Awaitable[Adapter]) -> Adapter:
     return await made if isinstance(made, Awaitable) else made
-
-
-async def _next_second() -> None:
-    """Return in the next second: a trainer takes longer to start again, and attempts may count seconds."""
-    await asyncio.sleep(1.01 - time.time() % 1.0)

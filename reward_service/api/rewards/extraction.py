@@ -36,8 +36,9 @@ class Extraction:
 
     async def of_long(self, rollouts: Sequence[Rollout], settings: RunSettings) -> Answers:
         """The answers, by position, of the responses that are long, or of all where they are long together."""
-        many = self._count(sum(len(rollout.response) for rollout in rollouts)) > MANY_CHARS
-        long = [at for at, rollout in enumerate(rollouts) if many or len(rollout.response) > LONG_CHARS]
+        lengths = [len(rollout.response) for rollout in rollouts]
+        many = self._count(sum(lengths)) > MANY_CHARS
+        long = [at for at, length in enumerate(lengths) if many or length > LONG_CHARS]
         if not long:
             return {}
         answer_of = extractor(settings.answer_formats, settings.end_tokens)

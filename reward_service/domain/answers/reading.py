@@ -88,10 +88,11 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     Pure and bounded: at most 4096 tokens, 48 levels, 8,000 products of terms, sums of 4,096 bits; what goes beyond
     is kept as it was written, and is equal to itself only. Nothing is evaluated that could grow.
     """
-    if _INTEGER.fullmatch(answer):
-        return _rational(answer, int(answer))
     if len(answer) > MOST_CHARS:
         return Reading(answer, (Meaning.of(Plain(f"long: {answer}")),))
+    number = _plain_number(answer)  # most answers are one without more ado
+    if number is not None:
+        return _rational(answer, number)
     text = _unwrapped(to_latex(answer))
     number = _plain_number(text)
     if number is not None:

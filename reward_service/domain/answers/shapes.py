@@ -91,3 +91,8 @@ class Reading(NamedTuple):
     text: str
     meanings: tuple[Meaning, ...]
     marks: tuple[Mark, ...] = ()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether its class is its key whatever the other answers are, if each of them is certain too."""
+        return len(self.meanings) == 1 and not self.marks and self.meanings[0].closed
