@@ -92,7 +92,7 @@ class SlimeReward:
         rollouts = [self._rollout(args, *each) for each in zip(samples, labels, strict=True)]
         got = await client.rewards(rollouts, step=step, complete=False, evaluate=evaluation)
         for sample, reward, reason in zip(samples, got.rewards, got.abstentions, strict=True):
-            sample.remove_sample = reward is None
+            sample.remove_sample |= reward is None  # generation may have left it out already
             sample.metadata = (sample.metadata or {}) | {NOTE: {"abstained": reason, "vote_share": _share(got)}}
         if not evaluation:
             self._count(args, step, got)
