@@ -1,6 +1,6 @@
 """Reward rollouts by slime's or miles' own reward code, and print what came of it as JSON lines.
 
-    slime_program.py TRAINER FOLDER rewards WAY ORDER URL      WAY: url, single or group
+    slime_program.py TRAINER FOLDER rewards WAY ORDER URL [UNDISTURBED_URL]    WAY: url, single or group
     slime_program.py TRAINER FOLDER conformance UNIT URL CASE ...
     slime_program.py TRAINER FOLDER alone URL                  one view of each question
 
@@ -128,14 +128,14 @@ def expected_of(rollouts: Sequence[testing.Sampled], way: str) -> list[float]:
     return [rewards[key(each)] or 0.0 for each in rollouts]
 
 
-async def rewarded(trainer: Trainer, way: str, order: str, url: str) -> None:
+async def rewarded(trainer: Trainer, way: str, order: str, url: str, undisturbed_url: str = "") -> None:
     run = f"slime-{time.time_ns()}"
     # By the URL alone, equal texts of a group that are not held at one time are taken for one.
     asked = sorted(step_of(testing.Case(name=order, about="", questions=QUESTIONS), "one"), key=ORDERS[order])
     settings = RunSettings(method="co-rewarding-i", group_size=GROUP_SIZE)
     args = trainer.args(QUESTIONS, co_rewarding={"url": url, "run": run, "settings": {"method": settings.method}})
     if way == "url":
-        with RewardClient(url) as client:
+        with RewardClient(undisturbed_url or url) as client:
             client.put_run(run, settings)
         args.rm_type, args.rm_url, args.reward_key = "remote_rm", f"{url}/v1/remote_rm?run={run}", "reward"
     else:

@@ -55,9 +55,9 @@ def said(trainer: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> Sai
 
 
 @pytest.fixture
-def rewarded(trainer: str, said: Said) -> Callable[[str, str, str], dict[str, Any]]:
-    def of(way: str, order: str, url: str) -> dict[str, Any]:
-        (line,) = said(trainer, str(DOWNLOADS), "rewards", way, order, url)
+def rewarded(trainer: str, said: Said) -> Callable[..., dict[str, Any]]:
+    def of(way: str, order: str, *urls: str) -> dict[str, Any]:
+        (line,) = said(trainer, str(DOWNLOADS), "rewards", way, order, *urls)
         print(trainer, way, order, line)
         return line
 
@@ -67,7 +67,7 @@ def rewarded(trainer: str, said: Said) -> Callable[[str, str, str], dict[str, An
 @pytest.mark.parametrize("order", ["group", "view", "random", "interleaved"])
 @pytest.mark.parametrize("way", ["url", "group"])
 def test_each_of_1024_rollouts_gets_the_reward_of_plain_counting(
-    way: str, order: str, held_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
+    way: str, order: str, held_url: str, rewarded: Callable[..., dict[str, Any]]
 ) -> None:
     line = rewarded(way, order, held_url)
 
@@ -75,23 +75,21 @@ def test_each_of_1024_rollouts_gets_the_reward_of_plain_counting(
     assert 0 < line["ones"] < 1024
 
 
-def test_samples_are_rewarded_one_by_one_too(
-    held_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
-) -> None:
+def test_samples_are_rewarded_one_by_one_too(held_url: str, rewarded: Callable[..., dict[str, Any]]) -> None:
     line = rewarded("single", "random", held_url)
 
     assert (line["rewarded"], line["wrong"]) == (1024, 0)
 
 
 @pytest.mark.parametrize("trainer", ["slime"], indirect=True)  # miles has one try
-@pytest.mark.parametrize("wire", [Wire.CUT, Wire.AWAY])
-def test_slime_outlasts_broken_connections_by_the_url_alone(
-    wire: Wire, held_url: str, rewarded: Callable[[str, str, str], dict[str, Any]]
+def test_slime_outlasts_a_service_that_is_away_by_the_url_alone(
+    held_url: str, rewarded: Callable[..., dict[str, Any]]
 ) -> None:
-    with unruly(held_url, wire) as url:
-        line = rewarded("url", "group", url)
+    with unruly(held_url, Wire.AWAY) as url:
+        line = rewarded("url", "group", url, held_url)
 
     assert (line["rewarded"], line["wrong"]) == (1024, 0)
+    assert line["seconds"] > 5.0
 
 
 @pytest.mark.parametrize("unit", ["group", "rollout"])
