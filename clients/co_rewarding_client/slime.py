@@ -61,8 +61,9 @@ class _Count:
 class SlimeReward:
     """Reward samples: `--custom-rm-path co_rewarding_client.slime.reward`, with or without `--group-rm`."""
 
-    def __init__(self) -> None:
-        self._attempt = int(time.time())  # a resumed trainer is another process, and does its steps again
+    def __init__(self, began_s: float | None = None) -> None:
+        # A resumed trainer is another process, and does its steps again.
+        self._attempt = int(time.time() if began_s is None else began_s)
         self._clients: ClientOfLoop | None = None
         self._run_made: asyncio.Task[None] | None = None
         self._counts: dict[int, _Count] = {}

@@ -28,6 +28,7 @@ from co_rewarding_trainer.task import VIEWS, TaskProblem, draw_pairs, draw_probl
 from co_rewarding_trainer.warm_start import SHIPPED
 
 GROUP_SIZE = 8
+WARMUP_STEPS = 10
 EVALUATION_PROBLEMS = 200
 OF_SGLANG = {
     "sglang_server_concurrency": 512,
@@ -196,6 +197,8 @@ def train(given: argparse.Namespace) -> None:
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=given.learning_rate, weight_decay=0.0)
     manager.eval(0)
     for rollout_id in range(args.num_rollout):
+        for group in optimizer.param_groups:
+            group["lr"] = given.learning_rate * min(1.0, (rollout_id + 1) / WARMUP_STEPS)
         (box,) = manager.generate(rollout_id)
         loss = optimizer_step(given.trainer, policy, optimizer, box.inner)
         rewards = box.inner["raw_reward"]

@@ -67,9 +67,9 @@ class Trainer:
         return made
 
 
-def started_again(trainer: Trainer) -> None:
+def started_again(trainer: Trainer, began_s: float) -> None:
     """Make the module as it is in a new process of the trainer."""
-    slime.reward = slime.SlimeReward()
+    slime.reward = slime.SlimeReward(began_s)
     getattr(trainer.misc.load_function, "cache_clear", lambda: None)()
 
 
@@ -102,7 +102,7 @@ class Adapter:
 def conformance(trainer: Trainer, unit: Any, url: str, *cases: str) -> None:
     def make(process: testing.Process) -> Adapter:
         if process.rank == 0:
-            started_again(trainer)
+            started_again(trainer, process.began_s)
         return Adapter(trainer, process, unit)
 
     testing.main(make, unit=unit, arguments=[url, *cases])
