@@ -129,9 +129,16 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
             return check(page, made[1], service, paths)
         case "export":
             return None
-    if program in FRAMEWORKS_OWN and page.startswith("docs/integrations/"):
-        return None
+    if page.startswith("docs/integrations/") and (program in FRAMEWORKS_OWN or program.startswith("--")):
+        return check_names_of_ours(words)
     raise AssertionError(f"{page}: nothing is known of {program}: {statement}")
+
+
+def check_names_of_ours(words: list[str]) -> None:
+    """What a framework's flag names of the adapters is there; a framework that they import is not."""
+    for module, name in re.findall(r"co_rewarding_client\.(\w+)\.(\w+)", " ".join(words)):
+        text = (REPOSITORY / "clients" / "co_rewarding_client" / f"{module}.py").read_text()
+        assert re.search(rf"^(?:async def|def|class) {name}\b|^{name} =", text, re.MULTILINE), f"{module}.{name}"
 
 
 def check_make(words: list[str]) -> None:
