@@ -44,7 +44,7 @@ def framework_python(framework: str) -> Path:
     return python
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program() -> Program:
     """Run a program beside these tests by a framework's interpreter, and return the JSON lines that it prints."""
 

@@ -1,0 +1,240 @@
+"""TRL's own GRPOTrainer, on 1, 2 and 4 processes: every reward is what plain counting gives what was sampled."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from co_rewarding_client.testing.cases import AWAY_S
+from co_rewarding_client.testing.reference import cross_view_rewards, evaluation_rewards, key
+from co_rewarding_client.testing.sampling import Sampled
+from conftest import Program
+
+pytestmark = [pytest.mark.framework, pytest.mark.timeout(600)]
+
+Line = dict[str, Any]
+Told = dict[str, list[Line]]
+
+
+def told(lines: Sequence[Line]) -> Told:
+    found: Told = {}
+    for line in lines:
+        found.setdefault(line["scenario"], []).append(line)
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained(service_url: str, program: Program, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Trains scenarios in one start of the program, on so many processes."""
+
+    def of(processes: int, *names: str, url: str = service_url) -> Told:
+        folder = tmp_path_factory.mktemp("trl")
+        return told(program("trl", "trl_program.py", url, str(folder), str(processes), f"r{uuid4().hex[:8]}", *names))
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def alone(trained: Any) -> Told:
+    return trained(1, *RIGHT_ALONE, *REFUSED, "some abstain", "all abstain", "away", "away for too long")
+
+
+@pytest.fixture(scope="module")
+def by_two(trained: Any) -> Told:
+    return trained(2, *RIGHT_BY_TWO, "all abstain")
+
+
+@pytest.fixture(scope="module")
+def by_four(trained: Any) -> Told:
+    return trained(4, *RIGHT_BY_FOUR)
+
+
+def batches(lines: Sequence[Line], learning: bool = True) -> list[list[Line]]:
+    """The calls of the ranks that hold one batch, in the order of the ranks."""
+    ranks = sorted({line["rank"] for line in lines})
+    calls = [
+        [line for line in lines if line["rank"] == rank and line["what"] == "call" and line["learning"] is learning]
+        for rank in ranks
+    ]
+    assert len({len(each) for each in calls}) == 1
+    return [list(batch) for batch in zip(*calls, strict=True)]
+
+
+def sampled(batch: Sequence[Line], group_size: int) -> list[tuple[Sampled, float | None]]:
+    """The rollouts of a batch with their rewards; the groups stand one after another in it."""
+    rows = [
+        (question_id, view, response, truth, reward)
+        for call in batch
+        for question_id, view, response, truth, reward in zip(
+            call["question_ids"],
+            call["views"] or ["original"] * len(call["rewards"]),
+            call["responses"],
+            call["truths"] or [None] * len(call["rewards"]),
+            call["rewards"],
+            strict=True,
+        )
+    ]
+    assert len(rows) % group_size == 0
+    for first in range(0, len(rows), group_size):
+        assert len({row[:2] for row in rows[first : first + group_size]}) == 1, "a group is torn"
+    return [
+        (
+            Sampled(
+                question_id=question_id,
+                view=view,
+                index=place % group_size,
+                prompt="",
+                response=response,
+                answer=(re.findall(r"\\boxed\{(\d)\}", response) or [None])[-1],
+                ground_truth=truth,
+            ),
+            reward,
+        )
+        for place, (question_id, view, response, truth, reward) in enumerate(rows)
+    ]
+
+
+def quorum(rollouts: Sequence[Sampled], rollout: Sampled) -> int:
+    """The votes of the label that the other view elects."""
+    cast = [each.answer for each in rollouts if each.question_id == rollout.question_id and each.view != rollout.view]
+    return max(Counter(answer for answer in cast if answer is not None).values(), default=0)
+
+
+def assert_counted(lines: Sequence[Line], group_size: int = 4, min_votes: int = 1) -> list[list[float | None]]:
+    """Each batch is rewarded as plain counting rewards it."""
+    assert not [line for line in lines if line["what"] == "error"], lines[-2]
+    found: list[list[float | None]] = []
+    for batch in batches(lines):
+        rewarded = sampled(batch, group_size)
+        rollouts = [rollout for rollout, _ in rewarded]
+        counted = cross_view_rewards(rollouts)
+        expected = [counted[key(each)] if quorum(rollouts, each) >= min_votes else None for each in rollouts]
+        found.append([reward for _, reward in rewarded])
+        assert found[-1] == expected
+    assert {0.0, 1.0} <= {reward for batch in found for reward in batch}
+    return found
+
+
+def assert_evaluated(lines: Sequence[Line], truths: bool) -> None:
+    """Each batch of the evaluations is rewarded by its ground truths, or each group by its own vote."""
+    found: set[float | None] = set()
+    for batch in batches(lines, learning=False):
+        assert all((call["truths"] is not None and None not in call["truths"]) is truths for call in batch)
+        rewarded = [
+            (replace(rollout, question_id=f"{place // 2}"), reward)
+            for place, (rollout, reward) in enumerate(sampled(batch, 2))
+        ]
+        expected = evaluation_rewards([rollout for rollout, _ in rewarded])
+        assert [reward for _, reward in rewarded] == [expected[key(rollout)] for rollout, _ in rewarded]
+        found |= {reward for _, reward in rewarded}
+    assert {0.0, 1.0} <= found
+
+
+def error(lines: Sequence[Line]) -> str:
+    """The one error that ended the training, the same on each rank."""
+    (found,) = {f"{line['kind']}: {line['text']}" for line in lines if line["what"] == "error"}
+    return found
+
+
+def history(lines: Sequence[Line]) -> list[dict[str, float]]:
+    """What TRL logged of each training step, on the first rank."""
+    (log,) = [line["history"] for line in lines if line["what"] == "log" and line["rank"] == 0]
+    return [entry for entry in log if "rewards/co_rewarding/mean" in entry]
+
+
+RIGHT_ALONE = {
+    "plain": 3,
+    "accumulated": 3,
+    "many generations": 9,
+    "epochs": 8,
+    "conversational": 3,
+    "resumed": 6,
+}
+RIGHT_BY_TWO = {"plain": 3, "accumulated": 3, "a view a rank": 9, "split and resumed": 3}
+RIGHT_BY_FOUR = {"split groups": 4}
+GROUPED = {"a view a rank": {"group_size": 8, "min_votes": 3}}
+REFUSED = {
+    "shuffled": ("InvalidRequest", "shuffle_dataset=False"),
+    "odd": ("InvalidRequest", "per_device_train_batch_size=8", "steps_per_generation=2"),
+    "views apart": ("InvalidRequest", "side by side", "paired(questions)"),
+    "a question twice": ("InvalidRequest", "stands 2 times among rows 0 to 3"),
+    "no ids": ("InvalidRequest", "no column question_id", "paired(questions)"),
+    "no callback": ("InvalidRequest", "callbacks=[...]"),
+    "nobody there": ("ServiceUnavailable", "http://127.0.0.1:9", "see that the service is up"),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT_ALONE)
+def test_one_process_is_rewarded_as_counted(alone: Told, name: str) -> None:
+    assert len(assert_counted(alone[name])) == RIGHT_ALONE[name]
+
+
+@pytest.mark.parametrize("name", RIGHT_BY_TWO)
+def test_two_processes_are_rewarded_as_counted(by_two: Told, name: str) -> None:
+    assert len(assert_counted(by_two[name], **GROUPED.get(name, {}))) == RIGHT_BY_TWO[name]
+
+
+@pytest.mark.parametrize("name", RIGHT_BY_FOUR)
+def test_four_processes_are_rewarded_as_counted(by_four: Told, name: str) -> None:
+    assert len(assert_counted(by_four[name])) == RIGHT_BY_FOUR[name]
+
+
+def test_a_resumed_step_is_sampled_and_rewarded_anew(alone: Told) -> None:
+    calls = [line for line in alone["resumed"] if line["what"] == "call"]
+    assert [call["step"] for call in calls] == [0, 1, 2, 3, 2, 3]
+    assert calls[2]["question_ids"] == calls[4]["question_ids"]
+    assert calls[2]["responses"] != calls[4]["responses"]
+
+
+def test_groups_that_abstain_are_left_out_and_counted_in_the_log(alone: Told) -> None:
+    rewards = assert_counted(alone["some abstain"], group_size=8, min_votes=3)
+    assert None in {reward for batch in rewards for reward in batch}
+    for batch, entry in zip(rewards, history(alone["some abstain"]), strict=True):
+        known = [reward for reward in batch if reward is not None]
+        assert entry["rewards/co_rewarding/mean"] == pytest.approx(sum(known) / len(known))
+        assert entry["co_rewarding/abstained"] == pytest.approx(1 - len(known) / len(batch))
+        assert entry["co_rewarding/label_coverage"] == pytest.approx(len(known) / len(batch))
+        assert 0.0 < entry["co_rewarding/vote_share_mean"] <= 1.0
+
+
+def test_a_rank_whose_rollouts_all_abstain_goes_on_with_the_others(by_two: Told) -> None:
+    lonely = [
+        batch
+        for batch in batches(by_two["a view a rank"])
+        if sum(set(call["rewards"]) == {None} for call in batch) == 1
+    ]
+    assert lonely
+
+
+@pytest.mark.parametrize("processes", ["alone", "by_two"])
+def test_a_step_in_which_all_abstain_ends_the_training_with_the_reason(
+    processes: str, request: pytest.FixtureRequest
+) -> None:
+    said = error(request.getfixturevalue(processes)["all abstain"])
+    assert said.startswith("AllAbstainedError: all ")
+    assert "by no-label" in said
+    assert "min_votes" in said
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_right_is_refused_with_its_cure(alone: Told, name: str) -> None:
+    said = error(alone[name])
+    for words in REFUSED[name]:
+        assert words in said
+    assert not [line for line in alone[name] if line["what"] == "call"]
+
+
+def test_a_service_that_is_away_delays_the_training(alone: Told) -> None:
+    assert len(assert_counted(alone["away"])) == 3
+    calls = [line for line in alone["away"] if line["what"] == "call"]
+    assert max(call["seconds"] for call in calls) > AWAY_S / 2
+
+
+def test_a_service_that_stays_away_ends_the_training_with_its_address_and_the_cure(alone: Told) -> None:
+    said = error(alone["away for too long"])
+    assert re.match(r"ServiceUnavailable: POST /v1/rewards at http://127.0.0.1:\d+ failed", said)
+    assert "patience of 2 s" in said
+    assert "see that the service is up" in said
