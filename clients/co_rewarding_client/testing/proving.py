@@ -15,6 +15,7 @@ from co_rewarding_client.model import RunSettings
 from co_rewarding_client.testing.cases import CASES, Case
 from co_rewarding_client.testing.reference import Key, cross_view_rewards, evaluation_rewards, key
 from co_rewarding_client.testing.sampling import (
+    EVALUATION_GROUP_SIZE,
     GROUP_SIZE,
     Handed,
     Sampled,
