@@ -24,7 +24,7 @@ from swift.rewards import orms
 from co_rewarding_client import training
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.foreign import Foreign
-from co_rewarding_client.trl import CoRewarding
+from co_rewarding_client import trl
 
 NAME = "co_rewarding"
 
@@ -32,8 +32,8 @@ NAME = "co_rewarding"
 def register(**options: Foreign) -> None:
     """Make `--reward_funcs co_rewarding` and `--callbacks co_rewarding` known; `options` are those of CoRewarding."""
 
-    def reward(args: Foreign = None) -> Reward:
-        return Reward(**options)
+    def reward(args: Foreign = None) -> CoRewarding:
+        return CoRewarding(**options)
 
     orms[NAME] = reward
     callbacks_map[NAME] = Callback
@@ -55,7 +55,7 @@ def write_pairs(
             lines.write(json.dumps({"messages": [*system, {"role": "user", "content": text}], **row}) + "\n")
 
 
-class Reward(CoRewarding):
+class CoRewarding(trl.CoRewarding):
     """Rewards what ms-swift has sampled. Its callback tells it of the trainer, which gives it the arguments alone."""
 
     trainer: Foreign = None
@@ -113,8 +113,8 @@ class Callback(TrainerCallback):
         self._reward.on_step_end(args, state, control, **parts)
 
     @property
-    def _reward(self) -> Reward:
-        found = [each for each in self.trainer.reward_funcs if isinstance(each, Reward)]
+    def _reward(self) -> CoRewarding:
+        found = [each for each in self.trainer.reward_funcs if isinstance(each, CoRewarding)]
         if not found:
             raise invalid("--callbacks co_rewarding has no reward function to tell: add --reward_funcs co_rewarding")
         return found[0]
