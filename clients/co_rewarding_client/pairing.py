@@ -73,12 +73,12 @@ def check_flags(args: Foreign) -> None:
         )
     prompts = args.generation_batch_size // args.num_generations
     if prompts % 2:
+        size, steps = args.per_device_train_batch_size, args.steps_per_generation
         raise invalid(
             f"an odd number of prompts, {prompts}, is sampled together, so a view is parted from the other of its "
-            f"question: make the number even, by per_device_train_batch_size={2 * args.per_device_train_batch_size} in place of "
-            f"{args.per_device_train_batch_size}, or steps_per_generation={2 * args.steps_per_generation} in place of "
-            f"{args.steps_per_generation} (prompts = per_device_train_batch_size x steps_per_generation x "
-            f"{args.world_size} processes / {args.num_generations} generations)"
+            f"question: make the number even, by per_device_train_batch_size={2 * size} in place of {size}, or "
+            f"steps_per_generation={2 * steps} in place of {steps} (prompts = per_device_train_batch_size x "
+            f"steps_per_generation x {args.world_size} processes / {args.num_generations} generations)"
         )
 
 

@@ -39,7 +39,8 @@ class AllAbstainedError(CoRewardingError):
 
 _CURES = {
     "expired": "Both views of a question must be sampled in one step: see that pairs are not shuffled apart.",
-    "no-label": "No answer had enough votes: see answer_formats, min_votes and min_vote_share of the run.",
+    "no-label": "No answer had enough votes: see answer_formats, min_votes and min_vote_share of the run, and that both"
+    " views of a question are sampled together.",
     "no-ground-truth": "The method compares with a ground truth: send ground_truth with each rollout.",
     "no-statistics": "The method rewards a statistic of the rollout: send statistics with each rollout.",
     "quarantined": "All pairs are in quarantine: docs/paraphrasing.md.",
@@ -127,14 +128,27 @@ def paired(
 
 def _rows(questions: list[Mapping[str, Any]], epochs: int, seed: int, prompt: str) -> Iterator[dict[str, Any]]:
     texts = {View.ORIGINAL: "question", View.PARAPHRASE: "paraphrase"}
+    order: list[int] = []
     for epoch in range(epochs):
-        order = list(range(len(questions)))
-        random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 - an order, not a secret
+        order = _shuffled(order, len(questions), random.Random(f"{seed}/{epoch}"))  # noqa: S311 - an order, no secret
         for at in order:
             row = questions[at]
             others = {name: value for name, value in row.items() if name not in ("question", "paraphrase")}
             for view, text in texts.items():
                 yield others | {"question_id": str(row["question_id"]), prompt: row[text], "view": view.value}
+
+
+def _shuffled(before: Sequence[int], count: int, chance: random.Random) -> list[int]:
+    """Shuffle anew, and keep the last quarter of the order before out of the first quarter.
+
+    So a step that takes its questions from two epochs has none of them twice, up to a quarter of all.
+    """
+    order = list(range(count))
+    chance.shuffle(order)
+    quarter = count // 4
+    late = set(before[count - quarter :])
+    early = [at for at in order if at not in late][:quarter]
+    return early + [at for at in order if at not in set(early)]
 
 
 def last_text(messages: str | Sequence[Mapping[str, Any]]) -> str:

@@ -173,7 +173,7 @@ class CoRewarding(TrainerCallback):
             part.trained(attempt) if is_learning else part.evaluated(attempt, self._evaluations, is_whole=is_whole),
             step=trainer_state.global_step,
             complete=is_whole,
-            **({} if is_learning else {"evaluate": True}),
+            evaluate=not is_learning,
         )
         if is_learning:
             self._rewarded += sum(reward is not None for reward in rewards.rewards)

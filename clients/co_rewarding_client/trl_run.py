@@ -27,9 +27,8 @@ def settings_of(args: Foreign, state: Foreign, method: Method, more: Mapping[str
     told: dict[str, Any] = {
         "method": method.name,
         "group_size": args.num_generations,
+        "evaluation_group_size": evaluation_size(args),
     }
-    if evaluation_size(args) != args.num_generations:
-        told["evaluation_group_size"] = evaluation_size(args)
     if args.max_completion_length is not None:
         told["teacher_max_tokens"] = args.max_completion_length
     if (steps := max(state.max_steps, args.max_steps)) > 0:

@@ -1,17 +1,29 @@
 """TRL's own GRPOTrainer, on 1, 2 and 4 processes: every reward is what plain counting gives what was sampled."""
 
 import re
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from co_rewarding_client.testing.cases import AWAY_S
+import redis
+from co_rewarding_client.testing.cases import AWAY_S, CASES
 from co_rewarding_client.testing.reference import cross_view_rewards, evaluation_rewards, key
 from co_rewarding_client.testing.sampling import Sampled
+from co_rewarding_schema.vocabulary import View
 from conftest import Program
+from trl_tiny import save_tiny
+
+from reward_service.api.rewards.teacher_labels import slot_of
+from reward_service.serving.supervisor import Supervisor
+from reward_service.store.keys import RunKeys
+from reward_service.store.records import unpack_prompt
+from tests.support.service import running
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(600)]
 
@@ -30,11 +42,44 @@ def told(lines: Sequence[Line]) -> Told:
 def trained(service_url: str, program: Program, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Trains scenarios in one start of the program, on so many processes."""
 
-    def of(processes: int, *names: str, url: str = service_url) -> Told:
-        folder = tmp_path_factory.mktemp("trl")
-        return told(program("trl", "trl_program.py", url, str(folder), str(processes), f"r{uuid4().hex[:8]}", *names))
+    def of(processes: int, *names: str, url: str = service_url, **variables: str) -> Told:
+        folder, run = tmp_path_factory.mktemp("trl"), f"r{uuid4().hex[:8]}"
+        lines = program("trl", "trl_program.py", url, str(folder), str(processes), run, *names, **variables)
+        return told(lines)
 
     return of
+
+
+@pytest.fixture(scope="module")
+def school() -> Iterator[tuple[Supervisor, Path]]:
+    """A service with a teacher, and its weights root."""
+    folder = Path(tempfile.mkdtemp(prefix="cr-"))
+    (folder / "weights").mkdir()
+    save_tiny(folder / "teacher")
+    teaching = {
+        "weights_root": folder / "weights",
+        "teacher_dir": folder / "averages",
+        "teacher": str(folder / "teacher"),
+        "teacher_backend": "transformers",
+        "teacher_dtype": "float32",
+    }
+    try:
+        with running(**teaching) as supervisor:
+            yield supervisor, folder / "weights"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def taught(school: tuple[Supervisor, Path], trained: Any) -> Told:
+    supervisor, _ = school
+    return trained(1, "taught", url=supervisor.url)
+
+
+@pytest.fixture(scope="module")
+def taught_by_two(school: tuple[Supervisor, Path], trained: Any) -> Told:
+    supervisor, weights = school
+    return trained(2, "taught over a shared disk", url=supervisor.url, WEIGHTS_ROOT=str(weights))
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +197,11 @@ RIGHT_ALONE = {
     "epochs": 8,
     "conversational": 3,
     "resumed": 6,
+    "evaluated": 3,
+    "voted evaluation": 3,
 }
-RIGHT_BY_TWO = {"plain": 3, "accumulated": 3, "a view a rank": 9, "split and resumed": 3}
-RIGHT_BY_FOUR = {"split groups": 4}
+RIGHT_BY_TWO = {"plain": 3, "accumulated": 3, "a view a rank": 9, "split and resumed": 3, "evaluated": 3}
+RIGHT_BY_FOUR = {"split groups": 4, "split and evaluated": 3}
 GROUPED = {"a view a rank": {"group_size": 8, "min_votes": 3}}
 REFUSED = {
     "shuffled": ("InvalidRequest", "shuffle_dataset=False"),
@@ -219,6 +266,23 @@ def test_a_step_in_which_all_abstain_ends_the_training_with_the_reason(
     assert "min_votes" in said
 
 
+@pytest.mark.parametrize(
+    ("processes", "name", "truths", "calls"),
+    [
+        ("alone", "evaluated", True, 6),
+        ("alone", "voted evaluation", False, 6),
+        ("by_two", "evaluated", True, 3),
+        ("by_four", "split and evaluated", False, 6),  # three questions on four ranks: some come twice
+    ],
+)
+def test_evaluations_are_rewarded_by_themselves(
+    processes: str, name: str, truths: bool, calls: int, request: pytest.FixtureRequest
+) -> None:
+    lines = request.getfixturevalue(processes)[name]
+    assert len(batches(lines, learning=False)) == calls
+    assert_evaluated(lines, truths)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_right_is_refused_with_its_cure(alone: Told, name: str) -> None:
     said = error(alone[name])
@@ -238,3 +302,40 @@ def test_a_service_that_stays_away_ends_the_training_with_its_address_and_the_cu
     assert re.match(r"ServiceUnavailable: POST /v1/rewards at http://127.0.0.1:\d+ failed", said)
     assert "patience of 2 s" in said
     assert "see that the service is up" in said
+
+
+@pytest.mark.parametrize(
+    ("processes", "name", "steps"), [("taught", "taught", 4), ("taught_by_two", "taught over a shared disk", 3)]
+)
+def test_a_teacher_labels_by_the_weights_of_each_step(
+    processes: str, name: str, steps: int, request: pytest.FixtureRequest
+) -> None:
+    lines = request.getfixturevalue(processes)[name]
+    assert not [line for line in lines if line["what"] == "error"], lines[-2]
+    rewards: list[float] = []
+    for batch in batches(lines):
+        for call in batch:
+            assert None not in call["labels"]
+            found = [re.findall(r"\\boxed\{(\d)\}", response) for response in call["responses"]]
+            expected = [float(boxes[-1:] == [label]) for boxes, label in zip(found, call["labels"], strict=True)]
+            assert call["rewards"] == expected
+            rewards += expected
+    assert set(rewards) == {0.0, 1.0}
+    sampled_at = [batch[0]["step"] for batch in batches(lines)]
+    assert [entry["co_rewarding/teacher_version"] for entry in history(lines)] == sampled_at
+    assert max(sampled_at) == steps - 1
+
+
+def test_a_teacher_is_told_chat_messages_as_the_policy_reads_them(
+    school: tuple[Supervisor, Path], taught_by_two: Told
+) -> None:
+    run = next(line["run"] for line in taught_by_two["taught over a shared disk"] if line["what"] == "begin")
+    call = next(line for line in taught_by_two["taught over a shared disk"] if line["what"] == "call")
+    with redis.Redis.from_url(school[0].redis_url) as store:
+        kept = store.hgetall(RunKeys(run).slot(slot_of(call["question_ids"][0], View.ORIGINAL)))
+    assert unpack_prompt(kept[b"x"]).text == f"system w2 user w0 w{int(call['question_ids'][0][1:]) % 4} go"  # type: ignore[index]
+
+
+def test_it_conforms(service_url: str, program: Program) -> None:
+    proofs = program("trl", "trl_conformance.py", service_url)
+    assert [proof["case"] for proof in proofs if proof["passed"]] == list(CASES)

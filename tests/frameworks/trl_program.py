@@ -60,6 +60,7 @@ class Scenario:
 
 
 EVALUATED = {"eval_strategy": "steps", "eval_steps": 1, "num_generations_eval": 2, "per_device_eval_batch_size": 4}
+MOVING = {"settings": {"alpha_start": 0.0, "alpha_end": 0.0}}  # the teacher is each step's policy
 SPLIT = {"per_device_train_batch_size": 2}
 SCENARIOS = {
     "plain": Scenario(),
@@ -90,8 +91,12 @@ SCENARIOS = {
     "nobody there": Scenario(adapter={"url": "http://127.0.0.1:9", "patience_s": 1.0}),
     "away": Scenario(away_at_step=1),
     "away for too long": Scenario(adapter={"patience_s": 2.0}, away_at_step=1),
-    "taught": Scenario({"max_steps": 4, "gradient_accumulation_steps": 2}, {"method": "co-rewarding-ii"}),
-    "taught chat": Scenario(adapter={"method": "co-rewarding-iii"}, data="conversational"),
+    "taught": Scenario({"max_steps": 4, "gradient_accumulation_steps": 2}, {"method": "co-rewarding-ii"} | MOVING),
+    "taught over a shared disk": Scenario(
+        {"per_device_train_batch_size": 4, "num_iterations": 2},
+        {"method": "co-rewarding-iii", "weights_root": os.environ.get("WEIGHTS_ROOT")} | MOVING,
+        data="conversational",
+    ),
 }
 
 
@@ -198,6 +203,7 @@ def train(name: str, url: str, run: str, folder: Path, tell: Callable[..., None]
         trainer.train(resume_from_checkpoint=checkpoint)
         tell("log", history=trainer.state.log_history)
 
+    tell("begin", run=run)
     try:
         resumed_from(None)
         if scenario.resume_from is not None:
