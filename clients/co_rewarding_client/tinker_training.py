@@ -45,8 +45,8 @@ class Service:
         """
         if method_named(settings.method).needs_teacher:
             raise invalid(
-                f"{settings.method} needs a teacher, which follows weights that the trainer publishes, and Tinker keeps "
-                "the weights on its side: use co-rewarding-i"
+                f"{settings.method} needs a teacher, which follows weights that the trainer publishes, and Tinker "
+                "keeps the weights on its side: use co-rewarding-i"
             )
         await self.clients.get().put_run(self.run, settings)
 
@@ -78,7 +78,7 @@ class Batch:
 def told(rewards: Rewards) -> list[tuple[float, dict[str, Any]]]:
     """Return what the cookbook takes: a number and metrics for each rollout.
 
-    Of a group that abstains each number is 0, so none has an advantage; the metrics count it, and leave its rewards out.
+    Of a group that abstains each number is 0, so none has an advantage; the metrics count it and leave these out.
     """
     measured = {name: rewards.metrics.get(name) for name in METRICS}
     of_all: dict[str, Any] = {f"co_rewarding/{name}": value for name, value in measured.items() if value is not None}
