@@ -46,6 +46,7 @@ TRAINED = {
     "eval_strategy": "no",
     "report_to": "none",
     "use_hf": "true",
+    "check_model": "false",
     "use_cpu": "true",
     "bf16": "false",
     "gradient_checkpointing": "false",
@@ -76,7 +77,7 @@ SCENARIOS = {
     "evaluated": Scenario(EVALUATED, evaluated=3),
     "voted evaluation": Scenario(EVALUATED, evaluated=3, truths=False),
     "accumulated": Scenario({"gradient_accumulation_steps": "4", "steps_per_generation": "2", "num_iterations": "2"}),
-    "split groups": Scenario({"per_device_train_batch_size": "2", "gradient_accumulation_steps": "2"}),
+    "a view a rank": Scenario({"per_device_train_batch_size": "2", "gradient_accumulation_steps": "2"}),
     "all abstain": Scenario(options={"settings": {"min_votes": 64}}),
     "some abstain": Scenario(
         {"num_generations": "8", "per_device_train_batch_size": "32"}, {"settings": {"min_votes": 3}}
