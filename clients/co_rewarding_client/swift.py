@@ -21,10 +21,9 @@ from typing import Any
 from swift.callbacks import TrainerCallback, callbacks_map
 from swift.rewards import orms
 
-from co_rewarding_client import training
+from co_rewarding_client import training, trl
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.foreign import Foreign
-from co_rewarding_client import trl
 
 NAME = "co_rewarding"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tinker
-from co_rewarding_client import RewardClient, testing
+from co_rewarding_client import testing
 from co_rewarding_client.testing.sampling import GROUP_SIZE
 from co_rewarding_client.tinker import ViewGroup
 from co_rewarding_client.tinker_training import Batch, Service
@@ -39,10 +39,13 @@ class InTinker:
         self._service = Service(
             url=process.url, run=process.run, patience_s=process.patience_s, clock=lambda: float(process.began_s)
         )
-        with RewardClient(process.url, patience_s=process.patience_s) as client:
-            client.put_run(process.run, process.settings)
+        self._settings = process.settings
+        self._has_begun = False
 
     async def score(self, handed: testing.Handed) -> Sequence[float | None]:
+        if not self._has_begun:
+            await self._service.begin(self._settings)
+            self._has_begun = True
         said = [rollout.response for rollout in handed.rollouts]
         coming = iter(said)
         first = handed.rollouts[0]
@@ -64,7 +67,7 @@ class InTinker:
         return [None if out else reward for out, reward in zip(left_out, found.get_total_rewards(), strict=True)]
 
     async def close(self) -> None:
-        await self._service.clients.get().aclose()
+        await self._service.clients.get().close()
 
 
 if __name__ == "__main__":
