@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.framework, pytest.mark.timeout(400)]
 
 Line = dict[str, Any]
 RIGHT = {"plain": 1, "twice": 1, "pickled": 1, "again": 2, "epochs": 2, "evaluated": 2, "some abstain": 1}
+ENDED = ("all abstain", "skipped")
 ROLLOUTS = 256
 UNLIKE_IT = {
     "ranks-4": "a process of the cookbook has whole groups",
@@ -25,8 +26,8 @@ UNLIKE_IT = {
 
 @pytest.fixture(scope="module")
 def found(service_url: str, program: Program) -> dict[str, list[Line]]:
-    lines = program("tinker", "tinker_program.py", service_url, f"r{uuid4().hex[:8]}", *RIGHT, "all abstain")
-    return {name: [line for line in lines if line["scenario"] == name] for name in (*RIGHT, "all abstain")}
+    lines = program("tinker", "tinker_program.py", service_url, f"r{uuid4().hex[:8]}", *RIGHT, *ENDED)
+    return {name: [line for line in lines if line["scenario"] == name] for name in (*RIGHT, *ENDED)}
 
 
 def steps(lines: Sequence[Line]) -> list[list[Line]]:
@@ -83,6 +84,12 @@ def test_an_evaluation_is_compared_with_ground_truths(found: dict[str, list[Line
 def test_a_step_in_which_all_abstain_ends_the_training_with_the_reason(found: dict[str, list[Line]]) -> None:
     (line,) = found["all abstain"]
     assert line["error"].startswith(f"AllAbstainedError: all {ROLLOUTS} rollouts of step 0")
+
+
+def test_an_error_that_a_strategy_passes_over_ends_the_training_at_the_next_batch(found: dict[str, list[Line]]) -> None:
+    (line,) = found["skipped"]
+    assert line["error"].startswith("StillPending")
+    assert "it waits for" in line["error"]
 
 
 def test_it_conforms(service_url: str, program: Program) -> None:
