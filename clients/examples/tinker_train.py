@@ -26,6 +26,11 @@ RENDERER = "qwen3"
 GROUP_SIZE = 8
 
 
+def lines_of(path: str) -> list[str]:
+    """Return the lines of a file."""
+    return Path(path).read_text().splitlines()
+
+
 @chz.chz
 class Pairs(RLDatasetBuilder):
     """The pairs of a file."""
@@ -34,7 +39,7 @@ class Pairs(RLDatasetBuilder):
 
     async def __call__(self) -> tuple[RLDataset, RLDataset | None]:
         """Make the run and the data set."""
-        questions = [json.loads(line) for line in Path(self.path).read_text().splitlines()]
+        questions = [json.loads(line) for line in lines_of(self.path)]
         renderer = renderers.get_renderer(RENDERER, get_tokenizer(MODEL))
         ask = partial(QuestionEnv, renderer, system_prompt="Put the final answer into \\boxed{}.")
         service = Service()
