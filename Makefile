@@ -20,12 +20,13 @@
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
 #   make bench-paraphrases    what the checks of a paraphrase catch of planted faults
 #   make bench-capacity  how much the service takes, by kind of traffic and number of workers
+#   make bench-held-calls what the client takes for calls that are all held at once, by httpx and by aiohttp
 #   make bench-fairness  what a flood of hard answers in one run does to another run
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
 #   make e2e-vllm        the real vLLM under swapped weights, and as a rewriter, on the CPU (the same installation)
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
 #   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
-#   make e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal    each adapter, with its framework's own
+#   make e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl    each adapter, with its framework's own
 #                        code on the CPU (installs the framework beside, 1 to 2 GB)
 #   make e2e-openrlhf-smollm2    two steps with a language model that can speak
 
@@ -37,7 +38,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness clean
+.PHONY: help install demo test check coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -126,6 +127,9 @@ bench-capacity: $(VENV)/.dev
 bench-stored: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.stored
 
+bench-held-calls: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.held_calls
+
 bench-fairness: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.fairness
 
@@ -177,7 +181,7 @@ e2e-openrlhf-smollm2: $(VENV)/.dev $(OPENRLHF_VENV)/.installed runs/smollm2-135m
 e2e-trl e2e-verl e2e-swift e2e-gym e2e-verifiers e2e-tinker: e2e-%: $(VENV)/.dev .venv-%/.installed
 	$(PYTEST) tests/frameworks/test_$*.py -m framework
 
-e2e-slime e2e-areal: e2e-%: $(VENV)/.dev
+e2e-slime e2e-areal e2e-skyrl: e2e-%: $(VENV)/.dev
 	$(PYTEST) tests/frameworks/test_$*.py -m framework
 
 e2e-openrlhf-client: $(VENV)/.openrlhf

@@ -11,7 +11,7 @@ from co_rewarding_client import address
 from co_rewarding_client.calls import Calls
 from co_rewarding_client.driving import RetryLog, drive, drive_async
 from co_rewarding_client.flow import Flow, Surroundings
-from co_rewarding_client.transport import AsyncConnection, AsyncTransport, Connection, Transport
+from co_rewarding_client.transport import AsyncTransport, Connection, Transport, async_connection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -116,7 +116,8 @@ class AsyncRewardClient:
     """A connection to the reward service for asyncio: `RewardClient` with calls that are awaited.
 
     It belongs to the event loop that it was first used in. The arguments, and the errors of calls, are those of
-    `RewardClient`; `transport` is an asynchronous one of httpx.
+    `RewardClient`. `transport` is "aiohttp", for many calls at once (the extra `co-rewarding[aiohttp]`), or an
+    asynchronous one of httpx.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class AsyncRewardClient:
     ) -> None:
         where, surroundings = address.parse(base_url, api_key), surroundings or Surroundings()
         self._calls = Calls(where.url, run, timeout_s, patience_s, surroundings)
-        self._connection = AsyncConnection(where, timeout_s, transport)
+        self._connection = async_connection(where, timeout_s, transport)
         self._sleep = sleep
         self._retry_log = RetryLog(surroundings.clock_s)
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.vocabulary import View
@@ -14,6 +14,7 @@ from co_rewarding_schema.vocabulary import View
 from co_rewarding_client.client import AsyncRewardClient, RewardClient
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import Rewards
+from co_rewarding_client.transport import has_aiohttp
 
 URL_VARIABLE = "CO_REWARDING_URL"
 KEY_VARIABLE = "CO_REWARDING_API_KEY"
@@ -51,6 +52,9 @@ _CURES = {
 class Endpoint:
     """Where the service is, and the run that is trained; what is not given is read from the environment.
 
+    Attributes:
+        transport: what the asyncio client sends by; None is aiohttp where that is installed, else httpx.
+
     Raises:
         InvalidRequest: no URL is given, and CO_REWARDING_URL is not set.
     """
@@ -60,6 +64,7 @@ class Endpoint:
     run: str = field(default_factory=lambda: os.environ.get(RUN_VARIABLE) or "default")
     timeout_s: float = 30.0
     patience_s: float = 900.0
+    transport: Literal["aiohttp", "httpx"] | None = None
 
     def __post_init__(self) -> None:
         if not self.url:
@@ -70,8 +75,12 @@ class Endpoint:
         return RewardClient(self.url, **self._options())
 
     def async_client(self) -> AsyncRewardClient:
-        """Return a client of the run for the event loop that uses it first."""
-        return AsyncRewardClient(self.url, **self._options())
+        """Return a client of the run for the event loop that uses it first; by `transport`.
+
+        Trainers hold hundreds of calls at once, which aiohttp does for a fraction of the time; most of them have it.
+        """
+        by_aiohttp = has_aiohttp() if self.transport is None else self.transport == "aiohttp"
+        return AsyncRewardClient(self.url, transport="aiohttp" if by_aiohttp else None, **self._options())
 
     def _options(self) -> dict[str, Any]:
         return {

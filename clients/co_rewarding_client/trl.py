@@ -110,7 +110,7 @@ class CoRewarding(TrainerCallback):
 
     def on_train_begin(self, args: Foreign, state: Foreign, control: Foreign, **parts: Foreign) -> None:
         """Check that pairs meet, make the run, and publish and announce what the first step needs."""
-        self._model = parts.get("model", self._model)
+        self.on_init_end(args, state, control, **parts)  # Axolotl adds callbacks to a trainer that was made
         data = getattr(parts.get("train_dataloader"), "dataset", None)
         if self._method.needs_both_views:
             check_flags(args)

@@ -40,6 +40,10 @@ MAX_RUN_CHARS = 128
 EVALUATION_SUFFIX = ".evaluation"
 """Of the run that holds the evaluation of another: with that run's settings, and counts, cohorts and tickets apart."""
 
+MAX_EVALUATED_RUN_CHARS = MAX_RUN_CHARS - len(EVALUATION_SUFFIX)
+OWN_RUN_NAME_PATTERN = RUN_NAME_PATTERN.replace("^", r"^(?!.*\.evaluation$)")
+"""Of a run that holds no evaluation of another."""
+
 _RUN_NAME = re.compile(RUN_NAME_PATTERN)
 
 EndToken = Annotated[str, Meta(min_length=1, max_length=MAX_END_TOKEN_CHARS, pattern=r"\S")]
@@ -225,11 +229,11 @@ def evaluation_run(run: str) -> str:
     """
     if evaluated_run(check_run_name(run)) is not None:
         return run
-    longest = MAX_RUN_CHARS - len(EVALUATION_SUFFIX)
-    if len(run) > longest:
+    if len(run) > MAX_EVALUATED_RUN_CHARS:
         raise InvalidRunError(
             f"run {run!r} has {len(run)} characters, and its evaluation is the run of that name with "
-            f"{EVALUATION_SUFFIX!r} behind it: name a run that is evaluated with at most {longest} characters"
+            f"{EVALUATION_SUFFIX!r} behind it: name a run that is evaluated with at most {MAX_EVALUATED_RUN_CHARS} "
+            "characters"
         )
     return run + EVALUATION_SUFFIX
 

@@ -48,8 +48,14 @@ async def leave(world: World, *leaving: tuple[ArrivingRollout, bool]) -> None:
 
 
 async def place(world: World, coming: ArrivingRollout) -> Placed:
-    placed = await world.store.place(world.run, coming, world.at)
-    assert not isinstance(placed, Refused)
+    """A place. The store is asked again while it cannot tell who lives, as it can after a machine stood still."""
+
+    async def sure() -> Placed | Refused | None:
+        placed = await world.store.place(world.run, coming, world.at)
+        return None if isinstance(placed, Refused) and placed.why is Refusal.UNSURE else placed
+
+    placed = await until(sure)
+    assert isinstance(placed, Placed)
     return placed
 
 

@@ -210,6 +210,7 @@ REFUSED = {
     "a question twice": ("InvalidRequest", "stands 2 times among rows 0 to 3"),
     "no ids": ("InvalidRequest", "no column question_id", "paired(questions)"),
     "no callback": ("InvalidRequest", "callbacks=[...]"),
+    "asynchronous": ("InvalidRequest", "AsyncGRPOTrainer scores one group after another", "use trl.GRPOTrainer"),
     "nobody there": ("ServiceUnavailable", "http://127.0.0.1:9", "see that the service is up"),
 }
 

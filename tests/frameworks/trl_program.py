@@ -25,6 +25,7 @@ from co_rewarding_client.trl import CoRewarding, paired
 from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
+from trl.experimental.async_grpo import AsyncGRPOConfig
 from trl_tiny import ANSWERS, tiny_model, tiny_tokenizer
 
 RANK = int(os.environ.get("RANK", "0"))
@@ -89,6 +90,7 @@ SCENARIOS = {
     "no ids": Scenario(data="no ids"),
     "no callback": Scenario(as_callback=False),
     "nobody there": Scenario(adapter={"url": "http://127.0.0.1:9", "patience_s": 1.0}),
+    "asynchronous": Scenario(),
     "away": Scenario(away_at_step=1),
     "away for too long": Scenario(adapter={"patience_s": 2.0}, away_at_step=1),
     "taught": Scenario({"max_steps": 4, "gradient_accumulation_steps": 2}, {"method": "co-rewarding-ii"} | MOVING),
@@ -175,8 +177,13 @@ def train(name: str, url: str, run: str, folder: Path, tell: Callable[..., None]
     if name == "a question twice":
         config.generation_batch_size, config.steps_per_generation = 16, 2
 
+    if name == "asynchronous":  # its trainer needs a server of vLLM's; the hook is called when the trainer is made
+        config = AsyncGRPOConfig(output_dir=str(folder / run), use_cpu=True, bf16=False)
+
     def resumed_from(checkpoint: str | None) -> None:
         reward = Recorded(tell, **{"url": url, "run": run} | scenario.adapter)
+        if name == "asynchronous":
+            reward.on_init_end(config, None, None)
         callbacks: list[Any] = [reward] if scenario.as_callback else []
         if wire is not None and scenario.away_at_step is not None:
             callbacks.append(Away(wire, scenario.away_at_step))
@@ -235,6 +242,9 @@ def main() -> None:
             began_s = time.monotonic()
             train(name, url, f"{run}-{place}", folder, partial(tell, lines, name))
             tell(lines, name, "end", seconds=time.monotonic() - began_s)
+    if torch.distributed.is_initialized():  # gloo aborts where a rank is gone before the others have ended
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
     if "RANK" not in os.environ:
         print(told.read_text(), end="")
 

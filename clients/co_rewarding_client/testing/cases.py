@@ -82,7 +82,7 @@ _CASES = (
     Case(name="redone", about="the trainer is started again, and does a step again with other responses", redone=True),
     Case(name="evaluation", about="an evaluation of the same questions in the middle of a step", evaluation=True),
     Case(name="padded", about="copies of rollouts, as trainers add them to fill a batch", padded=True),
-    Case(name="view-missing", about="one question comes in one view alone", lone_questions=1, deadline_s=15.0),
+    Case(name="view-missing", about="one question comes in one view alone", lone_questions=1, deadline_s=30.0),
     Case(name="all-abstained", about="each question comes in one view alone", lone_questions=8, deadline_s=5.0),
     Case(
         name="unpublished",

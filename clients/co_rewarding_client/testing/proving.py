@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
 
 from co_rewarding_client.model import RunSettings
 from co_rewarding_client.testing.cases import CASES, Case
@@ -27,6 +28,8 @@ from co_rewarding_client.testing.sampling import (
     step_of,
 )
 from co_rewarding_client.testing.wire import unruly
+
+BY_TEACHER = next(name for name, row in METHODS.items() if row.needs_teacher)
 
 PATIENCE_S = 120.0
 LOST_PATIENCE_S = 4.0
@@ -104,7 +107,7 @@ async def prove(make: Make, service_url: str, case: Case | str, *, unit: Unit) -
     started_s = time.monotonic()
     run = f"conformance-{case.name}-{uuid4().hex[:8]}"
     settings = RunSettings(
-        method="co-rewarding-i" if case.published else "co-rewarding-ii",
+        method=DEFAULT_METHOD if case.published else BY_TEACHER,
         group_size=GROUP_SIZE,
         evaluation_group_size=EVALUATION_GROUP_SIZE,
         cohort_deadline_s=case.deadline_s,

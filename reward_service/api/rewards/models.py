@@ -13,6 +13,7 @@ from co_rewarding_schema.rollouts import (
     Statistics,
     Ticket,
 )
+from co_rewarding_schema.run_settings import MAX_EVALUATED_RUN_CHARS
 from co_rewarding_schema.trainer_formats import (
     LABEL_FIELDS,
     CohortLabel,
@@ -46,10 +47,23 @@ _INDEXED: dict[str, Any] = {
 }
 
 
+_OF_AN_EVALUATION: dict[str, Any] = {
+    "required": ["run"],
+    "properties": {"run": {"type": "string", "pattern": r"\.evaluation$"}},
+}
+_EVALUATED: dict[str, Any] = {
+    "if": {"anyOf": [_OF_AN_EVALUATION, {"required": ["evaluate"], "properties": {"evaluate": {"const": True}}}]},
+    "then": {
+        "properties": {"method": {"type": "null"}},
+        "anyOf": [_OF_AN_EVALUATION, {"properties": {"run": {"maxLength": MAX_EVALUATED_RUN_CHARS}}}],
+    },
+}
+
+
 class RewardForm(WireForm, of=RewardRequest):
     """A batch of rollouts. Those of a part have an index each, or the request an Idempotency-Key."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [_WHOLE, _INDEXED]})
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_WHOLE, _INDEXED]} | _EVALUATED)
 
 
 class LabelDocument(StructForm, of=Label):

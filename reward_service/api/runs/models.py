@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
 from co_rewarding_schema.rollouts import NO_ANSWER, CohortId, QuestionId, RunName
-from co_rewarding_schema.run_settings import RunSettings, check_own_run
+from co_rewarding_schema.run_settings import OWN_RUN_NAME_PATTERN, RunSettings, check_own_run
 from co_rewarding_schema.vocabulary import Abstention, Quarantine, View, Voter
 from pydantic import AfterValidator, ConfigDict, Field
 
 from reward_service.api.rewards.models import LabelDocument
 from reward_service.domain.cohort import CohortState
 
-OwnRunName = Annotated[RunName, AfterValidator(check_own_run)]
+OwnRunName = Annotated[
+    RunName, AfterValidator(check_own_run), Field(json_schema_extra={"pattern": OWN_RUN_NAME_PATTERN})
+]
 """A run of its own, where another's evaluation is refused."""
 
 STATES = f"One of {', '.join(CohortState)}."

@@ -7,7 +7,14 @@ from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.limits import MAX_COUNT, MAX_ID_CHARS
 from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_own_run, check_run_name
+from co_rewarding_schema.run_settings import (
+    DEFAULT_RUN,
+    OWN_RUN_NAME_PATTERN,
+    RUN_NAME_PATTERN,
+    RunSettings,
+    check_own_run,
+    check_run_name,
+)
 from co_rewarding_schema.vocabulary import Quarantine
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -36,7 +43,7 @@ CURSOR = "That of the page before; none: the first page."
 RunName = Annotated[str, AfterValidator(check_run_name)]
 OwnRun = Annotated[str, AfterValidator(check_own_run)]
 RunPath = Annotated[RunName, Path(json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
-OwnRunPath = Annotated[OwnRun, Path(json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
+OwnRunPath = Annotated[OwnRun, Path(json_schema_extra={"pattern": OWN_RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
 RunQuery = Annotated[RunName, Query(json_schema_extra={"pattern": RUN_NAME_PATTERN})]
 QuestionPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
 MOST_RUNS = 500

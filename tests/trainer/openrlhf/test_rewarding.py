@@ -1,7 +1,6 @@
 """The agent's door against a real service: the same rewards and logs as the plain one, and no vote twice."""
 
 import asyncio
-import gzip
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
@@ -10,7 +9,6 @@ from uuid import uuid4
 import httpx
 import pytest
 from co_rewarding_client import NotFound, Unauthorized
-from co_rewarding_trainer.openrlhf.aiohttp_transport import AiohttpTransport
 from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
 from co_rewarding_trainer.openrlhf.rewarding import RolloutReward, RolloutRewarder
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
@@ -41,7 +39,7 @@ class Flaky(httpx.AsyncBaseTransport):
     """Loses every second answer after the service has given it, and every third request before."""
 
     def __init__(self) -> None:
-        self._wire = AiohttpTransport()
+        self._wire = httpx.AsyncHTTPTransport()
         self.asked = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -62,7 +60,7 @@ def through(
     url: str, call: Callable[[RolloutRewarder], Awaitable[Result]], transport: httpx.AsyncBaseTransport | None = None
 ) -> Result:
     async def asking() -> Result:
-        rewarder = RolloutRewarder(TrainingSettings(url=url, api_key=KEY), transport or AiohttpTransport())
+        rewarder = RolloutRewarder(TrainingSettings(url=url, api_key=KEY), transport or "aiohttp")
         try:
             return await call(rewarder)
         finally:
@@ -176,40 +174,6 @@ def test_what_cannot_be_rewarded_is_told(url: str, run: str):
         by_agent(url, [("x", "")])
     with pytest.raises(TrainingSettingsError, match="CO_REWARDING_URL"):
         RolloutRewarder(TrainingSettings())
-
-
-def test_what_happens_on_the_wire_is_what_httpx_calls_it():
-    """So that the client tries again after it, as it does with httpx's own."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        match head.split(" ")[1]:
-            case "/cut":
-                writer.transport.abort()
-            case "/half":
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
-                writer.close()
-            case "/zipped":
-                body = gzip.compress(b'{"a": 1}')
-                framing = f"content-encoding: gzip\r\ncontent-length: {len(body)}"
-                writer.write(f"HTTP/1.1 503 Away\r\nretry-after: 7\r\n{framing}\r\n\r\n".encode() + body)
-            case _:
-                await asyncio.sleep(60.0)
-
-    async def scenario() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        at = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=at, transport=AiohttpTransport(), timeout=0.5) as client:
-            for path, kind in (("/cut", httpx.ReadError), ("/half", httpx.ReadError), ("/slow", httpx.ReadTimeout)):
-                with pytest.raises(kind):
-                    await client.get(path)
-            zipped = await client.post("/zipped", content=b"{}")
-            assert (zipped.status_code, zipped.headers["retry-after"], zipped.json()) == (503, "7", {"a": 1})
-            server.close()
-            with pytest.raises(httpx.TransportError):
-                await client.get("http://127.0.0.1:9/")
-
-    asyncio.run(scenario())
 
 
 def test_a_refusal_is_no_reward(url: str):

@@ -7,7 +7,6 @@ from typing import Any
 
 from openrlhf.utils.agent import SingleTurnAgentExecutor  # pyright: ignore[reportMissingImports]
 
-from co_rewarding_trainer.openrlhf.aiohttp_transport import AiohttpTransport
 from co_rewarding_trainer.openrlhf.foreign import Foreign
 from co_rewarding_trainer.openrlhf.rewarding import RolloutRewarder
 from co_rewarding_trainer.openrlhf.settings import TrainingSettings
@@ -21,7 +20,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
     def __init__(self) -> None:
         """Reads the service's address from CO_REWARDING_URL: OpenRLHF hands no URL on to an agent."""
         super().__init__()
-        self._rewarder = RolloutRewarder(TrainingSettings.from_environment(), AiohttpTransport())
+        self._rewarder = RolloutRewarder(TrainingSettings.from_environment())
 
     async def close(self) -> None:
         """Closes the connections. OpenRLHF never calls `close`: its process ends."""

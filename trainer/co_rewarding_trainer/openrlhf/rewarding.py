@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from co_rewarding_client import AsyncRewardClient, Rewards, Rollout
+from co_rewarding_client.transport import AsyncTransport
 from co_rewarding_schema.methods import BY_GROUND_TRUTH
 
 from co_rewarding_trainer.openrlhf.errors import TrainingSettingsError
@@ -23,8 +23,10 @@ class RolloutReward:
 class RolloutRewarder:
     """Asks for rewards, one rollout a call. A repeated call votes once, because its rollout has an identity."""
 
-    def __init__(self, settings: TrainingSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """Takes the settings; `transport` is httpx's, for tests.
+    def __init__(self, settings: TrainingSettings, transport: AsyncTransport = "aiohttp") -> None:
+        """Takes the settings; `transport` is the client's: aiohttp, for a thousand rollouts that wait at once.
+
+        aiohttp is there wherever OpenRLHF is.
 
         Raises:
             TrainingSettingsError: the settings have no URL of the service.
@@ -32,7 +34,7 @@ class RolloutRewarder:
         if not settings.url:
             raise TrainingSettingsError("the agent does not know where the service is: set CO_REWARDING_URL.")
         self._settings = settings
-        self._transport = transport
+        self._transport: AsyncTransport = transport
         self._clients: dict[str, AsyncRewardClient] = {}
 
     async def close(self) -> None:

@@ -1,0 +1,64 @@
+"""Measure what each adapter adds to the bare call: milliseconds for a step of 256 rollouts, with the framework's code.
+
+    python -m benchmarks.adapters trl
+
+A framework's program runs in its environment, beside a service of its own, and takes turns: the bare call of the
+client with all 256 rollouts, then the adapter with the same. It prints the seconds of each turn.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reward_service.processes import raise_open_files_limit
+from tests.support.service import running
+
+ROOT = Path(__file__).parents[1]
+PROGRAMS: Mapping[str, str] = {"trl": "adapter_trl.py"}
+"""The program of each framework, beside this file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The median seconds of a step."""
+
+    bare_s: float
+    adapter_s: float
+
+    def row(self, framework: str) -> str:
+        """Return a row of the table."""
+        added_s = self.adapter_s - self.bare_s
+        return f"| {framework} | {self.bare_s * 1e3:.0f} | {self.adapter_s * 1e3:.0f} | {added_s * 1e3:.0f} |"
+
+
+def measured(framework: str, url: str) -> Step:
+    """Run the framework's program against the service at `url`."""
+    folder = os.environ.get(f"CO_REWARDING_VENV_{framework.upper()}", str(ROOT / f".venv-{framework}"))
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "clients", ROOT / "tests" / "frameworks")))
+    done = subprocess.run(
+        [str(Path(folder) / "bin" / "python"), str(Path(__file__).parent / PROGRAMS[framework]), url],
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    turns = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return Step(*(statistics.median(turn[name] for turn in turns) for name in ("bare_s", "adapter_s")))
+
+
+def main(frameworks: Sequence[str]) -> None:
+    """Print the table."""
+    raise_open_files_limit()
+    print("| adapter | bare call, ms | adapter, ms | added, ms |\n|---|---|---|---|")
+    for framework in frameworks:
+        with running() as supervisor:
+            print(measured(framework, supervisor.url).row(framework), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(PROGRAMS))
