@@ -19,7 +19,7 @@ from reward_service.processes import raise_open_files_limit
 from tests.support.service import running
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS: Mapping[str, str] = {"trl": "adapter_trl.py"}
+PROGRAMS: Mapping[str, str] = {name: f"adapter_{name}.py" for name in ("trl", "swift", "tinker")}
 """The program of each framework, beside this file."""
 
 
