@@ -22,7 +22,7 @@ from trl_conformance import InTrl, Ranks
 class InSwift(InTrl):
     """One rank of ms-swift's GRPOTrainer."""
 
-    adapter = swift.CoRewarding
+    adapter: Any = swift.CoRewarding
 
     def __init__(self, process: testing.Process) -> None:
         super().__init__(process)

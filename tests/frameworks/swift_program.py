@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,8 @@ PLUGIN = Path(__file__).parents[2] / "clients" / "examples" / "swift_plugin.py"
 TRAINED = {
     "rlhf_type": "grpo",
     "model_type": "llama",
-    "template": "chatml",
+    "template": "dummy",
+    "template_backend": "jinja",
     "tuner_type": "full",
     "torch_dtype": "float32",
     "attn_impl": "eager",
@@ -66,7 +67,7 @@ EVALUATED = {
 class Scenario:
     """What a training is given besides its defaults: flags, options of `register`, and the questions of evaluations."""
 
-    flags: dict[str, str | None] = field(default_factory=dict)
+    flags: Mapping[str, str | None] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     evaluated: int = 0
     truths: bool = True
@@ -74,14 +75,15 @@ class Scenario:
 
 SCENARIOS = {
     "plain": Scenario(),
-    "evaluated": Scenario(EVALUATED, evaluated=3),
-    "voted evaluation": Scenario(EVALUATED, evaluated=3, truths=False),
+    "evaluated": Scenario(EVALUATED, evaluated=4),
+    "voted evaluation": Scenario(EVALUATED, evaluated=4, truths=False),
     "accumulated": Scenario({"gradient_accumulation_steps": "4", "steps_per_generation": "2", "num_iterations": "2"}),
     "a view a rank": Scenario({"per_device_train_batch_size": "2", "gradient_accumulation_steps": "2"}),
     "all abstain": Scenario(options={"settings": {"min_votes": 64}}),
     "some abstain": Scenario(
         {"num_generations": "8", "per_device_train_batch_size": "32"}, {"settings": {"min_votes": 3}}
     ),
+    "taught": Scenario({"gradient_accumulation_steps": "2"}, {"method": "co-rewarding-ii"}),
     "shuffled": Scenario({"dataset_shuffle": "true"}),
     "odd": Scenario({"per_device_train_batch_size": "4"}),
     "dynamic": Scenario({"dynamic_sample": "true"}),
@@ -105,6 +107,8 @@ def recorded(tell: Callable[..., None]) -> Callable[..., Any]:
     asked = CoRewarding.__call__
 
     def call(self: CoRewarding, completions: Any, **columns: Any) -> Any:
+        told: dict[str, list[Any]] = {}
+        columns["log_extra"] = lambda name, values: told.setdefault(name, values)
         rewards = asked(self, completions, **columns)
         tell(
             "call",
@@ -115,6 +119,7 @@ def recorded(tell: Callable[..., None]) -> Callable[..., Any]:
             responses=list(completions),
             truths=columns.get("ground_truth"),
             text=self._text(columns["messages"][0][:-1]),
+            labels=told.get("co_rewarding_label"),
             rewards=rewards,
         )
         return rewards

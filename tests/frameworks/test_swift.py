@@ -1,14 +1,20 @@
 """ms-swift's own `swift rlhf`, on 1 and 2 processes: every reward is what plain counting gives what was sampled."""
 
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from co_rewarding_client.testing.cases import CASES
 from conftest import Program
-from test_trl import Told, assert_counted, assert_evaluated, batches, error, told
+from test_trl import Told, assert_counted, assert_evaluated, batches, error, school, told
+
+from reward_service.serving.supervisor import Supervisor
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(900)]
+
+__all__ = ["school"]  # a fixture
 
 RIGHT_ALONE = ("plain", "accumulated", "evaluated", "voted evaluation")
 RIGHT_BY_TWO = ("plain", "a view a rank")
@@ -28,8 +34,8 @@ REFUSED = {
 def trained(service_url: str, program: Program, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Trains scenarios in one start of the program, on so many processes."""
 
-    def of(processes: int, *names: str) -> Told:
-        words = (service_url, str(tmp_path_factory.mktemp("swift")), str(processes), f"r{uuid4().hex[:8]}")
+    def of(processes: int, *names: str, url: str = service_url) -> Told:
+        words = (url, str(tmp_path_factory.mktemp("swift")), str(processes), f"r{uuid4().hex[:8]}")
         return told(program("swift", "swift_program.py", *words, *names, timeout_s=800.0))
 
     return of
@@ -43,6 +49,11 @@ def alone(trained: Any) -> Told:
 @pytest.fixture(scope="module")
 def by_two(trained: Any) -> Told:
     return trained(2, *RIGHT_BY_TWO)
+
+
+@pytest.fixture(scope="module")
+def taught(school: tuple[Supervisor, Path], trained: Any) -> Told:
+    return trained(1, "taught", url=school[0].url)
 
 
 @pytest.mark.parametrize("name", RIGHT_ALONE)
@@ -73,13 +84,25 @@ def test_groups_that_abstain_are_left_out_and_counted_in_the_log(alone: Told) ->
 
 def test_prompts_are_told_as_the_policy_reads_them(alone: Told) -> None:
     calls = [line for line in alone["plain"] if line["what"] == "call"]
-    assert all(" w2 " in call["text"] and " w0 " in call["text"] for call in calls)
+    assert all(re.fullmatch("<unk> w2 <unk> w0 (w[0-3]) <unk>", call["text"]) for call in calls)
 
 
 def test_a_step_in_which_all_abstain_ends_the_training_with_the_reason(alone: Told) -> None:
     said = error(alone["all abstain"])
     assert said.startswith("AllAbstainedError: all 8 rollouts of step 0")
     assert "by no-label" in said
+
+
+def test_a_teacher_labels_by_the_weights_of_each_step(taught: Told) -> None:
+    assert not [line for line in taught["taught"] if line["what"] == "error"], taught["taught"][-1]
+    calls = [line for line in taught["taught"] if line["what"] == "call"]
+    for call in calls:
+        found = [re.findall(r"\\boxed\{(\d)\}", response) for response in call["responses"]]
+        assert None not in call["labels"]
+        assert call["rewards"] == [float(box[-1:] == [label]) for box, label in zip(found, call["labels"], strict=True)]
+    (log,) = [line["history"] for line in taught["taught"] if line["what"] == "log"]
+    versions = [entry["co_rewarding/teacher_version"] for entry in log if "reward" in entry]
+    assert versions == [call["step"] for call in calls] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", REFUSED)

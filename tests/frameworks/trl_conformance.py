@@ -32,7 +32,7 @@ class Ranks:
 class InTrl:
     """One rank of a GRPOTrainer, as its hooks and its reward function are called."""
 
-    adapter = CoRewarding
+    adapter: Any = CoRewarding
 
     def __init__(self, process: testing.Process) -> None:
         self._model = SimpleNamespace(training=True)
@@ -48,7 +48,7 @@ class InTrl:
             max_steps=100,
             output_dir=tempfile.gettempdir(),
         )
-        self._reward = self.adapter(
+        self._reward: Any = self.adapter(
             process.url,
             run=process.run,
             method=process.settings.method,
