@@ -81,7 +81,7 @@ SCENARIOS = {
     "a view a rank": Scenario({"per_device_train_batch_size": "2", "gradient_accumulation_steps": "2"}),
     "all abstain": Scenario(options={"settings": {"min_votes": 64}}),
     "some abstain": Scenario(
-        {"num_generations": "8", "per_device_train_batch_size": "32"}, {"settings": {"min_votes": 3}}
+        {"num_generations": "8", "per_device_train_batch_size": "96"}, {"settings": {"min_votes": 3}}
     ),
     "taught": Scenario({"gradient_accumulation_steps": "2"}, {"method": "co-rewarding-ii"}),
     "shuffled": Scenario({"dataset_shuffle": "true"}),
