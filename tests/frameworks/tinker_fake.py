@@ -34,5 +34,7 @@ class Policy(TokenCompleter):
 
 
 def guessing(seed: int = 0) -> Policy:
+    """Prefers one answer, so that some groups agree and some do not."""
     chance = random.Random(seed)
-    return Policy(lambda _: f"w1 \\boxed{{{chance.randrange(ANSWERS)}}}", seed)
+    answers = [0, 0, *range(ANSWERS)]
+    return Policy(lambda _: f"w1 \\boxed{{{chance.choice(answers)}}}", seed)
