@@ -2,38 +2,18 @@
 """Reward steps of 256 rollouts by TRL's own code, and by the bare call, in turns: `adapter_trl.py URL`."""
 
 import json
-import random
 import sys
 import tempfile
 import time
-from typing import Any
 
-from co_rewarding_client import RewardClient, Rollout, RunSettings
+from adapter_steps import ROLLOUTS, TURNS, rollouts_of, step
+from co_rewarding_client import RewardClient, RunSettings
 from co_rewarding_client.trl import CoRewarding, paired
 from trl import GRPOConfig, GRPOTrainer
 from trl_tiny import tiny_model, tiny_tokenizer
 
-QUESTIONS = 16
 GROUP_SIZE = 8
-ROLLOUTS = 2 * QUESTIONS * GROUP_SIZE
-WORDS = 300
-TURNS = 15
-
-
-def step(seed: int) -> list[dict[str, Any]]:
-    """Make a step's rows, each with its response of some 1,500 characters."""
-    chance = random.Random(seed)
-    return [
-        {
-            "prompt": f"{view} of question {question}",
-            "question_id": f"q{question}",
-            "view": view,
-            "response": "word " * WORDS + f"\\boxed{{{chance.randrange(3)}}}",
-        }
-        for question in range(QUESTIONS)
-        for view in ("original", "paraphrase")
-        for _ in range(GROUP_SIZE)
-    ]
+QUESTIONS = ROLLOUTS // (2 * GROUP_SIZE)
 
 
 def made_trainer(reward: CoRewarding) -> GRPOTrainer:
@@ -69,11 +49,8 @@ def main() -> None:
     client = RewardClient(url, run="bare")
     client.put_run("bare", RunSettings(group_size=GROUP_SIZE))
     for turn in range(TURNS):
-        rows = step(turn)
-        rollouts = [
-            Rollout(question_id=row["question_id"], view=row["view"], rollout=at % GROUP_SIZE, response=row["response"])
-            for at, row in enumerate(rows)
-        ]
+        rows = step(turn, GROUP_SIZE)
+        rollouts = rollouts_of(rows, GROUP_SIZE)
         began_s = time.perf_counter()
         expected = client.rewards(rollouts, step=turn)
         bare_s = time.perf_counter() - began_s

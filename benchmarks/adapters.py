@@ -23,6 +23,8 @@ PROGRAMS: Mapping[str, str] = {
     "trl": "adapter_trl.py",
     "verl": "adapter_verl.py",
     "slime": "adapter_slime.py",
+    "swift": "adapter_swift.py",
+    "tinker": "adapter_tinker.py",
     "verifiers": "adapter_verifiers.py",
     "verifiers_task": "adapter_verifiers_task.py",
     "nemo_gym": "adapter_nemo_gym.py",

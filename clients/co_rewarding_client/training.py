@@ -106,6 +106,10 @@ class ClientOfLoop:
             self._loop, self._client = loop, self._endpoint.async_client()
         return self._client
 
+    def __reduce__(self) -> "tuple[type[ClientOfLoop], tuple[Endpoint]]":
+        """Let it be sent to another process, which makes connections of its own."""
+        return ClientOfLoop, (self._endpoint,)
+
 
 def paired(
     questions: Iterable[Mapping[str, Any]], *, epochs: int = 1, seed: int = 0, prompt: str = "prompt"

@@ -103,6 +103,11 @@ class CoRewarding(TrainerCallback):
             )
         self._args, self._model, self._tokenizer = args, parts.get("model"), parts.get("processing_class")
 
+    @property
+    def needs_both_views(self) -> bool:
+        """Whether the method labels a view by the other."""
+        return self._method.needs_both_views
+
     def on_train_begin(self, args: Foreign, state: Foreign, control: Foreign, **parts: Foreign) -> None:
         """Check that pairs meet, make the run, and publish and announce what the first step needs."""
         self.on_init_end(args, state, control, **parts)  # Axolotl adds callbacks to a trainer that was made
@@ -115,7 +120,7 @@ class CoRewarding(TrainerCallback):
         if self._method.needs_teacher:
             folder = Path(self._weights_root or Path(args.output_dir, "co-rewarding-weights"))
             publisher = WeightPublisher(self.run, folder, attempt=attempt, upload=self._weights_root is None)
-            self._teaching = Teaching(self._client, publisher, self._text, self.save_weights)
+            self._teaching = Teaching(self._client, publisher, self._row_text, self.save_weights)
             self._teaching.prepare(state.global_step, args, self._model, data)
 
     def on_step_end(self, args: Foreign, state: Foreign, control: Foreign, **parts: Foreign) -> None:
@@ -182,6 +187,10 @@ class CoRewarding(TrainerCallback):
             return prompt
         options = getattr(self._args, "chat_template_kwargs", None) or {}
         return self._tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True, **options)
+
+    def _row_text(self, row: Mapping[str, Any]) -> str:
+        """Return the prompt of a row of the data set as the policy reads it."""
+        return self._text(row["prompt"])
 
     def _begin(self, state: Foreign) -> int:
         """Make the run once a training, or once for evaluations alone, and return the attempt."""

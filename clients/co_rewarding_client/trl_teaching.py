@@ -2,8 +2,9 @@
 """Keep a teacher beside a trainer of TRL's: publish the weights of each step, and announce its questions."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
@@ -24,9 +25,13 @@ class Teaching:
     """Publishes and announces. Each rank has one, and the first speaks for all."""
 
     def __init__(
-        self, client: RewardClient, publisher: WeightPublisher, text: Callable[[Foreign], str], save: Save | None
+        self,
+        client: RewardClient,
+        publisher: WeightPublisher,
+        text: Callable[[Mapping[str, Any]], str],
+        save: Save | None,
     ) -> None:
-        """Take `text`, which renders a prompt, and `save`, which all ranks call; by default the first saves the model.
+        """Take `text`, which renders a row's prompt, and `save`, which all ranks call; by default the first saves.
 
         Raises:
             InvalidRequest: no rank has the whole weights.
@@ -71,7 +76,7 @@ class Teaching:
             Question(
                 question_id=str(row["question_id"]),
                 view=row.get("view") or "original",
-                prompt=self._text(row["prompt"]),
+                prompt=self._text(row),
             )
             for row in rows
             if row.get("question_id") is not None

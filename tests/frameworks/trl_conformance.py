@@ -7,6 +7,7 @@ TRL's ranks would broadcast is handed on.
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,8 @@ class Ranks:
 class InTrl:
     """One rank of a GRPOTrainer, as its hooks and its reward function are called."""
 
+    adapter: Any = CoRewarding
+
     def __init__(self, process: testing.Process) -> None:
         self._model = SimpleNamespace(training=True)
         self._args = SimpleNamespace(
@@ -45,7 +48,7 @@ class InTrl:
             max_steps=100,
             output_dir=tempfile.gettempdir(),
         )
-        self._reward = CoRewarding(
+        self._reward: Any = self.adapter(
             process.url,
             run=process.run,
             method=process.settings.method,
@@ -62,18 +65,20 @@ class InTrl:
         return await asyncio.to_thread(self._scored, handed)
 
     def _scored(self, handed: testing.Handed) -> list[float | None]:
-        rollouts = handed.rollouts
         self._model.training = not handed.evaluate
-        rewards = self._reward(
+        rewards = self._called(handed.rollouts, self._state(handed.step))
+        self._reward.on_pre_optimizer_step(self._args, self._state(handed.step), None)
+        return rewards
+
+    def _called(self, rollouts: Sequence[testing.Sampled], state: Any) -> list[float | None]:
+        return self._reward(
             prompts=[rollout.prompt for rollout in rollouts],
             completions=[rollout.response for rollout in rollouts],
-            trainer_state=self._state(handed.step),
+            trainer_state=state,
             question_id=[rollout.question_id for rollout in rollouts],
             view=[rollout.view for rollout in rollouts],
             ground_truth=[rollout.ground_truth for rollout in rollouts],
         )
-        self._reward.on_pre_optimizer_step(self._args, self._state(handed.step), None)
-        return rewards
 
     async def close(self) -> None:
         """TRL ends without a word to reward functions."""
