@@ -56,7 +56,13 @@ def label_of(sample: LabelledSample) -> Mapping[str, Any]:
     """
     label = sample.label
     if isinstance(label, str) and label.lstrip().startswith("{"):
-        label = json.loads(label)
+        try:
+            label = json.loads(label)
+        except ValueError as error:
+            raise invalid(
+                f"a label is {label[:80]!r}, which begins with '{{' and is no JSON object ({error}): write a label "
+                'with json.dumps, and a ground truth that begins so as {"ground_truth": "{1,2}", "evaluate": true}'
+            ) from error
     if not isinstance(label, Mapping) and label not in (None, ""):
         label = {"ground_truth": str(label), "evaluate": True}
     in_training = sample.group_index is not None

@@ -30,8 +30,9 @@ class Part:
 
     @property
     def truths(self) -> Sequence[Any]:
-        """Return the ground truth of each rollout, None where there is none."""
-        return self.columns.get(self.ground_truth) or [None] * len(self.completions)
+        """Return the ground truth of each rollout, None where there is none; a blank text is none to the service."""
+        found = self.columns.get(self.ground_truth) or [None] * len(self.completions)
+        return [None if isinstance(truth, str) and not truth.strip() else truth for truth in found]
 
     @property
     def question_ids(self) -> list[str | None]:

@@ -68,6 +68,16 @@ def test_a_label_may_be_the_text_of_its_object() -> None:
     assert slime_data.label_of(sample('{"question_id": "a", "n": 8}'))["n"] == 8
 
 
+@pytest.mark.parametrize("group_index", [0, None])
+def test_a_label_that_only_begins_as_an_object_is_refused_with_the_cure(group_index: int | None) -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"'\{1,2\}', which begins with .*\"ground_truth\": \"\{1,2\}\""
+    ) as refusal:
+        slime_data.label_of(sample("{1,2}", group_index))
+    cure = json.loads(str(refusal.value).partition(" begins so as ")[2])
+    assert slime_data.label_of(sample(json.dumps(cure), None)) == cure
+
+
 @pytest.mark.parametrize(
     ("changed", "flag"),
     [
