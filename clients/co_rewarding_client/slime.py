@@ -124,6 +124,11 @@ class SlimeReward:
         size = args.n_samples_per_prompt
         if label.get("evaluate"):
             size = label.get("n") or args.n_samples_per_eval_prompt
+            if size == 1 and _is_blank(label.get("ground_truth")):
+                raise invalid(
+                    f"the label of an evaluation has no ground_truth ({str(label)[:80]}), and the vote of one response "
+                    "is always right: give ground truths, or --n-samples-per-eval-prompt and n above 1"
+                )
         elif label.get("n", size) != size:
             raise invalid(f"a label says n = {label['n']}, and {size} are sampled of a prompt; make the data set anew")
         return Rollout(
@@ -180,6 +185,10 @@ def log_rollout(
         metrics["rollout/co_rewarding/abstained"] = sum(note["abstained"] is not None for note in notes) / len(notes)
         metrics["rollout/co_rewarding/vote_share"] = sum(note["vote_share"] for note in notes) / len(notes)
     return False
+
+
+def _is_blank(truth: object) -> bool:
+    return truth is None or not str(truth).strip()
 
 
 def _share(got: Rewards) -> float:

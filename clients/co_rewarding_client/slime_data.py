@@ -63,7 +63,7 @@ def label_of(sample: LabelledSample) -> Mapping[str, Any]:
                 f"a label is {label[:80]!r}, which begins with '{{' and is no JSON object ({error}): write a label "
                 'with json.dumps, and a ground truth that begins so as {"ground_truth": "{1,2}", "evaluate": true}'
             ) from error
-    if not isinstance(label, Mapping) and label not in (None, ""):
+    if not isinstance(label, Mapping) and label is not None and str(label).strip():
         label = {"ground_truth": str(label), "evaluate": True}
     in_training = sample.group_index is not None
     if not isinstance(label, Mapping) or bool(label.get("evaluate")) is in_training:

@@ -60,8 +60,20 @@ def test_plain_labels_are_ground_truths_of_an_evaluation_and_refused_in_training
     assert slime_data.label_of(sample("204", None)) == {"ground_truth": "204", "evaluate": True}
     with pytest.raises(InvalidRequest, match="question_id, view and n"):
         slime_data.label_of(sample("204"))
-    with pytest.raises(InvalidRequest, match="evaluate = true"):
-        slime_data.label_of(sample({"question_id": "a"}, None))
+    for label in ({"question_id": "a"}, None, " \n"):
+        with pytest.raises(InvalidRequest, match="evaluate = true"):
+            slime_data.label_of(sample(label, None))
+
+
+@pytest.mark.parametrize("more", [{}, {"n": 1}, {"ground_truth": " "}])
+def test_an_evaluation_by_the_vote_of_one_is_refused(more: dict[str, Any]) -> None:
+    label = {"question_id": "a", "evaluate": True} | more
+    args = flags(n_samples_per_prompt=4, n_samples_per_eval_prompt=1)
+    given = sample(label, None, prompt="1+1?", response="2")
+    with pytest.raises(InvalidRequest, match="--n-samples-per-eval-prompt and n above 1"):
+        slime.SlimeReward()._rollout(args, given, label)
+    for enough in ({"n": 2}, {"ground_truth": 0}):
+        assert slime.SlimeReward()._rollout(args, given, label | enough).rollout == 0
 
 
 def test_a_label_may_be_the_text_of_its_object() -> None:
