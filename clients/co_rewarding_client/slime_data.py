@@ -73,6 +73,20 @@ def label_of(sample: LabelledSample) -> Mapping[str, Any]:
     return label
 
 
+def check_vote(label: Mapping[str, Any], size: int) -> None:
+    """Refuse an evaluation of `size` responses that says nothing: the vote of one is always right.
+
+    Raises:
+        InvalidRequest: with what to give.
+    """
+    truth = label.get("ground_truth")
+    if size == 1 and (truth is None or not str(truth).strip()):
+        raise invalid(
+            f"the label of an evaluation has no ground_truth ({str(label)[:80]}), and the vote of one response is "
+            "always right: give ground truths, or --n-samples-per-eval-prompt and n above 1"
+        )
+
+
 def write(made: list[dict[str, Any]], out: Path) -> None:
     """Write rows as JSON lines, or as Parquet where the name of the file ends so."""
     if out.suffix == ".parquet":
