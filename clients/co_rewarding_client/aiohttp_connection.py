@@ -106,10 +106,19 @@ def _let_go(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> 
 
     if loop.is_running():
         loop.call_soon_threadsafe(close)
-    elif loop.is_closed():
+    elif loop.is_closed() or _is_in_a_loop():
         close()
     else:
         loop.run_until_complete(session.close())
+
+
+def _is_in_a_loop() -> bool:
+    """Tell whether a loop is running in this thread, in which no other can run."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _authorization(address: Address) -> str | None:

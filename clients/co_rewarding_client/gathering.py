@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from co_rewarding_client.client import AsyncRewardClient
 from co_rewarding_client.model import Label, Rollout
 
 WINDOW_S = 0.005
 MOST = 256
-
-Entry = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +20,17 @@ class Rewarded:
     label: Label | None
 
 
-@dataclass(slots=True)
-class _Part:
-    """Rollouts that will be sent together, each with those that wait for it; a copy is sent once."""
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What the rollouts of a part share; some frameworks make an event loop for each call."""
 
-    rollouts: dict[Entry, Rollout] = field(default_factory=dict[Entry, Rollout])
-    waiting: dict[Entry, list[asyncio.Future[Rewarded]]] = field(
-        default_factory=dict[Entry, list[asyncio.Future[Rewarded]]]
-    )
+    loop: asyncio.AbstractEventLoop
+    step: int | None
+    evaluate: bool
+
+
+_Part = dict[Rollout, list[asyncio.Future[Rewarded]]]
+"""Rollouts that will be sent together, each with those that wait for it; a copy is sent once."""
 
 
 class GatheredRewards:
@@ -43,7 +44,7 @@ class GatheredRewards:
         """Take what returns the client of the running event loop."""
         self._client = client
         self._window_s = window_s
-        self._parts: dict[tuple[int | None, bool], _Part] = {}
+        self._parts: dict[_Name, _Part] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
     async def reward(self, rollout: Rollout, *, step: int | None = None, evaluate: bool = False) -> Rewarded:
@@ -53,40 +54,39 @@ class GatheredRewards:
             CoRewardingError: as for `rewards`, on each rollout of the part.
         """
         loop = asyncio.get_running_loop()
-        name = (step, evaluate)
+        name = _Name(loop, step, evaluate)
         part = self._parts.get(name)
         if part is None:
-            part = self._parts[name] = _Part()
+            for gone in [each for each in list(self._parts) if each.loop.is_closed()]:
+                self._parts.pop(gone, None)
+            part = self._parts[name] = {}
             loop.call_later(self._window_s, self._begin, name, part)
-        entry = (rollout.question_id, rollout.prompt, rollout.view, rollout.rollout, rollout.attempt, rollout.response)
-        part.rollouts[entry] = rollout
         future: asyncio.Future[Rewarded] = loop.create_future()
-        part.waiting.setdefault(entry, []).append(future)
-        if len(part.rollouts) >= MOST:
+        part.setdefault(rollout, []).append(future)
+        if len(part) >= MOST:
             self._begin(name, part)
         return await future
 
-    def _begin(self, name: tuple[int | None, bool], part: _Part) -> None:
+    def _begin(self, name: _Name, part: _Part) -> None:
         if self._parts.get(name) is part:
             del self._parts[name]
-            call = asyncio.get_running_loop().create_task(self._ask(name, part))
+            call = name.loop.create_task(self._ask(name, part))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
-    async def _ask(self, name: tuple[int | None, bool], part: _Part) -> None:
-        step, evaluate = name
-        rollouts = list(part.rollouts.values())
+    async def _ask(self, name: _Name, part: _Part) -> None:
+        rollouts = list(part)
         try:
-            found = await self._client().rewards(rollouts, step=step, complete=False, evaluate=evaluate)
+            found = await self._client().rewards(rollouts, step=name.step, complete=False, evaluate=name.evaluate)
         except BaseException as error:
-            for future in (each for futures in part.waiting.values() for each in futures):
+            for future in (each for futures in part.values() for each in futures):
                 if not future.done():
                     future.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return
         labels = {(label.question_id, label.view): label for label in found.labels}
-        results = zip(part.waiting.values(), rollouts, found.rewards, found.abstentions, strict=True)
+        results = zip(part.values(), rollouts, found.rewards, found.abstentions, strict=True)
         for futures, rollout, reward, abstention in results:
             for future in futures:
                 if not future.done():

@@ -12,9 +12,11 @@ import sys
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.vocabulary import View
@@ -22,7 +24,7 @@ from co_rewarding_schema.vocabulary import View
 from co_rewarding_client.client import AsyncRewardClient
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import Rewards, Rollout
-from co_rewarding_client.slime_data import label_of
+from co_rewarding_client.slime_data import check_vote, label_of
 from co_rewarding_client.slime_settings import check, endpoint, make_run
 from co_rewarding_client.training import AllAbstainedError, ClientOfLoop, last_text
 
@@ -62,12 +64,12 @@ class SlimeReward:
     """Reward samples: `--custom-rm-path co_rewarding_client.slime.reward`, with or without `--group-rm`."""
 
     def __init__(self, began_s: float | None = None) -> None:
-        # A resumed trainer is another process, and does its steps again.
-        self._attempt = int(time.time() if began_s is None else began_s)
+        self._attempt = int(time.time() if began_s is None else began_s)  # a resumed trainer is another process
         self._clients: ClientOfLoop | None = None
-        self._run_made: asyncio.Task[None] | None = None
+        self._made: WeakKeyDictionary[AsyncRewardClient, asyncio.Task[None]] = WeakKeyDictionary()
         self._counts: dict[int, _Count] = {}
-        self._next_step = 0
+        self._next_step = self._evaluation_step = 0
+        self._evaluated = 0  # samples at this moment
 
     async def __call__(self, args: Namespace, given: Sample | list[Sample], **_: object) -> float | list[float]:
         """Return the reward of one sample, or those of a list; samples that abstain get 0.0 and `remove_sample`.
@@ -89,9 +91,9 @@ class SlimeReward:
         client = await self._client(args)
         labels = [label_of(sample) for sample in samples]
         evaluation = bool(labels[0].get("evaluate"))
-        step = self._next_step if evaluation else self._step(args, samples[0])
         rollouts = [self._rollout(args, *each) for each in zip(samples, labels, strict=True)]
-        got = await client.rewards(rollouts, step=step, complete=False, evaluate=evaluation)
+        with self._evaluating() if evaluation else nullcontext(self._step(args, samples[0])) as step:
+            got = await client.rewards(rollouts, step=step, complete=False, evaluate=evaluation)
         for sample, reward, reason in zip(samples, got.rewards, got.abstentions, strict=True):
             sample.remove_sample |= reward is None  # generation may have left it out already
             sample.metadata = (sample.metadata or {}) | {NOTE: {"abstained": reason, "vote_share": _share(got)}}
@@ -104,10 +106,21 @@ class SlimeReward:
             check(args)
             self._clients = ClientOfLoop(endpoint(args))
         client = self._clients.get()
-        if self._run_made is None:
-            self._run_made = asyncio.create_task(make_run(client, args))
-        await asyncio.shield(self._run_made)
+        if client not in self._made:  # a client is of one event loop, and a task too
+            self._made[client] = asyncio.create_task(make_run(client, args))
+        await asyncio.shield(self._made[client])
         return client
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[int]:
+        """Lend the step of an evaluation: one for all that are evaluated at once, also if steps go on beside them."""
+        if not self._evaluated:
+            self._evaluation_step = self._next_step
+        self._evaluated += 1
+        try:
+            yield self._evaluation_step
+        finally:
+            self._evaluated -= 1
 
     def _step(self, args: Namespace, sample: Sample) -> int:
         """Return the rollout id that `note_step` noted, or the number of the draw in which the sample was drawn.
@@ -124,6 +137,7 @@ class SlimeReward:
         size = args.n_samples_per_prompt
         if label.get("evaluate"):
             size = label.get("n") or args.n_samples_per_eval_prompt
+            check_vote(label, size)
         elif label.get("n", size) != size:
             raise invalid(f"a label says n = {label['n']}, and {size} are sampled of a prompt; make the data set anew")
         return Rollout(

@@ -56,8 +56,14 @@ def label_of(sample: LabelledSample) -> Mapping[str, Any]:
     """
     label = sample.label
     if isinstance(label, str) and label.lstrip().startswith("{"):
-        label = json.loads(label)
-    if not isinstance(label, Mapping) and label not in (None, ""):
+        try:
+            label = json.loads(label)
+        except ValueError as error:
+            raise invalid(
+                f"a label is {label[:80]!r}, which begins with '{{' and is no JSON object ({error}): write a label "
+                'with json.dumps, and a ground truth that begins so as {"ground_truth": "{1,2}", "evaluate": true}'
+            ) from error
+    if not isinstance(label, Mapping) and label is not None and str(label).strip():
         label = {"ground_truth": str(label), "evaluate": True}
     in_training = sample.group_index is not None
     if not isinstance(label, Mapping) or bool(label.get("evaluate")) is in_training:
@@ -65,6 +71,20 @@ def label_of(sample: LabelledSample) -> Mapping[str, Any]:
         due = "question_id, view and n" if in_training else "a ground truth, or question_id and evaluate = true"
         raise invalid(f"a label {kind} is {str(sample.label)[:80]!r}; it needs {due}: docs/integrations/slime.md")
     return label
+
+
+def check_vote(label: Mapping[str, Any], size: int) -> None:
+    """Refuse an evaluation of `size` responses that says nothing: the vote of one is always right.
+
+    Raises:
+        InvalidRequest: with what to give.
+    """
+    truth = label.get("ground_truth")
+    if size == 1 and (truth is None or not str(truth).strip()):
+        raise invalid(
+            f"the label of an evaluation has no ground_truth ({str(label)[:80]}), and the vote of one response is "
+            "always right: give ground truths, or --n-samples-per-eval-prompt and n above 1"
+        )
 
 
 def write(made: list[dict[str, Any]], out: Path) -> None:

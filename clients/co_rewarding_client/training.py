@@ -96,15 +96,17 @@ class ClientOfLoop:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: AsyncRewardClient | None = None
+        self._clients: dict[asyncio.AbstractEventLoop, AsyncRewardClient] = {}
 
     def get(self) -> AsyncRewardClient:
-        """Return the client of the running loop; another loop's connections are let go."""
+        """Return the client of the running loop; those of loops that are closed are let go."""
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            self._loop, self._client = loop, self._endpoint.async_client()
-        return self._client
+        client = self._clients.get(loop)
+        if client is None:
+            for gone in [each for each in list(self._clients) if each.is_closed()]:
+                self._clients.pop(gone, None)
+            client = self._clients[loop] = self._endpoint.async_client()
+        return client
 
     def __reduce__(self) -> "tuple[type[ClientOfLoop], tuple[Endpoint]]":
         """Let it be sent to another process, which makes connections of its own."""

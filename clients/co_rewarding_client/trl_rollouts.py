@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from co_rewarding_client.errors import invalid
 from co_rewarding_client.foreign import Foreign
 from co_rewarding_client.model import Rollout, View
 from co_rewarding_client.pairing import numbered
@@ -30,8 +31,9 @@ class Part:
 
     @property
     def truths(self) -> Sequence[Any]:
-        """Return the ground truth of each rollout, None where there is none."""
-        return self.columns.get(self.ground_truth) or [None] * len(self.completions)
+        """Return the ground truth of each rollout, None where there is none; a blank text is none to the service."""
+        found = self.columns.get(self.ground_truth) or [None] * len(self.completions)
+        return [None if isinstance(truth, str) and not truth.strip() else truth for truth in found]
 
     @property
     def question_ids(self) -> list[str | None]:
@@ -58,7 +60,15 @@ class Part:
         """Return the rollouts of an evaluation. Ranks fill their last call with rows from the beginning.
 
         So a question may come twice, and ranks that share a vote tell its groups by the places that these have.
+
+        Raises:
+            InvalidRequest: a vote would be that of one rollout, which is always right.
         """
+        if self.group_size == 1 and None in self.truths:
+            raise invalid(
+                f"rows of the evaluation have no {self.ground_truth} to be compared with, and with one completion a "
+                "prompt there is no vote: give ground truths, or set num_generations_eval above 1"
+            )
         if is_whole:
             return self._rollouts(attempt, self.question_ids, [None] * len(self.completions))
         places = range(self.first, self.first + len(self.completions))

@@ -85,10 +85,15 @@ def is_evaluated(info: Mapping[str, Any]) -> bool:
     return bool(info.get("evaluate", str(info.get("split") or "train") != "train"))
 
 
-def marked(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a row of a validation with the mark of one."""
-    info = row.get("extra_info") or {}
-    return row if is_evaluated(info) else {**row, "extra_info": {**info, "evaluate": True}}
+def mark(loader: Foreign, *, evaluate: bool) -> None:
+    """Have a data loader say of each row whether it is evaluated: a `split` does not tell what a row is used for."""
+    collate = loader.collate_fn
+    loader.collate_fn = lambda rows: collate([marked(row, evaluate=evaluate) for row in rows])
+
+
+def marked(row: Mapping[str, Any], *, evaluate: bool) -> Mapping[str, Any]:
+    """Return a row that says whether it is evaluated."""
+    return {**row, "extra_info": {**(row.get("extra_info") or {}), "evaluate": evaluate}}
 
 
 def question_id_of(info: Mapping[str, Any], fields: Mapping[str, Any]) -> str:

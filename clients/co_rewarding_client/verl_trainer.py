@@ -30,7 +30,7 @@ from co_rewarding_client.verl_shared import (
     check_config,
     check_paired,
     check_validation,
-    marked,
+    mark,
     prompt_of,
     question_id_of,
     shared,
@@ -95,8 +95,8 @@ class CoRewardingTrainer(PPOTrainerSync):
         if self._reading.needs_both_views and hasattr(self.train_dataset, "dataframe"):
             check_paired(self.train_dataset.dataframe["extra_info"])
         check_validation(getattr(self.val_dataset, "dataframe", ()), rollout.val_kwargs.n)
-        collate = self.val_dataloader.collate_fn
-        self.val_dataloader.collate_fn = lambda rows: collate([marked(row) for row in rows])
+        mark(self.train_dataloader, evaluate=False)
+        mark(self.val_dataloader, evaluate=True)
         # Before anything is loaded: a service that is away, or refuses, is told at once.
         settings = self._reading.run_settings(rollout.n, rollout.val_kwargs.n, self.total_training_steps)
         self._client.put_run(self._run, settings)

@@ -344,7 +344,7 @@ def test_many_calls_are_held_at_once_and_only_httpx_has_a_word_to_say(
     assert [each.partition(",")[0] for each in caplog.messages] == told
 
 
-@pytest.mark.parametrize("loop_is", ["closed", "running", "stopped"])
+@pytest.mark.parametrize("loop_is", ["closed", "running", "stopped", "stopped beside another"])
 def test_a_client_that_nobody_closes_is_let_go_in_silence(
     transport: Any, loop_is: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -363,12 +363,18 @@ def test_a_client_that_nobody_closes_is_let_go_in_silence(
             await asyncio.sleep(0)
             return None
 
+    async def dropped(clients: list[AsyncRewardClient | None]) -> None:
+        clients.clear()
+        gc.collect()
+
     with caplog.at_level(logging.WARNING):
         with asyncio.Runner() as runner:
             left = [runner.run(main())]
             if loop_is == "stopped":
                 left.clear()
                 gc.collect()
+            if loop_is == "stopped beside another":
+                asyncio.run(dropped(left))
         left.clear()
         gc.collect()
     assert caplog.messages == []

@@ -79,6 +79,15 @@ def test_a_copy_is_sent_once_and_answered_as_the_other() -> None:
     assert [len(body["rollouts"]) for body in bodies] == [2]
 
 
+def test_rollouts_with_other_ground_truths_are_no_copies() -> None:
+    async def ask(rewards: GatheredRewards) -> list[Rewarded]:
+        truths = (rollout(1, ground_truth=truth) for truth in ("4", "5"))
+        return await asyncio.gather(*(rewards.reward(each, evaluate=True) for each in truths))
+
+    _, bodies = gathered(ask, by_index)
+    assert [[each["ground_truth"] for each in body["rollouts"]] for body in bodies] == [["4", "5"]]
+
+
 def test_a_part_that_is_full_goes_at_once() -> None:
     async def ask(rewards: GatheredRewards) -> list[Rewarded]:
         return await asyncio.gather(*(rewards.reward(rollout(index)) for index in range(MOST + 3)))
@@ -116,3 +125,21 @@ def test_one_that_is_given_up_takes_nothing_from_the_others() -> None:
         return await other
 
     assert gathered(ask, by_index)[0].reward == 2.0
+
+
+def test_what_a_closed_loop_left_holds_nobody_up() -> None:
+    """Some frameworks make an event loop for each call, and give calls up."""
+    transport = httpx.MockTransport(lambda request: by_index(json.loads(request.content)))
+    rewards = GatheredRewards(lambda: AsyncRewardClient("http://service", transport=transport))
+
+    async def left() -> None:
+        beside = asyncio.create_task(rewards.reward(rollout(1)))
+        await asyncio.sleep(0)
+        assert not beside.done()
+
+    async def again() -> Rewarded:
+        async with asyncio.timeout(10.0):
+            return await rewards.reward(rollout(2))
+
+    asyncio.run(left())
+    assert asyncio.run(again()).reward == 2.0

@@ -1,15 +1,28 @@
 """What slime's adapter reads of flags, labels and folders; its rewards are tested with slime's own code."""
 
+import asyncio
 import json
+import threading
 from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pyarrow.parquet
 import pytest
-from co_rewarding_client import InvalidRequest, RewardClient, RunSettings, slime, slime_data, slime_settings
+from client_world import rewards_document
+from co_rewarding_client import (
+    AsyncRewardClient,
+    InvalidRequest,
+    RewardClient,
+    RunSettings,
+    slime,
+    slime_data,
+    slime_settings,
+)
 from co_rewarding_client.slime_weights import publish
+from co_rewarding_client.training import Endpoint
 
 from tests.api.test_publishing import model
 from tests.support.service import running
@@ -60,12 +73,106 @@ def test_plain_labels_are_ground_truths_of_an_evaluation_and_refused_in_training
     assert slime_data.label_of(sample("204", None)) == {"ground_truth": "204", "evaluate": True}
     with pytest.raises(InvalidRequest, match="question_id, view and n"):
         slime_data.label_of(sample("204"))
-    with pytest.raises(InvalidRequest, match="evaluate = true"):
-        slime_data.label_of(sample({"question_id": "a"}, None))
+    for label in ({"question_id": "a"}, None, " \n"):
+        with pytest.raises(InvalidRequest, match="evaluate = true"):
+            slime_data.label_of(sample(label, None))
+
+
+@pytest.mark.parametrize("more", [{}, {"n": 1}, {"ground_truth": " "}])
+def test_an_evaluation_by_the_vote_of_one_is_refused(more: dict[str, Any]) -> None:
+    label = {"question_id": "a", "evaluate": True} | more
+    args = flags(n_samples_per_prompt=4, n_samples_per_eval_prompt=1)
+    given = sample(label, None, prompt="1+1?", response="2")
+    with pytest.raises(InvalidRequest, match="--n-samples-per-eval-prompt and n above 1"):
+        slime.SlimeReward()._rollout(args, given, label)
+    for enough in ({"n": 2}, {"ground_truth": 0}):
+        assert slime.SlimeReward()._rollout(args, given, label | enough).rollout == 0
+
+
+def sampling(service: str, **place: Any) -> Namespace:
+    sizes = {"n_samples_per_prompt": 2, "n_samples_per_eval_prompt": 2, "num_rollout": 10}
+    return flags(rollout_batch_size=2, over_sampling_batch_size=2, co_rewarding={"url": service} | place, **sizes)
+
+
+def sampled(number: int, question_id: str, **label: Any) -> Any:
+    """The rollout of that number; in training two are of a view."""
+    group = None if label.get("evaluate") else number // 2
+    label = {"question_id": question_id, "view": ("original", "paraphrase")[number // 2 % 2]} | label
+    return SimpleNamespace(
+        label=label,
+        group_index=group,
+        index=number,
+        metadata={},
+        prompt="1+1?",
+        response="\\boxed{2}",
+        remove_sample=False,
+    )
+
+
+def test_event_loops_side_by_side_are_rewarded() -> None:
+    """Fully asynchronous rollouts have a loop of their own beside that of an evaluation."""
+    with running() as service:
+        reward, args, turn = slime.SlimeReward(), sampling(service.url, run="loops"), threading.Barrier(3)
+        found: list[Any] = []
+
+        async def step(number: int) -> Any:
+            turn.wait()
+            return await asyncio.gather(*(reward(args, sampled(4 * number + each, f"q{number}")) for each in range(4)))
+
+        threads = [threading.Thread(target=lambda n=n: found.append(asyncio.run(step(n)))) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [[1.0] * 4] * 3
+
+
+def test_rollouts_that_are_evaluated_at_once_have_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fully asynchronous training goes on beside an evaluation."""
+    steps: list[tuple[bool, int]] = []
+
+    async def scenario() -> None:
+        begun, whole = asyncio.Event(), asyncio.Event()
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            if request.method == "PUT":
+                return httpx.Response(200, json={})
+            body = json.loads(request.content)
+            steps.append((body.get("evaluate", False), body["step"]))
+            if body.get("evaluate"):
+                begun.set()
+                await whole.wait()
+            return httpx.Response(200, json=rewards_document(1))
+
+        client = AsyncRewardClient("http://service", transport=httpx.MockTransport(answer))
+        monkeypatch.setattr(Endpoint, "async_client", lambda _: client)
+        reward, args = slime.SlimeReward(), sampling("http://service")
+        for occasion in range(2):
+            begun.clear()
+            whole.clear()
+            first = asyncio.create_task(reward(args, sampled(0, "e", evaluate=True)))
+            await begun.wait()
+            await reward(args, sampled(20 + 4 * occasion, "q"))
+            second = asyncio.create_task(reward(args, sampled(1, "e", evaluate=True)))
+            whole.set()
+            await asyncio.gather(first, second)
+
+    asyncio.run(scenario())
+    assert steps == [(True, 0), (False, 5), (True, 0), (True, 6), (False, 6), (True, 6)]
 
 
 def test_a_label_may_be_the_text_of_its_object() -> None:
     assert slime_data.label_of(sample('{"question_id": "a", "n": 8}'))["n"] == 8
+
+
+@pytest.mark.parametrize("group_index", [0, None])
+def test_a_label_that_only_begins_as_an_object_is_refused_with_the_cure(group_index: int | None) -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"'\{1,2\}', which begins with .*\"ground_truth\": \"\{1,2\}\""
+    ) as refusal:
+        slime_data.label_of(sample("{1,2}", group_index))
+    cure = json.loads(str(refusal.value).partition(" begins so as ")[2])
+    assert slime_data.label_of(sample(json.dumps(cure), None)) == cure
 
 
 @pytest.mark.parametrize(

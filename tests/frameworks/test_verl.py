@@ -322,3 +322,9 @@ def test_a_validation_that_says_nothing_is_refused(checks: dict[str, Line]) -> N
     assert checks["truths"]["error"] is None
     assert checks["no truth, four rollouts"]["error"] is None
     assert "1 of 2 validation rows have no reward_model.ground_truth" in checks["no truth"]["error"]
+
+
+def test_a_row_is_evaluated_where_it_is_validated_with_whatever_split_it_says(checks: dict[str, Line]) -> None:
+    """Training on a test set is what label-free rewards are for."""
+    assert checks["evaluated in training"]["found"] == [False] * 4
+    assert checks["evaluated in validation"]["found"] == [True] * 4

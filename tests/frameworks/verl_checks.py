@@ -3,10 +3,19 @@
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from co_rewarding_client import CoRewardingError
-from co_rewarding_client.verl_shared import Reading, check_config, check_paired, check_validation, paired_order
+from co_rewarding_client.verl_shared import (
+    Reading,
+    check_config,
+    check_paired,
+    check_validation,
+    is_evaluated,
+    mark,
+    paired_order,
+)
 from omegaconf import OmegaConf
 
 RIGHT = {
@@ -46,6 +55,14 @@ def info(question: str, view: str) -> dict[str, str]:
     return {"question_id": question, "view": view}
 
 
+def evaluated(*, evaluate: bool) -> list[bool]:
+    """Return of which rows a marked data loader says that they are evaluated."""
+    infos = [None, {"split": "train"}, {"split": "test"}, {"evaluate": not evaluate}]
+    loader = SimpleNamespace(collate_fn=list)
+    mark(loader, evaluate=evaluate)
+    return [is_evaluated(row["extra_info"]) for row in loader.collate_fn([{"extra_info": each} for each in infos])]
+
+
 def main() -> None:
     alone = "reward.reward_kwargs.settings.method=majority-voting"
     for flag in FLAGS:
@@ -61,6 +78,8 @@ def main() -> None:
     truth, none = {"reward_model": {"ground_truth": "4"}}, {"reward_model": {"ground_truth": ""}}
     tell("truths", lambda: check_validation([truth, truth], 1))
     tell("no truth", lambda: check_validation([truth, none], 1))
+    tell("evaluated in training", lambda: evaluated(evaluate=False))
+    tell("evaluated in validation", lambda: evaluated(evaluate=True))
     tell("no truth, four rollouts", lambda: check_validation([none], 4))
 
 
