@@ -58,7 +58,7 @@ def python_of(environment: str | None) -> str:
     """Return the interpreter of a framework's environment, or of these benchmarks'."""
     if environment is None:
         return sys.executable
-    folder = os.environ.get(f"CO_REWARDING_VENV_{environment.upper()}", str(ROOT / f".venv-{environment}"))
+    folder = os.environ.get(f"VENV_{environment.upper()}", str(ROOT / f".venv-{environment}"))
     return str(Path(folder) / "bin" / "python")
 
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.methods import DEFAULT_METHOD
 from fastapi import FastAPI
 from nemo_gym.base_resources_server import (
     BaseResourcesServerConfig,
@@ -41,7 +42,7 @@ class CoRewardingConfig(BaseResourcesServerConfig):
     url: str | None = None
     api_key: str | None = Field(default=None, repr=False)
     run: str | None = None
-    method: str = "co-rewarding-i"
+    method: str = DEFAULT_METHOD
     num_rollouts_per_prompt: int = 8
     settings: dict[str, Any] = Field(default_factory=dict)
     """More settings of the run."""

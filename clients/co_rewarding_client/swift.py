@@ -4,7 +4,7 @@
 A plugin of two lines registers it:
 
     from co_rewarding_client.swift import register
-    register(method="co-rewarding-i")
+    register()
 
     swift rlhf --rlhf_type grpo --external_plugins plugin.py --reward_funcs co_rewarding --callbacks co_rewarding \
         --dataset pairs.jsonl --dataset_shuffle false ...

@@ -2,7 +2,7 @@
 """Reward rollouts of the Tinker cookbook: the two views of a question are two groups. docs/integrations/tinker.md.
 
     service = Service(url="http://127.0.0.1:8000", run="math")
-    await service.begin(RunSettings(method="co-rewarding-i", group_size=8))
+    await service.begin(RunSettings(group_size=8))
     ask = partial(QuestionEnv, renderer)
     train = PairDataset(service, questions, ask, group_size=8, questions_per_batch=32)
 

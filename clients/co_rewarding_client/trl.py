@@ -1,7 +1,7 @@
 # pyright: basic, reportMissingImports=false
 """Reward TRL's trainers: one object that is both `reward_funcs=` and one of `callbacks=`. docs/integrations/trl.md.
 
-    reward = CoRewarding("http://127.0.0.1:8000", run="math", method="co-rewarding-i")
+    reward = CoRewarding("http://127.0.0.1:8000", run="math")
     GRPOTrainer(model, reward_funcs=reward, callbacks=[reward], train_dataset=paired(questions),
                 args=GRPOConfig(shuffle_dataset=False, ...)).train()
 

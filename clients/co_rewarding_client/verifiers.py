@@ -12,7 +12,7 @@ from typing import Any
 
 import verifiers.v1 as vf
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.methods import method_named
+from co_rewarding_schema.methods import DEFAULT_METHOD, method_named
 from co_rewarding_schema.vocabulary import View
 from pydantic import Field, PrivateAttr
 
@@ -49,7 +49,7 @@ class CoRewardingConfig(vf.EnvConfig):
     """None: the rollouts of an episode depend on nothing, so all are played at once."""
     url: str | None = None  # by default CO_REWARDING_URL
     run: str | None = None  # by default CO_REWARDING_RUN
-    method: str = "co-rewarding-i"
+    method: str = DEFAULT_METHOD
     group_size: int = Field(8, ge=1)
     """Rollouts of each view in an episode."""
     run_settings: dict[str, Any] = Field(default_factory=dict)

@@ -48,6 +48,7 @@ OTHERS = frozenset(
         "CO_REWARDING_API_KEY",  # of clients
         "CO_REWARDING_URL",  # these of a training run, docs/openrlhf.md
         "CO_REWARDING_RUN",
+        "CO_REWARDING_METHOD",  # an adapter's, docs/integrations/trl.md
         "CO_REWARDING_SEED",
         "CO_REWARDING_WEIGHTS_DIR",
         "CO_REWARDING_PUBLISH_EVERY",

@@ -35,9 +35,9 @@ def run() -> str:
 def framework_python(framework: str) -> Path:
     """The interpreter of the framework's environment; skips the test, with a word, where there is none.
 
-    CO_REWARDING_VENV_<FRAMEWORK> names an environment elsewhere.
+    VENV_<FRAMEWORK> names an environment elsewhere.
     """
-    folder = os.environ.get(f"CO_REWARDING_VENV_{framework.upper()}", str(ROOT / f".venv-{framework}"))
+    folder = os.environ.get(f"VENV_{framework.upper()}", str(ROOT / f".venv-{framework}"))
     python = Path(folder).absolute() / "bin" / "python"
     if not python.exists():
         pytest.skip(f"{framework} is not installed: make e2e-{framework}")

@@ -28,7 +28,7 @@ NEVER_SPLIT = {name for name, case in CASES.items() if case.ranks > 1}  # an epi
 def areal(program: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the program with AReaL's code and this environment's interpreter."""
     folder = fetched("areal", f"areal=={VERSION}", *NEEDED)
-    monkeypatch.setenv("CO_REWARDING_VENV_AREAL", sys.prefix)
+    monkeypatch.setenv("VENV_AREAL", sys.prefix)
     path = os.pathsep.join(map(str, (ROOT, ROOT / "clients", Path(__file__).parent, folder)))
     return lambda *words: program("areal", "areal_program.py", *words, timeout_s=600.0, PYTHONPATH=path)
 

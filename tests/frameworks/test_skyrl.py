@@ -22,7 +22,7 @@ NEVER_SPLIT = {name for name, case in CASES.items() if case.ranks > 1}  # one pr
 def skyrl(program: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the program with SkyRL's code and this environment's interpreter."""
     folder = fetched("skyrl", *NEEDED)
-    monkeypatch.setenv("CO_REWARDING_VENV_SKYRL", sys.prefix)
+    monkeypatch.setenv("VENV_SKYRL", sys.prefix)
     path = os.pathsep.join(map(str, (ROOT, ROOT / "clients", Path(__file__).parent, folder)))
     return lambda *words: program("skyrl", "skyrl_program.py", *words, timeout_s=600.0, PYTHONPATH=path)
 

@@ -45,7 +45,7 @@ def said(trainer: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> Sai
         slime_source.found(trainer, DOWNLOADS)
     except slime_source.SourceNotFoundError as error:
         pytest.skip(str(error))
-    monkeypatch.setenv("CO_REWARDING_VENV_SLIME", sys.prefix)
+    monkeypatch.setenv("VENV_SLIME", sys.prefix)
     paths = os.pathsep.join(str(ROOT / name) for name in ("", "clients", "trainer", "clients/examples"))
 
     def of(*words: str, name: str = "slime_program.py", timeout_s: float = 600.0) -> list[dict[str, Any]]:
