@@ -68,7 +68,7 @@ class ViewGroup(types.EnvGroupBuilder):
     row: Row
     ask: Ask
     group_size: int
-    attempt: int | None = None
+    attempt: int = 0
     batch: Batch | None = None
 
     async def make_envs(self) -> Sequence[Foreign]:
