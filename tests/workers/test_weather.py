@@ -49,6 +49,7 @@ async def test_a_truth_longer_than_an_answer_is_undecided(shop: Shop) -> None:
     assert given.cohorts[0].undecided == 1
 
 
+@pytest.mark.timed
 async def test_thousands_of_hard_answers_end_in_time_and_hold_nothing_up(shop: Shop) -> None:
     shop.open(SymbolicGrader(budget=Budget(job_cpu_s=6.0)))
     await shop.settled("other", await shop.send("other", rows(["1"])))
