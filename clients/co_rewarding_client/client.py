@@ -116,8 +116,8 @@ class AsyncRewardClient:
     """A connection to the reward service for asyncio: `RewardClient` with calls that are awaited.
 
     It belongs to the event loop that it was first used in. The arguments, and the errors of calls, are those of
-    `RewardClient`. `transport` is "aiohttp", for many calls at once (the extra `co-rewarding[aiohttp]`), or an
-    asynchronous one of httpx.
+    `RewardClient`. `transport` is "aiohttp", for many calls at once (which is installed beside, by `pip install
+    aiohttp`), "httpx", or an asynchronous transport of httpx.
     """
 
     def __init__(

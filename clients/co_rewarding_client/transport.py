@@ -14,7 +14,7 @@ from co_rewarding_client.errors import ProtocolError, invalid
 from co_rewarding_client.flow import Outcome, Send, TransportFailure
 
 Transport: TypeAlias = httpx.BaseTransport
-AsyncTransport: TypeAlias = httpx.AsyncBaseTransport | Literal["aiohttp"]
+AsyncTransport: TypeAlias = httpx.AsyncBaseTransport | Literal["aiohttp", "httpx"]
 
 ACCEPT = {"accept": "application/json, application/problem+json"}
 CLOSED = "the client was closed before this call; make another client"
@@ -47,10 +47,12 @@ def async_connection(address: Address, timeout_s: float, transport: AsyncTranspo
     """
     if not isinstance(transport, str):
         return AsyncConnection(address, timeout_s, transport)
+    if transport == "httpx":
+        return AsyncConnection(address, timeout_s, None)
     if transport != "aiohttp":
-        raise invalid(f"transport is {transport!r}; give 'aiohttp', a transport of httpx, or nothing")
+        raise invalid(f"transport is {transport!r}; give 'aiohttp', 'httpx' or a transport of httpx")
     if not has_aiohttp():
-        raise invalid("transport is 'aiohttp', which is not installed: pip install 'co-rewarding[aiohttp]'")
+        raise invalid("transport is 'aiohttp', which is not installed: pip install aiohttp")
     from co_rewarding_client.aiohttp_connection import AiohttpConnection  # which the base install cannot import
 
     return AiohttpConnection(address, timeout_s)
@@ -121,7 +123,7 @@ class CrowdLog:
         self._told = True
         logging.getLogger("co_rewarding_client").warning(
             "more than %d calls to %s are under way at once, for which httpx takes many times as long as aiohttp: "
-            "pip install 'co-rewarding[aiohttp]' and make the client with transport='aiohttp'",
+            "pip install aiohttp, and make the client with transport='aiohttp'",
             CROWD,
             self._url,
         )

@@ -26,7 +26,7 @@ class Lacking(StrEnum):
 
 
 CURES: Mapping[str, str] = {
-    Lacking.BALLOTS: "send their rollouts: the views of a question belong to one step",
+    Lacking.BALLOTS: "send their rollouts, with the same step, attempt and run",
     Lacking.WORKER: "GET /ready tells whether one is there",
     Lacking.UPDATE: "call publish(step, folder) each step",
     Lacking.TEACHER: "start one with `co-rewarding teacher`",
@@ -54,7 +54,10 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: Annotated[
         int | None, Meta(description="Labels of the teacher that the request still waits for.", examples=[2])
     ] = None
-    step: Annotated[int | None, Meta(description="The step whose weights the labels need.", examples=[3])] = None
+    step: Annotated[
+        int | None,
+        Meta(description="The step of the cohort that lacks ballots, or whose weights the labels need.", examples=[3]),
+    ] = None
     newest: Annotated[
         int | None,
         Meta(description="The newest step whose weights were published; not there without one.", examples=[2]),
@@ -68,7 +71,8 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         match self.what:
             case Lacking.BALLOTS:
                 count = f"{self.ballots} ballots" if self.of is None else f"{self.ballots} of {self.of} ballots"
-                return f"{self.view} of {_quoted(self.question_id)} ({count})"
+                step = "" if self.step is None else f" in step {self.step}"
+                return f"the {self.view} of {_quoted(self.question_id)}{step} ({count})"
             case Lacking.WORKER:
                 return "a worker" if self.question_id is None else f"a worker to settle {_quoted(self.question_id)}"
             case Lacking.UPDATE:

@@ -1,9 +1,10 @@
 # pyright: basic, reportMissingImports=false
 r"""Play pairs of questions in verifiers: a taskset of a JSONL file, with the environment that rewards them.
 
-Each line has question_id, question, paraphrase and, for evaluation, ground_truth. With this file beside you:
+Each line has question_id, question, paraphrase and, for evaluation, ground_truth. With this file in the current
+folder:
 
-    export CO_REWARDING_URL=http://127.0.0.1:8000 CO_REWARDING_RUN=pairs
+    export PYTHONPATH=. CO_REWARDING_URL=http://127.0.0.1:8000 CO_REWARDING_RUN=pairs
     vf-eval verifiers-pairs --env.taskset.path pairs.jsonl --env.group-size 8 \
         --env.agent.harness.id null --env.agent.runtime.type subprocess
 """

@@ -64,7 +64,7 @@ def test_the_client_s_error_says_it(client: httpx.Client, run: str) -> None:
     some = [Rollout(question_id="math/17", rollout=index, response="\\boxed{4}") for index in range(GROUP)]
     with (
         RewardClient(str(client.base_url), run=run, patience_s=0.0) as rewarder,
-        pytest.raises(StillPending, match=r"\(0 of 2 are\); it waits for paraphrase of 'math/17' \(0 of 2 ballots\): "),
+        pytest.raises(StillPending, match=r"it waits for the paraphrase of 'math/17' in step 1 \(0 of 2 ballots\): "),
     ):
         rewarder.rewards(some, step=1, complete=False)
 

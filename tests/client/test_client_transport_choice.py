@@ -19,6 +19,7 @@ def sends_by(client: AsyncRewardClient) -> str:
 
 def test_httpx_is_the_default_and_aiohttp_is_named() -> None:
     assert sends_by(AsyncRewardClient(URL)) == "AsyncConnection"
+    assert sends_by(AsyncRewardClient(URL, transport="httpx")) == "AsyncConnection"
     assert sends_by(AsyncRewardClient(URL, transport="aiohttp")) == "AiohttpConnection"
 
 
@@ -27,7 +28,7 @@ def test_an_endpoint_takes_aiohttp_where_it_is_installed(monkeypatch: pytest.Mon
     assert sends_by(Endpoint(url=URL, transport="httpx").async_client()) == "AsyncConnection"
     monkeypatch.setattr(transport.importlib.util, "find_spec", lambda _name: None)
     assert sends_by(Endpoint(url=URL).async_client()) == "AsyncConnection"
-    with pytest.raises(InvalidRequest, match=r"pip install 'co-rewarding\[aiohttp\]'"):
+    with pytest.raises(InvalidRequest, match=r"pip install aiohttp"):
         Endpoint(url=URL, transport="aiohttp").async_client()
 
 

@@ -10,14 +10,14 @@ from co_rewarding_client import Awaited, Pending, StillPending
 from co_rewarding_schema.waiting import CURES, Lacking, sentence
 
 PARAPHRASE = Awaited(what="ballots", question_id="math/17", view="paraphrase", ballots=0, of=8)
-SEND = "send their rollouts: the views of a question belong to one step"
+SEND = "send their rollouts, with the same step, attempt and run"
 
 
 @pytest.mark.parametrize(
     ("awaited", "words"),
     [
-        (PARAPHRASE, "paraphrase of 'math/17' (0 of 8 ballots)"),
-        (Awaited(what="ballots", question_id="a\nb", view="original", ballots=3), "original of 'a\\nb' (3 ballots)"),
+        (PARAPHRASE, "the paraphrase of 'math/17' (0 of 8 ballots)"),
+        (Awaited(what="ballots", question_id="a\n", view="original", ballots=3), "the original of 'a\\n' (3 ballots)"),
         (Awaited(what="worker"), "a worker"),
         (Awaited(what="worker", question_id="q"), "a worker to settle 'q'"),
         (Awaited(what="update", step=3), "the weights of step 3, which were not published (newest: none)"),
@@ -45,9 +45,9 @@ def test_a_long_question_is_cut():
 
 def test_a_sentence_names_three_and_counts_the_rest():
     some = [msgspec.structs.replace(PARAPHRASE, question_id=f"q{n}") for n in range(5)]
-    named = ", ".join(f"paraphrase of 'q{n}' (0 of 8 ballots)" for n in range(3))
+    named = ", ".join(f"the paraphrase of 'q{n}' (0 of 8 ballots)" for n in range(3))
     assert sentence(some, 7) == f"waits for {named} and 9 more: {SEND}"
-    assert sentence(some[:1], 3) == f"waits for paraphrase of 'q0' (0 of 8 ballots) and 3 more: {SEND}"
+    assert sentence(some[:1], 3) == f"waits for the paraphrase of 'q0' (0 of 8 ballots) and 3 more: {SEND}"
     assert sentence([], 3) == ""
 
 
@@ -72,8 +72,9 @@ def test_the_error_names_what_is_awaited(caller: Caller):
         caller.call(answered(waiting(PARAPHRASE, more=3)), "rewards", rollouts(2))
     assert (waited.value.waiting_for, waited.value.waiting_for_more) == ([PARAPHRASE], 3)
     assert str(waited.value) == (
-        "ticket t/1 is not settled after 60 s (240 of 256 are); it waits for paraphrase of 'math/17' (0 of 8 ballots) "
-        f"and 3 more: {SEND}; nothing is lost: collect it later, or raise patience_s above the run's cohort_deadline_s"
+        "ticket t/1 is not settled after 60 s (240 of 256 are); it waits for the paraphrase of 'math/17' "
+        f"(0 of 8 ballots) and 3 more: {SEND}; nothing is lost: collect it later, or raise patience_s above the run's "
+        "cohort_deadline_s"
     )
     assert str(pickle.loads(pickle.dumps(waited.value))) == str(waited.value)
 

@@ -89,7 +89,7 @@ async def test_a_single_is_held_without_a_task_and_told_what_it_waits_for(client
     await until(placed)
     assert tasks_of_requests() == []
     for each in sent:
-        assert_come_again(await each, "original of 'q' (2 of 4 ballots)", "send the same request again")
+        assert_come_again(await each, "the original of 'q' (2 of 4 ballots)", "send the same request again")
 
 
 async def test_who_comes_again_keeps_the_place_and_votes_once(client: httpx.AsyncClient, run: str) -> None:
@@ -122,7 +122,7 @@ async def test_the_other_route_holds_until_the_cohort_is_settled(client: httpx.A
 
 async def test_a_rollout_with_an_index_is_told_too_and_votes_once(client: httpx.AsyncClient, run: str) -> None:
     for _ in range(2):
-        assert_come_again(await slime(client, run, "q", TEXTS[0], rollout=0), "original of 'q' (1 of 4 ballots)")
+        assert_come_again(await slime(client, run, "q", TEXTS[0], rollout=0), "the original of 'q' (1 of 4 ballots)")
     coming = (slime(client, run, "q", text, rollout=place) for place, text in enumerate(TEXTS))
     assert [answer.json()["reward"] for answer in await asyncio.gather(*coming)] == REWARDS
 
@@ -146,7 +146,7 @@ async def test_where_messages_may_be_missed_the_limit_stays(
     await until(placed)
     served.api._services.room.look_now()
     assert len(tasks_of_requests()) == 1
-    assert_come_again(await sent, "original of 'q' (1 of 4 ballots)")
+    assert_come_again(await sent, "the original of 'q' (1 of 4 ballots)")
 
 
 async def test_the_answers_are_counted(client: httpx.AsyncClient, run: str) -> None:
@@ -175,7 +175,7 @@ async def test_openrlhf_s_requests_are_held_until_they_are_settled_and_slime_s_f
 @pytest.mark.parametrize("served", [{"remote_rm_hold_s": 0.0, "get_reward_hold_s": HOLD_S}], indirect=True)
 async def test_each_route_has_a_limit_of_its_own(client: httpx.AsyncClient, run: str) -> None:
     waiting = [asyncio.create_task(slime(client, run, "q", text)) for text in TEXTS[:2]]
-    assert_come_again(await client.post("/get_reward", json=openrlhf(run, TEXTS[2:3])), "original of 'q'")
+    assert_come_again(await client.post("/get_reward", json=openrlhf(run, TEXTS[2:3])), "the original of 'q'")
     assert_come_again(await client.post("/get_reward", json=openrlhf(run, TEXTS[2:3] * 2, question_id="p")), "'p'")
     assert not any(each.done() for each in waiting)
     last = await client.post("/get_reward", json=openrlhf(run, TEXTS[2:]))

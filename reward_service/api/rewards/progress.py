@@ -93,6 +93,7 @@ def _lacking(cohort: CohortProgress) -> Iterator[Awaited]:
                 view=VIEWS[each.view],
                 ballots=each.cast,
                 of=each.needed,
+                step=cohort.head.step,
             )
 
 
