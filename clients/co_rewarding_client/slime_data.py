@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from co_rewarding_client.errors import invalid
+from co_rewarding_client.errors import CoRewardingError, invalid
 from co_rewarding_client.training import paired
 
 
@@ -32,7 +32,7 @@ def rows(
     `--eval-prompt-data` are those of `evaluate`: the original view alone, and labels that say so.
 
     Raises:
-        InvalidRequest: a question lacks a field, or two have one question_id.
+        InvalidRequest: a question lacks a field, two have one question_id, or an evaluation would say nothing.
     """
     made = []
     for row in paired(questions, epochs=epochs, seed=seed):
@@ -41,6 +41,7 @@ def rows(
         if not evaluate:
             made.append({"prompt": row["prompt"], "label": label})
         elif row["view"] == "original":
+            check_vote(label, n)
             made.append({"prompt": row["prompt"], "label": label | {"evaluate": True}})
     return made
 
@@ -90,8 +91,13 @@ def check_vote(label: Mapping[str, Any], size: int) -> None:
 def write(made: list[dict[str, Any]], out: Path) -> None:
     """Write rows as JSON lines, or as Parquet where the name of the file ends so."""
     if out.suffix == ".parquet":
-        import pyarrow
-        import pyarrow.parquet
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise invalid(
+                f"{out.name} is Parquet, which pyarrow writes: pip install pyarrow, or name a .jsonl"
+            ) from error
 
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(made), out)
     elif out.suffix == ".jsonl":
@@ -110,9 +116,12 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluate", action="store_true", help="write an evaluation set")
     given = parser.parse_args(words)
-    with given.questions.open(encoding="utf-8") as lines:
-        questions = [json.loads(line) for line in lines if line.strip()]
-    write(rows(questions, given.n, epochs=given.epochs, seed=given.seed, evaluate=given.evaluate), given.out)
+    try:
+        with given.questions.open(encoding="utf-8") as lines:
+            questions = [json.loads(line) for line in lines if line.strip()]
+        write(rows(questions, given.n, epochs=given.epochs, seed=given.seed, evaluate=given.evaluate), given.out)
+    except (CoRewardingError, OSError, ValueError) as error:
+        parser.error(f"{given.questions}: {error}" if isinstance(error, ValueError) else str(error))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,9 @@ def test_both_views_of_a_question_stand_side_by_side_in_each_epoch(name: str, tm
 
 def test_an_evaluation_set_has_the_originals_and_says_so() -> None:
     rows = slime_data.rows(QUESTIONS, 2, evaluate=True)
+    without_truth = [{"question_id": "q", "question": "?", "paraphrase": "so?"}]
+    with pytest.raises(InvalidRequest, match="the vote of one response is always right"):
+        slime_data.rows(without_truth, 1, evaluate=True)
 
     assert [row["label"]["view"] for row in rows] == ["original", "original"]
     assert all(slime_data.label_of(sample(row["label"], None)) == row["label"] for row in rows)

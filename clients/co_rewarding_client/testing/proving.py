@@ -139,7 +139,7 @@ def main(make: Make, *, unit: Unit, arguments: Sequence[str] | None = None) -> N
     Exits with 1 if one failed, with 2 for a case that does not exist.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or not set(words[1:]) <= set(CASES):
+    if not words or words[0].startswith("-") or not set(words[1:]) <= set(CASES):
         sys.exit(f"usage: URL [CASE ...], where CASE is one of {', '.join(CASES)}")
     failed = False
     for name in words[1:] or CASES:
