@@ -3,7 +3,6 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 
 os.environ |= {
@@ -12,15 +11,27 @@ os.environ |= {
     "OPENREWARD_LOG_LEVEL": "ERROR",
 }
 
-from adapter_turns import RUN, SETTINGS, service_url, take_turns
+from adapter_turns import RUN, SETTINGS, Turn, service_url, turns
 from co_rewarding_client import testing
 from co_rewarding_client.open_reward import environment
 from co_rewarding_client.training import Endpoint
 from openreward import AsyncOpenReward
+from openreward.api.environments.client import AsyncEnvironment, Task
 from openreward.environments import Server
 from served import served
 
 ROW = {"question_id": "q", "view": "original", "epoch": 0, "prompt": "?"}
+
+
+async def step(known: AsyncEnvironment, task: Task, turn: Turn) -> None:
+    """Submit the answers of a step; an answer is all that this protocol sends of a rollout."""
+
+    async def submitted(one: testing.Sampled) -> float | None:
+        spec = {"question_id": one.question_id, "view": one.view, "step": turn.step, "rollout": one.index}
+        async with known.session(task=replace(task, task_spec=ROW | spec)) as session:
+            return (await session.call_tool("submit", {"answer": one.answer})).reward
+
+    await turn.one_by_one(submitted)
 
 
 async def main(url: str) -> None:
@@ -31,16 +42,8 @@ async def main(url: str) -> None:
         async with AsyncOpenReward().environments as environments:
             known = environments.get("CoRewardingEnvironment")
             (task,) = await known.list_tasks("train")
-
-            async def submitted(one: testing.Sampled, number: int) -> None:
-                spec = {"question_id": one.question_id, "view": one.view, "step": number, "rollout": one.index}
-                async with known.session(task=replace(task, task_spec=ROW | spec)) as session:
-                    await session.call_tool("submit", {"answer": one.answer})
-
-            async def step(rollouts: Sequence[testing.Sampled], number: int) -> None:
-                await asyncio.gather(*(submitted(one, number) for one in rollouts))
-
-            await take_turns(url, step)
+            async for turn in turns(url):
+                await step(known, task, turn)
 
 
 if __name__ == "__main__":

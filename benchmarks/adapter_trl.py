@@ -1,19 +1,13 @@
 # pyright: basic, reportMissingImports=false
-"""Reward steps of 256 rollouts by TRL's own code, and by the bare call, in turns: `adapter_trl.py URL`."""
+"""Time TRL's own reward code: 256 rollouts of a generation batch."""
 
-import json
-import sys
+import asyncio
 import tempfile
-import time
 
-from adapter_steps import ROLLOUTS, TURNS, rollouts_of, step
-from co_rewarding_client import RewardClient, RunSettings
+from adapter_turns import GROUP_SIZE, QUESTIONS, ROLLOUTS, RUN, TURNS, WARM, service_url, turns
 from co_rewarding_client.trl import CoRewarding, paired
 from trl import GRPOConfig, GRPOTrainer
 from trl_tiny import tiny_model, tiny_tokenizer
-
-GROUP_SIZE = 8
-QUESTIONS = ROLLOUTS // (2 * GROUP_SIZE)
 
 
 def made_trainer(reward: CoRewarding) -> GRPOTrainer:
@@ -23,7 +17,7 @@ def made_trainer(reward: CoRewarding) -> GRPOTrainer:
         num_generations=GROUP_SIZE,
         per_device_train_batch_size=ROLLOUTS,
         shuffle_dataset=False,
-        max_steps=TURNS,
+        max_steps=TURNS + WARM,
         report_to=[],
         use_cpu=True,
         bf16=False,
@@ -42,26 +36,17 @@ def made_trainer(reward: CoRewarding) -> GRPOTrainer:
     return trainer
 
 
-def main() -> None:
+async def main(url: str) -> None:
     """Print the seconds of each turn."""
-    url = sys.argv[1]
-    trainer = made_trainer(CoRewarding(url, run="adapter"))
-    client = RewardClient(url, run="bare")
-    client.put_run("bare", RunSettings(group_size=GROUP_SIZE))
-    for turn in range(TURNS):
-        rows = step(turn, GROUP_SIZE)
-        rollouts = rollouts_of(rows, GROUP_SIZE)
-        began_s = time.perf_counter()
-        expected = client.rewards(rollouts, step=turn)
-        bare_s = time.perf_counter() - began_s
-        trainer.state.global_step = turn
+    trainer = made_trainer(CoRewarding(url, run=RUN))
+    async for turn in turns(url):
+        rows = turn.rows()
+        trainer.state.global_step = turn.step
         prompts, completions = [row["prompt"] for row in rows], [row["response"] for row in rows]
-        began_s = time.perf_counter()
-        found = trainer._calculate_rewards(rows, prompts, completions, [[0]] * ROLLOUTS)
-        adapter_s = time.perf_counter() - began_s
-        assert found[:, 0].tolist() == list(expected.rewards)
-        print(json.dumps({"bare_s": bare_s, "adapter_s": adapter_s}), flush=True)
+        with turn.timed():
+            found = trainer._calculate_rewards(rows, prompts, completions, [[0]] * ROLLOUTS)
+        turn.found = found[:, 0].tolist()
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main(service_url()))

@@ -29,11 +29,15 @@ PROGRAMS: Mapping[str, str] = {
     "verifiers_task": "adapter_verifiers_task.py",
     "nemo_gym": "adapter_nemo_gym.py",
     "open_reward": "adapter_open_reward.py",
+    "areal": "adapter_areal.py",
+    "skyrl": "adapter_skyrl.py",
 }
 """The program of each adapter, beside this file."""
 
 ENVIRONMENTS: Mapping[str, str | None] = {
-    "slime": None,  # its code is fetched, and runs in the environment of the tests
+    "slime": None,  # the code of these three is fetched, and runs in the environment of the tests
+    "areal": None,
+    "skyrl": None,
     "verifiers_task": "verifiers",
     "nemo_gym": "gym",
     "open_reward": "gym",

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.errors import CoRewardingError, InvalidRunError
+from co_rewarding_schema.run_settings import evaluation_run
 from co_rewarding_schema.vocabulary import View
 
+from co_rewarding_client.arguments import check_text
 from co_rewarding_client.client import AsyncRewardClient, RewardClient
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.model import Rewards
@@ -56,7 +58,8 @@ class Endpoint:
         transport: what the asyncio client sends by; None is aiohttp where that is installed, else httpx.
 
     Raises:
-        InvalidRequest: no URL is given, and CO_REWARDING_URL is not set.
+        InvalidRequest: no URL is given, and CO_REWARDING_URL is not set; or the run's name is none, or is too long for
+            the run that holds its evaluation, which a training would meet at its first evaluation only.
     """
 
     url: str = field(default_factory=lambda: os.environ.get(URL_VARIABLE, ""))
@@ -69,6 +72,11 @@ class Endpoint:
     def __post_init__(self) -> None:
         if not self.url:
             raise invalid(f"no address of the reward service is given; pass url, or set {URL_VARIABLE}")
+        check_text("run", self.run)
+        try:
+            evaluation_run(self.run)
+        except InvalidRunError as cause:
+            raise invalid(f"{cause}; pass another run, or set {RUN_VARIABLE}") from cause
 
     def client(self) -> RewardClient:
         """Return a blocking client of the run."""

@@ -83,6 +83,13 @@ def test_a_request_may_hold_both_kinds(client: httpx.Client, complete: bool) -> 
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_rollout_beside_one_with_a_truth_is_compared_too(client: httpx.Client, run: str, complete: bool) -> None:
+    first, *others = pair("q", ["4", "5", "4", "5"], [])
+    answer = post(client, run, [first | {"ground_truth": "5"}, *others], evaluate=True, complete=complete)
+    assert (answer["rewards"], answer["method"]) == ([0.0, 1.0, 0.0, 1.0], "ground-truth")
+
+
 def test_a_blank_truth_is_none(client: httpx.Client, run: str) -> None:
     rollouts = [each | {"ground_truth": " "} for each in pair("q", ["4", "4", "5"], [])]
     answer = post(client, run, rollouts, evaluate=True)

@@ -53,7 +53,7 @@ def test_a_group_is_compared_if_one_of_its_rollouts_has_a_truth(
 
 
 @given(GROUPS, SETTINGS)
-def test_in_a_part_each_rollout_with_a_truth_waits_for_nobody(
+def test_in_a_part_each_rollout_with_a_truth_or_beside_one_waits_for_nobody(
     groups: dict[tuple[str, View], list[str | int | None]], settings: RunSettings
 ) -> None:
     derived = settings.for_evaluation()
@@ -64,10 +64,31 @@ def test_in_a_part_each_rollout_with_a_truth_waits_for_nobody(
     for rollout, (name, ballot) in zip(request.rollouts, part.places_N, strict=True):
         cohort = cohorts[name]
         head = unpack_head(cohort.head)
-        if is_truth(rollout.ground_truth):  # type: ignore[arg-type]
+        group = str(rollout.question_id), View(rollout.view)
+        if any(map(is_truth, groups[group])):
             assert (head.rules.method, cohort.group_size) == (BY_GROUND_TRUTH, 1)
             assert [each[1] for each in cohort.ballots] == [ballot]
         else:
             assert (head.rules.method, cohort.group_size) == (WITHIN_A_VIEW, None)
-            voted[name].add((rollout.question_id, rollout.view))
+            voted[name].add(group)
     assert all(len(groups_of) == 1 for groups_of in voted.values())
+
+
+def test_a_rollout_beside_others_has_the_truth_of_the_first_of_its_own_view() -> None:
+    def of(index: int, truth: str | None, *, question: str = "q", view: View = View.ORIGINAL) -> Rollout:
+        return Rollout(question_id=question, view=view, rollout=index, response="", ground_truth=truth)
+
+    rollouts = [of(2, "2"), of(0, None), of(1, "1"), of(0, None, view=View.PARAPHRASE), of(0, None, question="other")]
+    request = in_its_run(RewardRequest(run="r", evaluate=True, rollouts=rollouts))
+    assert [each.ground_truth for each in request.rollouts] == ["2", "1", "1", None, None]
+    assert in_its_run(RewardRequest(run="r", rollouts=rollouts)).rollouts == rollouts, "a training's stay as they are"
+
+
+def test_a_question_may_be_named_by_its_prompt() -> None:
+    rollouts = [
+        Rollout(prompt="a?", response="", ground_truth="1"),
+        Rollout(prompt="a?", response=""),
+        Rollout(prompt="b?", response=""),
+    ]
+    request = in_its_run(RewardRequest(run="r", evaluate=True, complete=False, rollouts=rollouts))
+    assert [each.ground_truth for each in request.rollouts] == ["1", "1", None]

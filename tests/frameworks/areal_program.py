@@ -56,8 +56,8 @@ def load() -> None:
     sys.modules["areal.experimental.openai"].InteractionWithTokenLogpReward = InteractionWithTokenLogpReward
 
 
-class LetterTokenizer:
-    """A token a letter; 0 ends a text and fills it."""
+class ByteTokenizer:
+    """A token a byte; 0 ends a text and fills it."""
 
     pad_token_id = eos_token_id = 0
 
@@ -68,22 +68,27 @@ class LetterTokenizer:
         return {"input_ids": ids} if pkg_version.is_version_greater_or_equal("transformers", "5.0") else ids
 
     def encode(self, text: str) -> list[int]:
-        return [ord(letter) for letter in text]
+        return list(text.encode())
 
     def decode(self, tokens: list[int], skip_special_tokens: bool = False) -> str:
-        return "".join(chr(token) for token in tokens if token)
+        return bytes(tokens).replace(b"\0", b"").decode()
 
 
 class Engine:
     """AReaL's inference engine as far as a workflow sees it; answers a prompt with the responses that were planned."""
 
-    def __init__(self, planned: dict[str, list[str]]) -> None:
-        self._left = {prompt: list(responses) for prompt, responses in planned.items()}
+    def __init__(self, planned: dict[str, list[str]], version: int = 3) -> None:
         self._chance = random.Random(0)
-        self.tokenizer = LetterTokenizer()
+        self.tokenizer = ByteTokenizer()
+        self.plan(planned, version)
+
+    def plan(self, planned: dict[str, list[str]], version: int) -> None:
+        """Have these responses given, by the weights of `version`."""
+        self._left = {prompt: list(responses) for prompt, responses in planned.items()}
+        self._version = version
 
     def get_version(self) -> int:
-        return 3
+        return self._version
 
     async def agenerate(self, request: Any) -> Any:
         await asyncio.sleep(self._chance.random() * 0.01)  # answers come in any order
@@ -97,7 +102,7 @@ class Engine:
             input_tokens=request.input_ids,
             output_tokens=tokens,
             output_logprobs=[-1.0] * len(tokens),
-            output_versions=[3] * len(tokens),
+            output_versions=[self._version] * len(tokens),
         )
 
 
@@ -118,7 +123,7 @@ def workflow_of(url: str, run: str, group_size: int, settings: Any = None, **opt
 
     endpoint = Endpoint(url=url, run=run, patience_s=options.pop("patience_s", 60.0))
     gconfig = GenerationHyperparameters()
-    return CoRewardingWorkflow(gconfig, LetterTokenizer(), group_size, endpoint=endpoint, settings=settings, **options)
+    return CoRewardingWorkflow(gconfig, ByteTokenizer(), group_size, endpoint=endpoint, settings=settings, **options)
 
 
 def messages(text: str) -> list[dict[str, str]]:
@@ -127,7 +132,7 @@ def messages(text: str) -> list[dict[str, str]]:
 
 def read(trajectories: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return each rollout of AReaL's tensors: its whole text, and its reward."""
-    tokenizer = LetterTokenizer()
+    tokenizer = ByteTokenizer()
     return [
         {
             "text": tokenizer.decode([t for t, there in zip(tokens, mask, strict=True) if there]),

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from reward_service.processes import raise_open_files_limit
+from reward_service.serving.supervisor import Supervisor
 from tests.support.service import running
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,28 @@ def service_url() -> Iterator[str]:
     raise_open_files_limit()
     with running() as supervisor:
         yield supervisor.url
+
+
+@pytest.fixture(scope="module")
+def school() -> Iterator[tuple[Supervisor, Path]]:
+    """A service with a teacher, and its weights root."""
+    from trl_tiny import save_tiny  # loads torch, which few of these tests need
+
+    folder = Path(tempfile.mkdtemp(prefix="cr-"))
+    (folder / "weights").mkdir()
+    save_tiny(folder / "teacher")
+    teaching = {
+        "weights_root": folder / "weights",
+        "teacher_dir": folder / "averages",
+        "teacher": str(folder / "teacher"),
+        "teacher_backend": "transformers",
+        "teacher_dtype": "float32",
+    }
+    try:
+        with running(**teaching) as supervisor:
+            yield supervisor, folder / "weights"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -50,18 +50,18 @@ def load() -> None:
     skyrl_gym.register(id="co-rewarding", entry_point="co_rewarding_client.skyrl:UnjudgedEnv")
 
 
-class LetterTokenizer:
-    """A token a letter; 0 ends a text."""
+class ByteTokenizer:
+    """A token a byte; 0 ends a text."""
 
     eos_token, eos_token_id, pad_token_id = "\0", 0, 0
 
     def apply_chat_template(self, messages: list[Any], **_: Any) -> Any:
         if messages and isinstance(messages[0], list):
             return [self.apply_chat_template(each) for each in messages]
-        return [ord(letter) for letter in "\n".join(each["content"] for each in messages)]
+        return list("\n".join(each["content"] for each in messages).encode())
 
     def decode(self, tokens: list[int], skip_special_tokens: bool = False) -> str:
-        return "".join(chr(token) for token in tokens if token)
+        return bytes(tokens).replace(b"\0", b"").decode()
 
 
 class Engine:
@@ -69,14 +69,14 @@ class Engine:
 
     def __init__(self, planned: dict[str, list[str]]) -> None:
         self._planned = planned
-        self._tokenizer = LetterTokenizer()
+        self._tokenizer = ByteTokenizer()
 
     async def generate(self, engine_input: Any, model: str | None = None) -> Any:
         (prompt_ids,), (session,) = engine_input["prompt_token_ids"], engine_input["session_ids"]
         texts = [self._planned[self._tokenizer.decode(prompt_ids)][int(session.rsplit("_", 1)[1])]]
         return {
             "responses": texts,
-            "response_ids": [[*map(ord, text), 0] for text in texts],
+            "response_ids": [[*text.encode(), 0] for text in texts],
             "stop_reasons": ["stop"],
         }
 
@@ -91,22 +91,27 @@ def generator_of(url: str, run: str, planned: dict[str, list[str]], settings: An
     from skyrl.train.generators.skyrl_gym_generator import SkyRLGymGenerator
 
     own = SkyRLGymGenerator(
-        GeneratorConfig(batched=False, max_input_length=1024), SkyRLGymConfig(), Engine(planned), LetterTokenizer()
+        GeneratorConfig(batched=False, max_input_length=1024), SkyRLGymConfig(), Engine(planned), ByteTokenizer()
     )
     return RewardedGenerator(own, endpoint=Endpoint(url=url, run=run, patience_s=patience_s), settings=settings)
 
 
-async def generated(generator: Any, rows: list[dict[str, Any]], n: int, step: int, phase: str) -> list[dict[str, Any]]:
-    """Return the rollouts of a batch as SkyRL's trainer prepares it, and checks what comes back."""
+def prepared(rows: list[dict[str, Any]], n: int, step: int, phase: str) -> tuple[Any, list[str]]:
+    """Return a batch as SkyRL's trainer prepares it, and the row of each of its rollouts."""
     from skyrl.train.generators.utils import prepare_generator_input
 
     prompts = [
         {"prompt": row.pop("prompt"), "env_class": None, "env_extras": row, "uid": str(place)}
         for place, row in enumerate(rows)
     ]
-    batch, uids = prepare_generator_input(prompts, n, {}, "co-rewarding", phase, step)
+    return prepare_generator_input(prompts, n, {}, "co-rewarding", phase, step)
+
+
+async def generated(generator: Any, rows: list[dict[str, Any]], n: int, step: int, phase: str) -> list[dict[str, Any]]:
+    """Return the rollouts of a batch as SkyRL's trainer checks them."""
+    batch, uids = prepared(rows, n, step, phase)
     output = await generator.generate(batch, disable_tqdm=True)
-    decode = LetterTokenizer().decode
+    decode = ByteTokenizer().decode
     return [
         {
             "uid": uid,

@@ -36,7 +36,8 @@ OTHER = {"original": "paraphrase", "paraphrase": "original"}
 class Trainer:
     """The reward code of slime or miles, and samples of its own class."""
 
-    def __init__(self, name: str, downloads: Path) -> None:
+    def __init__(self, name: str, downloads: Path, group_size: int = GROUP_SIZE) -> None:
+        self._group_size = group_size
         slime_source.load(name, downloads)
         self.rewards = importlib.import_module(f"{name}.rollout.rm_hub")
         self.sample_class = importlib.import_module(f"{name}.utils.types").Sample
@@ -45,7 +46,7 @@ class Trainer:
     def args(self, questions: int, **more: Any) -> Namespace:
         """The flags that reward code reads."""
         flags = {"custom_rm_path": None, "rm_type": None, "rm_url": None, "reward_key": None, "group_rm": False}
-        sizes = {"n_samples_per_prompt": GROUP_SIZE, "n_samples_per_eval_prompt": 2, "num_rollout": 1000}
+        sizes = {"n_samples_per_prompt": self._group_size, "n_samples_per_eval_prompt": 2, "num_rollout": 1000}
         batch = {"rollout_batch_size": 2 * questions, "over_sampling_batch_size": 2 * questions}
         return Namespace(**flags, **sizes, **batch, rollout_shuffle=False, partial_rollout=False, **more)
 
@@ -58,10 +59,10 @@ class Trainer:
             label["ground_truth"] = rollout.ground_truth
         made = self.sample_class(
             group_index=None if evaluate else group,
-            index=(2 * number if evaluate else group * GROUP_SIZE) + rollout.index,
+            index=(2 * number if evaluate else group * self._group_size) + rollout.index,
             prompt=rollout.prompt,
             response=rollout.response,
-            label=label | ({"evaluate": True} if evaluate else {"n": GROUP_SIZE}),
+            label=label | ({"evaluate": True} if evaluate else {"n": self._group_size}),
         )
         made.status = self.sample_class.Status.COMPLETED
         return made

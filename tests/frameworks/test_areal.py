@@ -15,19 +15,13 @@ from fetched import ROOT, fetched
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(900)]
 
-VERSION = "1.0.4"
-NEEDED = (
-    "aiofiles==25.1.0", "colorlog==6.12.0", "einops==0.8.2", "hydra-core==1.4.0.dev1", "lark==1.3.1",
-    "omegaconf==2.4.0.dev2", "orjson==3.13.0", "pillow==13.0.0", "pybase64==1.5.1", "pyzmq==27.3.0",
-    "setproctitle==1.3.8", "tenacity==9.2.1", "torchdata==0.11.0",
-)  # fmt: skip
 NEVER_SPLIT = {name for name, case in CASES.items() if case.ranks > 1}  # an episode holds its groups whole
 
 
 @pytest.fixture
 def areal(program: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the program with AReaL's code and this environment's interpreter."""
-    folder = fetched("areal", f"areal=={VERSION}", *NEEDED)
+    folder = fetched("areal")
     monkeypatch.setenv("VENV_AREAL", sys.prefix)
     path = os.pathsep.join(map(str, (ROOT, ROOT / "clients", Path(__file__).parent, folder)))
     return lambda *words: program("areal", "areal_program.py", *words, timeout_s=600.0, PYTHONPATH=path)

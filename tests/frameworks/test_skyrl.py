@@ -14,14 +14,13 @@ from fetched import ROOT, fetched
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(900)]
 
-NEEDED = ("skyrl==0.3.0", "loguru==0.7.3", "torchdata==0.11.0", "omegaconf==2.4.0.dev2", "hydra-core==1.4.0.dev1")
 NEVER_SPLIT = {name for name, case in CASES.items() if case.ranks > 1}  # one process generates a whole batch
 
 
 @pytest.fixture
 def skyrl(program: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the program with SkyRL's code and this environment's interpreter."""
-    folder = fetched("skyrl", *NEEDED)
+    folder = fetched("skyrl")
     monkeypatch.setenv("VENV_SKYRL", sys.prefix)
     path = os.pathsep.join(map(str, (ROOT, ROOT / "clients", Path(__file__).parent, folder)))
     return lambda *words: program("skyrl", "skyrl_program.py", *words, timeout_s=600.0, PYTHONPATH=path)

@@ -8,13 +8,11 @@ from uuid import uuid4
 import pytest
 from co_rewarding_client.testing.cases import CASES
 from conftest import Program
-from test_trl import Told, assert_counted, assert_evaluated, batches, error, school, told
+from training_batches import Told, assert_counted, assert_evaluated, batches, error, told
 
 from reward_service.serving.supervisor import Supervisor
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(900)]
-
-__all__ = ["school"]  # a fixture
 
 RIGHT_ALONE = ("plain", "accumulated", "evaluated", "voted evaluation")
 RIGHT_BY_TWO = ("plain", "a view a rank")

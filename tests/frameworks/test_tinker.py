@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,11 +9,10 @@ from co_rewarding_client.testing.cases import CASES
 from co_rewarding_client.testing.reference import cross_view_rewards, key
 from co_rewarding_client.testing.sampling import Sampled
 from conftest import Program
-from test_trl import quorum
+from training_batches import Line, quorum
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(400)]
 
-Line = dict[str, Any]
 RIGHT = {"plain": 1, "twice": 1, "pickled": 1, "again": 2, "epochs": 2, "evaluated": 2, "some abstain": 1}
 ENDED = ("all abstain", "skipped")
 ROLLOUTS = 256

@@ -1,11 +1,7 @@
 """TRL's own GRPOTrainer, on 1, 2 and 4 processes: every reward is what plain counting gives what was sampled."""
 
 import re
-import shutil
-import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,29 +9,16 @@ from uuid import uuid4
 import pytest
 import redis
 from co_rewarding_client.testing.cases import AWAY_S, CASES
-from co_rewarding_client.testing.reference import cross_view_rewards, evaluation_rewards, key
-from co_rewarding_client.testing.sampling import Sampled
 from co_rewarding_schema.vocabulary import View
 from conftest import Program
-from trl_tiny import save_tiny
+from training_batches import Line, Told, assert_counted, assert_evaluated, batches, error, told
 
 from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.serving.supervisor import Supervisor
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import unpack_prompt
-from tests.support.service import running
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(600)]
-
-Line = dict[str, Any]
-Told = dict[str, list[Line]]
-
-
-def told(lines: Sequence[Line]) -> Told:
-    found: Told = {}
-    for line in lines:
-        found.setdefault(line["scenario"], []).append(line)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -48,26 +31,6 @@ def trained(service_url: str, program: Program, tmp_path_factory: pytest.TempPat
         return told(lines)
 
     return of
-
-
-@pytest.fixture(scope="module")
-def school() -> Iterator[tuple[Supervisor, Path]]:
-    """A service with a teacher, and its weights root."""
-    folder = Path(tempfile.mkdtemp(prefix="cr-"))
-    (folder / "weights").mkdir()
-    save_tiny(folder / "teacher")
-    teaching = {
-        "weights_root": folder / "weights",
-        "teacher_dir": folder / "averages",
-        "teacher": str(folder / "teacher"),
-        "teacher_backend": "transformers",
-        "teacher_dtype": "float32",
-    }
-    try:
-        with running(**teaching) as supervisor:
-            yield supervisor, folder / "weights"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -95,93 +58,6 @@ def by_two(trained: Any) -> Told:
 @pytest.fixture(scope="module")
 def by_four(trained: Any) -> Told:
     return trained(4, *RIGHT_BY_FOUR)
-
-
-def batches(lines: Sequence[Line], learning: bool = True) -> list[list[Line]]:
-    """The calls of the ranks that hold one batch, in the order of the ranks."""
-    ranks = sorted({line["rank"] for line in lines})
-    calls = [
-        [line for line in lines if line["rank"] == rank and line["what"] == "call" and line["learning"] is learning]
-        for rank in ranks
-    ]
-    assert len({len(each) for each in calls}) == 1
-    return [list(batch) for batch in zip(*calls, strict=True)]
-
-
-def sampled(batch: Sequence[Line], group_size: int) -> list[tuple[Sampled, float | None]]:
-    """The rollouts of a batch with their rewards; the groups stand one after another in it."""
-    rows = [
-        (question_id, view, response, truth, reward)
-        for call in batch
-        for question_id, view, response, truth, reward in zip(
-            call["question_ids"],
-            call["views"] or ["original"] * len(call["rewards"]),
-            call["responses"],
-            call["truths"] or [None] * len(call["rewards"]),
-            call["rewards"],
-            strict=True,
-        )
-    ]
-    assert len(rows) % group_size == 0
-    for first in range(0, len(rows), group_size):
-        assert len({row[:2] for row in rows[first : first + group_size]}) == 1, "a group is torn"
-    return [
-        (
-            Sampled(
-                question_id=question_id,
-                view=view,
-                index=place % group_size,
-                prompt="",
-                response=response,
-                answer=(re.findall(r"\\boxed\{(\d)\}", response) or [None])[-1],
-                ground_truth=truth,
-            ),
-            reward,
-        )
-        for place, (question_id, view, response, truth, reward) in enumerate(rows)
-    ]
-
-
-def quorum(rollouts: Sequence[Sampled], rollout: Sampled) -> int:
-    """The votes of the label that the other view elects."""
-    cast = [each.answer for each in rollouts if each.question_id == rollout.question_id and each.view != rollout.view]
-    return max(Counter(answer for answer in cast if answer is not None).values(), default=0)
-
-
-def assert_counted(lines: Sequence[Line], group_size: int = 4, min_votes: int = 1) -> list[list[float | None]]:
-    """Each batch is rewarded as plain counting rewards it."""
-    assert not [line for line in lines if line["what"] == "error"], lines[-2]
-    found: list[list[float | None]] = []
-    for batch in batches(lines):
-        rewarded = sampled(batch, group_size)
-        rollouts = [rollout for rollout, _ in rewarded]
-        counted = cross_view_rewards(rollouts)
-        expected = [counted[key(each)] if quorum(rollouts, each) >= min_votes else None for each in rollouts]
-        found.append([reward for _, reward in rewarded])
-        assert found[-1] == expected
-    assert {0.0, 1.0} <= {reward for batch in found for reward in batch}
-    return found
-
-
-def assert_evaluated(lines: Sequence[Line], truths: bool) -> None:
-    """Each batch of the evaluations is rewarded by its ground truths, or each group by its own vote."""
-    found: set[float | None] = set()
-    for batch in batches(lines, learning=False):
-        assert all((call["truths"] is not None and None not in call["truths"]) is truths for call in batch)
-        rewarded = [
-            (replace(rollout, question_id=f"{place // 2}"), reward)
-            for place, (rollout, reward) in enumerate(sampled(batch, 2))
-        ]
-        expected = evaluation_rewards([rollout for rollout, _ in rewarded])
-        assert [reward for _, reward in rewarded] == [expected[key(rollout)] for rollout, _ in rewarded]
-        found |= {reward for _, reward in rewarded}
-    assert {0.0, 1.0} <= found
-
-
-def error(lines: Sequence[Line]) -> str:
-    """The one error that ended the training, the same on each rank."""
-    (found,) = {f"{line['kind']}: {line['text']}" for line in lines if line["what"] == "error"}
-    return found
 
 
 def history(lines: Sequence[Line]) -> list[dict[str, float]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from accelerate import Accelerator
 from co_rewarding_client import testing, trl_run
-from co_rewarding_client.testing.sampling import EVALUATION_GROUP_SIZE, GROUP_SIZE
+from co_rewarding_client.testing.sampling import EVALUATION_GROUP_SIZE
 from co_rewarding_client.trl import CoRewarding
 
 
@@ -39,9 +39,9 @@ class InTrl:
         self._args = SimpleNamespace(
             world_size=process.ranks,
             process_index=process.rank,
-            num_generations=GROUP_SIZE,
+            num_generations=process.settings.group_size,
             num_generations_eval=EVALUATION_GROUP_SIZE,
-            generation_batch_size=2 * GROUP_SIZE,
+            generation_batch_size=2 * process.settings.group_size,
             shuffle_dataset=False,
             ignore_data_skip=False,
             max_completion_length=16,
