@@ -171,6 +171,8 @@ runs/smollm2-135m/tokenizer.json: $(OPENRLHF_VENV)/.installed scripts/make-smoll
 e2e-openrlhf-smollm2: $(VENV)/.dev $(OPENRLHF_VENV)/.installed runs/smollm2-135m/tokenizer.json
 	OPENRLHF_VENV="$(OPENRLHF_VENV)" PYTHONPATH=. $(BIN)/python tests/e2e/smollm2.py runs/smollm2-135m
 
+FRAMEWORK_TESTS ?= framework
+
 # Each framework has an environment of its own: their requirements contradict each other.
 .venv-gym/.installed: PYTHON := $(or $(shell command -v python3.12),python3)
 .venv-%/.installed: deploy/locks/frameworks/%.txt scripts/install-framework
@@ -179,10 +181,10 @@ e2e-openrlhf-smollm2: $(VENV)/.dev $(OPENRLHF_VENV)/.installed runs/smollm2-135m
 
 .PRECIOUS: .venv-%/.installed
 e2e-trl e2e-verl e2e-swift e2e-gym e2e-verifiers e2e-tinker: e2e-%: $(VENV)/.dev .venv-%/.installed
-	$(PYTEST) tests/frameworks/test_$*.py -m framework
+	$(PYTEST) tests/frameworks/test_$*.py -m "$(FRAMEWORK_TESTS)"
 
 e2e-slime e2e-areal e2e-skyrl: e2e-%: $(VENV)/.dev
-	$(PYTEST) tests/frameworks/test_$*.py -m framework
+	$(PYTEST) tests/frameworks/test_$*.py -m "$(FRAMEWORK_TESTS)"
 
 e2e-openrlhf-client: $(VENV)/.openrlhf
 	$(PYTEST) tests/e2e -m openrlhf

@@ -81,6 +81,7 @@ def test_samples_are_rewarded_one_by_one_too(held_url: str, rewarded: Callable[.
     assert (line["rewarded"], line["wrong"]) == (1024, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", ["slime"], indirect=True)  # miles has one try
 def test_slime_outlasts_a_service_that_is_away_by_the_url_alone(
     held_url: str, rewarded: Callable[..., dict[str, Any]]
@@ -110,6 +111,7 @@ def test_a_step_without_any_reward_ends_the_training_with_the_reason(
     assert line["left_out"] == 16
 
 
+@pytest.mark.slow
 def test_the_laptop_task_is_trained_by_the_rollout_side_of_the_trainer(
     trainer: str, said: Said, service_url: str
 ) -> None:

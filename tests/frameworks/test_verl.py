@@ -194,6 +194,7 @@ def school() -> Iterator[tuple[str, Path]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_the_teacher_labels_by_the_weights_of_each_step(school: tuple[str, Path], tmp_path: Path) -> None:
     url, weights = school
     folder = tmp_path / f"run-{uuid4().hex[:8]}"
@@ -235,6 +236,7 @@ def view_of(prompt: str) -> str:
     return "original" if set(prompt.split()) <= set("ab") else "paraphrase"
 
 
+@pytest.mark.slow
 def test_groups_that_abstain_are_left_out_and_a_service_that_stays_away_ends_the_training(tmp_path: Path) -> None:
     folder = tmp_path / f"run-{uuid4().hex[:8]}"
     data, first_step = tmp_path / "half.parquet", folder / "steps" / "1.jsonl"
