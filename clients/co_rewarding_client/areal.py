@@ -34,8 +34,12 @@ IN_VAIN_MOST = 64
 
 
 def interrupt_main() -> None:
-    """Interrupt the main thread, as Ctrl-C does, also where it waits for a lock."""
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    """Interrupt the main thread, as Ctrl-C does, also where it waits for a lock.
+
+    A process that a shell started in the background ignores Ctrl-C: it is terminated.
+    """
+    number = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 def messages_by_view(data: Mapping[str, Any]) -> dict[View, Any]:

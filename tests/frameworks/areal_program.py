@@ -16,6 +16,7 @@ import importlib.machinery
 import json
 import logging
 import random
+import signal
 import sys
 import types
 from pathlib import Path
@@ -199,10 +200,21 @@ def wrapped() -> None:
 
 
 def away() -> None:
-    """Run an episode while the service is away: AReaL drops the episode, and the training is interrupted."""
+    """Run episodes while the service is away: AReaL drops them, and the training is interrupted.
+
+    A process in the background, which ignores Ctrl-C, is terminated.
+    """
+
+    def terminated(*_: object) -> None:
+        raise SystemExit
+
+    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     stopped: list[str] = []
     row = {"question_id": "q", "messages": messages("q original?")}
-    for stop in (lambda: stopped.append("asked to stop"), None):
+    for stop, in_background in ((lambda: stopped.append("asked to stop"), False), (None, False), (None, True)):
+        if in_background:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         engine = Engine({"q original?": ["\\boxed{4}"] * 2})
         options = {} if stop is None else {"stop": stop}
         workflow = workflow_of("http://127.0.0.1:9", "away", 2, patience_s=0.0, **options)
@@ -214,6 +226,8 @@ def away() -> None:
                 asyncio.run(asyncio.sleep(60.0))
         except KeyboardInterrupt:
             print(json.dumps({"interrupted": True}))
+        except SystemExit:
+            print(json.dumps({"terminated": True}))
         finally:
             executor.destroy()
 

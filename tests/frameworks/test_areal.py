@@ -59,7 +59,8 @@ def test_the_wrapper_makes_zeros_of_waiting(areal: Any) -> None:
 
 
 def test_a_service_that_is_away_interrupts_the_training_and_is_no_zero(areal: Any) -> None:
-    assert areal("away") == [{"trajectories": 0, "stopped": ["asked to stop"]}, {"interrupted": True}]
+    told = [{"trajectories": 0, "stopped": ["asked to stop"]}, {"interrupted": True}, {"terminated": True}]
+    assert areal("away") == told
 
 
 def test_rows_that_are_sampled_twice_and_episodes_in_vain_stop_the_training(
