@@ -6,9 +6,12 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.numeric import Interval, all_but
-from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape
+from reward_service.domain.answers.inequalities import Inequalities
+from reward_service.domain.answers.intervals import Interval, complement, intersected, spans
+from reward_service.domain.answers.naming import names_value
+from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape, is_known
 from reward_service.domain.answers.values import (
+    Bracketed,
     Chain,
     Expression,
     Listed,
@@ -16,6 +19,7 @@ from reward_service.domain.answers.values import (
     Sum,
     Value,
     is_constant,
+    sum_key,
 )
 
 _TURNED: Mapping[str, str] = MappingProxyType({">": "<", ">=": "<=", "<": ">", "<=": ">="})
@@ -74,9 +78,9 @@ class RelationMeanings(ABC):
         shape = self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
         name = value.names[0]
         if name is not None and _is_constant(value.sides[1]):
-            intervals = all_but((self.understood(value.sides[1])[0][0],), self.line_end)
-            if intervals is not None:
-                return (self.union(intervals), shape), (("name", name),)
+            point = spans(self.form("{", (self.understood(value.sides[1])[0][0],)), self.line_end)
+            if point is not None:
+                return (self.union(complement(point, self.line_end)), shape), (("name", name),)
         return (shape,), ()
 
     def named_list(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]] | None:
@@ -120,10 +124,11 @@ class RelationMeanings(ABC):
             sides, names = sides[::-1], names[::-1]
         name, last = names[0], sides[-1]
         if name is None and not _all_constant(sides):
-            if len(sides) != 2:
-                raise NotReadError
-            return self._solved(sides[0], sides[1])
-        if not _agree(self, sides[1 if name is not None else 0 :]):
+            return self._unnamed(sides)
+        if not _agree(
+            self,
+            tuple(side for side in sides[name is not None :] if not self.lenient or side is last or _is_constant(side)),
+        ):
             raise NotReadError
         shapes, marks = self.understood(last)
         if name is None:
@@ -134,6 +139,26 @@ class RelationMeanings(ABC):
             if not last.unit:
                 shapes = (*shapes, self._equation(sides[0], last))
         return shapes, (*marks, ("name", name))
+
+    def _unnamed(self, sides: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+        """Read an equation; to a lenient reader a + b = 7 also says what a + b is."""
+        if len(sides) > 2 and not (self.lenient and _agree(self, sides[1:])):
+            raise NotReadError
+        left, right = sides[0], sides[-1]
+        if isinstance(left, Bracketed) and left.opening == ":" and self.lenient:
+            shapes, marks = self.understood(right)
+            if not all(map(is_known, shapes)):
+                raise NotReadError
+            return shapes, (*marks, ("name", self.understood(left)[0][0].key))
+        shapes, marks = self._solved(left, right)
+        if marks or not self.lenient or not isinstance(left, Expression) or not isinstance(right, Expression):
+            return shapes, marks
+        if _is_constant(left):
+            left, right = right, left
+        if not _is_constant(right) or not names_value(self._algebra, left.terms, zero=not right.terms):
+            return shapes, marks
+        name = sum_key(self._algebra.scale(left.terms, 1 / Fraction(left.terms[max(left.terms)])))
+        return (*shapes, *self.understood(right)[0]), (("name", name),)
 
     def _solved(self, left: Value, right: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
         """2x = 10 says what x = 5 says."""
@@ -164,13 +189,26 @@ class RelationMeanings(ABC):
 
     def _ordered(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
         parts: list[Shape] = []
+        solved: list[tuple[str, list[Interval]] | None] = []
+        inequalities = Inequalities(self._algebra, self.line_end)
         for left, relation, right in zip(value.sides, value.relations, value.sides[1:], strict=False):
             if relation in (">", ">="):
                 left, relation, right = right, _TURNED[relation], left
-            parts.append(self.form(relation, (self._difference(left, right, signed=True),)))
+            difference = self._difference(left, right, signed=True)
+            parts.append(self.form(relation, (difference,)))
+            solved.append(inequalities.solve(difference.terms, relation))
         shape = self.form("relation", tuple(sorted(parts, key=lambda part: part.key)))
-        interval = self._interval(value)
+        interval = self._interval(value) or self._solution(solved)
         return ((interval[0], shape), (interval[1],)) if interval is not None else ((shape,), ())
+
+    def _solution(self, solved: list[tuple[str, list[Interval]] | None]) -> tuple[Shape, Mark] | None:
+        """Return where all inequalities of one unknown hold; None where that is nowhere, or not known."""
+        known = [each for each in solved if each is not None]
+        if len(known) < len(solved) or len({name for name, _ in known}) != 1:
+            return None
+        sets = [intervals for _, intervals in known]
+        common = sets[0] if len(sets) == 1 else intersected(sets, self.line_end)
+        return (self.union(common), ("name", known[0][0])) if common else None
 
     def _interval(self, value: Chain) -> tuple[Shape, Mark] | None:
         """Read x > 5 as (5, ∞), 1 ≤ x < 2 as [1, 2); None for what bounds no single name by constants."""

@@ -80,6 +80,17 @@ def is_closed(shape: Shape) -> bool:
             return False
 
 
+def is_known(shape: Shape) -> bool:
+    """Return whether a shape holds no unknown: numbers, roots of numbers, π, e, and what is made of them."""
+    match shape:
+        case Quantity():
+            return all(name[0] == "#" or name in ("pi", "e") for monomial in shape.terms for name, _ in monomial)
+        case Form():
+            return all(map(is_known, shape.parts))
+        case _:
+            return False
+
+
 class Reading(NamedTuple):
     """An answer as it is understood.
 
