@@ -173,7 +173,7 @@ class AtomReader(Cursor, ABC):
             return self._named(text)
         if text.isupper():
             return self._named(text)
-        if len(text) > 3 or not (text.islower() or _SEVERAL_NAMES.fullmatch(text) or self.next.kind == "_"):
+        if len(text) > 3 or not (text.islower() or _SEVERAL_NAMES.fullmatch(text) or self.next.kind in ("_", "^")):
             raise NotReadError
         *first, last = text
         product: Sum = ONE

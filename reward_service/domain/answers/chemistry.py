@@ -17,6 +17,7 @@ _MIXED = re.compile(rf"(?:{_ELEMENTS}){{2,}}")
 _LETTER = re.compile(r"[A-Z]")
 _COUNTED = re.compile(r"[A-Z][a-z]?\d|\)\d")
 _CE = re.compile(r"\\ce\s*\{(.*)\}")
+_ION = re.compile(r"(?<=[A-Za-z)\d])(?<!\^\d)([+-])$")
 _STYLE = re.compile(r"\\(?:text|mathrm|rm|mathbf|mathsf)\s*\{\s*([A-Za-z0-9()+]*)\s*\}")
 _INDEX = re.compile(r"_\s*(?:\{\s*(\d+)\s*\}|(\d))")
 _RAISED = re.compile(r"\^\s*\{\s*(\d*)\s*([+-])\s*\}|\^\s*(\d*)\s*([+-])")
@@ -30,7 +31,7 @@ def formula(text: str) -> tuple[str | None, bool]:
     H2O is a formula, H_2O may be a product of two names as well.
     """
     marked = _CE.fullmatch(text)
-    plain = marked[1] if marked is not None else text
+    plain = _ION.sub(r"^\1", marked[1]) if marked is not None else text
     indexed = "_" in plain
     if "\\" in plain:
         plain = _STYLE.sub(r"\1", plain)

@@ -1,6 +1,7 @@
 """Read the letters of choices, with what stands behind them: (B), Option B, B) 12, A. 1 and C. 3."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _STYLE = r"\\(?:text|mathrm|mathbf|boldsymbol)(?:bf|it|rm|tt|sf)?"
@@ -12,7 +13,10 @@ _LABEL = re.compile(
 _ALONE = re.compile(rf"(?:{_NAMED})?(?:\(([A-J])\)|([A-J])[).:]?|{_STYLE}\{{\s*\(?([A-J])\)?\s*\}})[.:]?")
 _NAMED_CONTENT = re.compile(rf"{_NAMED}\(?([A-J])\)?\s*[:.,-]?\s+(?=\S)")
 _DASHED = re.compile(r"\(?([A-J])\)?\s+-+\s+(?=[A-Za-z]{3})(?=[^\\=+*/^_]*$)")
-_FURTHER = re.compile(r"\(([A-J])\)|(?<![A-Za-z\\^_{(])([A-J])[).:](?=\s|\d|$|[\\$])")
+_FURTHER = re.compile(
+    r"\(([A-J])\)|(?<![A-Za-z\\^_{(])([A-J])[).:](?=\s|\d|$|[\\$])|(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])(?![A-Za-z])"
+    r"|^\W*(?:and|or)\W*([A-J])(?![A-Za-z])"
+)
 _BARE = re.compile(rf"(?:\(?[A-J]\)?|{_STYLE}\{{\(?[A-J]\)?\}}|\\text\{{\s*(?:and|or)\s*\}}|and|or|[\s,;&])+")
 _SPACED = frozenset(" \t\n~")
 
@@ -20,7 +24,7 @@ _SPACED = frozenset(" \t\n~")
 class Choice(NamedTuple):
     """The letters of one choice or more, and the text behind a single one."""
 
-    letters: tuple[str, ...]
+    letters: Sequence[str]
     content: str
 
 
@@ -44,7 +48,7 @@ def choice_of(text: str) -> Choice | None:
             return None
     letter = next(group for group in found.groups() if group is not None)
     content = text[found.end() :]
-    letters = dict.fromkeys([letter, *(label[1] or label[2] for label in _FURTHER.finditer(content))])
+    letters = dict.fromkeys([letter, *(label[label.lastindex or 0] for label in _FURTHER.finditer(content))])
     return Choice(tuple(letters), content)
 
 

@@ -145,22 +145,27 @@ def _is_greek(token: Token) -> bool:
 def _letters(tokens: list[Token]) -> set[str]:
     """Return the names in tokens, whose runs of small letters are products; words are none."""
     found: set[str] = set()
+    before = ""
     for token in tokens:
+        if before == "\\in":
+            before = ""
+            continue
+        before = token.kind
         if token.kind == "word" and (len(token.text) == 1 or (len(token.text) <= 3 and token.text not in _NO_NAMES)):
             found.update(token.text)
         elif token.kind in ("\\alpha", "\\beta", "\\theta", "\\lambda", "\\mu", "\\phi", "\\omega", "\\epsilon"):
             found.add(token.kind)
-    return found - {"Z", "N", "R", "Q", "C"}
+    return found
 
 
 def _said(tokens: list[Token], letters: set[str]) -> str | None:
     """Return what a qualifier says, in one spelling; None where it says what is not understood."""
     words: list[str] = []
     for token in tokens:
-        if token.kind == "word" and (set(token.text) <= letters or token.text in "ZNQC"):
-            words.append(token.text)
-        elif token.kind == "word" and token.text == "R" and words[-1:] == ["\\in"]:
+        if token.kind == "word" and token.text == "R" and words[-1:] == ["\\in"]:
             words.pop()
+        elif token.kind == "word" and (set(token.text) <= letters or token.text in "ZNQC"):
+            words.append(token.text)
         elif token.kind in ("word", "text"):
             for word in re.findall(r"[a-z]+|[^\sa-z]+", token.text.lower().replace("-", "")):
                 if word in _KINDS:

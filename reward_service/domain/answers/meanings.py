@@ -9,7 +9,7 @@ from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.intervals import Interval, complement, intersected, is_whole_line, spans, united
 from reward_service.domain.answers.rational import canonical
 from reward_service.domain.answers.relations import ORDER, RelationMeanings
-from reward_service.domain.answers.shapes import Form, Mark, Plain, Quantity, Shape
+from reward_service.domain.answers.shapes import Form, Mark, Plain, Quantity, Shape, Understood
 from reward_service.domain.answers.values import (
     Based,
     Bracketed,
@@ -27,9 +27,6 @@ from reward_service.domain.answers.values import (
     is_constant,
 )
 from reward_service.domain.answers.words import words_key
-
-Understood = tuple[tuple[Shape, ...], tuple[Mark, ...]]
-"""Shapes in order of preference, and marks."""
 
 _SETTING_BOUNDS = ORDER | {"!=", "\\in"}
 _CAPITAL = re.compile(r"[A-Z]")

@@ -6,11 +6,11 @@ from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.atoms import APPLIED
 from reward_service.domain.answers.values import Sum
 
-_INDEX = r"(?:_(?:\{[^=<>]*\}|\w+|\\[A-Za-z]+))?"
+_INDEX = r"(?:_\{[^=<>]*\})?"
 _NAME = re.compile(
     rf"\\?[A-Za-z]+'*{_INDEX}'*"  # x, x_1, AB, area, \theta
     rf"|\\?[A-Za-z]'*{_INDEX}\([A-Za-z0-9,+-]{{1,12}}\)"  # f(x), P(n+1)
-    r"|\([A-Za-z](?:_\w)?(?:,[A-Za-z](?:_\w)?){1,7}\)"  # (x,y)
+    r"|\([A-Za-z](?:_\{\w\})?(?:,[A-Za-z](?:_\{\w\})?){1,7}\)"  # (x,y)
     r"|m?\\angle[A-Za-z]{1,3}"
 )
 _MEASURING = frozenset({"abs", "floor", "ceil", "sin", "cos"})

@@ -32,7 +32,7 @@ _MATRICES = frozenset({
     "pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array",
 })  # fmt: skip
 _UNIT_TOKENS = frozenset({"text", "word", "^", "{", "}", "/", "*", "number", "\\degree", "\\Omega", "\\mu"})
-_UNIT_COMMANDS = {"\\Omega": "ohm", "\\mu": "µ"}
+_UNIT_COMMANDS = {"\\Omega": "ohm", "\\mu": "µ", "*": "*"}
 _MOST_IN_NAME = 12
 
 
@@ -204,7 +204,7 @@ class Parser(TermReader):
                 break  # 5 < x
             if token.kind in (";", "end") or (token.kind == "," and "(" not in parts):
                 return None
-            parts.append(token.text)
+            parts.append(f"{{{token.text}}}" if parts[-1:] == ["_"] and token.kind != "{" else token.text)
             at += 1
         else:
             return None

@@ -2,19 +2,15 @@
 
 import re
 from fractions import Fraction
-from itertools import pairwise
 
 from co_rewarding_schema.vocabulary import Conventions
 
-from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.chemistry import formula
 from reward_service.domain.answers.chinese import WORDS, in_latin
 from reward_service.domain.answers.choices import Choice, choice_of
-from reward_service.domain.answers.clauses import named, parted
+from reward_service.domain.answers.grammar import parsed, read_tokens
 from reward_service.domain.answers.literals import literal
-from reward_service.domain.answers.meanings import Understanding
 from reward_service.domain.answers.money import with_money
-from reward_service.domain.answers.parser import parse
 from reward_service.domain.answers.shapes import (
     Mark,
     Meaning,
@@ -22,8 +18,8 @@ from reward_service.domain.answers.shapes import (
     Quantity,
     Reading,
     Shape,
+    Understood,
     Unread,
-    is_known,
 )
 from reward_service.domain.answers.spelling import (
     dotless,
@@ -34,7 +30,6 @@ from reward_service.domain.answers.spelling import (
     unwrapped,
 )
 from reward_service.domain.answers.tokens import Token, structure, tokens_of
-from reward_service.domain.answers.units import LETTERS
 from reward_service.domain.answers.values import NotReadError, Number, UndefinedError
 from reward_service.domain.answers.words import is_prose, is_words, words_key
 from reward_service.domain.answers.written import clock, written
@@ -48,7 +43,7 @@ _RATIO = re.compile(r"(-?)(?:\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}|(\d{1,18
 _SCIENTIFIC = re.compile(r"-?(?:\d{1,18}\.\d{1,18}[eE][+-]?\d{1,3}|\d{1,18}(?:[eE]\d{1,3}|E[+-]\d{1,3}|e[+-]\d{2,3}))")
 _DECIMAL = re.compile(r"-?\d{0,18}\.\d{1,18}")
 _POINTS = re.compile(r"[A-Z]{2,4}")
-_LETTERS = re.compile(r"[a-z]{2,3}")
+_LETTERS = re.compile(r"[a-z]{2,3}|[a-z][A-Z]{1,2}")
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 _ONLY_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _BASE = re.compile(
@@ -74,12 +69,17 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     number = _plain_number(answer)  # most answers are one without more ado
     if number is not None:
         return _rational(answer, number)
-    text = unwrapped(unadorned(to_latex(answer)))
+    text = unwrapped(unadorned(dotless(to_latex(answer))))
     number = _plain_number(text)
     if number is not None:
         return _rational(answer, number)
     shapes, marks = _meant(_spelled(text), conventions)
-    return Reading(answer, tuple(map(Meaning.of, shapes)), marks)
+    if len(shapes) == 1:
+        return Reading(answer, (Meaning.of(shapes[0]),), marks)
+    meanings: dict[str, Meaning] = {}
+    for meaning in map(Meaning.of, shapes):
+        meanings.setdefault(meaning.key, meaning)
+    return Reading(answer, tuple(meanings.values()), marks)
 
 
 def _spelled(text: str) -> str:
@@ -87,16 +87,14 @@ def _spelled(text: str) -> str:
         return text
     if not text.isascii():
         text = in_latin(text)
-    return with_money(spelled(dotless(text)))
+    return with_money(spelled(text))
 
 
 _MAY_BE_SPELLED = re.compile(
     r"[^\x00-\x7f]|\\(?:euro|pounds|yen|rupee|dot|mathbb|vec|hat|bar|over|wide|\$)|prime|\^\s*\{\s*'|\d\s*[xX]\s*10"
-    r"|\d \d|for |where|per\s|pct|\)$|log|ln|sin|cos|tan|[A-Z]{3}\s*\d|Rs|=.*,|[A-Z]\.[A-Z]|US|\$"
+    r"|\d \d|for |where|per\s|pct|\)$|log|ln|sin|cos|tan|[A-Z]{3}\s*\d|Rs|=.*,|US|\$"
 )
 """Something in an answer that may be spelled otherwise: most answers hold none of these."""
-
-Understood = tuple[tuple[Shape, ...], tuple[Mark, ...]]
 
 
 def _meant(text: str, conventions: Conventions) -> Understood:
@@ -120,17 +118,17 @@ def _meant(text: str, conventions: Conventions) -> Understood:
     return ((*shapes, Plain(moment)) if moment is not None else shapes), marks
 
 
-_MAY_BE_FORMULA = re.compile(r"\\ce(?![A-Za-z])|[A-Z][a-z]?\}?(?:_|\d|\^\s*\{?\d?[+-])|\)_?\d|\\to|->|arrow|\\right")
+_MAY_BE_FORMULA = re.compile(r"\\ce(?![A-Za-z])|[A-Z][a-z]?\}?(?:_|\d|\^\s*\{?\d?[+-])|\)_?\d|\\to|->|arrow|harpoons")
 
 
 def _chosen(choice: Choice, text: str, conventions: Conventions) -> Understood:
+    letter = choice.letters[0]
     if not choice.content:
-        return (_symbol(choice.letters[0]),), ()
+        return (_symbol(letter),), ()
     lenient = conventions is Conventions.LENIENT
     if len(choice.letters) > 1:
         several = _understood(",".join(choice.letters), conventions)[0] if lenient else ()
         return (Plain(f"choices {words_key(text)}"), *several), ()
-    letter = choice.letters[0]
     rest, marks = _understood(choice.content, conventions)
     said = Plain(f"choice {letter}: {rest[0].key}")
     return ((said, _symbol(letter), *rest), marks) if lenient else ((said,), marks)
@@ -153,7 +151,7 @@ def _understood(text: str, conventions: Conventions) -> Understood:
         tokens = tokens_of(_without_thousands(text))
         if not tokens:
             return (Plain(words_key(text)),), ()
-        shapes, marks = _read_tokens(tokens, conventions)
+        shapes, marks = read_tokens(tokens, conventions)
         if conventions is Conventions.LENIENT:
             shapes += _other_shapes(text, tokens, marks)
     except UndefinedError:
@@ -164,70 +162,14 @@ def _understood(text: str, conventions: Conventions) -> Understood:
     return shapes, marks
 
 
-def _read_tokens(tokens: list[Token], conventions: Conventions) -> Understood:
-    """Read an answer, or what is left of it without a qualifier or a notation that names it.
-
-    Raises:
-        NotReadError: nothing in it is an answer.
-        UndefinedError: it has no value.
-    """
-    lenient = conventions is Conventions.LENIENT
-    kinds = {token.kind for token in tokens}
-    clause = parted(tokens) if lenient and not kinds.isdisjoint(_QUALIFYING) else None
-    try:
-        if clause is not None:
-            shapes, marks = _parsed(clause.tokens, conventions)
-            return shapes, (*marks, ("where", clause.setting)) if clause.setting else marks
-        shapes, marks = _parsed(tokens, conventions)
-    except NotReadError:
-        called = named(tokens) if lenient and "=" in kinds else None
-        if called is None:
-            measured = _measured(tokens, conventions)
-            if measured is None:
-                raise
-            return measured
-        name, value = called
-        shapes, marks = _parsed(value, conventions)
-        if not is_known(shapes[0]):
-            raise
-        return shapes, (*marks, ("name", name))
-    measured = _measured(tokens, conventions)
-    if measured is None:
-        return shapes, marks
-    kinds = {kind for kind, _ in measured[1]}
-    return (*shapes, *measured[0]), (*(mark for mark in marks if mark[0] not in kinds), *measured[1])
-
-
-def _measured(tokens: list[Token], conventions: Conventions) -> Understood | None:
-    """Read letters behind a number as its unit: 48 m, 9.8 m/s^2; None where none can be one."""
-    if not any(before.kind in _BEFORE_UNITS and (token.text in _UNITS) for before, token in pairwise(tokens)):
-        return None
-    try:
-        shapes, marks = _parsed(tokens, conventions, units=True)
-    except (NotReadError, UndefinedError):
-        return None
-    measures = any(kind == "unit" for kind, _ in marks) or shapes[0].key.startswith("in ")
-    return (shapes, marks) if measures and is_known(shapes[0]) else None
-
-
-_QUALIFYING = frozenset({"text", "\\in", "<", ">", "<=", ">=", "!="})
-_BEFORE_UNITS = frozenset({"number", "}", ")", "\\degree"})
-_UNITS = LETTERS | {"k", "M", "\\Omega", "\\mu"}
-
-
-def _parsed(tokens: list[Token], conventions: Conventions, *, units: bool = False) -> Understood:
-    algebra = Algebra()
-    return Understanding(algebra, conventions).answer(parse(tokens, algebra, units=units))
-
-
 def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tuple[Shape, ...]:
     """Yield other readings that people let pass: cat as a word, 1,234 as a list, a function without a degree sign."""
     if _LETTERS.fullmatch(text):
         return (Plain(words_key(text)),)
     if _ONLY_THOUSANDS.fullmatch(text):
-        return _parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
+        return parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
     if any(token.kind == "\\degree" for token in tokens) and ("unit", "degree") not in marks:
-        return _parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
+        return parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
     return ()
 
 

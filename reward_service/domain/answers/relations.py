@@ -1,7 +1,7 @@
 """Read equations, inequalities and membership as answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.inequalities import Inequalities
 from reward_service.domain.answers.intervals import Interval, complement, intersected, spans
 from reward_service.domain.answers.naming import names_value
-from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape, is_known
+from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape, Understood, is_known
 from reward_service.domain.answers.values import (
     Bracketed,
     Chain,
@@ -34,7 +34,7 @@ class RelationMeanings(ABC):
     lenient: bool
 
     @abstractmethod
-    def understood(self, value: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def understood(self, value: Value) -> Understood:
         """A value's shapes and marks."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class RelationMeanings(ABC):
         """Parts under a tag."""
 
     @abstractmethod
-    def parts(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def parts(self, items: tuple[Value, ...]) -> Understood:
         """Each item in its first meaning."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class RelationMeanings(ABC):
     def union(self, intervals: list[Interval]) -> Form:
         """Disjoint intervals in their order."""
 
-    def chain(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def chain(self, value: Chain) -> Understood:
         """An equation, a chain of equal things, an inequality, a membership."""
         relations = value.relations
         if "~" in relations:
@@ -73,7 +73,7 @@ class RelationMeanings(ABC):
             return self._unequal(value)
         raise NotReadError
 
-    def _unequal(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _unequal(self, value: Chain) -> Understood:
         """Read x ≠ 3 as the line without 3, and as a form of its own; any other ≠ has only that form."""
         shape = self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
         name = value.names[0]
@@ -83,7 +83,7 @@ class RelationMeanings(ABC):
                 return (self.union(complement(point, self.line_end)), shape), (("name", name),)
         return (shape,), ()
 
-    def named_list(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]] | None:
+    def named_list(self, items: tuple[Value, ...]) -> Understood | None:
         """Read x = 1, 2 and x = 1, x = 2 as values of x, x = 1, y = 2 as the pair (1, 2), other lists as None."""
         if not items or not isinstance(items[0], Chain):
             return None
@@ -107,7 +107,7 @@ class RelationMeanings(ABC):
         parts, marks = self.parts(tuple(value for _, value in ordered))
         return (self.form("()", parts),), (*marks, ("name", f"({','.join(name for name, _ in ordered)})"))
 
-    def _approximate(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _approximate(self, value: Chain) -> Understood:
         """Read x = 1/3 ≈ 0.33 as 1/3, and x ≈ 0.33 as 0.33."""
         at = value.relations.index("~")
         if not self.lenient:
@@ -118,7 +118,7 @@ class RelationMeanings(ABC):
             return self.understood(value.sides[0])
         return self.chain(Chain(value.sides[: at + 1], value.relations[:at], value.names[: at + 1]))
 
-    def _equal(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _equal(self, value: Chain) -> Understood:
         sides, names = value.sides, value.names
         if len(sides) == 2 and names[0] is None and names[1] is not None:
             sides, names = sides[::-1], names[::-1]
@@ -140,9 +140,9 @@ class RelationMeanings(ABC):
                 shapes = (*shapes, self._equation(sides[0], last))
         return shapes, (*marks, ("name", name))
 
-    def _unnamed(self, sides: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _unnamed(self, sides: Sequence[Value]) -> Understood:
         """Read an equation; to a lenient reader a + b = 7 also says what a + b is."""
-        if len(sides) > 2 and not (self.lenient and _agree(self, sides[1:])):
+        if len(sides) > 2 and not (self.lenient and _agree(self, tuple(sides[1:]))):
             raise NotReadError
         left, right = sides[0], sides[-1]
         if isinstance(left, Bracketed) and left.opening == ":" and self.lenient:
@@ -160,7 +160,7 @@ class RelationMeanings(ABC):
         name = sum_key(self._algebra.scale(left.terms, 1 / Fraction(left.terms[max(left.terms)])))
         return (*shapes, *self.understood(right)[0]), (("name", name),)
 
-    def _solved(self, left: Value, right: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _solved(self, left: Value, right: Value) -> Understood:
         """2x = 10 says what x = 5 says."""
         equation = self._equation(left, right)
         (difference,) = equation.parts
@@ -187,7 +187,7 @@ class RelationMeanings(ABC):
         leading = Fraction(terms[max(terms)])
         return self.quantity(self._algebra.scale(terms, 1 / (abs(leading) if signed else leading)))
 
-    def _ordered(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _ordered(self, value: Chain) -> Understood:
         parts: list[Shape] = []
         solved: list[tuple[str, list[Interval]] | None] = []
         inequalities = Inequalities(self._algebra, self.line_end)

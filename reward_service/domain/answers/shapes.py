@@ -50,6 +50,10 @@ class Unread:
 Shape = Quantity | Form | Plain | Unread
 
 
+Understood = tuple[tuple[Shape, ...], tuple[Mark, ...]]
+"""Shapes in order of preference, and marks."""
+
+
 class Meaning(NamedTuple):
     """One way to understand an answer: equal keys, equal meanings."""
 

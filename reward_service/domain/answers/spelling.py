@@ -9,6 +9,7 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "012
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _RAISED = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ]+")
 _LOWERED = re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+")
+_MICRO = re.compile(r"(?<=[\d{\s])[μµ](?=[mgsLFAVHW](?![A-Za-z]))")
 _VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 _SIGNS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ",
@@ -40,6 +41,7 @@ def to_latex(text: str) -> str:
     """Return the text with Unicode's mathematics as LaTeX and its digits, letters and spaces as ASCII."""
     if text.isascii():
         return text
+    text = _MICRO.sub("u", text)
     text = _RAISED.sub(lambda found: "^{" + found[0].translate(_SUPERSCRIPTS) + "}", text)
     text = _LOWERED.sub(lambda found: "_{" + found[0].translate(_SUBSCRIPTS) + "}", text)
     text = _VULGAR.sub(_fraction, text)
@@ -60,6 +62,7 @@ _TYPESETTING = re.compile(
 _BARE_ACCENT = re.compile(r"\\(vec|hat|bar|overline|widehat|overrightarrow)\s+([A-Za-z])(?![A-Za-z])")
 _PRIMES = re.compile(r"\^\s*(?:\{\s*((?:(?:\\prime(?![A-Za-z])|')\s*)+)\}|\\prime(?![A-Za-z]))")
 _DOTTED = re.compile(r"(\d*\.\d*)\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?")
+_BARE_BLACKBOARD = re.compile(r"\\mathbb\s+([A-Z])(?![A-Za-z])")
 _HALF_LINES: Mapping[str, str] = MappingProxyType(
     {
         "^+": r"(0,\infty)", ">0": r"(0,\infty)", "^-": r"(-\infty,0)", "<0": r"(-\infty,0)",
@@ -123,6 +126,8 @@ def unwrapped(text: str) -> str:
             text = next(group for group in wrapped.groups() if group is not None)
             continue
         outer = _OUTER.fullmatch(text) or _BRACED.fullmatch(text)
+        if outer is not None and text[0] == "{" and ('"' in text or "'" in text):
+            return text  # JSON
         if outer is not None and text[0] == "{" and _BUILDER.match(text):
             return f"\\{text[:-1]}\\}}"  # a set in plain braces
         if outer is None or (text.startswith("\\text") and ONE_WORD.fullmatch(outer[1])):
@@ -144,7 +149,8 @@ def _dollars(text: str) -> str:
 
 _TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _SPACED = re.compile(
-    r"((?:[A-Za-z]\s*=\s*)?[-+]?\s*(?:\\?\$\s*)?)([1-9]\d{0,2}(?: \d{3})+)(?=(?:\.\d+)?\s*(?:$|\\text|\\?%|[A-Za-z]{2}))"
+    r"((?:[A-Za-z]\s*=\s*)?[-+]?\s*(?:\\?\$\s*)?)([1-9]\d{0,2}(?: \d{3})+)"
+    r"(?=(?:\.\d+)?\s*(?:$|\\text|\\?%|[A-Za-z]{2}))"
 )
 _PER_CENT = re.compile(r"(?<![A-Za-z])(?:per\s+cent|pct\.?)(?![A-Za-z])")
 _REPEATED = re.compile(r"(-?\d+\.\d*)\((\d+)\)")
@@ -152,7 +158,7 @@ _RUN_TOGETHER = re.compile(r"(?<![A-Za-z\\])([a-z]?)(log|ln|sin|cos|tan)([nxN])(
 _SETTING = re.compile(r"(?<![A-Za-z\\{])(?<!\{ )(for (?:all|every|any|each)|where)(?![A-Za-z])")
 _ONLY_SUMS = re.compile(r"(?:[\d.,+*/()=\s$-]|\\(?:times|cdot|div|\$)(?![A-Za-z]))+")
 _GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_ACRONYM = re.compile(r"(?<![A-Za-z.])(?:[A-Z]\.){2,}")
+_ACRONYM = re.compile(r"(?<![A-Za-z.\\])(?:[A-Z]\.){2,}(?![A-Za-z\d])")
 
 
 def spelled(text: str) -> str:
@@ -186,6 +192,7 @@ def _spelled_commands(text: str) -> str:
     if "\\dot" in text:
         text = _DOTTED.sub(_dotted, text)
     if "\\mathbb" in text:
+        text = _BARE_BLACKBOARD.sub(r"\\mathbb{\1}", text)
         text = _HALF_LINE.sub(_half_line, text)
         text = _LINE_WITHOUT.sub(r"\1\\setminus ", text)
     return _BARE_ACCENT.sub(r"\\\1{\2}", text)

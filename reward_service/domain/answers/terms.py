@@ -80,6 +80,8 @@ class TermReader(AtomReader):
         if kind == "|":
             return not self.bars
         if kind == "number":
+            if self.tokens[self.at - 1].text in ("x", "X") and self.tokens[self.at - 2].kind == "number":
+                raise NotReadError  # 3 x 4 is a size, or twelve
             return self.tokens[self.at - 1].kind != "number" or self._behind_exponent()
         if kind == "word" or kind in _UNIT_NAMES:
             return not self.at_unit()

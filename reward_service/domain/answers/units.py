@@ -69,8 +69,7 @@ _SYMBOLS = frozenset(_WORDS) | {
 }  # fmt: skip
 """Units as they are written; their capitals count: mW is not MW."""
 _CANONICAL: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(_SYMBOLS)
-    | {unit: unit for unit in _SYMBOLS}
+    {unit: unit for unit in _SYMBOLS}
     | {word: unit for unit, words in _WORDS.items() for word in words.split()}
     | {"l": "L", "kph": "km*h^-1", "mph": "mi*h^-1", "kmh": "km*h^-1", "kmph": "km*h^-1"}
 )
@@ -187,6 +186,6 @@ def _counted(word: str) -> str:
     unit = unit_of(word)
     if unit is not None:
         return unit
-    if word.istitle() or (len(word) > 3 and word.isupper()):
+    if len(word) > 2 and (word.istitle() or (len(word) > 3 and word.isupper())):
         word = word.lower()
     return word[:-1] if len(word) > 3 and word[-1] == "s" and word.islower() else word

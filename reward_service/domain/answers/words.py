@@ -10,6 +10,8 @@ _SIGNS = re.compile(r"(?:[\s;:\"'`$~]|[!?]\s*$|(?<!\d)[.,]|[.,](?!\d))+")
 _COMMAND = re.compile(r"\\(?:text[a-z]*|mathrm|mathbf|mbox|emph)(?![A-Za-z])\s*|\\(?=[ ,;:!%$&#])|[{}]")
 _LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_SEVERAL_NAMES = re.compile(r"[a-z][A-Z]{1,2}")
+_SEVERAL_LETTERS = re.compile(r"[A-Z](?: (?:and|or) [A-Z])+")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|mathrm|textrm)\s*\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
 _ARTICLE = re.compile(r"^(?:the|an|a|A) (?=\S{2})")
@@ -49,6 +51,8 @@ def is_words(text: str) -> bool:
     """Return whether an answer is nothing but words."""
     letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
     if not letters.isascii() or not letters.isalpha():
+        return False
+    if _SEVERAL_NAMES.fullmatch(text) or _SEVERAL_LETTERS.fullmatch(text):
         return False
     if " " in text.strip() or "-" in text:
         return bool(_WORD.search(text))

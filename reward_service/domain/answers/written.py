@@ -13,7 +13,7 @@ _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _MONTH_FIRST = re.compile(rf"{_MONTH}\s+{_DAY}(?:\s*,?\s+(\d{{4}}))?", re.IGNORECASE)
 _DAY_FIRST = re.compile(rf"(?:the\s+)?{_DAY}[\s-]+(?:of\s+)?{_MONTH}(?:\s*,?[\s-]+(\d{{4}}))?", re.IGNORECASE)
 _MONTH_ALONE = re.compile(rf"{_MONTH}\s*,?\s+(\d{{4}})", re.IGNORECASE)
-_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})|(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*日")
+_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
 _ENDS_IN_YEAR = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|(?<!\.)\d{2})")
 _TIME = re.compile(r"(\d{1,2})(?::(\d\d))?(?::(\d\d))?\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?(?:\s*(?:hrs?|hours?|h))?")
@@ -50,8 +50,7 @@ def clock(text: str) -> str | None:
 
 def _date(text: str) -> str | None:
     if found := _ISO.fullmatch(text):
-        year, month, day = (found[1], found[3], found[4]) if found[1] else (found[5], found[6], found[7])
-        return _day_key(year, int(month), int(day)) or f"date: {text}"
+        return _day_key(found[1], int(found[3]), int(found[4])) or f"date: {text}"
     if found := _ENDS_IN_YEAR.fullmatch(text):
         first, other = int(found[1]), int(found[3])
         if len(found[4]) == 4 and (first > 12) != (other > 12):
