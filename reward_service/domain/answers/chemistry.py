@@ -46,7 +46,7 @@ def formula(text: str) -> tuple[str | None, bool]:
         if all(terms) and any(_COUNTED.search(side) or _MIXED.search(side) for side in sides):
             return f"reaction: {terms[0]}{arrow}{terms[1]}", True
         return None, False
-    found = _FORMULA.fullmatch("".join(plain.split()))
+    found = _TERM.fullmatch("".join(plain.split()))
     if len(sides) > 2 or found is None or (marked is None and not _COUNTED.search(plain) and "^" not in plain):
         return None, False
     certain = marked is not None or (not indexed and _COUNTED.search(text) is not None and "^" not in plain)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_NUMBER = r"\d[\d,]*(?:\.\d+)?(?:\s*(?:hundred|thousand|million|billion|trillion)(?![A-Za-z]))?"
+_NUMBER = r"(?<![\d,.])\d[\d,]*+(?:\.\d+)?(?:\s*(?:hundred|thousand|million|billion|trillion)(?![A-Za-z]))?"
 _MONEY: Mapping[str, str] = MappingProxyType(
     {"\\euro": "euro", "\\pounds": "gbp", "\\yen": "yen", "\\rupee": "rupee", "rs": "rupee", "rs.": "rupee"}
 )

@@ -30,7 +30,7 @@ def names_value(algebra: Algebra, terms: Sum, *, zero: bool) -> bool:
     """Return whether a sum is the name of the value beside it; `zero`: the value is 0.
 
     One function of letters (|AB|, cos θ, P(A)) is a name, and so is a polynomial of several letters. One letter alone
-    makes an equation, and so do powers of coordinates, and coordinates whose sum is 0: lines and curves.
+    makes an equation, and so do products with coordinates, and coordinates whose sum is 0: lines and curves.
     """
     if not terms or () in terms:
         return False
@@ -44,7 +44,9 @@ def names_value(algebra: Algebra, terms: Sum, *, zero: bool) -> bool:
     if len(names) < 2 or not whole:
         return False
     curved = any(sum(power for _, power in monomial) > 1 for monomial in terms)
-    return not (names <= _COORDINATES and (curved or zero))
+    if curved:
+        return not zero and names.isdisjoint(_COORDINATES)
+    return not (zero and names <= _COORDINATES)
 
 
 def _is_of_letters(algebra: Algebra, name: str) -> bool:

@@ -61,7 +61,7 @@ _TYPESETTING = re.compile(
 )
 _BARE_ACCENT = re.compile(r"\\(vec|hat|bar|overline|widehat|overrightarrow)\s+([A-Za-z])(?![A-Za-z])")
 _PRIMES = re.compile(r"\^\s*(?:\{\s*((?:(?:\\prime(?![A-Za-z])|')\s*)+)\}|\\prime(?![A-Za-z]))")
-_DOTTED = re.compile(r"(\d*\.\d*)\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?")
+_DOTTED = re.compile(r"(?<!\d)(\d*+\.\d*+)\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?")
 _BARE_BLACKBOARD = re.compile(r"\\mathbb\s+([A-Z])(?![A-Za-z])")
 _HALF_LINES: Mapping[str, str] = MappingProxyType(
     {
