@@ -303,6 +303,208 @@ U.K. == UK
 2/3 == \frac{2}{3}.
 10 + 20 = 30 == 30
 1,000 + (2 * 500) = 2,000 == 2000
+# of all kinds
+2400~\textup{cm}^2 == 2400
+x = -1 \text{ or } x = 3 == \{-1,3\}
+\mathbf{5} == 5
+\mathsf{5} == 5
+7 < a+b == a+b>7
+11\frac12 == \frac{23}{2}
+$5$ dollars == 5
+5 \text{ units}^2 == 5\text{ square units}
+\textbf{5} == 5
+{5} == 5
+\displaystyle\frac{1}{2} == 0.5
+Answer: 5 == 5
+x\approx 3.14 == 3.14
+C_{1}=2 == C_1=2
+E_{k}=12 == E_k=12
+T_1:T_2=1:2 == 1:2
+V_A=10 == V_{A}=10
+R_{eq}=5 == R_{\text{eq}}=5
+a_{10}=20 == a_10=20
+\alpha+\beta=5 == 5
+\tan\alpha=\frac34 == \frac34
+|\overrightarrow{AB}|=5 == 5
+|3+4i|=5 == 5
+|z_1|=3 == 3
+\angle BAC = 45^{\circ} == 45
+m\angle A=30^\circ == 30
+P(A \text{ and } B)=0.12 == 0.12
+\text{Var}(X)=4 == 4
+E[X]=3 == 3
+\mathbb{E}[X]=3 == 3
+S_{10}=55 == 55
+a^2+b^2+c^2=14 == 14
+a_1+a_2=3 == 3
+\frac{a}{b}=\frac23 == \frac23
+AB+BC=10 == 10
+AB=5 == 5
+AB\cdot CD=12 == 12
+2a+3b=12 == 12
+f(1)+f(2)=3 == 3
+f(g(2))=5 == 5
+f'(1)=3 == 3
+x\in(-\infty,3) == x<3
+x \in \mathbb{R}, x \neq 2 == (-\infty,2)\cup(2,\infty)
+\{x|-1\leq x<4\} == [-1,4)
+\{x : x\in\mathbb{R}, x\neq 0\} == x\neq0
+\mathbb{R} \backslash \{0\} == x\neq 0
+(-\infty, 0) \cup (0, +\infty) == \{x|x\ne0\}
+x\neq 1, x\neq 2 == \mathbb{R}\setminus\{1,2\}
+x \ne \pm 2 == \mathbb{R}\setminus\{-2,2\}
+x>2 or x<-2 == |x|>2
+x > 2 and x < 5 == 2<x<5
+2 < x \text{ and } x < 5 == (2,5)
+[1,3]\cup[2,5] == [1,5]
+x(x-2)<0 == (0,2)
+(x-1)(x-3)\ge 0 == (-\infty,1]\cup[3,\infty)
+-x^2+4>0 == (-2,2)
+x=\frac{\pi}{2}+k\pi, k\in\mathbb{Z} == \frac{\pi}{2}+k\pi
+x = 2k\pi\ (k \in \mathbb{Z}) == 2k\pi
+f(x)=x^2,\ x\in\mathbb{R} == f(x)=x^2
+f(x)=x+1\text{ for all real }x == f(x)=x+1
+f(n)=n+1 \text{ for all } n\in\mathbb{N} == f(n)=n+1
+f(x) = ax + b where a and b are constants == f(x)=ax+b
+f(x)=2x \forall x == f(x)=2x
+f(x)=2x \quad \forall x\in\mathbb{R} == f(x)=2x
+\frac{1}{x},\ x>0 == \frac1x
+\\boxed{5} == 5
+\\frac{\\sqrt{3}}{2} == \frac{\sqrt3}{2}
+\\pi == \pi
+(1, \\infty) == (1,\infty)
+x \\in [0,1] == [0,1]
+\\left[0,1\\right) == [0,1)
+\\$5 == \$5
+\\mathbf{x} == x
+2.5 × 10^6 == 2500000
+2.5 x 10^6 m == 2.5\times10^6
+6.63 x 10^{-34} J s == 6.63\times10^{-34}
+1.0\times 10^{5}\,\text{Pa} == 100000
+1,234,567 == 1 234 567
+12 000 m == 12000
+\$1,000 == 1000
+$1,000.00 == 1000
+"(1,2)" == (1,2)
+“x = 2” == x=2
+'yes' == yes
+**Yes** == yes
+***5*** == 5
+__5__ == 5
+_5_ == 5
+`x^2` == x^2
+\textcolor{red}{\text{5}} == 5
+\color{blue}{\frac{1}{2}} == \frac12
+\colorbox{yellow}{5} == 5
+£3.50 == 3.5
+3.50 € == 3.5
+5 EUR == €5
+¥100 == 100
+HK$5 == 5
+25 cents == 25
+0.\dot{2}\dot{7} == \frac{3}{11}
+0.\overline{27} == 3/11
+45 pct == 45\%
+45\text{ per cent} == 45\%
+45 percent == 0.45
+12.5 % == 1/8
+50\%\text{ of the total} == 50\%
+100 kg == 100\text{ kg}
+9.81 m/s² == 9.81\text{ m/s}^2
+9.81\ \mathrm{m\,s^{-2}} == 9.81\text{ m/s}^2
+3\times10^8\ \mathrm{m/s} == 3\times 10^8
+1.5 V == 1.5\,\mathrm{V}
+20 N m == 20\text{ N}\cdot\text{m}
+0.5 mol/L == 0.5\text{ mol/L}
+5 L == 5\text{ liters}
+37 °C == 37
+37°C == 37^\circ\text{C}
+98.6 °F == 98.6
+300 km == 300
+15 min == 15\text{ minutes}
+2 h == 2\text{ hours}
+4 \Omega == 4
+10\,\mu\text{F} == 10\text{ μF}
+6 cm^2 == 6\text{ cm}^2
+6 cm² == 6
+7 square feet == 7
+12 dollars per hour == 12
+60 miles per hour == 60\text{ mph}
+1200 rpm == 1200
+5 people == 5
+3 men == 3
+\sin^2\theta+\cos^2\theta == 1
+\cos^2x+\sin^2x == 1
+\sin^{-1}\left(\frac{\sqrt3}{2}\right) == \frac{\pi}{3}
+\cos^{-1}(0) == \frac{\pi}{2}
+\tan^{-1}(1) == \frac{\pi}{4}
+\arcsin 1 == \pi/2
+\arccos\frac{1}{2} == \frac{\pi}{3}
+\sin 105^\circ == \frac{\sqrt6+\sqrt2}{4}
+\cos 75^\circ == \frac{\sqrt6-\sqrt2}{4}
+\cot 15^\circ == 2+\sqrt3
+\sin\frac{5\pi}{12} == \frac{\sqrt{6}+\sqrt{2}}{4}
+2\sin 15^\circ == \frac{\sqrt6-\sqrt2}{2}
+\tan 45^\circ+\tan 60^\circ == 1+\sqrt3
+D == \textbf{D.}
+D == (D).
+D == D) None of these
+D == \textbf{(D)}\ 45
+D == \text{(D)}
+D == Option (D)
+D == choice D
+D == \boxed{\text{D}}
+D == D: 45
+D == (D) 45\%
+D == \textbf{D)}\ 45
+D == \text{D) }45
+D == D - none of the above
+D == D. None of the above
+D == Answer: D
+D == The correct option is D
+D == the answer is (D)
+A, B == A and B
+A,B,D == (A), (B), (D)
+7:15 PM == 19:15
+7:15 p.m. == 19:15
+12:30 AM == 00:30
+January 1, 2000 == 2000-01-01
+1st January 2000 == January 1, 2000
+Jan. 1, 2000 == January 1, 2000
+March 14 == 14 March
+2000/1/1 == 2000-01-01
+31/12/1999 == December 31, 1999
+NaOH == \text{NaOH}
+Na2CO3 == Na_2CO_3
+\mathrm{CH_4} == CH4
+\text{CO}_2 == CO2
+CO₂ == CO2
+\ce{H+} == H^+
+\ce{NO3-} == NO_3^-
+2Na + Cl2 -> 2NaCl == 2Na+Cl_2\rightarrow 2NaCl
+\ce{2H2 + O2 -> 2H2O} == 2H2 + O2 -> 2H2O
+{"x": 1} == {"x": 1.0}
+{"a":[1,2],"b":null} == {'b': None, 'a': [1, 2]}
+["a", 1] == ['a', 1]
+100人 == 100
+36个 == 36
+15千米 == 15\text{ km}
+（1，2） == (1,2)
+x＝5 == 5
+x≥3 == [3,\infty)
+3或5 == 3,5
+A、B、D == A,B,D
+Los Angeles == los angeles
+an apple == apple
+The Moon == moon
+O(n \log n) == O(n\log n)
+O(nlog n) == O(n \log n)
+n log n == n\log n
+O(2^n) == O(2^{n})
+U.S. == US
+true == True
+TRUE == true
+\text{True} == true
 """
 """Each line is one answer to a lenient reader."""
 
@@ -537,6 +739,228 @@ x=5 m == x=5 s
 U.S. == U.K.
 -3-2 == -1
 1e3 == e^3
+x(x-2)=0 == 0
+x(x-2)<0 == (-\infty,0)
+n(n+1)=30 == 30
+x^2+bx+c=0 == 0
+ax+by=7 == 7
+xy=6 == 6
+y=2x+1 == 1
+x^2=9 == 9
+\sqrt{x}=3 == 3
+3x+2=11 == 11
+e^x=5 == 5
+|x+2|=7 == 7
+\sin(x+1)=0 == 0
+a+b\ne 7 == 7
+a+b>7 == 7
+a+b>7 == a+b=7
+P(A)>\frac14 == \frac14
+f(x)=5 \text{ for } x>0 == f(x)=5\text{ for }x<0
+x=k\pi == x=2k\pi
+k\pi, k\in\mathbb{Z} == 2k\pi+\frac{\pi}{2}
+\{x|x>2\} == \{x|x<2\}
+\{x|1<x<2\} == \{1,2\}
+x\ne 2 == 2
+x\ne 2 == x=2
+x\ne\pm2 == x=\pm2
+|x|\le 3 == [0,3]
+|x|\ge 3 == [3,\infty)
+x^2<4 == (0,2)
+x^2-5x+6<0 == (2,3]
+x^2-5x+6>0 == (2,3)
+x<2, x>5 == (2,5)
+x>1, x<5 == x>1
+[0,5]\setminus\{2\} == [0,5]
+[0,5]\setminus\{2\} == [0,2)\cup(2,5)
+(1,3)\cap(2,5) == (1,5)
+(1,3)\cup(2,5) == (2,3)
+\mathbb{R}_{\ge0} == (0,\infty)
+\mathbb{Z}^+ == \mathbb{R}^+
+\mathbb{Z} == \mathbb{R}
+\sqrt{x^3} == x^2
+\sqrt[3]{x^2} == x
+\sqrt{\frac{x}{y}} == \sqrt{\frac{y}{x}}
+\sqrt{\frac{1}{n}} == \frac{1}{n}
+\sqrt{xy} == xy
+\ln\frac{x}{y} == \frac{\ln x}{\ln y}
+\ln x^3 == (\ln x)^3
+\log_2 x == \log_3 x
+\log x == \ln x
+\sin^2 x == \sin x^2
+\sin^{-1}x == \frac{1}{\sin x}
+\sin^2 2x+\cos^2 x == 1
+\arcsin\frac{1}{2} == \arccos\frac12
+2^6 3^5 == 2^6+3^5
+10^2 3 == 10^{23}
+12 345 == 12.345
+1 000 == 1.000
+1 00 == 100
+5 x 10^3 == 5x10^{-3}
+1.5 x 10^3 == 1.5x^3
+3 \times 4 == 3 x 4
+0.\dot{1}\dot{2} == 0.\dot{1}2
+0.(12) == 0.1(2)
+0.3 == 0.\dot{3}
+$5 == 5%
+€5 == 5%
+5 euros == 5 pounds
+\$5 == 5 cents
+USD 5 == CAD 5
+A$5 == US$5
+5\% == 5 per thousand
+50% == 50 percentage points off
+25% discount == 25% markup
+10% gain == 10% loss
+40\%\text{ of boys} == 40\%\text{ of girls}
+15\% higher == 15\% lower
+5 m == 5 min
+5 m == 5 mi
+5 mA == 5 MA
+5 kg == 5 kJ
+5 pF == 5 PF
+5 J/s == 5 J s
+5 m/s == 5 m s
+5 m^2 == 5 m_2
+9.8 m/s^2 == 9.8 m/s^3
+2 h == 2 min
+10 N == 10 N m
+10 C == 10 F
+5 Pa == 5 kPa
+5 mol == 5 mol/L
+60 mph == 60 km/h
+3 days == 3 weeks
+5 men == 5 women
+3 A == 3 B
+A and C == A and B
+A, C == A
+(A) x or (B) y == A
+B) and C) == B
+(B) or (C) == B
+(A), (B), (C) == (A)
+\text{(A) and (C)} == C
+Options A and C == A
+A. I and II == B. I and II
+C - red == D - red
+(C) 12 == (C) 13
+C or D == C
+neither A nor B == A
+not B == B
+AC == CA
+Al == AL
+Au == AU
+Cu == CU
+Fe == FE
+In == IN
+Os == OS
+Po == PO
+Sc == SC
+Hs == HS
+kw == KW
+Mhz == mHz
+eV == EV
+Am == am
+Pm == pm
+NaCl == NACl
+KCl == KCL
+CaO == CAO
+HCl == HCL
+CO == co
+2023-01-02 == 2023-02-01
+2023-01-02 == 2020
+01/02/2023 == 02/01/2023
+1/2 == 1/2/2023
+12-25 == 12/25
+2/3/4 == \frac{2}{12}
+May 5 == May 6
+May 5, 2020 == May 2020
+1 May == 5 May
+Monday, May 4 == Tuesday, May 4
+10:30 AM == 10:30 PM
+10:30 == 10:03
+22:30 == 10:30 AM
+12:00 PM == 12:00 AM
+3-1 == 2
+2-0 == 2
+7-5, 6-4 == 2, 2
+7-5, 6-4 == 6-4, 5-7
+10-20 == -10
+1990-1995 == -5
+pages 5-10 == 5
+5-10 kg == 5 kg
+100-200\text{ m} == -100\text{ m}
+\$5-\$10 == -\$5
+5%-10% == -5%
+1.0.0 == 1.0
+v2.0 == 2.1
+2.1.3 == 2.13
+123-456-7890 == -8223
++1 555-123-4567 == 311
+(800) 555-1212 == 800
+ISBN 0-306 == -306
+H2 == 2H
+O2 == O3
+N2 == 2N
+C2H4 == CH2
+H2SO4 == H2SO3
+CH3OH == CH4O2
+Na+ == Na
+Fe^{2+} == Fe^{3+}
+Cl^- == Cl
+A+B\to C == A+C\to B
+N2+3H2->2NH3 == N2+H2->NH3
+2H2O == 4HO
+H_2 + O_2 == H_2O
+{"a": 1, "b": 2} == {"a": 2, "b": 1}
+{"a": [1,2]} == {"a": [2,1]}
+{"a": true} == {"a": "true"}
+{"a": null} == {}
+["a"] == ["a","a"]
+{'a': 'b'} == {'a': 'c'}
+3个 == 3个半
+3百 == 3
+3千克 == 3克
+3倍 == 3
+第3 == 3
+3元 == 3角
+3月5日 == 3月6日
+对 == 错
+甲 == 乙
+甲和乙 == 甲或乙
+3或5 == 3
+大于5 == 小于5
+O(n) == O(n^2)
+O(n log n) == O(n)
+O(n log n) == O(log n)
+O(n) == \Theta(n)
+n log n == n^2
+yes == no
+true == false
+increasing == decreasing
+even == odd
+up == down
+x_1 == x^1
+x_1=2 == y_1=2
+x_1=2, x_2=3 == x_1=3, x_2=2
+a_n=2^n == a_n=n^2
+a_{n+1}=2 == a_n=2
+f'(x) == f''(x)
+\vec{a} == \vec{b}
+\bar{x}=5 == x=6
+k_BT == k_B
+V_1:V_2=1:2 == V_2:V_1=1:2
+AB:CD=2:3 == AC:BD=2:3
+\textcolor{red}{5} == \textcolor{red}{6}
+5\tag{1} == 1
+\color{red}5 == red
+\\frac{1}{2} == \frac{2}{1}
+"5 apples" == "6 apples"
+**5** == **6**
+5*3 == 5
+*5 == 6
+1,2 == 1.2
+1,000 == 1
+1,000 == 1, 000
 """
 """Each line is two answers, in either mode."""
 

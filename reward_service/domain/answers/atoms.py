@@ -172,6 +172,8 @@ class AtomReader(Cursor, ABC):
         if len(text) == 1:
             return self._named(text)
         if text.isupper():
+            if len(text) > 2 and self.next.kind == "number":
+                raise NotReadError  # ISBN 0-306
             return self._named(text)
         if len(text) > 3 or not (text.islower() or _SEVERAL_NAMES.fullmatch(text) or self.next.kind in ("_", "^")):
             raise NotReadError

@@ -96,6 +96,8 @@ def _setting_at(tokens: list[Token]) -> tuple[list[Token], list[Token]] | None:
         if token.kind == "text" and place and _SETTING.match(token.text.lower()):
             end = place - (tokens[place - 1].kind == ",")
             return tokens[:end], tokens[place:]
+        if token.kind == "\\forall" and place:
+            return tokens[: place - (tokens[place - 1].kind == ",")], tokens[place + 1 :]
         if token.kind == ",":
             commas.append(place)
         elif token.kind in _BOUNDS and bounded is None:

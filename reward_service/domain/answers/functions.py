@@ -8,6 +8,7 @@ from types import MappingProxyType
 from reward_service.domain.answers.algebra import ONE, ZERO, Algebra
 from reward_service.domain.answers.numeric import real_value
 from reward_service.domain.answers.values import (
+    Monomial,
     NotReadError,
     Number,
     Sum,
@@ -64,6 +65,21 @@ def _binomial(above: Number, below: Number) -> Number | None:
 
 def _absolute(value: Number) -> Number:
     return abs(value)
+
+
+def _size(algebra: Algebra, terms: Sum) -> Sum | None:
+    """The absolute value of a complex number; None for other sums."""
+    halves: tuple[dict[Monomial, Number], dict[Monomial, Number]] = ({}, {})
+    for monomial, value in terms.items():
+        rest = tuple(pair for pair in monomial if pair != ("i", 1))
+        if any(name[0] != "#" and name not in ("pi", "e") for name, _ in rest):
+            return None
+        halves[len(rest) < len(monomial)][rest] = value
+    real, imaginary = halves
+    if not imaginary:
+        return None
+    square = algebra.add(algebra.multiply(real, real), algebra.multiply(imaginary, imaginary))
+    return algebra.power(square, Fraction(1, 2))
 
 
 def _sign(terms: Sum) -> int:
@@ -129,6 +145,8 @@ def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
         (inside,) = arguments
         if sign := _sign(inside):
             return algebra.scale(inside, sign)
+        if (size := _size(algebra, inside)) is not None:
+            return size
         if inside and inside[min(inside)] < 0:
             arguments = (algebra.scale(inside, -1),)
     return algebra.atom(name, *arguments)

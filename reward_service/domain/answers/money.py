@@ -8,12 +8,18 @@ _NUMBER = r"(?<![\d,.])\d[\d,]*+(?:\.\d+)?(?:\s*(?:hundred|thousand|million|bill
 _MONEY: Mapping[str, str] = MappingProxyType(
     {"\\euro": "euro", "\\pounds": "gbp", "\\yen": "yen", "\\rupee": "rupee", "rs": "rupee", "rs.": "rupee"}
 )
+_DOLLARS: Mapping[str, str] = MappingProxyType(
+    {
+        "A": "aud", "AU": "aud", "C": "cad", "CA": "cad", "HK": "hkd", "NZ": "nzd", "S": "sgd", "SG": "sgd",
+        "NT": "twd",
+    }
+)  # fmt: skip
 _MONEY_BEFORE = re.compile(
     r"(\\(?:euro|pounds|yen|rupee)(?![A-Za-z])|(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CNY|RMB|INR|CAD|AUD|HKD|CHF|Rs\.?))"
     rf"\s*({_NUMBER})"
 )
 _MONEY_BEHIND = re.compile(rf"({_NUMBER})\s*(\\(?:euro|pounds|yen|rupee))(?![A-Za-z])")
-_NATIONAL = re.compile(r"(?<![A-Za-z])(US|AU|CA|HK|NZ|SG|NT|A|C|S)\s*\\?\$\s*(" + _NUMBER + ")")
+_NATIONAL = re.compile(rf"(?<![A-Za-z])(US|AU|CA|HK|NZ|SG|NT|A|C|S)\s*\\?\$\s*({_NUMBER})")
 
 
 def with_money(text: str) -> str:
@@ -29,4 +35,4 @@ def _currency(written: str) -> str:
 
 
 def _of_a_nation(found: re.Match[str]) -> str:
-    return rf"\${found[2]}" if found[1] == "US" else rf"{found[2]}\text{{ {found[1].lower()} dollar}}"
+    return rf"\${found[2]}" if found[1] == "US" else rf"{found[2]}\text{{ {_DOLLARS[found[1]]}}}"

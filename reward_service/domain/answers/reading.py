@@ -92,7 +92,7 @@ def _spelled(text: str) -> str:
 
 _MAY_BE_SPELLED = re.compile(
     r"[^\x00-\x7f]|\\(?:euro|pounds|yen|rupee|dot|mathbb|vec|hat|bar|over|wide|\$)|prime|\^\s*\{\s*'|\d\s*[xX]\s*10"
-    r"|\d \d|for |where|per\s|pct|\)$|log|ln|sin|cos|tan|[A-Z]{3}\s*\d|Rs|=.*,|US|\$"
+    r"|\d \d|for |where|per\s|pct|\)$|log|ln|min|\\mathrm|\\text|sin|cos|tan|[A-Z]{3}\s*\d|Rs|=.*,|US|\$"
 )
 """Something in an answer that may be spelled otherwise: most answers hold none of these."""
 
@@ -107,7 +107,7 @@ def _meant(text: str, conventions: Conventions) -> Understood:
     if value is None:
         value = written(text)
     if value is not None:
-        return (Plain(value) if not value.startswith("range") else Unread(value),), ()
+        return (Plain(value),), ()
     substance, certain = formula(text) if _MAY_BE_FORMULA.search(text) else (None, False)
     if substance is not None and certain and _in_base(text) is None:
         return (Plain(substance),), ()

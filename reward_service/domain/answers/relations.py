@@ -75,13 +75,19 @@ class RelationMeanings(ABC):
 
     def _unequal(self, value: Chain) -> Understood:
         """Read x ≠ 3 as the line without 3, and as a form of its own; any other ≠ has only that form."""
-        shape = self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
         name = value.names[0]
-        if name is not None and _is_constant(value.sides[1]):
-            point = spans(self.form("{", (self.understood(value.sides[1])[0][0],)), self.line_end)
+        right = value.sides[1]
+        values = right.items if isinstance(right, Listed) else (right,)
+        if name is not None and all(map(_is_constant, values)):
+            point = spans(self.form("{", tuple(self.understood(each)[0][0] for each in values)), self.line_end)
             if point is not None:
-                return (self.union(complement(point, self.line_end)), shape), (("name", name),)
-        return (shape,), ()
+                shape = self.union(complement(point, self.line_end))
+                shapes = (shape,) if len(values) > 1 else (shape, self._unlike(value))
+                return shapes, (("name", name),)
+        return (self._unlike(value),), ()
+
+    def _unlike(self, value: Chain) -> Form:
+        return self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
 
     def named_list(self, items: tuple[Value, ...]) -> Understood | None:
         """Read x = 1, 2 and x = 1, x = 2 as values of x, x = 1, y = 2 as the pair (1, 2), other lists as None."""

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from reward_service.domain.answers.units import are_units
+
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "0123456789+-()n")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _RAISED = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ]+")
@@ -89,15 +91,14 @@ def unadorned(text: str) -> str:
 
 
 _WRAPPED = re.compile(r"\\\((.*)\\\)|\\\[(.*)\\\]|\$\$?([^$]*)\$\$?", re.DOTALL)
-_QUOTED = re.compile(
-    r"\"([^\"]+)\"|``([^`']+)''|`([^`]+)`|'([^']+)'|\*\*([^*]+)\*\*|\*([^*]+)\*|__([^_]+)__", re.DOTALL
-)
+_QUOTED = re.compile(r"\"([^\"]+)\"|``([^`']+)''|`([^`]+)`|'([^']+)'|\*+([^*]+)\*+|_+([^_]+)_+", re.DOTALL)
 _OUTER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol|mbox|boxed|fbox|bm)\s*\{([^{}]*)\}")
 ONE_WORD = re.compile(r"\s*[A-Za-z]{2,}\s*")
 _BRACED = re.compile(r"\{([^{}]*)\}")
 _BUILDER = re.compile(r"\{\s*[A-Za-z]\s*(?:[:|]|\\mid|\\in(?![A-Za-z]))")
 _SAID = re.compile(
-    r"^(?:=|\\approx(?![A-Za-z])|(?:(?:so|thus|hence|therefore|and),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?answer"
+    r"^(?:=|\\approx(?![A-Za-z])|(?:(?:so|thus|hence|therefore|and),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?"
+    r"(?:answer|option|choice)"
     r"\s*(?:is|:|=)(?=[\s$\\:]):?)\s*",
     re.IGNORECASE,
 )
@@ -150,11 +151,17 @@ def _dollars(text: str) -> str:
 _TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _SPACED = re.compile(
     r"((?:[A-Za-z]\s*=\s*)?[-+]?\s*(?:\\?\$\s*)?)([1-9]\d{0,2}(?: \d{3})+)"
-    r"(?=(?:\.\d+)?\s*(?:$|\\text|\\?%|[A-Za-z]{2}))"
+    r"(?=(?:\.\d+)?\s*(?:$|\\text|\\?%|[A-Za-z]))"
 )
 _PER_CENT = re.compile(r"(?<![A-Za-z])(?:per\s+cent|pct\.?)(?![A-Za-z])")
 _REPEATED = re.compile(r"(-?\d+\.\d*)\((\d+)\)")
+_MINUTES = re.compile(r"(?<=\d)\s*min(?![A-Za-z(_\\])")
+_UNIT_GROUP = re.compile(r"\\(?:mathrm|text)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_IN_UNITS = (
+    ("{", ""), ("}", ""), ("\\cdot", "*"), ("\\times", "*"), ("\\Omega", "ohm"), ("\\,", " "), ("\\ ", " "), ("~", " "),
+)  # fmt: skip
 _RUN_TOGETHER = re.compile(r"(?<![A-Za-z\\])([a-z]?)(log|ln|sin|cos|tan)([nxN])(?![A-Za-z])")
+_RUN_ON = re.compile(r"(?<![A-Za-z\\])([a-z])(log|ln)\s+(?=[A-Za-z(])")
 _SETTING = re.compile(r"(?<![A-Za-z\\{])(?<!\{ )(for (?:all|every|any|each)|where)(?![A-Za-z])")
 _ONLY_SUMS = re.compile(r"(?:[\d.,+*/()=\s$-]|\\(?:times|cdot|div|\$)(?![A-Za-z]))+")
 _GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -173,6 +180,10 @@ def spelled(text: str) -> str:
             text = spaced[1] + spaced[2].replace(" ", "") + text[spaced.end() :]
         if "for " in text or "where" in text:
             text = _SETTING.sub(r"\\text{ \1 }", text)
+    if "min" in text:
+        text = _MINUTES.sub(" minutes", text)
+    if "{" in text and ("\\mathrm" in text or "\\text" in text):
+        text = _UNIT_GROUP.sub(_plain_unit, text)
     if "per" in text or "pct" in text:
         text = _PER_CENT.sub("percent", text)
     if ".(" in text or (text[-1:] == ")" and "." in text):
@@ -181,9 +192,20 @@ def spelled(text: str) -> str:
             text = rf"{repeated[1]}\overline{{{repeated[2]}}}"
     if "=" in text and "," in text and _ONLY_SUMS.fullmatch(text):
         text = _GROUPING.sub("", text)  # all sides of such a chain must agree, so nothing is guessed
+    if "log " in text or "ln " in text:
+        text = _RUN_ON.sub(r"\1 \2 ", text)
     if "ln" in text or "log" in text or "sin" in text or "cos" in text or "tan" in text:
         text = _RUN_TOGETHER.sub(r"\1\\\2 \3", text)
     return text
+
+
+def _plain_unit(found: re.Match[str]) -> str:
+    inside = found[1]
+    if "{" not in inside and "\\" not in inside:
+        return found[0]
+    for written, plain in _IN_UNITS:
+        inside = inside.replace(written, plain)
+    return rf"\text{{ {inside}}}" if "\\" not in inside and are_units(inside) else found[0]
 
 
 def _spelled_commands(text: str) -> str:

@@ -22,8 +22,8 @@ _DEGREE = re.compile(
 )
 _ORDINAL = re.compile(r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?")
 _TEXT = frozenset({
-    "text", "textrm", "textbf", "textit", "texttt", "textsf", "textnormal", "mbox", "mathrm", "emph", "hbox",
-    "operatorname",
+    "text", "textrm", "textbf", "textit", "texttt", "textsf", "textnormal", "textup", "textsl", "mbox", "mathrm",
+    "emph", "hbox", "operatorname",
 })  # fmt: skip
 _ACCENTS: Mapping[str, str] = MappingProxyType(
     {"overline": "bar", "bar": "bar", "vec": "vec", "overrightarrow": "vec", "hat": "hat", "widehat": "hat"}

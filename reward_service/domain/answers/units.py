@@ -61,7 +61,12 @@ _WORDS = {
     "ton": "tons",
     "acre": "acres",
 }
-_SYMBOLS = frozenset(_WORDS) | {
+_PREFIXED = frozenset(
+    prefix + unit
+    for prefix in "pnumckMG"
+    for unit in ("m", "g", "s", "A", "V", "W", "J", "N", "Pa", "Hz", "L", "F", "C", "T", "H", "mol", "ohm", "eV", "Wb")
+)
+_SYMBOLS = frozenset(_WORDS) | _PREFIXED | {
     "l", "nm", "um", "fm", "ms", "us", "ns", "ps", "kN", "mN", "kJ", "MJ", "kW", "MW", "mW", "kV", "mV", "MV",
     "mA", "kPa", "MPa", "GPa", "hPa", "kHz", "MHz", "GHz", "keV", "MeV", "GeV", "meV", "kcal", "cal", "kWh", "Wh",
     "bar", "atm", "mmol", "dB", "Wb", "Bq", "lx", "ppm", "rpm", "pF", "nF", "mH", "H", "kg", "ug", "cL", "dL", "ha",
@@ -77,11 +82,16 @@ _ANY_CASE = frozenset(
     {word for words in _WORDS.values() for word in words.split()} | {unit for unit in _WORDS if len(unit) > 2}
 ) | {"cm", "km", "kg", "ft", "yd", "lb", "oz", "dm", "hz", "hr", "mph"}
 """Spellings that mean the same in capitals."""
-_RAW = frozenset(_CANONICAL) - {
+_KNOWN_RAW = frozenset({
+    "mm", "cm", "km", "mg", "kg", "mL", "kN", "kJ", "MJ", "kW", "MW", "mW", "kV", "mV", "MV", "mA", "kPa", "MPa", "GPa",
+    "kHz", "MHz", "GHz", "keV", "MeV", "GeV", "meV", "mmol",
+})  # fmt: skip
+"""Units that a word right behind a number is taken for."""
+_RAW = frozenset(_CANONICAL) - (_PREFIXED - _KNOWN_RAW) - {
     "m", "g", "l", "s", "h", "L", "C", "F", "K", "J", "N", "W", "V", "A", "T", "H", "S", "in", "us", "ms", "ns",
     "ps", "nm", "um", "fm", "ha", "bar", "cal", "AU",
 }  # fmt: skip
-LETTERS = frozenset({*"mgshLlCFKJNWVATS", "in", "ms", "ns", "nm", "um"})
+LETTERS = frozenset({*"mgshLlCFKJNWVATHS", "in"}) | (_PREFIXED - _KNOWN_RAW)
 """Units that are names as well: 48 m may be a product."""
 _POWERS: Mapping[str, int] = MappingProxyType({"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3})
 _WORD = re.compile(r"[A-Za-z]+|-?\s?\d+|/|[^\W\d_]+")
@@ -122,7 +132,7 @@ def are_units(text: str) -> bool:
 
 def is_thing(word: str) -> bool:
     """Whether a raw word after a number says what is counted: 5 apples."""
-    return (len(word) > 3 and word.isalpha() and word[1:].islower()) or word == "per"
+    return (len(word) > 3 and word.isalpha() and word[1:].islower()) or word in ("per", "men", "pcs")
 
 
 def multiplier(word: str) -> int:

@@ -11,6 +11,7 @@ _COMMAND = re.compile(r"\\(?:text[a-z]*|mathrm|mathbf|mbox|emph)(?![A-Za-z])\s*|
 _LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SEVERAL_NAMES = re.compile(r"[a-z][A-Z]{1,2}")
+_APPLIED = re.compile(r"(?:[A-Za-z] )?(?:log|ln|sin|cos|tan) [A-Za-z]")
 _SEVERAL_LETTERS = re.compile(r"[A-Z](?: (?:and|or) [A-Z])+")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|mathrm|textrm)\s*\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
@@ -44,6 +45,8 @@ def _keeps_its_case(word: str, among_others: bool) -> bool:
     """Return whether capitals part a word from another: a single letter, a unit, a substance; but not Yes from yes."""
     if len(word) == 2 and word.isalpha():
         return word.lower() not in (_FUNCTION_WORDS if among_others else SHORT_WORDS)
+    if len(word) == 3 and word.isalpha() and not (word.islower() or word.isupper() or word.istitle()):
+        return True
     return len(word) == 1 or (keeps_its_case(word) and word.lower() not in SHORT_WORDS)
 
 
@@ -52,7 +55,7 @@ def is_words(text: str) -> bool:
     letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
     if not letters.isascii() or not letters.isalpha():
         return False
-    if _SEVERAL_NAMES.fullmatch(text) or _SEVERAL_LETTERS.fullmatch(text):
+    if _SEVERAL_NAMES.fullmatch(text) or _SEVERAL_LETTERS.fullmatch(text) or _APPLIED.fullmatch(text):
         return False
     if " " in text.strip() or "-" in text:
         return bool(_WORD.search(text))
