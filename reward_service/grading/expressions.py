@@ -7,9 +7,11 @@ A is a. Here every reading is the only one, and the time is linear.
 import sympy
 from sympy import Expr
 
-from reward_service.grading.notation import ELSEWHERE, FUNCTIONS, LETTERS, UnfitError
+from reward_service.grading.limits import limit
+from reward_service.grading.notation import DEGREE, ELSEWHERE, FUNCTIONS, LETTERS, UnfitError
 
 _CALLED = frozenset("fghFGHPQTSVu")  # letters that are functions when a bracket follows
+_OF_ANGLES = frozenset(["\\sin", "\\cos", "\\tan", "\\cot", "\\sec", "\\csc"])
 _BEGINNING = frozenset(["(", "\\pi", "\\frac", "\\sqrt", "\\binom", "\\lfloor", "\\lceil"])
 END = ""
 
@@ -25,6 +27,7 @@ class ExpressionReader:
         self._at = 0
         self._bars = 0
         self._chained = 1
+        self._angles = 0
 
     @property
     def _next(self) -> str:
@@ -127,6 +130,11 @@ class ExpressionReader:
         if self._next == "!":
             self._take()
             value = sympy.factorial(value, evaluate=bool(value.is_Integer and value.is_nonnegative))
+        if self._next == DEGREE:
+            if not self._angles:
+                raise UnfitError("notation")  # 90° is not π/2: only sin 90° is sin π/2
+            self._take()
+            value = value * sympy.pi / 180
         if self._next == "_":
             raise UnfitError("notation")  # 1202_3
         return value
@@ -159,9 +167,30 @@ class ExpressionReader:
             return self._function(word)
         if word == "\\pi":
             return sympy.pi
+        if word == "\\lim":
+            return self._limit()
         if word in LETTERS or word.isalpha():
             return self._letter(word)
         raise UnfitError("notation")
+
+    def _limit(self) -> Expr:
+        for sign in ("_", "{"):
+            self._take(sign)
+        symbol = self._letter(self._take())
+        self._take("\\to")
+        negative = self._next == "-" and self._tokens[self._at + 1] == "\\infty"
+        if negative or (self._next == "+" and self._tokens[self._at + 1] == "\\infty"):
+            self._take()
+        if self._next == "\\infty":
+            self._take()
+            point = sympy.S.NegativeInfinity if negative else sympy.S.Infinity
+        else:
+            point = self._sum()
+        self._take("}")
+        body = self._term()
+        if self._next in ("+", "-"):
+            raise UnfitError("ambiguous")  # where does what is under the limit end?
+        return limit(body, symbol, point)
 
     def _letter(self, word: str) -> Expr:
         name = word
@@ -235,7 +264,11 @@ class ExpressionReader:
                 raise UnfitError("notation")
         if exponent is not None and not exponent.is_positive:
             raise UnfitError("ambiguous")  # \sin^{-1}: a reciprocal or an inverse?
-        value = _applied(name, self._operand(), base)
+        angles = name in _OF_ANGLES
+        self._angles += angles
+        operand = self._operand()
+        self._angles -= angles
+        value = _applied(name, operand, base)
         return value if exponent is None else sympy.Pow(value, exponent)
 
     def _operand(self) -> Expr:

@@ -31,7 +31,7 @@ from reward_service.grading.verdicts import Verdict
 
 log = structlog.get_logger(__name__)
 
-JUDGE_VERSION = "1"
+JUDGE_VERSION = "2"
 """Part of every verdict's key: raise it when the judge decides otherwise than before."""
 
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")  # what a child knows of us: no secrets

@@ -11,6 +11,7 @@ MAX_FACTORIAL = 500
 # An alternative each; what fits none makes the text unreadable. A thousands comma is one that LaTeX knows as such.
 _TOKEN = re.compile(
     r"(?P<space>\s+|\\[,;:! ]|\\(?:quad|qquad|displaystyle|left|right|big|Big|bigl|bigr)(?![A-Za-z])|~)"
+    r"|(?P<degree>\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z]))"
     r"|(?P<number>\d+(?:(?:\{,\}|,\\!)\d{3})*(?:\.\d+)?|\.\d+)"
     r"|(?P<environment>\\(?:begin|end)\{[pbB]?matrix\})"
     r"|(?P<command>\\(?:[A-Za-z]+|[{}\\|]))"
@@ -24,6 +25,7 @@ _RENAMED = {
     "\\cdot": "*", "\\times": "*", "\\div": "/", "\\leq": "<=", "\\le": "<=", "\\leqslant": "<=", "\\geq": ">=",
     "\\ge": ">=", "\\geqslant": ">=", "\\lt": "<", "\\gt": ">", "\\lvert": "|", "\\rvert": "|", "\\vert": "|",
     "\\lbrace": "\\{", "\\rbrace": "\\}", "\\lbrack": "[", "\\rbrack": "]", "\\bigcup": "\\cup",
+    "\\rightarrow": "\\to",
 }  # fmt: skip
 
 FUNCTIONS = frozenset(
@@ -42,10 +44,11 @@ LETTERS = frozenset(
     )
 )
 SHAPES = frozenset(["\\frac", "\\sqrt", "\\binom", "\\lfloor", "\\rfloor", "\\lceil", "\\rceil"])
-OTHERS = frozenset(["\\pi", "\\infty", "\\cup", "\\{", "\\}", "\\\\"])
+OTHERS = frozenset(["\\pi", "\\infty", "\\cup", "\\{", "\\}", "\\\\", "\\lim", "\\to"])
 ELSEWHERE = frozenset(["\\sum", "\\prod", "\\int"])
 """Notation our own reader leaves to math-verify."""
 
+DEGREE = "\\degree"
 _KNOWN = FUNCTIONS | LETTERS | SHAPES | OTHERS | ELSEWHERE
 _OPENING, _CLOSING = frozenset(["(", "[", "{", "\\{"]), frozenset([")", "]", "}", "\\}"])
 _GROUPED_DIGITS = re.compile(r"\d,\d{3}(?!\d)")
@@ -115,6 +118,8 @@ def _split(text: str) -> list[str]:
             word = word.replace("{,}", "").replace(",\\!", "")
             if sum(map(str.isdigit, word)) > MAX_DIGITS:
                 raise UnfitError("digits")
+        elif match.lastgroup == "degree":
+            word = DEGREE
         elif match.lastgroup == "command":
             word = _RENAMED.get(word, word)
             if word.startswith("\\") and word not in _KNOWN:

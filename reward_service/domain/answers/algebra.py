@@ -12,6 +12,7 @@ from reward_service.domain.answers.values import (
     Number,
     Sum,
     UndefinedError,
+    comes_out,
     content,
     factored,
     factors_of,
@@ -181,11 +182,13 @@ class Algebra:
         result = self._number_power(coefficient, exponent)
         if not monomial:
             return result
-        # An even power under a root is not its base where that is negative; a root of a product is a product of roots.
-        if exponent.denominator > 1 and any(power != 1 and not name.startswith("#") for name, power in monomial):
-            return self.multiply(result, self._rooted({monomial: 1}, exponent))
-        if monomial == (("i", 1),) and exponent.denominator > 1:
-            return self.multiply(result, self._rooted({monomial: 1}, exponent))
+        if exponent.denominator > 1:
+            under = tuple(pair for pair in monomial if not comes_out(*pair, exponent.denominator))
+            if ("i", 1) in monomial:
+                under = monomial
+            if under:
+                result = self.multiply(result, self._rooted({under: 1}, exponent))
+                monomial = tuple(pair for pair in monomial if pair not in under)
         if exponent.denominator == 1 and abs(exponent) > 1 << 40:
             raise NotReadError
         whole, extra = reduced((name, power * exponent) for name, power in monomial)
@@ -227,7 +230,9 @@ class Algebra:
     def _sum_power(self, base: Sum, exponent: Number) -> Sum:
         """Of a sum that is not expanded: its content and what all its terms share come out first."""
         scale = content(base)
-        common = shared(base) if exponent.denominator == 1 else ()
+        common = shared(base)
+        if exponent.denominator > 1:  # of a quotient: the root of what is above the line and of what is below
+            common = tuple(pair for pair in common if pair[1] < 0 and comes_out(*pair, exponent.denominator))
         rest = {over(monomial, common): small(Fraction(value) / scale) for monomial, value in base.items()}
         outer = self._number_power(scale, exponent)
         if common:

@@ -1,25 +1,35 @@
 """Parse the parts of sums: numbers, symbols, brackets, roots, functions."""
 
+import re
 from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from reward_service.domain.answers.algebra import ONE
+from reward_service.domain.answers.digits import base_of, decimal, integer, repeating
 from reward_service.domain.answers.functions import FUNCTIONS, applied, logarithm
-from reward_service.domain.answers.tokens import Cursor, Token, base_of, decimal, integer, repeating, sum_of
+from reward_service.domain.answers.tokens import Cursor, Token, sum_of
 from reward_service.domain.answers.values import Based, Bracketed, Expression, Matrix, NotReadError, Sum, Value
 
 GREEK = frozenset({
     "\\alpha", "\\beta", "\\gamma", "\\delta", "\\epsilon", "\\zeta", "\\eta", "\\theta", "\\iota", "\\kappa",
     "\\lambda", "\\mu", "\\nu", "\\xi", "\\rho", "\\sigma", "\\tau", "\\upsilon", "\\phi", "\\chi", "\\psi",
     "\\omega", "\\Gamma", "\\Delta", "\\Theta", "\\Lambda", "\\Sigma", "\\Phi", "\\Psi", "\\Omega", "\\Pi", "\\ell",
-    "\\triangle", "\\angle",
+    "\\triangle", "\\angle", "\\hbar", "\\Xi",
 })  # fmt: skip
 APPLIED = frozenset({
     *"fghABCDFGHKLMNOPQRSTUVWXYZ",
     "\\zeta", "\\phi", "\\Gamma", "\\sigma", "\\tau", "\\psi", "\\Phi", "\\chi", "\\Lambda",
 })  # fmt: skip
 """Names that are functions where brackets follow: f(2) is not 2f, and neither is ζ(2)."""
+_SEVERAL_NAMES = re.compile(r"[a-z][A-Z]{1,2}")
+"""What is no word: kT, nRT."""
 _GROUPED = frozenset({"\\mathbf", "\\mathit", "\\boldsymbol", "\\boxed", "\\text", "\\overline", "\\operatorname"})
+
+
+def index_text(tokens: list[Token]) -> str:
+    r"""Return the one spelling of an index: x_1, x_{1}; x_{\max}, x_{\text{max}}."""
+    text = "".join(token.text.strip().lstrip("\\") for token in tokens if token.kind not in "{}")
+    return text if text.isalnum() else f"{{{text}}}"  # x_{a+z} is not x_a + z
 
 
 class AtomReader(Cursor, ABC):
@@ -162,8 +172,10 @@ class AtomReader(Cursor, ABC):
         if len(text) == 1:
             return self._named(text)
         if text.isupper():
+            if len(text) > 2 and self.next.kind == "number":
+                raise NotReadError  # ISBN 0-306
             return self._named(text)
-        if len(text) > 3 or not text.islower():
+        if len(text) > 3 or not (text.islower() or _SEVERAL_NAMES.fullmatch(text) or self.next.kind in ("_", "^")):
             raise NotReadError
         *first, last = text
         product: Sum = ONE
@@ -192,16 +204,23 @@ class AtomReader(Cursor, ABC):
 
     def _subscript(self) -> str:
         if not self.take("{"):
+            token = self.next
             self.at += 1
-            return self.tokens[self.at - 1].text if self.at <= len(self.tokens) else ""
-        parts: list[str] = []
-        while not self.take("}"):
-            if self.next.kind == "end":
+            if token.kind == "word" and len(token.text) == 2 and token.text[0].isupper():
+                self.at -= 1  # k_BT is k_B times T
+                self.tokens[self.at] = Token("word", token.text[1])
+                return token.text[0]
+            return index_text([token])
+        inside: list[Token] = []
+        depth = 1
+        while depth:
+            token = self.next
+            if token.kind == "end":
                 raise NotReadError
-            parts.append(self.next.text)
+            depth += (token.kind == "{") - (token.kind == "}")
+            inside.append(token)
             self.at += 1
-        text = "".join(parts)
-        return text if text.isalnum() else f"{{{text}}}"  # x_{a+z} is not x_a + z
+        return index_text(inside)
 
     def _root(self) -> Sum:
         degree = 2

@@ -7,7 +7,20 @@ from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import ONE, ZERO, Algebra
 from reward_service.domain.answers.numeric import real_value
-from reward_service.domain.answers.values import NotReadError, Number, Sum, UndefinedError, factors_of, is_constant
+from reward_service.domain.answers.values import (
+    Monomial,
+    NotReadError,
+    Number,
+    Sum,
+    UndefinedError,
+    comes_out,
+    content,
+    factors_of,
+    is_constant,
+    over,
+    shared,
+    small,
+)
 
 MAX_FACTORIAL = 400
 CLOSE = 1e-6
@@ -28,6 +41,19 @@ _SINES_SQUARED: Mapping[Fraction, Fraction] = MappingProxyType(
         Fraction(1, 2): Fraction(1),
     }
 )
+_TWELFTHS: Mapping[Fraction, tuple[tuple[int, int], tuple[int, int]]] = MappingProxyType(
+    {
+        Fraction(1, 12): ((6, 1), (2, -1)),
+        Fraction(5, 12): ((6, 1), (2, 1)),
+        Fraction(1, 10): ((5, 1), (1, -1)),
+        Fraction(3, 10): ((5, 1), (1, 1)),
+    }
+)
+"""Four times the sine of these half turns: roots and their signs."""
+_FIFTHS: Mapping[Fraction, int] = MappingProxyType({Fraction(1, 5): -2, Fraction(2, 5): 2})
+"""Sixteen times the square of the sine of these half turns, less ten, over √5."""
+_INVERSE = frozenset({"asin", "acos", "atan"})
+_PARTS = (12, 10)
 _COMMUTING = frozenset({"gcd", "lcm", "max", "min"})
 
 
@@ -39,6 +65,21 @@ def _binomial(above: Number, below: Number) -> Number | None:
 
 def _absolute(value: Number) -> Number:
     return abs(value)
+
+
+def _size(algebra: Algebra, terms: Sum) -> Sum | None:
+    """The absolute value of a complex number; None for other sums."""
+    halves: tuple[dict[Monomial, Number], dict[Monomial, Number]] = ({}, {})
+    for monomial, value in terms.items():
+        rest = tuple(pair for pair in monomial if pair != ("i", 1))
+        if any(name[0] != "#" and name not in ("pi", "e") for name, _ in rest):
+            return None
+        halves[len(rest) < len(monomial)][rest] = value
+    real, imaginary = halves
+    if not imaginary:
+        return None
+    square = algebra.add(algebra.multiply(real, real), algebra.multiply(imaginary, imaginary))
+    return algebra.power(square, Fraction(1, 2))
 
 
 def _sign(terms: Sum) -> int:
@@ -88,6 +129,8 @@ def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
         value = _sine(algebra, turns + Fraction(1, 2) * (name == "cos"))
         if value is not None:
             return value
+    if name in _INVERSE and len(arguments) == 1 and (angle := _angle(algebra, name, arguments[0])) is not None:
+        return angle
     exact = _EXACT.get(name)
     if exact is not None and arguments and all(map(is_constant, arguments)):
         try:
@@ -102,6 +145,8 @@ def applied(algebra: Algebra, name: str, *arguments: Sum) -> Sum:
         (inside,) = arguments
         if sign := _sign(inside):
             return algebra.scale(inside, sign)
+        if (size := _size(algebra, inside)) is not None:
+            return size
         if inside and inside[min(inside)] < 0:
             arguments = (algebra.scale(inside, -1),)
     return algebra.atom(name, *arguments)
@@ -127,9 +172,37 @@ def _sine(algebra: Algebra, half_turns: Fraction) -> Sum | None:
         turns, sign = turns - 1, -1
     turns = min(turns, 1 - turns)
     squared = _SINES_SQUARED.get(turns)
-    if squared is None:
+    half = Fraction(1, 2)
+    if squared is not None:
+        return algebra.scale(algebra.power(algebra.number(squared), half), sign) if squared else ZERO
+    if turns in _FIFTHS:
+        root = algebra.scale(algebra.power({(): 5}, half), _FIFTHS[turns])
+        return algebra.scale(algebra.power(algebra.add({(): 10}, root), half), Fraction(sign, 4))
+    if turns not in _TWELFTHS:
         return None
-    return algebra.scale(algebra.power(algebra.number(squared), Fraction(1, 2)), sign) if squared else ZERO
+    total: Sum = ZERO
+    for square, part in _TWELFTHS[turns]:
+        total = algebra.add(total, algebra.power({(): square}, half), part)
+    return algebra.scale(total, Fraction(sign, 4))
+
+
+def _angle(algebra: Algebra, name: str, terms: Sum) -> Sum | None:
+    """The angle whose sine, cosine or tangent is a number, where the angle is a plain one; None for others."""
+    value = real_value(terms)
+    if value is None or (name != "atan" and abs(value) > 1 + CLOSE):
+        return None
+    half_turns = (math.atan(value) if name == "atan" else math.asin(max(-1.0, min(1.0, value)))) / math.pi
+    for parts in _PARTS:
+        angle = Fraction(round(half_turns * parts), parts)
+        sine = _sine(algebra, angle) if abs(angle - half_turns) < CLOSE else None
+        if sine is None:
+            continue
+        if name == "atan":
+            cosine = _sine(algebra, angle + Fraction(1, 2))
+            sine = algebra.divide(sine, cosine) if cosine else None
+        if sine == terms:
+            return algebra.scale(algebra.symbol("pi"), angle if name != "acos" else Fraction(1, 2) - angle)
+    return None
 
 
 def logarithm(algebra: Algebra, name: str, arguments: list[Sum], base: Sum | None) -> Sum:
@@ -158,18 +231,31 @@ def _natural(algebra: Algebra, terms: Sum, name: str) -> Sum:
     """A logarithm of a product of powers as a sum of logarithms: ln 8 = 3 ln 2."""
     if not terms:
         raise UndefinedError
-    if len(terms) > 1 or next(iter(terms.values())) < 0:
+    if len(terms) > 1:
+        return _of_quotient(algebra, terms, name)
+    ((monomial, coefficient),) = terms.items()
+    if coefficient < 0 or any(atom in ("i", "oo") for atom, _ in monomial):
         return algebra.atom(name, terms)
-    ((monomial, _),) = terms.items()
-    if any(not (atom.startswith("#") or atom == "e") for atom, _ in monomial):
-        return algebra.atom(name, terms)
-    algebra.spend_on_factors(terms[monomial])
+    algebra.spend_on_factors(coefficient)
     total: Sum = ZERO
     for factor, power in factors_of(terms):
+        ((inside, _),) = factor.items()
         of_e = name == "ln" and factor == {(("e", 1),): 1}
-        part = ONE if of_e else algebra.atom(name, _integer_prime(factor))
+        if inside and not comes_out(inside[0][0], power, 2):
+            part, power = algebra.atom(name, algebra.power(factor, power)), 1
+        else:
+            part = ONE if of_e else algebra.atom(name, _integer_prime(factor))
         total = algebra.add(total, algebra.scale(part, Fraction(power)))
     return total
+
+
+def _of_quotient(algebra: Algebra, terms: Sum, name: str) -> Sum:
+    """A logarithm of a sum less those of what it is divided by, and that of its rational factor: ln((2x + 2)/y)."""
+    below = tuple(pair for pair in shared(terms) if pair[1] < 0 and comes_out(*pair, 2))
+    scale = content(terms)
+    rest: Sum = {over(monomial, below): small(Fraction(value) / scale) for monomial, value in terms.items()}
+    outer: Sum = {below: scale}
+    return algebra.add(algebra.atom(name, rest), _natural(algebra, outer, name))
 
 
 def _integer_prime(factor: Sum) -> Sum:

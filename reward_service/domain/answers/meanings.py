@@ -1,20 +1,19 @@
-"""Give parsed values and answers in words a meaning, with equal keys for equal meanings."""
+"""Give parsed values a meaning, with equal keys for equal meanings."""
 
 import re
-from collections.abc import Mapping
 from fractions import Fraction
-from types import MappingProxyType
 
 from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.numeric import Interval, all_but, united
+from reward_service.domain.answers.intervals import Interval, complement, intersected, is_whole_line, spans, united
 from reward_service.domain.answers.rational import canonical
 from reward_service.domain.answers.relations import ORDER, RelationMeanings
-from reward_service.domain.answers.shapes import Form, Mark, Plain, Quantity, Shape
+from reward_service.domain.answers.shapes import Form, Mark, Plain, Quantity, Shape, Understood
 from reward_service.domain.answers.values import (
     Based,
     Bracketed,
+    Builder,
     Chain,
     Expression,
     Joined,
@@ -27,54 +26,10 @@ from reward_service.domain.answers.values import (
     Words,
     is_constant,
 )
+from reward_service.domain.answers.words import words_key
 
-_SIGNS = re.compile(r"(?:[\s;:\"'`$~]|[!?]\s*$|(?<!\d)[.,]|[.,](?!\d))+")
-_COMMAND = re.compile(r"\\(?:text[a-z]*|mathrm|mathbf|mbox|emph)(?![A-Za-z])\s*|\\(?=[ ,;:!%$&#])|[{}]")
-_LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
-_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-_TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|mathrm|textrm)\s*\{([^{}]*)\}")
-_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
-_ARTICLE = re.compile(r"^(?:the|an|a) (?=\S{2})")
-SHORT_WORDS = frozenset({
-    "no", "yes", "odd", "red", "one", "two", "six", "ten", "all", "any", "not", "top", "up", "out", "old", "new",
-    "low", "big", "far", "few", "hot", "cut", "day", "sun", "mon", "tue", "wed", "thu", "fri", "sat",
-})  # fmt: skip
-"""Words of two or three small letters that are not products."""
-
-
-_SYMBOLS: Mapping[str, str] = MappingProxyType(
-    {"all real numbers": "R", "all reals": "R", "real numbers": "R", "set of all real numbers": "R", "infinity": "oo"}
-    | dict.fromkeys(("no solution", "no solutions", "no real solution", "no real solutions", "empty set"), "{[]")
-)
-
-
-def words_key(text: str) -> str:
-    """Return the key of a text: its words in small letters, single letters as they are."""
-    plain = _SIGNS.sub(" ", _COMMAND.sub(" ", text)).strip()
-    words = [word if len(word) == 1 else word.lower() for word in plain.split()]
-    said = _ARTICLE.sub("", " ".join(words))
-    return _SYMBOLS.get(said) or "words: " + said
-
-
-def is_words(text: str) -> bool:
-    """Return whether an answer is nothing but words."""
-    letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
-    if not letters.isascii() or not letters.isalpha():
-        return False
-    if " " in text.strip() or "-" in text:
-        return bool(_WORD.search(text))
-    return len(letters) > 3 or (len(letters) > 1 and not letters.islower()) or letters in SHORT_WORDS
-
-
-def is_prose(text: str) -> bool:
-    """Return whether an answer that is not read as mathematics holds sentences rather than formulas."""
-    bare = _TEXT.sub(lambda found: f" {found[1]} ", _ENVIRONMENT.sub(" ", text))
-    return _LONG_WORD.search(bare) is not None or len(_WORD.findall(bare)) > 1
-
-
-Understood = tuple[tuple[Shape, ...], tuple[Mark, ...]]
-"""Shapes in order of preference, and marks."""
-
+_SETTING_BOUNDS = ORDER | {"!=", "\\in"}
+_CAPITAL = re.compile(r"[A-Z]")
 _MARKED = frozenset({"deg", "usd", "pct"})
 _MARKING = {"deg": "degree", "usd": "dollar"}
 
@@ -97,10 +52,15 @@ class Understanding(RelationMeanings):
         match value:
             case Expression():
                 return self._expression(value)
-            case Listed(items, all_hold):
-                return self._listed(items, all_hold)
+            case Listed(items, joint):
+                return self._listed(items, joint)
             case Chain():
                 return self.chain(value)
+            case Builder(condition):
+                shapes, _ = self.understood(condition)
+                if not isinstance(condition, Chain | Listed) or spans(shapes[0], self.line_end) is None:
+                    raise NotReadError
+                return shapes[:1], ()
             case Bracketed("{", items, "}"):
                 return self._set(items)
             case Bracketed(":", items, ":"):
@@ -113,9 +73,7 @@ class Understanding(RelationMeanings):
                 return tuple(shapes), marks
             case Joined(operation, items):
                 parts, marks = self.parts(items)
-                merged = united(parts) if operation == "\\cup" else None
-                if operation == "\\setminus" and parts[0].key == "R" and isinstance(parts[1], Form):
-                    merged = all_but(parts[1].parts, self.line_end) if parts[1].tag == "{" else None
+                merged = self._operated(operation, parts)
                 if merged is not None:
                     return (self.union(merged),), marks
                 ordered = parts if operation == "\\setminus" else tuple(sorted(parts, key=_by_key))
@@ -172,8 +130,8 @@ class Understanding(RelationMeanings):
         if percent and stripped is not None:
             hundredth = self.quantity(self._algebra.scale(stripped, Fraction(1, 100)))
             if self.lenient:
-                return (hundredth, self.quantity(stripped)), _unit("percent")
-            return (hundredth,), _unit(unit)
+                return (hundredth, self.quantity(stripped)), (*_unit("percent"), *((("of", unit),) if unit else ()))
+            return (self.form(f"in {unit}", (hundredth,)) if unit else hundredth,), ()
         terms = self._without_percent(terms)
         if unit == "percent" and self.lenient:
             return (self.quantity(self._algebra.scale(terms, Fraction(1, 100))), self.quantity(terms)), _unit(unit)
@@ -193,20 +151,44 @@ class Understanding(RelationMeanings):
             total = self._algebra.add(total, {tuple(powers.items()): coefficient * scale})
         return total
 
-    def _listed(self, items: tuple[Value, ...], all_hold: bool) -> Understood:
+    def _operated(self, operation: str, parts: tuple[Shape, ...]) -> list[Interval] | None:
+        """Return the union, intersection or difference of sets of numbers; None where an end is not known."""
+        sets = [spans(part, self.line_end) for part in parts]
+        known = [each for each in sets if each is not None]
+        if len(known) < len(sets):
+            return None
+        if operation == "\\cup":
+            return united(parts, self.line_end)
+        if operation == "\\setminus":
+            known = [known[0], *(complement(each, self.line_end) for each in known[1:])]
+        return intersected(known, self.line_end)
+
+    def _listed(self, items: tuple[Value, ...], joint: str) -> Understood:
         named = self.named_list(items)
         if named is not None:
             return named
         parts, marks = self.parts(items)
-        if all(isinstance(item, Chain) and item.relations[0] in ORDER for item in items):
-            if all_hold:
-                return (self.form("\\cap", tuple(sorted(parts, key=_by_key))),), marks
-            merged = united(parts)
+        if all(isinstance(item, Chain) and _SETTING_BOUNDS.issuperset(item.relations) for item in items):
+            merged = self._conditions(parts, joint)
             if merged is not None:
                 return (self.union(merged),), marks
+            if joint == "and":
+                return (self.form("\\cap", tuple(sorted(parts, key=_by_key))),), marks
+        if joint == "or" and all(_CAPITAL.fullmatch(part.key) for part in parts):
+            return (self.form("or", _distinct(parts)),), marks  # A or B is not A and B
         if not self.lenient:
             return (self.form("list", parts),), marks
         return (self._collection(parts), self.form("()", parts)), marks
+
+    def _conditions(self, parts: tuple[Shape, ...], joint: str) -> list[Interval] | None:
+        """Return where conditions hold: any of them, or all. A comma is what makes sense of them."""
+        either = self._operated("\\cup", parts)
+        both = self._operated("\\cap", parts)
+        if joint == "or" or both is None or either is None:
+            return either if joint == "or" else None
+        if joint == "and":
+            return both or None
+        return either if not both else both if is_whole_line(either) else None
 
     def _set(self, items: tuple[Value, ...]) -> Understood:
         flat: list[Value] = []
@@ -233,6 +215,8 @@ class Understanding(RelationMeanings):
 
     def union(self, intervals: list[Interval]) -> Form:
         """Return disjoint intervals in order."""
+        if all(low.shape.key == high.shape.key for low, high in intervals):
+            return self.form("{", _distinct(tuple(low.shape for low, _ in intervals)))
         forms = [
             self.form("[("[not low.closed] + "])"[not high.closed], (low.shape, high.shape)) for low, high in intervals
         ]

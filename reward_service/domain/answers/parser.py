@@ -1,15 +1,15 @@
 """Parse whole answers: lists, sets, intervals, matrices, relations, quantities."""
 
-import re
-
 from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.naming import name_of
 from reward_service.domain.answers.relations import ORDER
 from reward_service.domain.answers.terms import TermReader
 from reward_service.domain.answers.tokens import Token
-from reward_service.domain.answers.units import multiplier, says_what, unit_key
+from reward_service.domain.answers.units import are_units, multiplier, percent_of, says_what, unit_key
 from reward_service.domain.answers.values import (
     Based,
     Bracketed,
+    Builder,
     Chain,
     Expression,
     Joined,
@@ -23,27 +23,25 @@ from reward_service.domain.answers.values import (
 _CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
 _RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "~", "\\in", "\\equiv"})
 _JOINTS = frozenset({",", ";", "\\lor", "\\land"})
+_SAID_BETWEEN = {
+    "and": "and", "\\land": "and", "\\wedge": "and", "or": "or", "\\lor": "or", "\\vee": "or",
+}  # fmt: skip
 _LOGICAL = frozenset({"\\lor", "\\vee", "\\land", "\\wedge"})
 _SETS = frozenset({"\\cup", "\\cap", "\\setminus"})
 _MATRICES = frozenset({
     "pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array",
 })  # fmt: skip
-_NAME = re.compile(
-    r"\\?[A-Za-z]+'*(?:_(?:\{[^{}]*\}|.))?'*"  # x, x_1, AB, area, \theta
-    r"|\\?[A-Za-z]'*(?:_(?:\{[^{}]*\}|.))?\([A-Za-z0-9,+-]{1,12}\)"  # f(x), P(n+1)
-    r"|\([A-Za-z](?:_\w)?(?:,[A-Za-z](?:_\w)?){1,7}\)"  # (x,y)
-    r"|m?\\angle[A-Za-z]{1,3}"
-)
-_UNIT_TOKENS = frozenset({"text", "word", "^", "{", "}", "/", "number", "\\degree"})
+_UNIT_TOKENS = frozenset({"text", "word", "^", "{", "}", "/", "*", "number", "\\degree", "\\Omega", "\\mu"})
+_UNIT_COMMANDS = {"\\Omega": "ohm", "\\mu": "µ", "*": "*"}
 _MOST_IN_NAME = 12
 
 
 class Parser(TermReader):
     """Reads one answer."""
 
-    def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1) -> None:
+    def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1, *, units: bool = False) -> None:
         """At the first token."""
-        super().__init__(tokens, algebra, sign)
+        super().__init__(tokens, algebra, sign, units=units)
         self._related = any(token.kind in _RELATIONS for token in tokens)
 
     def answer(self) -> Value:
@@ -69,6 +67,12 @@ class Parser(TermReader):
         """
         self.deeper()
         bars, self.bars = self.bars, 0
+        if opening == "\\{" and self._builds_set():
+            held = self._list()
+            self.expect("\\}")
+            self.depth -= 1
+            self.bars = bars
+            return Builder(held)
         closings = _CLOSING[opening]
         items: list[Value] = []
         if self.next.kind not in closings:
@@ -88,6 +92,19 @@ class Parser(TermReader):
                 raise NotReadError
             return Listed(tuple(items))
         return Bracketed(opening[-1], tuple(items), closing[-1])
+
+    def _builds_set(self) -> bool:
+        r"""Pass what stands before the condition of a set, where there is one: x |, x \in \mathbb R :."""
+        if self.next.kind != "word" or len(self.next.text) > 1:
+            return False
+        behind = [self.ahead(by) for by in (1, 2, 3)]
+        if behind[0].kind in (":", "|"):
+            self.at += 2
+            return True
+        if behind[0].kind == "\\in" and behind[1].text == "R" and behind[2].kind in (":", "|"):
+            self.at += 4
+            return True
+        return False
 
     def matrix(self) -> Matrix:
         r"""Read a matrix, whose \begin has been passed.
@@ -134,7 +151,10 @@ class Parser(TermReader):
             items.append(self._item())
         if joints & _LOGICAL and not all(isinstance(item, Chain) for item in items):
             raise NotReadError  # of statements that are only letters
-        return items[0] if len(items) == 1 else Listed(tuple(items), bool(joints & {"and", "\\land", "\\wedge"}))
+        said = {_SAID_BETWEEN[joint] for joint in joints if joint in _SAID_BETWEEN}
+        if len(said) > 1:
+            raise NotReadError  # of and beside or nobody knows which is first
+        return items[0] if len(items) == 1 else Listed(tuple(items), said.pop() if said else "")
 
     def _item(self) -> Value:
         """Sides with relations between them, or only one."""
@@ -184,7 +204,7 @@ class Parser(TermReader):
                 break  # 5 < x
             if token.kind in (";", "end") or (token.kind == "," and "(" not in parts):
                 return None
-            parts.append(token.text)
+            parts.append(f"{{{token.text}}}" if parts[-1:] == ["_"] and token.kind != "{" else token.text)
             at += 1
         else:
             return None
@@ -192,7 +212,7 @@ class Parser(TermReader):
             name: str | None = parts[0].strip().lower()
         else:
             joined = "".join(parts)
-            name = joined if _NAME.fullmatch(joined) and joined not in ("\\pi", "e", "i") else None
+            name = name_of(joined)
         if name is not None:
             self.at = at
         return name
@@ -236,6 +256,9 @@ class Parser(TermReader):
             self.at += 1
             value = Expression(self.algebra.scale(value.terms, factor))
         words = self._unit_words()
+        of = percent_of(words)
+        if of:
+            return Expression(self.algebra.multiply(value.terms, self.algebra.symbol("pct")), unit_key(of))
         return Expression(value.terms, unit_key(words)) if words else value
 
     def _unit_words(self) -> str:
@@ -245,27 +268,31 @@ class Parser(TermReader):
             NotReadError: these words say more than what is counted: 5 or more, 2 thirds, 5 ft 3 in.
         """
         parts: list[str] = []
-        while self.next.kind in _UNIT_TOKENS or self.next.kind == "*":
-            token = self.next
-            if token.kind == "number" and self.ahead(-1).kind not in ("^", "{"):
+        while self.next.kind in _UNIT_TOKENS or (self.next.kind == "-" and self.ahead(-1).kind in ("^", "{")):
+            token, before = self.next, self.ahead(-1)
+            if (
+                token.kind == "number"
+                and before.kind not in ("^", "{", "-")
+                and (before.kind != "word" or token.spaced)
+            ):
                 raise NotReadError
-            parts.append(token.text)
+            parts.append(_UNIT_COMMANDS.get(token.kind, token.text))
             self.at += 1
-        words = " ".join(parts)
-        if not says_what(words):
+        words = " ".join(parts).replace("µ ", "u")
+        if not says_what(words) or (self._units and not are_units(words)):
             raise NotReadError
         return words
 
 
-def parse(tokens: list[Token], algebra: Algebra) -> tuple[Value, ...]:
+def parse(tokens: list[Token], algebra: Algebra, *, units: bool = False) -> tuple[Value, ...]:
     """What the tokens say: one value, or two where they hold ±.
 
     Raises:
         NotReadError: they say nothing that this grammar knows, or too much.
         UndefinedError: what they say has no value.
     """
-    first = Parser([*tokens], algebra)
+    first = Parser([*tokens], algebra, units=units)
     value = first.answer()
     if not first.signs:
         return (value,)
-    return value, Parser([*tokens], algebra, -1).answer()
+    return value, Parser([*tokens], algebra, -1, units=units).answer()

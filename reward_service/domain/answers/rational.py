@@ -25,12 +25,40 @@ def canonical(algebra: Algebra, terms: Sum) -> tuple[str, bool]:
         above, below = _over_one_line(algebra, terms)
     except NotReadError:  # too large to be expanded: its form stays as it was written
         return sum_key(terms), False
-    reduced = _reduced(above, below)
+    if any(name.startswith("~cos(") for half in (above, below) for monomial in half for name, _ in monomial):
+        above, below = _without_cosines(algebra, above), _without_cosines(algebra, below)
+    reduced = _multiple(above, below) or _reduced(above, below)
     if reduced is not None:
         return reduced, True
     return (f"({sum_key(above)})/({sum_key(below)})" if below != {(): 1} else sum_key(above)), _plain(
         above
     ) and below == {(): 1}
+
+
+def _without_cosines(algebra: Algebra, terms: Sum) -> Sum:
+    """With 1 - sin² in place of each cos²."""
+    total: Sum = {}
+    for monomial, coefficient in terms.items():
+        product: Sum = {(): coefficient}
+        for name, power in monomial:
+            if name.startswith("~cos(") and power.denominator == 1 and 2 <= power <= MAX_DEGREE:
+                sine = algebra.atom("sin", *algebra.atoms[name].arguments)
+                square = algebra.add({(): 1}, algebra.multiply(sine, sine), -1)
+                product = algebra.multiply(product, algebra.power(square, int(power) // 2))
+                power = int(power) % 2
+            if power:
+                product = algebra.multiply(product, {((name, power),): 1})
+        total = algebra.add(total, product)
+    return total
+
+
+def _multiple(above: Sum, below: Sum) -> str | None:
+    """The number that a sum is of another; None if it is none."""
+    if above.keys() != below.keys() or not above:
+        return None
+    first = next(iter(above))
+    ratio = Fraction(above[first]) / below[first]
+    return str(ratio) if all(value == ratio * below[monomial] for monomial, value in above.items()) else None
 
 
 def _plain(terms: Sum) -> bool:

@@ -1,50 +1,38 @@
 """Read the text of an answer, within limits: the only entry to the grammar."""
 
 import re
-import unicodedata
 from fractions import Fraction
 
 from co_rewarding_schema.vocabulary import Conventions
 
-from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.meanings import Understanding, is_prose, is_words, words_key
-from reward_service.domain.answers.parser import parse
-from reward_service.domain.answers.shapes import Mark, Meaning, Plain, Quantity, Reading, Shape, Unread
+from reward_service.domain.answers.chemistry import formula
+from reward_service.domain.answers.chinese import WORDS, in_latin
+from reward_service.domain.answers.choices import Choice, choice_of
+from reward_service.domain.answers.grammar import parsed, read_tokens
+from reward_service.domain.answers.literals import literal
+from reward_service.domain.answers.money import with_money
+from reward_service.domain.answers.shapes import (
+    Mark,
+    Meaning,
+    Plain,
+    Quantity,
+    Reading,
+    Shape,
+    Understood,
+    Unread,
+)
+from reward_service.domain.answers.spelling import (
+    dotless,
+    outer_word,
+    spelled,
+    to_latex,
+    unadorned,
+    unwrapped,
+)
 from reward_service.domain.answers.tokens import Token, structure, tokens_of
 from reward_service.domain.answers.values import NotReadError, Number, UndefinedError
-
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "0123456789+-()n")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_RAISED = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ]+")
-_LOWERED = re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+")
-_VULGAR = re.compile(r"[¼-¾⅐-⅞]")
-_SIGNS = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ",
-    "÷": "/", "⁄": "/", "∕": "/", "π": r"\pi ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∞": r"\infty ", "≤": r"\le ",
-    "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
-    "°": r"\degree ", "º": r"\degree ", "±": r"\pm ", "∓": r"\mp ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ",
-    "θ": r"\theta ", "λ": r"\lambda ", "φ": r"\phi ", "ω": r"\omega ", "⟨": r"\langle ", "⟩": r"\rangle ",
-    "∠": r"\angle ", "′": "'", "‘": "'", "’": "'", "“": '"', "”": '"', "€": r"\euro ", "£": r"\pounds ",
-    "…": r"\ldots ",
-}  # fmt: skip
-_NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # digits with one between them stay together
-_TABLE = {ord(sign): latex for sign, latex in _SIGNS.items()} | dict.fromkeys(map(ord, _NO_WIDTH))
-
-
-def to_latex(text: str) -> str:
-    """Return the text with Unicode's mathematics as LaTeX and its digits, letters and spaces as ASCII."""
-    if text.isascii():
-        return text
-    text = _RAISED.sub(lambda found: "^{" + found[0].translate(_SUPERSCRIPTS) + "}", text)
-    text = _LOWERED.sub(lambda found: "_{" + found[0].translate(_SUBSCRIPTS) + "}", text)
-    text = _VULGAR.sub(_fraction, text)
-    return unicodedata.normalize("NFKC", text.translate(_TABLE)).translate(_TABLE)
-
-
-def _fraction(found: re.Match[str]) -> str:
-    above, _, below = unicodedata.normalize("NFKC", found[0]).partition("⁄")
-    return rf"\frac{{{above}}}{{{below}}}"
-
+from reward_service.domain.answers.words import is_prose, is_words, words_key
+from reward_service.domain.answers.written import clock, written
 
 MOST_CHARS = 4096
 """As many as an answer may have: a ground truth may come longer."""
@@ -54,13 +42,8 @@ _RATIO = re.compile(r"(-?)(?:\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}|(\d{1,18
 # 2e5 and what programs print; 2e-5 and 7e+1 may as well be Euler's number.
 _SCIENTIFIC = re.compile(r"-?(?:\d{1,18}\.\d{1,18}[eE][+-]?\d{1,3}|\d{1,18}(?:[eE]\d{1,3}|E[+-]\d{1,3}|e[+-]\d{2,3}))")
 _DECIMAL = re.compile(r"-?\d{0,18}\.\d{1,18}")
-_WRAPPED = re.compile(r"\\\((.*)\\\)|\\\[(.*)\\\]|\$\$?([^$]*)\$\$?", re.DOTALL)
-_OUTER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol|mbox|boxed|fbox|bm)\s*\{([^{}]*)\}")
-_ONE_WORD = re.compile(r"\s*[A-Za-z]{2,}\s*")
 _POINTS = re.compile(r"[A-Z]{2,4}")
-_LETTERS = re.compile(r"[a-z]{2,3}")
-_BRACED = re.compile(r"\{([^{}]*)\}")
-_CHOICE = re.compile(r"(?:\(([A-J])\)|([A-J])[).:]|\\text(?:bf)?\{\(?([A-J])\)?[.:]?\}\\?)(?:\s+(?=\S)|\s*(?=[\d\\$]))")
+_LETTERS = re.compile(r"[a-z]{2,3}|[a-z][A-Z]{1,2}")
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 _ONLY_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _BASE = re.compile(
@@ -73,13 +56,6 @@ _BASE_WORDS = {
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(\w+)\s*\}\s*\}?$")
-_TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d(?::\d\d)?)(?:\s|\\[ ,;]|\\text\{|\{)*([aApP])\.?\s*[mM]\b[.}\s]*")
-_SAID = re.compile(
-    r"^(?:=|\\approx(?![A-Za-z])|(?:(?:so|thus|hence|therefore|and),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?answer"
-    r"\s*(?:is|:|=)(?=[\s$\\:]):?)\s*",
-    re.IGNORECASE,
-)
-_TRAILING = " \t\n.;,"
 
 
 def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> Reading:
@@ -93,17 +69,69 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     number = _plain_number(answer)  # most answers are one without more ado
     if number is not None:
         return _rational(answer, number)
-    text = _unwrapped(to_latex(answer))
+    text = unwrapped(unadorned(dotless(to_latex(answer))))
     number = _plain_number(text)
     if number is not None:
         return _rational(answer, number)
+    shapes, marks = _meant(_spelled(text), conventions)
+    if len(shapes) == 1:
+        return Reading(answer, (Meaning.of(shapes[0]),), marks)
+    meanings: dict[str, Meaning] = {}
+    for meaning in map(Meaning.of, shapes):
+        meanings.setdefault(meaning.key, meaning)
+    return Reading(answer, tuple(meanings.values()), marks)
+
+
+def _spelled(text: str) -> str:
+    if _MAY_BE_SPELLED.search(text) is None:
+        return text
+    if not text.isascii():
+        text = in_latin(text)
+    return with_money(spelled(text))
+
+
+_MAY_BE_SPELLED = re.compile(
+    r"[^\x00-\x7f]|\\(?:euro|pounds|yen|rupee|dot|mathbb|vec|hat|bar|over|wide|\$)|prime|\^\s*\{\s*'|\d\s*[xX]\s*10"
+    r"|\d \d|for |where|per\s|pct|\)$|log|ln|min|\\mathrm|\\text|sin|cos|tan|[A-Z]{3}\s*\d|Rs|=.*,|US|\$"
+)
+"""Something in an answer that may be spelled otherwise: most answers hold none of these."""
+
+
+def _meant(text: str, conventions: Conventions) -> Understood:
+    """Read what is no mathematics by its look: choices, dates, JSON, formulas of chemistry; all else by the grammar."""
+    lenient = conventions is Conventions.LENIENT
+    choice = choice_of(text)
+    if choice is not None:
+        return _chosen(choice, text, conventions)
+    value = literal(text)
+    if value is None:
+        value = written(text)
+    if value is not None:
+        return (Plain(value),), ()
+    substance, certain = formula(text) if _MAY_BE_FORMULA.search(text) else (None, False)
+    if substance is not None and certain and _in_base(text) is None:
+        return (Plain(substance),), ()
     shapes, marks = _understood(text, conventions)
-    choice = _CHOICE.match(text)
-    if choice is not None and conventions is Conventions.LENIENT:
-        letter = choice[1] or choice[2] or choice[3]
-        rest, marks = _understood(text[choice.end() :], conventions)
-        shapes = (Plain(f"choice {letter}: {rest[0].key}"), _symbol(letter), *rest)
-    return Reading(answer, tuple(map(Meaning.of, shapes)), marks)
+    if substance is not None:
+        shapes = (Plain(substance),) if isinstance(shapes[0], Unread) else (*shapes, Plain(substance))
+    moment = clock(text) if lenient and ":" in text else None
+    return ((*shapes, Plain(moment)) if moment is not None else shapes), marks
+
+
+_MAY_BE_FORMULA = re.compile(r"\\ce(?![A-Za-z])|[A-Z][a-z]?\}?(?:_|\d|\^\s*\{?\d?[+-])|\)_?\d|\\to|->|arrow|harpoons")
+
+
+def _chosen(choice: Choice, text: str, conventions: Conventions) -> Understood:
+    letter = choice.letters[0]
+    if not choice.content:
+        return (_symbol(letter),), ()
+    lenient = conventions is Conventions.LENIENT
+    if len(choice.letters) > 1:
+        several = _understood(",".join(choice.letters), conventions)[0] if lenient else ()
+        return (Plain(f"choices {words_key(text)}"), *several), ()
+    rest, marks = _understood(choice.content, conventions)
+    said = Plain(f"choice {letter}: {rest[0].key}")
+    return ((said, _symbol(letter), *rest), marks) if lenient else ((said,), marks)
 
 
 def unread_answer(answer: str) -> Reading:
@@ -111,14 +139,10 @@ def unread_answer(answer: str) -> Reading:
     return Reading(answer, (Meaning.of(Unread(f"not read: {answer}")),))
 
 
-def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
-    word = _OUTER.fullmatch(text)
-    if is_words(text) or (word is not None and _ONE_WORD.fullmatch(word[1])):
+def _understood(text: str, conventions: Conventions) -> Understood:
+    if is_words(text) or outer_word(text) is not None or (not text.isascii() and WORDS.fullmatch(text)):
         said: tuple[Shape, ...] = (Plain(words_key(text)),)
         return (*said, _symbol(text)) if _POINTS.fullmatch(text) and conventions is Conventions.LENIENT else said, ()
-    time = _TIME_OF_DAY.fullmatch(text.replace("\\!", "")) if ":" in text else None
-    if time is not None:
-        return (Plain(f"time: {int(time[1])}:{time[2]} {time[3].lower()}"),), ()
     based = _in_base(text)
     if based is not None:
         return (based,), ()
@@ -127,20 +151,15 @@ def _understood(text: str, conventions: Conventions) -> tuple[tuple[Shape, ...],
         tokens = tokens_of(_without_thousands(text))
         if not tokens:
             return (Plain(words_key(text)),), ()
-        shapes, marks = _parsed(tokens, conventions)
+        shapes, marks = read_tokens(tokens, conventions)
         if conventions is Conventions.LENIENT:
             shapes += _other_shapes(text, tokens, marks)
     except UndefinedError:
         return (Plain(f"undefined: {structure(tokens)}"),), ()
     except (NotReadError, RecursionError):
-        written = structure(tokens) or "".join(text.split())
-        return (Plain(words_key(text)) if is_prose(text) else Unread(f"unread: {written}"),), ()
+        written_so = structure(tokens) or "".join(text.split())
+        return (Plain(words_key(text)) if is_prose(text) else Unread(f"unread: {written_so}"),), ()
     return shapes, marks
-
-
-def _parsed(tokens: list[Token], conventions: Conventions) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
-    algebra = Algebra()
-    return Understanding(algebra, conventions).answer(parse(tokens, algebra))
 
 
 def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tuple[Shape, ...]:
@@ -148,9 +167,9 @@ def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tu
     if _LETTERS.fullmatch(text):
         return (Plain(words_key(text)),)
     if _ONLY_THOUSANDS.fullmatch(text):
-        return _parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
+        return parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
     if any(token.kind == "\\degree" for token in tokens) and ("unit", "degree") not in marks:
-        return _parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
+        return parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
     return ()
 
 
@@ -180,33 +199,6 @@ def _plain_number(text: str) -> Number | None:
 
 def _whole(value: Fraction) -> Number:
     return value.numerator if value.denominator == 1 else value
-
-
-def _unwrapped(text: str) -> str:
-    r"""Return the text without wrapping around all of it: dollar signs, \( \), \text{}, a full stop."""
-    while True:
-        text = text[:-2] if text.endswith("\\,") else text.strip()
-        if not text.endswith(".."):  # dots that go on are part of what is said
-            text = text.rstrip(_TRAILING)
-        if text.endswith("\\"):
-            text += " "
-        wrapped = _WRAPPED.fullmatch(text)
-        if wrapped is not None:
-            text = next(group for group in wrapped.groups() if group is not None)
-            continue
-        outer = _OUTER.fullmatch(text) or _BRACED.fullmatch(text)
-        if outer is None or (text.startswith("\\text") and _ONE_WORD.fullmatch(outer[1])):
-            said = _SAID.sub("", text)
-            if said == text:
-                return _dollars(text)
-            text = said
-        else:
-            text = outer[1]
-
-
-def _dollars(text: str) -> str:
-    """Read a leading dollar sign that opens no formula as money."""
-    return "\\" + text if text.startswith("$") and text.count("$") == 1 else text
 
 
 def _without_thousands(text: str) -> str:

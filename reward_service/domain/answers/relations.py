@@ -1,14 +1,17 @@
 """Read equations, inequalities and membership as answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.numeric import Interval, all_but
-from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape
+from reward_service.domain.answers.inequalities import Inequalities
+from reward_service.domain.answers.intervals import Interval, complement, intersected, spans
+from reward_service.domain.answers.naming import names_value
+from reward_service.domain.answers.shapes import Form, Mark, Quantity, Shape, Understood, is_known
 from reward_service.domain.answers.values import (
+    Bracketed,
     Chain,
     Expression,
     Listed,
@@ -16,6 +19,7 @@ from reward_service.domain.answers.values import (
     Sum,
     Value,
     is_constant,
+    sum_key,
 )
 
 _TURNED: Mapping[str, str] = MappingProxyType({">": "<", ">=": "<=", "<": ">", "<=": ">="})
@@ -30,7 +34,7 @@ class RelationMeanings(ABC):
     lenient: bool
 
     @abstractmethod
-    def understood(self, value: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def understood(self, value: Value) -> Understood:
         """A value's shapes and marks."""
 
     @abstractmethod
@@ -42,7 +46,7 @@ class RelationMeanings(ABC):
         """Parts under a tag."""
 
     @abstractmethod
-    def parts(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def parts(self, items: tuple[Value, ...]) -> Understood:
         """Each item in its first meaning."""
 
     @abstractmethod
@@ -53,7 +57,7 @@ class RelationMeanings(ABC):
     def union(self, intervals: list[Interval]) -> Form:
         """Disjoint intervals in their order."""
 
-    def chain(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def chain(self, value: Chain) -> Understood:
         """An equation, a chain of equal things, an inequality, a membership."""
         relations = value.relations
         if "~" in relations:
@@ -69,17 +73,23 @@ class RelationMeanings(ABC):
             return self._unequal(value)
         raise NotReadError
 
-    def _unequal(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _unequal(self, value: Chain) -> Understood:
         """Read x ≠ 3 as the line without 3, and as a form of its own; any other ≠ has only that form."""
-        shape = self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
         name = value.names[0]
-        if name is not None and _is_constant(value.sides[1]):
-            intervals = all_but((self.understood(value.sides[1])[0][0],), self.line_end)
-            if intervals is not None:
-                return (self.union(intervals), shape), (("name", name),)
-        return (shape,), ()
+        right = value.sides[1]
+        values = right.items if isinstance(right, Listed) else (right,)
+        if name is not None and all(map(_is_constant, values)):
+            point = spans(self.form("{", tuple(self.understood(each)[0][0] for each in values)), self.line_end)
+            if point is not None:
+                shape = self.union(complement(point, self.line_end))
+                shapes = (shape,) if len(values) > 1 else (shape, self._unlike(value))
+                return shapes, (("name", name),)
+        return (self._unlike(value),), ()
 
-    def named_list(self, items: tuple[Value, ...]) -> tuple[tuple[Shape, ...], tuple[Mark, ...]] | None:
+    def _unlike(self, value: Chain) -> Form:
+        return self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
+
+    def named_list(self, items: tuple[Value, ...]) -> Understood | None:
         """Read x = 1, 2 and x = 1, x = 2 as values of x, x = 1, y = 2 as the pair (1, 2), other lists as None."""
         if not items or not isinstance(items[0], Chain):
             return None
@@ -103,7 +113,7 @@ class RelationMeanings(ABC):
         parts, marks = self.parts(tuple(value for _, value in ordered))
         return (self.form("()", parts),), (*marks, ("name", f"({','.join(name for name, _ in ordered)})"))
 
-    def _approximate(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _approximate(self, value: Chain) -> Understood:
         """Read x = 1/3 ≈ 0.33 as 1/3, and x ≈ 0.33 as 0.33."""
         at = value.relations.index("~")
         if not self.lenient:
@@ -114,16 +124,17 @@ class RelationMeanings(ABC):
             return self.understood(value.sides[0])
         return self.chain(Chain(value.sides[: at + 1], value.relations[:at], value.names[: at + 1]))
 
-    def _equal(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _equal(self, value: Chain) -> Understood:
         sides, names = value.sides, value.names
         if len(sides) == 2 and names[0] is None and names[1] is not None:
             sides, names = sides[::-1], names[::-1]
         name, last = names[0], sides[-1]
         if name is None and not _all_constant(sides):
-            if len(sides) != 2:
-                raise NotReadError
-            return self._solved(sides[0], sides[1])
-        if not _agree(self, sides[1 if name is not None else 0 :]):
+            return self._unnamed(sides)
+        if not _agree(
+            self,
+            tuple(side for side in sides[name is not None :] if not self.lenient or side is last or _is_constant(side)),
+        ):
             raise NotReadError
         shapes, marks = self.understood(last)
         if name is None:
@@ -135,7 +146,27 @@ class RelationMeanings(ABC):
                 shapes = (*shapes, self._equation(sides[0], last))
         return shapes, (*marks, ("name", name))
 
-    def _solved(self, left: Value, right: Value) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _unnamed(self, sides: Sequence[Value]) -> Understood:
+        """Read an equation; to a lenient reader a + b = 7 also says what a + b is."""
+        if len(sides) > 2 and not (self.lenient and _agree(self, tuple(sides[1:]))):
+            raise NotReadError
+        left, right = sides[0], sides[-1]
+        if isinstance(left, Bracketed) and left.opening == ":" and self.lenient:
+            shapes, marks = self.understood(right)
+            if not all(map(is_known, shapes)):
+                raise NotReadError
+            return shapes, (*marks, ("name", self.understood(left)[0][0].key))
+        shapes, marks = self._solved(left, right)
+        if marks or not self.lenient or not isinstance(left, Expression) or not isinstance(right, Expression):
+            return shapes, marks
+        if _is_constant(left):
+            left, right = right, left
+        if not _is_constant(right) or not names_value(self._algebra, left.terms, zero=not right.terms):
+            return shapes, marks
+        name = sum_key(self._algebra.scale(left.terms, 1 / Fraction(left.terms[max(left.terms)])))
+        return (*shapes, *self.understood(right)[0]), (("name", name),)
+
+    def _solved(self, left: Value, right: Value) -> Understood:
         """2x = 10 says what x = 5 says."""
         equation = self._equation(left, right)
         (difference,) = equation.parts
@@ -162,15 +193,28 @@ class RelationMeanings(ABC):
         leading = Fraction(terms[max(terms)])
         return self.quantity(self._algebra.scale(terms, 1 / (abs(leading) if signed else leading)))
 
-    def _ordered(self, value: Chain) -> tuple[tuple[Shape, ...], tuple[Mark, ...]]:
+    def _ordered(self, value: Chain) -> Understood:
         parts: list[Shape] = []
+        solved: list[tuple[str, list[Interval]] | None] = []
+        inequalities = Inequalities(self._algebra, self.line_end)
         for left, relation, right in zip(value.sides, value.relations, value.sides[1:], strict=False):
             if relation in (">", ">="):
                 left, relation, right = right, _TURNED[relation], left
-            parts.append(self.form(relation, (self._difference(left, right, signed=True),)))
+            difference = self._difference(left, right, signed=True)
+            parts.append(self.form(relation, (difference,)))
+            solved.append(inequalities.solve(difference.terms, relation))
         shape = self.form("relation", tuple(sorted(parts, key=lambda part: part.key)))
-        interval = self._interval(value)
+        interval = self._interval(value) or self._solution(solved)
         return ((interval[0], shape), (interval[1],)) if interval is not None else ((shape,), ())
+
+    def _solution(self, solved: list[tuple[str, list[Interval]] | None]) -> tuple[Shape, Mark] | None:
+        """Return where all inequalities of one unknown hold; None where that is nowhere, or not known."""
+        known = [each for each in solved if each is not None]
+        if len(known) < len(solved) or len({name for name, _ in known}) != 1:
+            return None
+        sets = [intervals for _, intervals in known]
+        common = sets[0] if len(sets) == 1 else intersected(sets, self.line_end)
+        return (self.union(common), ("name", known[0][0])) if common else None
 
     def _interval(self, value: Chain) -> tuple[Shape, Mark] | None:
         """Read x > 5 as (5, ∞), 1 ≤ x < 2 as [1, 2); None for what bounds no single name by constants."""

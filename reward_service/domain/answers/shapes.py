@@ -50,6 +50,10 @@ class Unread:
 Shape = Quantity | Form | Plain | Unread
 
 
+Understood = tuple[tuple[Shape, ...], tuple[Mark, ...]]
+"""Shapes in order of preference, and marks."""
+
+
 class Meaning(NamedTuple):
     """One way to understand an answer: equal keys, equal meanings."""
 
@@ -77,6 +81,17 @@ def is_closed(shape: Shape) -> bool:
         case Plain():
             return True
         case Unread():
+            return False
+
+
+def is_known(shape: Shape) -> bool:
+    """Return whether a shape holds no unknown: numbers, roots of numbers, π, e, and what is made of them."""
+    match shape:
+        case Quantity():
+            return all(name[0] == "#" or name in ("pi", "e") for monomial in shape.terms for name, _ in monomial)
+        case Form():
+            return all(map(is_known, shape.parts))
+        case _:
             return False
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.atoms import APPLIED, GREEK, AtomReader
+from reward_service.domain.answers.digits import integer
 from reward_service.domain.answers.functions import FUNCTIONS, factorial
-from reward_service.domain.answers.tokens import Token, integer, sum_of
-from reward_service.domain.answers.units import is_thing, is_unit
+from reward_service.domain.answers.tokens import Token, sum_of
+from reward_service.domain.answers.units import LETTERS, is_thing, is_unit
 from reward_service.domain.answers.values import Expression, Matrix, NotReadError, Sum, UndefinedError, Value
 
+_UNIT_NAMES = frozenset({"\\Omega", "\\mu"})
 _STARTS = GREEK | FUNCTIONS | {
     "number", "word", "accented", "(", "{", "[", "\\{", "\\frac", "\\sqrt", "\\pi", "\\infty", "\\binom", "\\lfloor",
     "\\lceil", "\\begin",
@@ -18,11 +20,12 @@ _INFINITE: tuple[Sum, ...] = ({(("oo", 1),): 1}, {(("oo", 1),): -1})
 
 
 class TermReader(AtomReader):
-    """Reads sums. `sign` says which of the two ± stands for."""
+    """Reads sums. `sign` says which of the two ± stands for, `units` that 48 m is a length and no product."""
 
-    def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1) -> None:
+    def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1, *, units: bool = False) -> None:
         """At the first token."""
         super().__init__(tokens, algebra)
+        self._units = units
         self.signs = 0
         self._sign = sign
 
@@ -77,17 +80,37 @@ class TermReader(AtomReader):
         if kind == "|":
             return not self.bars
         if kind == "number":
-            return self.tokens[self.at - 1].kind != "number"
-        if kind == "word":
+            if self.tokens[self.at - 1].text in ("x", "X") and self.tokens[self.at - 2].kind == "number":
+                raise NotReadError  # 3 x 4 is a size, or twelve
+            return self.tokens[self.at - 1].kind != "number" or self._behind_exponent()
+        if kind == "word" or kind in _UNIT_NAMES:
             return not self.at_unit()
         return kind in _STARTS
 
+    def _behind_exponent(self) -> bool:
+        """Whether the next number stands apart behind an exponent: 2^6 3^5 is a product, 2 3 has no one meaning."""
+        if self.at < 2 or self.tokens[self.at - 2].kind != "^":
+            return False
+        return self.next.spaced and self.ahead(1).kind not in ("/", "number")
+
     def at_unit(self) -> bool:
         """Whether the next word is a unit of what stands before it."""
-        if self.next.kind != "word":
+        token = self.next
+        if not self.at or not (token.kind == "word" or (self._units and token.kind in _UNIT_NAMES)):
             return False
-        word = self.next.text
-        return len(word) > 1 and (is_unit(word) or is_thing(word)) and self.at > 0
+        if len(token.text) > 1 and (is_unit(token.text) or is_thing(token.text)):
+            return True
+        before = self.tokens[self.at - 1].kind
+        return self._units and (
+            (before in ("number", "}", ")", "\\%") and (token.spaced or token.kind == "\\Omega") and self._names_unit())
+            or (before == "\\degree" and token.text in ("C", "F"))
+        )
+
+    def _names_unit(self) -> bool:
+        token, after = self.next, self.ahead(1)
+        if token.kind == "word":
+            return token.text in LETTERS or (token.text in "kM" and after.kind == "\\Omega")
+        return token.kind == "\\Omega" or (after.kind == "word" and after.text in LETTERS)
 
     def _times(self, left: Value, right: Value) -> Value:
         if isinstance(left, Matrix) != isinstance(right, Matrix):

@@ -2,47 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.units import are_units
-from reward_service.domain.answers.values import Expression, NotReadError, Number, Sum, Value
-
-MAX_DIGITS = 3900
-
-
-def integer(text: str) -> int:
-    """Read digits; NotReadError if they are too many."""
-    if len(text) > MAX_DIGITS:
-        raise NotReadError
-    return int(text)
-
-
-def decimal(text: str) -> Number:
-    """Read a decimal, exactly; NotReadError if it is too long."""
-    if len(text) > MAX_DIGITS:
-        raise NotReadError
-    value = Fraction(text)
-    return value.numerator if value.denominator == 1 else value
-
-
-def repeating(text: str, period: str) -> Fraction:
-    """Read 0.1 and the period 6 as one sixth; NotReadError if they are no digits, or too many."""
-    if not period.isdigit() or len(text) + len(period) >= MAX_DIGITS:
-        raise NotReadError
-    digits = len(text.partition(".")[2])
-    return Fraction(text) + Fraction(int(period), 10**digits * (10 ** len(period) - 1))
-
-
-def base_of(terms: Sum) -> int:
-    """Return a base between 2 and 36; NotReadError for another."""
-    value = terms.get((), 0)
-    if len(terms) != 1 or value.denominator != 1 or not 2 <= value <= 36:
-        raise NotReadError
-    return int(value)
-
+from reward_service.domain.answers.values import Expression, NotReadError, Sum, Value
 
 MAX_TOKENS = 4096
 
@@ -57,8 +22,8 @@ _DEGREE = re.compile(
 )
 _ORDINAL = re.compile(r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?")
 _TEXT = frozenset({
-    "text", "textrm", "textbf", "textit", "texttt", "textsf", "textnormal", "mbox", "mathrm", "emph", "hbox",
-    "operatorname",
+    "text", "textrm", "textbf", "textit", "texttt", "textsf", "textnormal", "textup", "textsl", "mbox", "mathrm",
+    "emph", "hbox", "operatorname",
 })  # fmt: skip
 _ACCENTS: Mapping[str, str] = MappingProxyType(
     {"overline": "bar", "bar": "bar", "vec": "vec", "overrightarrow": "vec", "hat": "hat", "widehat": "hat"}
@@ -146,7 +111,40 @@ def tokens_of(text: str) -> list[Token]:
             raise NotReadError
     if at < len(text) and not text[at:].isspace():
         raise NotReadError
-    return found
+    return _indices_first(found) if "_" in text and "^" in text else found
+
+
+def _indices_first(found: list[Token]) -> list[Token]:
+    """Return the tokens with each index before the exponent that it stood behind: v^2_0 is v_0^2."""
+    ends = _ends_of_groups(found)
+    ordered: list[Token] = []
+    moved: dict[int, int] = {}
+    at = 0
+    while at < len(found):
+        if at in moved:
+            at = moved[at]
+            continue
+        end = ends.get(at + 1, at + 2)
+        of_name = found[at].kind == "^" and at and found[at - 1].kind not in ("number", ")")
+        if of_name and end < len(found) and found[end].kind == "_" and end not in moved:
+            after = ends.get(end + 1, end + 2)
+            ordered += found[end:after]
+            moved[end] = after
+        ordered.append(found[at])
+        at += 1
+    return ordered
+
+
+def _ends_of_groups(found: list[Token]) -> dict[int, int]:
+    """Return for each opening brace the place behind its closing one."""
+    ends: dict[int, int] = {}
+    opened: list[int] = []
+    for place, token in enumerate(found):
+        if token.kind == "{":
+            opened.append(place)
+        elif token.kind == "}" and opened:
+            ends[opened.pop()] = place + 1
+    return ends
 
 
 def structure(tokens: list[Token]) -> str:
@@ -178,7 +176,7 @@ def _add_styled(found: list[Token], style: str, content: str) -> None:
     stripped = content.strip()
     if not stripped:
         return
-    after_number = bool(found) and found[-1].kind in ("number", "}", ")")
+    after_number = bool(found) and found[-1].kind in ("number", "}", ")", "\\degree")
     if style in _TEXT and stripped.lower().rstrip(",") in _SEPARATING:
         found.append(Token(",", "and" if "and" in stripped.lower() else "or" if "or" in stripped.lower() else ","))
         return
@@ -208,7 +206,7 @@ def _accented(accent: str, inner: list[Token]) -> list[Token]:
 
 
 def _plain(content: str) -> bool:
-    return content in _WORD_COMMANDS or not re.search(r"[A-Za-z]{2}", content)
+    return content in _WORD_COMMANDS or (content.isascii() and not re.search(r"[A-Za-z]{2}", content))
 
 
 MAX_DEPTH = 48

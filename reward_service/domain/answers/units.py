@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_SPELLINGS = {
+_WORDS = {
     "mm": "millimeter millimeters millimetre millimetres",
     "cm": "centimeter centimeters centimetre centimetres cms",
     "dm": "decimeter decimeters",
@@ -19,41 +19,82 @@ _SPELLINGS = {
     "kg": "kilogram kilograms kgs",
     "lb": "lbs pound pounds",
     "oz": "ounce ounces",
-    "ml": "milliliter milliliters millilitre millilitres",
-    "l": "liter liters litre litres",
+    "mL": "ml milliliter milliliters millilitre millilitres",
+    "L": "liter liters litre litres",
     "s": "sec secs second seconds",
     "min": "mins minute minutes",
     "h": "hr hrs hour hours",
     "day": "days",
-    "week": "weeks",
+    "week": "weeks wk wks",
     "month": "months",
     "year": "years yr yrs",
     "degree": "degrees deg",
     "rad": "radian radians",
     "dollar": "dollars usd",
     "cent": "cents",
-    "euro": "euros",
+    "euro": "euros eur",
+    "gbp": "sterling",
+    "yuan": "rmb cny",
+    "yen": "jpy",
+    "rupee": "rupees inr",
     "percent": "percents",
-    "mph": "miles/hour mi/h mi/hr mile/hour miles/hr",
+    "mph": "",
     "unit": "units",
     "gal": "gallon gallons",
     "pt": "pint pints",
     "qt": "quart quarts",
-    "c": "celsius",
-    "f": "fahrenheit",
-    "k": "kelvin",
-    "hz": "hertz",
-    "n": "newton newtons",
-    "j": "joule joules",
-    "w": "watt watts",
-    "v": "volt volts",
+    "C": "celsius",
+    "F": "fahrenheit",
+    "K": "kelvin kelvins",
+    "Hz": "hertz hz",
+    "N": "newton newtons",
+    "J": "joule joules",
+    "W": "watt watts",
+    "V": "volt volts",
+    "A": "amp amps ampere amperes",
+    "Pa": "pascal pascals",
+    "ohm": "ohms",
+    "mol": "mole moles mols",
+    "T": "tesla teslas",
+    "eV": "electronvolt electronvolts",
+    "tonne": "tonnes",
+    "ton": "tons",
+    "acre": "acres",
 }
-_CANONICAL: Mapping[str, str] = MappingProxyType(
-    {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in [unit, *spellings.split()]}
+_PREFIXED = frozenset(
+    prefix + unit
+    for prefix in "pnumckMG"
+    for unit in ("m", "g", "s", "A", "V", "W", "J", "N", "Pa", "Hz", "L", "F", "C", "T", "H", "mol", "ohm", "eV", "Wb")
 )
-_RAW = frozenset(_CANONICAL) - {*"mglshcfknjwv", "in"}
-_POWERS: Mapping[str, str] = MappingProxyType({"square": "2", "sq": "2", "squared": "2", "cubic": "3", "cubed": "3"})
-_WORD = re.compile(r"[a-z]+|\d+|/|[^\W\d_]+")
+_SYMBOLS = frozenset(_WORDS) | _PREFIXED | {
+    "l", "nm", "um", "fm", "ms", "us", "ns", "ps", "kN", "mN", "kJ", "MJ", "kW", "MW", "mW", "kV", "mV", "MV",
+    "mA", "kPa", "MPa", "GPa", "hPa", "kHz", "MHz", "GHz", "keV", "MeV", "GeV", "meV", "kcal", "cal", "kWh", "Wh",
+    "bar", "atm", "mmol", "dB", "Wb", "Bq", "lx", "ppm", "rpm", "pF", "nF", "mH", "H", "kg", "ug", "cL", "dL", "ha",
+    "AU", "kph", "mT", "S",
+}  # fmt: skip
+"""Units as they are written; their capitals count: mW is not MW."""
+_CANONICAL: Mapping[str, str] = MappingProxyType(
+    {unit: unit for unit in _SYMBOLS}
+    | {word: unit for unit, words in _WORDS.items() for word in words.split()}
+    | {"l": "L", "kph": "km*h^-1", "mph": "mi*h^-1", "kmh": "km*h^-1", "kmph": "km*h^-1"}
+)
+_ANY_CASE = frozenset(
+    {word for words in _WORDS.values() for word in words.split()} | {unit for unit in _WORDS if len(unit) > 2}
+) | {"cm", "km", "kg", "ft", "yd", "lb", "oz", "dm", "hz", "hr", "mph"}
+"""Spellings that mean the same in capitals."""
+_KNOWN_RAW = frozenset({
+    "mm", "cm", "km", "mg", "kg", "mL", "kN", "kJ", "MJ", "kW", "MW", "mW", "kV", "mV", "MV", "mA", "kPa", "MPa", "GPa",
+    "kHz", "MHz", "GHz", "keV", "MeV", "GeV", "meV", "mmol",
+})  # fmt: skip
+"""Units that a word right behind a number is taken for."""
+_RAW = frozenset(_CANONICAL) - (_PREFIXED - _KNOWN_RAW) - {
+    "m", "g", "l", "s", "h", "L", "C", "F", "K", "J", "N", "W", "V", "A", "T", "H", "S", "in", "us", "ms", "ns",
+    "ps", "nm", "um", "fm", "ha", "bar", "cal", "AU",
+}  # fmt: skip
+LETTERS = frozenset({*"mgshLlCFKJNWVATHS", "in"}) | (_PREFIXED - _KNOWN_RAW)
+"""Units that are names as well: 48 m may be a product."""
+_POWERS: Mapping[str, int] = MappingProxyType({"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3})
+_WORD = re.compile(r"[A-Za-z]+|-?\s?\d+|/|[^\W\d_]+")
 _MOST_WORDS = 6
 _MULTIPLIERS: Mapping[str, int] = MappingProxyType(
     {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -65,24 +106,33 @@ _CHANGING = frozenset({
     "factorial", "mod", "modulo", "if", "unless", "except", "not", "to", "and", "or", "but", "below", "above", "under",
     "between", "pi", "root", "sqrt", "is", "are", "because", "when", "for", "where", "with", "negative", "exactly",
     "about", "approximately", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "choose",
+    "dozens", "ago", "before", "after", "am", "pm",
 })  # fmt: skip
 """Words that make another number of the one before them, or a statement about it."""
 
 
+def unit_of(word: str) -> str | None:
+    """Return a unit's one spelling; None for what is no unit."""
+    unit = _CANONICAL.get(word)
+    if unit is None and word.lower() in _ANY_CASE:
+        unit = _CANONICAL[word.lower()] if word.lower() in _CANONICAL else word.lower()
+    return unit
+
+
 def is_unit(word: str) -> bool:
     r"""Whether a word means a unit wherever it stands after a number, without \text around it."""
-    return word.lower() in _RAW
+    return word in _RAW or word.lower() in _ANY_CASE
 
 
 def are_units(text: str) -> bool:
     """Whether all words of a text are units: `m/s` after a number is one, `x` is none."""
-    words = re.findall(r"[a-z]+", text.lower())
-    return bool(words) and all(word in _CANONICAL or word == "per" for word in words)
+    words: list[str] = re.findall(r"[A-Za-z]+", text)
+    return bool(words) and all(word in ("per", "sq", "square", "cubic") or unit_of(word) is not None for word in words)
 
 
 def is_thing(word: str) -> bool:
     """Whether a raw word after a number says what is counted: 5 apples."""
-    return len(word) > 3 and word.isalpha() and word[1:].islower()
+    return (len(word) > 3 and word.isalpha() and word[1:].islower()) or word in ("per", "men", "pcs")
 
 
 def multiplier(word: str) -> int:
@@ -92,7 +142,7 @@ def multiplier(word: str) -> int:
 
 def says_what(words: str) -> bool:
     """Whether words behind a number say what it counts or measures, and do not change the number."""
-    found: list[str] = re.findall(r"[a-z]+", words.lower())
+    found: list[str] = re.findall(r"[a-z]+|[^\W\d_a-z]+", words.lower())
     if not found:
         return not words.strip()
     return (len(found) <= _MOST_WORDS and found[0] not in _POWERS and not _CHANGING.intersection(found)) or (
@@ -100,25 +150,52 @@ def says_what(words: str) -> bool:
     )
 
 
+def percent_of(words: str) -> str | None:
+    """Return what a percentage is of: `increase` in `percent increase`; None where the words name no percentage."""
+    first, _, rest = words.strip().partition(" ")
+    return rest.strip() if first.lower() in ("percent", "percents") else None
+
+
 def unit_key(text: str) -> str:
-    """A unit's one spelling: `square centimeters`, `cm^{2}` and `sq cm` are cm2. Unknown words stay as they are."""
-    powers, kept = "", ""
-    words: list[str] = _WORD.findall(text.lower())
-    for word in words[:_MOST_WORDS]:
+    """A unit's one spelling: `square centimeters`, `cm^{2}` and `sq cm` are cm^2. Unknown words stay as they are."""
+    words: list[str] = _WORD.findall(text)[: 2 * _MOST_WORDS]
+    words = [word.lower() if word.lower() in _POWERS else word for word in words]
+    if all(word in _POWERS or word in ("per", "/") or _measures(word) for word in words):
+        return _product(words)
+    kept = [_counted(word) for word in words if word.lower() not in ("of", "the", "a", "an")]
+    return " ".join(kept)
+
+
+def _measures(word: str) -> bool:
+    return word[-1].isdigit() or unit_of(word) is not None
+
+
+def _product(words: list[str]) -> str:
+    """Return a product of powers of units, in order of their names."""
+    powers: dict[str, int] = {}
+    sign, power, last, step = 1, 1, "", 0
+    for word in words:
         if word in ("per", "/"):
-            kept += powers + "/"
-            powers = ""
-        elif word in _POWERS:
-            if word.endswith("d"):
-                kept += _POWERS[word]
-            else:
-                powers = _POWERS[word]
-        elif word.isdigit():
-            kept += word
-        elif word in ("of", "the", "a", "an"):
-            continue
+            sign = -1
+        elif word in ("square", "sq", "cubic"):
+            power = _POWERS[word]
+        elif word in _POWERS or word[-1].isdigit():
+            times = _POWERS.get(word) or int(word.replace(" ", "")[:4])
+            powers[last] = powers.get(last, 0) + step * (times - 1)
         else:
-            spelled = _CANONICAL.get(word) or (word[:-1] if len(word) > 3 and word[-1] == "s" else word)
-            kept += (" " if kept and kept[-1].isalpha() else "") + spelled + powers
-            powers = ""
-    return _CANONICAL.get(kept, kept)
+            for part in (unit_of(word) or word).split("*"):
+                last, _, own = part.partition("^")
+                step = sign * power * int(own or 1)
+                powers[last] = powers.get(last, 0) + step
+            power = 1
+    return "*".join(unit if power == 1 else f"{unit}^{power}" for unit, power in sorted(powers.items()))
+
+
+def _counted(word: str) -> str:
+    """Return what is counted in one spelling: small letters and no plural, but a short word's capitals count."""
+    unit = unit_of(word)
+    if unit is not None:
+        return unit
+    if len(word) > 2 and (word.istitle() or (len(word) > 3 and word.isupper())):
+        word = word.lower()
+    return word[:-1] if len(word) > 3 and word[-1] == "s" and word.islower() else word

@@ -50,10 +50,17 @@ class Bracketed:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Items with commas, `and` or `or` between them and no brackets around them. `all_hold`: it was an `and`."""
+    """Items with commas, `and` or `or` between them and no brackets around them. `joint`: which of the words it was."""
 
     items: tuple["Value", ...]
-    all_hold: bool = False
+    joint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """The set of the numbers for which a condition holds."""
+
+    condition: "Value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class Words:
     text: str
 
 
-Value = Expression | Based | Bracketed | Listed | Joined | Matrix | Chain | Words
+Value = Expression | Based | Bracketed | Builder | Listed | Joined | Matrix | Chain | Words
 
 
 MAX_BITS = 4_096
@@ -215,6 +222,13 @@ def shared(terms: Sum) -> Monomial:
         if name[0] != "#" and name != "i" and lowest.denominator == 1 and lowest:
             kept.append((name, lowest))
     return tuple(kept)
+
+
+def comes_out(name: str, power: Number, degree: int) -> bool:
+    """Return whether a root of a power is a power: √x³ is x√x where it is real, √x² is not x, ∛x² is (∛x)²."""
+    return (
+        name[0] == "#" or name in ("pi", "e") or bool(degree % 2 or power.numerator % 2 or power.denominator % 2 == 0)
+    )
 
 
 def over(monomial: Monomial, divisor: Monomial) -> Monomial:
