@@ -80,7 +80,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 # Not a part of `make test`, whose tests would take twice the CPU time (CONTRIBUTING.md).
-COVERED := tests/domain tests/api tests/client tests/store tests/grading tests/replay tests/workers
+COVERED := tests/domain tests/api tests/client tests/store tests/grading tests/replay tests/verify tests/workers
 coverage: $(VENV)/.dev
 	rm -rf runs/coverage
 	mkdir -p runs/coverage
@@ -181,7 +181,7 @@ FRAMEWORK_TESTS ?= framework
 
 .PRECIOUS: .venv-%/.installed
 e2e-trl e2e-verl e2e-swift e2e-gym e2e-verifiers e2e-tinker: e2e-%: $(VENV)/.dev .venv-%/.installed
-	$(PYTEST) tests/frameworks/test_$*.py -m "$(FRAMEWORK_TESTS)"
+	$(PYTEST) $(wildcard tests/frameworks/test_$*.py tests/frameworks/test_$*_*.py) -m "$(FRAMEWORK_TESTS)"
 
 e2e-slime e2e-areal e2e-skyrl: e2e-%: $(VENV)/.dev
 	$(PYTEST) tests/frameworks/test_$*.py -m "$(FRAMEWORK_TESTS)"

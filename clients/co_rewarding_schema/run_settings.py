@@ -1,7 +1,6 @@
 """Define the settings of a run: one training run's method, sizes and patience."""
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, SupportsFloat, get_type_hints
 
@@ -23,6 +22,7 @@ from co_rewarding_schema.limits import (
     metas,
 )
 from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS, evaluated_by, method_named
+from co_rewarding_schema.reading_settings import check_choice, check_end_tokens, check_formats
 from co_rewarding_schema.vocabulary import (
     AnswerFormat,
     AnswerFormatText,
@@ -30,6 +30,8 @@ from co_rewarding_schema.vocabulary import (
     ConventionsText,
     Quarantine,
     QuarantineText,
+    Thinking,
+    ThinkingText,
 )
 
 DEFAULT_RUN = "default"
@@ -146,6 +148,13 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             examples=[["[|endofturn|]"]],
         ),
     ] = ()
+    thinking: Annotated[
+        ThinkingText,
+        Meta(
+            description="Whether an answer is looked for in the policy's thinking: docs/answers.md.",
+            examples=["if-finished"],
+        ),
+    ] = Thinking.READ
     conventions: Annotated[
         ConventionsText,
         Meta(description="How generously answers are compared: docs/answers.md.", examples=["lenient"]),
@@ -164,9 +173,10 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             value = getattr(self, name)
             if value is not None and not (isinstance(value, SupportsFloat) and low <= float(value) <= high):
                 raise InvalidRunError(f"{name} is {value!r}: it must lie between {low} and {high}")
-        _check_formats(self.answer_formats)
+        check_formats(self.answer_formats)
         check_end_tokens(self.end_tokens)
-        _check_choice("conventions", self.conventions, tuple(Conventions))
+        check_choice("thinking", self.thinking, tuple(Thinking))
+        check_choice("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
 
     @property
@@ -254,43 +264,8 @@ def check_own_run(name: str) -> str:
     )
 
 
-def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise InvalidRunError(f"{name} holds {value!r}: choose from {', '.join(allowed)}")
-
-
-def _check_formats(formats: Sequence[str] | None) -> None:
-    allowed = tuple(AnswerFormat)
-    if formats is None or isinstance(formats, str):
-        raise InvalidRunError(f"answer_formats is {formats!r} and no list: give a list of {', '.join(allowed)}")
-    if not formats:
-        raise InvalidRunError(f"answer_formats is empty, so no answer could be read: choose from {', '.join(allowed)}")
-    for position, name in enumerate(formats):
-        _check_choice(f"answer_formats[{position}]", name, allowed)
-    if len(set(formats)) < len(formats):
-        raise InvalidRunError("answer_formats names a format twice: name each once, the one that decides first")
-
-
-def check_end_tokens(tokens: Sequence[str]) -> None:
-    """Refuse texts that would end every response, and too many.
-
-    Raises:
-        InvalidRunError: with the text that is wrong.
-    """
-    if isinstance(tokens, str):
-        raise InvalidRunError("end_tokens is one text: give a list of texts")
-    if len(tokens) > MAX_END_TOKENS:
-        raise InvalidRunError(f"end_tokens holds {len(tokens)} texts: at most {MAX_END_TOKENS}")
-    for position, token in enumerate(tokens):
-        if not token.strip() or len(token) > MAX_END_TOKEN_CHARS:
-            raise InvalidRunError(
-                f"end_tokens[{position}] has {len(token)} characters: each is a text of 1 to {MAX_END_TOKEN_CHARS}, "
-                "and no blank one"
-            )
-
-
 def _check_quarantine(quarantine: str, method: str) -> None:
-    _check_choice("quarantine", quarantine, tuple(Quarantine))
+    check_choice("quarantine", quarantine, tuple(Quarantine))
     if quarantine != Quarantine.OFF and method_named(method).apart is None:
         fitting = ", ".join(name for name, row in METHODS.items() if row.apart is not None)
         raise InvalidRunError(

@@ -36,6 +36,19 @@ class AnswerFormat(StrEnum):
     JSON = "json"
     FINAL_ANSWER = "final-answer"
     HASHES = "hashes"
+    ANSWER_TAG = "answer-tag"
+    ANSWER_LINE = "answer-line"
+
+
+class Thinking(StrEnum):
+    """Whether an answer is looked for in the policy's thinking (`<think>…</think>`, and what other models write)."""
+
+    READ = "read"
+    """Thinking is text like any other."""
+    IF_FINISHED = "if-finished"
+    """Thinking that is opened and not closed is not read."""
+    NEVER = "never"
+    """Only what stands behind thinking is read; a response that closes none has no answer."""
 
 
 class Conventions(StrEnum):
@@ -66,6 +79,7 @@ if TYPE_CHECKING:
     AnswerFormatText = AnswerFormat | str
     ConventionsText = Conventions | str
     QuarantineText = Quarantine | str
+    ThinkingText = Thinking | str
 else:
     ViewText, VoterText, AnswerFormatText = View, Voter, AnswerFormat
-    ConventionsText, QuarantineText = Conventions, Quarantine
+    ConventionsText, QuarantineText, ThinkingText = Conventions, Quarantine, Thinking

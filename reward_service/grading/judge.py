@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 JUDGE_VERSION = "2"
 """Part of every verdict's key: raise it when the judge decides otherwise than before."""
 
-_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")  # what a child knows of us: no secrets
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")  # what a child knows of us: no secrets
 
 
 class JudgeError(CoRewardingError):
@@ -248,7 +248,9 @@ class Judge:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        command = [sys.executable, "-m", "reward_service.grading.judge_process"]
+        # Modules are looked for where they are here, and not in the current folder: a trainer's may hold any.
+        environment["PYTHONPATH"] = os.pathsep.join(place or os.getcwd() for place in sys.path)
+        command = [sys.executable, "-P", "-m", "reward_service.grading.judge_process"]
         arguments = [str(theirs.fileno()), str(os.getpid()), msgspec.json.encode(self._limits).decode()]
         try:
             with theirs:

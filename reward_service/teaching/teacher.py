@@ -165,7 +165,7 @@ class Teacher(LeaseWorker[LabelClaim, LabelRequest, TeacherLabel]):
         except GenerationError as error:  # it never will be answered: its rollouts abstain, and it is said why
             log.error("the teacher cannot answer", run=asked.run, question_id=asked.question_id, error=str(error))
             texts_G = ("",) * sampling.n
-        answer_of = extractor(settings.answer_formats, settings.end_tokens)
+        answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
         rows_G = [BallotRow(asked.view, TEACHER, index, answer_of(text)) for index, text in enumerate(texts_G)]
         return TeacherLabel(version, seed, self._generator.name, rows_G)
 

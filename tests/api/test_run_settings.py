@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.service import assert_problem
 
-FORMATS = ["boxed", "fbox", "json", "final-answer", "hashes"]
+FORMATS = ["boxed", "fbox", "json", "final-answer", "hashes", "answer-tag", "answer-line"]
 TEXTS = ['{"answer": "4"} #### 9', "so\n#### 4", "\\boxed{4}"]
 """Read as json and hashes: 4, 4 and nothing; as the paper reads them: nothing, nothing and 4."""
 
@@ -66,6 +66,19 @@ def test_a_response_ends_at_known_tokens_and_at_the_runs_own(client: httpx.Clien
     assert default.json()["answers"] == ["7", "8", "7"]
 
 
+def test_a_run_chooses_whether_thinking_is_read(client: httpx.Client) -> None:
+    texts = [r"<think>\boxed{7}", r"<think>\boxed{7}</think> so \boxed{8}", r"\boxed{9}"]
+    rollouts = [{"question_id": "q", "response": text} for text in texts]
+    for thinking, answers in (
+        ("read", ["7", "8", "9"]),
+        ("if-finished", [None, "8", "9"]),
+        ("never", [None, "8", None]),
+    ):
+        run = made(client, thinking=thinking)
+        assert client.post("/v1/rewards", json={"run": run, "rollouts": rollouts}).json()["answers"] == answers
+        assert client.get(f"/v1/runs/{run}").json()["thinking"] == thinking
+
+
 def test_the_order_of_the_formats_decides(client: httpx.Client) -> None:
     for formats, answer in ((["json", "hashes"], "4"), (["hashes", "json"], "9")):
         body = {"run": made(client, answer_formats=formats), "rollouts": rollouts()[:1]}
@@ -105,6 +118,7 @@ def test_a_run_tells_its_formats_and_conventions(client: httpx.Client) -> None:
         ({"end_tokens": ["x"] * 17}, ["end_tokens", "16"]),
         ({"end_tokens": "</s>"}, ["end_tokens"]),
         ({"conventions": "loose"}, ["conventions", "lenient", "strict"]),
+        ({"thinking": "skip"}, ["thinking", "read", "if-finished", "never"]),
         ({"conventions": None}, ["conventions", "lenient", "strict"]),
     ],
     ids=str,

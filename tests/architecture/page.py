@@ -12,8 +12,19 @@ import grimp
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "architecture.md"
-PACKAGES = ("co_rewarding_trainer", "co_rewarding_client", "co_rewarding_schema", "reward_service")
-SOURCES = {"co_rewarding_trainer": "trainer", "co_rewarding_client": "clients", "co_rewarding_schema": "clients"}
+PACKAGES = (
+    "co_rewarding_trainer",
+    "co_rewarding_answers",
+    "co_rewarding_client",
+    "co_rewarding_schema",
+    "reward_service",
+)
+SOURCES = {
+    "co_rewarding_trainer": "trainer",
+    "co_rewarding_answers": "clients",
+    "co_rewarding_client": "clients",
+    "co_rewarding_schema": "clients",
+}
 
 
 def with_block(page: str, name: str, content: str) -> str:

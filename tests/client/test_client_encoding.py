@@ -243,9 +243,10 @@ def test_a_runs_settings_are_sent_without_what_is_left_to_the_service():
         group_size=8,
         answer_formats=("json", "boxed"),
         end_tokens=("<|x|>",),
+        thinking="never",
         conventions="strict",
     )
     assert json.loads(run_request("math", chosen).body or b"") == {
         "method": "majority-voting", "group_size": 8, "answer_formats": ["json", "boxed"], "end_tokens": ["<|x|>"],
-        "conventions": "strict",
+        "thinking": "never", "conventions": "strict",
     }  # fmt: skip

@@ -130,6 +130,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--grader": NO_NAME,
         "--answer-format": NO_NAME,
         "--end-token": ["", "x" * 300],
+        "--thinking": NO_NAME,
         "--conventions": NO_NAME,
         "--reference": NO_NAME,
         "--json": ["a-folder", "a-file/below", "/proc/nobody"],

@@ -12,11 +12,13 @@ from reward_service.store.submissions import Revised
 from tests.contract.conftest import World
 
 pytestmark = pytest.mark.anyio
-NEW = ("answer_formats", "end_tokens", "conventions")
+NEW = ("answer_formats", "end_tokens", "thinking", "conventions")
 
 
 async def test_formats_and_conventions_come_back_as_they_were_put(world: World) -> None:
-    settings = RunSettings(answer_formats=("json", "hashes"), end_tokens=("[|endofturn|]",), conventions="strict")
+    settings = RunSettings(
+        answer_formats=("json", "answer-tag"), end_tokens=("[|endofturn|]",), thinking="never", conventions="strict"
+    )
     await world.runs.put(world.run, settings)
     used = await world.runs.use(world.run)
     assert used is not None
@@ -31,6 +33,7 @@ async def test_settings_without_formats_have_the_defaults(world: World) -> None:
     assert used is not None
     assert used.settings == RunSettings(group_size=5)
     assert (used.settings.answer_formats, used.settings.conventions) == (("boxed",), "lenient")
+    assert used.settings.thinking == "read"
 
 
 async def test_settings_of_a_later_release_are_not_guessed(world: World) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
-from co_rewarding_schema.vocabulary import AnswerFormat
+from co_rewarding_schema.vocabulary import AnswerFormat, Thinking
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,6 +101,41 @@ def test_what_json_writes_is_read_again(text: str, ascii_only: bool) -> None:
         ("Lathe answer is 4", None),
         ("The answer isolates 4", None),
         ("An answer is 4", None),
+        ("The correct answer is B.", "B"),
+        ("**Correct answer:** B", "B"),
+        ("The incorrect answer is 4", None),
+        ("The final answer to the problem is $4$.", "4"),
+        ("The final answer, rounded to two places, is 3.14.", "3.14"),
+        ("The answer of the sum is: **4**.", "4"),
+        ("The answer to what is 2 is 4", None),
+        ("The answer in x = 2 is 4", None),
+        ("The answer is 4 because 2 + 2 = 4.", "4"),
+        ("The answer is $x = 4$, since it fits, which is so.", "x = 4"),
+        ("The answer is (1, 2), so we are done.", "(1, 2)"),
+        ("The answer is 4 (since x > 0).", "4"),
+        ("The answer is 1, 2 and 3.", "1, 2 and 3"),
+        (r"The answer is $2\text{, since}$.", r"2\text{, since}"),
+        ("The answer is , because 4", ", because 4"),
+        ("The answer is not 5.", None),
+        ("The answer is 4. It is plain that the answer is not 5.", "4"),
+        ("The answer isn't 5.", None),
+        ("Is it 5? no", None),
+        ("Is the answer 5? No.", None),
+        ("So the answer is 5? No.", None),
+        ("If the answer is 5, then x = 2.", None),
+        ("Suppose that the correct answer is 5.", None),
+        ("That is not the correct answer: 5", None),
+        ("The answer is because of 5", None),
+        ("The answer is unknown.", None),
+        ("答案是5。", "5"),
+        ("最终答案为：$\\frac{1}{2}$，因为它是。", r"\frac{1}{2}"),
+        ("正确答案：A、C；其他不对", "A、C"),
+        ("答案应该是 4", "4"),
+        ("答案不是5", None),
+        ("答案是5吗？不是。", None),
+        ("答案是否为5", None),
+        ("如果答案是5", None),
+        ("答案5", None),
         ("The answer 4", None),
         ("The answer is " + LONGEST + ".", None),
         ("The answer is " + LONGEST[1:] + ".", LONGEST[1:]),
@@ -108,6 +143,84 @@ def test_what_json_writes_is_read_again(text: str, ascii_only: bool) -> None:
 )
 def test_final_answer(response: str, answer: str | None) -> None:
     assert extractor(["final-answer"])(response) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("Answer: 4", "4"),
+        ("so\nAnswer: 4\nfor all", "4"),
+        ("**Answer:** $4$.", "4"),
+        ("### Answer: 4", "4"),
+        ("> - **Answer**: 4", "4"),
+        ("ANSWER： 4", "4"),
+        ("The final answer: 4", "4"),
+        ("Answer:\n\n\\[ 4 \\]", "4"),
+        (r"Answer: $\boxed{4}$ is it", "4"),
+        ("Answer: 4\nAnswer:", "4"),
+        ("Answer: 4, since 2 + 2 = 4", "4"),
+        ("Answer: is it 5? no", None),
+        ("Answer: not 5", None),
+        ("Answer: Let's think step by step.", None),
+        ("so the answer: 4", None),
+        ("x" * 60 + " answer: 4", None),
+        (" " * 60 + "answer: 4", None),
+        ("Answer is 4", None),
+        ("Answers: 4", None),
+        ("Answer: " + LONGEST + "1", None),
+    ],
+)
+def test_answer_line(response: str, answer: str | None) -> None:
+    assert extractor(["answer-line"])(response) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("<answer>4</answer>", "4"),
+        ("<think>so</think><answer>\n **$4$.** \n</answer>", "4"),
+        (r"<answer>It is \boxed{4}, I think</answer>", "4"),
+        ("<answer>We add. The final answer is 4. Done.</answer>", "4"),
+        ("<answer>4</answer> or <answer>5</answer>", "5"),
+        ("<answer>4</answer> or <answer>5", "4"),
+        ("<answer>4</answer></answer>", "4"),
+        ("<answer>4<answer>5</answer>", "5"),
+        ("<answer>4</answer> in <answer> </answer>", None),
+        ("</answer>4<answer>", None),
+        ("<answer>4", None),
+        ("<Answer>4</Answer>", None),
+        (f"<answer>{LONGEST}</answer>", LONGEST),
+        (f"<answer>{LONGEST}1</answer>", None),
+        (f"<answer>{LONGEST}{LONGEST} \\boxed{{4}}</answer>", "4"),
+    ],
+)
+def test_answer_tag(response: str, answer: str | None) -> None:
+    assert extractor(["answer-tag"])(response) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "read", "if_finished", "never"),
+    [
+        (r"\boxed{1}", "1", "1", None),
+        (r"<think>\boxed{1}", "1", None, None),
+        (r"\boxed{0} <think>\boxed{1}", "1", "0", None),
+        (r"<think>\boxed{1}</think> so \boxed{2}", "2", "2", "2"),
+        (r"<think>\boxed{1}</think> so", "1", "1", None),
+        (r"\boxed{1}</think> so \boxed{2}", "2", "2", "2"),
+        (r"<think>\boxed{1}</think>\boxed{2}<think>\boxed{3}", "3", "2", "2"),
+        (r"<think>a<think>\boxed{1}", "1", None, None),
+        (r"[THINK]\boxed{1}[/THINK]\boxed{2}", "2", "2", "2"),
+        (r"◁think▷\boxed{1}", "1", None, None),
+        (r"<|channel|>analysis<|message|>\boxed{1}", "1", None, None),
+        (r"<|channel|>analysis<|message|>\boxed{1}<|end|><|start|>assistant<|channel|>final<|message|>\boxed{2}",
+         "2", "2", "2"),
+    ],
+)  # fmt: skip
+def test_a_run_chooses_whether_thinking_is_read(
+    response: str, read: str | None, if_finished: str | None, never: str | None
+) -> None:
+    found = [extractor(["boxed"], (), thinking)(response) for thinking in Thinking]
+    assert found == [read, if_finished, never]
 
 
 @pytest.mark.parametrize(
@@ -131,8 +244,9 @@ def test_hashes(response: str, answer: str | None) -> None:
 
 
 def test_the_first_format_that_finds_an_answer_decides() -> None:
-    response = '#### 1\n{"answer": 2}\nThe final answer is 3.\n\\fbox{4} \\boxed{}'
-    answers = {"hashes": "1", "json": "2", "final-answer": "3", "fbox": "4", "boxed": None}
+    response = '#### 1\n{"answer": 2}\nThe final answer is 3.\n\\fbox{4} \\boxed{}\nAnswer: 5\n<answer>6</answer>'
+    answers = {"hashes": "1", "json": "2", "final-answer": "3", "fbox": "4", "answer-line": "5", "answer-tag": "6"}
+    answers |= {"boxed": None}
     for first, answer in answers.items():
         assert extractor([first])(response) == answer
         assert extractor(["boxed", first])(response) == answer
@@ -147,7 +261,8 @@ PIECES = st.sampled_from(
     [
         "\\boxed", "\\fbox", "{", "}", "\\", '"', '"answer"', '"final_answer":', "answer", "the answer is ", "is", ":",
         "Final Answer: ", "$", "$$", "\\(", "\\)", "\\[", "\\]", "**", ".", " ", "\n", "####", "#", "4", "e", "\\u",
-        "d83d", "\ud800", "\udc00", "\0", ",",
+        "d83d", "\ud800", "\udc00", "\0", ",", "<answer>", "</answer>", "答案", "是", "to ", "not ", "?",
+        "because ", "if ",
     ]
 )  # fmt: skip
 TEXTS = st.lists(PIECES | st.characters(codec=None), max_size=40).map("".join)
@@ -169,8 +284,13 @@ HOSTILE = [
     '"answer":1', '"answer":"" ', '"answer"   ', '"final_answer" : ', "the answer is ", "the answer     ",
     "Final Answer: \n", "the answer is . ", "the answer is $", "the answer is $$\n", "the answer is \\[",
     "the answer is ****\n", "nswerNSWER", "#", "#### ", "####\n", "#### #\n", " ", "\n", "$", ". ", "....", "\\ud800",
+    "<answer>", "</answer>", "<answer>\\boxed{", "答案", "答案是", "答案是?", "the answer is not ", "the answer is ?",
+    "the answer to ", "the answer, because ", "\nAnswer: ", "\nAnswer: ?", "\nAnswer: not ", ", ", "the answer is $ ",
 ]  # fmt: skip
-OPENINGS = ["", '"answer":"', '"answer":1', "the answer is ", "the answer is $", "the answer is \\[", "#### "]
+OPENINGS = [
+    "", '"answer":"', '"answer":1', "the answer is ", "the answer is $", "the answer is \\[", "#### ", "<answer>",
+    "\nAnswer: ", "答案是",
+]  # fmt: skip
 MILLION = 1_000_000
 SECONDS = 2.0
 """The slowest takes 0.2 s here, the formats of a run one after the other 0.5 s; a quadratic scan takes hours."""

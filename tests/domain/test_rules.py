@@ -120,6 +120,7 @@ def test_a_schedule_that_is_none(bad: tuple[int, int, float, float]) -> None:
         {"min_vote_share": 1.5},
         {"teacher_group_size": 0},
         {"end_tokens": "<|end|>"},
+        {"thinking": "sometimes"},
     ],
 )
 def test_a_run_that_is_none(bad: dict[str, object]) -> None:

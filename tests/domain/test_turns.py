@@ -21,8 +21,10 @@ RESPONSES = {
     AnswerFormat.JSON: '{"answer": 7}',
     AnswerFormat.FINAL_ANSWER: "The answer is $7$.",
     AnswerFormat.HASHES: "so\n#### 7",
+    AnswerFormat.ANSWER_TAG: "<answer>7</answer>",
+    AnswerFormat.ANSWER_LINE: "so\nAnswer: 7",
 }
-OTHER = '\\boxed{8} \\fbox{8} {"answer": 8}\nThe answer is 8.\n#### 8'
+OTHER = '\\boxed{8} \\fbox{8} {"answer": 8}\nThe answer is 8.\n#### 8\nAnswer: 8 <answer>8</answer>'
 
 
 @pytest.mark.parametrize("name", AnswerFormat)

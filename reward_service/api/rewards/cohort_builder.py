@@ -65,7 +65,7 @@ def batch_of(
     if any(rollout.rollout is None for rollout in request.rollouts):
         seats = Counter()
     views = [letters(views_of(method, view)) for view in VIEWS]
-    answer_of = extractor(settings.answer_formats, settings.end_tokens)
+    answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
@@ -172,7 +172,7 @@ def part_of(
     found = found or {}
     rules = Rules.of(method.name, settings)
     by_truth = _rules_by_truth(request, rules, settings)
-    answer_of = extractor(settings.answer_formats, settings.end_tokens)
+    answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
     heads: dict[str, tuple[CohortHead, str, bytes]] = {}
     ballots: dict[str, list[tuple[int, str, BallotRow]]] = {}
     seen: dict[tuple[str, str], BallotRow] = {}
@@ -232,7 +232,7 @@ def rollout_of_label(label: CohortLabel, response: str, prompt: str | None = Non
 def row_of(rollout: Rollout, settings: RunSettings, found: Answers) -> BallotRow:
     """A rollout of a run with these settings as it is stored; `found` holds its answer if it was looked for before."""
     view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
-    answer_of = extractor(settings.answer_formats, settings.end_tokens)
+    answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
     return _row(rollout, view, voter, rollout.rollout, found[0] if 0 in found else answer_of(rollout.response))
 
 

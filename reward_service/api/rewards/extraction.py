@@ -41,7 +41,7 @@ class Extraction:
         long = [at for at, length in enumerate(lengths) if many or length > LONG_CHARS]
         if not long:
             return {}
-        answer_of = extractor(settings.answer_formats, settings.end_tokens)
+        answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
         answers: dict[int, str | None] = {}
         async with self._turn:
             for at in long:

@@ -5,6 +5,7 @@ import re
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 
 MATH_DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+_STOPS = (".", "。", "；", "！")
 _LAYERS = 4  # as in **$5.$**: bold, math and a period at most twice; a bound, so that no text buys more work
 
 
@@ -21,7 +22,7 @@ def bare(content: str) -> str:
     for _ in range(_LAYERS):
         before = content
         content = content.strip().removeprefix("**").removesuffix("**").strip()
-        if content.endswith(".") and not content.endswith(".."):
+        if content.endswith(_STOPS) and not content.endswith(".."):
             content = content[:-1].rstrip()
         content = _undelimited(content)
         if content == before:

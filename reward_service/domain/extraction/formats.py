@@ -1,4 +1,4 @@
-r"""Extract answers in the notations that a run may choose: boxes, JSON, sentences, and the marks of GSM8K.
+r"""Extract answers in the notations that a run may choose: JSON and the marks of GSM8K here, others beside.
 
 The JSON field is looked for from the end of the response, and not the object around it: no JSON is parsed, so none can
 be deep, repeat its keys or hold a number of a million digits. A model that writes LaTeX into JSON forgets to double its
@@ -7,12 +7,15 @@ backslashes, and JSON would read \frac as a form feed and "rac": see `_unescaped
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
-from co_rewarding_schema.vocabulary import AnswerFormat
+from co_rewarding_schema.vocabulary import AnswerFormat, Thinking
 
 from reward_service.domain.extraction.boxes import answer_in, bare, last_boxed, last_framed
+from reward_service.domain.extraction.sentences import last_answer_line, last_said
+from reward_service.domain.extraction.tags import last_tagged, read_of
 from reward_service.domain.extraction.turns import turn_reader
 
 _MARK = "####"
@@ -105,51 +108,6 @@ def _unescaped(escape: re.Match[str]) -> str:
     return _CONTROLS.get(letter, written)
 
 
-_WORDS = ("nswer", "NSWER")  # answer, Answer and ANSWER, without a lower-case copy of the response
-_LEAD = re.compile(r"(?<![a-z])(?:final|the)\s{1,4}a\Z", re.IGNORECASE)
-_LEAD_CHARS = 12
-_SAYS = re.compile(r"(?:\*\*)?+\s*+(?:is(?![a-z])|:)\s*+:?+(?:\*\*(?=\s))?+\s*+", re.IGNORECASE)
-_MATH = re.compile(
-    r"\$\$.*?\$\$|\$(?!\$)(?:[^$\\\n]|\\[^\n])*+\$|\\\([^\n]*?\\\)|\\\[.*?\\\]", re.DOTALL
-)  # what is displayed may hold line breaks; a dollar that its line does not close is a price
-_FORMULA_ENDS_SENTENCE = re.compile(r"\.\s*+(?:\$\$?|\\[)\]])\Z")
-_STOP = re.compile(r"\n|\.(?=(?:\*\*)?(?:\s|\Z))")
-_MARKUP_CHARS = 16
-
-
-def last_said(response: str) -> str | None:
-    r"""Return what the last "(the) final answer is", "the answer is" or "final answer:" says; None where nothing.
-
-    It ends with its line or sentence, a formula that it begins with included; its bold marks, closing period and math
-    delimiters go, and of a sentence with a \boxed{} the content counts. A phrase that nothing follows is passed over.
-    What is longer than MAX_ANSWER_CHARS is no answer. Linear in the response: each phrase looks at a bounded window
-    and at the blanks up to its own answer.
-    """
-    found = [response.rfind(word) for word in _WORDS]
-    while (at := max(found)) >= 0:
-        if _LEAD.search(response[max(0, at - _LEAD_CHARS) : at]):
-            says = _SAYS.match(response, at + len(_WORDS[0]))
-            content = "" if says is None else _sentence(response, says.end())
-            if len(content) > MAX_ANSWER_CHARS:
-                return None
-            answer = answer_in(bare(content))
-            if answer is not None:
-                return last_boxed(content) or answer
-        which = found.index(at)
-        found[which] = response.rfind(_WORDS[which], 0, at)
-    return None
-
-
-def _sentence(text: str, start: int) -> str:
-    """Return the text from `start` to the end of its line or sentence; more than MAX_ANSWER_CHARS if it is far."""
-    limit = start + MAX_ANSWER_CHARS + _MARKUP_CHARS
-    formula = _MATH.match(text, start, limit)
-    if formula is not None and _FORMULA_ENDS_SENTENCE.search(formula[0]):
-        return formula[0]
-    stop = _STOP.search(text, start if formula is None else formula.end(), limit)
-    return text[start : limit if stop is None else stop.end()]
-
-
 KEPT_EXTRACTORS = 64
 """Those of as many runs are kept: a single rollout is read in less time than its extractor is made."""
 
@@ -157,39 +115,53 @@ Extractor = Callable[[str], str | None]
 r"""From a response to its answer, stripped and of 1 to MAX_ANSWER_CHARS characters, or None where it holds none."""
 
 
-_EXTRACTORS: Mapping[AnswerFormat, Extractor] = {
-    AnswerFormat.BOXED: last_boxed,
-    AnswerFormat.FBOX: last_framed,
-    AnswerFormat.JSON: last_json_field,
-    AnswerFormat.FINAL_ANSWER: last_said,
-    AnswerFormat.HASHES: last_hashed,
+@dataclass(frozen=True, slots=True)
+class FormatRow:
+    """How a format is read, and why it stands where it stands in the order."""
+
+    read: Extractor
+    why: str
+
+
+FORMATS: Mapping[AnswerFormat, FormatRow] = {
+    AnswerFormat.BOXED: FormatRow(last_boxed, "nobody writes a box by accident, and it tells where the answer ends"),
+    AnswerFormat.FBOX: FormatRow(last_framed, "the same, in a notation that prompts ask for less often"),
+    AnswerFormat.ANSWER_TAG: FormatRow(last_tagged, "marked on both sides, but a policy may repeat the prompt's tags"),
+    AnswerFormat.HASHES: FormatRow(last_hashed, "a mark and a whole line; a heading has the same mark"),
+    AnswerFormat.JSON: FormatRow(
+        last_json_field, "marked on both sides; a tool's call or a plan may hold such a field"
+    ),
+    AnswerFormat.FINAL_ANSWER: FormatRow(last_said, "a sentence: where its answer ends is a guess"),
+    AnswerFormat.ANSWER_LINE: FormatRow(last_answer_line, "a word that also begins a solution, as in `Answer: First,`"),
 }
+"""The formats in the order in which they decide where a run names them all: the surest mark first."""
 
 
-def extractor(formats: Sequence[str], end_tokens: Sequence[str] = ()) -> Extractor:
+def extractor(formats: Sequence[str], end_tokens: Sequence[str] = (), thinking: str = Thinking.READ) -> Extractor:
     """Return how a run reads answers: the first of `formats` in which a response holds one decides.
 
     The response ends with the policy's turn: at the first of the known end-of-turn tokens or of `end_tokens`.
+    `thinking` says whether the policy's thinking is read too.
 
     Raises:
-        ValueError: a name is that of no AnswerFormat. RunSettings has refused it before.
+        ValueError: a name is that of no AnswerFormat or Thinking. RunSettings has refused it before.
     """
-    return _extractor(tuple(formats), tuple(end_tokens))
+    return _extractor(tuple(formats), tuple(end_tokens), thinking)
 
 
 @lru_cache(KEPT_EXTRACTORS)
-def _extractor(formats: tuple[str, ...], end_tokens: tuple[str, ...]) -> Extractor:
-    readers = tuple(_EXTRACTORS[AnswerFormat(name)] for name in formats)
-    turn_of = turn_reader(end_tokens)
+def _extractor(formats: tuple[str, ...], end_tokens: tuple[str, ...], thinking: str) -> Extractor:
+    readers = tuple(FORMATS[AnswerFormat(name)].read for name in formats)
+    turn_of, part_of = turn_reader(end_tokens), read_of(Thinking(thinking))
 
-    if len(readers) == 1:
+    if len(readers) == 1 and thinking == Thinking.READ:
         (only,) = readers
         return lambda response: only(turn_of(response) if end_tokens or "<" in response else response)
 
     def first_found(response: str) -> str | None:
-        turn = turn_of(response)
+        part = part_of(turn_of(response))
         for read in readers:
-            answer = read(turn)
+            answer = read(part)
             if answer is not None:
                 return answer
         return None

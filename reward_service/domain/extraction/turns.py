@@ -129,7 +129,11 @@ _STATEMENTS = (  # what says an answer, in each of the formats, with the beginni
     re.compile(r"\\(?:boxed|fbox)\s*+\{[^}]{0,400}+"),
     re.compile(r"#{4}\s*+\S{1,64}+"),
     re.compile(r'answer"\s*+:\s*+(?:"[^"]{0,400}+|[^\s,}\]"]{1,64}+)'),
-    re.compile(r"(?:nswer|NSWER)[*\s]{0,8}+(?:is|IS|:)[*:\s]{0,8}+\S{1,64}+"),
+    re.compile(
+        r"(?:nswer|NSWER)(?:,?\s[^.\n:?=$\\]{1,100}?\s(?=is|are))?[*\s]{0,8}+(?:is|IS|are|[:：])[*:\s]{0,8}+\S{1,64}+"
+    ),
+    re.compile(r"答案\s*+[应该当就]{0,2}+[是为:：]\s*+[:：]?+\s*+\S{1,64}+"),
+    re.compile(r"<answer>[^<]{0,400}+"),
 )
 _PUNCTUATION = '.,;:!?*$"'
 _VISIBLE = re.compile(rf"[^\s{_NOT_TEXT}]")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from co_rewarding_schema.methods import WITHIN_A_VIEW
-from co_rewarding_schema.vocabulary import AnswerFormat, Conventions
+from co_rewarding_schema.vocabulary import AnswerFormat, Conventions, Thinking
 
 from reward_service.tools.replay.graders import GRADERS, REFERENCE
 from reward_service.tools.replay.options import RolloutsPath, reads_rollouts
@@ -71,6 +71,9 @@ def replay(
         list[str] | None,
         typer.Option(help="What ends a response besides the known end-of-turn tokens (repeat the option)."),
     ] = None,
+    thinking: Annotated[
+        Thinking, typer.Option(help="Whether an answer is looked for in the policy's thinking.")
+    ] = Thinking.READ,
     conventions: Annotated[
         Conventions | None,
         typer.Option(help="The service's own grader, lenient (the default) or strict; not with --grader."),
@@ -99,6 +102,7 @@ def replay(
         graders=grader or [],
         formats=answer_format or [],
         end_tokens=end_token or [],
+        thinking=thinking,
         conventions=conventions,
         reference=reference,
         json_out=json_out,

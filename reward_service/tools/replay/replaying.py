@@ -9,8 +9,8 @@ from pathlib import Path
 
 from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.methods import WITHIN_A_VIEW, Method
-from co_rewarding_schema.run_settings import check_end_tokens
-from co_rewarding_schema.vocabulary import AnswerFormat, Conventions
+from co_rewarding_schema.reading_settings import check_end_tokens
+from co_rewarding_schema.vocabulary import AnswerFormat, Conventions, Thinking
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
@@ -32,7 +32,7 @@ class ReplayRequest:
     """Says what the command was asked to do.
 
     `graders` empty takes the service's own, as `conventions` says (lenient if they do not); `formats` empty reads
-    boxes; `end_tokens` end a response besides the known ones.
+    boxes; `end_tokens` end a response besides the known ones; `thinking` says whether thinking is read.
     """
 
     file: Path
@@ -41,6 +41,7 @@ class ReplayRequest:
     graders: Sequence[str] = ()
     formats: Sequence[AnswerFormat] = ()
     end_tokens: Sequence[str] = ()
+    thinking: Thinking = Thinking.READ
     conventions: Conventions | None = None
     reference: str = REFERENCE
     json_out: Path | None = None
@@ -74,7 +75,8 @@ def replay_file(request: ReplayRequest) -> Comparison:
     errors.print(Text(f"{request.file}: {file.layout.described()}"), soft_wrap=True)
     with _figures_to(request) as write:
         with progress_bar(errors) as bar:
-            recording = record(file, extractor(request.formats or (AnswerFormat.BOXED,), request.end_tokens), bar)
+            formats = request.formats or (AnswerFormat.BOXED,)
+            recording = record(file, extractor(formats, request.end_tokens, request.thinking), bar)
             comparison = asyncio.run(compared(recording, plan, bar))
         said = (*plan.left_out, *notes(comparison, file.layout))
         write({"file": str(request.file), **as_json(comparison), "notes": said})
