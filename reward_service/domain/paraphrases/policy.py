@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from reward_service.domain.paraphrases.checks.answer import answer_not_leaked, not_solved
+from reward_service.domain.paraphrases.checks.asked import asked_kept
+from reward_service.domain.paraphrases.checks.bounds import bounds_kept
 from reward_service.domain.paraphrases.checks.formulas import formulas_kept, variables_kept
-from reward_service.domain.paraphrases.checks.meaning import asked_kept, bounds_kept, negation_kept
+from reward_service.domain.paraphrases.checks.negation import negation_kept
 from reward_service.domain.paraphrases.checks.numbers import figure_kept, numbers_kept
 from reward_service.domain.paraphrases.checks.units import units_kept
 from reward_service.domain.paraphrases.checks.wording import (
