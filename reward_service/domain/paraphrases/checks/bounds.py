@@ -1,8 +1,11 @@
 """Check bounds: at least, at most, less and more than are kept."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
+from types import MappingProxyType
+from typing import NamedTuple
 
 from reward_service.domain.paraphrases.checks.places import spans_of
 from reward_service.domain.paraphrases.quantities import Mention
@@ -36,21 +39,23 @@ _MORE = frozenset({"more", "greater", "larger", "bigger", "higher", "longer"})
 _DENIALS = frozenset({"no", "not", "none", "never", "cannot", "without"})
 _SKIPPED = frozenset({"$", "\\$", "{", "(", "-"})
 _REACH_OF_A_BOUND = 7
-_TRIVIAL = 1
 _ONE = 1
+_TIMES: Mapping[str, Fraction] = MappingProxyType({"once": Fraction(1), "twice": Fraction(2)})
 _NEAR = 4
 _RANGING = word_set(
     "to through between from up inclusive or more fewer less least most than below above under over within range "
-    "minimum maximum first until ≤ ≥ < > [ ] ( \\dots \\in need needs needed can must required capacity limit"
+    "minimum maximum first until ≤ ≥ < > [ ] ( \\dots \\in need needs needed can must required capacity limit "
+    "\\lfloor \\lceil \\rfloor \\rceil"
 )
 """Words near a number that may stand for a bound."""
 _LIMITING = word_set(
-    "most no not none never cannot without fewer less lower below under ≤ < only single unique exactly precisely one "
-    "once each every distinct different maximum up injective alone most either neither nor two"
+    "most no not none never cannot without fewer less lower below under ≤ < only single unique exactly precisely once "
+    "maximum up injective alone either neither nor between"
 )
 """Words of a text that limits how many there are."""
-_SAYING_LESS = _LESS | {"<", "≤", "below", "under", "beneath"}
-_SAYING_MORE = _MORE | {">", "≥", "above", "over", "exceeds", "exceed", "exceeding", "exceeded"}
+_EXCEEDING = word_set("exceeds exceed exceeding exceeded")
+_REACH_OF_A_DENIAL = 2
+_ADDING = word_set("add adds added adding sum sums summing total totals totaling")
 
 
 def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
@@ -73,14 +78,17 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
 def _new_bound(
     pair: Pair, before: Mapping[Fraction, Mapping[Bound, Mention]], after: Mapping[Fraction, Mapping[Bound, Mention]]
 ) -> Evidence | None:
-    """Find a number with "at least" or "at most" that is exact in the original, or "at most one" where it limits none."""
-    limited = not _LIMITING.isdisjoint(token.text for token in pair.original.tokens)
+    """Find "at least" or "at most" with a number that was exact, and "at most one" where nothing is limited."""
+    words = {token.text for token in pair.original.tokens}
+    limited = not _LIMITING.isdisjoint(words)
     exact = {each.value: each for each in _exact(pair.original)}
     for value, bounds in after.items():
         if value in before:
             continue
         for bound, here in bounds.items():
             spans = (Span(here.start, here.end),)
+            if bound is Bound.BELOW and value == 0 and "positive" in words and "negative" not in words:
+                return Evidence("less than 0, and positive in the original", (), spans)
             if bound in (Bound.AT_MOST, Bound.BELOW) and value == _ONE and not limited:
                 return Evidence(f"{bound} {value}, and the original limits nothing", (), spans)
             there = exact.get(value)
@@ -104,25 +112,50 @@ def _exact(reading: TextReading) -> Iterator[Mention]:
 
 
 def _turned(pair: Pair) -> Evidence | None:
-    """Find "less" where the original only says "more", or the other way round, with as many comparisons in both."""
-    before, after = _compared(pair.original), _compared(pair.paraphrase)
-    if sum(map(len, before)) != sum(map(len, after)):
+    """Find "less than" where the original only says "more than" of the same thing, with as many comparisons in both."""
+    old, new = (list(_comparisons(reading)) for reading in (pair.original, pair.paraphrase))
+    if len(old) != len(new) or _symbols(pair.original) != _symbols(pair.paraphrase):
         return None
-    for old, new, gone, come in (
-        (before[0], after[1], before[1], after[0]),
-        (before[1], after[0], before[0], after[1]),
-    ):
-        if old and new and not gone and not come:
-            words = f"{old[0].text} became {new[0].text}"
-            return Evidence(words, spans_of(old[:1]), spans_of(new[:1]))
+    for less in (True, False):
+        gone, come = [each for each in old if each.less == less], [each for each in new if each.less != less]
+        if gone and come and len(gone) == len(old) and _same_thing(gone[0], come[0]):
+            words = f"{gone[0].token.text} became {come[0].token.text}"
+            return Evidence(words, spans_of([gone[0].token]), spans_of([come[0].token]))
     return None
 
 
-def _compared(reading: TextReading) -> tuple[list[TextToken], list[TextToken]]:
-    """Return the tokens that say less, and those that say more."""
-    less = [token for token in reading.tokens if token.text in _SAYING_LESS]
-    more = [token for token in reading.tokens if token.text in _SAYING_MORE]
-    return less, more
+class _Comparison(NamedTuple):
+    """A word that compares, whether it says less or more, and the numbers and letters beside: "1 less than x"."""
+
+    token: TextToken
+    less: bool
+    than: tuple[str, ...]
+
+
+def _comparisons(reading: TextReading) -> Iterator[_Comparison]:
+    """Yield "less than", "exceeds" and the like; a denial turns them around."""
+    tokens = [token for token in reading.tokens if token.text not in ("{", "}", "(", ")", "$")]
+    for at, token in enumerate(tokens):
+        behind = [each.text for each in tokens[at + 1 : at + 2]]
+        if token.text in _EXCEEDING or (token.text in _LESS | _MORE and behind == ["than"]):
+            before = [each.text for each in tokens[max(0, at - _REACH_OF_A_DENIAL) : at]]
+            denied = any(word in _DENIALS or word.endswith("n't") for word in before)
+            following = tokens[at + 1 + (behind == ["than"]) :]
+            if [each.text for each in following[:3]] == ["or", "equal", "to"]:
+                following = following[3:]
+            by = [each.text for each in tokens[max(0, at - 1) : at] if each.kind == "number"]
+            than = *by, *(each.text for each in following[:2] if each.kind in ("number", "letter", "command"))
+            yield _Comparison(token, (token.text in _LESS) != denied, than)
+
+
+def _same_thing(one: _Comparison, other: _Comparison) -> bool:
+    """Return whether two comparisons are with things of one shape: 2x and 2a, or words both times."""
+    shapes = [["x" if part.isalpha() else part for part in each.than] for each in (one, other)]
+    return shapes[0] == shapes[1] and bool(shapes[0])
+
+
+def _symbols(reading: TextReading) -> Counter[str]:
+    return Counter(token.text for token in reading.tokens if token.text in ("<", ">", "≤", "≥"))
 
 
 def _bounds(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> dict[Fraction, dict[Bound, Mention]]:
@@ -130,14 +163,21 @@ def _bounds(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> dict[Fr
     starts = {token.start: at for at, token in enumerate(tokens)}
     ends = {token.end: at for at, token in enumerate(tokens)}
     found: dict[Fraction, dict[Bound, Mention]] = {}
-    for mention in mentions:
+    for mention in (*mentions, *_times(tokens)):
         first, last = starts.get(mention.start), ends.get(mention.end)
-        if first is None or last is None or (mention.value <= _TRIVIAL and not mention.digits):
+        if first is None or last is None:
             continue
         bound = _bound(tokens, first, last)
         if bound is not None:
             found.setdefault(mention.value, {}).setdefault(bound, mention)
     return found
+
+
+def _times(tokens: Sequence[TextToken]) -> Iterator[Mention]:
+    """Yield "once" and "twice" as numbers."""
+    for token in tokens:
+        if token.text in _TIMES:
+            yield Mention((_TIMES[token.text],), token.start, token.end, digits=False)
 
 
 def _bound(tokens: Sequence[TextToken], first: int, last: int) -> Bound | None:
@@ -166,8 +206,10 @@ def _from_words(before: Sequence[str]) -> Bound | None:
     elif list(before[:4]) == ["to", "equal", "or", "than"] and len(before) > 4:
         word, rest = before[4], before[5:]
         bound = Bound.AT_MOST if word in _LESS else Bound.AT_LEAST if word in _MORE else None
-    elif list(before[:2]) in (["most", "at"], ["to", "up"]):
+    elif list(before[:2]) == ["most", "at"] or (list(before[:2]) == ["to", "up"] and _ADDING.isdisjoint(before[2:3])):
         bound, rest = Bound.AT_MOST, before[2:]
+    elif list(before[:3]) == ["as", "many", "as"]:
+        bound, rest = Bound.AT_MOST, before[3:]
     elif list(before[:2]) == ["least", "at"]:
         bound, rest = Bound.AT_LEAST, before[2:]
     if bound is None:
