@@ -10,6 +10,7 @@ from reward_service.domain.paraphrases.checks.bounds import bounds_kept
 from reward_service.domain.paraphrases.checks.formulas import formulas_kept, variables_kept
 from reward_service.domain.paraphrases.checks.negation import negation_kept
 from reward_service.domain.paraphrases.checks.numbers import figure_kept, numbers_kept
+from reward_service.domain.paraphrases.checks.quantifiers import quantifiers_kept
 from reward_service.domain.paraphrases.checks.units import units_kept
 from reward_service.domain.paraphrases.checks.wording import (
     latex_balanced,
@@ -48,6 +49,7 @@ CHECKS: Mapping[str, CheckRow] = MappingProxyType({
     "variables": CheckRow(variables_kept, "letters are renamed as a whole"),
     "units": CheckRow(units_kept, "units of measure are kept"),
     "bounds": CheckRow(bounds_kept, "at least, at most, less and more than are kept"),
+    "quantifiers": CheckRow(quantifiers_kept, "every, some, both, either and exactly are kept"),
     "negation": CheckRow(negation_kept, "what is denied is still denied"),
     "asked": CheckRow(asked_kept, "it asks, and for the same thing"),
     "leak": CheckRow(answer_not_leaked, "the answer is not given away"),
