@@ -7,6 +7,7 @@ from types import MappingProxyType
 from reward_service.domain.paraphrases.checks.answer import answer_not_leaked, not_solved
 from reward_service.domain.paraphrases.checks.asked import asked_kept
 from reward_service.domain.paraphrases.checks.bounds import bounds_kept
+from reward_service.domain.paraphrases.checks.conditions import conditions_kept
 from reward_service.domain.paraphrases.checks.formulas import formulas_kept, variables_kept
 from reward_service.domain.paraphrases.checks.negation import negation_kept
 from reward_service.domain.paraphrases.checks.numbers import figure_kept, numbers_kept
@@ -49,6 +50,7 @@ CHECKS: Mapping[str, CheckRow] = MappingProxyType({
     "variables": CheckRow(variables_kept, "letters are renamed as a whole"),
     "units": CheckRow(units_kept, "units of measure are kept"),
     "bounds": CheckRow(bounds_kept, "at least, at most, less and more than are kept"),
+    "conditions": CheckRow(conditions_kept, "positive, odd, prime, distinct and the like are kept"),
     "quantifiers": CheckRow(quantifiers_kept, "every, some, both, either and exactly are kept"),
     "negation": CheckRow(negation_kept, "what is denied is still denied"),
     "asked": CheckRow(asked_kept, "it asks, and for the same thing"),
