@@ -8,10 +8,12 @@ from reward_service.domain.paraphrases.checks.answer import answer_not_leaked, n
 from reward_service.domain.paraphrases.checks.asked import asked_kept
 from reward_service.domain.paraphrases.checks.bounds import bounds_kept
 from reward_service.domain.paraphrases.checks.conditions import conditions_kept
+from reward_service.domain.paraphrases.checks.dropped import nothing_dropped
 from reward_service.domain.paraphrases.checks.formulas import formulas_kept, variables_kept
 from reward_service.domain.paraphrases.checks.negation import negation_kept
 from reward_service.domain.paraphrases.checks.numbers import figure_kept, numbers_kept
 from reward_service.domain.paraphrases.checks.quantifiers import quantifiers_kept
+from reward_service.domain.paraphrases.checks.swapped import quantities_in_place
 from reward_service.domain.paraphrases.checks.units import units_kept
 from reward_service.domain.paraphrases.checks.wording import (
     latex_balanced,
@@ -46,12 +48,14 @@ CHECKS: Mapping[str, CheckRow] = MappingProxyType({
     "latex": CheckRow(latex_balanced, "what is opened is closed"),
     "figure": CheckRow(figure_kept, "a figure is kept, or the numbers in it"),
     "numbers": CheckRow(numbers_kept, "every number is kept, and none is new"),
+    "swapped": CheckRow(quantities_in_place, "no two quantities changed places"),
     "formulas": CheckRow(formulas_kept, "formulas and lists keep their numbers and signs"),
     "variables": CheckRow(variables_kept, "letters are renamed as a whole"),
     "units": CheckRow(units_kept, "units of measure are kept"),
     "bounds": CheckRow(bounds_kept, "at least, at most, less and more than are kept"),
     "conditions": CheckRow(conditions_kept, "positive, odd, prime, distinct and the like are kept"),
     "quantifiers": CheckRow(quantifiers_kept, "every, some, both, either and exactly are kept"),
+    "dropped": CheckRow(nothing_dropped, "no stretch of the original is without counterpart"),
     "negation": CheckRow(negation_kept, "what is denied is still denied"),
     "asked": CheckRow(asked_kept, "it asks, and for the same thing"),
     "leak": CheckRow(answer_not_leaked, "the answer is not given away"),
