@@ -9,7 +9,8 @@ from reward_service.domain.paraphrases.checks.asked import asked_kept
 from reward_service.domain.paraphrases.checks.bounds import bounds_kept
 from reward_service.domain.paraphrases.checks.conditions import conditions_kept
 from reward_service.domain.paraphrases.checks.dropped import nothing_dropped
-from reward_service.domain.paraphrases.checks.formulas import formulas_kept, variables_kept
+from reward_service.domain.paraphrases.checks.formulas import formulas_kept
+from reward_service.domain.paraphrases.checks.names import variables_kept
 from reward_service.domain.paraphrases.checks.negation import negation_kept
 from reward_service.domain.paraphrases.checks.numbers import figure_kept, numbers_kept
 from reward_service.domain.paraphrases.checks.quantifiers import quantifiers_kept
