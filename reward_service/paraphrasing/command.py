@@ -251,12 +251,12 @@ def _recipe(given: dict[str, Any], policy: "AcceptancePolicy") -> "RewritingReci
 
 
 def _policy(skip: list[str] | None) -> "AcceptancePolicy":
-    from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
+    from reward_service.domain.paraphrases.policy import CHECKS, DECIDING, AcceptancePolicy
 
     skipped = frozenset(skip or ())
     if unknown := sorted(skipped - CHECKS.keys()):
         raise typer.BadParameter(f"--skip {unknown[0]}: no such check; there are {', '.join(CHECKS)}")
-    return AcceptancePolicy(deciding=frozenset(CHECKS) - skipped)
+    return AcceptancePolicy(DECIDING - skipped, frozenset(CHECKS) - DECIDING - skipped)
 
 
 def _engine_argument(setting: str) -> tuple[str, Any]:

@@ -10,7 +10,7 @@ from co_rewarding_schema.run_settings import DEFAULT_RUN
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
+from reward_service.domain.paraphrases.policy import CHECKS, DECIDING, AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import (
     MAX_ANSWERS,
     MAX_CANDIDATES,
@@ -66,7 +66,9 @@ class RecipeForm(WireForm):
         DEFAULT.fallback, strict=False, description="What a question gets that nothing is accepted for."
     )
     checks: list[CheckName] | None = Field(
-        None, max_length=len(CHECKS), description="The checks that decide; all by default. The others only tell."
+        None,
+        max_length=len(CHECKS),
+        description="The checks that decide; by default all but those that only warn. The others only tell.",
     )
 
     @model_validator(mode="after")
@@ -79,7 +81,7 @@ class RecipeForm(WireForm):
 
     def recipe(self) -> RewritingRecipe:
         """As the domain has it."""
-        deciding = frozenset(CHECKS if self.checks is None else self.checks)
+        deciding = DECIDING if self.checks is None else frozenset(self.checks)
         return RewritingRecipe(
             prompts=tuple(self.prompts),
             candidates=self.n,

@@ -1,7 +1,7 @@
 """Check names: letters are renamed as a whole."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from reward_service.domain.paraphrases.checks.places import spans_of
@@ -106,17 +106,25 @@ def _regrouped(pair: Pair) -> Evidence | None:
     if len(old) != len(new) or len(old) < _LEAST_LETTERS or set(old) == set(new):
         return None
     names = dict(zip(old, new, strict=True))
-    wanted = {frozenset(names[letter] for letter in group): group for group in before if len(group) > 1}
     there = {frozenset(group): group for group in after if len(group) > 1}
+    wanted = _wanted(before, names)
     gone, come = wanted.keys() - there.keys(), there.keys() - wanted.keys()
     if len(wanted.keys() & there.keys()) < _LEAST_KEPT or len(gone) != 1 or len(come) != 1:
         return None
     (lost,), (found,) = gone, come
-    if len(lost) != len(found):
+    turned = list(zip(lost - found, found - lost, strict=False))
+    exchanged = {one: other for pair in turned for one, other in (pair, pair[::-1])}
+    otherwise = {letter: exchanged.get(name, name) for letter, name in names.items()}
+    if len(lost) != len(found) or _wanted(before, otherwise).keys() <= there.keys():
         return None
     one, other = wanted[lost], there[found]
     renamed = "".join(names[letter] for letter in one)
     return Evidence(f"{one} would be {renamed}, and is {other}", (before[one],), (after[other],))
+
+
+def _wanted(groups: Iterable[str], names: Mapping[str, str]) -> dict[frozenset[str], str]:
+    """Return what the groups of letters are called under new names, with the groups."""
+    return {frozenset(names[letter] for letter in group): group for group in groups if len(group) > 1}
 
 
 def _capitals(reading: TextReading) -> list[TextToken]:

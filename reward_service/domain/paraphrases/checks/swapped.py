@@ -20,7 +20,7 @@ _TELLING = word_set("from to than each per more less first between")
 _SAME_SIGN, _SAME_LETTER, _COUNTERPART = 0.5, 0.9, 1.5
 _SAME_ORDER = 0.3
 """What the same place among all quantities says."""
-_LEAST, _LEAST_WORDS = 0.4, 0.1
+_LEAST, _LEAST_WORDS = 0.35, 0.1
 """By how much two quantities must fit each other's places better than their own, with and without their order."""
 
 
@@ -28,7 +28,7 @@ class _Item(NamedTuple):
     """A word, letter, sign or number near a quantity; nearer ones weigh more."""
 
     kind: str
-    text: object
+    text: str | Fraction
     weight: float
 
 
@@ -41,10 +41,19 @@ class _Slot(NamedTuple):
 
 
 class _Fit(NamedTuple):
-    """How well a quantity's surroundings fit those of a value of the original, with its order and without."""
+    """How well a quantity's surroundings fit those of one of the original: by words, by order, and by each number."""
 
-    all: float = 0.0
-    words: float = 0.0
+    value: Fraction
+    words: float
+    order: float
+    numbers: Sequence[tuple[Fraction, float]]
+
+
+class _Gain(NamedTuple):
+    """How much better a quantity fits the place of another than its own, with its order and without."""
+
+    all: float
+    words: float
 
 
 def quantities_in_place(pair: Pair, _: Tolerances) -> Evidence | None:
@@ -92,19 +101,32 @@ def _inside(mention: Mention, terms: Sequence[Piece]) -> bool:
     return any(term.start <= mention.start < term.end for term in terms)
 
 
-def _gain(fits: Mapping[Fraction, _Fit], value: Fraction, rival: Fraction) -> _Fit:
-    own, its = fits.get(value, _Fit()), fits.get(rival, _Fit())
-    return _Fit(its.all - own.all, its.words - own.words)
+def _gain(fits: Sequence[_Fit], value: Fraction, rival: Fraction) -> _Gain:
+    own, its = (max(_sums(fits, each, {value, rival}), default=(0.0, 0.0)) for each in (value, rival))
+    return _Gain(its[0] - own[0], its[1] - own[1])
 
 
-def _fits(slot: _Slot, before: Sequence[_Slot], names: Mapping[str, str]) -> dict[Fraction, _Fit]:
-    """Return the best fit of a quantity's surroundings to each value of the original."""
-    found: dict[Fraction, _Fit] = {}
+def _sums(fits: Sequence[_Fit], value: Fraction, pair: set[Fraction]) -> Iterator[tuple[float, float]]:
+    """Yield the fits to the places of a value; that the two numbers of a pair stand near each other tells nothing."""
+    for fit in fits:
+        if fit.value == value:
+            words = fit.words + sum(weight for number, weight in fit.numbers if number not in pair)
+            yield words + fit.order, words
+
+
+def _fits(slot: _Slot, before: Sequence[_Slot], names: Mapping[str, str]) -> list[_Fit]:
+    """Return how a quantity's surroundings fit those of each quantity of the original."""
+    found: list[_Fit] = []
     for other in before:
-        words = sum(item.weight * _best(item, slot.around, names) for item in other.around)
-        fit = _Fit(words + _SAME_ORDER * max(0.0, 1 - 3 * abs(slot.place - other.place)), words)
-        if fit > found.get(other.mention.value, _Fit()):
-            found[other.mention.value] = fit
+        words, numbers = 0.0, []
+        for item in other.around:
+            weight = item.weight * _best(item, slot.around, names)
+            if isinstance(item.text, Fraction):
+                numbers.append((item.text, weight))
+            else:
+                words += weight
+        order = _SAME_ORDER * max(0.0, 1 - 3 * abs(slot.place - other.place))
+        found.append(_Fit(other.mention.value, words, order, numbers))
     return found
 
 
