@@ -55,7 +55,7 @@ def weights_of(texts: Texts) -> dict[str, dict[str, float]]:
         group += len(words)
     pairs, places = numpy.unique(numpy.concatenate(keys), return_inverse=True)
     at = numpy.concatenate(groups)
-    weights = numpy.ones(len(pairs))
+    weights, counts = numpy.ones(len(pairs)), numpy.zeros(len(pairs))
     for _ in range(ROUNDS):
         shares = weights[places]
         shares = shares / numpy.bincount(at, shares, group)[at]
@@ -90,11 +90,11 @@ def write(weights: Mapping[str, Mapping[str, float]], expected: Mapping[str, flo
 
 def expected_of(texts: Texts, weights: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Return the mean support of each word, drawn towards that of an unknown word."""
-    totals: Counter[str] = Counter()
+    totals: dict[str, float] = {}
     seen: Counter[str] = Counter()
     for question, paraphrase in texts:
         for word, support in zip(question, lexicon.supports(question, paraphrase, weights), strict=True):
-            totals[word] += support
+            totals[word] = totals.get(word, 0.0) + support
             seen[word] += 1
     return {
         word: (totals[word] + UNKNOWN * SMOOTHING) / (count + SMOOTHING)

@@ -55,6 +55,16 @@ class RecipeForm(WireForm):
     least_agreement: float = Field(
         DEFAULT.least_agreement, ge=0, le=1, allow_inf_nan=False, description="The share of answers that must agree."
     )
+    doubtful: float = Field(
+        DEFAULT.doubtful,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The doubt from which a candidate's answers are compared; 0: those of each one.",
+    )
+    most_doubt: float = Field(
+        DEFAULT.policy.most_doubt, ge=0, le=1, allow_inf_nan=False, description="The doubt that is accepted."
+    )
     least_similarity: float | None = Field(
         None, ge=-1, le=1, allow_inf_nan=False, description="How near the embeddings of both texts must be."
     )
@@ -91,10 +101,11 @@ class RecipeForm(WireForm):
             seed=self.seed,
             answers=self.answers,
             least_agreement=self.least_agreement,
+            doubtful=self.doubtful,
             least_similarity=self.least_similarity,
             unmarked=self.unmarked,
             fallback=self.fallback,
-            policy=AcceptancePolicy(deciding, frozenset(CHECKS) - deciding),
+            policy=AcceptancePolicy(deciding, frozenset(CHECKS) - deciding, most_doubt=self.most_doubt),
         )
 
 

@@ -8,7 +8,7 @@ from reward_service.domain.paraphrases.checks.answer import answer_not_leaked, n
 from reward_service.domain.paraphrases.checks.asked import asked_kept
 from reward_service.domain.paraphrases.checks.bounds import bounds_kept
 from reward_service.domain.paraphrases.checks.conditions import conditions_kept
-from reward_service.domain.paraphrases.checks.dropped import nothing_dropped
+from reward_service.domain.paraphrases.checks.dropped import lack_of, nothing_dropped
 from reward_service.domain.paraphrases.checks.figures import figure_kept
 from reward_service.domain.paraphrases.checks.formulas import formulas_kept
 from reward_service.domain.paraphrases.checks.names import variables_kept
@@ -26,6 +26,7 @@ from reward_service.domain.paraphrases.checks.wording import (
     same_language,
     same_problem,
 )
+from reward_service.domain.paraphrases.doubt import doubt_of
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
 
 Check = Callable[[Pair, Tolerances], Evidence | None]
@@ -77,11 +78,15 @@ DECIDING = frozenset(name for name, row in CHECKS.items() if not row.warns)
 
 @dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
-    """The checks that are asked, those of them that decide (the others only tell), and their tolerances."""
+    """The checks that are asked, those of them that decide (the others only tell), their tolerances, and the doubt.
+
+    A pair of more doubt than `most_doubt` is rejected whatever the checks say.
+    """
 
     deciding: frozenset[str] = DECIDING
     telling: frozenset[str] = frozenset(CHECKS) - DECIDING
     tolerances: Tolerances = field(default_factory=Tolerances)
+    most_doubt: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +99,11 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The result of a pair's checks, with all objections in the order of the table."""
+    """The result of a pair's checks: all objections in the order of the table, and the doubt of the pair, in [0, 1]."""
 
     accepted: bool
     objections: tuple[Objection, ...]
+    doubt: float = 0.0
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -108,7 +114,9 @@ class Review:
 def review(pair: Pair, policy: AcceptancePolicy) -> Review:
     """Ask the policy's checks, cheap ones first, up to a fatal objection."""
     objections = tuple(_objections(pair, policy))
-    return Review(not any(each.check in policy.deciding for each in objections), objections)
+    doubt = doubt_of([each.check for each in objections], lack_of(pair))
+    rejected = any(each.check in policy.deciding for each in objections)
+    return Review(not rejected and doubt <= policy.most_doubt, objections, doubt)
 
 
 def _objections(pair: Pair, policy: AcceptancePolicy) -> Iterator[Objection]:

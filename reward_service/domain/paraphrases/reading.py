@@ -169,8 +169,7 @@ class Tolerances:
     foreign_letters: of a script that the original has not.
     least_words, least_numbers: shared with the original; one of the two is enough.
     least_support: of the original's words by the paraphrase's, as a mean logarithm; 0 is usual.
-    most_lacking: support that a stretch of the original may lack, where one of the length halved counts for
-        length_in_lack times log 2 more.
+    most_lacking: support that a stretch of the original may lack, as a sum of logarithms.
     """
 
     least_changed: float = 0.15
@@ -183,7 +182,6 @@ class Tolerances:
     least_numbers: float = 0.8
     least_support: float = -0.9
     most_lacking: float = 26.0
-    length_in_lack: float = 20.0
 
 
 def pair_of(original: str, paraphrase: str, ground_truth: str | None = None) -> Pair:

@@ -40,13 +40,23 @@ def gap_of(terms: Sequence[Term], others: Sequence[Term]) -> Gap:
     return Gap(best, longer, first, last)
 
 
+LENGTH_IN_LACK = 20.0
+"""What a paraphrase of half the length lacks more, divided by log 2."""
+
+
+def lack_of(pair: Pair) -> float:
+    """Return the support that a stretch of the original lacks, more where the paraphrase is shorter."""
+    gap = gap_of(terms_of(pair.original.tokens), terms_of(pair.paraphrase.tokens))
+    return gap.lack - LENGTH_IN_LACK * gap.longer
+
+
 def nothing_dropped(pair: Pair, tolerances: Tolerances) -> Evidence | None:
     """Object to a stretch of the original that finds no counterpart, the more the shorter the paraphrase is."""
     terms, others = terms_of(pair.original.tokens), terms_of(pair.paraphrase.tokens)
     if not terms or not others:
         return None
     gap = gap_of(terms, others)
-    if gap.lack - tolerances.length_in_lack * gap.longer < tolerances.most_lacking:
+    if gap.lack - LENGTH_IN_LACK * gap.longer < tolerances.most_lacking:
         return None
     start, end = terms[gap.first].token.start, terms[gap.last].token.end
     said = " ".join(pair.original.text[start:end].split())

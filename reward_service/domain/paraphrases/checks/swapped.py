@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.formulas import SIGN, Piece
@@ -15,6 +16,7 @@ from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS, stem, w
 
 _WINDOW = 8
 _MOST_SLOTS = 24
+_NO_COUNTERPARTS: Mapping[str, float] = MappingProxyType({})
 _TELLING = word_set("from to than each per more less first between")
 """Function words that tell one quantity from another."""
 _SAME_SIGN, _SAME_LETTER, _COUNTERPART = 0.5, 0.9, 1.5
@@ -56,7 +58,7 @@ class _Gain(NamedTuple):
     words: float
 
 
-def quantities_in_place(pair: Pair, _: Tolerances) -> Evidence | None:
+def quantities_in_place(pair: Pair, _tolerances: Tolerances) -> Evidence | None:
     """Object to two quantities that fit each other's places of the original, by the words and letters around them."""
     before, after = _slots(pair.original), _slots(pair.paraphrase)
     kept_terms = list(_kept_terms(pair))
@@ -118,7 +120,8 @@ def _fits(slot: _Slot, before: Sequence[_Slot], names: Mapping[str, str]) -> lis
     """Return how a quantity's surroundings fit those of each quantity of the original."""
     found: list[_Fit] = []
     for other in before:
-        words, numbers = 0.0, []
+        words = 0.0
+        numbers: list[tuple[Fraction, float]] = []
         for item in other.around:
             weight = item.weight * _best(item, slot.around, names)
             if isinstance(item.text, Fraction):
@@ -133,7 +136,7 @@ def _fits(slot: _Slot, before: Sequence[_Slot], names: Mapping[str, str]) -> lis
 def _best(item: _Item, around: Sequence[_Item], names: Mapping[str, str]) -> float:
     """Return how well the best of some surroundings fits an item of the original."""
     text = names.get(str(item.text), item.text) if item.kind == "letter" else item.text
-    counterparts = COUNTERPARTS.get(str(text), {}) if item.kind in ("word", "sign") else {}
+    counterparts = COUNTERPARTS.get(str(text), _NO_COUNTERPARTS) if item.kind in ("word", "sign") else _NO_COUNTERPARTS
     best = 0.0
     for other in around:
         if other.kind == item.kind and other.text == text:

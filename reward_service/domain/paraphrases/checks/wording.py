@@ -211,7 +211,7 @@ def _marks(reading: TextReading) -> Iterator[tuple[int, str]]:
             yield mark.start(), mark.group()
 
 
-_LEAST_WORDS, _MANY_WORDS = 4, 5
+_LEAST_WORDS, _MANY_WORDS, _SURE_WORDS = 4, 5, 8
 _LEAST_PIECE = 3
 _HALF = 0.5
 _SMALL = 3
@@ -232,7 +232,8 @@ def same_problem(pair: Pair, tolerances: Tolerances) -> Evidence | None:
     if numbers is None:
         few = share < tolerances.least_words
         return Evidence(f"{share:.0%} of the words are shared, and no numbers tell more") if few else None
-    if share >= tolerances.least_words and numbers > _HALF:
+    short = min(len(said), len(said_again)) < _SURE_WORDS
+    if share >= tolerances.least_words and (short or numbers > _HALF):
         return None
     one_is_enough = share > 0 or min(len(said), len(said_again)) < _MANY_WORDS
     if numbers >= tolerances.least_numbers and (one_is_enough or _numbers_in_both(pair) > 1):
