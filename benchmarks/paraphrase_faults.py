@@ -1,8 +1,8 @@
 """Measure how many planted faults the cheap checks catch: `python -m benchmarks.paraphrase_faults`.
 
-A fault counts as caught if a check objects that did not object to the pair before it was planted. Where only checks
-object that had objected before, nothing can be seen of the fault: those pairs are `masked`, and the share that must be
-reached is that of the others. `of all` counts them as missed.
+A fault counts as caught if a check that decides objects, and did not object to the pair before it was planted. Where
+only checks object that had objected before, nothing can be seen of the fault: those pairs are `masked`, and the share
+that must be reached is that of the others. `of all` counts them as missed.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def table_of(found: Sequence[Outcome]) -> Table:
 
 def _objecting(pair: Sample, paraphrase: str, policy: AcceptancePolicy) -> set[str]:
     objections = review(pair_of(pair.question, paraphrase, pair.answer), policy).objections
-    return {each.check for each in objections}
+    return {each.check for each in objections if each.check in policy.deciding}
 
 
 def main() -> None:

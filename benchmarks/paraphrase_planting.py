@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from benchmarks.paraphrase_pairs import Sample
-from reward_service.domain.paraphrases.checks.meaning import denials
+from reward_service.domain.paraphrases.checks.negation import denials
 from reward_service.domain.paraphrases.checks.units import UNITS, measured
 from reward_service.domain.paraphrases.reading import TextReading, read_text
+from reward_service.domain.paraphrases.targets import RIVALS
 from reward_service.domain.paraphrases.tokens import TextToken, question_of
-from reward_service.domain.paraphrases.vocabulary import RIVALS
 
 Plant = Callable[[random.Random, Sample, Sequence[Sample]], str | None]
 """The paraphrase with a fault; None where there is no place for it."""

@@ -23,6 +23,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Annotated[
         Sequence[str], Meta(description="What the checks object to, and what else rejects it: a line for each.")
     ]
+    doubt: Annotated[float, Meta(description="How probably it is no paraphrase, by its words alone, in [0, 1].")] = 0.0
 
 
 class Paraphrase(msgspec.Struct, frozen=True, kw_only=True):

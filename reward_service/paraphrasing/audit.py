@@ -1,6 +1,7 @@
 """Audit a file of pairs by the checks, and write the report: verdicts as JSON lines, HTML and Markdown.
 
-The HTML page needs no other file. In Markdown the texts of pairs stand in fences, where nothing is markup.
+The HTML page can be read without another file; KaTeX lies beside it and sets the formulas. In Markdown the texts of
+pairs stand in fences, where nothing is markup.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from rich.text import Text
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.reading import Span
 from reward_service.paraphrasing.audit_findings import AuditTally, Findings, Reviewed, review_rows
+from reward_service.paraphrasing.audit_formulas import HEAD, SCRIPT, html_of, ship, whole
 from reward_service.paraphrasing.pair_files import PairFields, count_pairs, read_pairs
 
 MOST_SHOWN = 1_500
@@ -34,10 +36,11 @@ class AuditError(CoRewardingError):
 
 
 class Stretch(NamedTuple):
-    """A part of a text, and whether it is evidence."""
+    """A part of a text, and whether it is evidence; `start` is its place, -1 of what stands for the rest."""
 
     text: str
     marked: bool
+    start: int = -1
 
 
 def stretches(text: str, spans: Sequence[Span]) -> Iterator[Stretch]:
@@ -50,7 +53,7 @@ def stretches(text: str, spans: Sequence[Span]) -> Iterator[Stretch]:
     inside = [(max(span.start, start), min(span.end, end)) for span in spans]
     edges = sorted({start, end, *(edge for span in inside for edge in span if span[0] < span[1])})
     for left, right in pairwise(edges):
-        yield Stretch(text[left:right], any(span[0] <= left < span[1] for span in inside))
+        yield Stretch(text[left:right], any(span[0] <= left < span[1] for span in inside), left)
     if end < len(text):
         yield Stretch(" …", marked=False)
 
@@ -79,17 +82,17 @@ def html_page(name: str, findings: Findings) -> str:
 def _page(name: str, findings: Findings) -> Iterator[str]:
     title = f"Paraphrases in {escape(name)}"
     yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-    yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>\n'
+    yield f'<meta name="viewport" content="width=device-width">{HEAD}<style>{_STYLE}</style></head><body>\n'
     yield f"<h1>{title}</h1>\n<p>{findings.headline}</p>\n"
     yield from _counts(findings)
     if findings.worst:
-        yield "<h2>The worst first</h2>\n"
+        yield "<h2>The most doubtful first</h2>\n"
         yield "<p>Question on the left, paraphrase on the right; what the checks saw is marked.</p>\n"
         yield from map(_html_pair, findings.worst)
     for check, examples in findings.examples:
         yield f'<h2 id="{check}">{check}: {escape(CHECKS[check].about)}</h2>\n'
         yield from map(_html_pair, examples)
-    yield "</body></html>\n"
+    yield f"{SCRIPT}</body></html>\n"
 
 
 def _counts(findings: Findings) -> Iterator[str]:
@@ -108,15 +111,21 @@ def _html_pair(reviewed: Reviewed) -> str:
     question = _marked(row.question, [span for each in objections for span in each.evidence.in_original])
     paraphrase = _marked(row.paraphrase, [span for each in objections for span in each.evidence.in_paraphrase])
     return (
-        f'<div class="pair"><span class="id">{escape(row.question_id[:80])}, row {row.number}{answer}</span>{whys}'
+        f'<div class="pair"><span class="id">{escape(row.question_id[:80])}, row {row.number}{answer}, '
+        f"doubt {reviewed.review.doubt:.2f}</span>{whys}"
         f'<div class="texts"><div class="q">{question}</div><div>{paraphrase}</div></div></div>\n'
     )
 
 
 def _marked(text: str, spans: Sequence[Span]) -> str:
-    return "".join(
-        f"<mark>{escape(each.text)}</mark>" if each.marked else escape(each.text) for each in stretches(text, spans)
-    )
+    return "".join(_shown(text, each) for each in stretches(text, whole(text, spans)))
+
+
+def _shown(text: str, stretch: Stretch) -> str:
+    if stretch.start < 0:
+        return escape(stretch.text)
+    shown = html_of(text, stretch.start, stretch.start + len(stretch.text))
+    return f"<mark>{shown}</mark>" if stretch.marked else shown
 
 
 _RUN = re.compile(r"`{3,}")
@@ -136,7 +145,7 @@ def _lines(name: str, findings: Findings) -> Iterator[str]:
         about = CHECKS[count.check].about
         yield f"| {count.check} | {count.objects:,} | {share:.2%} | {count.alone:,} | {about} |"
     if findings.worst:
-        yield from ("", "## The worst first")
+        yield from ("", "## The most doubtful first")
         for reviewed in findings.worst:
             yield from _markdown_pair(reviewed)
     for check, examples in findings.examples:
@@ -148,7 +157,11 @@ def _lines(name: str, findings: Findings) -> Iterator[str]:
 def _markdown_pair(reviewed: Reviewed) -> Iterator[str]:
     row = reviewed.row
     answer = "" if row.ground_truth is None else f", answer {_plain(row.ground_truth[:80])}"
-    yield from ("", f"**{_plain(row.question_id[:80])}**, row {row.number}{answer}", "")
+    yield from (
+        "",
+        f"**{_plain(row.question_id[:80])}**, row {row.number}{answer}, doubt {reviewed.review.doubt:.2f}",
+        "",
+    )
     yield from (f"- {each.check}: {_plain(each.evidence.words)}" for each in reviewed.review.objections)
     for text in (row.question, row.paraphrase):
         shown = "".join(each.text for each in stretches(text, ()))
@@ -192,6 +205,7 @@ def audit_file(order: AuditOrder, console: Console) -> Findings:
                 tally.add(reviewed)
                 verdicts.write(json.dumps(_verdict(reviewed), default=str) + "\n")
         findings = tally.findings()
+        ship(order.out)
         for name, page in ((HTML, html_page), (MARKDOWN, markdown_page)):
             with _whole(order.out / name) as file:
                 file.write(page(order.file.name, findings))
@@ -226,7 +240,11 @@ def _verdict(reviewed: Reviewed) -> dict[str, Any]:
         }
         for each in reviewed.review.objections
     ]
-    return {**reviewed.row.columns, "audit": {"accepted": reviewed.review.accepted, "objections": objections}}
+    review = reviewed.review
+    return {
+        **reviewed.row.columns,
+        "audit": {"accepted": review.accepted, "doubt": round(review.doubt, 3), "objections": objections},
+    }
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ class CheckCount:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The result of an audit: `worst` are the pairs with the most objections, `examples` some of each check."""
+    """The result of an audit: `worst` are the pairs of the most doubt, `examples` some of each check."""
 
     pairs: int
     rejected: int
@@ -94,6 +94,10 @@ class Findings:
         return f"{self.pairs:,} pairs, of which the checks reject {self.rejected:,} ({share:.1%})."
 
 
+_Kept = tuple[float, int, Reviewed]
+"""The doubt of a pair, its place in the file from behind, and the pair."""
+
+
 class AuditTally:
     """Counts reviews as they come. Keeps a fixed number of pairs, whatever their total."""
 
@@ -102,8 +106,8 @@ class AuditTally:
         self._pairs = self._rejected = 0
         self._objects: Counter[str] = Counter()
         self._alone: Counter[str] = Counter()
-        self._worst: list[tuple[int, int, Reviewed]] = []
-        self._examples: dict[str, list[tuple[int, int, Reviewed]]] = {name: [] for name in CHECKS}
+        self._worst: list[_Kept] = []
+        self._examples: dict[str, list[_Kept]] = {name: [] for name in CHECKS}
 
     def add(self, reviewed: Reviewed) -> None:
         """Count one more review."""
@@ -113,7 +117,7 @@ class AuditTally:
         self._objects.update(names)
         if len(names) == 1:
             self._alone.update(names)
-        if names:
+        if names or not reviewed.review.accepted:
             _keep(self._worst, reviewed, WORST)
             for name in names:
                 _keep(self._examples[name], reviewed, EXAMPLES)
@@ -130,14 +134,14 @@ class AuditTally:
         return Findings(self._pairs, self._rejected, counts, _sorted(self._worst), examples)
 
 
-def _keep(kept: list[tuple[int, int, Reviewed]], reviewed: Reviewed, most: int) -> None:
-    """Keep the pairs with the most objections, of them the first in the file."""
-    entry = (len(reviewed.review.objections), -reviewed.row.number, reviewed)
+def _keep(kept: list[_Kept], reviewed: Reviewed, most: int) -> None:
+    """Keep the pairs of the most doubt, of them the first in the file."""
+    entry = (reviewed.review.doubt, -reviewed.row.number, reviewed)
     if len(kept) < most:
         heapq.heappush(kept, entry)
     else:
         heapq.heappushpop(kept, entry)
 
 
-def _sorted(kept: list[tuple[int, int, Reviewed]]) -> list[Reviewed]:
+def _sorted(kept: list[_Kept]) -> list[Reviewed]:
     return [reviewed for *_, reviewed in sorted(kept, key=lambda entry: entry[:2], reverse=True)]

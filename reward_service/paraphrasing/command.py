@@ -34,6 +34,10 @@ SkippedChecks = Annotated[
     list[str] | None,
     typer.Option("--skip", help="A check that is not to be asked (repeat the option).", rich_help_panel=_ACCEPTING),
 ]
+MostDoubt = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="The doubt, by the words alone, that is accepted.", rich_help_panel=_ACCEPTING),
+]
 QuestionField = Annotated[str, typer.Option(help="The question's column.", rich_help_panel=_FIELDS)]
 GroundTruthField = Annotated[str, typer.Option(help="The answer's column, if there is one.", rich_help_panel=_FIELDS)]
 QuestionIdField = Annotated[str, typer.Option(help="The id's column, if there is one.", rich_help_panel=_FIELDS)]
@@ -108,6 +112,7 @@ def rewrite(
         ),
     ] = None,
     skip: SkippedChecks = None,
+    most_doubt: MostDoubt = 1.0,
     answers: Annotated[
         int | None,
         typer.Option(
@@ -118,6 +123,10 @@ def rewrite(
     least_agreement: Annotated[
         float | None,
         typer.Option(help="The share of answers that must agree; by default 0.5.", rich_help_panel=_ACCEPTING),
+    ] = None,
+    doubtful: Annotated[
+        float | None,
+        typer.Option(help="The doubt from which answers are compared; by default 0.", rich_help_panel=_ACCEPTING),
     ] = None,
     embeddings: Annotated[
         str | None,
@@ -166,11 +175,12 @@ def rewrite(
         "seed": seed,
         "answers": answers,
         "least_agreement": least_agreement,
+        "doubtful": doubtful,
         "least_similarity": least_similarity,
         "unmarked": unmarked,
         "fallback": fallback,
     }
-    recipe = _recipe({name: value for name, value in given.items() if value is not None}, _policy(skip))
+    recipe = _recipe({name: value for name, value in given.items() if value is not None}, _policy(skip, most_doubt))
     if least_similarity is not None and embeddings is None:
         raise typer.BadParameter("--least-similarity needs --embeddings: a model of sentence-transformers")
     fields = PairFields(question_id=question_id_field, question=question_field, ground_truth=ground_truth_field)
@@ -206,6 +216,7 @@ def audit(
     ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many check at once.")] = 2,
     skip: SkippedChecks = None,
+    most_doubt: MostDoubt = 1.0,
     question_field: QuestionField = "question",
     paraphrase_field: Annotated[
         str, typer.Option(help="The paraphrase's column.", rich_help_panel=_FIELDS)
@@ -231,7 +242,7 @@ def audit(
             paraphrase=paraphrase_field,
             ground_truth=ground_truth_field,
         ),
-        policy=_policy(skip),
+        policy=_policy(skip, most_doubt),
         processes=processes,
     )
     findings = audit_file(order, Console(stderr=True))
@@ -250,13 +261,13 @@ def _recipe(given: dict[str, Any], policy: "AcceptancePolicy") -> "RewritingReci
         raise typer.BadParameter(str(error)) from error
 
 
-def _policy(skip: list[str] | None) -> "AcceptancePolicy":
-    from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
+def _policy(skip: list[str] | None, most_doubt: float) -> "AcceptancePolicy":
+    from reward_service.domain.paraphrases.policy import CHECKS, DECIDING, AcceptancePolicy
 
     skipped = frozenset(skip or ())
     if unknown := sorted(skipped - CHECKS.keys()):
         raise typer.BadParameter(f"--skip {unknown[0]}: no such check; there are {', '.join(CHECKS)}")
-    return AcceptancePolicy(deciding=frozenset(CHECKS) - skipped)
+    return AcceptancePolicy(DECIDING - skipped, frozenset(CHECKS) - DECIDING - skipped, most_doubt=most_doubt)
 
 
 def _engine_argument(setting: str) -> tuple[str, Any]:

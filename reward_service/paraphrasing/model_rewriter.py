@@ -192,7 +192,8 @@ class _Drawing:
         near = await self._similarity.of(question.question, text) if self._similarity is not None else None
         if near is not None and recipe.least_similarity is not None and near < recipe.least_similarity:
             return Candidate(prompt, text, said, similarity=near, marked=marked)
-        agreed = await self._agreement(text, *drawn) if recipe.answers else None
+        asked = recipe.answers and said.doubt >= recipe.doubtful
+        agreed = await self._agreement(text, *drawn) if asked else None
         accepted = agreed is None or agreed >= recipe.least_agreement
         return Candidate(prompt, text, said, agreed, near, accepted, marked)
 

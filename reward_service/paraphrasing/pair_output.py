@@ -189,6 +189,7 @@ def write_candidates(path: Path, outcomes: Iterable[Outcome], recipe: RewritingR
                     "text": candidate.text,
                     "accepted": candidate.accepted,
                     "rejected_by": dict(reasons_of(candidate, recipe)),
+                    "doubt": round(candidate.review.doubt, 3),
                     "same_answer": candidate.same_answer,
                     "similarity": candidate.similarity,
                 }

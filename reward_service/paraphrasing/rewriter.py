@@ -51,11 +51,12 @@ class Rewriter(Protocol):
         ...
 
 
-UNMARKED, SAME_ANSWER, SIMILARITY, GIVEN_OUT = "unmarked", "same-answer", "similarity", "given-out"
+UNMARKED, SAME_ANSWER, SIMILARITY, GIVEN_OUT, DOUBT = "unmarked", "same-answer", "similarity", "given-out", "doubt"
 """How reasons are named that no cheap check gives."""
 REASONS: Mapping[str, str] = MappingProxyType(
     {name: row.about for name, row in CHECKS.items()}
     | {
+        DOUBT: "the doubt of the pair is small",
         UNMARKED: "it is marked as the rewritten question",
         SIMILARITY: "the embeddings of both are near",
         SAME_ANSWER: "the model comes to the same answer",
@@ -72,6 +73,8 @@ def reasons_of(candidate: Candidate, recipe: RewritingRecipe) -> Iterator[tuple[
     for each in candidate.review.objections:
         if each.check in recipe.policy.deciding:
             yield each.check, each.evidence.words
+    if candidate.review.doubt > recipe.policy.most_doubt:
+        yield DOUBT, f"{candidate.review.doubt:.2f}, of at most {recipe.policy.most_doubt}"
     if not (candidate.marked or recipe.unmarked):
         yield UNMARKED, "the whole response, of which nothing is set apart as the rewritten question"
         return

@@ -49,6 +49,8 @@ RECIPE = {
     "seed": 0,
     "answers": 0,
     "least_agreement": 0.5,
+    "doubtful": 0.0,
+    "most_doubt": 1.0,
     "least_similarity": 0.1,
     "unmarked": False,
     "fallback": "none",

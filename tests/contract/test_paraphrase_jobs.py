@@ -143,7 +143,11 @@ async def test_a_job_whose_time_has_come_is_gone_from_the_queues(office: Office)
 
 async def test_an_orders_recipe_comes_back_as_it_was(office: Office) -> None:
     recipe = replace(
-        RECIPE, seed=7, least_agreement=0.25, policy=AcceptancePolicy(frozenset({"numbers"}), frozenset({"leak"}))
+        RECIPE,
+        seed=7,
+        least_agreement=0.25,
+        doubtful=0.5,
+        policy=AcceptancePolicy(frozenset({"numbers"}), frozenset({"leak"})),
     )
     await office.opened("j", 1, order=JobOrder("run", recipe, "a/b.parquet"))
     assert (await office.standing("j")).order == JobOrder("run", recipe, "a/b.parquet")

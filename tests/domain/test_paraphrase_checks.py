@@ -7,6 +7,11 @@ from reward_service.domain.paraphrases.reading import Tolerances, pair_of
 
 CARDS = "A box holds 12 red cards and 15 blue cards. How many ways are there to draw 4 cards of the same color?"
 
+DEALT = (
+    "A deck of 52 cards is shuffled. Before any card is drawn, the dealer removes every club and every diamond from "
+    "the deck, and then adds one joker for each removed ace. Two cards are drawn. Find the probability of two hearts."
+)
+DEALT_LESS = "A deck has 52 cards and is mixed. Two cards are drawn. Find the probability that both are hearts."
 FAULTS = [
     # check, original, paraphrase, ground truth, a word of the evidence
     ("parsed", CARDS, "", None, "no text"),
@@ -34,8 +39,8 @@ FAULTS = [
     ("latex", "Solve $\\begin{cases}x=4\\\\y=7\\end{cases}$", "Solve $\\begin{cases}x=4\\\\y=7$", None, "cases"),
     ("figure", 'Find $x$. [asy]draw((0,0)--(9,9)); label("17",(1,1));[/asy]', "What is $x$ in the figure?", None, "17"),
     ("numbers", CARDS, "A bag has 12 red and 14 blue tiles. In how many ways can 4 of one color be drawn?", None, "15"),
-    ("numbers", CARDS, "A bag has red and 15 blue tiles. In how many ways can 4 of one color be drawn?", None, "12"),
-    ("numbers", CARDS,
+    ("numerals", CARDS, "A bag has red and 15 blue tiles. In how many ways can 4 of one color be drawn?", None, "12"),
+    ("numerals", CARDS,
      "A bag has 12 red, 15 blue and 20 green tiles. How many ways to draw 4 of one color?", None, "20"),
     ("numbers", "Find 12 + 12 + 7.", "What is the sum of 12, 7 and 7?", None, "once"),
     ("numbers", "Six friends share a pie. How much is left?",
@@ -58,6 +63,12 @@ FAULTS = [
      "at most"),
     ("bounds", "How many $n$ satisfy $n\\ge 40$?", "How many whole numbers are more than 40?", None, "more than"),
     ("bounds", "How many numbers are less than 50?", "How many numbers are not less than 50?", None, "at least"),
+    ("swapped", "Tom has 17 red marbles, Ann has 29 blue marbles. How many more has Ann?",
+     "With 29 red marbles for Tom and 17 blue marbles for Ann, how many more has Ann?", None, "places"),
+    ("conditions", "Find the smallest odd number above 30 whose digits have the sum 9.",
+     "What is the least number greater than 30 with digits that add up to 9?", None, "odd"),
+    ("quantifiers", "Find all pairs $(a,b)$ with $ab=12$.", "Determine some pair $(x,y)$ with $xy=12$.", None, "some"),
+    ("dropped", DEALT, DEALT_LESS, None, "dealer"),
     ("negation", "How many numbers up to 50 are not divisible by 3?",
      "Count the numbers up to 50 divisible by 3.", None, "not"),
     ("negation", "Each day he does not work costs 30. Without pay he leaves.",

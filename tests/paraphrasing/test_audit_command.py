@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,42 @@ def test_pages_show_the_counts_and_the_pairs_side_by_side(tmp_path):
     assert "<mark>16</mark> blue tiles" in html
 
 
+def test_the_most_doubtful_pairs_come_first(tmp_path):
+    lost = CHANGED | {"paraphrase": "A bag has red tiles. In how many ways can some be drawn?"}
+    verdicts = audited(jsonl(tmp_path / "p.jsonl", [GOOD, lost, EMPTY, CHANGED]), tmp_path / "report")
+
+    doubts = [each["audit"]["doubt"] for each in verdicts]
+    html = (tmp_path / "report" / "report.html").read_text()
+    shown = [float(found) for found in re.findall(r"doubt (0\.\d\d|1\.00)</span>", html.partition("<h2 id=")[0])]
+    assert all(0 <= doubt <= 1 for doubt in doubts)
+    assert doubts[0] < min(doubts[1:])
+    assert shown == sorted(shown, reverse=True)
+    assert shown
+
+
+def test_a_pair_of_more_doubt_than_is_accepted_is_rejected(tmp_path):
+    file = jsonl(tmp_path / "p.jsonl", PAIRS)
+    doubt = audited(file, tmp_path / "report")[0]["audit"]["doubt"]
+
+    rejected = audited(file, tmp_path / "none", "--most-doubt", str(doubt / 2))
+    accepted = audited(file, tmp_path / "some", "--most-doubt", str(min(2 * doubt, 1)))
+
+    assert [each["audit"]["accepted"] for each in (rejected[0], accepted[0])] == [False, True]
+
+
+def test_formulas_are_set_by_the_files_beside_the_page(tmp_path):
+    row = {"question": r"Solve $x^2<9$ & \[y=4\].", "paraphrase": r"For which $x$ is $x^2<25$, if $$y=4?$$"}
+    audited(jsonl(tmp_path / "p.jsonl", [row]), tmp_path / "report")
+
+    html = (tmp_path / "report" / "report.html").read_text()
+    assert '<span data-tex="x^2&lt;9">$x^2&lt;9$</span>' in html
+    assert r'<span data-tex="y=4" data-block>\[y=4\]</span>' in html
+    assert '<mark><span data-tex="x^2&lt;25">$x^2&lt;25$</span></mark>' in html
+    for name in re.findall(r'(?:href|src)="(katex/[^"]+)"', html):
+        assert (tmp_path / "report" / name).is_file()
+    assert "MIT" in (tmp_path / "report" / "katex" / "LICENSE").read_text()
+
+
 def test_two_processes_say_what_one_says(tmp_path):
     file = jsonl(tmp_path / "p.jsonl", PAIRS * 100)
     one = audited(file, tmp_path / "one")
@@ -145,7 +182,7 @@ def test_nothing_of_a_pair_is_markup(tmp_path):
 
     html = (tmp_path / "report" / "report.html").read_text()
     markdown = (tmp_path / "report" / "report.md").read_text()
-    assert "<script" not in html
+    assert html.count("<script") == 2, "KaTeX and what calls it"
     assert "<img" not in html
     assert "&lt;script&gt;" in html
     fences = [line for line in markdown.splitlines() if line.startswith("``````")]
@@ -182,11 +219,11 @@ def test_what_cannot_be_read_is_said_with_its_place(tmp_path, text, message):
 def test_a_report_that_was_there_stays_when_a_new_one_fails(tmp_path):
     file = jsonl(tmp_path / "p.jsonl", PAIRS)
     audited(file, tmp_path / "report")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()}
+    before = {path.name: path.read_bytes() for path in (tmp_path / "report").rglob("*") if path.is_file()}
     file.write_text(file.read_text() + "{\n")
 
     assert ":4: not JSON" in refusal(file, tmp_path / "report")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (tmp_path / "report").rglob("*") if path.is_file()} == before
 
 
 def test_a_report_that_cannot_be_written_is_said_with_its_folder(tmp_path):

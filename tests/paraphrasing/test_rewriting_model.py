@@ -120,6 +120,32 @@ def test_a_policy_decides_which_checks_reject():
     assert list(reasons_of(outcome.candidates[0], ONE)) == []
 
 
+@pytest.mark.parametrize(("doubtful", "asked"), [(0.0, True), (1.0, False)])
+def test_the_model_answers_only_for_candidates_that_the_words_leave_doubtful(doubtful, asked):
+    script = Script({"reword": [GOOD]}, {X: ["19"], GOOD: ["5"]})
+
+    outcome = rewritten(script, replace(ONE, answers=1, doubtful=doubtful))
+
+    (candidate,) = outcome.candidates
+    assert 0 < candidate.review.doubt < 1
+    assert (candidate.same_answer, candidate.accepted) == ((0.0, False) if asked else (None, True))
+
+
+def test_a_candidate_of_more_doubt_than_the_policy_accepts_is_rejected_by_it():
+    recipe = replace(ONE, policy=AcceptancePolicy(most_doubt=0.0))
+
+    outcome = rewritten(Script({"reword": [GOOD]}), recipe)
+
+    assert outcome.paraphrase is None
+    assert [name for name, _ in reasons_of(outcome.candidates[0], recipe)] == ["doubt"]
+
+
+@pytest.mark.parametrize("wrong", [{"doubtful": 1.5}, {"policy": AcceptancePolicy(most_doubt=-0.1)}])
+def test_a_doubt_is_between_0_and_1(wrong):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        RewritingRecipe(**wrong)
+
+
 @pytest.mark.parametrize(
     ("of_x", "of_candidate", "share"),
     [

@@ -10,7 +10,7 @@ from co_rewarding_schema.run_settings import DEFAULT_RUN
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
+from reward_service.domain.paraphrases.policy import CHECKS, DECIDING, AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import (
     MAX_ANSWERS,
     MAX_CANDIDATES,
@@ -55,6 +55,16 @@ class RecipeForm(WireForm):
     least_agreement: float = Field(
         DEFAULT.least_agreement, ge=0, le=1, allow_inf_nan=False, description="The share of answers that must agree."
     )
+    doubtful: float = Field(
+        DEFAULT.doubtful,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The doubt from which a candidate's answers are compared; 0: those of each one.",
+    )
+    most_doubt: float = Field(
+        DEFAULT.policy.most_doubt, ge=0, le=1, allow_inf_nan=False, description="The doubt that is accepted."
+    )
     least_similarity: float | None = Field(
         None, ge=-1, le=1, allow_inf_nan=False, description="How near the embeddings of both texts must be."
     )
@@ -66,7 +76,9 @@ class RecipeForm(WireForm):
         DEFAULT.fallback, strict=False, description="What a question gets that nothing is accepted for."
     )
     checks: list[CheckName] | None = Field(
-        None, max_length=len(CHECKS), description="The checks that decide; all by default. The others only tell."
+        None,
+        max_length=len(CHECKS),
+        description="The checks that decide; by default all but those that only warn. The others only tell.",
     )
 
     @model_validator(mode="after")
@@ -79,7 +91,7 @@ class RecipeForm(WireForm):
 
     def recipe(self) -> RewritingRecipe:
         """As the domain has it."""
-        deciding = frozenset(CHECKS if self.checks is None else self.checks)
+        deciding = DECIDING if self.checks is None else frozenset(self.checks)
         return RewritingRecipe(
             prompts=tuple(self.prompts),
             candidates=self.n,
@@ -89,10 +101,11 @@ class RecipeForm(WireForm):
             seed=self.seed,
             answers=self.answers,
             least_agreement=self.least_agreement,
+            doubtful=self.doubtful,
             least_similarity=self.least_similarity,
             unmarked=self.unmarked,
             fallback=self.fallback,
-            policy=AcceptancePolicy(deciding, frozenset(CHECKS) - deciding),
+            policy=AcceptancePolicy(deciding, frozenset(CHECKS) - deciding, most_doubt=self.most_doubt),
         )
 
 

@@ -75,6 +75,7 @@ def _candidate(candidate: Candidate, recipe: RewritingRecipe) -> paraphrases.Can
         accepted=candidate.accepted,
         checks=dict(_checks(candidate, recipe.policy)),
         reasons=[*candidate.review.reasons, *_other_reasons(candidate, recipe)],
+        doubt=round(candidate.review.doubt, 3),
     )
 
 

@@ -5,9 +5,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from reward_service.domain.paraphrases.checks.answer import answer_not_leaked, not_solved
-from reward_service.domain.paraphrases.checks.formulas import formulas_kept, variables_kept
-from reward_service.domain.paraphrases.checks.meaning import asked_kept, bounds_kept, negation_kept
-from reward_service.domain.paraphrases.checks.numbers import figure_kept, numbers_kept
+from reward_service.domain.paraphrases.checks.asked import asked_kept
+from reward_service.domain.paraphrases.checks.bounds import bounds_kept
+from reward_service.domain.paraphrases.checks.conditions import conditions_kept
+from reward_service.domain.paraphrases.checks.dropped import lack_of, nothing_dropped
+from reward_service.domain.paraphrases.checks.figures import figure_kept
+from reward_service.domain.paraphrases.checks.formulas import formulas_kept
+from reward_service.domain.paraphrases.checks.names import variables_kept
+from reward_service.domain.paraphrases.checks.negation import negation_kept
+from reward_service.domain.paraphrases.checks.numbers import numbers_kept, numbers_told
+from reward_service.domain.paraphrases.checks.quantifiers import quantifiers_kept
+from reward_service.domain.paraphrases.checks.swapped import quantities_in_place
 from reward_service.domain.paraphrases.checks.units import units_kept
 from reward_service.domain.paraphrases.checks.wording import (
     latex_balanced,
@@ -18,6 +26,7 @@ from reward_service.domain.paraphrases.checks.wording import (
     same_language,
     same_problem,
 )
+from reward_service.domain.paraphrases.doubt import doubt_of
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
 
 Check = Callable[[Pair, Tolerances], Evidence | None]
@@ -26,11 +35,15 @@ Check = Callable[[Pair, Tolerances], Evidence | None]
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """A check. After an objection of a fatal check no later one is asked: it would only say the same again."""
+    """A check. After an objection of a fatal check no later one is asked: it would only say the same again.
+
+    One that warns is wrong more often than right: it decides only where a run names it.
+    """
 
     check: Check
     about: str
     fatal: bool = False
+    warns: bool = False
 
 
 CHECKS: Mapping[str, CheckRow] = MappingProxyType({
@@ -41,12 +54,17 @@ CHECKS: Mapping[str, CheckRow] = MappingProxyType({
     "truncated": CheckRow(not_truncated, "it does not break off"),
     "latex": CheckRow(latex_balanced, "what is opened is closed"),
     "figure": CheckRow(figure_kept, "a figure is kept, or the numbers in it"),
-    "numbers": CheckRow(numbers_kept, "every number is kept, and none is new"),
+    "numbers": CheckRow(numbers_kept, "no number is replaced by another"),
+    "numerals": CheckRow(numbers_told, "every number is kept, and none is new", warns=True),
+    "swapped": CheckRow(quantities_in_place, "no two quantities changed places"),
     "formulas": CheckRow(formulas_kept, "formulas and lists keep their numbers and signs"),
     "variables": CheckRow(variables_kept, "letters are renamed as a whole"),
     "units": CheckRow(units_kept, "units of measure are kept"),
     "bounds": CheckRow(bounds_kept, "at least, at most, less and more than are kept"),
-    "negation": CheckRow(negation_kept, "what is denied is still denied"),
+    "conditions": CheckRow(conditions_kept, "positive, odd, prime, distinct and the like are kept"),
+    "quantifiers": CheckRow(quantifiers_kept, "every, some, both, either and exactly are kept"),
+    "dropped": CheckRow(nothing_dropped, "no stretch of the original is without counterpart", warns=True),
+    "negation": CheckRow(negation_kept, "what is denied is still denied", warns=True),
     "asked": CheckRow(asked_kept, "it asks, and for the same thing"),
     "leak": CheckRow(answer_not_leaked, "the answer is not given away"),
     "solved": CheckRow(not_solved, "the answer is not worked out"),
@@ -54,13 +72,21 @@ CHECKS: Mapping[str, CheckRow] = MappingProxyType({
 })  # fmt: skip
 
 
+DECIDING = frozenset(name for name, row in CHECKS.items() if not row.warns)
+"""The checks that decide where a run names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
-    """The checks that are asked, those of them that decide (the others only tell), and their tolerances."""
+    """The checks that are asked, those of them that decide (the others only tell), their tolerances, and the doubt.
 
-    deciding: frozenset[str] = frozenset(CHECKS)
-    telling: frozenset[str] = frozenset()
+    A pair of more doubt than `most_doubt` is rejected whatever the checks say.
+    """
+
+    deciding: frozenset[str] = DECIDING
+    telling: frozenset[str] = frozenset(CHECKS) - DECIDING
     tolerances: Tolerances = field(default_factory=Tolerances)
+    most_doubt: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +99,11 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The result of a pair's checks, with all objections in the order of the table."""
+    """The result of a pair's checks: all objections in the order of the table, and the doubt of the pair, in [0, 1]."""
 
     accepted: bool
     objections: tuple[Objection, ...]
+    doubt: float = 0.0
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -87,7 +114,9 @@ class Review:
 def review(pair: Pair, policy: AcceptancePolicy) -> Review:
     """Ask the policy's checks, cheap ones first, up to a fatal objection."""
     objections = tuple(_objections(pair, policy))
-    return Review(not any(each.check in policy.deciding for each in objections), objections)
+    doubt = doubt_of([each.check for each in objections], lack_of(pair))
+    rejected = any(each.check in policy.deciding for each in objections)
+    return Review(not rejected and doubt <= policy.most_doubt, objections, doubt)
 
 
 def _objections(pair: Pair, policy: AcceptancePolicy) -> Iterator[Objection]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from reward_service.domain.paraphrases.equivalents import equivalents, repeating
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
 
@@ -53,9 +54,13 @@ def mentions_of(tokens: Sequence[TextToken]) -> list[Mention]:
         read = _mention(tokens, at)
         if read is None:
             at += 1
-        else:
-            found.append(read[0])
-            at += read[1]
+            continue
+        mention, used = read
+        if mention.digits and mention.values:
+            others = equivalents(tokens, at, at + used - 1, mention.value)
+            mention = mention._replace(values=(*mention.values, *others))
+        found.append(mention)
+        at += used
     return found
 
 
@@ -90,6 +95,8 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
         mixed, used = part
         values = tuple(value + each for each in mixed.values)
         return Mention(values, token.start, mixed.end, (value, *mixed.parts)), used + 1
+    if one == "." and two == "\\overline" and (periodic := _repeating(tokens, at)) is not None:
+        return periodic
     if one == "^" and (power := _power(tokens, at, value)) is not None:
         return power
     if one in ("%", "percent"):
@@ -109,6 +116,16 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
         parts = (_value(whole), _value(rest))
     within = _within(value, tokens, at, at + 1)
     return Mention(values, token.start, token.end, parts, within, label=label), 1
+
+
+def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
+    r"""Read 0.\overline{37}: 37/99."""
+    last = at + 3 + (_text(tokens, at + 3) == "{")
+    if _kind(tokens, last) != "number" or not tokens[last].text.isdecimal() or len(tokens[last].text) > _MOST_POWER:
+        return None
+    values = tuple(repeating(tokens[at].text, "", tokens[last].text))
+    end = last + (_text(tokens, last + 1) == "}")
+    return Mention(values, tokens[at].start, tokens[end].end), end - at + 1
 
 
 def _power(tokens: Sequence[TextToken], at: int, base: Fraction) -> tuple[Mention, int] | None:

@@ -168,6 +168,8 @@ class Tolerances:
     least_length, most_length: of the original's length, give or take spare_tokens (ten times that for the longest).
     foreign_letters: of a script that the original has not.
     least_words, least_numbers: shared with the original; one of the two is enough.
+    least_support: of the original's words by the paraphrase's, as a mean logarithm; 0 is usual.
+    most_lacking: support that a stretch of the original may lack, as a sum of logarithms.
     """
 
     least_changed: float = 0.15
@@ -178,6 +180,8 @@ class Tolerances:
     foreign_letters: float = 0.1
     least_words: float = 0.12
     least_numbers: float = 0.8
+    least_support: float = -0.9
+    most_lacking: float = 26.0
 
 
 def pair_of(original: str, paraphrase: str, ground_truth: str | None = None) -> Pair:

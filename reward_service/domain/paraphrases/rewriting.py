@@ -54,6 +54,7 @@ class RewritingRecipe:
         seed: what the draws follow from, together with the question and the round.
         answers: how often the model answers x and x′, to compare its majority answers; 0: it is not asked.
         least_agreement: the share of the answers to x′ that must equal the majority answer to x.
+        doubtful: the doubt from which the model answers; 0: it answers for every candidate that is accepted so far.
         least_similarity: how near the embeddings of x and x′ must be, in [-1, 1]; None: it is only told.
         unmarked: whether a response that holds no marker may be taken as it is; else it is checked and rejected.
         fallback: what a question gets that nothing acceptable was found for.
@@ -71,6 +72,7 @@ class RewritingRecipe:
     seed: int = 0
     answers: int = 0
     least_agreement: float = 0.5
+    doubtful: float = 0.0
     least_similarity: float | None = None
     unmarked: bool = False
     fallback: Fallback = Fallback.LEAVE_OUT
@@ -88,6 +90,10 @@ class RewritingRecipe:
                 f"{len(self.prompts)} prompts, {self.candidates} candidates of {self.max_tokens} tokens and "
                 f"{self.answers} answers: there must be at least one of each, but for answers, which may be 0; at most "
                 f"{MAX_CANDIDATES} candidates of {MAX_RESPONSE_TOKENS} tokens, and {MAX_ANSWERS} answers"
+            )
+        if not (0 <= self.doubtful <= 1 and 0 <= self.policy.most_doubt <= 1):
+            raise ValueError(
+                f"doubtful is {self.doubtful} and most_doubt {self.policy.most_doubt}: a doubt is between 0 and 1"
             )
         if not (self.temperature >= 0 and 0 < self.top_p <= 1 and 0 <= self.least_agreement <= 1):
             raise ValueError(

@@ -235,12 +235,16 @@ def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
     return [token for sentence in asking for token in sentence]
 
 
-def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
-    """Return whether a sentence is a question or a command: "find", but not "they decide" or "the order"."""
+def commands_of(sentence: Sequence[TextToken]) -> Iterator[int]:
+    """Yield the places of the words that ask: "find", but not that of "they decide" or "the order"."""
     for at, token in enumerate(sentence):
-        if token.text == "?" or (token.text in ASKING and (at == 0 or _commands(sentence[at - 1]))):
-            return True
-    return False
+        if token.kind == "word" and token.text in ASKING and (at == 0 or _commands(sentence[at - 1])):
+            yield at
+
+
+def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
+    """Return whether a sentence is a question or a command."""
+    return any(token.text == "?" for token in sentence) or any(True for _ in commands_of(sentence))
 
 
 def _commands(before: TextToken) -> bool:

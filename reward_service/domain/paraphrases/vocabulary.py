@@ -1,7 +1,6 @@
-"""List words that the checks know: function words, words that ask, deny or exclude each other, number words."""
+"""List words that the checks know: function words, words that ask or deny, number words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -72,79 +71,6 @@ def content(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(
         stem(word) for word in words if len(word) > 2 and word not in FUNCTION_WORDS and word not in _GENERIC
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """A thing that can be asked for: the words that name it, and the words by which it may be said as well."""
-
-    named: frozenset[str]
-    said: frozenset[str]
-
-
-def _concepts(**lines: str) -> Mapping[str, Concept]:
-    """Read a line: the words that name a concept, a bar, the words that may say it."""
-    found: dict[str, Concept] = {}
-    for name, line in lines.items():
-        named, _, said = line.partition("|")
-        found[name] = Concept(word_set(named), word_set(named + said))
-    return MappingProxyType(found)
-
-
-RIVALS: tuple[Mapping[str, Concept], ...] = (
-    _concepts(
-        area="area areas | space covered coverage cover",
-        perimeter="perimeter perimeters circumference | around boundary fencing border outline edge edges length "
-        "distance",
-        volume="volume volumes | capacity hold holds cubic fit much space",
-    ),
-    _concepts(radius="radius radii | diameter wide center", diameter="diameter diameters | radius across wide width"),
-    _concepts(
-        sum="sum sums total | add adding combined altogether together overall combine combining collective aggregate",
-        product="product products | multiply multiplied multiplying multiplication times *",
-        difference="difference differences | subtract subtracted subtracting more less fewer apart gap minus exceed "
-        "exceeds extra further change distance older younger taller",
-        ratio="quotient ratio | divide divided dividing fraction proportion compare compared comparison times per "
-        "relationship \\frac",
-    ),
-    _concepts(
-        largest="largest greatest maximum highest biggest maximal maximize maximized maximizes longest max | most "
-        "upper latest last best many far gcd more larger greater longer bigger",
-        smallest="smallest least minimum fewest lowest minimal minimize minimized minimizes shortest min | earliest "
-        "lower closest nearest first fastest lcm smaller less shorter next quickest",
-    ),
-    _concepts(
-        probability="probability probabilities chance chances likelihood odds | likely percent",
-        expectation="expected expectation | average mean long",
-    ),
-    _concepts(
-        mean="mean average averages | expected equal fair typical",
-        median="median | middle center central",
-        mode="mode | common frequent frequently often popular appears",
-        range="range | spread difference interval",
-    ),
-    _concepts(numerator="numerator | top", denominator="denominator | bottom"),
-    _concepts(even="even | 2 two pairs divisible multiple", odd="odd | 2 two divisible multiple"),
-    _concepts(
-        increase="increase increased increasing rise rises growth grow grows | gain more change",
-        decrease="decrease decreased decreasing fall falls drop drops decline declines loss reduction reduced | less "
-        "change lower",
-    ),
-    _concepts(sine="sin sine", cosine="cos cosine", tangent="tan tangent | slope"),
-    _concepts(units="ones units | last final unit end", tens="tens", hundreds="hundreds"),
-    _concepts(
-        first="first initial | start starting begin original beginning earliest one",
-        last="last final | end ending eventually ultimately ends remaining finally bottom rightmost unchanged",
-    ),
-    _concepts(positive="positive | natural above > counting whole absolute", negative="negative | below < less"),
-    _concepts(rows="row rows", columns="column columns"),
-    _concepts(clockwise="clockwise", counterclockwise="counterclockwise anticlockwise counter"),
-    _concepts(
-        inscribed="inscribed incircle | inside within",
-        circumscribed="circumscribed circumcircle | around outside",
-    ),
-)
-"""Concepts that exclude each other: a paraphrase must not ask for another of the same row."""
 
 
 UNITS: Mapping[str, int] = MappingProxyType({
@@ -218,6 +144,8 @@ FACTORS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "decades": (10,), "century": (100,), "centuries": (100,), "week": (7,), "weeks": (7,), "day": (24,),
         "days": (24,), "meter": (100,), "meters": (100,), "m": (100,), "km": (1000,), "kilometer": (1000,),
         "kilometers": (1000,), "kg": (1000,), "kilograms": (1000,), "dollars": (100,),
+        "dollar": (100,), "ton": (1000, 2000), "tons": (1000, 2000), "tonne": (1000,), "tonnes": (1000,),
+        "liter": (1000,), "liters": (1000,), "litres": (1000,), "pound": (16,), "pounds": (16,), "cm": (10,),
     }
 )  # fmt: skip
 """How many of a smaller unit are one: 3 hours may come as 180 minutes."""

@@ -1,7 +1,4 @@
-"""Check quantities: each number of one text is in the other, in digits, in words, as a fraction or percentage.
-
-A figure is kept too, or at least the numbers in it.
-"""
+"""Check quantities: each number of one text is in the other, in digits, in words, as a fraction or percentage."""
 
 import re
 from collections import Counter
@@ -17,19 +14,57 @@ _SHOWN = 4
 _SMALL = 3
 """Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
 _LABELS = 9
+_IDLE = frozenset({Fraction(0), Fraction(1)})
+"""Numbers that come and go with the wording: "is zero", "one of"."""
 _MOST_COMPARED = 40
 _YEARS = range(1500, 2101)
 _DATED = re.compile(r"\b(?:[Ii]n|[Ss]ince|until|during|year|the|[A-Z][a-z]{2,8} \d{1,2},) $")
 _DATE_CHARS = 16
+_MONTHS = "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+_DAY = re.compile(rf"\b(?:{_MONTHS}|Nov(?:ember)?|Dec(?:ember)?)\.? $")
+_YEAR_BEHIND = re.compile(r",? (?:1[5-9]|20)\d\d\b")
+_CONTEST = (
+    r"\b(?:A[JH]?H?SME|AMC|AIME|APMO|ARML|BAMO|BMT|BMO|CHMMC|CMIMC|EGMO|HMMT|HMIC|IMC|IMO|JBMO|NIMO|OMO|PUMaC|SMT|TST|"
+    r"USA[JT]?S?MO|Championship|Competition|Contest|Cup|Olympiad|Shortlist|Tournament|[Pp]oints?|[Mm]arks?|pts?|[Gg]rade)\b"
+)
+_HEADING = re.compile(
+    r"\s*(?:\[b\]|\*\*|#+)?\s*"
+    rf"(?:[(\[][^()\[\]\n]{{0,60}}?{_CONTEST}[^()\[\]\n]{{0,40}}[)\]]|{_CONTEST}[^.?!\n]{{0,40}}[.:]"
+    r"|(?:Problem|Example|Exercise|Question|Task|No\.?|[pPQ])?\s?[A-Z]?\d{1,4}(?:\.\d{1,3})?\s?(?:[.):](?!\d)|(?=\())"
+    r"|(?:Problem|Example|Exercise|Question|Task)\s\d{1,3}(?:\.\d{1,3})?\b)"
+    r"(?:\[/b\]|\*\*)?\s*"
+)
+"""The title of a problem in front of it: "(2016 AMC 10A)", "7. (10 points)", "Problem 3."."""
+_MOST_HEADINGS = 3
 _TITLED = re.compile(r"\b(?:AMC|AIME|AHSME|Chapter|Exercise|Figure|Lesson|Problem|Section|Theorem)[\s~$]{1,3}$")
 
 
 def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """Object to a number of the original that is lost, and to a number that comes from nowhere.
+    """Object to a number of the original that another one has replaced.
 
     A small number, or one in words, counts only against another: "the six sums" may go, and "the three sides" may
     come, but "four cans" may not become "five cans". What is only worked out is kept: 216 for 180 + 36.
     """
+    return _numbers(pair) if _replaced(pair) else None
+
+
+def numbers_told(pair: Pair, _: Tolerances) -> Evidence | None:
+    """Object to a number that is lost or new without another one in its place: it may be said in words."""
+    return None if _replaced(pair) else _numbers(pair)
+
+
+def _replaced(pair: Pair) -> bool:
+    """Return whether each text says a number that the other says less often; small ones in words do not count."""
+    before, after = _all_counted(pair.original), _all_counted(pair.paraphrase)
+    return bool(before - after) and bool(after - before)
+
+
+def _all_counted(reading: TextReading) -> Counter[Fraction]:
+    spelt = (each.value for each in reading.mentions if not each.digits and each.value > _SMALL)
+    return _counted(reading) + Counter(spelt)
+
+
+def _numbers(pair: Pair) -> Evidence | None:
     original, paraphrase = pair.original, pair.paraphrase
     missing = _unaccounted(original, paraphrase.accounts, _end(original, paraphrase))
     new = _unaccounted(paraphrase, original.accounts, _end(paraphrase, original))
@@ -70,10 +105,25 @@ def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[
 
 def _names(reading: TextReading, mention: Mention) -> bool:
     """Return whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
+    if mention.start < _heading(reading.text):
+        return True
     before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
+    if _DAY.search(before) is not None and _YEAR_BEHIND.match(reading.text, mention.end) is not None:
+        return True
     if mention.value in _YEARS and _DATED.search(before) is not None:
         return True
     return _TITLED.search(before) is not None
+
+
+def _heading(text: str) -> int:
+    """Return where the problem begins behind its titles."""
+    end = 0
+    for _ in range(_MOST_HEADINGS):
+        found = _HEADING.match(text, end)
+        if found is None or found.end() == end:
+            break
+        end = found.end()
+    return end if end < len(text) else 0
 
 
 def _end(reading: TextReading, other: TextReading) -> int:
@@ -113,6 +163,8 @@ def _swapped(original: TextReading, paraphrase: TextReading) -> Evidence | None:
     if lost.total() != 1 or come.total() != 1:
         return None
     (gone,), (new,) = lost, come
+    if not _IDLE.isdisjoint((gone, new)) and abs(gone - new) > 1:
+        return None
     if _spelt(paraphrase, gone) > _spelt(original, gone) or _spelt(original, new) > _spelt(paraphrase, new):
         return None
     if gone in paraphrase.implied - original.implied or new in original.implied - paraphrase.implied:
@@ -196,34 +248,3 @@ def _short(value: Fraction) -> str:
 
 def _spans(mentions: Iterable[Mention]) -> tuple[Span, ...]:
     return tuple(Span(each.start, each.end) for each in mentions)
-
-
-_DRAWING = r"(?:figure|diagram|graph|chart|histogram|picture|illustration|drawing)s?"
-_SHOWN_OR_DRAWN = r"(?:shown|illustrated|displayed|depicted|pictured)"
-_POINTING = re.compile(
-    rf"\b(?:as|is|are|partially|{_DRAWING}|pattern|tessellation)\s(?:{_SHOWN_OR_DRAWN}|provided)\b"
-    rf"|\b{_SHOWN_OR_DRAWN}\s(?:in|here|below|above|to the)\b"
-    rf"|\b{_DRAWING}\s(?:below|above|shows?|displays?)\b"
-    rf"|\b(?:in|from|using|the provided)\s(?:the\s)?(?:provided\s)?{_DRAWING}\b"
-    r"|\bgraphed below\b",
-    re.IGNORECASE,
-)
-
-
-def figure_kept(pair: Pair, _: Tolerances) -> Evidence | None:
-    """Object to a figure that is left out with a number in it, or while the text still points at the figure.
-
-    What is drawn otherwise is not looked at.
-    """
-    original, paraphrase = pair.original, pair.paraphrase
-    if not original.has_figure or paraphrase.has_figure:
-        return None
-    said = {value for each in paraphrase.mentions for value in (*each.values, *each.parts)} | paraphrase.implied
-    gone = sorted(value for value in original.drawn if value not in said)
-    if gone:
-        return Evidence(f"the figure is left out, and with it {', '.join(str(value)[:12] for value in gone[:4])}")
-    pointing = _POINTING.search(paraphrase.text)
-    if pointing is None:
-        return None
-    words = f"the figure is left out, and still pointed at: {' '.join(pointing.group().split())}"
-    return Evidence(words, (), (Span(*pointing.span()),))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
 
+from reward_service.domain.paraphrases.lexicon import EXPECTED, UNKNOWN, supports, terms_of
 from reward_service.domain.paraphrases.reading import MOST_CHARS, Evidence, Pair, Span, TextReading, Tolerances
 from reward_service.domain.paraphrases.tokens import Kind
 from reward_service.domain.paraphrases.vocabulary import content, word_set
@@ -140,11 +141,13 @@ def _scripts(reading: TextReading) -> Counter[str]:
 
 
 def _language(reading: TextReading) -> str | None:
-    if len(reading.words) < _LEAST_COMMON_WORDS:
+    """Return the language of a text's sentences: its formulas have none, nor have the letters that it names."""
+    words = [word for word in _prose(reading) if len(word) > 1]
+    if len(words) < _LEAST_COMMON_WORDS:
         return None
-    counts = {name: sum(word in common for word in reading.words) for name, common in _COMMON.items()}
+    counts = {name: sum(word in common for word in words) for name, common in _COMMON.items()}
     best, second = sorted(counts, key=lambda name: -counts[name])[:2]
-    clear = counts[best] >= max(_LEAST_SHARE * len(reading.words), 2 * counts[second], _LEAST_COMMON)
+    clear = counts[best] >= max(_LEAST_SHARE * len(words), 2 * counts[second], _LEAST_COMMON)
     return best if clear else None
 
 
@@ -208,27 +211,42 @@ def _marks(reading: TextReading) -> Iterator[tuple[int, str]]:
             yield mark.start(), mark.group()
 
 
-_LEAST_WORDS, _MANY_WORDS = 4, 5
+_LEAST_WORDS, _MANY_WORDS, _SURE_WORDS = 4, 5, 8
 _LEAST_PIECE = 3
+_HALF = 0.5
 _SMALL = 3
 """Numbers up to this stand in every text."""
 
 
 def same_problem(pair: Pair, tolerances: Tolerances) -> Evidence | None:
-    """Object to few shared words and numbers. A new story may change nearly all words, but not the numbers."""
+    """Object to few shared words and numbers, where the words that are there do not stand for each other either.
+
+    A new story may change nearly all words, but not the numbers.
+    """
     said, said_again = _said(pair.original), _said(pair.paraphrase)
     if min(len(said), len(said_again)) < _LEAST_WORDS:
         return None
-    share = _dice(said, said_again)
-    if share >= tolerances.least_words or _same_numerals(pair):
+    share, numbers = _dice(said, said_again), _shared_numbers(pair)
+    if _support(pair) >= tolerances.least_support or _same_numerals(pair):
         return None
-    numbers = _shared_numbers(pair)
     if numbers is None:
-        return Evidence(f"{share:.0%} of the words are shared, and no numbers tell more")
+        few = share < tolerances.least_words
+        return Evidence(f"{share:.0%} of the words are shared, and no numbers tell more") if few else None
+    short = min(len(said), len(said_again)) < _SURE_WORDS
+    if share >= tolerances.least_words and (short or numbers > _HALF):
+        return None
     one_is_enough = share > 0 or min(len(said), len(said_again)) < _MANY_WORDS
     if numbers >= tolerances.least_numbers and (one_is_enough or _numbers_in_both(pair) > 1):
         return None
     return Evidence(f"{share:.0%} of the words and {numbers:.0%} of the numbers are shared")
+
+
+def _support(pair: Pair) -> float:
+    """Return how much better the original's words come back than usual, as a mean logarithm: below 0, worse."""
+    terms = [term.text for term in terms_of(pair.original.tokens)]
+    others = [term.text for term in terms_of(pair.paraphrase.tokens)]
+    found = zip(terms, supports(terms, others), strict=True)
+    return sum(support - EXPECTED.get(term, UNKNOWN) for term, support in found) / max(len(terms), 1)
 
 
 def _same_numerals(pair: Pair) -> bool:

@@ -1,0 +1,125 @@
+"""Check the words that make a condition: positive, odd, prime, distinct and the like are kept."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from reward_service.domain.paraphrases.checks.places import spans_of
+from reward_service.domain.paraphrases.reading import Evidence, Pair, TextReading, Tolerances
+from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.vocabulary import word_set
+
+
+class _Condition(NamedTuple):
+    """The words that say a condition, and what else may say the same."""
+
+    named: frozenset[str]
+    said: frozenset[str]
+
+
+def _conditions(**lines: str) -> Mapping[str, _Condition]:
+    found: dict[str, _Condition] = {}
+    for name, line in lines.items():
+        named, _, said = line.partition("|")
+        found[name] = _Condition(word_set(named), word_set(named + said))
+    return MappingProxyType(found)
+
+
+_CONDITIONS = _conditions(
+    odd="odd | odds even parity divisible \\pmod \\equiv multiple multiples remainder symmetric symmetry 2 alternate "
+    "\\nmid origin",
+    even="even evens | odd parity divisible \\pmod \\equiv multiple multiples double twice half pairs 2 symmetric "
+    "symmetry two equally",
+    prime="prime primes | coprime square-free squarefree square factor factors divisor divisors divides common "
+    "composite lowest simplified simplest reduced irreducible free",
+    distinct="distinct | different unique uniquely unequal separate various dissimilar another repeated repeat repeats "
+    "repeating repetition no not none ≠ < individual other once replacement identical counted same respectively",
+    consecutive="consecutive | successive row following follow follows next adjacent neighboring neighbor sequence "
+    "sequential back straight order directly immediately differ differs one + week day days trailing",
+    convex="convex | inward",
+    nonnegative="nonnegative | non negative ≥ positive whole zero natural 0 least",
+    nonzero="nonzero | zero 0 ≠ vanish vanishing positive different least empty from",
+    increasing="increasing | increase increases ascending < ≤ larger grow grows growing rising greater order ordered "
+    "bigger more smallest add adding raising extending non exceeds higher",
+    decreasing="decreasing | decrease decreases descending > ≥ smaller shrink falling order highest less largest lower "
+    "reducing reduced greatest declines drops falls",
+    nonempty="nonempty | non least empty element contains",
+    replacement="replacement | replacing replaced return returned returns returning put putting back without twice two "
+    "distinct different another together repeats repeat unique",
+    inclusive="inclusive | including included includes from to through ≤ least most both between up digit",
+)
+"""Conditions that are lost if the paraphrase says neither the word nor anything of the like."""
+
+_POSITIVE = word_set("positive natural whole counting nonnegative")
+_SETS = frozenset({"N", "Z"})
+_RANGING = word_set(
+    "from between through to ranging greater larger more least exceeding above over side sides length lengths ≥ > < ≤ "
+    "\\in \\geqslant digit digits divides positive"
+)
+_NUMBERS = word_set("integer integers")
+_REALS = word_set("number numbers value values")
+_BEFORE, _BEHIND = 4, 8
+_NOT_BARE = word_set(
+    "positive natural whole negative nonnegative digit prime odd even consecutive rational nearest "
+    "largest greatest biggest maximum"
+)
+_NOT_NAMED = word_set("relatively necessarily mutually land factorization factorizations")
+_PREDICATES = word_set("is to be as into gives equals are")
+
+
+def conditions_kept(pair: Pair, _: Tolerances) -> Evidence | None:
+    """Object to a condition that the paraphrase says in no way, and to integers that are no longer positive."""
+    there, here = set(pair.original.words), {token.text for token in pair.paraphrase.tokens}
+    for name, condition in _CONDITIONS.items():
+        if condition.named & there and here.isdisjoint(condition.said):
+            lost = _named(pair.original.tokens, condition.named)
+            if lost:
+                return Evidence(f"{name} is lost", spans_of(lost[:1]))
+    return _no_longer_positive(pair)
+
+
+def _no_longer_positive(pair: Pair) -> Evidence | None:
+    """Find integers without a sign or a range, more than in the original, where fewer are said to be positive."""
+    before, after = _positive(pair.original), _positive(pair.paraphrase)
+    if len(after) >= len(before):
+        return None
+    bare = list(_bare(pair.paraphrase.tokens))
+    if len(bare) <= sum(1 for _ in _bare(pair.original.tokens)):
+        return None
+    return Evidence("positive is lost", spans_of(before), spans_of(bare))
+
+
+def _named(tokens: Sequence[TextToken], names: frozenset[str]) -> list[TextToken]:
+    """Return the words that make a condition: not those of "not necessarily distinct" or "relatively prime"."""
+    return [
+        token
+        for at, token in enumerate(tokens)
+        if token.text in names
+        and token.kind == "word"
+        and _NOT_NAMED.isdisjoint(each.text for each in (*tokens[max(0, at - 1) : at], *tokens[at + 1 : at + 2]))
+    ]
+
+
+def _positive(reading: TextReading) -> list[TextToken]:
+    """Return what says that numbers are positive: the words, and the sets N and Z, with or without a sign."""
+    tokens = reading.tokens
+    return [
+        token
+        for at, token in enumerate(tokens)
+        if (token.text in _POSITIVE and token.kind == "word")
+        or (token.text == "\\mathbb" and not _SETS.isdisjoint(each.text for each in tokens[at + 1 : at + 3]))
+    ]
+
+
+def _bare(tokens: Sequence[TextToken]) -> Iterator[TextToken]:
+    """Yield "integers" and "real numbers" that nothing near bounds, and that are no predicate: "is an integer"."""
+    for at, token in enumerate(tokens):
+        if token.text not in _NUMBERS and not (token.text in _REALS and at and tokens[at - 1].text == "real"):
+            continue
+        before = [each.text for each in tokens[max(0, at - _BEFORE) : at]]
+        behind = [each.text for each in tokens[at + 1 : at + _BEHIND]]
+        if before[-2:] == ["relatively", "prime"]:
+            before = before[:-2]
+        predicate = len(before) > 1 and before[-1] in ("an", "a") and before[-2] in _PREDICATES
+        if not predicate and behind[:1] != ["-"] and _NOT_BARE.isdisjoint(before) and _RANGING.isdisjoint(behind):
+            yield token

@@ -1,0 +1,88 @@
+"""Check quantifiers: "every" is kept, "both ... and" does not become "either ... or", nor "exactly" "at least"."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from reward_service.domain.paraphrases.checks.places import spans_of
+from reward_service.domain.paraphrases.reading import Evidence, Pair, TextReading, Tolerances
+from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
+from reward_service.domain.paraphrases.vocabulary import ASKING, word_set
+
+_EVERY = word_set("all every each any arbitrary always whenever whichever everywhere \\forall")
+_SOME = word_set("some exist exists existence certain several there few \\exists somewhere sometimes particular")
+_BEFORE_SOME = word_set("for that where satisfying over of in to from by on with")
+_IDLE = word_set("order unit base way ways other time times point more number sequence constant constants")
+"""What "some" may stand before without a claim: "in some order", "for some number k"."""
+_OR = word_set("or either any union nor neither whichever \\cup \\pm \\vee \\lor alternatively versus ≤ ≥ choices")
+_OFFERING = word_set("can may could must will with is are in contains be")
+"""Words before an "either" that tells a story's choices: "can either stack or collect"."""
+_EXACTLY = word_set("exactly precisely single unique only")
+_LIMITS = frozenset({("at", "least"), ("or", "more"), ("or", "greater"), ("no", "less"), ("no", "fewer")})
+_NEAR = 4
+
+
+def quantifiers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
+    """Object to "some" for "every", to "either ... or" for "both ... and", and to "at least" for "exactly"."""
+    return _some_for_every(pair) or _either_for_both(pair) or _about_exactly(pair)
+
+
+def _some_for_every(pair: Pair) -> Evidence | None:
+    """Find a "some" of which the original has fewer, where the paraphrase claims less for every."""
+    every, fewer = _of(pair.original, _EVERY), _of(pair.paraphrase, _EVERY)
+    if not every or len(_of(pair.paraphrase, _SOME)) <= len(_of(pair.original, _SOME)):
+        return None
+    for at, token in enumerate(pair.paraphrase.tokens):
+        asked = _before(pair.paraphrase.tokens, at) in ASKING
+        if token.text == "some" and (asked or len(fewer) < len(every)) and _claims(pair.paraphrase.tokens, at):
+            words = f"some, where the original says {every[0].text}"
+            return Evidence(words, spans_of(every[:1]), spans_of([token]))
+    return None
+
+
+def _claims(tokens: Sequence[TextToken], at: int) -> bool:
+    """Return whether a "some" says for what a claim holds: "for some integer", "find some pair"."""
+    following = tokens[at + 1].text if at + 1 < len(tokens) else ""
+    before = _before(tokens, at)
+    return (before in _BEFORE_SOME or before in ASKING) and following not in _IDLE
+
+
+def _before(tokens: Sequence[TextToken], at: int) -> str:
+    return tokens[at - 1].text if at else ""
+
+
+def _either_for_both(pair: Pair) -> Evidence | None:
+    """Find an "either" where the original leaves no choice, and one that no "or" follows in its sentence."""
+    choice = _of(pair.original, _OR)
+    for sentence in sentences_of(pair.paraphrase.tokens):
+        for at, token in enumerate(sentence):
+            if token.text != "either" or token.math or _before(sentence, at) in _OFFERING:
+                continue
+            following = [each.text for each in sentence[at + 1 :]]
+            if "or" in following and not choice:
+                return Evidence("either ... or, where the original leaves no choice", (), spans_of([token]))
+            if "or" not in following and "and" in following[:_NEAR] and "of" not in following[:2]:
+                return Evidence("either ... and", (), spans_of([token]))
+    return None
+
+
+def _about_exactly(pair: Pair) -> Evidence | None:
+    """Find an "at least" more than in the original, if the paraphrase says "exactly" less often."""
+    exactly, still = _of(pair.original, _EXACTLY), _of(pair.paraphrase, _EXACTLY)
+    old, new = _limits(pair.original), _limits(pair.paraphrase)
+    if len(still) < len(exactly) and len(new) > len(old):
+        words = f"{exactly[0].text} became {new[0].text} {new[1].text}"
+        return Evidence(words, spans_of(exactly[:1]), spans_of(new[:2]))
+    return None
+
+
+def _limits(reading: TextReading) -> list[TextToken]:
+    """Return the words of each "at least" and "or more"."""
+    found: list[TextToken] = []
+    for one, other in pairwise(reading.tokens):
+        if (one.text, other.text) in _LIMITS:
+            found += one, other
+    return found
+
+
+def _of(reading: TextReading, words: frozenset[str]) -> list[TextToken]:
+    return [token for token in reading.tokens if token.text in words]

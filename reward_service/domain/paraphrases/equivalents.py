@@ -1,0 +1,55 @@
+"""Tell what else a number says by the words around it: 22 % less is 78 %, a diameter of 10 is a radius of 5."""
+
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.vocabulary import word_set
+
+_LESS = word_set(
+    "less off lower fewer cheaper shorter smaller discount discounted decrease decreased decreases decreasing reduced "
+    "reduces reduction reducing fell fall falls drop drops dropped lost loses loss declined declines remove removed "
+    "spent spends sold sells gave used evaporates shrinks deducted"
+)
+_MORE = word_set(
+    "more higher greater longer larger increase increased increases increasing raised raises raise rose rises rise "
+    "grew grows gained gains gain markup extra interest tax tip"
+)
+_BEFORE, _BEHIND = 4, 4
+_PERIOD = re.compile(r"^(\d{1,6}?)\1+$")
+_MOST_PERIOD = 4
+
+
+def equivalents(tokens: Sequence[TextToken], first: int, last: int, value: Fraction) -> Iterator[Fraction]:
+    """Yield the values that say the same as the number from one token to another."""
+    before = {token.text for token in tokens[max(0, first - _BEFORE) : first]}
+    if tokens[last].text in ("%", "percent"):
+        around = before.union(token.text for token in tokens[last + 1 : last + 1 + _BEHIND])
+        if around & _LESS and value < 100:
+            yield from (100 - value, 1 - value / 100)
+        if around & _MORE:
+            yield from (100 + value, 1 + value / 100)
+    if "diameter" in before:
+        yield value / 2
+    if "radius" in before:
+        yield 2 * value
+    if last + 1 < len(tokens) and tokens[last + 1].text == "\\dots":
+        yield from _periodic(tokens[last].text)
+
+
+def _periodic(decimal: str) -> Iterator[Fraction]:
+    """Yield what 0.3737... is: 37/99, and 0.37 as it is written in short."""
+    whole, _, rest = decimal.partition(".")
+    found = _PERIOD.match(rest)
+    if found is not None and whole.isdecimal():
+        yield from repeating(whole, "", found[1])
+
+
+def repeating(whole: str, fixed: str, period: str) -> Iterator[Fraction]:
+    """Yield the value of a whole number with fixed digits and a period behind the point, then its beginnings."""
+    start, scale = Fraction(int(f"{whole}{fixed}" or "0")), 10 ** len(fixed)
+    yield (start + Fraction(int(period), 10 ** len(period) - 1)) / scale
+    for times in range(1, _MOST_PERIOD + 1):
+        digits = f"{fixed}{period * times}"
+        yield int(whole or "0") + Fraction(int(digits), 10 ** len(digits))
