@@ -285,6 +285,7 @@ def test_what_cannot_be_is_refused_by_name(given: dict[str, str], words: str) ->
         render(**given)
 
 
-def test_a_teacher_at_a_url_needs_no_weights() -> None:
-    made = render(teacher__enabled="true", teacher__model="openai:http://x/v1#m")
-    assert "weights" not in {volume["name"] for volume in made.pods["teacher"]["spec"]["volumes"]}
+def test_a_teacher_at_a_url_needs_neither_weights_nor_averages() -> None:
+    made = render(teacher__enabled="true", teacher__model="openai:http://x/v1#m", teacher__replicas="2")
+    assert {"weights", "averages"} & {volume["name"] for volume in made.pods["teacher"]["spec"]["volumes"]} == set()
+    assert made.of("PersistentVolumeClaim") == {}

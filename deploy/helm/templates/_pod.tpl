@@ -58,3 +58,8 @@ persistentVolumeClaim:
 - {name: CO_REWARDING_METRICS_HOST, value: 0.0.0.0}
 - {name: CO_REWARDING_METRICS_PORT, value: "9100"}
 {{- end -}}
+
+{{/* Not empty if the teacher averages weights: a model at a URL stays what it is. */}}
+{{- define "co-rewarding.averages" -}}
+{{- if and .Values.teacher.enabled (not (hasPrefix "openai:" .Values.teacher.model)) -}}yes{{- end -}}
+{{- end -}}
