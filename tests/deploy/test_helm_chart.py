@@ -228,6 +228,17 @@ def test_the_alerts_are_those_of_prometheus(scaled: Rendered) -> None:
     assert jobs <= given
 
 
+def test_the_dashboard_is_the_repository_s_and_asks_for_metrics_that_there_are(scaled: Rendered) -> None:
+    text = (ROOT / "deploy" / "grafana" / "dashboard.json").read_text()
+    assert scaled.of("ConfigMap")["dashboard"]["data"]["co-rewarding.json"].strip() == text.strip()
+    asked = [target["expr"] for panel in json.loads(text)["panels"] for target in panel["targets"]]
+    metrics = {name.removesuffix("_bucket") for each in asked for name in re.findall(r"co_rewarding_\w+", each)}
+    told = set(re.findall(r"co_rewarding_\w+", (ROOT / "docs" / "operations.md").read_text()))
+    assert len(metrics) >= 15
+    assert metrics <= told
+    assert all(each.count("(") == each.count(")") for each in asked)
+
+
 def test_nothing_is_let_in_by_an_empty_list(rendered: Rendered) -> None:
     """`from: []` would let everyone in."""
     for policy in rendered.of("NetworkPolicy").values():
@@ -278,6 +289,7 @@ def test_the_port_of_the_store_is_that_of_its_url(url: str, port: int) -> None:
         ({"settings__redis_url": "redis://x"}, "redis_url"),
         ({"worker__replica": "3"}, "replica"),
         ({"api__replicas": "0"}, "api/replicas"),
+        ({"api__autoscaling__enabled": "true", "api__resources__requests": "null"}, "api.resources.requests.cpu"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(given: dict[str, str], words: str) -> None:
