@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import httpx
 from e2e_client import Client
@@ -77,8 +78,7 @@ async def drain(at: Service, run: str, stays: Pod, goes: Pod) -> None:
     late, last_late = all_but_one(questions(LATE, 3, name="late"))
     for rollout in held:
         client.begin(client.held(rollout))
-    for first in range(0, len(parted), 10):
-        client.begin(client.part(parted[first : first + 10]))
+    waiting = asyncio.create_task(part(goes.url, run, parted))
     await until("all have a place", lambda: at.waiting(run) == len(held) + len(parted))
 
     # The pod is marked as ending. Its preStop hook runs until every node has heard it: requests still come here.
@@ -90,8 +90,10 @@ async def drain(at: Service, run: str, stays: Pod, goes: Pod) -> None:
     holds = goes.taken()
     assert 0 < holds < len(held) + len(late), "one pod holds all"
     service_of.remove(goes.url)
+    assert not waiting.done()
 
     goes.terminate()
+    ticket = (await waiting)["ticket"]
     await until("the pod has ended", goes.ended, Settings().shutdown_s)
     assert goes.code == 0
     await until("the other pod holds all", lambda: stays.taken() == len(held) + len(late))
@@ -104,10 +106,22 @@ async def drain(at: Service, run: str, stays: Pod, goes: Pod) -> None:
         client.begin(client.held(rollout))
     client.begin(client.part(last_parted))
     await client.finish()
+    async with httpx.AsyncClient(base_url=stays.url, timeout=30.0) as http:
+        collected = (await http.get(f"/v1/rewards/{ticket}", params={"wait_s": 20})).json()["rewards"]
+    got = client.got | {rollout: reward or 0.0 for rollout, reward in zip(parted, collected, strict=True)}
     nameless, numbered = [*held, *last_held, *late, *last_late], [*parted, *last_parted]
     due = co_rewarding(nameless, indexed=False) | co_rewarding(numbered, indexed=True)
-    assert client.got == {rollout: each.reward or 0.0 for rollout, each in due.items()}
+    assert got == {rollout: each.reward or 0.0 for rollout, each in due.items()}
     assert_one_vote_each(at, run, [*nameless, *numbered])
+
+
+async def part(url: str, run: str, rollouts: Sequence[Rollout]) -> dict[str, Any]:
+    """What a pod answers to a part of some cohorts, for which its client waits long."""
+    body = {"run": run, "complete": False, "wait_s": 60, "rollouts": [rollout.wire() for rollout in rollouts]}
+    async with httpx.AsyncClient(base_url=url, timeout=90.0) as http:
+        answer = await http.post("/v1/rewards", json=body)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
 
 
 def test_what_a_drained_pod_holds_is_answered_by_another(run: str) -> None:
