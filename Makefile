@@ -13,6 +13,7 @@
 #   make bench-robustness    co-rewarding-i with wrong paraphrases, with the quarantine and without
 #   make bench-prefetch  how much of the teacher's time a trainer sees
 #   make bench-grading   how right, fast and safe the grader is, next to others
+#   make helm    the Helm chart: lint, five sets of values, every object by its schema (Linux on x86-64; fetches helm)
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make store-kills 300 kills of the store under load, over a Unix socket and over TCP
 #   make chaos   10 minutes of load while everything is killed, silenced and filled up, drawn from a seed
@@ -38,7 +39,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls clean
+.PHONY: help install demo test check helm coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,7 +72,16 @@ demo: $(VENV)/.local
 	$(BIN)/co-rewarding demo
 
 test: check $(VENV)/.openrlhf
+	@$(MAKE) --no-print-directory $(HELM) || echo "helm cannot be fetched here: the tests of the chart are skipped"
 	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+HELM := runs/helm/custom.json
+$(HELM): $(VENV)/.dev scripts/fetch-helm deploy/locks/helm/tools.txt
+	$(BIN)/python scripts/fetch-helm $(@D)
+	@touch $@
+
+helm: $(HELM)
+	$(PYTEST) tests/deploy -k helm
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from co_rewarding_client import RewardClient
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
 
 from reward_service.cli import app
+from tests.deploy.helm_values import leaves, schema
 from tests.snippets.reading import REPOSITORY, Snippet, mentioned, snippets, statements
 from tests.support.service import running
 
@@ -125,6 +126,10 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
             return check_python(page, words)
         case "pip":
             return check_extras(words)
+        case "helm":
+            return check_helm(words)
+        case "docker" | "kubectl" if page == "docs/kubernetes.md":
+            return check_cluster(words)
         case "export" if made := re.fullmatch(r"export \w+=\$\((.*)\)", statement):
             return check(page, made[1], service, paths)
         case "export":
@@ -132,6 +137,24 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
     if page.startswith("docs/integrations/") and (program in FRAMEWORKS_OWN or program.startswith("--")):
         return check_names_of_ours(words)
     raise AssertionError(f"{page}: nothing is known of {program}: {statement}")
+
+
+def check_helm(words: list[str]) -> None:
+    """The chart is there, and has each value that is set."""
+    assert (REPOSITORY / words[3] / "Chart.yaml").is_file()
+    known = {".".join(path) for path, _ in leaves(schema())}
+    given = [value.partition("=")[0] for option, value in pairwise(words) if option == "--set"]
+    assert given
+    for name in given:
+        assert known & {name, name.rpartition(".")[0]}, f"the chart has no value {name}"
+
+
+def check_cluster(words: list[str]) -> None:
+    """Files are there, and a secret holds what the chart takes from it."""
+    for option, value in pairwise(words):
+        assert option != "-f" or (REPOSITORY / value).is_file()
+    literals = {word.split("=")[1] for word in words if word.startswith("--from-literal=")}
+    assert literals in (set(), {"redis_password", "api_key", "api_keys"})
 
 
 def check_names_of_ours(words: list[str]) -> None:
