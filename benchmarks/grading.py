@@ -39,12 +39,16 @@ from benchmarks.grading_pairs import (
     labelled_pairs,
     mixed_cohorts,
 )
+from benchmarks.grading_rewriting import rewritten
+from benchmarks.grading_truths import made_truths, math_truths
 from benchmarks.grading_voting import Booth, Voting, Workload
 from reward_service.tools.replay.reading import progress_bar
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-PARTS = ("accuracy", "voting", "hostile")
+PARTS = ("accuracy", "rewriting", "voting", "hostile")
 SIZE = 16
+MADE_TRUTHS = 180  # of each sort
+PER_KIND = 20
 PLAIN_WIDTH = 150  # of a log, in characters
 ROUNDING = "math-verify and ai4math take decimals of 6 digits for the fraction they are near to, as others would not."
 GRADER_S = 60.0  # wall time of one grader on one set of pairs
@@ -73,6 +77,21 @@ def accuracy_of(options: Options, rows: dict[str, Row], console: Console) -> lis
         if pairs:
             sets[name] = pairs
     with ticking(console, "pairs", len(rows) * sum(map(len, sets.values()))) as tick:
+        examiner = Examiner(rows, GRADER_S, tick)
+        found = [examiner.examine(name, pairs) for name, pairs in sets.items()]
+    for note in examiner.notes:
+        console.print(note, highlight=False)
+    return found
+
+
+def rewritings_of(options: Options, rows: dict[str, Row], console: Console) -> list[Accuracy]:
+    """All graders on rewrites of ground truths and on near misses, of which each rule certifies its own."""
+    truths = {f"{name}, seed {SEED}": those for name, those in made_truths(MADE_TRUTHS, SEED).items()}
+    of_math = math_truths(options.data)
+    if of_math:
+        truths["ground truths of MATH"] = of_math
+    sets = rewritten(truths, PER_KIND, SEED)
+    with ticking(console, "rewrites", len(rows) * sum(map(len, sets.values()))) as tick:
         examiner = Examiner(rows, GRADER_S, tick)
         found = [examiner.examine(name, pairs) for name, pairs in sets.items()]
     for note in examiner.notes:
@@ -123,6 +142,12 @@ def run(options: Options, console: Console) -> None:
             tables.print_all(console, show(each, options.shown))
             tables.print_all(console, tables.convention_tables(each))
         console.print(ROUNDING, highlight=False)
+    if "rewriting" in options.parts:
+        rewritings = rewritings_of(options, installed(CONTESTANTS, console), console)
+        accuracies = [*accuracies, *rewritings]
+        for each in rewritings:
+            tables.print_all(console, tables.kind_tables(each))
+            tables.print_all(console, tables.mistake_lists(each, options.shown))
     if "voting" in options.parts:
         votings = votes_of(options, installed(VOTERS, console), console)
         console.print(tables.voting_table(votings, SIZE))

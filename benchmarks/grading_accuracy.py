@@ -86,6 +86,23 @@ class Accuracy:
         """On the pairs that are a matter of convention, where there are any."""
         return [self._score(name, convention=True) for name in self.verdicts]
 
+    def by_kind(self) -> dict[str, tuple[bool, int, dict[str, int]]]:
+        """For each kind whether its pairs are equal, their number, and how many of them each grader has as labelled.
+
+        Of a convention, strict should have none as equal.
+        """
+        kinds: dict[str, list[int]] = defaultdict(list)
+        for place, pair in enumerate(self.pairs):
+            kinds[pair.kind].append(place)
+        return {
+            kind: (
+                bool(self.pairs[places[0]].equal),
+                len(places),
+                {name: self._as_wanted(name, places) for name in self.verdicts},
+            )
+            for kind, places in kinds.items()
+        }
+
     def conventions_by_kind(self) -> dict[str, tuple[int, dict[str, int]]]:
         """For each kind of convention the number of pairs, and how many of them each grader has as labelled.
 
@@ -120,7 +137,10 @@ class Accuracy:
         return Score(name, [self.pairs[place] for place in chosen], [verdicts[place] for place in chosen])
 
     def _as_wanted(self, name: str, places: Sequence[int]) -> int:
-        wanted = {place: bool(self.pairs[place].equal) and name != STRICT for place in places}
+        wanted = {
+            place: bool(self.pairs[place].equal) and not (self.pairs[place].convention and name == STRICT)
+            for place in places
+        }
         judged = {place: self.verdicts[name][place] for place in places}
         return sum(found is not None and found.equal == wanted[place] for place, found in judged.items())
 

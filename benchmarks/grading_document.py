@@ -34,6 +34,10 @@ def _accuracy(each: Accuracy) -> dict[str, Any]:
         }
     kinds = each.conventions_by_kind()
     return {
+        "kinds": {
+            kind: {"equal": equal, "pairs": count, "as_labelled": wanted}
+            for kind, (equal, count, wanted) in each.by_kind().items()
+        },
         "graders": {score.name: _score(score) for score in each.scores},
         "conventions": {kind: {"pairs": count, "as_wanted": wanted} for kind, (count, wanted) in kinds.items()},
     }

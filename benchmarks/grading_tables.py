@@ -34,6 +34,12 @@ def accuracy_tables(accuracy: Accuracy, shown: int = SHOWN) -> Iterator[Renderab
             _named(score), *(f"{share:.2%}" for share in shares), *map(str, counts), *_cells(score.times, "{:,.0f}")[:3]
         )
     yield table
+    yield from mistake_lists(accuracy, shown)
+
+
+def mistake_lists(accuracy: Accuracy, shown: int = SHOWN) -> Iterator[RenderableType]:
+    """The first mistakes of each grader on the pairs that mathematics decides."""
+    scores = [score for score in accuracy.scores if score.pairs]
     yield from _shared_mistakes("false equals", {score.name: score.false_equals for score in scores}, shown)
     yield from _shared_mistakes("false differents", {score.name: score.false_differents for score in scores}, shown)
 
@@ -51,6 +57,25 @@ def convention_tables(accuracy: Accuracy) -> Iterator[RenderableType]:
     for kind, (count, wanted) in kinds.items():
         table.add_row(kind, str(count), *(str(wanted[name]) for name in names))
     yield table
+
+
+def kind_tables(accuracy: Accuracy) -> Iterator[RenderableType]:
+    """What each grader accepts of rewrites that mean the same, and what it rejects of near misses, kind by kind."""
+    names = _single(accuracy)
+    kinds = accuracy.by_kind()
+    for equal, title in ((True, "accepted, of rewrites that mean the same"), (False, "rejected, of near misses")):
+        table = _table(f"{accuracy.data}: {title} (strict: conventions told apart)")
+        table.add_column("pairs", justify="right")
+        for name in names:
+            table.add_column(name, justify="right")
+        rows = {kind: (count, wanted) for kind, (is_equal, count, wanted) in kinds.items() if is_equal is equal}
+        for kind, (count, wanted) in rows.items():
+            table.add_row(kind, str(count), *(f"{wanted[name] / count:.0%}" for name in names))
+        total = sum(count for count, _ in rows.values())
+        if total:
+            shares = (sum(wanted[name] for _, wanted in rows.values()) / total for name in names)
+            table.add_row("all", str(total), *(f"{share:.1%}" for share in shares))
+        yield table
 
 
 def agreement_tables(accuracy: Accuracy, shown: int = SHOWN) -> Iterator[RenderableType]:
