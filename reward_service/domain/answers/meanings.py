@@ -56,9 +56,9 @@ class Understanding(RelationMeanings):
                 return self._listed(items, joint)
             case Chain():
                 return self.chain(value)
-            case Builder(condition):
-                shapes, _ = self.understood(condition)
-                if not isinstance(condition, Chain | Listed) or spans(shapes[0], self.line_end) is None:
+            case Builder(name, condition):
+                shapes, marks = self.understood(condition)
+                if ("name", name) not in marks or spans(shapes[0], self.line_end) is None:
                     raise NotReadError
                 return shapes[:1], ()
             case Bracketed("{", items, "}"):

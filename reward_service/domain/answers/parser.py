@@ -67,12 +67,13 @@ class Parser(TermReader):
         """
         self.deeper()
         bars, self.bars = self.bars, 0
+        name = self.next.text
         if opening == "\\{" and self._builds_set():
             held = self._list()
             self.expect("\\}")
             self.depth -= 1
             self.bars = bars
-            return Builder(held)
+            return Builder(name, held)
         closings = _CLOSING[opening]
         items: list[Value] = []
         if self.next.kind not in closings:

@@ -58,8 +58,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """The set of the numbers for which a condition holds."""
+    """The set of the numbers, called by a name, for which a condition holds."""
 
+    name: str
     condition: "Value"
 
 
