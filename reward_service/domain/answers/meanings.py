@@ -153,12 +153,12 @@ class Understanding(RelationMeanings):
 
     def _operated(self, operation: str, parts: tuple[Shape, ...]) -> list[Interval] | None:
         """Return the union, intersection or difference of sets of numbers; None where an end is not known."""
+        if operation == "\\cup":
+            return united(parts, self.line_end)
         sets = [spans(part, self.line_end) for part in parts]
         known = [each for each in sets if each is not None]
         if len(known) < len(sets):
             return None
-        if operation == "\\cup":
-            return united(parts, self.line_end)
         if operation == "\\setminus":
             known = [known[0], *(complement(each, self.line_end) for each in known[1:])]
         return intersected(known, self.line_end)
