@@ -17,6 +17,7 @@ from reward_service.domain.answers.values import (
     factored,
     factors_of,
     is_constant,
+    names_below,
     over,
     product,
     reduced,
@@ -230,9 +231,9 @@ class Algebra:
     def _sum_power(self, base: Sum, exponent: Number) -> Sum:
         """Of a sum that is not expanded: its content and what all its terms share come out first."""
         scale = content(base)
-        common = shared(base) if exponent.denominator == 1 or _has_quotients(base) else ()
+        common = shared(base)
         if exponent.denominator > 1:  # of a quotient: the root of what is above the line and of what is below
-            common = tuple(pair for pair in common if pair[1] < 0 and comes_out(*pair, exponent.denominator))
+            common = names_below(common, exponent.denominator)
         rest = {over(monomial, common): small(Fraction(value) / scale) for monomial, value in base.items()}
         outer = self._number_power(scale, exponent)
         if common:
@@ -241,10 +242,6 @@ class Algebra:
             rest = self.scale(rest, -1)
             outer = self.scale(outer, -1 if exponent % 2 else 1)
         return self.multiply(outer, {((next(iter(self.atom("sum", rest)))[0][0], exponent),): 1})
-
-
-def _has_quotients(terms: Sum) -> bool:
-    return any(power < 0 for monomial in terms for _, power in monomial)
 
 
 def _surds(terms: Sum) -> list[str] | None:

@@ -28,7 +28,7 @@ from reward_service.domain.answers.values import (
 )
 from reward_service.domain.answers.words import words_key
 
-_SETTING_BOUNDS = ORDER | {"!=", "\\in"}
+_SETTING_BOUNDS = ORDER | {"=", "!=", "\\in"}
 _CAPITAL = re.compile(r"[A-Z]")
 _MARKED = frozenset({"deg", "usd", "pct"})
 _MARKING = {"deg": "degree", "usd": "dollar"}
@@ -169,7 +169,9 @@ class Understanding(RelationMeanings):
             return named
         parts, marks = self.parts(items)
         if all(isinstance(item, Chain) and _SETTING_BOUNDS.issuperset(item.relations) for item in items):
-            merged = self._conditions(parts, joint)
+            points = [isinstance(item, Chain) and item.relations == ("=",) for item in items]
+            sets = tuple(self.form("{", (part,)) if at else part for part, at in zip(parts, points, strict=True))
+            merged = self._conditions(sets, joint)
             if merged is not None:
                 return (self.union(merged),), marks
             if joint == "and":

@@ -203,7 +203,7 @@ class Parser(TermReader):
                 break
             if token.kind == "end" and self.tokens[self.at - 1].kind in ORDER and parts:
                 break  # 5 < x
-            if token.kind in (";", "end") or (token.kind == "," and "(" not in parts):
+            if token.kind in (";", "end") or (token.kind == "," and "(" not in parts and "{" not in parts):
                 return None
             parts.append(f"{{{token.text}}}" if parts[-1:] == ["_"] and token.kind != "{" else token.text)
             at += 1

@@ -232,6 +232,13 @@ def comes_out(name: str, power: Number, degree: int) -> bool:
     )
 
 
+def names_below(monomial: Monomial, degree: int) -> Monomial:
+    """Return the names below a line whose roots come out. Of a sum below the line nobody knows the sign."""
+    return tuple(
+        (name, power) for name, power in monomial if power < 0 and name[0] != "~" and comes_out(name, power, degree)
+    )
+
+
 def over(monomial: Monomial, divisor: Monomial) -> Monomial:
     """Return the quotient of two monomials."""
     return product(monomial, tuple((name, -power) for name, power in divisor))[0] if divisor else monomial
