@@ -7,6 +7,7 @@ A is a. Here every reading is the only one, and the time is linear.
 import sympy
 from sympy import Expr
 
+from reward_service.grading.functions import applied, rooted
 from reward_service.grading.limits import limit
 from reward_service.grading.notation import DEGREE, ELSEWHERE, FUNCTIONS, LETTERS, UnfitError
 
@@ -121,7 +122,7 @@ class ExpressionReader:
         exponent = self._argument()
         if self._next in ("^", "!"):
             raise UnfitError("ambiguous")
-        if isinstance(exponent, sympy.Rational) and exponent.q > 1 and exponent.q % 2 and not _surely_positive(base):
+        if isinstance(exponent, sympy.Rational) and exponent.q > 1 and exponent.q % 2 and not bool(base.is_positive):
             raise UnfitError("ambiguous")  # (-8)^{1/3}: the principal root or the real one?
         return sympy.Pow(base, exponent)
 
@@ -179,7 +180,7 @@ class ExpressionReader:
         symbol = self._letter(self._take())
         self._take("\\to")
         negative = self._next == "-" and self._tokens[self._at + 1] == "\\infty"
-        if negative or (self._next == "+" and self._tokens[self._at + 1] == "\\infty"):
+        if negative:
             self._take()
         if self._next == "\\infty":
             self._take()
@@ -244,13 +245,7 @@ class ExpressionReader:
             self._take()
             degree = self._until("]")
         inner = self._argument(digit=True)
-        if degree.is_Integer and degree.is_positive and degree.is_odd and inner.is_number:
-            sign = sympy.sign(sympy.N(inner, 30, maxn=200)) if inner.is_real else None
-            if sign == -1:
-                return -sympy.Pow(-inner, 1 / degree)  # the real root, as schools read it
-        if not (degree.is_Integer and degree.is_positive):
-            raise UnfitError("notation")
-        return sympy.Pow(inner, 1 / degree)
+        return rooted(inner, degree)
 
     def _function(self, name: str) -> Expr:
         base: Expr | None = None
@@ -268,7 +263,7 @@ class ExpressionReader:
         self._angles += angles
         operand = self._operand()
         self._angles -= angles
-        value = _applied(name, operand, base)
+        value = applied(name, operand, base)
         return value if exponent is None else sympy.Pow(value, exponent)
 
     def _operand(self) -> Expr:
@@ -304,21 +299,3 @@ class ExpressionReader:
         if not (word.isalnum() or word == "\\pi" or word in LETTERS) or (digit and not word.isalnum()):
             raise UnfitError("notation")
         return self._atom()
-
-
-def _applied(name: str, operand: Expr, base: Expr | None) -> Expr:
-    if name == "\\exp":
-        return sympy.exp(operand)
-    if name == "\\lg":
-        base = sympy.Integer(10)
-    elif name == "\\log" and base is None:
-        # Ten, two or e, as the author likes it: what holds for every base is settled, the rest stays open.
-        base = sympy.Symbol("base of log", positive=True)
-    if name in ("\\ln", "\\log", "\\lg"):
-        return sympy.log(operand) if base is None else sympy.log(operand) / sympy.log(base)
-    shape = getattr(sympy, name[1:].replace("arc", "a"))
-    return shape(operand)
-
-
-def _surely_positive(base: Expr) -> bool:
-    return bool(base.is_positive)

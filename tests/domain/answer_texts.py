@@ -13,7 +13,11 @@ f(x) f( g(x) AB \theta \alpha \sin \cos \tan \sin^{-1} \log \log_2 \ln \lg \exp 
 \vec{v} \circ ^\circ ^{\circ} \degree \, \! \; \quad ~ \ldots ... , ; : . 0 1 2 12 0.5 .5 1,234 1{,}234 1\,234 1e5
 1E-9 100! 10^{10} 2^{1000} 52_8 _{10} _{16} 1\frac12 1/2 1/0 0^0 \frac10 cm km m/s percent degrees dollars any yes no
 undefined (A) A. ½ ² √ π ∞ ≤ − ° × ₂ \sum \int \lim \to \prime \mid \land \lor \boxed{ \phantom{ \hspace{1cm}
-\mathbb{R} \neg \not \choose
+\mathbb{R} \neg \not \choose x_{1} v^2_0 k_BT x^{\prime} f' |x|<2 \{x| \{x: \setminus\{2\} \mathbb{R}^+ \mid \forall
+\\frac \\ \textcolor{red}{5} \color{red} \tag{1} \underline{ " ' ` ** * __ €5 US$ USD £ 0.\dot3 0.(3) x10^ pct per
+(B) B) B. B: Option Choice - 3-2 5-10 2024-06-15 June 15, 3:30 PM 15:30 1.2.3 555-1234 H2O H_2O \ce{ CO2 -> \to Na^+
+{"a":1} ['b'] 5个 5万 或 和 、 。 年 月 日 m/s^2 48 m mW MW \Omega \mu °C kg increase decrease for all where
+\text{ for all } \text{ where } n\ge1 k\in\mathbb{Z} P(A|B)= a+b=7 a:b= nlogn U.S.A. min \lim_{ \text{ or }
 """
 TOKENS = tuple(_TOKENS.split())
 """What the grammar knows, and what it nearly knows."""

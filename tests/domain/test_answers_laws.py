@@ -7,7 +7,7 @@ from co_rewarding_schema.vocabulary import Conventions
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from reward_service.domain.answers.comparing import Proof, compare
+from reward_service.domain.answers.comparing import Proof, compare, contradict
 from reward_service.domain.answers.reading import read_answer
 from tests.domain.answer_texts import texts
 from tests.domain.answer_trees import NoValueError, Tree, equal_values, exact, latex, renamed, rewritten, trees, values
@@ -66,6 +66,14 @@ def test_any_text_is_read_and_the_same_way_twice(text: str, conventions: Convent
 def test_comparing_is_symmetric_and_reflexive(a: str, b: str, conventions: Conventions) -> None:
     assert proof(a, b, conventions) is proof(b, a, conventions)
     assert proof(a, a, conventions) is Proof.SAME
+
+
+@given(texts(), texts(), BOTH)
+def test_equal_keys_are_equal_answers_unless_their_marks_contradict(a: str, b: str, conventions: Conventions) -> None:
+    one, other = read_answer(a, conventions), read_answer(b, conventions)
+    if one.meanings[0].key == other.meanings[0].key:
+        assert compare(one, other) is Proof.SAME or contradict(one, other)
+    assert len({meaning.key for meaning in one.meanings}) == len(one.meanings)
 
 
 @settings(max_examples=300, deadline=None)

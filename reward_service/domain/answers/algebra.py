@@ -17,6 +17,7 @@ from reward_service.domain.answers.values import (
     factored,
     factors_of,
     is_constant,
+    names_below,
     over,
     product,
     reduced,
@@ -232,7 +233,7 @@ class Algebra:
         scale = content(base)
         common = shared(base)
         if exponent.denominator > 1:  # of a quotient: the root of what is above the line and of what is below
-            common = tuple(pair for pair in common if pair[1] < 0 and comes_out(*pair, exponent.denominator))
+            common = names_below(common, exponent.denominator)
         rest = {over(monomial, common): small(Fraction(value) / scale) for monomial, value in base.items()}
         outer = self._number_power(scale, exponent)
         if common:

@@ -70,7 +70,7 @@ class AtomReader(Cursor, ABC):
 
     def primary(self) -> Value:
         """A factor without its exponents."""
-        token = self.next
+        token = self.tokens[self.at]
         self.at += 1
         kind = token.kind
         if kind == "number":
@@ -122,11 +122,11 @@ class AtomReader(Cursor, ABC):
 
     def _digits(self, token: Token) -> Value:
         text = token.text
-        if self.next.kind == "_" and text.isdigit():
+        if self.tokens[self.at].kind == "_" and text.isdigit():
             self.at += 1
             base = self._index()
             return Based(text.lstrip("0") or "0", base_of(base))
-        if self.next.kind == "repeating" and "." in text:
+        if self.tokens[self.at].kind == "repeating" and "." in text:
             self.at += 1
             return Expression(self.algebra.number(repeating(text, self.tokens[self.at - 1].text)))
         value = integer(text) if text.isdigit() else decimal(text)
@@ -137,7 +137,9 @@ class AtomReader(Cursor, ABC):
     def _mixed(self) -> Fraction | None:
         r"""The fraction that follows a whole number without a sign: 1\frac12 and 1 1/2 are sums, 2\frac x2 is not."""
         start = self.at
-        if self.next.kind == "\\frac" and (self.at < 2 or self.tokens[self.at - 2].kind not in ("/", "^", "_")):
+        if self.tokens[self.at].kind == "\\frac" and (
+            self.at < 2 or self.tokens[self.at - 2].kind not in ("/", "^", "_")
+        ):
             kinds = [self.ahead(by).kind for by in range(1, 7)]
             braced = kinds[:6] == ["{", "number", "}", "{", "number", "}"]
             bare = kinds[0] == "number" or kinds[:4] == ["{", "number", "}", "number"]
@@ -150,7 +152,7 @@ class AtomReader(Cursor, ABC):
                 return Fraction(above.numerator, below.numerator)
             self.tokens, self.at = saved, start
             return None
-        if self.next.kind == "number" and self.next.spaced and self.ahead(1).kind == "/":
+        if self.tokens[self.at].kind == "number" and self.next.spaced and self.ahead(1).kind == "/":
             above, below = self.next.text, self.ahead(2)
             if above.isdigit() and below.kind == "number" and below.text.isdigit() and int(above) < int(below.text):
                 self.at += 3
@@ -195,7 +197,7 @@ class AtomReader(Cursor, ABC):
             name += "'"
         if self.take("_"):
             name += "_" + self._subscript()
-        if name.rstrip("'") in APPLIED and self.next.kind == "(":
+        if name.rstrip("'") in APPLIED and self.tokens[self.at].kind == "(":
             self.at += 1
             inside = self.bracketed("(")
             items = inside.items if isinstance(inside, Bracketed) else (inside,)

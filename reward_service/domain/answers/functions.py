@@ -17,6 +17,7 @@ from reward_service.domain.answers.values import (
     content,
     factors_of,
     is_constant,
+    names_below,
     over,
     shared,
     small,
@@ -251,7 +252,7 @@ def _natural(algebra: Algebra, terms: Sum, name: str) -> Sum:
 
 def _of_quotient(algebra: Algebra, terms: Sum, name: str) -> Sum:
     """A logarithm of a sum less those of what it is divided by, and that of its rational factor: ln((2x + 2)/y)."""
-    below = tuple(pair for pair in shared(terms) if pair[1] < 0 and comes_out(*pair, 2))
+    below = names_below(shared(terms), 2)
     scale = content(terms)
     rest: Sum = {over(monomial, below): small(Fraction(value) / scale) for monomial, value in terms.items()}
     outer: Sum = {below: scale}

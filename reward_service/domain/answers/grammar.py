@@ -22,7 +22,7 @@ def read_tokens(tokens: list[Token], conventions: Conventions) -> Understood:
         UndefinedError: it has no value.
     """
     lenient = conventions is Conventions.LENIENT
-    kinds = {token.kind for token in tokens}
+    kinds = {token[0] for token in tokens}
     clause = parted(tokens) if lenient and not kinds.isdisjoint(_QUALIFYING) else None
     try:
         if clause is not None:
@@ -50,7 +50,12 @@ def read_tokens(tokens: list[Token], conventions: Conventions) -> Understood:
 
 def _measured(tokens: list[Token], conventions: Conventions) -> Understood | None:
     """Read letters behind a number as its unit: 48 m, 9.8 m/s^2; None where none can be one."""
-    if not any(before.kind in _BEFORE_UNITS and (token.text in _UNITS) for before, token in pairwise(tokens)):
+    if _UNITS.isdisjoint([token.text for token in tokens]) or not any(
+        token.text in _UNITS
+        and before.kind in _BEFORE_UNITS
+        and (token.spaced or before.kind == "\\degree" or token.kind == "\\Omega")
+        for before, token in pairwise(tokens)
+    ):
         return None
     try:
         shapes, marks = parsed(tokens, conventions, units=True)

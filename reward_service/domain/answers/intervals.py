@@ -41,7 +41,9 @@ def spans(shape: Shape, line_end: LineEnd) -> list[Interval] | None:
     else:
         return None
     known = [(low, high) for low, high in pairs if low is not None and high is not None and low.value <= high.value]
-    return _merged(known) if len(known) == len(pairs) else None
+    if len(known) < len(pairs):
+        return None
+    return _merged(known) if len(known) > 1 else known
 
 
 def united(parts: Sequence[Shape], line_end: LineEnd) -> list[Interval] | None:

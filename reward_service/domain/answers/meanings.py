@@ -28,7 +28,7 @@ from reward_service.domain.answers.values import (
 )
 from reward_service.domain.answers.words import words_key
 
-_SETTING_BOUNDS = ORDER | {"!=", "\\in"}
+_SETTING_BOUNDS = ORDER | {"=", "!=", "\\in"}
 _CAPITAL = re.compile(r"[A-Z]")
 _MARKED = frozenset({"deg", "usd", "pct"})
 _MARKING = {"deg": "degree", "usd": "dollar"}
@@ -56,9 +56,9 @@ class Understanding(RelationMeanings):
                 return self._listed(items, joint)
             case Chain():
                 return self.chain(value)
-            case Builder(condition):
-                shapes, _ = self.understood(condition)
-                if not isinstance(condition, Chain | Listed) or spans(shapes[0], self.line_end) is None:
+            case Builder(name, condition):
+                shapes, marks = self.understood(condition)
+                if ("name", name) not in marks or spans(shapes[0], self.line_end) is None:
                     raise NotReadError
                 return shapes[:1], ()
             case Bracketed("{", items, "}"):
@@ -153,12 +153,12 @@ class Understanding(RelationMeanings):
 
     def _operated(self, operation: str, parts: tuple[Shape, ...]) -> list[Interval] | None:
         """Return the union, intersection or difference of sets of numbers; None where an end is not known."""
+        if operation == "\\cup":
+            return united(parts, self.line_end)
         sets = [spans(part, self.line_end) for part in parts]
         known = [each for each in sets if each is not None]
         if len(known) < len(sets):
             return None
-        if operation == "\\cup":
-            return united(parts, self.line_end)
         if operation == "\\setminus":
             known = [known[0], *(complement(each, self.line_end) for each in known[1:])]
         return intersected(known, self.line_end)
@@ -169,7 +169,9 @@ class Understanding(RelationMeanings):
             return named
         parts, marks = self.parts(items)
         if all(isinstance(item, Chain) and _SETTING_BOUNDS.issuperset(item.relations) for item in items):
-            merged = self._conditions(parts, joint)
+            points = [isinstance(item, Chain) and item.relations == ("=",) for item in items]
+            sets = tuple(self.form("{", (part,)) if at else part for part, at in zip(parts, points, strict=True))
+            merged = self._conditions(sets, joint)
             if merged is not None:
                 return (self.union(merged),), marks
             if joint == "and":

@@ -26,8 +26,12 @@ def with_money(text: str) -> str:
     """Return the text with each sum of money as a number and its currency in words."""
     if "$" in text:
         text = _NATIONAL.sub(_of_a_nation, text)
-    text = _MONEY_BEFORE.sub(lambda found: rf"{found[2]}\text{{ {_currency(found[1])}}}", text)
-    return _MONEY_BEHIND.sub(lambda found: rf"{found[1]}\text{{ {_currency(found[2])}}}", text)
+    signed = "\\euro" in text or "\\pounds" in text or "\\yen" in text or "\\rupee" in text
+    if signed or text != text.lower():
+        text = _MONEY_BEFORE.sub(lambda found: rf"{found[2]}\text{{ {_currency(found[1])}}}", text)
+    if signed:
+        text = _MONEY_BEHIND.sub(lambda found: rf"{found[1]}\text{{ {_currency(found[2])}}}", text)
+    return text
 
 
 def _currency(written: str) -> str:

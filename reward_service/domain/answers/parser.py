@@ -67,12 +67,13 @@ class Parser(TermReader):
         """
         self.deeper()
         bars, self.bars = self.bars, 0
+        name = self.next.text
         if opening == "\\{" and self._builds_set():
             held = self._list()
             self.expect("\\}")
             self.depth -= 1
             self.bars = bars
-            return Builder(held)
+            return Builder(name, held)
         closings = _CLOSING[opening]
         items: list[Value] = []
         if self.next.kind not in closings:
@@ -142,11 +143,11 @@ class Parser(TermReader):
     def _list(self) -> Value:
         items = [self._item()]
         joints: set[str] = set()
-        while self.next.kind in _JOINTS:
-            while self.next.kind in _JOINTS:
+        while self.tokens[self.at].kind in _JOINTS:
+            while self.tokens[self.at].kind in _JOINTS:
                 joints.add(self.next.text)
                 self.at += 1
-            if self.next.kind == "end":
+            if self.tokens[self.at].kind == "end":
                 break
             items.append(self._item())
         if joints & _LOGICAL and not all(isinstance(item, Chain) for item in items):
@@ -166,9 +167,9 @@ class Parser(TermReader):
             name, side = self._side()
             sides.append(side)
             names.append(name)
-            if self.next.kind not in _RELATIONS:
+            if self.tokens[self.at].kind not in _RELATIONS:
                 break
-            relations.append(self.next.kind)
+            relations.append(self.tokens[self.at].kind)
             self.at += 1
         value = Chain(tuple(sides), tuple(relations), tuple(names)) if relations else sides[0]
         of_many = isinstance(value, Listed) or (isinstance(value, Bracketed) and value.opening == "{")
@@ -202,7 +203,7 @@ class Parser(TermReader):
                 break
             if token.kind == "end" and self.tokens[self.at - 1].kind in ORDER and parts:
                 break  # 5 < x
-            if token.kind in (";", "end") or (token.kind == "," and "(" not in parts):
+            if token.kind in (";", "end") or (token.kind == "," and "(" not in parts and "{" not in parts):
                 return None
             parts.append(f"{{{token.text}}}" if parts[-1:] == ["_"] and token.kind != "{" else token.text)
             at += 1
@@ -220,17 +221,17 @@ class Parser(TermReader):
     def _joined(self) -> Value:
         value = self._ratio()
         items, operation = [value], ""
-        while self.next.kind in _SETS:
-            if operation not in ("", self.next.kind) or (operation == "\\setminus"):
+        while self.tokens[self.at].kind in _SETS:
+            if operation not in ("", self.tokens[self.at].kind) or (operation == "\\setminus"):
                 raise NotReadError
-            operation = self.next.kind
+            operation = self.tokens[self.at].kind
             self.at += 1
             items.append(self._ratio())
         return Joined(operation, tuple(items)) if operation else value
 
     def _ratio(self) -> Value:
         value = self._quantity()
-        if self.next.kind != ":":
+        if self.tokens[self.at].kind != ":":
             return value
         parts = [value]
         while self.take(":"):
@@ -247,7 +248,7 @@ class Parser(TermReader):
             self.at += 1
             return Bracketed("{", (), "}")
         value = self.sum()
-        if isinstance(value, Based) or not (self.next.kind == "text" or self.at_unit()):
+        if isinstance(value, Based) or not (self.tokens[self.at].kind == "text" or self.at_unit()):
             return value
         if not isinstance(value, Expression):
             raise NotReadError

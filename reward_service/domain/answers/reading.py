@@ -83,18 +83,9 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
 
 
 def _spelled(text: str) -> str:
-    if _MAY_BE_SPELLED.search(text) is None:
-        return text
     if not text.isascii():
         text = in_latin(text)
     return with_money(spelled(text))
-
-
-_MAY_BE_SPELLED = re.compile(
-    r"[^\x00-\x7f]|\\(?:euro|pounds|yen|rupee|dot|mathbb|vec|hat|bar|over|wide|\$)|prime|\^\s*\{\s*'|\d\s*[xX]\s*10"
-    r"|\d \d|for |where|per\s|pct|\)$|log|ln|min|\\mathrm|\\text|sin|cos|tan|[A-Z]{3}\s*\d|Rs|=.*,|US|\$"
-)
-"""Something in an answer that may be spelled otherwise: most answers hold none of these."""
 
 
 def _meant(text: str, conventions: Conventions) -> Understood:
@@ -108,7 +99,7 @@ def _meant(text: str, conventions: Conventions) -> Understood:
         value = written(text)
     if value is not None:
         return (Plain(value),), ()
-    substance, certain = formula(text) if _MAY_BE_FORMULA.search(text) else (None, False)
+    substance, certain = formula(text) if text != text.lower() and _MAY_BE_FORMULA.search(text) else (None, False)
     if substance is not None and certain and _in_base(text) is None:
         return (Plain(substance),), ()
     shapes, marks = _understood(text, conventions)

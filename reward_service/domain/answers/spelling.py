@@ -217,7 +217,9 @@ def _spelled_commands(text: str) -> str:
         text = _BARE_BLACKBOARD.sub(r"\\mathbb{\1}", text)
         text = _HALF_LINE.sub(_half_line, text)
         text = _LINE_WITHOUT.sub(r"\1\\setminus ", text)
-    return _BARE_ACCENT.sub(r"\\\1{\2}", text)
+    if "\\vec" in text or "\\hat" in text or "\\bar" in text or "\\over" in text or "\\wide" in text:
+        text = _BARE_ACCENT.sub(r"\\\1{\2}", text)
+    return text
 
 
 _PRIME = re.compile(r"\\prime|'")

@@ -34,7 +34,7 @@ class TermReader(AtomReader):
         infinities = self.infinities
         self.deeper()
         value = self._term()
-        while self.next.kind in _SIGNS:
+        while self.tokens[self.at].kind in _SIGNS:
             sign = self._sign_of(self.tokens[self.at].kind)
             self.at += 1
             value = self._added(value, self._term(), sign)
@@ -63,7 +63,7 @@ class TermReader(AtomReader):
     def _term(self) -> Value:
         value = self._signed()
         while True:
-            kind = self.next.kind
+            kind = self.tokens[self.at].kind
             if kind == "*":
                 self.at += 1
                 value = self._times(value, self._signed())
@@ -95,8 +95,10 @@ class TermReader(AtomReader):
 
     def at_unit(self) -> bool:
         """Whether the next word is a unit of what stands before it."""
-        token = self.next
-        if not self.at or not (token.kind == "word" or (self._units and token.kind in _UNIT_NAMES)):
+        token = self.tokens[self.at]
+        if not self._units and (token.kind != "word" or len(token.text) == 1):
+            return False
+        if not self.at or not (token.kind == "word" or token.kind in _UNIT_NAMES):
             return False
         if len(token.text) > 1 and (is_unit(token.text) or is_thing(token.text)):
             return True
@@ -122,8 +124,8 @@ class TermReader(AtomReader):
 
     def _signed(self) -> Value:
         sign = 1
-        while self.next.kind in _SIGNS:
-            sign *= self._sign_of(self.next.kind)
+        while self.tokens[self.at].kind in _SIGNS:
+            sign *= self._sign_of(self.tokens[self.at].kind)
             self.at += 1
         value = self.power()
         if sign == 1:
@@ -141,18 +143,18 @@ class TermReader(AtomReader):
         start = self.at
         value = self.primary()
         while True:
-            kind = self.next.kind
+            kind = self.tokens[self.at].kind
             if kind == "^":
                 self.at += 1
                 value = Expression(self.algebra.raised(sum_of(value), self.exponent()))
-                if self.next.kind == "(" and self.tokens[start].text in APPLIED:
+                if self.tokens[self.at].kind == "(" and self.tokens[start].text in APPLIED:
                     raise NotReadError  # the inverse of a function, or its power
             elif kind == "*" and self.ahead(1).kind == "*" and not self.ahead(1).spaced:
                 self.at += 2
                 value = Expression(self.algebra.raised(sum_of(value), sum_of(self._signed())))
             elif kind == "!":
                 self.at += 1
-                if self.next.kind == "!":
+                if self.tokens[self.at].kind == "!":
                     raise NotReadError  # a double factorial is not the factorial of a factorial
                 value = Expression(factorial(self.algebra, sum_of(value)))
             elif kind in ("%", "\\degree"):
@@ -172,12 +174,15 @@ class TermReader(AtomReader):
             raise NotReadError  # f^{(2)} is a derivative
         if self.take("{"):
             return sum_of(self._closed("{", "}"))
-        if self.next.kind in ("-", "+"):
-            sign = self._sign_of(self.next.kind)
+        if self.tokens[self.at].kind in ("-", "+"):
+            sign = self._sign_of(self.tokens[self.at].kind)
             self.at += 1
             return self.algebra.scale(sum_of(self.power()), sign)
-        if self.next.kind in ("number", "word", "(", "\\pi", "\\infty", "\\frac") or self.next.kind in GREEK:
-            return sum_of(self.power() if self.next.kind in ("number", "(") else self.primary())
+        if (
+            self.tokens[self.at].kind in ("number", "word", "(", "\\pi", "\\infty", "\\frac")
+            or self.tokens[self.at].kind in GREEK
+        ):
+            return sum_of(self.power() if self.tokens[self.at].kind in ("number", "(") else self.primary())
         raise NotReadError
 
     def _closed(self, opening: str, closing: str) -> Value:
@@ -189,9 +194,9 @@ class TermReader(AtomReader):
         """A command's argument: what is in braces, or the next digit or sign, as TeX reads it."""
         if self.take("{"):
             return sum_of(self._closed("{", "}"))
-        if self.next.kind == "number" and not self.next.text.isdigit():
+        if self.tokens[self.at].kind == "number" and not self.next.text.isdigit():
             raise NotReadError
-        if self.next.kind == "number":
+        if self.tokens[self.at].kind == "number":
             text = self.next.text
             spaced = self.next.spaced
             if len(text) > 1:
@@ -199,7 +204,7 @@ class TermReader(AtomReader):
             else:
                 self.at += 1
             return self.algebra.number(integer(text[0]))
-        if self.next.kind == "word" and len(self.next.text) > 1:
+        if self.tokens[self.at].kind == "word" and len(self.next.text) > 1:
             letter = self.next.text[0]
             self.tokens[self.at] = Token("word", self.next.text[1:])
             return self.algebra.symbol(letter)

@@ -61,6 +61,7 @@ _SAME: Mapping[str, str] = MappingProxyType(
         "\\&": "&", "\\newline": "\\\\", "\\cr": "\\\\", "\\backslash": "\\setminus", "\\arcsin": "\\asin",
         "\\arccos": "\\acos", "\\arctan": "\\atan", "\\degree": "\\degree", "\\varphi": "\\phi", "\\mathrm": "\\text",
         "\\varepsilon": "\\epsilon", "\\infin": "\\infty", "\\prime": "'", "\\pounds": "\\pounds", "\\sp": "^",
+        "\\rightarrow": "\\to", "\\longrightarrow": "\\to",
     }
 )  # fmt: skip
 _SEPARATING = frozenset({"and", "or", ", and", ", or", "&"})

@@ -58,8 +58,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """The set of the numbers for which a condition holds."""
+    """The set of the numbers, called by a name, for which a condition holds."""
 
+    name: str
     condition: "Value"
 
 
@@ -228,6 +229,13 @@ def comes_out(name: str, power: Number, degree: int) -> bool:
     """Return whether a root of a power is a power: √x³ is x√x where it is real, √x² is not x, ∛x² is (∛x)²."""
     return (
         name[0] == "#" or name in ("pi", "e") or bool(degree % 2 or power.numerator % 2 or power.denominator % 2 == 0)
+    )
+
+
+def names_below(monomial: Monomial, degree: int) -> Monomial:
+    """Return the names below a line whose roots come out. Of a sum below the line nobody knows the sign."""
+    return tuple(
+        (name, power) for name, power in monomial if power < 0 and name[0] != "~" and comes_out(name, power, degree)
     )
 
 

@@ -32,12 +32,15 @@ _HAS_MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.I
 
 def written(text: str) -> str | None:
     """Return the key of an answer that is no arithmetic, though it is made of digits and signs; None for others."""
-    bare = text
-    if "\\" in text or "~" in text:
-        text = _TEXT.sub(lambda found: found[1] or " ", text).strip()
+    if "-" in text and (ranges := _ranges(text)) is not None:
+        return _date(text) or ranges
     if "\\" in text:
-        return _ranges(bare)
-    return _date(text) or _time(text) or _numbered(text) or _ranges(bare)
+        if not ("\\text" in text or "\\mathrm" in text or "\\," in text or "\\ " in text):
+            return None
+        text = _TEXT.sub(lambda found: found[1] or " ", text).strip()
+        if "\\" in text:
+            return None
+    return _date(text) or _time(text) or _numbered(text)
 
 
 def clock(text: str) -> str | None:
@@ -93,7 +96,7 @@ def _time_key(hour: int, minutes: str, seconds: str | None) -> str:
 
 def _ranges(text: str) -> str | None:
     """Return the key of 3-2, and of 5-10 minutes: a score or a range, or a difference that nobody computed."""
-    found = _RANGES.fullmatch(text) if "-" in text else None
+    found = _RANGES.fullmatch(text)
     if found is None or "-" not in found[1]:
         return None
     unit = (found[2] or found[3] or "").strip()
