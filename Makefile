@@ -145,6 +145,7 @@ bench-fairness: $(VENV)/.dev
 
 bench-paraphrases: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.paraphrase_faults
+	$(BIN)/python -m benchmarks.paraphrase_exam
 
 loadtest: $(VENV)/.dev
 	$(BIN)/co-rewarding loadtest

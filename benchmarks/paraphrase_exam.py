@@ -23,6 +23,7 @@ from reward_service.paraphrasing.pair_files import PairRow, read_pairs
 SEED = 20251130
 FAULTS = "paraphrase_faults_dev.jsonl"
 GOOD = "good"
+DOUBTS = (0.05, 0.2, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,23 @@ def by_check(exam: Exam) -> Table:
     return table
 
 
+def by_doubt(exam: Exam) -> Table:
+    """Return, for each doubt from which a second reader is asked, the share of accepted pairs that it reads."""
+    table = Table("second reader from", "good", "real", "missed faults", "missed, of a dropped sentence", box=None)
+    faulty = [each for reviews in exam.faulty.values() for each in reviews]
+    dropped = exam.faulty.get("condition_sentence_dropped", ())
+    for doubt in DOUBTS:
+        shares = (_doubted(reviews, doubt) for reviews in (exam.good, exam.real, faulty, dropped))
+        table.add_row(f"{doubt}", *shares)
+    return table
+
+
+def _doubted(reviews: Sequence[Reviewed], doubt: float) -> str:
+    accepted = [each for each in reviews if each.review.accepted]
+    count = sum(each.review.doubt >= doubt for each in accepted)
+    return f"{count} of {len(accepted)}, {count / max(len(accepted), 1):.0%}"
+
+
 def flagged(reviews: Sequence[Reviewed], check: str) -> list[Reviewed]:
     """Return the pairs that a check objects to."""
     return [each for each in reviews if any(objection.check == check for objection in each.review.objections)]
@@ -131,6 +149,8 @@ def main() -> None:
     console.print(by_fault(exam))
     console.print()
     console.print(by_check(exam))
+    console.print()
+    console.print(by_doubt(exam))
 
 
 if __name__ == "__main__":

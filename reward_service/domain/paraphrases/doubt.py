@@ -12,8 +12,8 @@ PRIOR = 0.2
 
 WEIGHTS: Mapping[str, float] = MappingProxyType({
     "parsed": 5.5, "copy": 3.0, "language": 1.2, "length": 1.2, "truncated": 1.2, "latex": 2.0, "figure": 2.3,
-    "numbers": 3.3, "numerals": 2.9, "swapped": 2.5, "formulas": 3.3, "variables": 3.3, "units": 3.8, "bounds": 3.6,
-    "conditions": 2.8, "quantifiers": 4.7, "dropped": 0.6, "negation": 0.0, "asked": 3.8, "leak": 5.1, "solved": 1.2,
+    "numbers": 3.3, "numerals": 2.9, "swapped": 3.4, "formulas": 3.3, "variables": 4.3, "units": 3.8, "bounds": 4.1,
+    "conditions": 3.1, "quantifiers": 4.7, "dropped": 0.6, "negation": 0.0, "asked": 4.9, "leak": 5.1, "solved": 1.2,
     "foreign": 2.2,
 })  # fmt: skip
 """What an objection of a check says for a fault: the logarithm of its share of faulty pairs over that of good ones."""

@@ -9,10 +9,14 @@ from reward_service.domain.paraphrases.vocabulary import word_set
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A thing that can be asked for: the words that name it, and the words by which it may be said as well."""
+    """A thing that can be asked for: the words that name it, and the words by which it may be said as well.
+
+    One with rivals is new only where the original names one of them.
+    """
 
     named: frozenset[str]
     said: frozenset[str]
+    rivals: frozenset[str] = frozenset()
 
 
 def _concepts(**lines: str) -> Mapping[str, Concept]:
@@ -86,8 +90,11 @@ RIVALS: tuple[Mapping[str, Concept], ...] = (
 """Concepts that exclude each other: a paraphrase must not ask for another of the same row."""
 
 
-def _new(name: str, said: str) -> Concept:
-    return Concept(word_set(name), word_set(f"{name} {said}"))
+def _new(name: str, said: str, rivals: str = "") -> Concept:
+    return Concept(word_set(name), word_set(f"{name} {said}"), word_set(rivals))
+
+
+_LARGEST, _SMALLEST = "largest greatest maximum highest biggest maximal", "smallest minimum lowest minimal fewest"
 
 
 _LENGTHS = "around about boundary fence fencing border outline edge edges enclose encloses side sides length lengths"
@@ -114,12 +121,14 @@ NEW: tuple[Concept, ...] = (
     _new("reciprocal reciprocals", "inverse inverses \\frac / ^-"),
     _new("cube_of cubed", "cube cubes cubic third ^3 volume"),
     _new("square_of squared", "square squares ^2 \\sqrt root second quadratic perfect"),
-    _new("largest greatest maximum highest biggest maximal", "maximize maximized maximizes longest max most upper "
+    _new(_LARGEST, "maximize maximized maximizes longest max most upper "
          "latest last best many far gcd more larger greater longer bigger common farthest furthest "
          "\\max \\gcd supremum bound big "
-         "\\lfloor floor top increasing decreasing descending ascending order degree divides large optimal"),
-    _new("smallest minimum lowest minimal fewest", "least minimize minimized minimizes shortest min earliest lower "
+         "\\lfloor floor top increasing decreasing descending ascending order degree divides large optimal",
+         f"{_SMALLEST} least min"),
+    _new(_SMALLEST, "least minimize minimized minimizes shortest min earliest lower "
          "closest nearest first fastest lcm smaller less shorter next quickest \\min low infimum common cheapest "
-         "\\lceil ceiling bottom increasing decreasing descending ascending order must need needed ensure"),
+         "\\lceil ceiling bottom increasing decreasing descending ascending order must need needed ensure",
+         f"{_LARGEST} max"),
 )  # fmt: skip
 """Things that a paraphrase may ask for only if the original says them in some way."""

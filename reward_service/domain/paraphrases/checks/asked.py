@@ -62,7 +62,11 @@ def _took_its_place(original: _Asked, paraphrase: _Asked, gone: Concept, come: C
 _REACH = 12
 _ENDS = word_set(". , ; : ? ! that which if where such so for given without")
 _NOT_TERMS = word_set("terms term form degree power common")
-_PRODUCTS = frozenset({("letter", "letter"), ("number", "letter"), (")", "("), ("number", "(")})
+_PRODUCTS = frozenset({
+    ("letter", "letter"), ("number", "letter"), (")", "("), ("number", "("), (")", "letter"), (")", "word"),
+    (")", "command"), ("letter", "word"), ("letter", "command"), ("number", "word"), ("number", "command"),
+    ("°", "word"), ("\\circ", "word"),
+})  # fmt: skip
 
 
 def _new_thing(pair: Pair) -> Evidence | None:
@@ -70,7 +74,7 @@ def _new_thing(pair: Pair) -> Evidence | None:
     there = {*_said(pair.original.tokens)}
     targets = list(_targets(pair.paraphrase.tokens))
     for concept in NEW:
-        if there.isdisjoint(concept.said):
+        if there.isdisjoint(concept.said) and not (concept.rivals and there.isdisjoint(concept.rivals)):
             for target in targets:
                 come = _named(target, concept.named)
                 if come:
@@ -94,18 +98,18 @@ def _said(tokens: Sequence[TextToken]) -> Iterator[str]:
     last = None
     for token in tokens:
         yield token.text
-        if last is not None:
+        if last is not None and token.math and last.math:
             small = token.kind != "letter" or token.text.islower()
             if small and (_factor(last), _factor(token)) in _PRODUCTS:
                 yield "ab"
-            if last.text == "^":
-                yield f"^{token.text}"
+        if last is not None and last.text == "^":
+            yield f"^{token.text}"
         if token.text != "{":
             last = token
 
 
 def _factor(token: TextToken) -> str:
-    return token.text if token.kind == "sign" else token.kind
+    return token.text if token.kind == "sign" or token.text in ("\\circ", "°") else token.kind
 
 
 def _named(target: Sequence[TextToken], names: frozenset[str]) -> Sequence[TextToken]:

@@ -1,5 +1,6 @@
 """Check bounds: at least, at most, less and more than are kept."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -50,11 +51,13 @@ _RANGING = word_set(
 """Words near a number that may stand for a bound."""
 _LIMITING = word_set(
     "most no not none never cannot without fewer less lower below under ≤ < only single unique exactly precisely once "
-    "maximum up injective alone either neither nor between"
+    "maximum up injective alone either neither nor between divisor factor coprime gcd"
 )
 """Words of a text that limits how many there are."""
 _EXCEEDING = word_set("exceeds exceed exceeding exceeded")
-_REACH_OF_A_DENIAL = 2
+_REACH_OF_A_DENIAL = 4
+_PLAIN_CHARS = 16
+_PLAIN = re.compile(r"\bat (?:least|most)[\s$\\({]*(?:sqrt|frac)?[\s{]*$")
 _ADDING = word_set("add adds added adding sum sums summing total totals totaling")
 
 
@@ -92,9 +95,15 @@ def _new_bound(
             if bound in (Bound.AT_MOST, Bound.BELOW) and value == _ONE and not limited:
                 return Evidence(f"{bound} {value}, and the original limits nothing", (), spans)
             there = exact.get(value)
-            if there is not None and value > _ONE and bound in (Bound.AT_MOST, Bound.AT_LEAST):
+            if there is not None and value > _ONE and _plainly(pair.paraphrase, here):
                 return Evidence(f"{value} became {bound} {value}", (Span(there.start, there.end),), spans)
     return None
+
+
+def _plainly(reading: TextReading, mention: Mention) -> bool:
+    """Return whether "at least" or "at most" stands in front of a number: not "from 1 up to 50"."""
+    before = reading.text[max(0, mention.start - _PLAIN_CHARS) : mention.start].lower()
+    return _PLAIN.search(before) is not None
 
 
 def _exact(reading: TextReading) -> Iterator[Mention]:

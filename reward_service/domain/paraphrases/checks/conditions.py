@@ -35,8 +35,8 @@ _CONDITIONS = _conditions(
     distinct="distinct | different unique uniquely unequal separate various dissimilar another repeated repeat repeats "
     "repeating repetition no not none ≠ < individual other once replacement identical counted same respectively",
     consecutive="consecutive | successive row following follow follows next adjacent neighboring neighbor sequence "
-    "sequential back straight order directly immediately differ differs one + week day days trailing",
-    convex="convex | inward",
+    "sequential back straight order directly immediately differ differs one + week day days trailing through",
+    convex="convex | inward regular",
     nonnegative="nonnegative | non negative ≥ positive whole zero natural 0 least",
     nonzero="nonzero | zero 0 ≠ vanish vanishing positive different least empty from",
     increasing="increasing | increase increases ascending < ≤ larger grow grows growing rising greater order ordered "
@@ -63,7 +63,11 @@ _NOT_BARE = word_set(
     "positive natural whole negative nonnegative digit prime odd even consecutive rational nearest "
     "largest greatest biggest maximum"
 )
-_NOT_NAMED = word_set("relatively necessarily mutually land factorization factorizations")
+_NOT_NAMED = word_set("not after if though when relatively necessarily mutually land factorization factorizations")
+_POSITIVE_THINGS = word_set(
+    "integer integers number numbers real reals divisor divisors factor factors value values root roots solution "
+    "solutions prime primes odd even rational"
+)
 _PREDICATES = word_set("is to be as into gives equals are")
 
 
@@ -106,9 +110,14 @@ def _positive(reading: TextReading) -> list[TextToken]:
     return [
         token
         for at, token in enumerate(tokens)
-        if (token.text in _POSITIVE and token.kind == "word")
+        if (token.text in _POSITIVE and token.kind == "word" and _of_numbers(tokens, at))
         or (token.text == "\\mathbb" and not _SETS.isdisjoint(each.text for each in tokens[at + 1 : at + 3]))
     ]
+
+
+def _of_numbers(tokens: Sequence[TextToken], at: int) -> bool:
+    """Return whether a word speaks of numbers: "positive odd integers", not "the positive difference"."""
+    return not _POSITIVE_THINGS.isdisjoint(each.text for each in tokens[at + 1 : at + 4])
 
 
 def _bare(tokens: Sequence[TextToken]) -> Iterator[TextToken]:
@@ -120,6 +129,6 @@ def _bare(tokens: Sequence[TextToken]) -> Iterator[TextToken]:
         behind = [each.text for each in tokens[at + 1 : at + _BEHIND]]
         if before[-2:] == ["relatively", "prime"]:
             before = before[:-2]
-        predicate = len(before) > 1 and before[-1] in ("an", "a") and before[-2] in _PREDICATES
+        predicate = len(before) > 1 and before[-1] in ("an", "a", "real") and before[-2] in _PREDICATES
         if not predicate and behind[:1] != ["-"] and _NOT_BARE.isdisjoint(before) and _RANGING.isdisjoint(behind):
             yield token

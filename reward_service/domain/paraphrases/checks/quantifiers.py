@@ -58,7 +58,8 @@ def _either_for_both(pair: Pair) -> Evidence | None:
             if token.text != "either" or token.math or _before(sentence, at) in _OFFERING:
                 continue
             following = [each.text for each in sentence[at + 1 :]]
-            if "or" in following and not choice:
+            counted = any(each.kind in ("number", "ordinal") for each in sentence[at + 1 : at + 3])
+            if "or" in following and not choice and not counted:
                 return Evidence("either ... or, where the original leaves no choice", (), spans_of([token]))
             if "or" not in following and "and" in following[:_NEAR] and "of" not in following[:2]:
                 return Evidence("either ... and", (), spans_of([token]))

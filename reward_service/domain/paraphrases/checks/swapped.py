@@ -7,7 +7,7 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.formulas import SIGN, Piece
+from reward_service.domain.paraphrases.formulas import LETTER, SIGN, Piece
 from reward_service.domain.paraphrases.lexicon import COUNTERPARTS, SIGNS
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
@@ -15,6 +15,7 @@ from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS, stem, word_set
 
 _WINDOW = 8
+_SMALL = 3
 _MOST_SLOTS = 24
 _NO_COUNTERPARTS: Mapping[str, float] = MappingProxyType({})
 _TELLING = word_set("from to than each per more less first between")
@@ -62,7 +63,7 @@ def quantities_in_place(pair: Pair, _tolerances: Tolerances) -> Evidence | None:
     """Object to two quantities that fit each other's places of the original, by the words and letters around them."""
     before, after = _slots(pair.original), _slots(pair.paraphrase)
     kept_terms = list(_kept_terms(pair))
-    after = [slot for slot in after if slot.mention.value > 1 and not _inside(slot.mention, kept_terms)]
+    after = [slot for slot in after if _counts(slot.mention) and not _inside(slot.mention, kept_terms)]
     names = _renamed(pair.original, pair.paraphrase)
     fits = [_fits(slot, before, names) for slot in after]
     counted, others = (Counter(slot.mention.value for slot in slots) for slots in (before, after))
@@ -88,15 +89,20 @@ def quantities_in_place(pair: Pair, _tolerances: Tolerances) -> Evidence | None:
 
 def _kept_terms(pair: Pair) -> Iterator[Piece]:
     """Yield the terms of formulas that both texts have, in any order: 2x of 5x + 2x."""
-    there = {(_unsigned(term), term.numbers) for term in pair.original.terms}
-    for term in pair.paraphrase.terms:
+    there = {(_unsigned(term), term.numbers) for term in (*pair.original.terms, *pair.original.groups)}
+    for term in (*pair.paraphrase.terms, *pair.paraphrase.groups):
         shape = _unsigned(term)
-        if len(shape) > 1 and "(" not in shape and (shape, term.numbers) in there:
+        if len(shape) > 1 and LETTER in shape and "(" not in shape and (shape, term.numbers) in there:
             yield term
 
 
 def _unsigned(term: Piece) -> tuple[str, ...]:
     return term.skeleton[term.skeleton[:1] == (SIGN,) :]
+
+
+def _counts(mention: Mention) -> bool:
+    """Return whether a number may have changed places: not 1, and not "two" of a story."""
+    return mention.value > (1 if mention.digits else _SMALL)
 
 
 def _inside(mention: Mention, terms: Sequence[Piece]) -> bool:

@@ -233,7 +233,7 @@ def same_problem(pair: Pair, tolerances: Tolerances) -> Evidence | None:
         few = share < tolerances.least_words
         return Evidence(f"{share:.0%} of the words are shared, and no numbers tell more") if few else None
     short = min(len(said), len(said_again)) < _SURE_WORDS
-    if share >= tolerances.least_words and (short or numbers > _HALF):
+    if share >= tolerances.least_words and (numbers > _HALF or (short and numbers > 0)):
         return None
     one_is_enough = share > 0 or min(len(said), len(said_again)) < _MANY_WORDS
     if numbers >= tolerances.least_numbers and (one_is_enough or _numbers_in_both(pair) > 1):
