@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.methods import METHODS, RewardSource
+from co_rewarding_schema.methods import METHODS, Method
 
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service
@@ -21,8 +21,17 @@ TEACHER_SEEN_S = 10.0
 TEACHER_STARTED_S = 180.0
 """How long one may take that is just being started."""
 
-CHOICES = tuple(name for name, row in METHODS.items() if row.source is not RewardSource.STATISTIC)
-"""The demo's trainer measures no statistics."""
+
+def _lacking(row: Method) -> str | None:
+    """Return what the demo's trainer does not have, and a method needs."""
+    if row.statistic is not None:
+        return f"rewards by {row.statistic}, which a trainer measures and the demo's does not"
+    if row.evidence is not None:
+        return f"weighs ballots by evidence.{row.evidence}, which the demo's trainer does not have"
+    return "takes labels from other runs, and the demo's trains alone" if row.needs_peers else None
+
+
+CHOICES = tuple(name for name, row in METHODS.items() if _lacking(row) is None)
 
 
 def train(
@@ -121,8 +130,8 @@ def _chosen(methods: Sequence[str]) -> list[str]:
         row = METHODS.get(name)
         if row is None:
             problem = f"{name!r} is not a method"
-        elif row.statistic is not None:
-            problem = f"{name} rewards by {row.statistic}, which a trainer measures and the demo's does not"
+        elif (lacking := _lacking(row)) is not None:
+            problem = f"{name} {lacking}"
         else:
             continue
         raise typer.BadParameter(f"{problem}; choose one of {', '.join(CHOICES)}", param_hint="--method")

@@ -61,6 +61,7 @@ class ProblemKind(StrEnum):
     UNKNOWN_MEDIA = "unknown-media", 415, "a media type that the route does not read"
     INVALID = "invalid", 422, "a field that is missing, unknown, or of a wrong type or value"
     INVALID_LABEL = "invalid-label", 422, "a label that the service cannot read"
+    NO_EVIDENCE = "no-evidence", 422, "a rollout without the evidence by which the method weighs its ballot"
     NO_IDENTITY = "no-identity", 422, "a rollout of a part without index or key, which would vote twice when sent twice"
     NO_QUESTION = "no-question", 422, "a rollout that names no question"
     QUESTIONS = "questions", 422, "a file of questions that cannot be read"

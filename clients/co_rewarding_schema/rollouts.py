@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from co_rewarding_schema.limits import MAX_ANSWER_CHARS, Count, Identifier, Index
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS, Count, Identifier, Index, Share
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
 from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
 from co_rewarding_schema.vocabulary import Abstention, View, ViewText, Voter, VoterText
@@ -57,6 +57,17 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     )
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the trainer knows of a rollout's answer, for the methods that weigh ballots by it."""
+
+    verified: Annotated[
+        bool | None, Meta(description="Whether a tool, such as a program, came to the same answer.", examples=[True])
+    ] = None
+    confidence: Annotated[
+        Share | None, Meta(description="How sure the policy is of the answer, from 0 to 1.", examples=[0.8])
+    ] = None
+
+
 class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One response to one view of one question.
 
@@ -91,6 +102,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(description=f"Compared with the label, never voted; the reward of `{BY_GROUND_TRUTH}`.", examples=["4"]),
     ] = None
     statistics: Annotated[Statistics | None, Meta(description="Of the rollout; for the methods that need them.")] = None
+    evidence: Annotated[Evidence | None, Meta(description="Of the answer; for the methods that weigh ballots.")] = None
 
 
 class RewardRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,8 +148,11 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     question_id: QuestionId
     view: Annotated[ViewWord, Meta(description="The wording that was answered.", examples=["original"])]
     answer: Annotated[str, Meta(description="What was elected, as a rollout wrote it.", examples=["4"])]
-    votes: Annotated[int, Meta(description="Ballots for the label.", examples=[6])]
-    of: Annotated[int, Meta(description="Ballots of the electorate, those without an answer included.", examples=[8])]
+    votes: Annotated[int | float, Meta(description="Ballots for the label, by their weight.", examples=[6])]
+    of: Annotated[
+        int | float,
+        Meta(description="Ballots of the electorate, by their weight, those without an answer included.", examples=[8]),
+    ]
     voter: Annotated[
         str, Meta(description=f"Who elected it: {', '.join((*Voter, BY_GROUND_TRUTH))}.", examples=["policy"])
     ]

@@ -13,8 +13,12 @@ from co_rewarding_schema.limits import (
     MAX_DEADLINE_S,
     MAX_END_TOKEN_CHARS,
     MAX_END_TOKENS,
+    MAX_ENTROPY,
     MAX_ID_CHARS,
+    MAX_PEERS,
     MAX_TEMPERATURE,
+    MAX_WEIGHT,
+    MAX_WINDOW,
     GroupSize,
     Lag,
     Positive,
@@ -156,6 +160,45 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="What becomes of a pair whose views keep disagreeing: docs/paraphrasing.md.", examples=["off"]
         ),
     ] = Quarantine.OFF
+    verified_weight: Annotated[
+        float,
+        Meta(ge=0, le=MAX_WEIGHT, description="What a ballot counts whose evidence is verified.", examples=[5.0]),
+    ] = 5.0
+    entropy_low: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=MAX_ENTROPY,
+            description="A group whose answers have less entropy abstains, in nats, where the method has a band.",
+            examples=[0.0],
+        ),
+    ] = 0.0
+    entropy_high: Annotated[
+        Annotated[float, Meta(ge=0, le=MAX_ENTROPY)] | None,
+        Meta(description="A group whose answers have more entropy abstains; null: no limit.", examples=[1.5]),
+    ] = None
+    stability_lambda: Annotated[
+        Share,
+        Meta(description="The share of the reward that a question loses whose label always changes.", examples=[0.5]),
+    ] = 0.5
+    stability_window: Annotated[
+        int,
+        Meta(ge=1, le=MAX_WINDOW, description="K, the last labels of a question that are looked at.", examples=[8]),
+    ] = 8
+    random_p: Annotated[
+        Share, Meta(description="The probability of a reward of 1, where it is drawn.", examples=[0.5])
+    ] = 0.5
+    peers: Annotated[
+        tuple[Annotated[str, Meta(extra_json_schema={"pattern": RUN_NAME_PATTERN})], ...],
+        Meta(
+            max_length=MAX_PEERS,
+            description="The runs whose policies vote, where the method asks for them.",
+            examples=[["qwen3-8b-math-b"]],
+        ),
+    ] = ()
+    max_peer_lag: Annotated[
+        Lag, Meta(description="Steps that a peer's ballots may lie behind the rollouts that they label.", examples=[1])
+    ] = 0
 
     def __post_init__(self) -> None:
         """Refuse settings that no run could have."""
@@ -168,6 +211,11 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         check_end_tokens(self.end_tokens)
         _check_choice("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
+        if self.entropy_high is not None and self.entropy_high < self.entropy_low:
+            raise InvalidRunError(
+                f"entropy_high is {self.entropy_high!r}, below entropy_low, {self.entropy_low!r}: every group abstains"
+            )
+        _check_peers(self.peers, self.method)
 
     @property
     def frozen_teacher(self) -> bool:
@@ -189,6 +237,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             teacher_group_size=None,
             teacher_model=None,
             quarantine=Quarantine.OFF,
+            peers=(),
         )
 
 
@@ -287,6 +336,19 @@ def check_end_tokens(tokens: Sequence[str]) -> None:
                 f"end_tokens[{position}] has {len(token)} characters: each is a text of 1 to {MAX_END_TOKEN_CHARS}, "
                 "and no blank one"
             )
+
+
+def _check_peers(peers: Sequence[str], method: str) -> None:
+    if isinstance(peers, str):
+        raise InvalidRunError("peers is one text: give a list of the names of runs")
+    if len(peers) > MAX_PEERS:
+        raise InvalidRunError(f"peers names {len(peers)} runs: at most {MAX_PEERS}")
+    for peer in peers:
+        check_own_run(peer)
+    if len(set(peers)) < len(peers):
+        raise InvalidRunError("peers names a run twice: its policy has one vote for each rollout")
+    if method_named(method).needs_peers and not peers:
+        raise InvalidRunError(f"under {method} other runs elect the labels: name them in peers")
 
 
 def _check_quarantine(quarantine: str, method: str) -> None:

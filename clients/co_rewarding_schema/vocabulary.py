@@ -12,10 +12,11 @@ class View(StrEnum):
 
 
 class Voter(StrEnum):
-    """Whose answers elect a label: the trained policy, or its slow average, the teacher."""
+    """Whose answers elect a label: the trained policy, its slow average, the teacher, or the policies of peer runs."""
 
     POLICY = "policy"
     TEACHER = "teacher"
+    PEER = "peer"
 
 
 class Abstention(StrEnum):
@@ -26,6 +27,7 @@ class Abstention(StrEnum):
     NO_GROUND_TRUTH = "no-ground-truth"
     NO_STATISTICS = "no-statistics"
     QUARANTINED = "quarantined"
+    GATED = "gated"
 
 
 class AnswerFormat(StrEnum):

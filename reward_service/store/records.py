@@ -8,7 +8,7 @@ from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine, View, Voter
 
 from reward_service.domain.cohort import CohortState, ElectedLabel
-from reward_service.domain.settlement import ElectionRules
+from reward_service.domain.elections import MethodParameters
 
 VIEWS = tuple(View)
 VOTERS = tuple(Voter)
@@ -16,7 +16,10 @@ ABSTENTIONS = tuple(Abstention)
 
 
 class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
-    """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward."""
+    """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward.
+
+    `evidence` is whether the rollout was verified, and its confidence.
+    """
 
     view: int
     voter: int
@@ -26,6 +29,7 @@ class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True
     self_certainty: float | None = None
     entropy: float | None = None
     counted: bool = True
+    evidence: tuple[bool | None, float | None] | None = None
 
     def uncounted(self) -> "BallotRow":
         """The same ballot, to be rewarded and not to vote."""
@@ -38,12 +42,13 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
     view: int
     answer: str
     answer_class: int
-    votes: int
-    of: int
+    votes: int | float
+    of: int | float
     voter: str
     voted_on: list[int]
     matches_truth: bool | None = None
     version: int | None = None
+    instability: float | None = None
 
     def label(self, classes: Sequence[str]) -> ElectedLabel:
         """The label of the domain."""
@@ -59,24 +64,32 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
             views,
             self.matches_truth,
             self.version,
+            self.instability or 0.0,
         )
 
 
 class Rules(msgspec.Struct, array_like=True, frozen=True):
-    """What decides a cohort besides its ballots. Rules kept by an earlier release end sooner."""
+    """What decides a cohort besides its ballots. Rules kept by an earlier release end sooner.
+
+    `parameters` are the settings that rules of the method read, by their names: those only that are not the defaults.
+    """
 
     method: str
     min_votes: int
     min_vote_share: float
     conventions: str = Conventions.LENIENT.value
     quarantine: str = Quarantine.OFF.value
+    parameters: dict[str, float | int | None] = {}
 
     @classmethod
     def of(cls, method: str, settings: RunSettings) -> "Rules":
         """A run's rules under a method."""
         watched = method_named(method).apart is not None
         quarantine = settings.quarantine if watched else Quarantine.OFF.value
-        return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions, quarantine)
+        parameters = {
+            name: value for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
+        }
+        return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions, quarantine, parameters)
 
     @property
     def watched(self) -> bool:
@@ -84,9 +97,14 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
         return self.quarantine != Quarantine.OFF
 
     @property
-    def election(self) -> ElectionRules:
-        """The domain's rules."""
-        return ElectionRules(self.min_votes, self.min_vote_share)
+    def of_method(self) -> MethodParameters:
+        """The settings as the domain's rules read them."""
+        return MethodParameters(self.min_votes, self.min_vote_share, **self.parameters)
+
+
+_READ_BY_RULES = {
+    name: default for name, default in MethodParameters._field_defaults.items() if name not in Rules.__struct_fields__
+}
 
 
 class CohortHead(msgspec.Struct, array_like=True, frozen=True):

@@ -28,7 +28,13 @@ from reward_service.store.records import (
     TeacherLabel,
 )
 from reward_service.telemetry import Metrics
-from reward_service.workers.answer_classes import CohortClasses, ballots_of, classes_of, classes_under, taught_classes
+from reward_service.workers.answer_classes import (
+    CohortClasses,
+    ballots_of,
+    classes_by_others,
+    classes_of,
+    classes_under,
+)
 
 TRUTH = {None: "unknown", True: "right", False: "wrong"}
 
@@ -94,7 +100,8 @@ async def settle_batch(
 ) -> Settled[BatchRecord]:
     """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
     settled = [
-        await _settled(cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue) for cohort in job.cohorts
+        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue)
+        for cohort in job.cohorts
     ]
     positions = [cohort.positions_B for cohort in job.cohorts]
     record = BatchRecord(job.run, job.step, job.method, [each.record for each in settled], positions)
@@ -102,22 +109,25 @@ async def settle_batch(
 
 
 async def _settled(
-    cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], pairs: PairWatch, *, overdue: bool
+    run: str, cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], pairs: PairWatch, *, overdue: bool
 ) -> Settled[CohortRecord]:
     rules = cohort.head.rules
     method, conventions = method_named(rules.method), Conventions(rules.conventions)
     rows_E: list[BallotRow] = []
     electors_E: list[Ballot] = []
-    if method.needs_teacher:
+    if method.voters and not method.is_joined:
         cast = [labels[slot] for slot in cohort.slots if slot in labels]
         rows_E = [row for label in cast for row in label.rows_G]
-        classes = await taught_classes(cohort.rows_B, rows_E, grader, conventions)
+        parameters = rules.of_method
+        classes = await classes_by_others(method, cohort.rows_B, rows_E, grader, conventions, parameters)
         for label in cast:
             electors_E += [each._replace(version=label.version) for each in ballots_of(label.rows_G, classes)]
     else:
         classes = await classes_of(method, cohort.rows_B, grader, conventions)
     ballots_B = ballots_of(cohort.rows_B, classes)
-    settlement, observations = _decided(cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue)
+    settlement, observations = _decided(
+        run, cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue
+    )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
     record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
@@ -125,7 +135,7 @@ async def _settled(
 
 
 async def settle_cohort(
-    cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
+    run: str, cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
@@ -137,7 +147,7 @@ async def settle_cohort(
     classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
     ballots_B = ballots_of(rows_B, classes)
     expired = cohort.state is CohortState.EXPIRED
-    settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
+    settlement, observations = _decided(run, cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
     record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
@@ -145,6 +155,7 @@ async def settle_cohort(
 
 
 def _decided(
+    run: str,
     head: CohortHead,
     method: Method,
     ballots_B: Sequence[Ballot],
@@ -155,7 +166,14 @@ def _decided(
 ) -> tuple[Settlement, Sequence[Observation]]:
     """Return labels and rewards, and what was seen of the pair if its run watches pairs."""
     rules = head.rules
-    decided = partial(settle, ballots_B=ballots_B, rules=rules.election, electors_E=electors_E, expired=expired)
+    decided = partial(
+        settle,
+        ballots_B=ballots_B,
+        parameters=rules.of_method,
+        electors_E=electors_E,
+        expired=expired,
+        identity="\n".join((run, head.question_id, str(head.step), str(head.attempt))),
+    )
     if not rules.watched:
         return decided(method), ()
     quarantined = head.question_id in pairs.quarantined
@@ -187,10 +205,13 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, BallotRow], grade
     ids_B = [*earlier.ids_B, *(name for name in late if name not in known)]
     rows_B = [*earlier.rows_B, *(row.uncounted() for name, row in late.items() if name not in known)]
     labels = [row.label(earlier.classes) for row in earlier.labels]
-    classes = await classes_under(earlier, labels, rows_B[len(earlier.rows_B) :], grader)
+    rules = earlier.head.rules
+    method = method_named(rules.method)
+    classes = await classes_under(method, earlier, labels, rows_B[len(earlier.rows_B) :], grader)
     missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
     ballots_B = ballots_of(rows_B, classes)
-    came = settle_under(labels, ballots_B[len(earlier.rows_B) :], missing)
+    cast, late_B = ballots_B[: len(earlier.rows_B)], ballots_B[len(earlier.rows_B) :]
+    came = settle_under(method, labels, late_B, cast, rules.of_method, missing=missing)
     settlement = Settlement(
         tuple(labels),
         (*earlier.rewards_B, *came.rewards_B),
@@ -259,4 +280,5 @@ def _label_row(label: ElectedLabel, index: dict[str, int]) -> LabelRow:
         [VIEWS.index(view) for view in label.voted_on],
         label.matches_truth,
         label.version,
+        label.instability or None,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from co_rewarding_schema.methods import METHODS, RewardSource
+from co_rewarding_schema.methods import METHODS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
@@ -108,7 +108,7 @@ class DemoReport:
 def _draw(axes: Axes, method: str, steps: Sequence[int], shares: Sequence[float]) -> None:
     row = METHODS[method]
     colour = COLOURS[list(METHODS).index(method) % len(COLOURS)]
-    dashes = TAUGHT if row.needs_teacher else VOTED if row.source is RewardSource.VOTE else UNVOTED
+    dashes = TAUGHT if row.needs_teacher else VOTED if row.voters else UNVOTED
     axes.plot(steps, shares, color=colour, linestyle=dashes, linewidth=2, label=method)
 
 

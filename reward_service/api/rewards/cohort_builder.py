@@ -60,11 +60,15 @@ def batch_of(
         Problem: 422 where a rollout names no question, 409 where two differ under one identity, 413 for a long text.
     """
     found = found or {}
+    evidence = EvidenceCheck.of(request, method)
     cohorts: dict[tuple[str, str], _Gathering] = {}
     seats: Counter[tuple[str, int, int]] | None = None
     if any(rollout.rollout is None for rollout in request.rollouts):
         seats = Counter()
-    views = [letters(views_of(method, view)) for view in VIEWS]
+    # A batch that brings the ballots of other voters holds them with all whose labels they elect.
+    policy_alone = all(rollout.voter is Voter.POLICY for rollout in request.rollouts)
+    linked = method.views_decided_with if policy_alone else method.views_elected_with
+    views = [letters(linked(view)) for view in VIEWS]
     answer_of = extractor(settings.answer_formats, settings.end_tokens)
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
@@ -78,6 +82,8 @@ def batch_of(
             group = (question_id, view, voter)
             index = seats[group] if index is None else index
             seats[group] += 1
+        if evidence is not None:
+            evidence.check(rollout, position)
         answer = found[position] if position in found else answer_of(rollout.response)
         cohort.rows_B.append(_row(rollout, view, voter, index, answer))
         cohort.positions_B.append(position)
@@ -170,6 +176,7 @@ def part_of(
             neither an index nor a key, and would vote again when it is sent again.
     """
     found = found or {}
+    evidence = EvidenceCheck.of(request, method)
     rules = Rules.of(method.name, settings)
     by_truth = _rules_by_truth(request, rules, settings)
     answer_of = extractor(settings.answer_formats, settings.end_tokens)
@@ -180,6 +187,8 @@ def part_of(
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         check_seat(rollout, position, settings, key)
+        if evidence is not None:
+            evidence.check(rollout, position)
         views = views_of(method, VIEWS[_VIEW_INDEX[rollout.view]])
         view = _VIEW_INDEX[rollout.view]
         ballot = f"{VIEW_LETTERS[view]}{f'{key}.{position}' if rollout.rollout is None else rollout.rollout}"
@@ -226,6 +235,7 @@ def rollout_of_label(label: CohortLabel, response: str, prompt: str | None = Non
         rollout=label.rollout,
         attempt=label.attempt,
         ground_truth=label.ground_truth,
+        evidence=label.evidence,
     )
 
 
@@ -260,7 +270,7 @@ def check_seat(rollout: Rollout, position: int, settings: RunSettings, key: str 
     if rollout.voter is not Voter.POLICY:
         raise Problem(
             ProblemKind.NOT_YOURS,
-            f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's.",
+            f"rollouts[{position}]: the ballots of teachers and peers are cast by the service; send the policy's.",
         )
     if rollout.rollout is None and key is None:
         raise Problem(
@@ -276,6 +286,34 @@ def check_seat(rollout: Rollout, position: int, settings: RunSettings, key: str 
         )
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceCheck:
+    """The check that rollouts bring the evidence by which a method weighs their ballots."""
+
+    method: Method
+
+    @classmethod
+    def of(cls, request: RewardRequest, method: Method) -> "EvidenceCheck | None":
+        """Return the check for a request; None where nothing is checked, as in an evaluation."""
+        return None if request.evaluate or method.evidence is None else cls(method)
+
+    def check(self, rollout: Rollout, position: int) -> None:
+        """Refuse a rollout of the policy that lacks the evidence.
+
+        Raises:
+            Problem: 422, with what to send.
+        """
+        name = self.method.evidence
+        if name is None or rollout.voter is not Voter.POLICY:
+            return
+        if rollout.evidence is None or getattr(rollout.evidence, name) is None:
+            raise Problem(
+                ProblemKind.NO_EVIDENCE,
+                f"rollouts[{position}] has no evidence.{name}, and {self.method.name} weighs each ballot by it: send "
+                "it with every rollout, or choose another method.",
+            )
+
+
 def text_of_truth(truth: str | float | None) -> str | None:
     """Return a ground truth as text; a blank one is none."""
     text = "" if truth is None else str(truth)
@@ -283,7 +321,7 @@ def text_of_truth(truth: str | float | None) -> str | None:
 
 
 def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
-    statistics = rollout.statistics
+    statistics, evidence = rollout.statistics, rollout.evidence
     return BallotRow(
         view,
         voter,
@@ -292,4 +330,5 @@ def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str
         None if rollout.ground_truth is None else text_of_truth(rollout.ground_truth),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
+        evidence=None if evidence is None else (evidence.verified, evidence.confidence),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import msgspec
-from co_rewarding_schema.methods import Method, RewardSource
+from co_rewarding_schema.methods import Method
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 
@@ -94,8 +94,8 @@ class Scorer:
         revised = await self._run_cache.settings(request.run)
         method = usable_method(request.method or revised.settings.method)
         # A rollout that its teacher or a ground truth labels needs no other rollout: whole or a part is the same there.
-        voted = method.source is RewardSource.VOTE and not method.needs_teacher and not is_compared(request)
-        if request.complete or not voted:
+        joined = method.is_joined and not is_compared(request)
+        if request.complete or not joined:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)
 
@@ -282,7 +282,7 @@ def fingerprint_of(request: RewardRequest) -> str:
     rollouts = [
         (
             each.question_id, _sum_of(each.prompt), each.view, each.rollout, each.attempt, each.voter,
-            _sum_of(each.response), each.ground_truth, each.statistics,
+            _sum_of(each.response), each.ground_truth, each.statistics, each.evidence,
         )
         for each in request.rollouts
     ]  # fmt: skip

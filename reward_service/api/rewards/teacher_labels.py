@@ -39,7 +39,7 @@ def taught(
             rollouts = sum(row.view == index and VOTERS[row.voter] is Voter.POLICY for row in cohort.rows_B)
             if not rollouts:
                 continue
-            for asked in method.electorates[view].views:
+            for asked in method.rules[view].views_of(Voter.TEACHER):
                 if (question_id, asked) in brought:
                     continue
                 slot = slot_of(question_id, asked)

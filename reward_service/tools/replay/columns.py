@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from co_rewarding_schema.errors import UnknownMethodError
-from co_rewarding_schema.methods import METHODS, Method, RewardSource, method_named
-from co_rewarding_schema.vocabulary import Conventions, View
+from co_rewarding_schema.methods import METHODS, Method, method_named
+from co_rewarding_schema.vocabulary import Conventions, View, Voter
 
 from reward_service.domain.cohort import Ballot
 from reward_service.domain.settlement import settle
@@ -123,7 +123,7 @@ class _Settling:
         """
         # In the order of the file, for a grader to which the order matters.
         answers = list(dict.fromkeys(ballot.answer for ballot in ballots_B if ballot.answer is not None))
-        if self._method.source is RewardSource.VOTE:
+        if not self._method.needs_ground_truth:
             classes = await self._grader.classify(answers, self._conventions)
             self.undecided += classes.undecided
             return classes.class_of, None
@@ -149,4 +149,4 @@ def _classed(ballot: Ballot, class_of: Mapping[str, str], truth: str | None) -> 
 
 
 def _replayable(method: Method) -> bool:
-    return not method.needs_teacher and method.source is not RewardSource.STATISTIC
+    return method.has_labels and method.voters <= {Voter.POLICY} and method.evidence is None

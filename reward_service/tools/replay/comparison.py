@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from co_rewarding_schema.methods import METHODS, WITHIN_A_VIEW, RewardSource
+from co_rewarding_schema.methods import METHODS, WITHIN_A_VIEW
 from co_rewarding_schema.vocabulary import View
 from rich import box
 from rich.console import Console
@@ -58,10 +58,10 @@ def notes(comparison: Comparison, layout: Layout) -> Iterator[str]:
         yield groups_of_one(layout)
     methods = [METHODS[name] for name in dict.fromkeys(column.method for column in comparison.columns)]
     for method in methods:
-        if method.source is RewardSource.GROUND_TRUTH:
+        if method.needs_ground_truth:
             yield f"the labels of {method.name} are the ground truths, so that only its rewards tell graders apart"
         elif counts.one_view and len(method.views_decided_with(View.ORIGINAL)) > 1:
-            alone = all(len(electorate.views) == 1 for electorate in method.electorates.values())
+            alone = all(len(rule.views) == 1 for rule in method.rules.values())
             yield (
                 f"{method.name} takes two views, and {counts.one_view} of {counts.questions} questions have only one: "
                 + ("they get no label" if alone else f"there it is {WITHIN_A_VIEW}")
