@@ -8,7 +8,7 @@ from co_rewarding_schema.vocabulary import View, Voter
 from rich.progress import Progress
 
 from reward_service.domain.cohort import Ballot
-from reward_service.domain.settlement import rank
+from reward_service.domain.elections import rank
 from reward_service.tools.replay.batches import batches
 from reward_service.tools.replay.reading import counted
 from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile
