@@ -61,7 +61,7 @@ class StepSums(msgspec.Struct, array_like=True, frozen=True):
     step: int
     attempt: int
     sums: SignSums
-    answers: Mapping[bytes, int]
+    answers: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Sum up what the cohorts of a settled job say of the policy: the signs of a collapse."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,13 @@ from typing import NamedTuple
 from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.domain.signs import SignSums
+from reward_service.store.keys import digest
 from reward_service.store.records import VIEWS, VOTERS, CohortRecord
 from reward_service.store.traces import StepSums
 from reward_service.telemetry import Metrics
 
 POLICY = VOTERS.index(Voter.POLICY)
-NAME_BYTES = 16
+NAME_CHARS = 32
 """Of a longer name of a class a digest is counted."""
 
 
@@ -24,7 +24,7 @@ class JobSums(NamedTuple):
     step: int | None
     attempt: int
     sums: SignSums
-    answers: dict[bytes, int]
+    answers: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -90,9 +90,8 @@ def _sums(step: _Step) -> SignSums:
     return SignSums(groups, rollouts, answered, distinct, labels, votes, agreement, len(both), same, measured, length)
 
 
-def _name(answer: str) -> bytes:
-    encoded = answer.encode("utf-8", "surrogatepass")
-    return encoded if len(encoded) <= NAME_BYTES else hashlib.blake2b(encoded, digest_size=NAME_BYTES).digest()
+def _name(answer: str) -> str:
+    return answer if len(answer) <= NAME_CHARS else digest(answer, size=NAME_CHARS // 2)
 
 
 def count_signs(metrics: Metrics, run: str, jobs: Iterable[JobSums]) -> None:
