@@ -167,6 +167,14 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None
     )
     teacher_version: Annotated[int | None, Meta(description="There where the teacher has voted.", examples=[12])] = None
+    instability: Annotated[
+        float | None,
+        Meta(
+            description="There where a gate looked at the question's last labels and some differ: the share of "
+            "neighbours that do.",
+            examples=[0.25],
+        ),
+    ] = None
 
 
 class Rewards(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import check_store
 from reward_service.store.subscription import listen
 from reward_service.store.teachers import TeacherStore
+from reward_service.store.traces import TraceStore
 from reward_service.store.waiting import WaitStore
 from reward_service.telemetry import Metrics
 
@@ -51,6 +52,7 @@ class Services:
     runs: RunStore
     run_cache: RunCache
     pairs: PairStore
+    traces: TraceStore
     room: WaitingRoom
     heartbeats: Heartbeats
     gauges: GaugeStore
@@ -111,6 +113,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
             runs,
             run_cache,
             pairs,
+            TraceStore(connection),
             room,
             heartbeats,
             gauges,
