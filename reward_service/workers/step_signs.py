@@ -1,15 +1,13 @@
 """Sum up what the cohorts of a settled job say of the policy: the signs of a collapse."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.domain.signs import SignSums
 from reward_service.store.keys import digest
-from reward_service.store.records import VIEWS, VOTERS, CohortRecord
+from reward_service.store.records import VOTERS, CohortRecord
 from reward_service.store.traces import StepSums
 from reward_service.telemetry import Metrics
 
@@ -27,27 +25,15 @@ class JobSums(NamedTuple):
     answers: dict[str, int]
 
 
-@dataclass(slots=True)
-class _Step:
-    """The settled cohorts of one step and attempt."""
-
-    records: list[CohortRecord] = field(default_factory=list)
-    classes_of: dict[str, dict[int, str]] = field(default_factory=dict)
-    answers: Counter[str] = field(default_factory=Counter[str])
-
-
 def sums_of(records: Iterable[CohortRecord]) -> list[JobSums]:
     """Return the sums of each step and attempt.
 
     Only ballots of the policy that were counted are looked at. Two views are compared that one job has settled.
     """
-    steps: dict[tuple[int | None, int], _Step] = {}
+    steps: dict[tuple[int | None, int], list[CohortRecord]] = {}
     for record in records:
-        steps.setdefault((record.head.step, record.head.attempt), _Step()).records.append(record)
-    return [
-        JobSums(step, attempt, _sums(each), {_name(answer): count for answer, count in each.answers.items()})
-        for (step, attempt), each in steps.items()
-    ]
+        steps.setdefault((record.head.step, record.head.attempt), []).append(record)
+    return [JobSums(step, attempt, *_summed(some)) for (step, attempt), some in steps.items()]
 
 
 def step_sums(sums: Iterable[JobSums]) -> list[StepSums]:
@@ -55,39 +41,48 @@ def step_sums(sums: Iterable[JobSums]) -> list[StepSums]:
     return [StepSums(step, attempt, each, answers) for step, attempt, each, answers in sums if step is not None]
 
 
-def _sums(step: _Step) -> SignSums:
-    groups = rollouts = answered = distinct = labels = measured = length = 0
+def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
+    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = 0
     votes = agreement = 0.0
-    for record in step.records:
-        places_of: dict[int, list[int]] = {}
-        for row, place in zip(record.rows_B, record.classes_B, strict=True):
-            if row.voter != POLICY or not row.counted:
-                continue
-            places_of.setdefault(row.view, []).append(place)
-            tokens = row.evidence[2] if row.evidence is not None else None
-            if tokens is not None:
-                measured += 1
-                length += tokens
-        for places in places_of.values():
-            count_of = Counter(places)
-            without = count_of.pop(-1, 0)
-            groups += 1
-            rollouts += len(places)
-            answered += len(places) - without
-            distinct += len(count_of)
-            for place, count in count_of.items():
-                step.answers[record.classes[place]] += count
-        for label in record.labels:
-            if not label.of:
-                continue
-            own: Sequence[int] = places_of.get(label.view, ())
-            labels += 1
+    answers: dict[str, int] = {}
+    alone: dict[str, str] = {}  # labels of cohorts of one view, by question
+    for record in records:
+        classes = record.classes
+        counts: tuple[dict[int, int], ...] = {}, {}
+        for row, place in zip(record.rows_B, record.classes_B, strict=True):  # every ballot: what is done here costs
+            if row.voter == POLICY and row.counted:
+                count_of = counts[row.view]
+                count_of[place] = count_of.get(place, 0) + 1
+                if row.evidence is not None and row.evidence[2] is not None:
+                    measured += 1
+                    length += row.evidence[2]
+        sizes = [sum(count_of.values()) for count_of in counts]
+        elected = [label for label in record.labels if label.of]
+        for label in elected:
             votes += label.votes / label.of
-            agreement += own.count(label.answer_class) / len(own) if own else 0.0
-            step.classes_of.setdefault(record.head.question_id, {})[label.view] = record.classes[label.answer_class]
-    both = [classes for classes in step.classes_of.values() if len(classes) == len(VIEWS)]
-    same = sum(len(set(classes.values())) == 1 for classes in both)
-    return SignSums(groups, rollouts, answered, distinct, labels, votes, agreement, len(both), same, measured, length)
+            agreement += counts[label.view].get(label.answer_class, 0) / (sizes[label.view] or 1)
+        labels += len(elected)
+        if len(elected) == len(counts):
+            pairs += 1
+            same += elected[0].answer_class == elected[1].answer_class
+        elif elected:
+            answer = classes[elected[0].answer_class]
+            other = alone.pop(record.head.question_id, None)
+            if other is None:
+                alone[record.head.question_id] = answer
+            else:
+                pairs += 1
+                same += answer == other
+        for count_of, size in zip(counts, sizes, strict=True):
+            if size:
+                groups += 1
+                rollouts += size
+                answered += size - count_of.pop(-1, 0)
+                distinct += len(count_of)
+                for place, count in count_of.items():
+                    answers[classes[place]] = answers.get(classes[place], 0) + count
+    sums = SignSums(groups, rollouts, answered, distinct, labels, votes, agreement, pairs, same, measured, length)
+    return sums, {_name(answer): count for answer, count in answers.items()}
 
 
 def _name(answer: str) -> str:
