@@ -80,7 +80,7 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     min_vote_share: float
     conventions: str = Conventions.LENIENT.value
     quarantine: str = Quarantine.OFF.value
-    parameters: dict[str, float | int | None] = {}
+    parameters: tuple[tuple[str, float | int | None], ...] = ()
     history: bool = False
 
     @classmethod
@@ -89,9 +89,9 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
         row = method_named(method)
         quarantine = settings.quarantine if row.apart is not None else Quarantine.OFF.value
         history = settings.history or row.needs_history
-        parameters = {
-            name: value for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
-        }
+        parameters = tuple(
+            (name, value) for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
+        )
         needed = settings.min_votes, settings.min_vote_share
         return cls(method, *needed, settings.conventions, quarantine, parameters, history)
 
@@ -103,7 +103,7 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     @property
     def of_method(self) -> MethodParameters:
         """The settings as the domain's rules read them."""
-        return MethodParameters(self.min_votes, self.min_vote_share, **self.parameters)
+        return MethodParameters(self.min_votes, self.min_vote_share, **dict(self.parameters))
 
 
 _READ_BY_RULES = {

@@ -146,7 +146,7 @@ async def _settled(
         classes = await classes_of(method, cohort.rows_B, grader, conventions)
     ballots_B = ballots_of(cohort.rows_B, classes)
     settlement, observations, noted = await _decided(
-        run, cohort.head, method, ballots_B, grader, pairs, past, electors_E=electors_E, expired=overdue
+        cohort.head, method, ballots_B, grader, pairs, past, electors_E=electors_E, expired=overdue, run=run
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
@@ -155,7 +155,6 @@ async def _settled(
 
 
 async def settle_cohort(
-    run: str,
     cohort: OpenCohort,
     earlier: CohortRecord | None,
     grader: Grader,
@@ -173,7 +172,7 @@ async def settle_cohort(
     ballots_B = ballots_of(rows_B, classes)
     expired = cohort.state is CohortState.EXPIRED
     settlement, observations, noted = await _decided(
-        run, cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, expired=expired
+        cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, expired=expired
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
@@ -182,7 +181,6 @@ async def settle_cohort(
 
 
 async def _decided(
-    run: str,
     head: CohortHead,
     method: Method,
     ballots_B: Sequence[Ballot],
@@ -192,8 +190,12 @@ async def _decided(
     *,
     electors_E: Sequence[Ballot] = (),
     expired: bool,
+    run: str = "",
 ) -> tuple[Settlement, Sequence[Observation], Sequence[NotedLabel]]:
-    """Return labels and rewards, what was seen of a pair that is watched, and the labels that a history keeps."""
+    """Return labels and rewards, what was seen of a pair that is watched, and the labels that a history keeps.
+
+    `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
+    """
     rules = head.rules
     decided = partial(
         settle,

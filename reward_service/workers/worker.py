@@ -230,7 +230,7 @@ class Worker:
             pairs = await self._watched(delivery.run, [seen.head])
             earlier = unpack_cohort(stored) if stored else None
             past = await self._past(delivery.run, [seen.head])
-            event, settled = await settle_cohort(delivery.run, seen, earlier, grader, pairs, past)
+            event, settled = await settle_cohort(seen, earlier, grader, pairs, past)
             sums = [] if event is CohortEvent.LATE else sums_of([settled.record])
             traces = Traces(settled.labels, step_sums(sums))
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record), traces)
