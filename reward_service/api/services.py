@@ -22,7 +22,8 @@ from reward_service.background import Background
 from reward_service.domain.quarantine import DisagreementRules
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
-from reward_service.store.cohorts import HEARTBEAT_S, CohortFinder, CohortStore
+from reward_service.store.cohort_finder import CohortFinder
+from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
 from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats

@@ -100,6 +100,21 @@ async def find(
 ) -> list[bytes]: ...
 
 
+@script()
+async def list_noted(
+    connection: RedisConnection,
+    *,
+    in_slot_of: Key,
+    lists: str,
+    period_ms: int,
+    ttl_ms: int,
+    most: int,
+    from_period: int | Literal[""],
+    from_list: int,
+    names_left: int | Literal[""],
+) -> list[bytes]: ...
+
+
 @script("cohort")
 async def expire(
     connection: RedisConnection,

@@ -9,7 +9,7 @@ from co_rewarding_schema.run_settings import OWN_RUN_NAME_PATTERN, RunSettings, 
 from co_rewarding_schema.vocabulary import Abstention, Quarantine, View, Voter
 from pydantic import AfterValidator, ConfigDict, Field
 
-from reward_service.api.rewards.models import LabelDocument
+from reward_service.api.rewards.models import EvidenceForm, LabelDocument, StatisticsForm
 from reward_service.domain.cohort import CohortState
 
 OwnRunName = Annotated[
@@ -106,6 +106,9 @@ class BallotDocument(StructForm):
     )
     reward: float | None = Field(None, description="null where its group abstained.", examples=[1.0])
     abstention: Abstention | None = Field(None, description="Why the reward is null.", examples=[None])
+    ground_truth: str | None = Field(None, description="What came with the rollout.", examples=["4"])
+    statistics: StatisticsForm | None = Field(None, description="What the trainer measured; null without any.")
+    evidence: EvidenceForm | None = Field(None, description="What the trainer knows of the answer; null without any.")
 
 
 class CohortSummaryDocument(StructForm):
@@ -142,6 +145,15 @@ class CohortsDocument(StructForm):
     """A page of a question's cohorts, the latest first."""
 
     cohorts: list[CohortSummaryDocument] = Field(description="Open and settled ones.")
+    cursor: str | None = Field(
+        description="For the next page, even where this one is short; null on the last.", examples=[None]
+    )
+
+
+class RunCohortsDocument(StructForm):
+    """A page of a run's cohorts, whole. Those of one question come the latest first."""
+
+    cohorts: list[CohortDocument] = Field(description="Open and settled ones.")
     cursor: str | None = Field(
         description="For the next page, even where this one is short; null on the last.", examples=[None]
     )

@@ -37,7 +37,7 @@ from reward_service.api.runs.models import (
 )
 from reward_service.api.services import Services
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.cohorts import COHORTS_CURSOR_PATTERN
+from reward_service.store.cohort_finder import COHORTS_CURSOR_PATTERN
 from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview
 
 CURSOR = "That of the page before; none: the first page."
