@@ -114,8 +114,8 @@ class TraceStore:
 
     async def series(self, run: str, most: int) -> list[SignPoint]:
         """The signs of the latest steps, in the order of steps and attempts."""
-        names = await self._connection.execute("ZREVRANGE", RunKeys(run).steps, 0, most - 1)
-        kept = await self._connection.execute("HMGET", RunKeys(run).series, *names) if names else []
+        names: list[bytes] = await self._connection.execute("ZREVRANGE", RunKeys(run).steps, 0, most - 1)
+        kept: list[bytes | None] = await self._connection.execute("HMGET", RunKeys(run).series, *names) if names else []
         points = [_point(name, sums) for name, sums in zip(names, kept, strict=True) if sums is not None]
         return sorted(points, key=lambda point: (point.step, point.attempt))
 
@@ -137,5 +137,5 @@ def _labels(kept: bytes) -> list[PastLabel]:
 
 def _point(name: bytes, kept: bytes) -> SignPoint:
     step, attempt = name.split(b":")
-    *sums, top = msgspec.msgpack.decode(kept, type=list[int | float])
-    return SignPoint(int(step), int(attempt), SignSums(*sums), int(top))
+    *sums, top = msgspec.msgpack.decode(kept)
+    return SignPoint(int(step), int(attempt), msgspec.convert(sums, SignSums), int(top))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 
 from co_rewarding_schema.vocabulary import Abstention, View
 
@@ -118,6 +119,8 @@ def _ballot(
     row: BallotRow, answer_class: str | None, reward: float | None, abstention: Abstention | None
 ) -> BallotDocument:
     verified, confidence, length = row.evidence or (None, None, None)
+    evidence = {"verified": verified, "confidence": confidence}
+    statistics = {"self_certainty": row.self_certainty, "entropy": row.entropy, "length": length}
     return BallotDocument(
         view=VIEWS[row.view],
         voter=VOTERS[row.voter],
@@ -128,15 +131,13 @@ def _ballot(
         reward=reward,
         abstention=abstention,
         ground_truth=row.ground_truth,
-        statistics=_statistics(row, length),
-        evidence=None if verified is confidence is None else EvidenceForm(verified=verified, confidence=confidence),
+        statistics=StatisticsForm.model_validate(statistics) if _is_told(statistics) else None,
+        evidence=EvidenceForm.model_validate(evidence) if _is_told(evidence) else None,
     )
 
 
-def _statistics(row: BallotRow, length: int | None) -> StatisticsForm | None:
-    if row.self_certainty is row.entropy is length is None:
-        return None
-    return StatisticsForm(self_certainty=row.self_certainty, entropy=row.entropy, length=length)
+def _is_told(values: Mapping[str, object]) -> bool:
+    return any(value is not None for value in values.values())
 
 
 def _document(

@@ -1,6 +1,6 @@
 """Answer the routes of what settlements have left: questions by their last labels, and the signs of each step."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.vocabulary import QuestionSort
@@ -16,7 +16,7 @@ from reward_service.store.runs import CursorError
 
 MOST_QUESTIONS = 500
 MOST_STEPS = 1000
-REFUSALS = {404: PROBLEM, 422: PROBLEM, 503: PROBLEM}
+REFUSALS: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM, 503: PROBLEM}
 
 router = APIRouter()
 
