@@ -195,6 +195,10 @@ def test_signs_of_each_step_come_from_settled_groups(client: httpx.Client) -> No
 
     def counted() -> bool:
         text = client.get("/metrics").text
-        return f'co_rewarding_groups_total{{run="{run}"}} 8.0' in text
+        return (
+            f'co_rewarding_groups_total{{run="{run}"}} 8.0' in text
+            and f'co_rewarding_top_answer_share{{run="{run}"}} 1.0' in text
+            and f'co_rewarding_view_pairs_total{{run="{run}",same="no"}} 1.0' in text
+        )
 
     wait_until(counted)
