@@ -100,6 +100,7 @@ class Method:
 
     `apart` names the row that labels a pair whose views are not to vote for each other any more. `needs_ground_truth`:
     each rollout must come with its question's. `is_match_alone`: every reward is 1 for the label's class, else 0.
+    `needs_history`: a gate reads the last labels of the question.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Method:
     needs_teacher: bool = field(init=False)
     needs_ground_truth: bool = field(init=False)
     is_match_alone: bool = field(init=False)
+    needs_history: bool = field(init=False)
     _decided_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
     _elected_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
 
@@ -124,6 +126,8 @@ class Method:
         object.__setattr__(self, "needs_ground_truth", given)
         match = all(rule.reward is RewardShape.MATCH and not rule.gates for rule in self.rules.values())
         object.__setattr__(self, "is_match_alone", match)
+        history = any(Gate.STABILITY in rule.gates for rule in self.rules.values())
+        object.__setattr__(self, "needs_history", history)
         policy = {view: self._linked_with(view, frozenset({Voter.POLICY})) for view in View}
         object.__setattr__(self, "_decided_with", MappingProxyType(policy))
         anyone = {view: self._linked_with(view, frozenset(Voter)) for view in View}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -27,6 +28,7 @@ from reward_service.store.records import (
     OpenCohort,
     TeacherLabel,
 )
+from reward_service.store.traces import NotedLabel
 from reward_service.telemetry import Metrics
 from reward_service.workers.answer_classes import (
     CohortClasses,
@@ -35,12 +37,17 @@ from reward_service.workers.answer_classes import (
     classes_of,
     classes_under,
 )
+from reward_service.workers.label_history import Past, note_labels
+from reward_service.workers.step_signs import JobSums, count_signs
 
 TRUTH = {None: "unknown", True: "right", False: "wrong"}
 
 
-def count_settled(metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord]) -> None:
+def count_settled(
+    metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
+) -> None:
     """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
+    count_signs(metrics, run, sums)
     if age_s is not None:
         metrics.settled_after(age_s)
     rewarded = votes = ballots = undecided = 0
@@ -84,10 +91,14 @@ class PairWatch(NamedTuple):
 
 
 class Settled(NamedTuple, Generic[Kept]):
-    """What is kept of a job, and what was seen of its pairs."""
+    """What is kept of a job, what was seen of its pairs, and the labels that join the last ones of their questions."""
 
     record: Kept
     observations: Sequence[Observation] = ()
+    labels: Sequence[NotedLabel] = ()
+
+
+NO_PAST: Past = MappingProxyType({})
 
 
 async def settle_batch(
@@ -95,21 +106,30 @@ async def settle_batch(
     grader: Grader,
     labels: Mapping[str, TeacherLabel] | None = None,
     pairs: PairWatch | None = None,
+    past: Past = NO_PAST,
     *,
     overdue: bool = False,
 ) -> Settled[BatchRecord]:
     """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
     settled = [
-        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue)
+        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), past, overdue=overdue)
         for cohort in job.cohorts
     ]
     positions = [cohort.positions_B for cohort in job.cohorts]
     record = BatchRecord(job.run, job.step, job.method, [each.record for each in settled], positions)
-    return Settled(record, [observation for each in settled for observation in each.observations])
+    observations = [observation for each in settled for observation in each.observations]
+    return Settled(record, observations, [label for each in settled for label in each.labels])
 
 
 async def _settled(
-    run: str, cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], pairs: PairWatch, *, overdue: bool
+    run: str,
+    cohort: CohortRows,
+    grader: Grader,
+    labels: Mapping[str, TeacherLabel],
+    pairs: PairWatch,
+    past: Past,
+    *,
+    overdue: bool,
 ) -> Settled[CohortRecord]:
     rules = cohort.head.rules
     method, conventions = method_named(rules.method), Conventions(rules.conventions)
@@ -125,17 +145,21 @@ async def _settled(
     else:
         classes = await classes_of(method, cohort.rows_B, grader, conventions)
     ballots_B = ballots_of(cohort.rows_B, classes)
-    settlement, observations = _decided(
-        cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue, run=run
+    settlement, observations, noted = await _decided(
+        cohort.head, method, ballots_B, grader, pairs, past, electors_E=electors_E, expired=overdue, run=run
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
     record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
-    return Settled(_with_electors(record, rows_E, electors_E) if rows_E else record, observations)
+    return Settled(_with_electors(record, rows_E, electors_E) if rows_E else record, observations, noted)
 
 
 async def settle_cohort(
-    cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
+    cohort: OpenCohort,
+    earlier: CohortRecord | None,
+    grader: Grader,
+    pairs: PairWatch | None = None,
+    past: Past = NO_PAST,
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
@@ -147,24 +171,28 @@ async def settle_cohort(
     classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
     ballots_B = ballots_of(rows_B, classes)
     expired = cohort.state is CohortState.EXPIRED
-    settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
+    settlement, observations, noted = await _decided(
+        cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, expired=expired
+    )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
     record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
-    return event, Settled(record, observations)
+    return event, Settled(record, observations, noted)
 
 
-def _decided(
+async def _decided(
     head: CohortHead,
     method: Method,
     ballots_B: Sequence[Ballot],
+    grader: Grader,
     pairs: PairWatch,
+    past: Past,
     *,
     electors_E: Sequence[Ballot] = (),
     expired: bool,
     run: str = "",
-) -> tuple[Settlement, Sequence[Observation]]:
-    """Return labels and rewards, and what was seen of the pair if its run watches pairs.
+) -> tuple[Settlement, Sequence[Observation], Sequence[NotedLabel]]:
+    """Return labels and rewards, what was seen of a pair that is watched, and the labels that a history keeps.
 
     `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
     """
@@ -177,11 +205,19 @@ def _decided(
         expired=expired,
         identity="\n".join((run, head.question_id, str(head.step), str(head.attempt))),
     )
-    if not rules.watched:
-        return decided(method), ()
-    quarantined = head.question_id in pairs.quarantined
-    settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
-    return settlement, () if disagrees is None else (Observation(head.question_id, disagrees),)
+    observations: Sequence[Observation] = ()
+    if rules.watched:
+        quarantined = head.question_id in pairs.quarantined
+        settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
+        observations = () if disagrees is None else (Observation(head.question_id, disagrees),)
+    else:
+        settlement = decided(method)
+    if not rules.history:
+        return settlement, observations, ()
+    noted, instability_of = await note_labels(head, settlement.labels, ballots_B, past, grader)
+    if method.needs_history and any(instability_of.values()):
+        settlement = decided(method, instability_of=instability_of)
+    return settlement, observations, noted
 
 
 def abandon_batch(job: BatchJob) -> BatchRecord:
