@@ -71,7 +71,7 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
 class Rules(msgspec.Struct, array_like=True, frozen=True):
     """What decides a cohort besides its ballots. Rules kept by an earlier release end sooner.
 
-    `parameters` are the settings that rules of the method read, by their names: those only that are not the defaults.
+    `parameters` are the settings that rules of the method read, with their names: those only that are not the defaults.
     """
 
     method: str
@@ -79,16 +79,16 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     min_vote_share: float
     conventions: str = Conventions.LENIENT.value
     quarantine: str = Quarantine.OFF.value
-    parameters: dict[str, float | int | None] = {}
+    parameters: tuple[tuple[str, float | int | None], ...] = ()
 
     @classmethod
     def of(cls, method: str, settings: RunSettings) -> "Rules":
         """A run's rules under a method."""
         watched = method_named(method).apart is not None
         quarantine = settings.quarantine if watched else Quarantine.OFF.value
-        parameters = {
-            name: value for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
-        }
+        parameters = tuple(
+            (name, value) for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
+        )
         return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions, quarantine, parameters)
 
     @property
@@ -99,7 +99,7 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     @property
     def of_method(self) -> MethodParameters:
         """The settings as the domain's rules read them."""
-        return MethodParameters(self.min_votes, self.min_vote_share, **self.parameters)
+        return MethodParameters(self.min_votes, self.min_vote_share, **dict(self.parameters))
 
 
 _READ_BY_RULES = {

@@ -156,16 +156,16 @@ def flips(labels: Sequence[str]) -> Fraction:
 def settle(
     method: str, votes: Sequence[Vote], needs: Needs, *, expired: bool, teachers: Sequence[Vote] = ()
 ) -> Outcome:
-    """Labels of the views that have rollouts of the policy, and the rollouts' rewards under them.
+    """Labels of the views that have rollouts of the policy, and the rewards of all votes under them.
 
-    `teachers` are ballots of others than the policy: they vote and are not rewarded.
+    `teachers` are ballots of others than the policy that are not rewarded.
     """
     if method not in ELECTORATES:
         return _unelected(method, votes)
     everyone = [*votes, *teachers]
     labels: dict[str, Elected] = {}
     gated: set[str] = set()
-    for view in sorted({vote.view for vote in votes}):
+    for view in sorted({vote.view for vote in votes if vote.voter == POLICY}):
         label = elect(method, view, everyone, needs)
         if label is None:
             continue
@@ -207,8 +207,8 @@ def reward(
 def _unelected(method: str, votes: Sequence[Vote]) -> Outcome:
     """The rewards of a method that asks nobody: by the truth, a statistic, an answer, or drawn."""
     if method == "ground-truth":
-        truths = {vote.view: vote.truth for vote in votes if vote.truth is not None}
-        labels = {view: Elected(truth, 0, 0) for view, truth in truths.items()}
+        truths = {vote.truth for vote in votes if vote.truth is not None}  # a question has one, whatever its wording
+        labels = {vote.view: Elected(truth, 0, 0) for truth in truths for vote in votes}
         return Outcome(labels, *reward(labels, votes, "no-ground-truth"))
     if method == "format":
         return Outcome({}, [float(vote.answer is not None) for vote in votes], [None] * len(votes))
