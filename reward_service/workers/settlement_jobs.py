@@ -126,7 +126,7 @@ async def _settled(
         classes = await classes_of(method, cohort.rows_B, grader, conventions)
     ballots_B = ballots_of(cohort.rows_B, classes)
     settlement, observations = _decided(
-        run, cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue
+        cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue, run=run
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
@@ -135,7 +135,7 @@ async def _settled(
 
 
 async def settle_cohort(
-    run: str, cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
+    cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
@@ -147,7 +147,7 @@ async def settle_cohort(
     classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
     ballots_B = ballots_of(rows_B, classes)
     expired = cohort.state is CohortState.EXPIRED
-    settlement, observations = _decided(run, cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
+    settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
     record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
@@ -155,7 +155,6 @@ async def settle_cohort(
 
 
 def _decided(
-    run: str,
     head: CohortHead,
     method: Method,
     ballots_B: Sequence[Ballot],
@@ -163,8 +162,12 @@ def _decided(
     *,
     electors_E: Sequence[Ballot] = (),
     expired: bool,
+    run: str = "",
 ) -> tuple[Settlement, Sequence[Observation]]:
-    """Return labels and rewards, and what was seen of the pair if its run watches pairs."""
+    """Return labels and rewards, and what was seen of the pair if its run watches pairs.
+
+    `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
+    """
     rules = head.rules
     decided = partial(
         settle,
