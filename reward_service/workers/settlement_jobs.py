@@ -139,7 +139,7 @@ async def settle_cohort(
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
-        return CohortEvent.LATE, Settled(await _with_late(run, earlier, cohort.late, grader))
+        return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
     ids_B = [*cohort.ballots, *cohort.late]
     rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
     rules = cohort.head.rules
@@ -175,17 +175,13 @@ def _decided(
         parameters=rules.of_method,
         electors_E=electors_E,
         expired=expired,
-        identity=_identity(run, head),
+        identity="\n".join((run, head.question_id, str(head.step), str(head.attempt))),
     )
     if not rules.watched:
         return decided(method), ()
     quarantined = head.question_id in pairs.quarantined
     settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
     return settlement, () if disagrees is None else (Observation(head.question_id, disagrees),)
-
-
-def _identity(run: str, head: CohortHead) -> str:
-    return "\n".join((run, head.question_id, str(head.step), str(head.attempt)))
 
 
 def abandon_batch(job: BatchJob) -> BatchRecord:
@@ -207,7 +203,7 @@ def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[BallotRow]) -> C
     return _record(CohortState.ABSTAINED, head, ids_B, rows_B, ballots_B, nothing, CohortClasses({}, {}))
 
 
-async def _with_late(run: str, earlier: CohortRecord, late: Mapping[str, BallotRow], grader: Grader) -> CohortRecord:
+async def _with_late(earlier: CohortRecord, late: Mapping[str, BallotRow], grader: Grader) -> CohortRecord:
     known = set(earlier.ids_B)
     ids_B = [*earlier.ids_B, *(name for name in late if name not in known)]
     rows_B = [*earlier.rows_B, *(row.uncounted() for name, row in late.items() if name not in known)]
@@ -218,8 +214,7 @@ async def _with_late(run: str, earlier: CohortRecord, late: Mapping[str, BallotR
     missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
     ballots_B = ballots_of(rows_B, classes)
     cast, late_B = ballots_B[: len(earlier.rows_B)], ballots_B[len(earlier.rows_B) :]
-    identity = _identity(run, earlier.head)
-    came = settle_under(method, labels, late_B, cast, rules.of_method, missing=missing, identity=identity)
+    came = settle_under(method, labels, late_B, cast, rules.of_method, missing=missing)
     settlement = Settlement(
         tuple(labels),
         (*earlier.rewards_B, *came.rewards_B),

@@ -414,7 +414,7 @@ class CohortMachine(RuleBasedStateMachine):
             return
         assert cohort is not None
         earlier = unpack_cohort(stored) if stored else None
-        event, settled = self.bench.do(settle_cohort(self.run, seen, earlier, PlainGrader()))
+        event, settled = self.bench.do(settle_cohort(seen, earlier, PlainGrader()))
         held.seen_ms = self.model.now_ms
         held.seen, held.made = cohort.seen(), (seen, event, packed(settled.record))
 
