@@ -139,6 +139,11 @@ class Method:
         return any(rule.label is not LabelRule.NONE for rule in self.rules.values())
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether rewards are drawn from the identity of each rollout."""
+        return any(rule.reward is RewardShape.DRAW for rule in self.rules.values())
+
+    @property
     def needs_peers(self) -> bool:
         """Whether the policies of other runs elect labels."""
         return Voter.PEER in self.voters

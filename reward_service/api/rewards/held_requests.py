@@ -158,8 +158,10 @@ class HeldRequests:
                 return await self._placed(plan, self.new_name(), visit)
 
     async def _alone(self, plan: SinglePlan, visit: Visit) -> SeatReward:
-        """A rollout whose reward needs no other: a batch of one."""
-        request = RewardRequest(rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step)
+        """A rollout whose reward needs no other: a batch of one, and a part of its group."""
+        request = RewardRequest(
+            rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step, complete=False
+        )
         pending = await self._scorer.accept(request, None)
         with visit.waiting(self._room.watch(BATCH, pending.ticket)) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))
