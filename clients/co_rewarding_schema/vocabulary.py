@@ -61,6 +61,14 @@ class Quarantine(StrEnum):
     """Both views abstain."""
 
 
+class PeerAbsent(StrEnum):
+    """What becomes of a group for which no peer has voted by its deadline."""
+
+    ABSTAIN = "abstain"
+    OWN_VIEW = "own-view"
+    """The group is labelled by the votes of its own view."""
+
+
 if TYPE_CHECKING:
     # A word is its text too, so callers may write "paraphrase" for View.PARAPHRASE. What is decoded is always the word.
     ViewText = View | str
@@ -68,6 +76,7 @@ if TYPE_CHECKING:
     AnswerFormatText = AnswerFormat | str
     ConventionsText = Conventions | str
     QuarantineText = Quarantine | str
+    PeerAbsentText = PeerAbsent | str
 else:
     ViewText, VoterText, AnswerFormatText = View, Voter, AnswerFormat
-    ConventionsText, QuarantineText = Conventions, Quarantine
+    ConventionsText, QuarantineText, PeerAbsentText = Conventions, Quarantine, PeerAbsent

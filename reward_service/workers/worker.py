@@ -21,6 +21,7 @@ from reward_service.store.records import BatchRecord, CohortHead, packed, unpack
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.telemetry import Metrics
 from reward_service.workers.jobs_in_hand import InHand
+from reward_service.workers.peer_ballots import NO_PEERS, PeerBallots
 from reward_service.workers.settlement_jobs import (
     PairWatch,
     abandon_batch,
@@ -74,6 +75,7 @@ class Worker:
         """Over a job store of its own; `background` is that of the process, which ends with `run`."""
         self._jobs = jobs
         self._pairs = pairs
+        self._peers = PeerBallots(jobs.peers)
         self._heartbeats = heartbeats
         self._grader = grader
         self._metrics = metrics
@@ -209,28 +211,44 @@ class Worker:
     async def _settle(self, delivery: Delivery, grader: Grader) -> None:
         if delivery.job.batch is not None:
             job = unpack_job(delivery.job.payload)
+            if delivery.job.cast is not None:
+                await self._peers.cast_batch(delivery.run, delivery.job.batch, job, delivery.job.cast)
+            if delivery.job.cast_alone:
+                return await self._jobs.acknowledge(delivery)
+            asked = [(each.head, each.rows_B) for each in job.cohorts if each.head.rules.peers]
+            overdue = delivery.job.overdue
+            heard = await self._peers.found(delivery, asked, overdue=overdue) if asked else NO_PEERS
+            if heard is None:
+                return await self._jobs.acknowledge(delivery)
             slots = list({slot for cohort in job.cohorts for slot in cohort.slots})
             found = zip(slots, await self._jobs.labels(delivery.run, slots), strict=True) if slots else ()
             labels = {slot: label for slot, label in found if label is not None}
             pairs = await self._watched(delivery.run, [each.head for each in job.cohorts])
-            settled = await settle_batch(job, grader, labels, pairs, overdue=delivery.job.overdue)
-            await self._keep_batch(delivery, delivery.job.batch, settled.record, settled.observations)
-            return
+            settled = await settle_batch(job, grader, labels, pairs, overdue=overdue, heard=heard)
+            return await self._keep_batch(delivery, delivery.job.batch, settled.record, settled.observations)
         cohort = delivery.job.cohort or ""
         while True:
             seen, stored = await self._jobs.load(delivery.run, cohort)
             if seen is None or (seen.state is CohortState.OPEN):
-                await self._jobs.acknowledge(delivery)
-                return
+                return await self._jobs.acknowledge(delivery)
+            if delivery.job.cast is not None and stored is None:
+                await self._peers.cast_cohort(delivery.run, seen)
+            overdue = delivery.job.overdue or seen.state is CohortState.EXPIRED
+            asked = [(seen.head, seen.all_rows())] if stored is None and seen.head.rules.peers else ()
+            heard = await self._peers.found(delivery, asked, overdue=overdue) if asked else NO_PEERS
+            if heard is None:
+                return await self._jobs.acknowledge(delivery)
             pairs = await self._watched(delivery.run, [seen.head])
             earlier = unpack_cohort(stored) if stored else None
-            event, settled = await settle_cohort(delivery.run, seen, earlier, grader, pairs)
+            event, settled = await settle_cohort(
+                delivery.run, seen, earlier, grader, pairs, overdue=overdue, heard=heard
+            )
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
             if answer == "settled" and event is not CohortEvent.LATE:
                 count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record])
                 await self._observe(delivery.run, settled.observations)
             if answer != "changed":
-                return
+                return None
 
     async def _watched(self, run: str, heads: Iterable[CohortHead]) -> PairWatch:
         """How these pairs are watched, and which are in quarantine."""

@@ -38,7 +38,8 @@ class RunDocument(RunForm):
         description="Grows with every change of the settings; 0 for a run that was never made.", examples=[1]
     )
     state: dict[str, int] = Field(
-        description="Cohorts settled, abstained and open; requests that wait for the teacher; jobs queued.",
+        description="Cohorts settled, abstained and open; requests that wait for the teacher; what waits "
+        "for peers; jobs queued.",
         examples=[{"settled": 128, "abstained": 0, "open": 4}],
     )
 
