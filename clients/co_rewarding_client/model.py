@@ -44,7 +44,8 @@ class Rollout(rollouts.Rollout, frozen=True, kw_only=True):
     there. A rollout of a part that has no index is known by its call: this client may repeat the call, and the rollout
     votes once. A process that was started again is another client; where that happens, ranks number their rollouts.
     `attempt` grows when a step is done again. `ground_truth` is compared with the label. `statistics` are what the
-    trainer measured, and `evidence` is what weighs the ballot. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before it is sent.
+    trainer measured, and `evidence` is what weighs the ballot. A lone surrogate, which UTF-8 cannot carry, is replaced
+    by U+FFFD in any text before it is sent.
 
     Raises InvalidRequest if neither `question_id` nor `prompt` is given, and for a field of another type.
     """

@@ -196,6 +196,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             max_length=MAX_PEERS,
             description="The runs whose policies vote, where the method asks for them.",
             examples=[["qwen3-8b-math-b"]],
+            extra_json_schema={"uniqueItems": True},
         ),
     ] = ()
     max_peer_lag: Annotated[
@@ -220,10 +221,6 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         check_end_tokens(self.end_tokens)
         _check_choice("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
-        if self.entropy_high is not None and self.entropy_high < self.entropy_low:
-            raise InvalidRunError(
-                f"entropy_high is {self.entropy_high!r}, below entropy_low, {self.entropy_low!r}: every group abstains"
-            )
         _check_peers(self.peers, self.method)
         _check_peer_absent(self.peer_absent, self.method)
 

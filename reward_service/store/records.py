@@ -89,7 +89,7 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     min_vote_share: float
     conventions: str = Conventions.LENIENT.value
     quarantine: str = Quarantine.OFF.value
-    parameters: dict[str, float | int | PeerRules | None] = {}
+    parameters: tuple[tuple[str, float | int | PeerRules | None], ...] = ()
 
     @classmethod
     def of(cls, method: str, settings: RunSettings) -> "Rules":
@@ -97,13 +97,12 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
         row = method_named(method)
         watched = row.apart is not None
         quarantine = settings.quarantine if watched else Quarantine.OFF.value
-        parameters: dict[str, float | int | PeerRules | None] = {
-            name: value for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
-        }
+        parameters: tuple[tuple[str, float | int | PeerRules | None], ...] = tuple(
+            (name, value) for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
+        )
         if row.needs_peers and settings.peers:
-            parameters["peers"] = PeerRules(
-                settings.peers, settings.max_peer_lag, settings.peer_absent, settings.cohort_deadline_s
-            )
+            patience = settings.peer_absent, settings.cohort_deadline_s
+            parameters += (("peers", PeerRules(settings.peers, settings.max_peer_lag, *patience)),)
         return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions, quarantine, parameters)
 
     @property
@@ -114,14 +113,13 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     @property
     def of_method(self) -> MethodParameters:
         """The settings as the domain's rules read them."""
-        parameters = {name: value for name, value in self.parameters.items() if not isinstance(value, PeerRules)}
+        parameters = {name: value for name, value in self.parameters if not isinstance(value, PeerRules)}
         return MethodParameters(self.min_votes, self.min_vote_share, **parameters)
 
     @property
     def peers(self) -> PeerRules | None:
         """Whose ballots are waited for; None where none are."""
-        found = self.parameters.get("peers")
-        return found if isinstance(found, PeerRules) else None
+        return next((value for _, value in self.parameters if isinstance(value, PeerRules)), None)
 
 
 _READ_BY_RULES = {

@@ -125,7 +125,7 @@ async def _settled(
     method, classes = await classified(cohort.head.rules, cohort.rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(cohort.rows_B, classes), electors.ballots_of(classes)
     settlement, observations = _decided(
-        run, cohort.head, method, ballots_B, pairs, electors_E=ballots_E, expired=overdue
+        cohort.head, method, ballots_B, pairs, electors_E=ballots_E, expired=overdue, run=run
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
@@ -134,7 +134,6 @@ async def _settled(
 
 
 async def settle_cohort(
-    run: str,
     cohort: OpenCohort,
     earlier: CohortRecord | None,
     grader: Grader,
@@ -152,7 +151,7 @@ async def settle_cohort(
     ballots_B, ballots_E = ballots_of(rows_B, classes), electors.ballots_of(classes)
     expired = overdue or cohort.state is CohortState.EXPIRED
     settlement, observations = _decided(
-        run, cohort.head, method, ballots_B, pairs or PairWatch(), electors_E=ballots_E, expired=expired
+        cohort.head, method, ballots_B, pairs or PairWatch(), electors_E=ballots_E, expired=expired
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
@@ -161,7 +160,6 @@ async def settle_cohort(
 
 
 def _decided(
-    run: str,
     head: CohortHead,
     method: Method,
     ballots_B: Sequence[Ballot],
@@ -169,8 +167,12 @@ def _decided(
     *,
     electors_E: Sequence[Ballot] = (),
     expired: bool,
+    run: str = "",
 ) -> tuple[Settlement, Sequence[Observation]]:
-    """Return labels and rewards, and what was seen of the pair if its run watches pairs."""
+    """Return labels and rewards, and what was seen of the pair if its run watches pairs.
+
+    `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
+    """
     rules = head.rules
     decided = partial(
         settle,

@@ -240,9 +240,7 @@ class Worker:
                 return await self._jobs.acknowledge(delivery)
             pairs = await self._watched(delivery.run, [seen.head])
             earlier = unpack_cohort(stored) if stored else None
-            event, settled = await settle_cohort(
-                delivery.run, seen, earlier, grader, pairs, overdue=overdue, heard=heard
-            )
+            event, settled = await settle_cohort(seen, earlier, grader, pairs, overdue=overdue, heard=heard)
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
             if answer == "settled" and event is not CohortEvent.LATE:
                 count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record])

@@ -86,7 +86,7 @@ def test_all_peers_vote_together(world: World) -> None:
     world.put(three, "majority-voting")
     asked = world.pending(one, group("456"))
     world.send(two, group("445"))
-    wait_until(lambda: [each["peer"] for each in world.waiting(asked["ticket"])] == [three])
+    wait_until(lambda: [each.get("peer") for each in world.waiting(asked["ticket"])] == [three])
     world.send(three, group("555"))
     label = world.rewards(asked["ticket"])["labels"][0]
     assert (label["answer"], label["votes"], label["of"]) == ("5", 4, 6)
@@ -180,7 +180,7 @@ def test_what_waits_says_for_whom(world: World) -> None:
     assert world.waiting(asked["ticket"]) == [{"what": "peer", "peer": other, "groups": 2}]
     assert world.state(one)["waiting_for_peers"] == 1
     metrics = world.client.get("/metrics").text
-    assert f'co_rewarding_run_peer_groups_awaited{{peer="{other}",run="{one}"}} 2.0' in metrics
+    assert f'co_rewarding_peer_groups_awaited{{peer="{other}",run="{one}"}} 2.0' in metrics
     world.send(other, pair("q", ["4", "4", "4"], ["4", "4", "4"]))
     assert world.rewards(asked["ticket"])["rewards"] == [1] * 6
     assert f'peer="{other}"' not in world.client.get("/metrics").text
