@@ -137,10 +137,9 @@ def test_single_rollouts_are_gathered_and_wait(world: World, route: str, indexed
         response = f"{index}: \\boxed{{{answer}}}"
         if route == "/v1/remote_rm":
             body: dict[str, Any] = {"prompt": "p", "response": response, "label": json.dumps(label)}
-            answered = world.client.post(route, json=body).raise_for_status().json()
-            return answered["score"] if isinstance(answered, dict) else answered
+            return world.client.post(route, json=body).raise_for_status().json()["reward"]
         body = {"query": [f"p{response}"], "prompts": ["p"], "labels": [json.dumps(label)]}
-        return world.client.post(route, json=body).raise_for_status().json()["rewards"][0]
+        return world.client.post(route, json=body).raise_for_status().json()["rewards"]
 
     with ThreadPoolExecutor(6) as pool:
         of_one = [pool.submit(ask, one, n, answer) for n, answer in enumerate("456")]
