@@ -28,7 +28,7 @@ def _lacking(row: Method) -> str | None:
         return f"rewards by {row.statistic}, which a trainer measures and the demo's does not"
     if row.evidence is not None:
         return f"weighs ballots by evidence.{row.evidence}, which the demo's trainer does not have"
-    return "takes labels from other runs, and the demo's trains alone" if row.needs_peers else None
+    return None
 
 
 CHOICES = tuple(name for name, row in METHODS.items() if _lacking(row) is None)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import torch
 from co_rewarding_client import RewardClient, RunSettings
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
+from msgspec.structs import replace as replace_settings
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,6 +19,9 @@ from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy
 from co_rewarding_trainer.report import DemoReport, MethodReport
 from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
 from co_rewarding_trainer.warm_start import SHIPPED
+
+PEER = "-peer"
+"""Behind the name of a run, that of its peer."""
 
 DEFAULT_METHODS = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
 
@@ -35,7 +40,8 @@ def run_demo(
     """Trains with each method against the service, and writes `series.json` and `curves.png` into `out_dir`.
 
     Every method starts from the checkpoint `warm_start` and sees the same questions, which `seed` decides. The methods
-    with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint.
+    with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint. Under a method
+    with peers two policies train, which label each other; the first is the one that is reported.
 
     Raises:
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
@@ -81,9 +87,12 @@ def _registered(method: str, options: _DemoOptions, config: LoopConfig, teacher_
         total_steps=config.steps,
         teacher_max_tokens=MAX_NEW_TOKENS,
         teacher_temperature=config.temperature,
+        peers=(f"{run}{PEER}",) if METHODS[method].needs_peers else (),
     )
     with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
         client.put_run(run, settings)
+        for peer in settings.peers:
+            client.put_run(peer, replace_settings(settings, peers=(run,)))
         if METHODS[method].needs_teacher and not teacher_seen(client, run, teacher_within_s):
             raise NoTeacherError(
                 f"the service at {options.service_url} has no teacher, which {method} needs: give it one (serve "
@@ -102,9 +111,19 @@ def _train_with(method: str, run: str, options: _DemoOptions, config: LoopConfig
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()
-    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client, ThreadPoolExecutor(1) as beside:
+        peer = beside.submit(_train_peer, f"{run}{PEER}", options, config) if METHODS[method].needs_peers else None
         publisher = None
         if METHODS[method].needs_teacher and options.weights_root is not None:
             publisher = TeacherPublisher(client, run, options.weights_root)
         training = train(load_policy(options.warm_start), client, config, show, publisher)
+        if peer is not None:
+            peer.result()
     return MethodReport(method, run, time.perf_counter() - began_s, training)
+
+
+def _train_peer(run: str, options: _DemoOptions, config: LoopConfig) -> None:
+    """Trains the peer of a run: from the same start, with the same questions, by its own draws."""
+    own = replace(config, sampling_seed=config.seed + 1, evaluate_every=config.steps)
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
+        train(load_policy(options.warm_start), client, own)
