@@ -32,6 +32,8 @@ from co_rewarding_schema.vocabulary import (
     AnswerFormatText,
     Conventions,
     ConventionsText,
+    PeerAbsent,
+    PeerAbsentText,
     Quarantine,
     QuarantineText,
 )
@@ -208,6 +210,13 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_peer_lag: Annotated[
         Lag, Meta(description="Steps that a peer's ballots may lie behind the rollouts that they label.", examples=[1])
     ] = 0
+    peer_absent: Annotated[
+        PeerAbsentText,
+        Meta(
+            description="What becomes of a group for which no peer has voted by the deadline: docs/methods.md.",
+            examples=["abstain"],
+        ),
+    ] = PeerAbsent.ABSTAIN
 
     def __post_init__(self) -> None:
         """Refuse settings that no run could have."""
@@ -221,6 +230,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         _check_choice("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
         _check_peers(self.peers, self.method)
+        _check_peer_absent(self.peer_absent, self.method)
 
     @property
     def frozen_teacher(self) -> bool:
@@ -244,6 +254,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             quarantine=Quarantine.OFF,
             history=False,
             peers=(),
+            peer_absent=PeerAbsent.ABSTAIN,
         )
 
 
@@ -355,6 +366,13 @@ def _check_peers(peers: Sequence[str], method: str) -> None:
         raise InvalidRunError("peers names a run twice: its policy has one vote for each rollout")
     if method_named(method).needs_peers and not peers:
         raise InvalidRunError(f"under {method} other runs elect the labels: name them in peers")
+
+
+def _check_peer_absent(peer_absent: str, method: str) -> None:
+    _check_choice("peer_absent", peer_absent, tuple(PeerAbsent))
+    row = method_named(method)
+    if peer_absent == PeerAbsent.OWN_VIEW and row.needs_peers and row.unaided is None:
+        raise InvalidRunError(f"peer_absent is {peer_absent!r}, and {method} has no vote without peers: let it abstain")
 
 
 def _check_quarantine(quarantine: str, method: str) -> None:

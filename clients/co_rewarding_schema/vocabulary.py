@@ -72,6 +72,14 @@ class QuestionSort(StrEnum):
     """The labels had the smallest shares of their electorates."""
 
 
+class PeerAbsent(StrEnum):
+    """What becomes of a group for which no peer has voted by its deadline."""
+
+    ABSTAIN = "abstain"
+    OWN_VIEW = "own-view"
+    """The group is labelled by the votes of its own view."""
+
+
 if TYPE_CHECKING:
     # A word is its text too, so callers may write "paraphrase" for View.PARAPHRASE. What is decoded is always the word.
     ViewText = View | str
@@ -80,6 +88,7 @@ if TYPE_CHECKING:
     ConventionsText = Conventions | str
     QuarantineText = Quarantine | str
     QuestionSortText = QuestionSort | str
+    PeerAbsentText = PeerAbsent | str
 else:
-    ViewText, VoterText, AnswerFormatText = View, Voter, AnswerFormat
+    ViewText, VoterText, AnswerFormatText, PeerAbsentText = View, Voter, AnswerFormat, PeerAbsent
     ConventionsText, QuarantineText, QuestionSortText = Conventions, Quarantine, QuestionSort

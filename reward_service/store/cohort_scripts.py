@@ -6,7 +6,7 @@ from reward_service.store.connection import RedisConnection
 from reward_service.store.scripts import Key, Keys, Rest, script
 
 
-@script()
+@script("followed")
 async def submit(
     connection: RedisConnection,
     *,
@@ -23,10 +23,11 @@ async def submit(
     ttl_ms: int,
     replica: str,
     rollouts: int,
+    cast: str,
 ) -> list[bytes]: ...
 
 
-@script("cohort")
+@script("cohort", "followed")
 async def join(
     connection: RedisConnection,
     *,
@@ -50,7 +51,7 @@ async def join(
 ) -> list[bytes]: ...
 
 
-@script("cohort", "places")
+@script("cohort", "places", "followed")
 async def place(
     connection: RedisConnection,
     *,
@@ -115,12 +116,13 @@ async def list_noted(
 ) -> list[bytes]: ...
 
 
-@script("cohort")
+@script("cohort", "followed")
 async def expire(
     connection: RedisConnection,
     *,
     deadlines: Key,
     jobs: Key,
+    settings: Key,
     clock: Key,
     prefix: str,
     most: int,

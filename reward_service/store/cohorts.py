@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from reward_service.store import cohort_scripts
 from reward_service.store.connection import Argument, RedisConnection, as_dict
+from reward_service.store.job_records import CastOf
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import packed
 from reward_service.store.submissions import (
@@ -39,9 +40,19 @@ class CohortStore:
         self._channel = channel
 
     async def submit(
-        self, run: str, batch: str, fingerprint: str, payload: bytes, at: Revised, count: int = 0
+        self,
+        run: str,
+        batch: str,
+        fingerprint: str,
+        payload: bytes,
+        at: Revised,
+        count: int = 0,
+        cast: CastOf | None = None,
     ) -> StoredBatch | Refused:
-        """Remembers a self-contained batch as pending and queues it, unless it is known already."""
+        """Remembers a self-contained batch as pending and queues it, unless it is known already.
+
+        `cast` says how the batch holds groups, should their ballots be kept for peers; by default whole.
+        """
         keys = RunKeys(run)
         answer = await cohort_scripts.submit(
             self._connection,
@@ -58,6 +69,7 @@ class CohortStore:
             ttl_ms=self._ttl_ms(),
             replica=self._channel,
             rollouts=count,
+            cast=str(cast or CastOf()),
         )
         match answer[0]:
             case b"new":

@@ -69,9 +69,10 @@ class TeacherGauges:
 
 @dataclass(frozen=True, slots=True)
 class RunGauges:
-    """What waits in a run, in cohorts, jobs and batches; `oldest_job_s` is the age of the job that waits longest.
+    """What waits in a run, in cohorts, jobs and batches.
 
-    `top_share` is the share of the most frequent answer among all answers of the latest step that has some.
+    `oldest_job_s` is the age of the job that waits longest, `awaited_of_peers` how many groups of each peer's are
+    waited for. `top_share` is the share of the most frequent answer among all answers of the latest step that has some.
     """
 
     run: str
@@ -81,6 +82,8 @@ class RunGauges:
     queued: int
     oldest_job_s: float
     waiting_for_teacher: int
+    waiting_for_peers: int
+    awaited_of_peers: Mapping[str, int]
     teacher: TeacherGauges | None
     top_share: float | None
 
@@ -138,8 +141,12 @@ class GaugeStore:
 
     async def _run(self, run: str, unseen_ms: int) -> RunGauges:
         keys = RunKeys(run)
-        state, oldest_job_s, revised, latest = await asyncio.gather(
-            self._runs.state(run), self._oldest_s(keys, unseen_ms), self._runs.look(run), self._traces.series(run, 1)
+        state, oldest_job_s, revised, awaited, latest = await asyncio.gather(
+            self._runs.state(run),
+            self._oldest_s(keys, unseen_ms),
+            self._runs.look(run),
+            self._connection.execute("HGETALL", keys.awaited_peers),
+            self._traces.series(run, 1),
         )
         taught = revised is not None and method_named(revised.settings.method).needs_teacher
         return RunGauges(
@@ -150,6 +157,8 @@ class GaugeStore:
             state["queued"],
             oldest_job_s,
             state["waiting_for_teacher"],
+            state["waiting_for_peers"],
+            {peer.decode(): int(count) for peer, count in as_dict(awaited).items()},
             await self._teacher(keys) if taught else None,
             signs_of(latest[0].sums, latest[0].top).top_share if latest else None,
         )

@@ -1,6 +1,5 @@
-"""Settle the cohorts of one job, and count how they ended: labels, rewards, abstentions."""
+"""Settle the cohorts of one job: labels, rewards, abstentions."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -8,12 +7,13 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from co_rewarding_schema.methods import Method, method_named
-from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine
+from co_rewarding_schema.vocabulary import Abstention, Quarantine
 
 from reward_service.domain.cohort import FINAL_STATES, Ballot, CohortEvent, CohortState, ElectedLabel, advance
 from reward_service.domain.quarantine import DisagreementRules, settle_pair
 from reward_service.domain.settlement import Settlement, settle, settle_under
 from reward_service.grading.verdicts import Grader
+from reward_service.store.label_records import TeacherLabel
 from reward_service.store.pairs import Observation
 from reward_service.store.records import (
     ABSTENTIONS,
@@ -26,59 +26,17 @@ from reward_service.store.records import (
     CohortRows,
     LabelRow,
     OpenCohort,
-    TeacherLabel,
 )
 from reward_service.store.traces import NotedLabel
-from reward_service.telemetry import Metrics
 from reward_service.workers.answer_classes import (
     CohortClasses,
+    Electors,
     ballots_of,
-    classes_by_others,
-    classes_of,
     classes_under,
+    classified,
 )
 from reward_service.workers.label_history import Past, note_labels
-from reward_service.workers.step_signs import JobSums, count_signs
-
-TRUTH = {None: "unknown", True: "right", False: "wrong"}
-
-
-def count_settled(
-    metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
-) -> None:
-    """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
-    count_signs(metrics, run, sums)
-    if age_s is not None:
-        metrics.settled_after(age_s)
-    rewarded = votes = ballots = undecided = 0
-    states: dict[str, int] = {}  # a Counter takes longer than all that is counted of one cohort
-    truths: dict[bool | None, int] = {}
-    for record in records:
-        states[record.state] = states.get(record.state, 0) + 1
-        with_reward = record.abstentions_B.count(-1)
-        rewarded += with_reward
-        if with_reward < len(record.abstentions_B):
-            _count_abstentions(metrics, run, record.abstentions_B)
-        undecided += record.undecided
-        for label in record.labels:
-            truths[label.matches_truth] = truths.get(label.matches_truth, 0) + 1
-            votes += label.votes
-            ballots += label.of
-    for state, count in states.items():
-        metrics.count(metrics.settled, count, state)
-    for truth, count in truths.items():
-        metrics.count(metrics.labels, count, run, TRUTH[truth])
-    metrics.count(metrics.undecided, undecided)
-    metrics.count(metrics.rewarded, rewarded, run)
-    metrics.count(metrics.label_votes, votes, run)
-    metrics.count(metrics.label_ballots, ballots, run)
-
-
-def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
-    for index, count in Counter(abstentions_B).items():
-        if index >= 0:
-            metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)
-
+from reward_service.workers.peer_ballots import NO_PEERS, PeerRows, rows_for
 
 Kept = TypeVar("Kept")
 
@@ -109,10 +67,11 @@ async def settle_batch(
     past: Past = NO_PAST,
     *,
     overdue: bool = False,
+    heard: PeerRows = NO_PEERS,
 ) -> Settled[BatchRecord]:
-    """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
+    """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot, `heard` ballots of peers."""
     settled = [
-        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), past, overdue=overdue)
+        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), past, overdue=overdue, heard=heard)
         for cohort in job.cohorts
     ]
     positions = [cohort.positions_B for cohort in job.cohorts]
@@ -130,28 +89,19 @@ async def _settled(
     past: Past,
     *,
     overdue: bool,
+    heard: PeerRows,
 ) -> Settled[CohortRecord]:
-    rules = cohort.head.rules
-    method, conventions = method_named(rules.method), Conventions(rules.conventions)
-    rows_E: list[BallotRow] = []
-    electors_E: list[Ballot] = []
-    if method.voters and not method.is_joined:
-        cast = [labels[slot] for slot in cohort.slots if slot in labels]
-        rows_E = [row for label in cast for row in label.rows_G]
-        parameters = rules.of_method
-        classes = await classes_by_others(method, cohort.rows_B, rows_E, grader, conventions, parameters)
-        for label in cast:
-            electors_E += [each._replace(version=label.version) for each in ballots_of(label.rows_G, classes)]
-    else:
-        classes = await classes_of(method, cohort.rows_B, grader, conventions)
-    ballots_B = ballots_of(cohort.rows_B, classes)
+    answered = [labels[slot] for slot in cohort.slots if slot in labels]
+    electors = Electors(answered, rows_for(cohort.head, cohort.rows_B, heard) if heard else ())
+    method, classes = await classified(cohort.head.rules, cohort.rows_B, electors.rows_E, grader)
+    ballots_B, ballots_E = ballots_of(cohort.rows_B, classes), electors.ballots_of(classes)
     settlement, observations, noted = await _decided(
-        cohort.head, method, ballots_B, grader, pairs, past, electors_E=electors_E, expired=overdue, run=run
+        cohort.head, method, ballots_B, grader, pairs, past, electors_E=ballots_E, expired=overdue, run=run
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
     record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
-    return Settled(_with_electors(record, rows_E, electors_E) if rows_E else record, observations, noted)
+    return Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
 
 
 async def settle_cohort(
@@ -160,24 +110,25 @@ async def settle_cohort(
     grader: Grader,
     pairs: PairWatch | None = None,
     past: Past = NO_PAST,
+    *,
+    overdue: bool = False,
+    heard: PeerRows = NO_PEERS,
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
         return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
-    ids_B = [*cohort.ballots, *cohort.late]
-    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
-    rules = cohort.head.rules
-    method = method_named(rules.method)
-    classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
-    ballots_B = ballots_of(rows_B, classes)
-    expired = cohort.state is CohortState.EXPIRED
+    ids_B, rows_B = [*cohort.ballots, *cohort.late], cohort.all_rows()
+    electors = Electors((), rows_for(cohort.head, rows_B, heard) if heard else ())
+    method, classes = await classified(cohort.head.rules, rows_B, electors.rows_E, grader)
+    ballots_B, ballots_E = ballots_of(rows_B, classes), electors.ballots_of(classes)
+    expired = overdue or cohort.state is CohortState.EXPIRED
     settlement, observations, noted = await _decided(
-        cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, expired=expired
+        cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, electors_E=ballots_E, expired=expired
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
     record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
-    return event, Settled(record, observations, noted)
+    return event, Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
 
 
 async def _decided(
@@ -228,9 +179,8 @@ def abandon_batch(job: BatchJob) -> BatchRecord:
 
 def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
     """Let all of a cohort abstain as expired that no worker could settle."""
-    ids_B = [*cohort.ballots, *cohort.late]
-    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
-    return msgspec.structs.replace(_abandoned(cohort.head, ids_B, rows_B), group_sizes=cohort.group_sizes)
+    abandoned = _abandoned(cohort.head, [*cohort.ballots, *cohort.late], cohort.all_rows())
+    return msgspec.structs.replace(abandoned, group_sizes=cohort.group_sizes)
 
 
 def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[BallotRow]) -> CohortRecord:
@@ -293,7 +243,9 @@ def _record(
 
 
 def _with_electors(record: CohortRecord, rows_E: list[BallotRow], electors_E: Sequence[Ballot]) -> CohortRecord:
-    """Return the record with the teacher's ballots beside those that were rewarded."""
+    """Return the record with the ballots of others beside those that were rewarded."""
+    if not rows_E:
+        return record
     classes = list(record.classes)
     index = {name: place for place, name in enumerate(classes)}
     places_E: list[int] = []

@@ -20,7 +20,9 @@ OwnRunName = Annotated[
 STATES = f"One of {', '.join(CohortState)}."
 _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}}
 _ACROSS_VIEWS = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if row.apart is not None]}}}
-_RUN_SCHEMA: dict[str, Any] = {"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}
+_ALONE = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if not row.needs_peers]}}}
+_WITH_PEERS = {"required": ["peers"], "properties": {"peers": {"minItems": 1}}}
+_RUN_SCHEMA: dict[str, Any] = {"allOf": [{"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}, {"anyOf": [_ALONE, _WITH_PEERS]}]}
 
 
 class RunForm(WireForm, of=RunSettings, required=("method",)):
@@ -78,7 +80,8 @@ class RunDocument(RunForm):
         description="Grows with every change of the settings; 0 for a run that was never made.", examples=[1]
     )
     state: dict[str, int] = Field(
-        description="Cohorts settled, abstained and open; requests that wait for the teacher; jobs queued.",
+        description="Cohorts settled, abstained and open; requests that wait for the teacher; what waits "
+        "for peers; jobs queued.",
         examples=[{"settled": 128, "abstained": 0, "open": 4}],
     )
     signs: SignsDocument | None = Field(

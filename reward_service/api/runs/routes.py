@@ -77,8 +77,6 @@ async def put_run(request: Request, run: OwnRunPath) -> RunDocument:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:
         raise Problem(ProblemKind.INVALID, f"{cause}.") from cause
-    if run in settings.peers:
-        raise Problem(ProblemKind.INVALID, f"peers names {run!r}, the run itself: name other runs.")
     runs = services(request).runs
     revised = await runs.put(run, settings)
     return _document(RunOverview(run, revised, await runs.state(run)))
