@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from co_rewarding_client import InvalidRequest, NotFound, RewardClient
 
 from tests.support.service import assert_problem, pair, rollout
 from tests.support.waiting import wait_until
@@ -202,3 +203,48 @@ def test_signs_of_each_step_come_from_settled_groups(client: httpx.Client) -> No
         )
 
     wait_until(counted)
+
+
+def test_the_client_lists_questions_series_and_cohorts(service_url: str, client: httpx.Client) -> None:
+    run = filled(client)
+    with RewardClient(service_url, run=run, patience_s=10.0) as ours:
+        assert [each["question_id"] for each in ours.questions(most=3)] == ["q4", "q5", "q3"]
+        assert ours.questions(sort="share", run=run) == tuple(questions(client, run, sort="share")["questions"])
+        assert [each["step"] for each in ours.series()] == list(range(5))
+        found, cursor = [], None
+        while True:
+            page = ours.cohorts_page(cursor, most=7)
+            assert len(page.items) <= 7
+            found += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert {(each["question_id"], each["step"]) for each in found} == {
+            (f"q{question}", number) for question in range(6) for number in range(5)
+        }
+        assert len(found) == 30
+        with pytest.raises(InvalidRequest):
+            ours.questions(sort="age")
+        with pytest.raises(NotFound):
+            ours.series("never-made")
+
+
+def test_of_a_long_answer_a_digest_is_kept_and_equal_texts_are_equal(client: httpx.Client) -> None:
+    run = made(client)
+    long = "x_{" + "1" * 300 + "}"
+    for number, answer in enumerate([long, long, long + "+1"]):
+        got = step(client, run, number, voted(answer))
+    assert got["rewards"][0] == 1 - 0.5 * 0.5
+    (question,) = questions(client, run)["questions"]
+    kept = [label["answer"] for label in question["labels"]["original"]]
+    assert kept[0] == kept[1] != kept[2]
+    assert all(answer.startswith("sha256:") and len(answer) < 50 for answer in kept)
+
+
+def test_a_step_that_is_settled_late_sees_the_steps_before_it(client: httpx.Client) -> None:
+    run = made(client)
+    for number, answer in ((1, "1"), (5, "2"), (3, "1")):
+        got = step(client, run, number, voted(answer))
+    assert got["rewards"][0] == 1.0
+    (question,) = questions(client, run)["questions"]
+    assert [label["step"] for label in question["labels"]["original"]] == [1, 3, 5]
