@@ -73,16 +73,19 @@ def write_picture(comparison: Comparison, path: Path) -> None:
     accuracy.set_xlim(-0.02, 1.02)
     accuracy.grid(alpha=0.2)
     accuracy.set_title("Labels that are right (dot, 95 %) and mean reward (diamond)", loc="left", fontsize=11)
-    grid = [[float("nan")] * len(columns) for _ in columns]
-    for pair in comparison.agreements:
-        value = pair.labels.value
-        if value is not None:
-            grid[pair.first][pair.second] = grid[pair.second][pair.first] = value
-    agreement.imshow(grid, vmin=0, vmax=1, cmap="viridis")
-    agreement.set_xticks(places, [str(place + 1) for place in places])
-    agreement.set_yticks(places, [str(place + 1) for place in places])
-    agreement.set_title("Equal labels", loc="left", fontsize=11)
+    labelled = [place for place, column in enumerate(columns) if column.coverage.of]
+    equal = {(pair.first, pair.second): pair.labels.value for pair in comparison.agreements}
+    grid = [[_number(equal.get((min(one, other), max(one, other)))) for other in labelled] for one in labelled]
+    if labelled:
+        figure.colorbar(agreement.imshow(grid, vmin=0, vmax=1, cmap="viridis"), ax=agreement, shrink=0.7)
+    agreement.set_xticks(range(len(labelled)), [str(place + 1) for place in labelled])
+    agreement.set_yticks(range(len(labelled)), [str(place + 1) for place in labelled])
+    agreement.set_title("Equal labels, by the numbers of the table", loc="left", fontsize=11)
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as cause:
         raise ScoringError(f"--picture: {path} cannot be written: {cause}") from cause
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
