@@ -26,7 +26,7 @@ def _lacking(row: Method) -> str | None:
     """Return what the demo's trainer does not have, and a method needs."""
     if row.evidence == Weight.VERIFIED:
         return "weighs ballots by what a tool verified, and a tool that can check the demo's chains has solved them"
-    return "takes labels from other runs, and the demo's trains alone" if row.needs_peers else None
+    return None
 
 
 CHOICES = tuple(name for name, row in METHODS.items() if _lacking(row) is None)

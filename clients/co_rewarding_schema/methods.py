@@ -98,8 +98,10 @@ class ViewRule:
 class Method:
     """One row: the rule of each view, and the statistic (with its sign) where a reward is one.
 
-    `apart` names the row that labels a pair whose views are not to vote for each other any more. `needs_ground_truth`:
-    each rollout must come with its question's. `is_match_alone`: every reward is 1 for the label's class, else 0.
+    `apart` names the row that labels a pair whose views are not to vote for each other any more, `unaided` the row that
+    labels where no peer has voted. `needs_others`: not the policy alone elects labels. `needs_ground_truth`: each
+    rollout must come with its question's. `is_match_alone`: every reward is 1 for the label's class, else 0.
+    `needs_history`: a gate reads the last labels of the question.
     """
 
     name: str
@@ -108,10 +110,13 @@ class Method:
     statistic: Statistic | None = None
     sign: float = 1.0
     apart: str | None = None
+    unaided: str | None = None
     voters: frozenset[Voter] = field(init=False)
     needs_teacher: bool = field(init=False)
+    needs_others: bool = field(init=False)
     needs_ground_truth: bool = field(init=False)
     is_match_alone: bool = field(init=False)
+    needs_history: bool = field(init=False)
     _decided_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
     _elected_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
 
@@ -120,10 +125,13 @@ class Method:
         voters = frozenset(voter for rule in self.rules.values() for voter in rule.voters)
         object.__setattr__(self, "voters", voters)
         object.__setattr__(self, "needs_teacher", Voter.TEACHER in voters)
+        object.__setattr__(self, "needs_others", bool(voters - {Voter.POLICY}))
         given = any(rule.label is LabelRule.GIVEN for rule in self.rules.values())
         object.__setattr__(self, "needs_ground_truth", given)
         match = all(rule.reward is RewardShape.MATCH and not rule.gates for rule in self.rules.values())
         object.__setattr__(self, "is_match_alone", match)
+        history = any(Gate.STABILITY in rule.gates for rule in self.rules.values())
+        object.__setattr__(self, "needs_history", history)
         policy = {view: self._linked_with(view, frozenset({Voter.POLICY})) for view in View}
         object.__setattr__(self, "_decided_with", MappingProxyType(policy))
         anyone = {view: self._linked_with(view, frozenset(Voter)) for view in View}
@@ -146,8 +154,11 @@ class Method:
 
     @property
     def is_joined(self) -> bool:
-        """Whether a rollout waits for others of the policy, which may come in other requests."""
-        return Voter.POLICY in self.voters and not self.needs_teacher
+        """Whether a rollout waits for others of the policy, which may come in other requests.
+
+        A group that peers label is gathered too: whole, it votes for them.
+        """
+        return bool(self.voters) and not self.needs_teacher
 
     @property
     def needs_both_views(self) -> bool:
@@ -188,11 +199,16 @@ class Method:
 
 
 def _row(
-    name: str, origin: str, original: ViewRule, paraphrase: ViewRule | None = None, apart: str | None = None
+    name: str,
+    origin: str,
+    original: ViewRule,
+    paraphrase: ViewRule | None = None,
+    apart: str | None = None,
+    unaided: str | None = None,
 ) -> Method:
     """Return a row; a rule alone holds for both views."""
     rules = MappingProxyType({View.ORIGINAL: original, View.PARAPHRASE: paraphrase or original})
-    return Method(name, origin, rules, apart=apart)
+    return Method(name, origin, rules, apart=apart, unaided=unaided)
 
 
 def _measured(name: str, origin: str, statistic: Statistic, sign: float = 1.0) -> Method:
@@ -283,6 +299,7 @@ _ROWS = (
         "Co-RL, arXiv 2608.17253: policies of other runs elect the label",
         original=_by(Voter.PEER, View.ORIGINAL),
         paraphrase=_by(Voter.PEER, View.PARAPHRASE),
+        unaided="majority-voting",
     ),
     _row("ground-truth", "RLVR", ViewRule(label=LabelRule.GIVEN)),
     _measured(

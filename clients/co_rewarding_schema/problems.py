@@ -63,6 +63,7 @@ class ProblemKind(StrEnum):
     INVALID_LABEL = "invalid-label", 422, "a label that the service cannot read"
     NO_EVIDENCE = "no-evidence", 422, "a rollout without the evidence by which the method weighs its ballot"
     NO_IDENTITY = "no-identity", 422, "a rollout of a part without index or key, which would vote twice when sent twice"
+    NO_PEERS = "no-peers", 422, "a method by which other runs vote, in a run that names no peers"
     NO_QUESTION = "no-question", 422, "a rollout that names no question"
     QUESTIONS = "questions", 422, "a file of questions that cannot be read"
     SAME_ID = "same-id", 422, "two questions of one id in a job"

@@ -32,6 +32,8 @@ from co_rewarding_schema.vocabulary import (
     AnswerFormatText,
     Conventions,
     ConventionsText,
+    PeerAbsent,
+    PeerAbsentText,
     Quarantine,
     QuarantineText,
 )
@@ -185,6 +187,14 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         int,
         Meta(ge=1, le=MAX_WINDOW, description="K, the last labels of a question that are looked at.", examples=[8]),
     ] = 8
+    history: Annotated[
+        bool,
+        Meta(
+            description="Whether the last stability_window labels of each question are kept, for "
+            "GET /v1/runs/{run}/questions; a method whose gate reads them keeps them in any case.",
+            examples=[True],
+        ),
+    ] = False
     random_p: Annotated[
         Share, Meta(description="The probability of a reward of 1, where it is drawn.", examples=[0.5])
     ] = 0.5
@@ -200,6 +210,13 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_peer_lag: Annotated[
         Lag, Meta(description="Steps that a peer's ballots may lie behind the rollouts that they label.", examples=[1])
     ] = 0
+    peer_absent: Annotated[
+        PeerAbsentText,
+        Meta(
+            description="What becomes of a group for which no peer has voted by the deadline: docs/methods.md.",
+            examples=["abstain"],
+        ),
+    ] = PeerAbsent.ABSTAIN
 
     def __post_init__(self) -> None:
         """Refuse settings that no run could have."""
@@ -213,6 +230,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         _check_choice("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
         _check_peers(self.peers, self.method)
+        _check_peer_absent(self.peer_absent, self.method)
 
     @property
     def frozen_teacher(self) -> bool:
@@ -234,7 +252,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             teacher_group_size=None,
             teacher_model=None,
             quarantine=Quarantine.OFF,
+            history=False,
             peers=(),
+            peer_absent=PeerAbsent.ABSTAIN,
         )
 
 
@@ -346,6 +366,13 @@ def _check_peers(peers: Sequence[str], method: str) -> None:
         raise InvalidRunError("peers names a run twice: its policy has one vote for each rollout")
     if method_named(method).needs_peers and not peers:
         raise InvalidRunError(f"under {method} other runs elect the labels: name them in peers")
+
+
+def _check_peer_absent(peer_absent: str, method: str) -> None:
+    _check_choice("peer_absent", peer_absent, tuple(PeerAbsent))
+    row = method_named(method)
+    if peer_absent == PeerAbsent.OWN_VIEW and row.needs_peers and row.unaided is None:
+        raise InvalidRunError(f"peer_absent is {peer_absent!r}, and {method} has no vote without peers: let it abstain")
 
 
 def _check_quarantine(quarantine: str, method: str) -> None:

@@ -67,7 +67,11 @@ class TeacherGauges:
 
 @dataclass(frozen=True, slots=True)
 class RunGauges:
-    """What waits in a run, in cohorts, jobs and batches; `oldest_job_s` is the age of the job that waits longest."""
+    """What waits in a run, in cohorts, jobs and batches.
+
+    `oldest_job_s` is the age of the job that waits longest, `awaited_of_peers` how many groups of each peer's are
+    waited for.
+    """
 
     run: str
     open: int
@@ -76,6 +80,8 @@ class RunGauges:
     queued: int
     oldest_job_s: float
     waiting_for_teacher: int
+    waiting_for_peers: int
+    awaited_of_peers: Mapping[str, int]
     teacher: TeacherGauges | None
 
 
@@ -131,8 +137,11 @@ class GaugeStore:
 
     async def _run(self, run: str, unseen_ms: int) -> RunGauges:
         keys = RunKeys(run)
-        state, oldest_job_s, revised = await asyncio.gather(
-            self._runs.state(run), self._oldest_s(keys, unseen_ms), self._runs.look(run)
+        state, oldest_job_s, revised, awaited = await asyncio.gather(
+            self._runs.state(run),
+            self._oldest_s(keys, unseen_ms),
+            self._runs.look(run),
+            self._connection.execute("HGETALL", keys.awaited_peers),
         )
         taught = revised is not None and method_named(revised.settings.method).needs_teacher
         return RunGauges(
@@ -143,6 +152,8 @@ class GaugeStore:
             state["queued"],
             oldest_job_s,
             state["waiting_for_teacher"],
+            state["waiting_for_peers"],
+            {peer.decode(): int(count) for peer, count in as_dict(awaited).items()},
             await self._teacher(keys) if taught else None,
         )
 

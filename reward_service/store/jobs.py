@@ -2,20 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import structlog
 from redis.exceptions import ResponseError
 
 from reward_service.domain.cohort import CohortEvent
+from reward_service.domain.history import PastLabel
 from reward_service.store import cohort_scripts, label_scripts
 from reward_service.store.connection import RedisConnection, as_dict
+from reward_service.store.job_records import CastOf, Job
 from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
+from reward_service.store.label_records import TeacherLabel
 from reward_service.store.labels import labels_in
-from reward_service.store.records import Job, OpenCohort, TeacherLabel, open_cohort
+from reward_service.store.peers import PeerStore
+from reward_service.store.records import OpenCohort, open_cohort
+from reward_service.store.runs import RUN_TTL_MS
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.submissions import StoreLimits
+from reward_service.store.traces import MOST_QUESTIONS, NO_TRACES, Traces, last_labels
 
 DUE_AT_ONCE = 500
 HELD_AT_ONCE = 500
@@ -47,6 +54,7 @@ class JobStore:
         self._reading = reading
         self._ttl_ms = round(limits.retention_s * 1000)
         self.consumer = consumer
+        self.peers = PeerStore(connection, limits.retention_s)
         self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
         self._grouped: set[str] = set()
         self._unreadable: set[str] = set()
@@ -124,7 +132,7 @@ class JobStore:
                     raise
 
     async def expire(self, run: str) -> int:
-        """Closes the run's cohorts, and its batches that wait for a teacher, whose deadline has passed; how many."""
+        """Closes the run's cohorts whose time is over, and lets go what waits for a teacher or peers; how many."""
         keys = RunKeys(run)
         now_s = time.monotonic()
         unseen_ms = round((now_s - self._times[run][0]) * 1000) if run in self._times else 0
@@ -133,6 +141,7 @@ class JobStore:
                 self._connection,
                 deadlines=keys.deadlines,
                 jobs=keys.jobs,
+                settings=keys.settings,
                 clock=keys.clock,
                 prefix=keys.prefix,
                 most=DUE_AT_ONCE,
@@ -143,6 +152,8 @@ class JobStore:
             label_scripts.expire_waits(
                 self._connection,
                 waits=keys.waits,
+                peer_waits=keys.peer_waits,
+                awaited=keys.awaited_peers,
                 jobs=keys.jobs,
                 clock=keys.clock,
                 prefix=keys.prefix,
@@ -165,6 +176,10 @@ class JobStore:
         """The newest label of each slot; None where there is none."""
         return await labels_in(self._connection, run, slots)
 
+    async def last_labels(self, run: str, questions: Iterable[str]) -> dict[str, list[PastLabel]]:
+        """The last labels of each question that had some."""
+        return await last_labels(self._connection, run, questions)
+
     async def load(self, run: str, cohort: str) -> tuple[OpenCohort | None, bytes | None]:
         """A cohort to settle, and its record if it was settled before and ballots came late."""
         keys = RunKeys(run)
@@ -173,7 +188,13 @@ class JobStore:
         return (open_cohort(fields) if fields else None), record
 
     async def settle_cohort(
-        self, delivery: Delivery, cohort: str, seen: OpenCohort, event: CohortEvent, record: bytes
+        self,
+        delivery: Delivery,
+        cohort: str,
+        seen: OpenCohort,
+        event: CohortEvent,
+        record: bytes,
+        traces: Traces = NO_TRACES,
     ) -> str:
         """Keeps a cohort's record: 'settled', 'gone' (another did) or 'changed' (look again)."""
         keys = RunKeys(delivery.run)
@@ -191,6 +212,7 @@ class JobStore:
             entry=delivery.job.entry,
             group=GROUP,
             qualified_name=qualified(delivery.run, cohort),
+            **_tracing(keys, traces),
         )
         return answer.decode()
 
@@ -203,6 +225,7 @@ class JobStore:
         settled: int,
         abstained: int,
         marks: Sequence[bytes] = (),
+        traces: Traces = NO_TRACES,
     ) -> str:
         """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
         keys = RunKeys(delivery.run)
@@ -222,6 +245,7 @@ class JobStore:
             name=batch,
             lists=keys.found,
             marks=marks,
+            **_tracing(keys, traces),
         )
         return answer.decode()
 
@@ -272,6 +296,20 @@ class JobStore:
         return True
 
 
+def _tracing(keys: RunKeys, traces: Traces) -> dict[str, Any]:
+    """What both scripts are told of the traces that are written with a record."""
+    return {
+        "history": keys.history,
+        "series": keys.series,
+        "steps": keys.steps,
+        "answers": keys.answers,
+        "noted": traces.noted,
+        "sums": traces.sums,
+        "most_questions": MOST_QUESTIONS,
+        "run_ttl_ms": RUN_TTL_MS,
+    }
+
+
 def queued_at_ms(entry: bytes) -> int:
     """When a job was queued (ms of its run's time): its id says so."""
     return int(entry.partition(b"-")[0])
@@ -279,7 +317,12 @@ def queued_at_ms(entry: bytes) -> int:
 
 def _delivery(run: str, entry: bytes, flat: Sequence[bytes]) -> Delivery:
     fields = as_dict(flat)
+    overdue, ready = bool(fields.get(b"o")), b"r" in fields
+    cast = CastOf.read(fields[b"f"]) if b"f" in fields else None
     if b"c" in fields:
-        return Delivery(run, Job(entry, cohort=fields[b"c"].decode()))
-    job = Job(entry, batch=fields[b"b"].decode(), payload=fields[b"p"], overdue=bool(fields.get(b"o")))
+        due_ms = int(fields[b"d"]) if fields.get(b"d") else None
+        cohort = fields[b"c"].decode()
+        return Delivery(run, Job(entry, cohort=cohort, overdue=overdue, cast=cast, ready=ready, due_ms=due_ms))
+    batch, alone = fields[b"b"].decode(), b"y" in fields
+    job = Job(entry, batch=batch, payload=fields[b"p"], overdue=overdue, cast=cast, cast_alone=alone, ready=ready)
     return Delivery(run, job, fields[b"w"].decode())

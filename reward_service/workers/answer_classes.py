@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
-from co_rewarding_schema.methods import Method, RewardShape
-from co_rewarding_schema.vocabulary import Conventions, View
+from co_rewarding_schema.methods import Method, RewardShape, method_named
+from co_rewarding_schema.vocabulary import Conventions, PeerAbsent, View, Voter
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
 from reward_service.domain.elections import MethodParameters, Rank, rank
 from reward_service.domain.settlement import labels_of
 from reward_service.grading.verdicts import Grader
-from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord
+from reward_service.store.label_records import TeacherLabel
+from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord, Rules
 
 MOST_TRUTHS = 16
 """Truths of one cohort that are compared with its answers."""
@@ -172,7 +173,37 @@ def ballots_of(rows: Iterable[BallotRow], classes: CohortClasses) -> list[Ballot
             row.entropy,
             row.counted,
             None,
-            *(row.evidence or ()),
+            *(row.evidence or (None, None, None))[:2],
         )
         for row in rows
     ]
+
+
+class Electors:
+    """Those who vote in a cohort and earn nothing there: the service's teacher, and peers."""
+
+    def __init__(self, labels: Sequence[TeacherLabel], peer_rows: Sequence[BallotRow]) -> None:
+        """`rows_E` are the ballots of both, in this order."""
+        self._labels = labels
+        self._peer_rows = peer_rows
+        self.rows_E = [*(row for label in labels for row in label.rows_G), *peer_rows]
+
+    def ballots_of(self, classes: CohortClasses) -> list[Ballot]:
+        """Return the ballots as the rules read them; the teacher's say which version cast them."""
+        taught = [
+            each._replace(version=label.version) for label in self._labels for each in ballots_of(label.rows_G, classes)
+        ]
+        return taught + ballots_of(self._peer_rows, classes)
+
+
+async def classified(
+    rules: Rules, rows_B: Sequence[BallotRow], rows_E: Sequence[BallotRow], grader: Grader
+) -> tuple[Method, CohortClasses]:
+    """Return the row that rewards a cohort, and the classes of its answers."""
+    method, conventions = method_named(rules.method), Conventions(rules.conventions)
+    if rules.peers is not None and rules.peers.absent == PeerAbsent.OWN_VIEW and method.unaided is not None:
+        voters = {VOTERS[row.voter] for row in (*rows_B, *rows_E)}
+        method = method if voters & (method.voters - {Voter.POLICY}) else method_named(method.unaided)
+    if method.needs_others:
+        return method, await classes_by_others(method, rows_B, rows_E, grader, conventions, rules.of_method)
+    return method, await classes_of(method, rows_B, grader, conventions)

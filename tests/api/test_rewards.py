@@ -66,6 +66,8 @@ def test_every_method_of_the_table_is_answered(client: httpx.Client) -> None:
         answer = client.post("/v1/rewards", json={"rollouts": rollouts, "method": name})
         if method.needs_teacher:
             assert_problem(answer, 409, "teacher", "prompt")
+        elif method.needs_peers:
+            assert_problem(answer, 422, "peers")
         else:
             assert answer.status_code == 200
 

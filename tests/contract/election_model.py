@@ -3,6 +3,7 @@
 Nothing here is taken from the service: its table of methods is written a second time, and shares are fractions.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import log
@@ -149,7 +150,7 @@ def entropy(method: str, view: str, votes: Sequence[Vote], needs: Needs) -> floa
 
 def flips(labels: Sequence[str]) -> Fraction:
     """The share of neighbours that differ as answers; 0 of fewer than two."""
-    pairs = list(zip(labels, labels[1:], strict=False))
+    pairs = list(itertools.pairwise(labels))
     return Fraction(sum(answer_class(a) != answer_class(b) for a, b in pairs), len(pairs)) if pairs else Fraction(0)
 
 

@@ -15,14 +15,13 @@ from reward_service.store.connection import as_dict
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys, channel, qualified
 from reward_service.store.label_queue import LabelQueue
+from reward_service.store.label_records import TeacherLabel, TeacherPrompt
 from reward_service.store.records import (
     BallotRow,
     BatchJob,
     CohortHead,
     CohortRows,
     Rules,
-    TeacherLabel,
-    TeacherPrompt,
     packed,
     unpack_batch,
     unpack_job,

@@ -22,7 +22,7 @@ from trl_tiny import save_tiny
 from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.serving.supervisor import Supervisor
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import unpack_prompt
+from reward_service.store.label_records import unpack_prompt
 from tests.support.service import running
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(600)]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from co_rewarding_client import RewardClient, Rollout, RunSettings
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
 from msgspec.structs import asdict
+from msgspec.structs import replace as replace_settings
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -23,6 +25,9 @@ from co_rewarding_trainer.warm_start import SHIPPED
 
 Recorder = Callable[[int, Sequence[Rollout]], None]
 """Takes the rollouts of a step."""
+
+PEER = "-peer"
+"""Behind the name of a run, that of its peer."""
 
 DEFAULT_METHODS = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
 
@@ -43,7 +48,8 @@ def run_demo(
 
     With `record` the rollouts of each method are kept there too, as `rollouts-<method>.jsonl`.
     Every method starts from the checkpoint `warm_start` and sees the same questions, which `seed` decides. The methods
-    with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint.
+    with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint. Under a method
+    with peers two policies train, which label each other; the first is the one that is reported.
 
     Raises:
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
@@ -94,9 +100,12 @@ def _registered(method: str, options: _DemoOptions, config: LoopConfig, teacher_
         total_steps=config.steps,
         teacher_max_tokens=MAX_NEW_TOKENS,
         teacher_temperature=config.temperature,
+        peers=(f"{run}{PEER}",) if METHODS[method].needs_peers else (),
     )
     with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
         client.put_run(run, settings)
+        for peer in settings.peers:
+            client.put_run(peer, replace_settings(settings, peers=(run,)))
         if METHODS[method].needs_teacher and not teacher_seen(client, run, teacher_within_s):
             raise NoTeacherError(
                 f"the service at {options.service_url} has no teacher, which {method} needs: give it one (serve "
@@ -131,9 +140,19 @@ def _train_with(
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()
-    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client, ThreadPoolExecutor(1) as beside:
+        peer = beside.submit(_train_peer, f"{run}{PEER}", options, config) if METHODS[method].needs_peers else None
         publisher = None
         if METHODS[method].needs_teacher and options.weights_root is not None:
             publisher = TeacherPublisher(client, run, options.weights_root)
         training = train(load_policy(options.warm_start), client, config, show, note, publisher)
+        if peer is not None:
+            peer.result()
     return MethodReport(method, run, time.perf_counter() - began_s, training)
+
+
+def _train_peer(run: str, options: _DemoOptions, config: LoopConfig) -> None:
+    """Trains the peer of a run: from the same start, with the same questions, by its own draws."""
+    own = replace(config, sampling_seed=config.seed + 1, evaluate_every=config.steps)
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
+        train(load_policy(options.warm_start), client, own)

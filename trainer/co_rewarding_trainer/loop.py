@@ -35,6 +35,8 @@ class LoopConfig:
     Attributes:
         distinct_pairs: the number of questions, asked in another order in each epoch; None: no question comes twice.
         wrong_paraphrases: the share of questions whose paraphrase is another question.
+        seed: decides the questions, and by default what is sampled.
+        sampling_seed: decides what is sampled: peers answer the same questions, each in its own way.
     """
 
     steps: int = 300
@@ -49,6 +51,7 @@ class LoopConfig:
     distinct_pairs: int | None = None
     wrong_paraphrases: float = 0.0
     seed: int = 0
+    sampling_seed: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses epochs that are not a whole number of steps.
@@ -101,7 +104,8 @@ def train(
     """
     # No decay of the weights: the policy is to move for its rewards alone.
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
-    generator = torch.Generator().manual_seed(config.seed)
+    seed = config.seed if config.sampling_seed is None else config.sampling_seed
+    generator = torch.Generator().manual_seed(seed)
     steps: list[StepReport] = []
     evaluations: list[HeldOutAccuracy] = []
     for step in range(config.steps):

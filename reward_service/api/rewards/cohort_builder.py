@@ -329,7 +329,7 @@ def text_of_truth(truth: str | float | None) -> str | None:
 
 
 def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
-    statistics, evidence = rollout.statistics, rollout.evidence
+    statistics = rollout.statistics
     return BallotRow(
         view,
         voter,
@@ -338,5 +338,13 @@ def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str
         None if rollout.ground_truth is None else text_of_truth(rollout.ground_truth),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
-        evidence=None if evidence is None else (evidence.verified, evidence.confidence),
+        evidence=_evidence(rollout),
     )
+
+
+def _evidence(rollout: Rollout) -> tuple[bool | None, float | None, int | None] | None:
+    evidence, statistics = rollout.evidence, rollout.statistics
+    length = None if statistics is None else statistics.length
+    if evidence is None:
+        return None if length is None else (None, None, length)
+    return evidence.verified, evidence.confidence, length

@@ -158,7 +158,7 @@ class HeldRequests:
                 return await self._placed(plan, self.new_name(), visit)
 
     async def _alone(self, plan: SinglePlan, visit: Visit) -> SeatReward:
-        """A rollout whose reward needs no other: a batch of one, and a part of its group."""
+        """A rollout whose reward needs no other: a batch of one."""
         request = RewardRequest(
             rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step, complete=False
         )

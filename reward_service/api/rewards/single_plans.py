@@ -21,6 +21,7 @@ from reward_service.api.rewards.cohort_builder import (
 )
 from reward_service.api.rewards.evaluation import evaluation_of
 from reward_service.api.rewards.openrlhf import SingleRollout
+from reward_service.api.rewards.peer_requests import no_peers
 from reward_service.api.rewards.run_cache import RunCache, usable_method
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import digest, mark_of, question_of_prompt
@@ -107,6 +108,8 @@ class SinglePlanner:
                     EvidenceCheck(method).check(rollout, position)
                 if label.ground_truth is not None and _is_compared(run, label.ground_truth):
                     return SinglePlan(Need.ALONE, item, rollout, run, evaluated_by(truth=True), label)
+                if method.needs_peers and not revised.settings.peers:
+                    raise no_peers(method, run)
                 if not method.is_joined:
                     return SinglePlan(Need.ALONE, item, rollout, run, method, label)
                 if label.rollout is None:

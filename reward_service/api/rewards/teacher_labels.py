@@ -11,8 +11,9 @@ from co_rewarding_schema.vocabulary import View, Voter
 from reward_service.domain.teacher import needed_version
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import digest, question_of_prompt
+from reward_service.store.label_records import TeacherPrompt
 from reward_service.store.labels import WantedLabel
-from reward_service.store.records import VIEWS, VOTERS, BatchJob, TeacherPrompt
+from reward_service.store.records import VIEWS, VOTERS, BatchJob
 
 
 def slot_of(question_id: str, view: View) -> str:
