@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.methods import METHODS, Method
+from co_rewarding_schema.methods import METHODS, Method, Weight
 
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service
@@ -24,10 +24,8 @@ TEACHER_STARTED_S = 180.0
 
 def _lacking(row: Method) -> str | None:
     """Return what the demo's trainer does not have, and a method needs."""
-    if row.statistic is not None:
-        return f"rewards by {row.statistic}, which a trainer measures and the demo's does not"
-    if row.evidence is not None:
-        return f"weighs ballots by evidence.{row.evidence}, which the demo's trainer does not have"
+    if row.evidence == Weight.VERIFIED:
+        return "weighs ballots by what a tool verified, and a tool that can check the demo's chains has solved them"
     return None
 
 
@@ -76,6 +74,9 @@ def demo(
     methods: Annotated[
         list[str] | None, typer.Option("--method", help=f"One of {', '.join(CHOICES)} (repeat the option).")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the rollouts of each method, as a file that `replay` reads.")
+    ] = False,
     url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
     weights_root: Annotated[
@@ -114,6 +115,7 @@ def demo(
             methods=chosen or DEFAULT_METHODS,
             steps=steps,
             seed=seed,
+            record=record,
             api_key=api_key,
             weights_root=weights_root,
             teacher_within_s=teacher_within_s,

@@ -111,6 +111,21 @@ def cohorts_request(run: str, question_id: str, step: int | None, limit: int, cu
     return HttpRequest("GET", f"/v1/cohorts?{urlencode(query)}")
 
 
+def questions_request(run: str, sort: str, limit: int, cursor: str | None) -> HttpRequest:
+    """GET /v1/runs/{run}/questions: a page."""
+    return _page(run, "questions", {"sort": sort, "limit": limit, "cursor": cursor})
+
+
+def run_cohorts_request(run: str, limit: int, cursor: str | None) -> HttpRequest:
+    """GET /v1/runs/{run}/cohorts: a page."""
+    return _page(run, "cohorts", {"limit": limit, "cursor": cursor})
+
+
+def _page(run: str, what: str, asked: Mapping[str, Any]) -> HttpRequest:
+    query = {name: well_formed(str(value)) for name, value in _without_none(asked).items()}
+    return get(f"/v1/runs/{segment(run)}/{what}?{urlencode(query)}")
+
+
 def teacher_request(run: str) -> HttpRequest:
     """GET /v1/teacher."""
     return HttpRequest("GET", f"/v1/teacher?{urlencode({'run': well_formed(run)})}")

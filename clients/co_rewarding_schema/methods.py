@@ -101,6 +101,7 @@ class Method:
     `apart` names the row that labels a pair whose views are not to vote for each other any more, `unaided` the row that
     labels where no peer has voted. `needs_others`: not the policy alone elects labels. `needs_ground_truth`: each
     rollout must come with its question's. `is_match_alone`: every reward is 1 for the label's class, else 0.
+    `needs_history`: a gate reads the last labels of the question.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Method:
     needs_others: bool = field(init=False)
     needs_ground_truth: bool = field(init=False)
     is_match_alone: bool = field(init=False)
+    needs_history: bool = field(init=False)
     _decided_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
     _elected_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
 
@@ -128,6 +130,8 @@ class Method:
         object.__setattr__(self, "needs_ground_truth", given)
         match = all(rule.reward is RewardShape.MATCH and not rule.gates for rule in self.rules.values())
         object.__setattr__(self, "is_match_alone", match)
+        history = any(Gate.STABILITY in rule.gates for rule in self.rules.values())
+        object.__setattr__(self, "needs_history", history)
         policy = {view: self._linked_with(view, frozenset({Voter.POLICY})) for view in View}
         object.__setattr__(self, "_decided_with", MappingProxyType(policy))
         anyone = {view: self._linked_with(view, frozenset(Voter)) for view in View}
@@ -137,6 +141,11 @@ class Method:
     def has_labels(self) -> bool:
         """Whether answers are labelled, by a vote or by the ground truth."""
         return any(rule.label is not LabelRule.NONE for rule in self.rules.values())
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether rewards are drawn from the identity of each rollout."""
+        return any(rule.reward is RewardShape.DRAW for rule in self.rules.values())
 
     @property
     def needs_peers(self) -> bool:

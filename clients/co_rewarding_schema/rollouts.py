@@ -44,9 +44,10 @@ NO_ANSWER = f"null where none of the run's answer_formats finds an answer of 1 t
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Numbers that the trainer measured on a rollout: the reward of the methods that bear their names.
+    """Numbers that the trainer measured on a rollout.
 
-    Both are in nats, averaged over the response's tokens.
+    `self_certainty` and `entropy` are the rewards of the methods that bear their names: in nats, averaged over the
+    response's tokens. `length` is told of in the run's series, and rewards nothing.
     """
 
     self_certainty: Annotated[
@@ -55,6 +56,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     entropy: Annotated[float | None, Meta(description="Mean entropy of the next token, in nats.", examples=[0.4])] = (
         None
     )
+    length: Annotated[Index | None, Meta(description="Tokens of the response.", examples=[512])] = None
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,6 +167,14 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None
     )
     teacher_version: Annotated[int | None, Meta(description="There where the teacher has voted.", examples=[12])] = None
+    instability: Annotated[
+        float | None,
+        Meta(
+            description="There where a gate looked at the question's last labels and some differ: the share of "
+            "neighbours that do.",
+            examples=[0.25],
+        ),
+    ] = None
 
 
 class Rewards(msgspec.Struct, frozen=True, kw_only=True):

@@ -187,6 +187,14 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         int,
         Meta(ge=1, le=MAX_WINDOW, description="K, the last labels of a question that are looked at.", examples=[8]),
     ] = 8
+    history: Annotated[
+        bool,
+        Meta(
+            description="Whether the last stability_window labels of each question are kept, for "
+            "GET /v1/runs/{run}/questions; a method whose gate reads them keeps them in any case.",
+            examples=[True],
+        ),
+    ] = False
     random_p: Annotated[
         Share, Meta(description="The probability of a reward of 1, where it is drawn.", examples=[0.5])
     ] = 0.5
@@ -244,6 +252,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             teacher_group_size=None,
             teacher_model=None,
             quarantine=Quarantine.OFF,
+            history=False,
             peers=(),
             peer_absent=PeerAbsent.ABSTAIN,
         )

@@ -61,6 +61,17 @@ class Quarantine(StrEnum):
     """Both views abstain."""
 
 
+class QuestionSort(StrEnum):
+    """By what the questions of a run are listed, those first that are most in doubt."""
+
+    FLIPS = "flips"
+    """The label changed most often."""
+    DISAGREEMENT = "disagreement"
+    """Voters or views disagree most."""
+    SHARE = "share"
+    """The labels had the smallest shares of their electorates."""
+
+
 class PeerAbsent(StrEnum):
     """What becomes of a group for which no peer has voted by its deadline."""
 
@@ -76,7 +87,8 @@ if TYPE_CHECKING:
     AnswerFormatText = AnswerFormat | str
     ConventionsText = Conventions | str
     QuarantineText = Quarantine | str
+    QuestionSortText = QuestionSort | str
     PeerAbsentText = PeerAbsent | str
 else:
-    ViewText, VoterText, AnswerFormatText = View, Voter, AnswerFormat
-    ConventionsText, QuarantineText, PeerAbsentText = Conventions, Quarantine, PeerAbsent
+    ViewText, VoterText, AnswerFormatText, PeerAbsentText = View, Voter, AnswerFormat, PeerAbsent
+    ConventionsText, QuarantineText, QuestionSortText = Conventions, Quarantine, QuestionSort

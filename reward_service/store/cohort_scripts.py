@@ -101,6 +101,21 @@ async def find(
 ) -> list[bytes]: ...
 
 
+@script()
+async def list_noted(
+    connection: RedisConnection,
+    *,
+    in_slot_of: Key,
+    lists: str,
+    period_ms: int,
+    ttl_ms: int,
+    most: int,
+    from_period: int | Literal[""],
+    from_list: int,
+    names_left: int | Literal[""],
+) -> list[bytes]: ...
+
+
 @script("cohort", "followed")
 async def expire(
     connection: RedisConnection,
@@ -121,7 +136,7 @@ async def expire(
 async def forget_consumers(connection: RedisConnection, *, jobs: Key, group: str, idle_ms: int) -> None: ...
 
 
-@script("cohort")
+@script("cohort", "traces")
 async def settle_cohort(
     connection: RedisConnection,
     *,
@@ -129,6 +144,9 @@ async def settle_cohort(
     kept: Key,
     jobs: Key,
     stats: Key,
+    history: Key,
+    series: Key,
+    steps: Key,
     seen_state: str,
     seen_size: int,
     event: str,
@@ -137,16 +155,24 @@ async def settle_cohort(
     entry: bytes,
     group: str,
     qualified_name: str,
+    answers: str,
+    noted: bytes,
+    sums: bytes,
+    most_questions: int,
+    run_ttl_ms: int,
 ) -> bytes: ...
 
 
-@script("cohort")
+@script("cohort", "traces")
 async def settle_batch(
     connection: RedisConnection,
     *,
     batch: Key,
     jobs: Key,
     stats: Key,
+    history: Key,
+    series: Key,
+    steps: Key,
     record: bytes,
     ttl_ms: int,
     entry: bytes,
@@ -157,5 +183,10 @@ async def settle_batch(
     abstained: int,
     name: str,
     lists: str,
+    answers: str,
+    noted: bytes,
+    sums: bytes,
+    most_questions: int,
+    run_ttl_ms: int,
     marks: Rest,
 ) -> bytes: ...

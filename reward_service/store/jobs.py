@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import structlog
 from redis.exceptions import ResponseError
 
 from reward_service.domain.cohort import CohortEvent
+from reward_service.domain.history import PastLabel
 from reward_service.store import cohort_scripts, label_scripts
 from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.job_records import CastOf, Job
@@ -17,8 +19,10 @@ from reward_service.store.label_records import TeacherLabel
 from reward_service.store.labels import labels_in
 from reward_service.store.peers import PeerStore
 from reward_service.store.records import OpenCohort, open_cohort
+from reward_service.store.runs import RUN_TTL_MS
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.submissions import StoreLimits
+from reward_service.store.traces import MOST_QUESTIONS, NO_TRACES, Traces, last_labels
 
 DUE_AT_ONCE = 500
 HELD_AT_ONCE = 500
@@ -172,6 +176,10 @@ class JobStore:
         """The newest label of each slot; None where there is none."""
         return await labels_in(self._connection, run, slots)
 
+    async def last_labels(self, run: str, questions: Iterable[str]) -> dict[str, list[PastLabel]]:
+        """The last labels of each question that had some."""
+        return await last_labels(self._connection, run, questions)
+
     async def load(self, run: str, cohort: str) -> tuple[OpenCohort | None, bytes | None]:
         """A cohort to settle, and its record if it was settled before and ballots came late."""
         keys = RunKeys(run)
@@ -180,7 +188,13 @@ class JobStore:
         return (open_cohort(fields) if fields else None), record
 
     async def settle_cohort(
-        self, delivery: Delivery, cohort: str, seen: OpenCohort, event: CohortEvent, record: bytes
+        self,
+        delivery: Delivery,
+        cohort: str,
+        seen: OpenCohort,
+        event: CohortEvent,
+        record: bytes,
+        traces: Traces = NO_TRACES,
     ) -> str:
         """Keeps a cohort's record: 'settled', 'gone' (another did) or 'changed' (look again)."""
         keys = RunKeys(delivery.run)
@@ -198,6 +212,7 @@ class JobStore:
             entry=delivery.job.entry,
             group=GROUP,
             qualified_name=qualified(delivery.run, cohort),
+            **_tracing(keys, traces),
         )
         return answer.decode()
 
@@ -210,6 +225,7 @@ class JobStore:
         settled: int,
         abstained: int,
         marks: Sequence[bytes] = (),
+        traces: Traces = NO_TRACES,
     ) -> str:
         """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
         keys = RunKeys(delivery.run)
@@ -229,6 +245,7 @@ class JobStore:
             name=batch,
             lists=keys.found,
             marks=marks,
+            **_tracing(keys, traces),
         )
         return answer.decode()
 
@@ -277,6 +294,20 @@ class JobStore:
         else:
             await self._connection.execute("PEXPIRE", jobs, self._ttl_ms)
         return True
+
+
+def _tracing(keys: RunKeys, traces: Traces) -> dict[str, Any]:
+    """What both scripts are told of the traces that are written with a record."""
+    return {
+        "history": keys.history,
+        "series": keys.series,
+        "steps": keys.steps,
+        "answers": keys.answers,
+        "noted": traces.noted,
+        "sums": traces.sums,
+        "most_questions": MOST_QUESTIONS,
+        "run_ttl_ms": RUN_TTL_MS,
+    }
 
 
 def queued_at_ms(entry: bytes) -> int:

@@ -58,6 +58,26 @@ class RunKeys:
         return f"{self.prefix}stats"
 
     @property
+    def history(self) -> str:
+        """Hash: the last labels of each question."""
+        return f"{self.prefix}history"
+
+    @property
+    def series(self) -> str:
+        """Hash: sums of what settled groups came to, by step and attempt."""
+        return f"{self.prefix}series"
+
+    @property
+    def steps(self) -> str:
+        """Sorted set: the names in `series`, by step."""
+        return f"{self.prefix}steps"
+
+    @property
+    def answers(self) -> str:
+        """What the hashes begin with in which the answers of a step are counted, for the latest steps."""
+        return f"{self.prefix}answers:"
+
+    @property
     def waits(self) -> str:
         """Sorted set: batches that wait for the teacher, by deadline (ms of the run's time)."""
         return f"{self.prefix}waits"

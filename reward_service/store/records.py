@@ -18,7 +18,7 @@ ABSTENTIONS = tuple(Abstention)
 class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
     """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward.
 
-    `evidence` is whether the rollout was verified, and its confidence.
+    `evidence` is whether the rollout was verified, its confidence, and the tokens of its response.
     """
 
     view: int
@@ -29,7 +29,7 @@ class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True
     self_certainty: float | None = None
     entropy: float | None = None
     counted: bool = True
-    evidence: tuple[bool | None, float | None] | None = None
+    evidence: tuple[bool | None, float | None, int | None] | None = None
 
     def uncounted(self) -> "BallotRow":
         """The same ballot, to be rewarded and not to vote."""
@@ -82,6 +82,7 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
 
     `parameters` are the settings that rules of the method read, by their names: those only that are not the defaults,
     and `peers` under a method that asks for peers.
+    `history`: the labels are kept among the last of their question.
     """
 
     method: str
@@ -90,20 +91,22 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     conventions: str = Conventions.LENIENT.value
     quarantine: str = Quarantine.OFF.value
     parameters: tuple[tuple[str, float | int | PeerRules | None], ...] = ()
+    history: bool = False
 
     @classmethod
     def of(cls, method: str, settings: RunSettings) -> "Rules":
         """A run's rules under a method."""
         row = method_named(method)
-        watched = row.apart is not None
-        quarantine = settings.quarantine if watched else Quarantine.OFF.value
+        quarantine = settings.quarantine if row.apart is not None else Quarantine.OFF.value
+        history = settings.history or row.needs_history
         parameters: tuple[tuple[str, float | int | PeerRules | None], ...] = tuple(
             (name, value) for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
         )
         if row.needs_peers and settings.peers:
             patience = settings.peer_absent, settings.cohort_deadline_s
             parameters += (("peers", PeerRules(settings.peers, settings.max_peer_lag, *patience)),)
-        return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions, quarantine, parameters)
+        needed = settings.min_votes, settings.min_vote_share
+        return cls(method, *needed, settings.conventions, quarantine, parameters, history)
 
     @property
     def watched(self) -> bool:

@@ -173,7 +173,7 @@ def ballots_of(rows: Iterable[BallotRow], classes: CohortClasses) -> list[Ballot
             row.entropy,
             row.counted,
             None,
-            *(row.evidence or ()),
+            *(row.evidence or (None, None, None))[:2],
         )
         for row in rows
     ]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -27,6 +28,7 @@ from reward_service.store.records import (
     LabelRow,
     OpenCohort,
 )
+from reward_service.store.traces import NotedLabel
 from reward_service.telemetry import Metrics
 from reward_service.workers.answer_classes import (
     CohortClasses,
@@ -35,13 +37,18 @@ from reward_service.workers.answer_classes import (
     classes_under,
     classified,
 )
+from reward_service.workers.label_history import Past, note_labels
 from reward_service.workers.peer_ballots import NO_PEERS, PeerRows, rows_for
+from reward_service.workers.step_signs import JobSums, count_signs
 
 TRUTH = {None: "unknown", True: "right", False: "wrong"}
 
 
-def count_settled(metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord]) -> None:
+def count_settled(
+    metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
+) -> None:
     """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
+    count_signs(metrics, run, sums)
     if age_s is not None:
         metrics.settled_after(age_s)
     rewarded = votes = ballots = undecided = 0
@@ -85,10 +92,14 @@ class PairWatch(NamedTuple):
 
 
 class Settled(NamedTuple, Generic[Kept]):
-    """What is kept of a job, and what was seen of its pairs."""
+    """What is kept of a job, what was seen of its pairs, and the labels that join the last ones of their questions."""
 
     record: Kept
     observations: Sequence[Observation] = ()
+    labels: Sequence[NotedLabel] = ()
+
+
+NO_PAST: Past = MappingProxyType({})
 
 
 async def settle_batch(
@@ -96,18 +107,20 @@ async def settle_batch(
     grader: Grader,
     labels: Mapping[str, TeacherLabel] | None = None,
     pairs: PairWatch | None = None,
+    past: Past = NO_PAST,
     *,
     overdue: bool = False,
     heard: PeerRows = NO_PEERS,
 ) -> Settled[BatchRecord]:
     """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot, `heard` ballots of peers."""
     settled = [
-        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue, heard=heard)
+        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), past, overdue=overdue, heard=heard)
         for cohort in job.cohorts
     ]
     positions = [cohort.positions_B for cohort in job.cohorts]
     record = BatchRecord(job.run, job.step, job.method, [each.record for each in settled], positions)
-    return Settled(record, [observation for each in settled for observation in each.observations])
+    observations = [observation for each in settled for observation in each.observations]
+    return Settled(record, observations, [label for each in settled for label in each.labels])
 
 
 async def _settled(
@@ -116,6 +129,7 @@ async def _settled(
     grader: Grader,
     labels: Mapping[str, TeacherLabel],
     pairs: PairWatch,
+    past: Past,
     *,
     overdue: bool,
     heard: PeerRows,
@@ -124,13 +138,13 @@ async def _settled(
     electors = Electors(answered, rows_for(cohort.head, cohort.rows_B, heard) if heard else ())
     method, classes = await classified(cohort.head.rules, cohort.rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(cohort.rows_B, classes), electors.ballots_of(classes)
-    settlement, observations = _decided(
-        cohort.head, method, ballots_B, pairs, electors_E=ballots_E, expired=overdue, run=run
+    settlement, observations, noted = await _decided(
+        cohort.head, method, ballots_B, grader, pairs, past, electors_E=ballots_E, expired=overdue, run=run
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
     record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
-    return Settled(_with_electors(record, electors.rows_E, ballots_E), observations)
+    return Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
 
 
 async def settle_cohort(
@@ -138,6 +152,7 @@ async def settle_cohort(
     earlier: CohortRecord | None,
     grader: Grader,
     pairs: PairWatch | None = None,
+    past: Past = NO_PAST,
     *,
     overdue: bool = False,
     heard: PeerRows = NO_PEERS,
@@ -150,26 +165,28 @@ async def settle_cohort(
     method, classes = await classified(cohort.head.rules, rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(rows_B, classes), electors.ballots_of(classes)
     expired = overdue or cohort.state is CohortState.EXPIRED
-    settlement, observations = _decided(
-        cohort.head, method, ballots_B, pairs or PairWatch(), electors_E=ballots_E, expired=expired
+    settlement, observations, noted = await _decided(
+        cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, electors_E=ballots_E, expired=expired
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
     record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
-    return event, Settled(_with_electors(record, electors.rows_E, ballots_E), observations)
+    return event, Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
 
 
-def _decided(
+async def _decided(
     head: CohortHead,
     method: Method,
     ballots_B: Sequence[Ballot],
+    grader: Grader,
     pairs: PairWatch,
+    past: Past,
     *,
     electors_E: Sequence[Ballot] = (),
     expired: bool,
     run: str = "",
-) -> tuple[Settlement, Sequence[Observation]]:
-    """Return labels and rewards, and what was seen of the pair if its run watches pairs.
+) -> tuple[Settlement, Sequence[Observation], Sequence[NotedLabel]]:
+    """Return labels and rewards, what was seen of a pair that is watched, and the labels that a history keeps.
 
     `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
     """
@@ -182,11 +199,19 @@ def _decided(
         expired=expired,
         identity="\n".join((run, head.question_id, str(head.step), str(head.attempt))),
     )
-    if not rules.watched:
-        return decided(method), ()
-    quarantined = head.question_id in pairs.quarantined
-    settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
-    return settlement, () if disagrees is None else (Observation(head.question_id, disagrees),)
+    observations: Sequence[Observation] = ()
+    if rules.watched:
+        quarantined = head.question_id in pairs.quarantined
+        settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
+        observations = () if disagrees is None else (Observation(head.question_id, disagrees),)
+    else:
+        settlement = decided(method)
+    if not rules.history:
+        return settlement, observations, ()
+    noted, instability_of = await note_labels(head, settlement.labels, ballots_B, past, grader)
+    if method.needs_history and any(instability_of.values()):
+        settlement = decided(method, instability_of=instability_of)
+    return settlement, observations, noted
 
 
 def abandon_batch(job: BatchJob) -> BatchRecord:

@@ -19,17 +19,21 @@ from reward_service.store.keys import mark_of
 from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
 from reward_service.store.server_replies import WrongTypeError
+from reward_service.store.traces import Traces
 from reward_service.telemetry import Metrics
 from reward_service.workers.jobs_in_hand import InHand
+from reward_service.workers.label_history import Past
 from reward_service.workers.peer_ballots import NO_PEERS, PeerBallots
 from reward_service.workers.settlement_jobs import (
     PairWatch,
+    Settled,
     abandon_batch,
     abandon_cohort,
     count_settled,
     settle_batch,
     settle_cohort,
 )
+from reward_service.workers.step_signs import JobSums, step_sums, sums_of
 
 log = structlog.get_logger(__name__)
 
@@ -224,8 +228,10 @@ class Worker:
             found = zip(slots, await self._jobs.labels(delivery.run, slots), strict=True) if slots else ()
             labels = {slot: label for slot, label in found if label is not None}
             pairs = await self._watched(delivery.run, [each.head for each in job.cohorts])
-            settled = await settle_batch(job, grader, labels, pairs, overdue=overdue, heard=heard)
-            return await self._keep_batch(delivery, delivery.job.batch, settled.record, settled.observations)
+            past = await self._past(delivery.run, [each.head for each in job.cohorts])
+            settled = await settle_batch(job, grader, labels, pairs, past, overdue=overdue, heard=heard)
+            sums = sums_of(settled.record.cohorts)
+            return await self._keep_batch(delivery, delivery.job.batch, settled, sums)
         cohort = delivery.job.cohort or ""
         while True:
             seen, stored = await self._jobs.load(delivery.run, cohort)
@@ -240,10 +246,13 @@ class Worker:
                 return await self._jobs.acknowledge(delivery)
             pairs = await self._watched(delivery.run, [seen.head])
             earlier = unpack_cohort(stored) if stored else None
-            event, settled = await settle_cohort(seen, earlier, grader, pairs, overdue=overdue, heard=heard)
-            answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
+            past = await self._past(delivery.run, [seen.head])
+            event, settled = await settle_cohort(seen, earlier, grader, pairs, past, overdue=overdue, heard=heard)
+            sums = [] if event is CohortEvent.LATE else sums_of([settled.record])
+            traces = Traces(settled.labels, step_sums(sums))
+            answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record), traces)
             if answer == "settled" and event is not CohortEvent.LATE:
-                count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record])
+                count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record], sums)
                 await self._observe(delivery.run, settled.observations)
             if answer != "changed":
                 return None
@@ -254,6 +263,10 @@ class Worker:
         quarantined = await self._pairs.quarantined(run, questions) if questions else frozenset[str]()
         return PairWatch(self._pairs.watch, quarantined)
 
+    async def _past(self, run: str, heads: Iterable[CohortHead]) -> Past:
+        """The last labels of the questions whose labels are kept."""
+        return await self._jobs.last_labels(run, (head.question_id for head in heads if head.rules.history))
+
     async def _observe(self, run: str, observations: Sequence[Observation]) -> None:
         """Once for each settlement; one is missed if the worker dies between the two, which misleads nobody."""
         if not observations:
@@ -263,22 +276,25 @@ class Worker:
         self._metrics.count(self._metrics.pairs, changes.acquitted, run, "acquitted")
 
     async def _keep_batch(
-        self, delivery: Delivery, batch: str, record: BatchRecord, observations: Sequence[Observation] = ()
+        self, delivery: Delivery, batch: str, kept: Settled[BatchRecord], sums: Sequence[JobSums] = ()
     ) -> None:
+        record = kept.record
         settled = sum(cohort.state == CohortState.SETTLED for cohort in record.cohorts)
         abstained = len(record.cohorts) - settled
         marks = [mark_of(each.head.question_id, each.head.step) for each in record.cohorts]
+        traces = Traces(kept.labels, step_sums(sums))
         answer = await self._jobs.settle_batch(
-            delivery, batch, packed(record), settled=settled, abstained=abstained, marks=marks
+            delivery, batch, packed(record), settled=settled, abstained=abstained, marks=marks, traces=traces
         )
         if answer == "settled":
-            count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), record.cohorts)
-            await self._observe(delivery.run, observations)
+            count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), record.cohorts, sums)
+            await self._observe(delivery.run, kept.observations)
 
     async def _give_up(self, delivery: Delivery) -> None:
         log.error("a job is given up: its rollouts abstain", run=delivery.run, job=delivery.job.entry.decode())
         if delivery.job.batch is not None:
-            await self._keep_batch(delivery, delivery.job.batch, abandon_batch(unpack_job(delivery.job.payload)))
+            abandoned = Settled(abandon_batch(unpack_job(delivery.job.payload)))
+            await self._keep_batch(delivery, delivery.job.batch, abandoned)
             return
         cohort = delivery.job.cohort or ""
         seen, stored = await self._jobs.load(delivery.run, cohort)

@@ -106,6 +106,6 @@ def test_each_name_is_used_and_no_position_is(script: Callable[..., Any]) -> Non
 
 
 def test_each_file_is_a_script_or_a_library() -> None:
-    libraries = {"clock", "cohort", "followed", "labels", "paraphrases", "peers", "places"}
+    libraries = {"clock", "cohort", "followed", "labels", "paraphrases", "peers", "places", "traces"}
     found = {each.name.removesuffix(".lua") for each in LUA.iterdir()}
     assert found == libraries | {script.__name__ for script in scripts()}

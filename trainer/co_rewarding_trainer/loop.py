@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from co_rewarding_client import Rewards, Rollout
+from co_rewarding_client import Evidence, Rewards, Rollout, Statistics
 from torch import Tensor
 
 from co_rewarding_trainer.policy import Policy, Rollouts, response_logprobs, sample
@@ -94,10 +94,12 @@ def train(
     rewarder: Rewarder,
     config: LoopConfig,
     on_step: Callable[[StepReport, HeldOutAccuracy], None] = lambda report, latest: None,
+    on_rollouts: Callable[[int, Sequence[Rollout]], None] = lambda step, rollouts: None,
     publisher: StepPublisher | None = None,
 ) -> TrainingLog:
     """Trains the policy in place, and calls `on_step` after each step with its report and the latest evaluation.
 
+    `on_rollouts` sees the rollouts of each step, as they are sent.
     A method with a teacher needs a `publisher`.
     """
     # No decay of the weights: the policy is to move for its rewards alone.
@@ -117,7 +119,9 @@ def train(
             publisher.prepare(step, policy, asked_P)
         prompts_P = [asked.prompt for asked in asked_P]
         rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator)
-        rewards = rewarder.rewards(as_sent(asked_P, rollouts, config.group_size), step=step)
+        sent = as_sent(asked_P, rollouts, config.group_size)
+        on_rollouts(step, sent)
+        rewards = rewarder.rewards(sent, step=step)
         update(policy, optimizer, rollouts, group_advantages(rewards.rewards, config.group_size))
 
         seen = rewards.metrics
@@ -144,7 +148,8 @@ def _pairs(step: int, config: LoopConfig) -> list[TaskPair]:
 def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) -> list[Rollout]:
     """Makes the service's B = P·G rollouts of the sampled ones, in the same order.
 
-    The ground truth goes along: one method rewards by it, the others report their label accuracy.
+    What a method may need goes along: the ground truth, by which the others report their label accuracy, and how sure
+    the policy was.
     """
     return [
         Rollout(
@@ -154,9 +159,11 @@ def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) 
             rollout=index,
             response=rollouts.texts[place * group_size + index],
             ground_truth=asked.problem.answer,
+            statistics=Statistics(self_certainty=sure.self_certainty, entropy=sure.entropy),
+            evidence=Evidence(confidence=sure.confidence),
         )
         for place, asked in enumerate(asked_P)
-        for index in range(group_size)
+        for index, sure in enumerate(rollouts.sureness_B[place * group_size :][:group_size])
     ]
 
 

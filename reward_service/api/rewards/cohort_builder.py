@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from co_rewarding_schema.limits import MAX_ROLLOUT
 from co_rewarding_schema.methods import Method, evaluated_by
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RewardRequest, Rollout
@@ -61,6 +62,7 @@ def batch_of(
     """
     found = found or {}
     evidence = EvidenceCheck.of(request, method)
+    by_text = method.is_drawn and not request.complete
     cohorts: dict[tuple[str, str], _Gathering] = {}
     seats: Counter[tuple[str, int, int]] | None = None
     if any(rollout.rollout is None for rollout in request.rollouts):
@@ -80,7 +82,8 @@ def batch_of(
         index = rollout.rollout
         if seats is not None:
             group = (question_id, view, voter)
-            index = seats[group] if index is None else index
+            if index is None:
+                index = _index_by_text(rollout) if by_text else seats[group]
             seats[group] += 1
         if evidence is not None:
             evidence.check(rollout, position)
@@ -97,6 +100,11 @@ def batch_of(
         head = CohortHead(cohort.question_id, request.step, max(cohort.attempts_B), own)
         made.append(CohortRows(head, _once_each(cohort), cohort.positions_B))
     return BatchJob(request.run, request.step, _method_of([each.head.rules for each in made], method), made)
+
+
+def _index_by_text(rollout: Rollout) -> int:
+    """Return the index of a rollout that came apart from its group without one: its text is its identity."""
+    return int(digest(rollout.prompt or "", rollout.response, size=8), 16) % (MAX_ROLLOUT + 1)
 
 
 def _rules_by_truth(request: RewardRequest, rules: Rules, settings: RunSettings) -> Rules:
@@ -321,7 +329,7 @@ def text_of_truth(truth: str | float | None) -> str | None:
 
 
 def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
-    statistics, evidence = rollout.statistics, rollout.evidence
+    statistics = rollout.statistics
     return BallotRow(
         view,
         voter,
@@ -330,5 +338,13 @@ def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str
         None if rollout.ground_truth is None else text_of_truth(rollout.ground_truth),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
-        evidence=None if evidence is None else (evidence.verified, evidence.confidence),
+        evidence=_evidence(rollout),
     )
+
+
+def _evidence(rollout: Rollout) -> tuple[bool | None, float | None, int | None] | None:
+    evidence, statistics = rollout.evidence, rollout.statistics
+    length = None if statistics is None else statistics.length
+    if evidence is None:
+        return None if length is None else (None, None, length)
+    return evidence.verified, evidence.confidence, length

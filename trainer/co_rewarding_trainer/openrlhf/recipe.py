@@ -65,10 +65,10 @@ class Run(RecipeTable, of=RunSettings, optional=True):
     def _check_method(cls, method: str) -> str:
         if method not in METHODS:
             raise ValueError(f"{method!r} is not a method; {nearest(method, METHODS)}")
-        if METHODS[method].statistic is not None:
-            raise ValueError(
-                f"{method} needs a statistic that OpenRLHF does not send; use the client (docs/methods.md)"
-            )
+        row = METHODS[method]
+        lacking = "a statistic" if row.statistic is not None else row.evidence and f"evidence.{row.evidence}"
+        if lacking:
+            raise ValueError(f"{method} needs {lacking}, which OpenRLHF does not send; use the client (docs/client.md)")
         return method
 
     @field_validator("views")
