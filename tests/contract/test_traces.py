@@ -10,9 +10,9 @@ from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
+from reward_service.store.job_records import Job
 from reward_service.store.jobs import Delivery
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import Job
 from reward_service.store.traces import KeptLabel, NotedLabel, StepSums, Traces, TraceStore, last_labels
 from tests.contract.conftest import World
 
