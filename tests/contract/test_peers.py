@@ -1,5 +1,7 @@
 """The ballots of peers in Redis: kept once for runs that are named, and whoever waits for them goes on."""
 
+from dataclasses import replace
+
 import pytest
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View
@@ -9,7 +11,7 @@ from reward_service.store.jobs import Delivery
 from reward_service.store.keys import RunKeys
 from reward_service.store.peers import PEER, CastGroup, Group, PeerStore, PeerWaiter, Waiting
 from reward_service.store.records import BallotRow
-from reward_service.store.submissions import StoredBatch
+from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from tests.contract.conftest import World, ballot, joining
 from tests.support.waiting import until
 
@@ -177,3 +179,17 @@ async def test_a_run_is_named_as_soon_as_the_run_that_names_it_is_made_or_used(w
     assert isinstance(await world.store.submit(peer, "b", PRINT, b"payload", at), StoredBatch)
     (delivery,) = await world.jobs.read([peer], 10, 0.01)
     assert delivery.job.cast == CastOf()
+
+
+async def test_no_more_wait_for_peers_than_may(world: World) -> None:
+    await world.make(method="peer-majority", peers=("nobody",), group_size=1)
+    whole = [joining(f"c{n}", ballot(View.ORIGINAL, 0, "4")) for n in range(world.limits.open_cohorts)]
+    one_view = [replace(each, views="o") for each in whole]
+    await world.store.join(world.run, one_view, world.at)
+    for n in range(world.limits.open_cohorts):
+        assert await peers(world).wait(Waiting(world.run, f"cc{n}", PATIENCE_MS, 0), ["nobody s"])
+    for delivery in await jobs(world):
+        await world.jobs.acknowledge(delivery)
+    full = Refused(Refusal.FULL)
+    assert await world.store.submit(world.run, "b", PRINT, b"payload", world.at) == full
+    assert await world.store.join(world.run, [joining("one-more", ballot(View.ORIGINAL, 0, "4"))], world.at) == full
