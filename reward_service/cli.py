@@ -21,6 +21,7 @@ from reward_service.serving.children import set_up_logging, unknown_variables
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
+from reward_service.tools.export.command import export
 from reward_service.tools.replay.command import replay, score
 from reward_service.training_commands import demo, train
 
@@ -206,6 +207,7 @@ app.command()(train)
 app.command()(demo)
 app.command()(score)
 app.command()(replay)
+app.command()(export)
 app.add_typer(paraphrase_app, name="paraphrase")
 
 

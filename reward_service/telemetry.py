@@ -38,15 +38,33 @@ class Metrics:
     label_ballots = RunCounter(
         "co_rewarding_label_ballots", "Ballots of their electorates: votes over ballots is the mean vote share."
     )
+    groups = RunCounter("co_rewarding_groups", "Groups settled: the rollouts of one view of a question, by run.")
+    group_rollouts = RunCounter("co_rewarding_group_rollouts", "Rollouts of the groups that were settled.")
+    group_answered = RunCounter("co_rewarding_group_answered", "Those of them that held an answer.")
+    distinct_answers = RunCounter(
+        "co_rewarding_distinct_answers", "Different answers in groups: by groups, the mean of a group."
+    )
+    label_agreement = RunCounter(
+        "co_rewarding_label_agreement", "Sum, over labels, of the share of the view's own rollouts that gave the label."
+    )
+    labels_elected = RunCounter("co_rewarding_labels_elected", "Labels that ballots elected.")
+    view_pairs = RunCounter(
+        "co_rewarding_view_pairs",
+        "Questions both of whose views were labelled together, by whether the labels are the same.",
+        ("same",),
+    )
     pairs = RunCounter(
         "co_rewarding_pairs", "Pairs that came into quarantine (accused) or left it (acquitted), by run.", ("verdict",)
     )
-    by_run = (rewarded, abstentions, labels, label_votes, label_ballots, pairs)
+    by_run = (
+        rewarded, abstentions, labels, label_votes, label_ballots, pairs, groups, group_rollouts, group_answered,
+        distinct_answers, label_agreement, labels_elected, view_pairs,
+    )  # fmt: skip
 
     def __init__(self) -> None:
         """Fresh counters in a registry of their own."""
         self._registry = CollectorRegistry()
-        self._counts: dict[tuple[Any, ...], int] = {}
+        self._counts: dict[tuple[Any, ...], float] = {}
         self._times: dict[tuple[Any, ...], _Times] = {}
         self._timed = False
         self._children: dict[tuple[Any, ...], Any] = {}
@@ -125,7 +143,7 @@ class Metrics:
         if reason == KILLED:
             self.judge_kills.inc()
 
-    def count(self, metric: Counter | RunCounter, count: int, *labels: str) -> None:
+    def count(self, metric: Counter | RunCounter, count: float, *labels: str) -> None:
         """Counts what happens too often to be written each time; it shows after a moment. A run is the first label."""
         if count:
             self._count(metric, count, *labels)
@@ -143,7 +161,7 @@ class Metrics:
         for (histogram, *labels), some in times.items():
             some.observe(self._bound(histogram, *labels))
 
-    def _count(self, metric: Counter | RunCounter, count: int, *labels: str) -> None:
+    def _count(self, metric: Counter | RunCounter, count: float, *labels: str) -> None:
         """Counts in memory for a moment: a file that processes share costs more than the rest of a short request."""
         key = (metric, *labels)
         self._counts[key] = self._counts.get(key, 0) + count

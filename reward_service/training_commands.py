@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.methods import METHODS, RewardSource
+from co_rewarding_schema.methods import METHODS, Method, Weight
 
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service
@@ -21,8 +21,15 @@ TEACHER_SEEN_S = 10.0
 TEACHER_STARTED_S = 180.0
 """How long one may take that is just being started."""
 
-CHOICES = tuple(name for name, row in METHODS.items() if row.source is not RewardSource.STATISTIC)
-"""The demo's trainer measures no statistics."""
+
+def _lacking(row: Method) -> str | None:
+    """Return what the demo's trainer does not have, and a method needs."""
+    if row.evidence == Weight.VERIFIED:
+        return "weighs ballots by what a tool verified, and a tool that can check the demo's chains has solved them"
+    return None
+
+
+CHOICES = tuple(name for name, row in METHODS.items() if _lacking(row) is None)
 
 
 def train(
@@ -67,6 +74,9 @@ def demo(
     methods: Annotated[
         list[str] | None, typer.Option("--method", help=f"One of {', '.join(CHOICES)} (repeat the option).")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the rollouts of each method, as a file that `replay` reads.")
+    ] = False,
     url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
     weights_root: Annotated[
@@ -105,6 +115,7 @@ def demo(
             methods=chosen or DEFAULT_METHODS,
             steps=steps,
             seed=seed,
+            record=record,
             api_key=api_key,
             weights_root=weights_root,
             teacher_within_s=teacher_within_s,
@@ -121,8 +132,8 @@ def _chosen(methods: Sequence[str]) -> list[str]:
         row = METHODS.get(name)
         if row is None:
             problem = f"{name!r} is not a method"
-        elif row.statistic is not None:
-            problem = f"{name} rewards by {row.statistic}, which a trainer measures and the demo's does not"
+        elif (lacking := _lacking(row)) is not None:
+            problem = f"{name} {lacking}"
         else:
             continue
         raise typer.BadParameter(f"{problem}; choose one of {', '.join(CHOICES)}", param_hint="--method")

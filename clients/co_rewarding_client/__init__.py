@@ -57,6 +57,7 @@ from co_rewarding_client.errors import (
 from co_rewarding_client.flow import Surroundings
 from co_rewarding_client.model import (
     Awaited,
+    Evidence,
     Label,
     Paraphrase,
     Pending,
@@ -77,6 +78,7 @@ __all__ = [
     "Awaited",
     "CoRewardingError",
     "Conflict",
+    "Evidence",
     "InvalidRequest",
     "Label",
     "NotFound",

@@ -1,7 +1,6 @@
 """Define each call of the contract as a flow; both clients have the calls as methods."""
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -9,20 +8,15 @@ from typing import Any
 from co_rewarding_schema.paraphrases import Paraphrases
 
 from co_rewarding_client import decoding, encoding, paraphrasing
-from co_rewarding_client.arguments import check_number, check_path, check_text
-from co_rewarding_client.encoding import HttpRequest
-from co_rewarding_client.errors import StillPending, invalid
+from co_rewarding_client.arguments import check_number, check_path
+from co_rewarding_client.errors import StillPending
 from co_rewarding_client.flow import (
     PASSING_STATUSES,
     Flow,
     Patience,
     Pause,
-    Surroundings,
-    T,
     TransportFailure,
-    answer,
     attempt,
-    begin,
     exchange,
     success,
 )
@@ -32,41 +26,18 @@ from co_rewarding_client.model import (
     Question,
     Rewards,
     Rollout,
-    RunSettings,
     TeacherState,
     TeacherUpdate,
     Ticket,
 )
-from co_rewarding_client.unanswered import UnansweredKeys
+from co_rewarding_client.run_calls import RunCalls
 from co_rewarding_client.uploading import Progress, shared_path, uploaded
 
 POLL_INTERVAL_S = 0.5  # a service or proxy that does not hold its answer back must not be asked in a tight loop
-COHORTS_AT_ONCE = 100
 
 
-class Calls:
-    """The calls for one run of the service at `url`. Each returns its flow, and is a method of both clients.
-
-    Raises:
-        InvalidRequest: a run or durations that are none.
-    """
-
-    def __init__(
-        self, url: str, run: str, timeout_s: float, patience_s: float, surroundings: Surroundings | None = None
-    ) -> None:
-        check_text("run", run)
-        check_number("timeout_s", timeout_s)
-        check_number("patience_s", patience_s)
-        if not timeout_s > 0.0:
-            raise invalid(f"timeout_s is {timeout_s}; it must be more than 0")
-        if not patience_s >= 0.0:
-            raise invalid(f"patience_s is {patience_s}; it must be 0 (a single try) or more")
-        self._url = url
-        self._run_name = run
-        self._timeout_s = timeout_s
-        self._patience_s = patience_s
-        self._surroundings = surroundings or Surroundings()
-        self._unanswered = UnansweredKeys(self._surroundings.new_key)
+class Calls(RunCalls):
+    """The calls for one run of the service: rewards, the teacher and paraphrases, and those of `RunCalls`."""
 
     def rewards(
         self,
@@ -131,41 +102,6 @@ class Calls:
     def poll(self, ticket: Ticket | str, *, wait_s: float = 0.0) -> Flow[Rewards | Pending]:
         """Return the rewards of what was submitted if they are settled within `wait_s`, else how far they are."""
         return self._poll(_name(ticket), wait_s, self._begin())
-
-    def put_run(self, name: str, settings: RunSettings) -> Flow[Mapping[str, Any]]:
-        """Make or change the run `name`, and return the run as the service then has it."""
-        return (yield from self._answer(encoding.run_request(name, settings), dict[str, Any], 200, 201))
-
-    def run(self, name: str) -> Flow[Mapping[str, Any]]:
-        """Return the state of the run `name`, as the service tells it."""
-        return (yield from self._answer(encoding.get(f"/v1/runs/{encoding.segment(name)}"), dict[str, Any]))
-
-    def runs(self) -> Flow[tuple[Mapping[str, Any], ...]]:
-        """Return all runs, as the service tells them, the latest used first.
-
-        They come in pages of 500: one that is used while they are read may be missing.
-        """
-        return self._pages(decoding.RunsPage, lambda cursor, _: encoding.runs_request(cursor))
-
-    def cohort(self, cohort_id: str) -> Flow[Mapping[str, Any]]:
-        """Return why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`."""
-        return (yield from self._answer(encoding.get(f"/v1/cohorts/{encoding.segment(cohort_id)}"), dict[str, Any]))
-
-    def cohorts(
-        self, question_id: str, *, step: int | None = None, most: int = 100, run: str | None = None
-    ) -> Flow[tuple[Mapping[str, Any], ...]]:
-        """Return the cohorts of a question, open or settled, the latest first, `most` of them; without `step`, of any.
-
-        Each has its "cohort", for `cohort`, and its "step", "attempt", "method", "state", "views" and "labels".
-        """
-        check_text("question_id", question_id)
-        check_number("most", most)
-        of_run = self._run(run)
-
-        def page(cursor: str | None, left: int) -> HttpRequest:
-            return encoding.cohorts_request(of_run, question_id, step, min(left, COHORTS_AT_ONCE), cursor)
-
-        return self._pages(decoding.CohortsPage, page, most)
 
     def publish(
         self,
@@ -246,31 +182,6 @@ class Calls:
     def version(self) -> Flow[str]:
         """Return the version of the service."""
         return (yield from self._answer(encoding.get("/version"), decoding.Version)).version
-
-    def _run(self, run: str | None) -> str:
-        if run is None:
-            return self._run_name
-        check_text("run", run)
-        return run
-
-    def _begin(self) -> Patience:
-        return begin(self._timeout_s, self._patience_s, self._surroundings, self._url)
-
-    def _answer(self, request: HttpRequest, kind: type[T], *expected: int) -> Flow[T]:
-        return answer(request, self._begin(), kind, *expected)
-
-    def _pages(
-        self, kind: type[decoding.Page], request: Callable[[str | None, int], HttpRequest], most: int = sys.maxsize
-    ) -> Flow[tuple[Mapping[str, Any], ...]]:
-        """Read `most` items, page by page; `request` asks for the page at a cursor, knowing how many are left."""
-        found: list[Mapping[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            page = yield from self._answer(request(cursor, most - len(found)), kind)
-            found += page.items
-            cursor = page.cursor
-            if cursor is None or len(found) >= most:
-                return tuple(found)
 
     def _poll(self, ticket: str, wait_s: float, patience: Patience) -> Flow[Rewards | Pending]:
         check_number("wait_s", wait_s)

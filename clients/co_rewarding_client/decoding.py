@@ -48,7 +48,20 @@ class CohortsPage(msgspec.Struct):
     cursor: str | None = None
 
 
-Page = RunsPage | CohortsPage
+class QuestionsPage(msgspec.Struct):
+    """A page of questions; `cursor` is for the next, None on the last."""
+
+    items: list[dict[str, Any]] = msgspec.field(name="questions")
+    cursor: str | None = None
+
+
+Page = RunsPage | CohortsPage | QuestionsPage
+
+
+class Series(msgspec.Struct):
+    """The signs of a run's steps."""
+
+    steps: tuple[dict[str, Any], ...]
 
 
 class Version(msgspec.Struct):

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 from co_rewarding_schema.limits import MAX_KEY_CHARS
-from co_rewarding_schema.rollouts import Statistics
+from co_rewarding_schema.rollouts import Evidence, Statistics
 from co_rewarding_schema.run_settings import RunSettings
 
 from co_rewarding_client.arguments import check_instance, check_listed, check_number, check_text, plain_number
@@ -111,6 +111,21 @@ def cohorts_request(run: str, question_id: str, step: int | None, limit: int, cu
     return HttpRequest("GET", f"/v1/cohorts?{urlencode(query)}")
 
 
+def questions_request(run: str, sort: str, limit: int, cursor: str | None) -> HttpRequest:
+    """GET /v1/runs/{run}/questions: a page."""
+    return _page(run, "questions", {"sort": sort, "limit": limit, "cursor": cursor})
+
+
+def run_cohorts_request(run: str, limit: int, cursor: str | None) -> HttpRequest:
+    """GET /v1/runs/{run}/cohorts: a page."""
+    return _page(run, "cohorts", {"limit": limit, "cursor": cursor})
+
+
+def _page(run: str, what: str, asked: Mapping[str, Any]) -> HttpRequest:
+    query = {name: well_formed(str(value)) for name, value in _without_none(asked).items()}
+    return get(f"/v1/runs/{segment(run)}/{what}?{urlencode(query)}")
+
+
 def teacher_request(run: str) -> HttpRequest:
     """GET /v1/teacher."""
     return HttpRequest("GET", f"/v1/teacher?{urlencode({'run': well_formed(run)})}")
@@ -208,18 +223,25 @@ def _group(rollout: Rollout) -> GroupKey:
 
 
 def _rollout(rollout: Rollout, index: int | None, at: int) -> dict[str, Any]:
-    fields = _fields(rollout) | {"rollout": index, "statistics": _statistics(rollout.statistics, at)}
+    fields = _fields(rollout) | {
+        "rollout": index,
+        "statistics": _numbers("statistics", rollout.statistics, at),
+        "evidence": _numbers("evidence", rollout.evidence, at),
+    }
     return _without_none(fields)
 
 
-def _statistics(statistics: Statistics | None, at: int) -> dict[str, Any] | None:
-    if statistics is None:
+def _numbers(part: str, measured: Statistics | Evidence | None, at: int) -> dict[str, Any] | None:
+    """Return the numbers of a part of a rollout; a flag is told as it is."""
+    if measured is None:
         return None
-    values = _without_none(_fields(statistics))
+    values = _without_none(_fields(measured))
     for name, value in values.items():
-        check_number(f"rollouts[{at}].statistics.{name}", value)
+        if isinstance(value, bool):
+            continue
+        check_number(f"rollouts[{at}].{part}.{name}", value)
         if not math.isfinite(value):
-            raise invalid(f"rollouts[{at}].statistics.{name} is {value}; leave it out or give a finite one")
+            raise invalid(f"rollouts[{at}].{part}.{name} is {value}; leave it out or give a finite one")
     return values or None
 
 

@@ -8,7 +8,7 @@ import msgspec
 from co_rewarding_schema import rollouts, run_settings
 from co_rewarding_schema.errors import DomainError, UnknownMethodError
 from co_rewarding_schema.paraphrases import Paraphrase
-from co_rewarding_schema.rollouts import Label, Pending, Rewards, Statistics, Ticket
+from co_rewarding_schema.rollouts import Evidence, Label, Pending, Rewards, Statistics, Ticket
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View, ViewText, Voter
 from co_rewarding_schema.waiting import Awaited
@@ -18,6 +18,7 @@ from co_rewarding_client.errors import invalid
 
 __all__ = [
     "Awaited",
+    "Evidence",
     "Label",
     "Paraphrase",
     "Pending",
@@ -43,7 +44,8 @@ class Rollout(rollouts.Rollout, frozen=True, kw_only=True):
     there. A rollout of a part that has no index is known by its call: this client may repeat the call, and the rollout
     votes once. A process that was started again is another client; where that happens, ranks number their rollouts.
     `attempt` grows when a step is done again. `ground_truth` is compared with the label. `statistics` are what the
-    trainer measured. A lone surrogate, which UTF-8 cannot carry, is replaced by U+FFFD in any text before it is sent.
+    trainer measured, and `evidence` is what weighs the ballot. A lone surrogate, which UTF-8 cannot carry, is replaced
+    by U+FFFD in any text before it is sent.
 
     Raises InvalidRequest if neither `question_id` nor `prompt` is given, and for a field of another type.
     """
@@ -58,6 +60,8 @@ class Rollout(rollouts.Rollout, frozen=True, kw_only=True):
         arguments.check_truth("ground_truth", self.ground_truth)
         if self.statistics is not None:
             arguments.check_instance("statistics", self.statistics, Statistics)
+        if self.evidence is not None:
+            arguments.check_instance("evidence", self.evidence, Evidence)
         if self.question_id is None and self.prompt is None:
             raise invalid("a rollout has a question_id or a prompt, and neither is given; give one or both")
 

@@ -17,6 +17,14 @@ MAX_RESPONSE_TOKENS = 2**20
 MAX_END_TOKENS = 16
 MAX_END_TOKEN_CHARS = 64
 MAX_ANSWER_CHARS = 4096
+MAX_WEIGHT = 1000.0
+"""Of a verified ballot."""
+
+MAX_ENTROPY = 100.0
+MAX_WINDOW = 64
+"""Labels of a question that are kept, of each view."""
+
+MAX_PEERS = 16
 MAX_PATH_CHARS = 1024
 MAX_KEY_CHARS = 1024
 """Of an Idempotency-Key."""

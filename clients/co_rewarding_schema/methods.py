@@ -1,20 +1,66 @@
-"""The method table: who elects the label of each view. A new method is a new row, not new code."""
+"""The method table: whose ballots elect the label of each view, and what a rollout earns. A new method is a new row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from co_rewarding_schema.errors import UnknownMethodError
 from co_rewarding_schema.vocabulary import View, Voter
 
 
-class RewardSource(StrEnum):
-    """Where a method's reward comes from."""
+class Box(NamedTuple):
+    """The ballots that one voter casts on one view of a question."""
 
-    VOTE = "vote"
-    GROUND_TRUTH = "ground-truth"
+    voter: Voter
+    view: View
+
+
+class Weight(StrEnum):
+    """What a ballot counts."""
+
+    ONE = "one"
+    VERIFIED = "verified"
+    """The run's `verified_weight` for a ballot whose evidence is verified, 1 for any other."""
+    CONFIDENCE = "confidence"
+    """The confidence of the ballot's evidence, from 0 to 1."""
+
+
+class LabelRule(StrEnum):
+    """How a label comes about."""
+
+    PLURALITY = "plurality"
+    """The class with the largest sum of votes over the boxes."""
+    HARMONIC = "harmonic"
+    """The class with the largest harmonic mean of its shares of the boxes; a class that a box lacks has none."""
+    GIVEN = "given"
+    """The ground truth that the rollouts carry."""
+    NONE = "none"
+
+
+class RewardShape(StrEnum):
+    """What a rollout earns."""
+
+    MATCH = "match"
+    """1 for the label's class, 0 for any other answer or for none."""
+    SHARE = "share"
+    """The share of the rollout's own class, averaged over the boxes; 0 without an answer."""
     STATISTIC = "statistic"
+    """A number that the trainer measured on the rollout, times the row's sign."""
+    DRAW = "draw"
+    """1 with probability `random_p`, drawn from the rollout's identity; else 0."""
+    ANSWERED = "answered"
+    """1 for any answer, 0 for none."""
+
+
+class Gate(StrEnum):
+    """A condition on a label, besides the votes that every elected label needs (`min_votes`, `min_vote_share`)."""
+
+    ENTROPY_BAND = "entropy-band"
+    """The group abstains if the entropy of its answered ballots is outside of `entropy_low` to `entropy_high`."""
+    STABILITY = "stability"
+    """The reward shrinks with the share of the question's last labels that differ from the label before."""
 
 
 class Statistic(StrEnum):
@@ -25,123 +71,257 @@ class Statistic(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Electorate:
-    """The voter, and the views it votes on, that elect one view's label."""
+class ViewRule:
+    """How the rollouts of one view are rewarded: electorate, ballot weight, label rule, reward shape and gates."""
 
-    voter: Voter
-    views: tuple[View, ...]
+    boxes: tuple[Box, ...] = ()
+    weight: Weight = Weight.ONE
+    label: LabelRule = LabelRule.PLURALITY
+    reward: RewardShape = RewardShape.MATCH
+    gates: tuple[Gate, ...] = ()
+    voters: tuple[Voter, ...] = field(init=False)
+    views: tuple[View, ...] = field(init=False)
+    electorate: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out once the voters and views of the boxes, each named once, and the voters as a label names them."""
+        object.__setattr__(self, "voters", tuple(dict.fromkeys(box.voter for box in self.boxes)))
+        object.__setattr__(self, "views", tuple(dict.fromkeys(box.view for box in self.boxes)))
+        object.__setattr__(self, "electorate", self.voters[0] if len(self.voters) == 1 else "+".join(self.voters))
+
+    def views_of(self, voter: Voter) -> tuple[View, ...]:
+        """Return the views on which a voter has a box."""
+        return tuple(box.view for box in self.boxes if box.voter is voter)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row: for each view, the electorate of its label; or the statistic (and its sign) that is the reward.
+    """One row: the rule of each view, and the statistic (with its sign) where a reward is one.
 
-    `apart` names the row that labels a pair whose views are not to vote for each other any more.
+    `apart` names the row that labels a pair whose views are not to vote for each other any more, `unaided` the row that
+    labels where no peer has voted. `needs_others`: not the policy alone elects labels. `needs_ground_truth`: each
+    rollout must come with its question's. `is_match_alone`: every reward is 1 for the label's class, else 0.
+    `needs_history`: a gate reads the last labels of the question.
     """
 
     name: str
     origin: str
-    source: RewardSource
-    electorates: Mapping[View, Electorate] = field(default_factory=lambda: MappingProxyType({}))
+    rules: Mapping[View, ViewRule]
     statistic: Statistic | None = None
     sign: float = 1.0
     apart: str | None = None
+    unaided: str | None = None
+    voters: frozenset[Voter] = field(init=False)
     needs_teacher: bool = field(init=False)
+    needs_others: bool = field(init=False)
+    needs_ground_truth: bool = field(init=False)
+    is_match_alone: bool = field(init=False)
+    needs_history: bool = field(init=False)
     _decided_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
+    _elected_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Works out once what every request asks for."""
-        teacher = any(electorate.voter is Voter.TEACHER for electorate in self.electorates.values())
-        object.__setattr__(self, "needs_teacher", teacher)
-        object.__setattr__(self, "_decided_with", MappingProxyType({view: self._linked_with(view) for view in View}))
+        """Work out once what every request asks for."""
+        voters = frozenset(voter for rule in self.rules.values() for voter in rule.voters)
+        object.__setattr__(self, "voters", voters)
+        object.__setattr__(self, "needs_teacher", Voter.TEACHER in voters)
+        object.__setattr__(self, "needs_others", bool(voters - {Voter.POLICY}))
+        given = any(rule.label is LabelRule.GIVEN for rule in self.rules.values())
+        object.__setattr__(self, "needs_ground_truth", given)
+        match = all(rule.reward is RewardShape.MATCH and not rule.gates for rule in self.rules.values())
+        object.__setattr__(self, "is_match_alone", match)
+        history = any(Gate.STABILITY in rule.gates for rule in self.rules.values())
+        object.__setattr__(self, "needs_history", history)
+        policy = {view: self._linked_with(view, frozenset({Voter.POLICY})) for view in View}
+        object.__setattr__(self, "_decided_with", MappingProxyType(policy))
+        anyone = {view: self._linked_with(view, frozenset(Voter)) for view in View}
+        object.__setattr__(self, "_elected_with", MappingProxyType(anyone))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether answers are labelled, by a vote or by the ground truth."""
+        return any(rule.label is not LabelRule.NONE for rule in self.rules.values())
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether rewards are drawn from the identity of each rollout."""
+        return any(rule.reward is RewardShape.DRAW for rule in self.rules.values())
+
+    @property
+    def needs_peers(self) -> bool:
+        """Whether the policies of other runs elect labels."""
+        return Voter.PEER in self.voters
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the ballots of the policy elect labels, which may come in several requests."""
+        return Voter.POLICY in self.voters and not self.needs_teacher
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether a rollout waits for its group, which may come in several requests: to vote in it, or for peers."""
+        return bool(self.voters) and not self.needs_teacher
 
     @property
     def needs_both_views(self) -> bool:
         """Whether a view's label is elected on the other view, so that a question must come in both wordings."""
-        return any(set(electorate.views) - {view} for view, electorate in self.electorates.items())
+        return any(set(rule.views) - {view} for view, rule in self.rules.items())
 
     @property
-    def needs_ground_truth(self) -> bool:
-        """Whether each rollout must come with its question's ground truth."""
-        return self.source is RewardSource.GROUND_TRUTH
+    def evidence(self) -> str | None:
+        """The field of a rollout's evidence that each rollout must bring; None where none is asked for."""
+        weights = {rule.weight for rule in self.rules.values()} - {Weight.ONE}
+        return min(weights, default=None)
 
     def views_decided_with(self, view: View) -> tuple[View, ...]:
-        """The views of a cohort, as `_linked_with` says."""
+        """Return the views whose policy rollouts must be known together with those of `view`: those of a cohort.
+
+        Majority voting decides each view by itself; co-rewarding-i needs both.
+        """
         return self._decided_with[view]
 
-    def _linked_with(self, view: View) -> tuple[View, ...]:
-        """The views whose policy rollouts must be known together with those of `view`, in the order of View.
+    def views_elected_with(self, view: View) -> tuple[View, ...]:
+        """Return the views of a cohort that brings the ballots of all its voters."""
+        return self._elected_with[view]
 
-        Majority voting decides each view by itself; co-rewarding-i needs both. This is what makes a cohort.
-        """
+    def _linked_with(self, view: View, voters: frozenset[Voter]) -> tuple[View, ...]:
+        """Return the views that boxes of these voters link to `view`, in the order of View."""
         known = {view}
         while True:
             linked = {
                 other
-                for target, electorate in self.electorates.items()
-                if electorate.voter is Voter.POLICY
-                for other in (target, *electorate.views)
-                if known & {target, *electorate.views}
+                for target, rule in self.rules.items()
+                for box in rule.boxes
+                if box.voter in voters and known & {target, box.view}
+                for other in (target, box.view)
             }
             if linked <= known:
                 return tuple(each for each in View if each in known)
             known |= linked
 
 
-def _elected(name: str, origin: str, original: Electorate, paraphrase: Electorate, apart: str | None = None) -> Method:
-    electorates = MappingProxyType({View.ORIGINAL: original, View.PARAPHRASE: paraphrase})
-    return Method(name, origin, RewardSource.VOTE, electorates, apart=apart)
+def _row(
+    name: str,
+    origin: str,
+    original: ViewRule,
+    paraphrase: ViewRule | None = None,
+    apart: str | None = None,
+    unaided: str | None = None,
+) -> Method:
+    """Return a row; a rule alone holds for both views."""
+    rules = MappingProxyType({View.ORIGINAL: original, View.PARAPHRASE: paraphrase or original})
+    return Method(name, origin, rules, apart=apart, unaided=unaided)
 
 
-def _by(voter: Voter, *views: View) -> Electorate:
-    return Electorate(voter, views)
+def _measured(name: str, origin: str, statistic: Statistic, sign: float = 1.0) -> Method:
+    """Return a row whose reward is a statistic."""
+    rule = ViewRule(label=LabelRule.NONE, reward=RewardShape.STATISTIC)
+    return Method(name, origin, MappingProxyType(dict.fromkeys(View, rule)), statistic, sign)
+
+
+def _by(
+    voter: Voter,
+    *views: View,
+    weight: Weight = Weight.ONE,
+    label: LabelRule = LabelRule.PLURALITY,
+    reward: RewardShape = RewardShape.MATCH,
+    gates: tuple[Gate, ...] = (),
+) -> ViewRule:
+    """Return a rule whose electorate is one voter on some views."""
+    return ViewRule(tuple(Box(voter, view) for view in views), weight, label, reward, gates)
 
 
 _ROWS = (
-    _elected(
+    _row(
         "co-rewarding-i",
         "arXiv 2508.00410, eq. 7-8",
         original=_by(Voter.POLICY, View.PARAPHRASE),
         paraphrase=_by(Voter.POLICY, View.ORIGINAL),
         apart="majority-voting",
     ),
-    _elected(
+    _row(
         "co-rewarding-ii",
         "arXiv 2508.00410, eq. 10",
         original=_by(Voter.TEACHER, View.ORIGINAL),
         paraphrase=_by(Voter.TEACHER, View.PARAPHRASE),
     ),
-    _elected(
+    _row(
         "co-rewarding-iii",
         "arXiv 2508.00410, I and II combined",
         original=_by(Voter.TEACHER, View.PARAPHRASE),
         paraphrase=_by(Voter.TEACHER, View.ORIGINAL),
     ),
-    _elected(
+    _row(
         "majority-voting",
         "TTRL; Shafayat et al.",
         original=_by(Voter.POLICY, View.ORIGINAL),
         paraphrase=_by(Voter.POLICY, View.PARAPHRASE),
     ),
-    _elected(
+    _row(
         "majority-voting-union",
         "one vote over both views, the comparison a reviewer of the paper asked for",
-        original=_by(Voter.POLICY, View.ORIGINAL, View.PARAPHRASE),
-        paraphrase=_by(Voter.POLICY, View.ORIGINAL, View.PARAPHRASE),
+        _by(Voter.POLICY, View.ORIGINAL, View.PARAPHRASE),
     ),
-    Method("ground-truth", "RLVR", RewardSource.GROUND_TRUTH),
-    Method(
-        "self-certainty",
-        "Zhao et al., Intuitor: the more certain, the better",
-        RewardSource.STATISTIC,
-        statistic=Statistic.SELF_CERTAINTY,
+    _row(
+        "self-harmony",
+        "arXiv 2511.01191: the answer that is likely on both wordings, by the harmonic mean of its shares",
+        _by(Voter.POLICY, View.ORIGINAL, View.PARAPHRASE, label=LabelRule.HARMONIC),
     ),
-    Method(
+    _row(
+        "teacher-harmony",
+        "self-harmony's rule, voted by the slow teacher of co-rewarding",
+        _by(Voter.TEACHER, View.ORIGINAL, View.PARAPHRASE, label=LabelRule.HARMONIC),
+    ),
+    _row(
+        "soft-majority",
+        "EMPO, arXiv 2504.05812: the share of the rollout's own class, in a band of entropy",
+        original=_by(Voter.POLICY, View.ORIGINAL, reward=RewardShape.SHARE, gates=(Gate.ENTROPY_BAND,)),
+        paraphrase=_by(Voter.POLICY, View.PARAPHRASE, reward=RewardShape.SHARE, gates=(Gate.ENTROPY_BAND,)),
+    ),
+    _row(
+        "verified-majority",
+        "T3RL, arXiv 2603.02203: ballots that a tool verified count more",
+        original=_by(Voter.POLICY, View.ORIGINAL, weight=Weight.VERIFIED),
+        paraphrase=_by(Voter.POLICY, View.PARAPHRASE, weight=Weight.VERIFIED),
+    ),
+    _row(
+        "confident-majority",
+        "DeepConf, arXiv 2508.15260: ballots count by the confidence of their rollout",
+        original=_by(Voter.POLICY, View.ORIGINAL, weight=Weight.CONFIDENCE),
+        paraphrase=_by(Voter.POLICY, View.PARAPHRASE, weight=Weight.CONFIDENCE),
+    ),
+    _row(
+        "stable-majority",
+        "TTRL-Guard, arXiv 2605.19444: a label that keeps changing earns less",
+        original=_by(Voter.POLICY, View.ORIGINAL, gates=(Gate.STABILITY,)),
+        paraphrase=_by(Voter.POLICY, View.PARAPHRASE, gates=(Gate.STABILITY,)),
+    ),
+    _row(
+        "peer-majority",
+        "Co-RL, arXiv 2608.17253: policies of other runs elect the label",
+        original=_by(Voter.PEER, View.ORIGINAL),
+        paraphrase=_by(Voter.PEER, View.PARAPHRASE),
+        unaided="majority-voting",
+    ),
+    _row("ground-truth", "RLVR", ViewRule(label=LabelRule.GIVEN)),
+    _measured(
+        "self-certainty", "Zhao et al., Intuitor: the more certain, the better", statistic=Statistic.SELF_CERTAINTY
+    ),
+    _measured(
         "entropy",
         "Prabhudesai et al., RENT: entropy is minimised, so the reward is its negative",
-        RewardSource.STATISTIC,
         statistic=Statistic.ENTROPY,
         sign=-1.0,
+    ),
+    _row(
+        "random",
+        "a control: rewards that know nothing of the answer",
+        ViewRule(label=LabelRule.NONE, reward=RewardShape.DRAW),
+    ),
+    _row(
+        "format",
+        "a control: any answer earns 1",
+        ViewRule(label=LabelRule.NONE, reward=RewardShape.ANSWERED),
     ),
 )
 
@@ -153,7 +333,7 @@ DEFAULT_METHOD = "co-rewarding-i"
 WITHIN_A_VIEW = "majority-voting"
 """What needs nothing but the rollouts themselves: no second view, teacher, truth or statistic."""
 
-BY_GROUND_TRUTH = next(row.name for row in _ROWS if row.source is RewardSource.GROUND_TRUTH)
+BY_GROUND_TRUTH = next(row.name for row in _ROWS if row.needs_ground_truth)
 """What a rollout is compared by that brings its ground truth as its label."""
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from co_rewarding_schema.limits import MAX_ANSWER_CHARS, Count, Identifier, Index
+from co_rewarding_schema.limits import MAX_ANSWER_CHARS, Count, Identifier, Index, Share
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
 from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
 from co_rewarding_schema.vocabulary import Abstention, View, ViewText, Voter, VoterText
@@ -44,9 +44,10 @@ NO_ANSWER = f"null where none of the run's answer_formats finds an answer of 1 t
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Numbers that the trainer measured on a rollout: the reward of the methods that bear their names.
+    """Numbers that the trainer measured on a rollout.
 
-    Both are in nats, averaged over the response's tokens.
+    `self_certainty` and `entropy` are the rewards of the methods that bear their names: in nats, averaged over the
+    response's tokens. `length` is told of in the run's series, and rewards nothing.
     """
 
     self_certainty: Annotated[
@@ -55,6 +56,18 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     entropy: Annotated[float | None, Meta(description="Mean entropy of the next token, in nats.", examples=[0.4])] = (
         None
     )
+    length: Annotated[Index | None, Meta(description="Tokens of the response.", examples=[512])] = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the trainer knows of a rollout's answer, for the methods that weigh ballots by it."""
+
+    verified: Annotated[
+        bool | None, Meta(description="Whether a tool, such as a program, came to the same answer.", examples=[True])
+    ] = None
+    confidence: Annotated[
+        Share | None, Meta(description="How sure the policy is of the answer, from 0 to 1.", examples=[0.8])
+    ] = None
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +104,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(description=f"Compared with the label, never voted; the reward of `{BY_GROUND_TRUTH}`.", examples=["4"]),
     ] = None
     statistics: Annotated[Statistics | None, Meta(description="Of the rollout; for the methods that need them.")] = None
+    evidence: Annotated[Evidence | None, Meta(description="Of the answer; for the methods that weigh ballots.")] = None
 
 
 class RewardRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,8 +150,11 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     question_id: QuestionId
     view: Annotated[ViewWord, Meta(description="The wording that was answered.", examples=["original"])]
     answer: Annotated[str, Meta(description="What was elected, as a rollout wrote it.", examples=["4"])]
-    votes: Annotated[int, Meta(description="Ballots for the label.", examples=[6])]
-    of: Annotated[int, Meta(description="Ballots of the electorate, those without an answer included.", examples=[8])]
+    votes: Annotated[int | float, Meta(description="Ballots for the label, by their weight.", examples=[6])]
+    of: Annotated[
+        int | float,
+        Meta(description="Ballots of the electorate, by their weight, those without an answer included.", examples=[8]),
+    ]
     voter: Annotated[
         str, Meta(description=f"Who elected it: {', '.join((*Voter, BY_GROUND_TRUTH))}.", examples=["policy"])
     ]
@@ -150,6 +167,14 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None
     )
     teacher_version: Annotated[int | None, Meta(description="There where the teacher has voted.", examples=[12])] = None
+    instability: Annotated[
+        float | None,
+        Meta(
+            description="There where a gate looked at the question's last labels and some differ: the share of "
+            "neighbours that do.",
+            examples=[0.25],
+        ),
+    ] = None
 
 
 class Rewards(msgspec.Struct, frozen=True, kw_only=True):

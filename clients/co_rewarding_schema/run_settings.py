@@ -1,6 +1,7 @@
 """Define the settings of a run: one training run's method, sizes and patience."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, SupportsFloat, get_type_hints
 
@@ -12,8 +13,12 @@ from co_rewarding_schema.limits import (
     MAX_DEADLINE_S,
     MAX_END_TOKEN_CHARS,
     MAX_END_TOKENS,
+    MAX_ENTROPY,
     MAX_ID_CHARS,
+    MAX_PEERS,
     MAX_TEMPERATURE,
+    MAX_WEIGHT,
+    MAX_WINDOW,
     GroupSize,
     Lag,
     Positive,
@@ -28,6 +33,8 @@ from co_rewarding_schema.vocabulary import (
     AnswerFormatText,
     Conventions,
     ConventionsText,
+    PeerAbsent,
+    PeerAbsentText,
     Quarantine,
     QuarantineText,
     Thinking,
@@ -165,6 +172,61 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="What becomes of a pair whose views keep disagreeing: docs/paraphrasing.md.", examples=["off"]
         ),
     ] = Quarantine.OFF
+    verified_weight: Annotated[
+        float,
+        Meta(ge=0, le=MAX_WEIGHT, description="What a ballot counts whose evidence is verified.", examples=[5.0]),
+    ] = 5.0
+    entropy_low: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=MAX_ENTROPY,
+            description="A group whose answers have less entropy abstains, in nats, where the method has a band.",
+            examples=[0.0],
+        ),
+    ] = 0.0
+    entropy_high: Annotated[
+        Annotated[float, Meta(ge=0, le=MAX_ENTROPY)] | None,
+        Meta(description="A group whose answers have more entropy abstains; null: no limit.", examples=[1.5]),
+    ] = None
+    stability_lambda: Annotated[
+        Share,
+        Meta(description="The share of the reward that a question loses whose label always changes.", examples=[0.5]),
+    ] = 0.5
+    stability_window: Annotated[
+        int,
+        Meta(ge=1, le=MAX_WINDOW, description="K, the last labels of a question that are looked at.", examples=[8]),
+    ] = 8
+    history: Annotated[
+        bool,
+        Meta(
+            description="Whether the last stability_window labels of each question are kept, for "
+            "GET /v1/runs/{run}/questions; a method whose gate reads them keeps them in any case.",
+            examples=[True],
+        ),
+    ] = False
+    random_p: Annotated[
+        Share, Meta(description="The probability of a reward of 1, where it is drawn.", examples=[0.5])
+    ] = 0.5
+    peers: Annotated[
+        tuple[Annotated[str, Meta(extra_json_schema={"pattern": RUN_NAME_PATTERN})], ...],
+        Meta(
+            max_length=MAX_PEERS,
+            description="The runs whose policies vote, where the method asks for them.",
+            examples=[["qwen3-8b-math-b"]],
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ] = ()
+    max_peer_lag: Annotated[
+        Lag, Meta(description="Steps that a peer's ballots may lie behind the rollouts that they label.", examples=[1])
+    ] = 0
+    peer_absent: Annotated[
+        PeerAbsentText,
+        Meta(
+            description="What becomes of a group for which no peer has voted by the deadline: docs/methods.md.",
+            examples=["abstain"],
+        ),
+    ] = PeerAbsent.ABSTAIN
 
     def __post_init__(self) -> None:
         """Refuse settings that no run could have."""
@@ -178,6 +240,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         check_choice("thinking", self.thinking, tuple(Thinking))
         check_choice("conventions", self.conventions, tuple(Conventions))
         _check_quarantine(self.quarantine, self.method)
+        _check_peers(self.peers, self.method)
+        _check_peer_absent(self.peer_absent, self.method)
 
     @property
     def frozen_teacher(self) -> bool:
@@ -199,6 +263,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             teacher_group_size=None,
             teacher_model=None,
             quarantine=Quarantine.OFF,
+            history=False,
+            peers=(),
+            peer_absent=PeerAbsent.ABSTAIN,
         )
 
 
@@ -262,6 +329,26 @@ def check_own_run(name: str) -> str:
         f"{evaluated!r} here (evaluation_group_size is a setting of it), and send rollouts to be evaluated there with "
         "evaluate: true"
     )
+
+
+def _check_peers(peers: Sequence[str], method: str) -> None:
+    if isinstance(peers, str):
+        raise InvalidRunError("peers is one text: give a list of the names of runs")
+    if len(peers) > MAX_PEERS:
+        raise InvalidRunError(f"peers names {len(peers)} runs: at most {MAX_PEERS}")
+    for peer in peers:
+        check_own_run(peer)
+    if len(set(peers)) < len(peers):
+        raise InvalidRunError("peers names a run twice: its policy has one vote for each rollout")
+    if method_named(method).needs_peers and not peers:
+        raise InvalidRunError(f"under {method} other runs elect the labels: name them in peers")
+
+
+def _check_peer_absent(peer_absent: str, method: str) -> None:
+    check_choice("peer_absent", peer_absent, tuple(PeerAbsent))
+    row = method_named(method)
+    if peer_absent == PeerAbsent.OWN_VIEW and row.needs_peers and row.unaided is None:
+        raise InvalidRunError(f"peer_absent is {peer_absent!r}, and {method} has no vote without peers: let it abstain")
 
 
 def _check_quarantine(quarantine: str, method: str) -> None:

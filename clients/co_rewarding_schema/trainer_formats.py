@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from co_rewarding_schema.limits import GroupSize, Index
-from co_rewarding_schema.rollouts import AnsweredView, Attempt, QuestionId, RunName, Step
+from co_rewarding_schema.rollouts import AnsweredView, Attempt, Evidence, QuestionId, RunName, Step
 from co_rewarding_schema.vocabulary import View
 
 
@@ -27,6 +27,7 @@ class CohortLabel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         bool,
         Meta(description="Whether it is a rollout of an evaluation, apart from the run's training.", examples=[False]),
     ] = False
+    evidence: Annotated[Evidence | None, Meta(description="Of the answer; for the methods that weigh ballots.")] = None
 
 
 class TruthLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -12,10 +12,11 @@ class View(StrEnum):
 
 
 class Voter(StrEnum):
-    """Whose answers elect a label: the trained policy, or its slow average, the teacher."""
+    """Whose answers elect a label: the trained policy, its slow average, the teacher, or the policies of peer runs."""
 
     POLICY = "policy"
     TEACHER = "teacher"
+    PEER = "peer"
 
 
 class Abstention(StrEnum):
@@ -26,6 +27,7 @@ class Abstention(StrEnum):
     NO_GROUND_TRUTH = "no-ground-truth"
     NO_STATISTICS = "no-statistics"
     QUARANTINED = "quarantined"
+    GATED = "gated"
 
 
 class AnswerFormat(StrEnum):
@@ -72,6 +74,25 @@ class Quarantine(StrEnum):
     """Both views abstain."""
 
 
+class QuestionSort(StrEnum):
+    """By what the questions of a run are listed, those first that are most in doubt."""
+
+    FLIPS = "flips"
+    """The label changed most often."""
+    DISAGREEMENT = "disagreement"
+    """Voters or views disagree most."""
+    SHARE = "share"
+    """The labels had the smallest shares of their electorates."""
+
+
+class PeerAbsent(StrEnum):
+    """What becomes of a group for which no peer has voted by its deadline."""
+
+    ABSTAIN = "abstain"
+    OWN_VIEW = "own-view"
+    """The group is labelled by the votes of its own view."""
+
+
 if TYPE_CHECKING:
     # A word is its text too, so callers may write "paraphrase" for View.PARAPHRASE. What is decoded is always the word.
     ViewText = View | str
@@ -79,7 +100,10 @@ if TYPE_CHECKING:
     AnswerFormatText = AnswerFormat | str
     ConventionsText = Conventions | str
     QuarantineText = Quarantine | str
+    QuestionSortText = QuestionSort | str
+    PeerAbsentText = PeerAbsent | str
     ThinkingText = Thinking | str
 else:
-    ViewText, VoterText, AnswerFormatText = View, Voter, AnswerFormat
-    ConventionsText, QuarantineText, ThinkingText = Conventions, Quarantine, Thinking
+    ViewText, VoterText, AnswerFormatText, PeerAbsentText = View, Voter, AnswerFormat, PeerAbsent
+    ConventionsText, QuarantineText, QuestionSortText = Conventions, Quarantine, QuestionSort
+    ThinkingText = Thinking

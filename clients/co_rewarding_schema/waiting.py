@@ -23,6 +23,8 @@ class Lacking(StrEnum):
     AVERAGE = "average"
     TEACHER = "teacher"
     GENERATION = "generation"
+    PEER = "peer"
+    PEER_RUN = "peer-run"
 
 
 CURES: Mapping[str, str] = {
@@ -30,19 +32,22 @@ CURES: Mapping[str, str] = {
     Lacking.WORKER: "GET /ready tells whether one is there",
     Lacking.UPDATE: "call publish(step, folder) each step",
     Lacking.TEACHER: "start one with `co-rewarding teacher`",
+    Lacking.PEER: "its trainer sends the same questions in the same steps",
+    Lacking.PEER_RUN: "make it with PUT /v1/runs/{run}",
 }
 """What to do, where something can be done."""
 
 
 class Awaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that rollouts wait for: ballots of a view, a worker, or something of the teacher."""
+    """One thing that rollouts wait for: ballots of a view, a worker, something of the teacher, or a peer."""
 
     what: Annotated[
         str,
         Meta(
             description="`ballots` of a view; a `worker` that settles what is whole; of the teacher an `update` "
             "(weights that were not published), the `average` (published weights are on their way into it), a "
-            "`teacher` (no process is there), `generation` (the teacher is at work).",
+            "`teacher` (no process is there), `generation` (the teacher is at work); of a `peer` its ballots, or the "
+            "`peer-run`, which was not made yet.",
             examples=[Lacking.BALLOTS.value],
             extra_json_schema={"enum": [*Lacking]},
         ),
@@ -54,6 +59,8 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: Annotated[
         int | None, Meta(description="Labels of the teacher that the request still waits for.", examples=[2])
     ] = None
+    peer: Annotated[str | None, Meta(description="The run whose ballots are awaited.", examples=["qwen3-8b-b"])] = None
+    groups: Annotated[int | None, Meta(description="Groups of the peer's that are awaited.", examples=[2])] = None
     step: Annotated[
         int | None,
         Meta(description="The step of the cohort that lacks ballots, or whose weights the labels need.", examples=[3]),
@@ -85,6 +92,10 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 return "a teacher, of which none was seen lately"
             case Lacking.GENERATION:
                 return f"the teacher to answer ({self.labels} labels)"
+            case Lacking.PEER:
+                return f"the ballots of peer {_quoted(self.peer)} ({self.groups} groups)"
+            case Lacking.PEER_RUN:
+                return f"the ballots of peer {_quoted(self.peer)} ({self.groups} groups), a run that was not made"
             case _:  # of a later release
                 return self.what
 

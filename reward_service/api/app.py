@@ -18,6 +18,7 @@ from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal
 from reward_service.api.paraphrases.routes import router as paraphrase_router
 from reward_service.api.rewards.openapi import document
 from reward_service.api.rewards.routes import HotRoutes
+from reward_service.api.runs.history_routes import router as history_router
 from reward_service.api.runs.routes import router
 from reward_service.api.services import Services, open_services
 from reward_service.api.teacher.routes import router as teacher_router
@@ -50,7 +51,7 @@ class ApiService:
 
         self._api = FastAPI(title="Co-rewarding", version=__version__, description=DESCRIPTION, lifespan=lifespan)
         uploads = uploads_router(settings, self.background)
-        routers = (router, teacher_router, uploads, paraphrase_router)
+        routers = (router, history_router, teacher_router, uploads, paraphrase_router)
         for each in routers:
             self._api.include_router(each)
         _answer_with_problems(self._api, routers)

@@ -22,7 +22,8 @@ from reward_service.background import Background
 from reward_service.domain.quarantine import DisagreementRules
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
-from reward_service.store.cohorts import HEARTBEAT_S, CohortFinder, CohortStore
+from reward_service.store.cohort_finder import CohortFinder
+from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
 from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats
@@ -34,6 +35,7 @@ from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import check_store
 from reward_service.store.subscription import listen
 from reward_service.store.teachers import TeacherStore
+from reward_service.store.traces import TraceStore
 from reward_service.store.waiting import WaitStore
 from reward_service.telemetry import Metrics
 
@@ -51,6 +53,7 @@ class Services:
     runs: RunStore
     run_cache: RunCache
     pairs: PairStore
+    traces: TraceStore
     room: WaitingRoom
     heartbeats: Heartbeats
     gauges: GaugeStore
@@ -111,6 +114,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
             runs,
             run_cache,
             pairs,
+            TraceStore(connection),
             room,
             heartbeats,
             gauges,

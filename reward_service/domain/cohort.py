@@ -16,6 +16,7 @@ class Ballot(NamedTuple):
     held no answer: such a ballot does not vote and earns 0 under an elected label. `rollout` is its index within the
     group, or None where the client could not say. A ballot that is not `counted` (it came after its cohort had closed,
     or a higher attempt took its place) is rewarded and does not vote. `version` is the teacher's that cast it.
+    `verified` and `confidence` are the evidence that came with the rollout.
     """
 
     view: View
@@ -29,25 +30,29 @@ class Ballot(NamedTuple):
     entropy: float | None = None
     counted: bool = True
     version: int | None = None
+    verified: bool | None = None
+    confidence: float | None = None
 
 
 class ElectedLabel(NamedTuple):
     """The elected answer (pseudo label) of one view, with its votes and who elected it.
 
-    `of` counts the ballots of the electorate, those without an answer included, so that `votes / of` is the
-    share of the group that stands behind the label. `matches_truth` is None where no ground truth was sent, `version`
-    where no teacher voted.
+    `of` counts the ballots of the electorate by their weight, those without an answer included, so that `votes / of` is
+    the share of the group that stands behind the label. `matches_truth` is None where no ground truth was sent,
+    `version` where no teacher voted. `instability` is the share of neighbours that differ among the question's last
+    labels, under a method that asks for it.
     """
 
     view: View
     answer: str
     answer_class: str
-    votes: int
-    of: int
+    votes: int | float
+    of: int | float
     voter: str
     voted_on: tuple[View, ...]
     matches_truth: bool | None = None
     version: int | None = None
+    instability: float = 0.0
 
     @property
     def share(self) -> float | None:

@@ -1,71 +1,28 @@
-"""Settle a closed cohort: elect labels, reward ballots, and summarise a batch."""
+"""Settle a closed cohort: label each view, reward its ballots by the rules of a method, and summarise a batch."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, Method, RewardSource, Statistic
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, Gate, LabelRule, Method, RewardShape, Statistic, ViewRule
 from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
+from reward_service.domain.elections import (
+    Count,
+    MethodParameters,
+    counts_of,
+    electors_of,
+    entropy_of,
+    label_of,
+    rank,
+)
 
-Rank = tuple[int, int, int, str, str]
-
-
-class Winner(NamedTuple):
-    """The class that won an election: a representative answer, its votes, and the ballots it was chosen from."""
-
-    answer: str
-    answer_class: str
-    votes: int
-    of: int
-
-
-def rank(ballot: Ballot) -> Rank:
-    """Return a ballot's place in the order that breaks ties: by rollout index, or by key where there is none.
-
-    Where two views vote together the original's rollout comes before the paraphrase's of the same index.
-    """
-    key = ballot.answer_class or ""
-    if ballot.rollout is None:
-        return (1, 0, 0, key, ballot.answer or "")
-    return (0, ballot.rollout, int(ballot.view is not View.ORIGINAL), key, ballot.answer or "")
-
-
-def elect(ballots: Iterable[Ballot]) -> Winner | None:
-    """Elect the largest class of the ballots; None if not one of them holds an answer.
-
-    A tie goes to the class whose first ballot ranks lowest. Ballots without an answer do not vote, and count in `of`.
-    Invariant under any permutation of the ballots and under any relabelling of classes that carry indices.
-    """
-    cast: dict[str, list[Ballot]] = {}
-    of = 0
-    for ballot in ballots:
-        of += 1
-        answer_class = ballot.answer_class
-        if answer_class is not None and ballot.answer is not None:
-            if answer_class in cast:
-                cast[answer_class].append(ballot)
-            else:
-                cast[answer_class] = [ballot]
-    if not cast:
-        return None
-    votes = max(map(len, cast.values()))
-    largest = [(key, those) for key, those in cast.items() if len(those) == votes]
-    if len(largest) == 1 and len({ballot.answer for ballot in largest[0][1]}) == 1:
-        return Winner(largest[0][1][0].answer or "", largest[0][0], votes, of)
-    # Who comes first is asked only where it decides something: a tie, or which of several texts speaks for a class.
-    (*_, answer), elected = min((min(map(rank, those)), key) for key, those in largest)
-    return Winner(answer, elected, votes, of)
-
-
-class ElectionRules(NamedTuple):
-    """The votes and the share of its electorate that a label needs before it may reward."""
-
-    min_votes: int = 1
-    min_vote_share: float = 0.0
+NO_INSTABILITY: Mapping[View, float] = MappingProxyType({})
 
 
 class Settlement(NamedTuple):
@@ -84,50 +41,69 @@ class Settlement(NamedTuple):
 def settle(
     method: Method,
     ballots_B: Sequence[Ballot],
-    rules: ElectionRules | None = None,
+    parameters: MethodParameters | None = None,
     *,
     electors_E: Sequence[Ballot] = (),
     expired: bool = False,
+    instability_of: Mapping[View, float] = NO_INSTABILITY,
+    identity: str = "",
 ) -> Settlement:
     """Return labels and rewards of a cohort's ballots under a method.
 
     Args:
-        method: a row of the table; its electorates name voters and views.
+        method: a row of the table; its rules name voters and views.
         ballots_B: every ballot of the cohort, in any order, each identity once.
-        rules: what a label needs to be elected.
-        electors_E: ballots that vote and earn nothing: those that the service's own teacher has cast.
+        parameters: the settings of the run that rules read.
+        electors_E: ballots that vote and earn nothing: those of the service's own teacher, and of peer runs.
         expired: the deadline passed before the quorum; a label that is missing then abstains as `expired`.
+        instability_of: of each view, the share of neighbours that differ among the question's last labels.
+        identity: names the cohort, for rewards that are drawn.
 
-    Source: arXiv 2508.00410, eq. 7-8 (I), 10 (II); equality of answers stands for the paper's string equality.
+    Source: arXiv 2508.00410, eq. 7-8 (I), 10 (II); equality of answers stands for the paper's string equality. The
+    table of methods names the papers of the other rows.
     """
-    rules = rules or ElectionRules()
+    parameters = parameters or MethodParameters()
+    cast = [*ballots_B, *electors_E] if electors_E else ballots_B
+    labels = labels_of(method, ballots_B, cast, parameters, instability_of)
     missing = Abstention.EXPIRED if expired else Abstention.NO_LABEL
-    match method.source:
-        case RewardSource.VOTE:
-            labels = _elected_labels(method, [*ballots_B, *electors_E] if electors_E else ballots_B, rules)
-            return settle_under(labels, ballots_B, missing)
-        case RewardSource.GROUND_TRUTH:
-            labels = _given_labels(ballots_B)
-            return settle_under(labels, ballots_B, Abstention.NO_GROUND_TRUTH)
-        case RewardSource.STATISTIC:
-            return _by_statistic(method, ballots_B)
+    return settle_under(method, labels, ballots_B, cast, parameters, missing=missing, identity=identity)
 
 
 def settle_under(
-    labels: Sequence[ElectedLabel], ballots_B: Sequence[Ballot], missing: Abstention = Abstention.NO_LABEL
+    method: Method,
+    labels: Sequence[ElectedLabel],
+    ballots_B: Sequence[Ballot],
+    cast: Sequence[Ballot],
+    parameters: MethodParameters,
+    *,
+    missing: Abstention = Abstention.NO_LABEL,
+    identity: str = "",
 ) -> Settlement:
-    """Reward ballots under labels that stand: 1 for the label's class, 0 for any other answer or for none.
+    """Reward ballots under labels that stand; a view without the label that it needs abstains.
 
-    Late ballots come here with the labels of their cohort. Views without a label abstain with `missing`.
+    Late ballots come here with the labels of their cohort; `cast` are the ballots that were there before.
     """
-    class_of = {label.view: label.answer_class for label in labels}
     rewards_B: list[float | None] = []
     abstentions_B: list[Abstention | None] = []
+    if method.is_match_alone:  # the rows of every day: a call for each ballot would cost more than all the rest
+        class_of = {label.view: label.answer_class for label in labels}
+        absent = Abstention.NO_GROUND_TRUTH if method.needs_ground_truth else missing
+        for ballot in ballots_B:
+            elected = class_of.get(ballot.view)
+            rewards_B.append(None if elected is None else 1.0 if ballot.answer_class == elected else 0.0)
+            abstentions_B.append(absent if elected is None else None)
+        return Settlement(tuple(labels), tuple(rewards_B), tuple(abstentions_B))
+    label_on = {label.view: label for label in labels}
+    outcomes = {
+        view: _outcome(method, view, label_on.get(view), ballots_B, cast, parameters, missing, identity)
+        for view in {ballot.view for ballot in ballots_B}
+    }
     for ballot in ballots_B:
-        elected = class_of.get(ballot.view)
-        rewards_B.append(None if elected is None else 1.0 if ballot.answer_class == elected else 0.0)
-        abstentions_B.append(missing if elected is None else None)
-    return Settlement(tuple(labels), tuple(rewards_B), tuple(abstentions_B))
+        outcome = outcomes[ballot.view]
+        rewards_B.append(outcome(ballot) if callable(outcome) else None)
+        abstentions_B.append(None if callable(outcome) else outcome)
+    kept = tuple(label for label in labels if callable(outcomes.get(label.view)))
+    return Settlement(kept, tuple(rewards_B), tuple(abstentions_B))
 
 
 def withheld(settlement: Settlement) -> Settlement:
@@ -136,18 +112,29 @@ def withheld(settlement: Settlement) -> Settlement:
     return Settlement((), (None,) * count, (Abstention.QUARANTINED,) * count)
 
 
-def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: ElectionRules) -> list[ElectedLabel]:
+def labels_of(
+    method: Method,
+    ballots_B: Sequence[Ballot],
+    cast: Sequence[Ballot],
+    parameters: MethodParameters,
+    instability_of: Mapping[View, float] = NO_INSTABILITY,
+) -> list[ElectedLabel]:
+    """Return the label of each view that has ballots of the policy: given, or elected by the ballots that were cast."""
     labels: list[ElectedLabel] = []
     truth_of = _truths(ballots_B) if any(ballot.ground_truth is not None for ballot in ballots_B) else {}
+    if method.needs_ground_truth:
+        return [
+            ElectedLabel(view, answer, answer_class, 0, 0, voter=BY_GROUND_TRUTH, voted_on=(), matches_truth=True)
+            for view, (answer, answer_class) in truth_of.items()
+        ]
     policy = Voter.POLICY  # to look up a member of an enum costs more than to compare it
     rewarded = {ballot.view for ballot in ballots_B if ballot.voter is policy}
-    for view, electorate in method.electorates.items():
-        if view not in rewarded:
+    for view, rule in method.rules.items():
+        if view not in rewarded or rule.label is LabelRule.NONE:
             continue
-        voter, views = electorate.voter, electorate.views
-        electors = [ballot for ballot in ballots_B if ballot.voter is voter and ballot.view in views and ballot.counted]
-        winner = elect(electors)
-        if winner is None or winner.votes < rules.min_votes or winner.votes < rules.min_vote_share * winner.of:
+        electors = electors_of(rule, cast)
+        winner = label_of(rule, electors, parameters)
+        if winner is None:
             continue
         truth = truth_of.get(view)
         labels.append(
@@ -157,10 +144,11 @@ def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: Election
                 answer_class=winner.answer_class,
                 votes=winner.votes,
                 of=winner.of,
-                voter=electorate.voter,
-                voted_on=electorate.views,
+                voter=rule.electorate,
+                voted_on=rule.views,
                 matches_truth=None if truth is None else truth[1] == winner.answer_class,
-                version=_version(electors) if electorate.voter is Voter.TEACHER else None,
+                version=_version(electors) if method.needs_teacher else None,
+                instability=instability_of.get(view, 0.0),
             )
         )
     return labels
@@ -169,13 +157,6 @@ def _elected_labels(method: Method, ballots_B: Sequence[Ballot], rules: Election
 def _version(electors: Sequence[Ballot]) -> int | None:
     """Return the teacher's version behind a label; the oldest one if different versions answered the views."""
     return min((ballot.version for ballot in electors if ballot.version is not None), default=None)
-
-
-def _given_labels(ballots_B: Sequence[Ballot]) -> list[ElectedLabel]:
-    return [
-        ElectedLabel(view, answer, answer_class, 0, 0, voter=BY_GROUND_TRUTH, voted_on=(), matches_truth=True)
-        for view, (answer, answer_class) in _truths(ballots_B).items()
-    ]
 
 
 def _truths(ballots_B: Sequence[Ballot]) -> dict[View, tuple[str, str]]:
@@ -190,28 +171,80 @@ def _truths(ballots_B: Sequence[Ballot]) -> dict[View, tuple[str, str]]:
     return {view: found.get(view, anyone) for view in View if any(b.view is view for b in ballots_B)}
 
 
-def _by_statistic(method: Method, ballots_B: Sequence[Ballot]) -> Settlement:
-    """Reward each rollout by its own statistic; a group in which one is missing or not finite abstains."""
-    read: Callable[[Ballot], float | None] = (
+Outcome = Callable[[Ballot], float] | Abstention
+"""What each ballot of a view earns, or why none of them does."""
+
+
+def _outcome(
+    method: Method,
+    view: View,
+    label: ElectedLabel | None,
+    ballots_B: Sequence[Ballot],
+    cast: Sequence[Ballot],
+    parameters: MethodParameters,
+    missing: Abstention,
+    identity: str,
+) -> Outcome:
+    rule = method.rules[view]
+    if label is None and rule.label is not LabelRule.NONE:
+        return missing
+    electors = electors_of(rule, cast)
+    if Gate.ENTROPY_BAND in rule.gates and not _is_in_band(entropy_of(rule, electors, parameters), parameters):
+        return Abstention.GATED
+    match rule.reward:
+        case RewardShape.MATCH:
+            earned = _match(label.answer_class if label else None)
+        case RewardShape.SHARE:
+            earned = _share(rule, electors, parameters)
+        case RewardShape.STATISTIC:
+            return _statistic(method, [ballot for ballot in ballots_B if ballot.view is view])
+        case RewardShape.DRAW:
+            return lambda ballot: _drawn(f"{identity}\n{view}\n{ballot.rollout}", parameters.random_p)
+        case RewardShape.ANSWERED:
+            return lambda ballot: float(ballot.answer is not None)
+    if label is None or Gate.STABILITY not in rule.gates:
+        return earned
+    kept = 1.0 - parameters.stability_lambda * label.instability
+    return lambda ballot: earned(ballot) * kept
+
+
+def _is_in_band(entropy: float, parameters: MethodParameters) -> bool:
+    high = parameters.entropy_high
+    return parameters.entropy_low <= entropy and (high is None or entropy <= high)
+
+
+def _match(elected: str | None) -> Callable[[Ballot], float]:
+    return lambda ballot: float(ballot.answer_class == elected)
+
+
+def _share(rule: ViewRule, electors: Iterable[Ballot], parameters: MethodParameters) -> Callable[[Ballot], float]:
+    counts = counts_of(rule, electors, parameters)
+
+    def share_of(ballot: Ballot) -> float:
+        answer_class = ballot.answer_class
+        if answer_class is None:
+            return 0.0
+        return float(sum((count.share(answer_class) for count in counts), Fraction(0)) / len(counts))
+
+    return share_of
+
+
+def _drawn(identity: str, probability: float) -> float:
+    """Return 1 with a probability, else 0: the same for the same identity, on every machine."""
+    drawn = int.from_bytes(hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    return float(drawn < probability * 2**64)
+
+
+def _statistic(method: Method, ballots_G: Sequence[Ballot]) -> Outcome:
+    """Return each rollout's own statistic; a group in which one is missing or not finite abstains."""
+    value_of: Callable[[Ballot], float | None] = (
         (lambda ballot: ballot.self_certainty)
         if method.statistic is Statistic.SELF_CERTAINTY
         else (lambda ballot: ballot.entropy)
     )
-    values_B = [read(ballot) for ballot in ballots_B]
-    whole: Mapping[View, bool] = {
-        view: all(
-            value is not None and math.isfinite(value)
-            for value, ballot in zip(values_B, ballots_B, strict=True)
-            if ballot.view is view
-        )
-        for view in View
-    }
-    rewards_B = tuple(
-        method.sign * value if value is not None and whole[ballot.view] else None
-        for value, ballot in zip(values_B, ballots_B, strict=True)
-    )
-    abstentions_B = tuple(None if reward is not None else Abstention.NO_STATISTICS for reward in rewards_B)
-    return Settlement((), rewards_B, abstentions_B)
+    if not all(value is not None and math.isfinite(value) for value in map(value_of, ballots_G)):
+        return Abstention.NO_STATISTICS
+    return lambda ballot: method.sign * (value_of(ballot) or 0.0)
 
 
 class GroupOutcome(NamedTuple):
@@ -226,12 +259,12 @@ class CountedLabel(Protocol):
     """A label, elected or as it is answered, with what a summary is made of."""
 
     @property
-    def votes(self) -> int:
+    def votes(self) -> Count:
         """Return the ballots for the label."""
         ...
 
     @property
-    def of(self) -> int:
+    def of(self) -> Count:
         """Return the ballots of its electorate; 0 for a label that nobody elected."""
         ...
 

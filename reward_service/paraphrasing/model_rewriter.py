@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from co_rewarding_schema.vocabulary import AnswerFormat, Conventions, View, Voter
 
 from reward_service.domain.cohort import Ballot
+from reward_service.domain.elections import elect
 from reward_service.domain.extraction import Extractor, extractor
 from reward_service.domain.paraphrases.policy import review
 from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
-from reward_service.domain.settlement import elect
 from reward_service.errors import SettingsError
 from reward_service.generation.generator import Backend, GenerationError, Generator, Sampling, question_prompt
 from reward_service.generation.opening import open_generator

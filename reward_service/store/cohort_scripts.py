@@ -6,7 +6,7 @@ from reward_service.store.connection import RedisConnection
 from reward_service.store.scripts import Key, Keys, Rest, script
 
 
-@script()
+@script("followed")
 async def submit(
     connection: RedisConnection,
     *,
@@ -14,6 +14,7 @@ async def submit(
     jobs: Key,
     settings: Key,
     ticket: Key,
+    peer_waits: Key,
     clock: Key,
     name: str,
     fingerprint: str,
@@ -23,10 +24,12 @@ async def submit(
     ttl_ms: int,
     replica: str,
     rollouts: int,
+    most_waiting: int,
+    cast: str,
 ) -> list[bytes]: ...
 
 
-@script("cohort")
+@script("cohort", "followed")
 async def join(
     connection: RedisConnection,
     *,
@@ -35,6 +38,7 @@ async def join(
     settings: Key,
     ticket: Key,
     batch: Key,
+    peer_waits: Key,
     clock: Key,
     cohort_keys: Keys,
     revision: str,
@@ -50,7 +54,7 @@ async def join(
 ) -> list[bytes]: ...
 
 
-@script("cohort", "places")
+@script("cohort", "places", "followed")
 async def place(
     connection: RedisConnection,
     *,
@@ -100,12 +104,28 @@ async def find(
 ) -> list[bytes]: ...
 
 
-@script("cohort")
+@script()
+async def list_noted(
+    connection: RedisConnection,
+    *,
+    in_slot_of: Key,
+    lists: str,
+    period_ms: int,
+    ttl_ms: int,
+    most: int,
+    from_period: int | Literal[""],
+    from_list: int,
+    names_left: int | Literal[""],
+) -> list[bytes]: ...
+
+
+@script("cohort", "followed")
 async def expire(
     connection: RedisConnection,
     *,
     deadlines: Key,
     jobs: Key,
+    settings: Key,
     clock: Key,
     prefix: str,
     most: int,
@@ -119,7 +139,7 @@ async def expire(
 async def forget_consumers(connection: RedisConnection, *, jobs: Key, group: str, idle_ms: int) -> None: ...
 
 
-@script("cohort")
+@script("cohort", "traces")
 async def settle_cohort(
     connection: RedisConnection,
     *,
@@ -127,6 +147,9 @@ async def settle_cohort(
     kept: Key,
     jobs: Key,
     stats: Key,
+    history: Key,
+    series: Key,
+    steps: Key,
     seen_state: str,
     seen_size: int,
     event: str,
@@ -135,16 +158,24 @@ async def settle_cohort(
     entry: bytes,
     group: str,
     qualified_name: str,
+    answers: str,
+    noted: bytes,
+    sums: bytes,
+    most_questions: int,
+    run_ttl_ms: int,
 ) -> bytes: ...
 
 
-@script("cohort")
+@script("cohort", "traces")
 async def settle_batch(
     connection: RedisConnection,
     *,
     batch: Key,
     jobs: Key,
     stats: Key,
+    history: Key,
+    series: Key,
+    steps: Key,
     record: bytes,
     ttl_ms: int,
     entry: bytes,
@@ -155,5 +186,10 @@ async def settle_batch(
     abstained: int,
     name: str,
     lists: str,
+    answers: str,
+    noted: bytes,
+    sums: bytes,
+    most_questions: int,
+    run_ttl_ms: int,
     marks: Rest,
 ) -> bytes: ...

@@ -1,20 +1,22 @@
-"""Read jobs from every run's stream, and settle cohorts and batches once: the workers' side of Redis."""
+"""Read jobs from every run's stream, and look after the runs: the workers' side of Redis."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 
-import msgspec
 import structlog
 from redis.exceptions import ResponseError
 
-from reward_service.domain.cohort import CohortEvent
 from reward_service.store import cohort_scripts, label_scripts
 from reward_service.store.connection import RedisConnection, as_dict
-from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
+from reward_service.store.job_records import CastOf, Job
+from reward_service.store.keys import GROUP, RUNS, RunKeys
+from reward_service.store.label_records import TeacherLabel
 from reward_service.store.labels import labels_in
-from reward_service.store.records import Job, OpenCohort, TeacherLabel, open_cohort
+from reward_service.store.peers import PeerStore
+from reward_service.store.records import OpenCohort, open_cohort
 from reward_service.store.server_replies import WrongTypeError
+from reward_service.store.settling import Delivery, Settlements
 from reward_service.store.submissions import StoreLimits
 
 DUE_AT_ONCE = 500
@@ -28,25 +30,17 @@ SAID_EVERY_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-class Delivery(msgspec.Struct, frozen=True):
-    """A job as a worker holds it; `channel` names the replicas that wait for a batch, one a line."""
-
-    run: str
-    job: Job
-    channel: str = ""
-
-
-class JobStore:
+class JobStore(Settlements):
     """Jobs for one consumer. `reading` is a connection of its own, since a read waits for work."""
 
     def __init__(
         self, connection: RedisConnection, reading: RedisConnection, limits: StoreLimits, consumer: str
     ) -> None:
         """Over two open links."""
-        self._connection = connection
+        super().__init__(connection, limits.retention_s)
         self._reading = reading
-        self._ttl_ms = round(limits.retention_s * 1000)
         self.consumer = consumer
+        self.peers = PeerStore(connection, limits.retention_s)
         self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
         self._grouped: set[str] = set()
         self._unreadable: set[str] = set()
@@ -124,7 +118,7 @@ class JobStore:
                     raise
 
     async def expire(self, run: str) -> int:
-        """Closes the run's cohorts, and its batches that wait for a teacher, whose deadline has passed; how many."""
+        """Closes the run's cohorts whose time is over, and lets go what waits for a teacher or peers; how many."""
         keys = RunKeys(run)
         now_s = time.monotonic()
         unseen_ms = round((now_s - self._times[run][0]) * 1000) if run in self._times else 0
@@ -133,6 +127,7 @@ class JobStore:
                 self._connection,
                 deadlines=keys.deadlines,
                 jobs=keys.jobs,
+                settings=keys.settings,
                 clock=keys.clock,
                 prefix=keys.prefix,
                 most=DUE_AT_ONCE,
@@ -143,6 +138,8 @@ class JobStore:
             label_scripts.expire_waits(
                 self._connection,
                 waits=keys.waits,
+                peer_waits=keys.peer_waits,
+                awaited=keys.awaited_peers,
                 jobs=keys.jobs,
                 clock=keys.clock,
                 prefix=keys.prefix,
@@ -171,59 +168,6 @@ class JobStore:
         fields = as_dict(await self._connection.execute("HGETALL", keys.open_cohort(cohort)))
         record = await self._connection.execute("GET", keys.record(cohort))
         return (open_cohort(fields) if fields else None), record
-
-    async def settle_cohort(
-        self, delivery: Delivery, cohort: str, seen: OpenCohort, event: CohortEvent, record: bytes
-    ) -> str:
-        """Keeps a cohort's record: 'settled', 'gone' (another did) or 'changed' (look again)."""
-        keys = RunKeys(delivery.run)
-        answer = await cohort_scripts.settle_cohort(
-            self._connection,
-            cohort=keys.open_cohort(cohort),
-            kept=keys.record(cohort),
-            jobs=keys.jobs,
-            stats=keys.stats,
-            seen_state=seen.state.value,
-            seen_size=seen.size,
-            event=event.value,
-            record=record,
-            ttl_ms=self._ttl_ms,
-            entry=delivery.job.entry,
-            group=GROUP,
-            qualified_name=qualified(delivery.run, cohort),
-        )
-        return answer.decode()
-
-    async def settle_batch(
-        self,
-        delivery: Delivery,
-        batch: str,
-        record: bytes,
-        *,
-        settled: int,
-        abstained: int,
-        marks: Sequence[bytes] = (),
-    ) -> str:
-        """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
-        keys = RunKeys(delivery.run)
-        answer = await cohort_scripts.settle_batch(
-            self._connection,
-            batch=keys.batch(batch),
-            jobs=keys.jobs,
-            stats=keys.stats,
-            record=record,
-            ttl_ms=self._ttl_ms,
-            entry=delivery.job.entry,
-            group=GROUP,
-            qualified_name=qualified(delivery.run, batch),
-            replicas=delivery.channel,
-            settled=settled,
-            abstained=abstained,
-            name=batch,
-            lists=keys.found,
-            marks=marks,
-        )
-        return answer.decode()
 
     async def acknowledge(self, delivery: Delivery) -> None:
         """Drops a job: there is nothing left to do for it."""
@@ -279,7 +223,12 @@ def queued_at_ms(entry: bytes) -> int:
 
 def _delivery(run: str, entry: bytes, flat: Sequence[bytes]) -> Delivery:
     fields = as_dict(flat)
+    overdue, ready = bool(fields.get(b"o")), b"r" in fields
+    cast = CastOf.read(fields[b"f"]) if b"f" in fields else None
     if b"c" in fields:
-        return Delivery(run, Job(entry, cohort=fields[b"c"].decode()))
-    job = Job(entry, batch=fields[b"b"].decode(), payload=fields[b"p"], overdue=bool(fields.get(b"o")))
+        due_ms = int(fields[b"d"]) if fields.get(b"d") else None
+        cohort = fields[b"c"].decode()
+        return Delivery(run, Job(entry, cohort=cohort, overdue=overdue, cast=cast, ready=ready, due_ms=due_ms))
+    batch, alone = fields[b"b"].decode(), b"y" in fields
+    job = Job(entry, batch=batch, payload=fields[b"p"], overdue=overdue, cast=cast, cast_alone=alone, ready=ready)
     return Delivery(run, job, fields[b"w"].decode())

@@ -58,9 +58,49 @@ class RunKeys:
         return f"{self.prefix}stats"
 
     @property
+    def history(self) -> str:
+        """Hash: the last labels of each question."""
+        return f"{self.prefix}history"
+
+    @property
+    def series(self) -> str:
+        """Hash: sums of what settled groups came to, by step and attempt."""
+        return f"{self.prefix}series"
+
+    @property
+    def steps(self) -> str:
+        """Sorted set: the names in `series`, by step."""
+        return f"{self.prefix}steps"
+
+    @property
+    def answers(self) -> str:
+        """What the hashes begin with in which the answers of a step are counted, for the latest steps."""
+        return f"{self.prefix}answers:"
+
+    @property
     def waits(self) -> str:
         """Sorted set: batches that wait for the teacher, by deadline (ms of the run's time)."""
         return f"{self.prefix}waits"
+
+    @property
+    def peer_waits(self) -> str:
+        """Sorted set: cohorts and batches that wait for ballots of peers, by deadline (ms of the run's time)."""
+        return f"{self.prefix}peer-waits"
+
+    @property
+    def awaited_peers(self) -> str:
+        """Hash: of each peer, how many groups of its ballots are waited for."""
+        return f"{self.prefix}awaited-peers"
+
+    @property
+    def standing(self) -> str:
+        """Hash: the newest step of which the run has cast ballots for others."""
+        return f"{self.prefix}standing"
+
+    @property
+    def lagging(self) -> str:
+        """Sorted set: who takes ballots of an earlier step once the run has gone on, by the step that lacks them."""
+        return f"{self.prefix}lagging"
 
     @property
     def asks(self) -> str:
@@ -114,6 +154,18 @@ class RunKeys:
     def waiting(self, batch: str) -> str:
         """Hash: a batch that waits for labels."""
         return f"{self.prefix}w:{batch}"
+
+    def awaiting(self, name: str) -> str:
+        """Hash: a cohort or batch that waits for ballots of peers."""
+        return f"{self.prefix}p:{name}"
+
+    def cast_steps(self, slot: str) -> str:
+        """Sorted set: the steps of which the run has ballots for others on one view of a question."""
+        return f"{self.prefix}v:{slot}"
+
+    def cast(self, slot: str, step: str) -> str:
+        """Hash: the ballots of one of these steps; '' is that of rollouts without a step."""
+        return f"{self.prefix}v:{slot}:{step}"
 
     def open_cohort(self, cohort: str) -> str:
         """Hash: a cohort's ballots until it is settled, and those that come late."""

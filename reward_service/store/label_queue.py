@@ -9,8 +9,9 @@ from reward_service.store import label_scripts
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
+from reward_service.store.label_records import TeacherLabel, TeacherPrompt, unpack_prompt
 from reward_service.store.leases import LeaseQueue, Taken
-from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_prompt
+from reward_service.store.records import packed
 from reward_service.store.submissions import StoreLimits
 
 LabelClaim: TypeAlias = tuple[str, str]

@@ -9,7 +9,7 @@ Version: TypeAlias = int | Literal[""]
 """A step of the policy; '' for the newest whose weights were announced."""
 
 
-@script("labels")
+@script("labels", "followed")
 async def submit_taught(
     connection: RedisConnection,
     *,
@@ -34,6 +34,7 @@ async def submit_taught(
     rollouts: int,
     most_waiting: int,
     patience_ms: int,
+    cast: str,
     wanted: Rest,
 ) -> list[bytes]: ...
 
@@ -107,11 +108,13 @@ async def keep_label(
 ) -> int: ...
 
 
-@script("labels")
+@script("labels", "peers")
 async def expire_waits(
     connection: RedisConnection,
     *,
     waits: Key,
+    peer_waits: Key,
+    awaited: Key,
     jobs: Key,
     clock: Key,
     prefix: str,

@@ -8,8 +8,10 @@ import msgspec
 from reward_service.store import label_scripts
 from reward_service.store.cohorts import VIEW_LETTERS, parse_batch
 from reward_service.store.connection import Argument, RedisConnection
+from reward_service.store.job_records import CastOf
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import TeacherLabel, TeacherPrompt, packed, unpack_label
+from reward_service.store.label_records import TeacherLabel, TeacherPrompt, unpack_label
+from reward_service.store.records import packed
 from reward_service.store.submissions import Refusal, Refused, Revised, StoredBatch, StoreLimits
 
 DUE_AT_ONCE = 500
@@ -61,8 +63,12 @@ class LabelStore:
         at: Revised,
         count: int,
         wanted: Sequence[WantedLabel],
+        cast: CastOf | None = None,
     ) -> StoredBatch | Refused:
-        """Remembers a batch; it is queued as soon as each label that it wants is there, or at its deadline."""
+        """Remembers a batch; it is queued as soon as each label that it wants is there, or at its deadline.
+
+        `cast` is as for `CohortStore.submit`.
+        """
         keys = RunKeys(run)
         patience_s = at.settings.cohort_deadline_s
         in_order: list[Argument] = []
@@ -94,6 +100,7 @@ class LabelStore:
             rollouts=count,
             most_waiting=self._limits.open_cohorts,
             patience_ms=_ms(patience_s),
+            cast=str(cast or CastOf()),
             wanted=in_order,
         )
         match answer[0]:

@@ -1,6 +1,7 @@
 """Define what is kept in Redis, as arrays: a name for each field would double the memory of a million cohorts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from co_rewarding_schema.methods import method_named
@@ -8,7 +9,7 @@ from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine, View, Voter
 
 from reward_service.domain.cohort import CohortState, ElectedLabel
-from reward_service.domain.settlement import ElectionRules
+from reward_service.domain.elections import MethodParameters
 
 VIEWS = tuple(View)
 VOTERS = tuple(Voter)
@@ -16,7 +17,10 @@ ABSTENTIONS = tuple(Abstention)
 
 
 class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
-    """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward."""
+    """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward.
+
+    `evidence` is whether the rollout was verified, its confidence, and the tokens of its response.
+    """
 
     view: int
     voter: int
@@ -26,6 +30,7 @@ class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True
     self_certainty: float | None = None
     entropy: float | None = None
     counted: bool = True
+    evidence: tuple[bool | None, float | None, int | None] | None = None
 
     def uncounted(self) -> "BallotRow":
         """The same ballot, to be rewarded and not to vote."""
@@ -38,12 +43,13 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
     view: int
     answer: str
     answer_class: int
-    votes: int
-    of: int
+    votes: int | float
+    of: int | float
     voter: str
     voted_on: list[int]
     matches_truth: bool | None = None
     version: int | None = None
+    instability: float | None = None
 
     def label(self, classes: Sequence[str]) -> ElectedLabel:
         """The label of the domain."""
@@ -59,24 +65,49 @@ class LabelRow(msgspec.Struct, array_like=True, frozen=True):
             views,
             self.matches_truth,
             self.version,
+            self.instability or 0.0,
         )
 
 
+class PeerRules(msgspec.Struct, array_like=True, frozen=True):
+    """Whose ballots label a cohort: how far behind they may lie, what holds without any, for how long to wait."""
+
+    runs: tuple[str, ...]
+    max_lag: int
+    absent: str
+    patience_s: float
+
+
 class Rules(msgspec.Struct, array_like=True, frozen=True):
-    """What decides a cohort besides its ballots. Rules kept by an earlier release end sooner."""
+    """What decides a cohort besides its ballots. Rules kept by an earlier release end sooner.
+
+    `parameters` are the settings that rules of the method read, by their names: those only that are not the defaults,
+    and `peers` under a method that asks for peers.
+    `history`: the labels are kept among the last of their question.
+    """
 
     method: str
     min_votes: int
     min_vote_share: float
     conventions: str = Conventions.LENIENT.value
     quarantine: str = Quarantine.OFF.value
+    parameters: tuple[tuple[str, float | int | PeerRules | None], ...] = ()
+    history: bool = False
 
     @classmethod
     def of(cls, method: str, settings: RunSettings) -> "Rules":
         """A run's rules under a method."""
-        watched = method_named(method).apart is not None
-        quarantine = settings.quarantine if watched else Quarantine.OFF.value
-        return cls(method, settings.min_votes, settings.min_vote_share, settings.conventions, quarantine)
+        row = method_named(method)
+        quarantine = settings.quarantine if row.apart is not None else Quarantine.OFF.value
+        history = settings.history or row.needs_history
+        parameters: tuple[tuple[str, float | int | PeerRules | None], ...] = tuple(
+            (name, value) for name, default in _READ_BY_RULES.items() if (value := getattr(settings, name)) != default
+        )
+        if row.needs_peers and settings.peers:
+            patience = settings.peer_absent, settings.cohort_deadline_s
+            parameters += (("peers", PeerRules(settings.peers, settings.max_peer_lag, *patience)),)
+        needed = settings.min_votes, settings.min_vote_share
+        return cls(method, *needed, settings.conventions, quarantine, parameters, history)
 
     @property
     def watched(self) -> bool:
@@ -84,9 +115,22 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
         return self.quarantine != Quarantine.OFF
 
     @property
-    def election(self) -> ElectionRules:
-        """The domain's rules."""
-        return ElectionRules(self.min_votes, self.min_vote_share)
+    def of_method(self) -> MethodParameters:
+        """The settings as the domain's rules read them."""
+        parameters: dict[str, Any] = {
+            name: value for name, value in self.parameters if not isinstance(value, PeerRules)
+        }
+        return MethodParameters(self.min_votes, self.min_vote_share, **parameters)
+
+    @property
+    def peers(self) -> PeerRules | None:
+        """Whose ballots are waited for; None where none are."""
+        return next((value for _, value in self.parameters if isinstance(value, PeerRules)), None)
+
+
+_READ_BY_RULES = {
+    name: default for name, default in MethodParameters._field_defaults.items() if name not in Rules.__struct_fields__
+}
 
 
 class CohortHead(msgspec.Struct, array_like=True, frozen=True):
@@ -144,23 +188,6 @@ class CohortRows(msgspec.Struct, array_like=True, frozen=True):
     slots: list[str] = []
 
 
-class TeacherLabel(msgspec.Struct, array_like=True, frozen=True):
-    """What the teacher answered to one view of a question: `rows_G` are its ballots, drawn from `seed` at `version`."""
-
-    version: int
-    seed: int
-    model: str
-    rows_G: list[BallotRow]
-
-
-class TeacherPrompt(msgspec.Struct, array_like=True, frozen=True):
-    """What the teacher is asked: the text as the policy reads it; or a plain question; or (role, content) messages."""
-
-    text: str | None = None
-    question: str | None = None
-    messages: list[tuple[str, str]] | None = None
-
-
 class BatchJob(msgspec.Struct, array_like=True, frozen=True):
     """A self-contained batch on its way to a worker."""
 
@@ -193,19 +220,6 @@ class TicketRecord(msgspec.Struct, array_like=True, frozen=True):
     fingerprint: str = ""
 
 
-class Job(msgspec.Struct, frozen=True):
-    """An entry of a run's stream: settle this cohort, or this batch with its payload.
-
-    A batch that is `overdue` has waited for its teacher for as long as it may, and is settled with what is there.
-    """
-
-    entry: bytes
-    cohort: str | None = None
-    batch: str | None = None
-    payload: bytes = b""
-    overdue: bool = False
-
-
 class OpenCohort(msgspec.Struct, frozen=True):
     """A cohort that is not settled, as the store holds it; `late` ballots came after it closed.
 
@@ -218,6 +232,10 @@ class OpenCohort(msgspec.Struct, frozen=True):
     late: dict[str, BallotRow]
     size: int
     group_sizes: dict[str, int] = {}
+
+    def all_rows(self) -> list[BallotRow]:
+        """Return the ballots; those that came late do not vote."""
+        return [*self.ballots.values(), *(row.uncounted() for row in self.late.values())]
 
 
 def packed(value: msgspec.Struct) -> bytes:
@@ -253,16 +271,6 @@ def unpack_batch(data: bytes) -> BatchRecord:
 def unpack_ticket(data: bytes) -> TicketRecord:
     """A ticket."""
     return msgspec.msgpack.decode(data, type=TicketRecord)
-
-
-def unpack_label(data: bytes) -> TeacherLabel:
-    """A teacher's label."""
-    return msgspec.msgpack.decode(data, type=TeacherLabel)
-
-
-def unpack_prompt(data: bytes) -> TeacherPrompt:
-    """What the teacher is asked."""
-    return msgspec.msgpack.decode(data, type=TeacherPrompt)
 
 
 def open_cohort(fields: dict[bytes, bytes]) -> OpenCohort:

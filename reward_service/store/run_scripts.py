@@ -9,6 +9,10 @@ async def put_run(connection: RedisConnection, *, settings: Key, text: bytes, tt
 
 
 @script()
+async def follow(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> None: ...
+
+
+@script()
 async def touch(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> tuple[bytes, bytes]: ...
 
 

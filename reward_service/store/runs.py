@@ -68,6 +68,7 @@ class RunStore:
             self._connection, settings=RunKeys(run).settings, text=text, ttl_ms=RUN_TTL_MS
         )
         await self._list(run)
+        await self._follow(run, settings)
         return Revised(settings, revision.decode())
 
     async def use(self, run: str) -> Revised | None:
@@ -77,6 +78,7 @@ class RunStore:
         if settings is None:
             return None
         await self._list(run)
+        await self._follow(run, settings)
         return Revised(settings, revision.decode())
 
     async def look(self, run: str) -> Revised | None:
@@ -106,12 +108,13 @@ class RunStore:
         return RunPage([each for each in found if each is not None], last)
 
     async def state(self, run: str) -> dict[str, int]:
-        """What a run has come to: cohorts settled, abstained and open, requests without a label yet, and jobs."""
+        """What a run has come to: cohorts settled, abstained and open, what waits for a teacher or peers, and jobs."""
         keys = RunKeys(run)
-        counted, opened, waiting, queued = await asyncio.gather(
+        counted, opened, waiting, with_peers, queued = await asyncio.gather(
             self._connection.execute("HGETALL", keys.stats),
             self._connection.execute("ZCARD", keys.deadlines),
             self._connection.execute("ZCARD", keys.waits),
+            self._connection.execute("ZCARD", keys.peer_waits),
             self._connection.execute("XLEN", keys.jobs),
         )
         stats = {name.decode(): int(n) for name, n in as_dict(counted).items()}
@@ -120,6 +123,7 @@ class RunStore:
             "abstained": stats.get("abstained", 0),
             "open": opened,
             "waiting_for_teacher": waiting,
+            "waiting_for_peers": with_peers,
             "queued": queued,
         }
 
@@ -142,6 +146,13 @@ class RunStore:
             asked += most
             if len(found) >= most or len(places) < most:
                 return found[:most]
+
+    async def _follow(self, run: str, settings: RunSettings) -> None:
+        """Notes that the ballots of a run's peers are wanted, and its own: runs that name others are mostly named."""
+        if settings.peers:
+            ttl_ms = round(self._limits.retention_s * 1000)
+            for each in (run, *settings.peers):
+                await run_scripts.follow(self._connection, settings=RunKeys(each).settings, ttl_ms=ttl_ms)
 
     async def _list(self, run: str) -> None:
         now_s = time.time()

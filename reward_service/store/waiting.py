@@ -1,8 +1,11 @@
 """Read what open cohorts and waiting batches still lack, in few short commands: nothing is changed or kept longer."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from co_rewarding_schema.run_settings import DEFAULT_RUN
 
 from reward_service.domain.cohort import CohortState
 from reward_service.store import label_scripts
@@ -33,6 +36,15 @@ class CohortProgress:
     state: CohortState
     head: CohortHead
     views: tuple[ViewCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedPeer:
+    """A peer whose ballots are waited for: of how many groups, and whether the run was made."""
+
+    peer: str
+    groups: int
+    is_made: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,19 @@ class WaitStore:
                 for view in waited_for
             ),
         )
+
+    async def peers(self, run: str, *, batch: str | None = None, cohort: str | None = None) -> list[AwaitedPeer]:
+        """The peers for which a batch, or a cohort whose groups are whole, waits."""
+        name = f"c{cohort}" if batch is None else f"b{batch}"
+        fields = await self._connection.execute("HKEYS", RunKeys(run).awaiting(name))
+        groups = Counter(field[2:].partition(b" ")[0].decode() for field in fields if field.startswith(b"x:"))
+        made = await asyncio.gather(
+            *(self._connection.execute("HEXISTS", RunKeys(peer).settings, "settings") for peer in groups)
+        )
+        return [
+            AwaitedPeer(peer, count, bool(is_made) or peer == DEFAULT_RUN)
+            for (peer, count), is_made in zip(groups.items(), made, strict=True)
+        ]
 
     async def labels(self, run: str, batch: str) -> AwaitedLabels | None:
         """The labels that a batch waits for; None where it waits for none."""

@@ -24,7 +24,8 @@ from reward_service.generation.generator import (
 )
 from reward_service.lease_worker import LeasePace, LeaseWorker
 from reward_service.store.label_queue import Demand, LabelClaim, LabelQueue, LabelRequest
-from reward_service.store.records import VIEWS, VOTERS, BallotRow, TeacherLabel, TeacherPrompt
+from reward_service.store.label_records import TeacherLabel, TeacherPrompt
+from reward_service.store.records import VIEWS, VOTERS, BallotRow
 from reward_service.teaching.run_tracker import UPDATES_EVERY_S, RunTracker, TrackedRun
 
 log = structlog.get_logger(__name__)

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
-from co_rewarding_schema.methods import Method, RewardSource
-from co_rewarding_schema.vocabulary import Conventions, View, Voter
+from co_rewarding_schema.methods import Method, RewardShape, method_named
+from co_rewarding_schema.vocabulary import Conventions, PeerAbsent, View, Voter
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
-from reward_service.domain.settlement import Rank, elect, rank
+from reward_service.domain.elections import MethodParameters, Rank, rank
+from reward_service.domain.settlement import labels_of
 from reward_service.grading.verdicts import Grader
-from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord
+from reward_service.store.label_records import TeacherLabel
+from reward_service.store.records import VIEWS, VOTERS, BallotRow, CohortRecord, Rules
 
 MOST_TRUTHS = 16
 """Truths of one cohort that are compared with its answers."""
@@ -34,7 +36,7 @@ async def classes_of(
     """
     answers = {row.answer for row in rows if row.answer is not None}
     truths = {row.ground_truth for row in rows if row.ground_truth is not None}
-    if method.source is RewardSource.GROUND_TRUTH and len(truths) == 1 and not any(map(_too_long, truths)):
+    if method.needs_ground_truth and len(truths) == 1 and not any(map(_too_long, truths)):
         (truth,) = truths
         matches = await grader.match(truth, answers, conventions)
         name = (await grader.classify(truths, conventions)).class_of[truth]
@@ -47,26 +49,44 @@ async def classes_of(
     return CohortClasses(classes.class_of, found, classes.undecided + undecided)
 
 
-async def taught_classes(
-    rows_B: Sequence[BallotRow], electors: Sequence[BallotRow], grader: Grader, conventions: Conventions
+async def classes_by_others(
+    method: Method,
+    rows_B: Sequence[BallotRow],
+    electors: Sequence[BallotRow],
+    grader: Grader,
+    conventions: Conventions,
+    parameters: MethodParameters,
 ) -> CohortClasses:
-    """The same where the teacher votes: its answers are classified among themselves, whatever the policy has said.
+    """The same where others than the policy vote: their answers are classified among themselves.
 
     So a label does not depend on which rollouts have come when it is elected, and each rollout is compared with it by
     itself: a request that holds one of a group comes to the same as one that holds them all.
     """
-    votes = [*electors, *(row for row in rows_B if VOTERS[row.voter] is Voter.TEACHER)]
+    votes = [*electors, *(row for row in rows_B if VOTERS[row.voter] in method.voters)]
     classes = await grader.classify({row.answer for row in votes if row.answer is not None}, conventions)
     class_of, undecided = dict(classes.class_of), classes.undecided
-    winner = elect(ballots_of((row for row in votes if row.counted), CohortClasses(class_of, {})))
     fresh = {row.answer for row in rows_B if row.answer is not None} - class_of.keys()
-    if winner is not None and fresh:
-        matches = await grader.match(winner.answer, fresh, conventions)
-        undecided += matches.undecided
-        class_of |= dict.fromkeys(matches.equal, winner.answer_class)
+    if fresh:
+        known = CohortClasses(class_of, {})
+        labels = labels_of(method, ballots_of(rows_B, known), ballots_of(votes, known), parameters)
+        for answer, answer_class in _compared(method, labels, classes.class_of).items():
+            matches = await grader.match(answer, fresh - class_of.keys(), conventions)
+            undecided += matches.undecided
+            class_of |= dict.fromkeys(matches.equal, answer_class)
     class_of |= {answer: f"other: {answer}" for answer in fresh - class_of.keys()}
     found, more = await _classes_of_truths(rows_B, classes.class_of, grader, conventions)
     return CohortClasses(class_of, found, undecided + more)
+
+
+def _compared(method: Method, labels: Sequence[ElectedLabel], class_of: Mapping[str, str]) -> dict[str, str]:
+    """Return the answers, with their classes, with which an answer is compared that voted for nothing.
+
+    These are the labels or, where a share of votes is the reward, an answer of each class.
+    """
+    if not any(rule.reward is RewardShape.SHARE for rule in method.rules.values()):
+        return {label.answer: label.answer_class for label in labels}
+    speakers = {class_of[answer]: answer for answer in sorted(class_of, reverse=True)}
+    return {answer: answer_class for answer_class, answer in speakers.items()}
 
 
 async def _classes_of_truths(
@@ -114,7 +134,11 @@ def _too_long(truth: str) -> bool:
 
 
 async def classes_under(
-    earlier: CohortRecord, labels: Sequence[ElectedLabel], late: Sequence[BallotRow], grader: Grader
+    method: Method,
+    earlier: CohortRecord,
+    labels: Sequence[ElectedLabel],
+    late: Sequence[BallotRow],
+    grader: Grader,
 ) -> CohortClasses:
     """Late answers under labels that stand: each is compared with them, and none changes what was one before."""
     class_of = {
@@ -125,10 +149,10 @@ async def classes_under(
     fresh = {row.answer for row in late if row.answer is not None} - class_of.keys()
     undecided = earlier.undecided
     conventions = Conventions(earlier.head.rules.conventions)
-    for label in labels:
-        matches = await grader.match(label.answer, fresh - class_of.keys(), conventions)
+    for answer, answer_class in _compared(method, labels, class_of).items():
+        matches = await grader.match(answer, fresh - class_of.keys(), conventions)
         undecided += matches.undecided
-        class_of |= dict.fromkeys(matches.equal, label.answer_class)
+        class_of |= dict.fromkeys(matches.equal, answer_class)
     class_of |= {answer: f"other: {answer}" for answer in fresh - class_of.keys()}
     return CohortClasses(class_of, {}, undecided)
 
@@ -148,6 +172,38 @@ def ballots_of(rows: Iterable[BallotRow], classes: CohortClasses) -> list[Ballot
             row.self_certainty,
             row.entropy,
             row.counted,
+            None,
+            *(row.evidence or (None, None, None))[:2],
         )
         for row in rows
     ]
+
+
+class Electors:
+    """Those who vote in a cohort and earn nothing there: the service's teacher, and peers."""
+
+    def __init__(self, labels: Sequence[TeacherLabel], peer_rows: Sequence[BallotRow]) -> None:
+        """`rows_E` are the ballots of both, in this order."""
+        self._labels = labels
+        self._peer_rows = peer_rows
+        self.rows_E = [*(row for label in labels for row in label.rows_G), *peer_rows]
+
+    def ballots_of(self, classes: CohortClasses) -> list[Ballot]:
+        """Return the ballots as the rules read them; the teacher's say which version cast them."""
+        taught = [
+            each._replace(version=label.version) for label in self._labels for each in ballots_of(label.rows_G, classes)
+        ]
+        return taught + ballots_of(self._peer_rows, classes)
+
+
+async def classified(
+    rules: Rules, rows_B: Sequence[BallotRow], rows_E: Sequence[BallotRow], grader: Grader
+) -> tuple[Method, CohortClasses]:
+    """Return the row that rewards a cohort, and the classes of its answers."""
+    method, conventions = method_named(rules.method), Conventions(rules.conventions)
+    if rules.peers is not None and rules.peers.absent == PeerAbsent.OWN_VIEW and method.unaided is not None:
+        voters = {VOTERS[row.voter] for row in (*rows_B, *rows_E)}
+        method = method if voters & (method.voters - {Voter.POLICY}) else method_named(method.unaided)
+    if method.needs_others:
+        return method, await classes_by_others(method, rows_B, rows_E, grader, conventions, rules.of_method)
+    return method, await classes_of(method, rows_B, grader, conventions)

@@ -1,18 +1,19 @@
-"""Settle the cohorts of one job, and count how they ended: labels, rewards, abstentions."""
+"""Settle the cohorts of one job: labels, rewards, abstentions."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from co_rewarding_schema.methods import Method, method_named
-from co_rewarding_schema.vocabulary import Abstention, Conventions, Quarantine
+from co_rewarding_schema.vocabulary import Abstention, Quarantine
 
 from reward_service.domain.cohort import FINAL_STATES, Ballot, CohortEvent, CohortState, ElectedLabel, advance
 from reward_service.domain.quarantine import DisagreementRules, settle_pair
 from reward_service.domain.settlement import Settlement, settle, settle_under
 from reward_service.grading.verdicts import Grader
+from reward_service.store.label_records import TeacherLabel
 from reward_service.store.pairs import Observation
 from reward_service.store.records import (
     ABSTENTIONS,
@@ -25,47 +26,17 @@ from reward_service.store.records import (
     CohortRows,
     LabelRow,
     OpenCohort,
-    TeacherLabel,
 )
-from reward_service.telemetry import Metrics
-from reward_service.workers.answer_classes import CohortClasses, ballots_of, classes_of, classes_under, taught_classes
-
-TRUTH = {None: "unknown", True: "right", False: "wrong"}
-
-
-def count_settled(metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord]) -> None:
-    """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
-    if age_s is not None:
-        metrics.settled_after(age_s)
-    rewarded = votes = ballots = undecided = 0
-    states: dict[str, int] = {}  # a Counter takes longer than all that is counted of one cohort
-    truths: dict[bool | None, int] = {}
-    for record in records:
-        states[record.state] = states.get(record.state, 0) + 1
-        with_reward = record.abstentions_B.count(-1)
-        rewarded += with_reward
-        if with_reward < len(record.abstentions_B):
-            _count_abstentions(metrics, run, record.abstentions_B)
-        undecided += record.undecided
-        for label in record.labels:
-            truths[label.matches_truth] = truths.get(label.matches_truth, 0) + 1
-            votes += label.votes
-            ballots += label.of
-    for state, count in states.items():
-        metrics.count(metrics.settled, count, state)
-    for truth, count in truths.items():
-        metrics.count(metrics.labels, count, run, TRUTH[truth])
-    metrics.count(metrics.undecided, undecided)
-    metrics.count(metrics.rewarded, rewarded, run)
-    metrics.count(metrics.label_votes, votes, run)
-    metrics.count(metrics.label_ballots, ballots, run)
-
-
-def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
-    for index, count in Counter(abstentions_B).items():
-        if index >= 0:
-            metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)
-
+from reward_service.store.traces import NotedLabel
+from reward_service.workers.answer_classes import (
+    CohortClasses,
+    Electors,
+    ballots_of,
+    classes_under,
+    classified,
+)
+from reward_service.workers.label_history import Past, note_labels
+from reward_service.workers.peer_ballots import NO_PEERS, PeerRows, rows_for
 
 Kept = TypeVar("Kept")
 
@@ -78,10 +49,14 @@ class PairWatch(NamedTuple):
 
 
 class Settled(NamedTuple, Generic[Kept]):
-    """What is kept of a job, and what was seen of its pairs."""
+    """What is kept of a job, what was seen of its pairs, and the labels that join the last ones of their questions."""
 
     record: Kept
     observations: Sequence[Observation] = ()
+    labels: Sequence[NotedLabel] = ()
+
+
+NO_PAST: Past = MappingProxyType({})
 
 
 async def settle_batch(
@@ -89,78 +64,111 @@ async def settle_batch(
     grader: Grader,
     labels: Mapping[str, TeacherLabel] | None = None,
     pairs: PairWatch | None = None,
+    past: Past = NO_PAST,
     *,
     overdue: bool = False,
+    heard: PeerRows = NO_PEERS,
 ) -> Settled[BatchRecord]:
-    """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot."""
+    """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot, `heard` ballots of peers."""
     settled = [
-        await _settled(cohort, grader, labels or {}, pairs or PairWatch(), overdue=overdue) for cohort in job.cohorts
+        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), past, overdue=overdue, heard=heard)
+        for cohort in job.cohorts
     ]
     positions = [cohort.positions_B for cohort in job.cohorts]
     record = BatchRecord(job.run, job.step, job.method, [each.record for each in settled], positions)
-    return Settled(record, [observation for each in settled for observation in each.observations])
+    observations = [observation for each in settled for observation in each.observations]
+    return Settled(record, observations, [label for each in settled for label in each.labels])
 
 
 async def _settled(
-    cohort: CohortRows, grader: Grader, labels: Mapping[str, TeacherLabel], pairs: PairWatch, *, overdue: bool
+    run: str,
+    cohort: CohortRows,
+    grader: Grader,
+    labels: Mapping[str, TeacherLabel],
+    pairs: PairWatch,
+    past: Past,
+    *,
+    overdue: bool,
+    heard: PeerRows,
 ) -> Settled[CohortRecord]:
-    rules = cohort.head.rules
-    method, conventions = method_named(rules.method), Conventions(rules.conventions)
-    rows_E: list[BallotRow] = []
-    electors_E: list[Ballot] = []
-    if method.needs_teacher:
-        cast = [labels[slot] for slot in cohort.slots if slot in labels]
-        rows_E = [row for label in cast for row in label.rows_G]
-        classes = await taught_classes(cohort.rows_B, rows_E, grader, conventions)
-        for label in cast:
-            electors_E += [each._replace(version=label.version) for each in ballots_of(label.rows_G, classes)]
-    else:
-        classes = await classes_of(method, cohort.rows_B, grader, conventions)
-    ballots_B = ballots_of(cohort.rows_B, classes)
-    settlement, observations = _decided(cohort.head, method, ballots_B, pairs, electors_E=electors_E, expired=overdue)
+    answered = [labels[slot] for slot in cohort.slots if slot in labels]
+    electors = Electors(answered, rows_for(cohort.head, cohort.rows_B, heard) if heard else ())
+    method, classes = await classified(cohort.head.rules, cohort.rows_B, electors.rows_E, grader)
+    ballots_B, ballots_E = ballots_of(cohort.rows_B, classes), electors.ballots_of(classes)
+    settlement, observations, noted = await _decided(
+        cohort.head, method, ballots_B, grader, pairs, past, electors_E=ballots_E, expired=overdue, run=run
+    )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
     record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
-    return Settled(_with_electors(record, rows_E, electors_E) if rows_E else record, observations)
+    return Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
 
 
 async def settle_cohort(
-    cohort: OpenCohort, earlier: CohortRecord | None, grader: Grader, pairs: PairWatch | None = None
+    cohort: OpenCohort,
+    earlier: CohortRecord | None,
+    grader: Grader,
+    pairs: PairWatch | None = None,
+    past: Past = NO_PAST,
+    *,
+    overdue: bool = False,
+    heard: PeerRows = NO_PEERS,
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
         return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
-    ids_B = [*cohort.ballots, *cohort.late]
-    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
-    rules = cohort.head.rules
-    method = method_named(rules.method)
-    classes = await classes_of(method, rows_B, grader, Conventions(rules.conventions))
-    ballots_B = ballots_of(rows_B, classes)
-    expired = cohort.state is CohortState.EXPIRED
-    settlement, observations = _decided(cohort.head, method, ballots_B, pairs or PairWatch(), expired=expired)
+    ids_B, rows_B = [*cohort.ballots, *cohort.late], cohort.all_rows()
+    electors = Electors((), rows_for(cohort.head, rows_B, heard) if heard else ())
+    method, classes = await classified(cohort.head.rules, rows_B, electors.rows_E, grader)
+    ballots_B, ballots_E = ballots_of(rows_B, classes), electors.ballots_of(classes)
+    expired = overdue or cohort.state is CohortState.EXPIRED
+    settlement, observations, noted = await _decided(
+        cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, electors_E=ballots_E, expired=expired
+    )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
     record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
-    return event, Settled(record, observations)
+    return event, Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
 
 
-def _decided(
+async def _decided(
     head: CohortHead,
     method: Method,
     ballots_B: Sequence[Ballot],
+    grader: Grader,
     pairs: PairWatch,
+    past: Past,
     *,
     electors_E: Sequence[Ballot] = (),
     expired: bool,
-) -> tuple[Settlement, Sequence[Observation]]:
-    """Return labels and rewards, and what was seen of the pair if its run watches pairs."""
+    run: str = "",
+) -> tuple[Settlement, Sequence[Observation], Sequence[NotedLabel]]:
+    """Return labels and rewards, what was seen of a pair that is watched, and the labels that a history keeps.
+
+    `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
+    """
     rules = head.rules
-    decided = partial(settle, ballots_B=ballots_B, rules=rules.election, electors_E=electors_E, expired=expired)
-    if not rules.watched:
-        return decided(method), ()
-    quarantined = head.question_id in pairs.quarantined
-    settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
-    return settlement, () if disagrees is None else (Observation(head.question_id, disagrees),)
+    decided = partial(
+        settle,
+        ballots_B=ballots_B,
+        parameters=rules.of_method,
+        electors_E=electors_E,
+        expired=expired,
+        identity="\n".join((run, head.question_id, str(head.step), str(head.attempt))),
+    )
+    observations: Sequence[Observation] = ()
+    if rules.watched:
+        quarantined = head.question_id in pairs.quarantined
+        settlement, disagrees = settle_pair(method, decided, Quarantine(rules.quarantine), pairs.watch, quarantined)
+        observations = () if disagrees is None else (Observation(head.question_id, disagrees),)
+    else:
+        settlement = decided(method)
+    if not rules.history:
+        return settlement, observations, ()
+    noted, instability_of = await note_labels(head, settlement.labels, ballots_B, past, grader)
+    if method.needs_history and any(instability_of.values()):
+        settlement = decided(method, instability_of=instability_of)
+    return settlement, observations, noted
 
 
 def abandon_batch(job: BatchJob) -> BatchRecord:
@@ -171,9 +179,8 @@ def abandon_batch(job: BatchJob) -> BatchRecord:
 
 def abandon_cohort(cohort: OpenCohort) -> CohortRecord:
     """Let all of a cohort abstain as expired that no worker could settle."""
-    ids_B = [*cohort.ballots, *cohort.late]
-    rows_B = [*cohort.ballots.values(), *(row.uncounted() for row in cohort.late.values())]
-    return msgspec.structs.replace(_abandoned(cohort.head, ids_B, rows_B), group_sizes=cohort.group_sizes)
+    abandoned = _abandoned(cohort.head, [*cohort.ballots, *cohort.late], cohort.all_rows())
+    return msgspec.structs.replace(abandoned, group_sizes=cohort.group_sizes)
 
 
 def _abandoned(head: CohortHead, ids_B: list[str], rows_B: list[BallotRow]) -> CohortRecord:
@@ -187,10 +194,13 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, BallotRow], grade
     ids_B = [*earlier.ids_B, *(name for name in late if name not in known)]
     rows_B = [*earlier.rows_B, *(row.uncounted() for name, row in late.items() if name not in known)]
     labels = [row.label(earlier.classes) for row in earlier.labels]
-    classes = await classes_under(earlier, labels, rows_B[len(earlier.rows_B) :], grader)
+    rules = earlier.head.rules
+    method = method_named(rules.method)
+    classes = await classes_under(method, earlier, labels, rows_B[len(earlier.rows_B) :], grader)
     missing = next((ABSTENTIONS[reason] for reason in earlier.abstentions_B if reason >= 0), Abstention.NO_LABEL)
     ballots_B = ballots_of(rows_B, classes)
-    came = settle_under(labels, ballots_B[len(earlier.rows_B) :], missing)
+    cast, late_B = ballots_B[: len(earlier.rows_B)], ballots_B[len(earlier.rows_B) :]
+    came = settle_under(method, labels, late_B, cast, rules.of_method, missing=missing)
     settlement = Settlement(
         tuple(labels),
         (*earlier.rewards_B, *came.rewards_B),
@@ -233,7 +243,9 @@ def _record(
 
 
 def _with_electors(record: CohortRecord, rows_E: list[BallotRow], electors_E: Sequence[Ballot]) -> CohortRecord:
-    """Return the record with the teacher's ballots beside those that were rewarded."""
+    """Return the record with the ballots of others beside those that were rewarded."""
+    if not rows_E:
+        return record
     classes = list(record.classes)
     index = {name: place for place, name in enumerate(classes)}
     places_E: list[int] = []
@@ -259,4 +271,5 @@ def _label_row(label: ElectedLabel, index: dict[str, int]) -> LabelRow:
         [VIEWS.index(view) for view in label.voted_on],
         label.matches_truth,
         label.version,
+        label.instability or None,
     )

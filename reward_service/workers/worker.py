@@ -19,13 +19,17 @@ from reward_service.store.keys import mark_of
 from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
 from reward_service.store.server_replies import WrongTypeError
+from reward_service.store.traces import Traces, packed_labels
 from reward_service.telemetry import Metrics
+from reward_service.workers.counting import JobSums, count_settled, packed_sums, sums_of
 from reward_service.workers.jobs_in_hand import InHand
+from reward_service.workers.label_history import Past
+from reward_service.workers.peer_ballots import NO_PEERS, PeerBallots
 from reward_service.workers.settlement_jobs import (
     PairWatch,
+    Settled,
     abandon_batch,
     abandon_cohort,
-    count_settled,
     settle_batch,
     settle_cohort,
 )
@@ -74,6 +78,7 @@ class Worker:
         """Over a job store of its own; `background` is that of the process, which ends with `run`."""
         self._jobs = jobs
         self._pairs = pairs
+        self._peers = PeerBallots(jobs.peers)
         self._heartbeats = heartbeats
         self._grader = grader
         self._metrics = metrics
@@ -209,34 +214,52 @@ class Worker:
     async def _settle(self, delivery: Delivery, grader: Grader) -> None:
         if delivery.job.batch is not None:
             job = unpack_job(delivery.job.payload)
+            if delivery.job.cast is not None:
+                await self._peers.cast_batch(delivery.run, delivery.job.batch, job, delivery.job.cast)
+            if delivery.job.cast_alone:
+                return await self._jobs.acknowledge(delivery)
+            asked = [(each.head, each.rows_B) for each in job.cohorts if each.head.rules.peers]
+            overdue = delivery.job.overdue
+            heard = await self._peers.found(delivery, asked, overdue=overdue) if asked else NO_PEERS
+            if heard is None:
+                return await self._jobs.acknowledge(delivery)
             slots = list({slot for cohort in job.cohorts for slot in cohort.slots})
             found = zip(slots, await self._jobs.labels(delivery.run, slots), strict=True) if slots else ()
             labels = {slot: label for slot, label in found if label is not None}
-            pairs = await self._watched(delivery.run, [each.head for each in job.cohorts])
-            settled = await settle_batch(job, grader, labels, pairs, overdue=delivery.job.overdue)
-            await self._keep_batch(delivery, delivery.job.batch, settled.record, settled.observations)
-            return
+            pairs, past = await self._known(delivery.run, [each.head for each in job.cohorts])
+            settled = await settle_batch(job, grader, labels, pairs, past, overdue=overdue, heard=heard)
+            sums = sums_of(settled.record.cohorts)
+            return await self._keep_batch(delivery, delivery.job.batch, settled, sums)
         cohort = delivery.job.cohort or ""
         while True:
             seen, stored = await self._jobs.load(delivery.run, cohort)
             if seen is None or (seen.state is CohortState.OPEN):
-                await self._jobs.acknowledge(delivery)
-                return
-            pairs = await self._watched(delivery.run, [seen.head])
+                return await self._jobs.acknowledge(delivery)
+            if delivery.job.cast is not None and stored is None:
+                await self._peers.cast_cohort(delivery.run, seen)
+            overdue = delivery.job.overdue or seen.state is CohortState.EXPIRED
+            asked = [(seen.head, seen.all_rows())] if stored is None and seen.head.rules.peers else ()
+            heard = await self._peers.found(delivery, asked, overdue=overdue) if asked else NO_PEERS
+            if heard is None:
+                return await self._jobs.acknowledge(delivery)
+            pairs, past = await self._known(delivery.run, [seen.head])
             earlier = unpack_cohort(stored) if stored else None
-            event, settled = await settle_cohort(seen, earlier, grader, pairs)
-            answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record))
+            event, settled = await settle_cohort(seen, earlier, grader, pairs, past, overdue=overdue, heard=heard)
+            sums = [] if event is CohortEvent.LATE else sums_of([settled.record])
+            traces = Traces(packed_labels(settled.labels), packed_sums(sums))
+            answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record), traces)
             if answer == "settled" and event is not CohortEvent.LATE:
-                count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record])
+                count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record], sums)
                 await self._observe(delivery.run, settled.observations)
             if answer != "changed":
-                return
+                return None
 
-    async def _watched(self, run: str, heads: Iterable[CohortHead]) -> PairWatch:
-        """How these pairs are watched, and which are in quarantine."""
+    async def _known(self, run: str, heads: Sequence[CohortHead]) -> tuple[PairWatch, Past]:
+        """How pairs are watched, and which are in quarantine; the last labels of questions whose labels are kept."""
         questions = list({head.question_id for head in heads if head.rules.watched})
         quarantined = await self._pairs.quarantined(run, questions) if questions else frozenset[str]()
-        return PairWatch(self._pairs.watch, quarantined)
+        past = await self._jobs.last_labels(run, (head.question_id for head in heads if head.rules.history))
+        return PairWatch(self._pairs.watch, quarantined), past
 
     async def _observe(self, run: str, observations: Sequence[Observation]) -> None:
         """Once for each settlement; one is missed if the worker dies between the two, which misleads nobody."""
@@ -247,22 +270,25 @@ class Worker:
         self._metrics.count(self._metrics.pairs, changes.acquitted, run, "acquitted")
 
     async def _keep_batch(
-        self, delivery: Delivery, batch: str, record: BatchRecord, observations: Sequence[Observation] = ()
+        self, delivery: Delivery, batch: str, kept: Settled[BatchRecord], sums: Sequence[JobSums] = ()
     ) -> None:
+        record = kept.record
         settled = sum(cohort.state == CohortState.SETTLED for cohort in record.cohorts)
         abstained = len(record.cohorts) - settled
         marks = [mark_of(each.head.question_id, each.head.step) for each in record.cohorts]
+        traces = Traces(packed_labels(kept.labels), packed_sums(sums))
         answer = await self._jobs.settle_batch(
-            delivery, batch, packed(record), settled=settled, abstained=abstained, marks=marks
+            delivery, batch, packed(record), settled=settled, abstained=abstained, marks=marks, traces=traces
         )
         if answer == "settled":
-            count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), record.cohorts)
-            await self._observe(delivery.run, observations)
+            count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), record.cohorts, sums)
+            await self._observe(delivery.run, kept.observations)
 
     async def _give_up(self, delivery: Delivery) -> None:
         log.error("a job is given up: its rollouts abstain", run=delivery.run, job=delivery.job.entry.decode())
         if delivery.job.batch is not None:
-            await self._keep_batch(delivery, delivery.job.batch, abandon_batch(unpack_job(delivery.job.payload)))
+            abandoned = Settled(abandon_batch(unpack_job(delivery.job.payload)))
+            await self._keep_batch(delivery, delivery.job.batch, abandoned)
             return
         cohort = delivery.job.cohort or ""
         seen, stored = await self._jobs.load(delivery.run, cohort)

@@ -61,9 +61,13 @@ def test_each_method_rewards_by_its_row(client: httpx.Client, method: str, rewar
 def test_every_method_of_the_table_is_answered(client: httpx.Client) -> None:
     assert client.get("/version").json()["methods"] == list(METHODS)
     for name, method in METHODS.items():
-        answer = client.post("/v1/rewards", json={"rollouts": pair("q", ["4"], ["4"]), "method": name})
+        evidence = {"evidence": {"verified": True, "confidence": 0.5}}
+        rollouts = [each | evidence for each in pair("q", ["4"], ["4"])]
+        answer = client.post("/v1/rewards", json={"rollouts": rollouts, "method": name})
         if method.needs_teacher:
             assert_problem(answer, 409, "teacher", "prompt")
+        elif method.needs_peers:
+            assert_problem(answer, 422, "peers")
         else:
             assert answer.status_code == 200
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from co_rewarding_schema.methods import METHODS, RewardSource
+from co_rewarding_schema.methods import METHODS
 
 from tests.commands.calling import CommandLine, Ended, command_line
 from tests.support.service import running
 
 TAUGHT = [name for name, row in METHODS.items() if row.needs_teacher]
-MEASURED = [name for name, row in METHODS.items() if row.source is RewardSource.STATISTIC]
+LACKING = {"verified-majority": "weighs ballots by"}
 NOTHING = "http://127.0.0.1:9"
 
 
@@ -72,23 +72,23 @@ def test_the_weights_root_is_there_or_told_of(
     assert why in told(ended)
 
 
-@pytest.mark.parametrize("method", MEASURED)
+@pytest.mark.parametrize(("method", "why"), LACKING.items())
 @pytest.mark.parametrize("url", [[], ["--url", NOTHING]])
-def test_a_method_whose_statistic_is_not_sent_is_refused(
-    call: CommandLine, tmp_path: Path, method: str, url: list[str]
+def test_a_method_that_needs_what_the_demo_lacks_is_refused(
+    call: CommandLine, tmp_path: Path, method: str, why: str, url: list[str]
 ) -> None:
     said = told(refused(call, tmp_path, "--method", "majority-voting", "--method", method, *url))
-    assert f"{method} rewards by" in said
+    assert f"{method} {why}" in said
     choices = said.partition("choose one of ")[2].split(", ")
-    assert sorted(choices) == sorted(set(METHODS) - set(MEASURED))
+    assert sorted(choices) == sorted(set(METHODS) - set(LACKING))
 
 
 def test_the_choices_in_the_help_are_those_that_can_be_trained_with(call: CommandLine, tmp_path: Path) -> None:
     said = told(call(["demo", "--help"], folder=tmp_path))
     out = call(["demo", "--help"], folder=tmp_path).out
     assert said == ""
-    assert all(name in out for name in set(METHODS) - set(MEASURED))
-    assert not any(name in out for name in MEASURED)
+    assert all(name in out for name in set(METHODS) - set(LACKING))
+    assert not any(name in out for name in LACKING)
 
 
 def test_a_service_that_is_not_there_leaves_no_folder(call: CommandLine, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ COMMANDS = [
     "loadtest",
     "score",
     "replay",
+    "export",
     "paraphrase",
     "--help",
 ]

@@ -38,6 +38,7 @@ BASE: dict[str, list[str]] = {
     "version": [],
     "score": ["rollouts.jsonl", "--url", NOTHING],
     "replay": ["rollouts.jsonl"],
+    "export": ["a-run", "out.parquet", "--url", NOTHING],
     "paraphrase rewrite": ["questions.jsonl", "out.jsonl", "--model", f"openai:{NOTHING}/v1#m"],
     "paraphrase audit": ["questions.jsonl"],
 }
@@ -136,6 +137,14 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--json": ["a-folder", "a-file/below", "/proc/nobody"],
         "--plain-answers": ANY,
         **FIELDS,
+    },
+    "export": {
+        "RUN": ["", "a/b", "x" * 300, ".."],
+        "OUT": ["a-folder", "a-file/below", "/proc/nobody"],
+        "--url": NO_URL,
+        "--api-key": ["ключ", "a b"],
+        "--all": ANY,
+        "--teacher": ["a-folder", "a-file/below", "/proc/nobody", "out.parquet"],
     },
     "paraphrase rewrite": {
         "IN": NO_FILE,

@@ -15,14 +15,13 @@ from reward_service.store.connection import as_dict
 from reward_service.store.jobs import Delivery, JobStore
 from reward_service.store.keys import RunKeys, channel, qualified
 from reward_service.store.label_queue import LabelQueue
+from reward_service.store.label_records import TeacherLabel, TeacherPrompt
 from reward_service.store.records import (
     BallotRow,
     BatchJob,
     CohortHead,
     CohortRows,
     Rules,
-    TeacherLabel,
-    TeacherPrompt,
     packed,
     unpack_batch,
     unpack_job,
@@ -153,7 +152,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.send(self.asked[data.draw(st.sampled_from([*known, known[-1], known[-1]]))], replica)
 
     def send(self, asked: Asked, replica: str) -> None:
-        rules = Rules(asked.method, *self.needs)
+        rules = Rules(asked.method, *self.needs[:2])
         rows = list(map(row_of, asked.votes))
         cohort = CohortRows(CohortHead(asked.question, 1, 0, rules), rows, list(range(len(rows))), asked.slots)
         payload = packed(BatchJob(self.run, 1, asked.method, [cohort]))

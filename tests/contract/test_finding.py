@@ -3,7 +3,7 @@
 import pytest
 from co_rewarding_schema.vocabulary import View
 
-from reward_service.store.cohorts import CohortFinder
+from reward_service.store.cohort_finder import CohortFinder
 from reward_service.store.keys import RunKeys, mark_of
 from reward_service.store.records import BallotRow, packed
 from reward_service.store.runs import CursorError
@@ -104,3 +104,41 @@ async def test_a_cursor_that_was_made_up_costs_nobody_anything(world: World, cur
 async def test_a_cursor_that_no_page_gave_is_refused(world: World, cursor: str) -> None:
     with pytest.raises(CursorError):
         await finder(world).find(world.run, "q", None, 30.0, 10, cursor)
+
+
+async def of_run(world: World, most: int) -> list[str]:
+    """All cohorts of the run, page by page."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await finder(world).of_run(world.run, 30.0, most, cursor)
+        assert len(page.names) <= most
+        found += page.names
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 100])
+async def test_the_cohorts_of_a_run_are_listed_once_and_of_a_question_the_latest_first(world: World, most: int) -> None:
+    assert await of_run(world, most) == []
+    for number in range(19):
+        await join(world, f"c{number}", f"q{number % 3}", number)
+    found = await of_run(world, most)
+    assert sorted(found) == sorted(f"c{number}" for number in range(19))
+    for question in range(3):
+        own = [name for name in found if int(name[1:]) % 3 == question]
+        assert own == sorted(own, key=lambda name: -int(name[1:]))
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "1.2", "1.2.x", "1.2.3.4", "1.1000.3"])
+async def test_a_cursor_of_a_run_that_no_page_gave_is_refused(world: World, cursor: str) -> None:
+    with pytest.raises(CursorError):
+        await finder(world).of_run(world.run, 30.0, 10, cursor)
+
+
+@pytest.mark.parametrize("cursor", ["999999999999999.0.9", "0.0.5", "999999999999999.999.1"])
+async def test_a_cursor_of_a_run_that_was_made_up_is_harmless(world: World, cursor: str) -> None:
+    await join(world, "c", "q", 1)
+    page = await finder(world).of_run(world.run, 30.0, 10, cursor)
+    assert (page.names in (["c"], []), page.cursor) == (True, None)

@@ -7,8 +7,9 @@ import pytest
 
 from reward_service.store.keys import RunKeys
 from reward_service.store.label_queue import Demand, LabelQueue
+from reward_service.store.label_records import TeacherLabel, TeacherPrompt
 from reward_service.store.labels import Coming, LabelStore, WantedLabel
-from reward_service.store.records import BallotRow, TeacherLabel, TeacherPrompt
+from reward_service.store.records import BallotRow
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from tests.contract.conftest import World

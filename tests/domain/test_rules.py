@@ -40,11 +40,21 @@ def test_what_makes_a_cohort_follows_from_the_table() -> None:
         "co-rewarding-iii": (View.ORIGINAL,),
         "majority-voting": (View.ORIGINAL,),
         "majority-voting-union": BOTH,
+        "self-harmony": BOTH,
+        "teacher-harmony": (View.ORIGINAL,),
+        "soft-majority": (View.ORIGINAL,),
+        "verified-majority": (View.ORIGINAL,),
+        "confident-majority": (View.ORIGINAL,),
+        "stable-majority": (View.ORIGINAL,),
+        "peer-majority": (View.ORIGINAL,),
         "ground-truth": (View.ORIGINAL,),
         "self-certainty": (View.ORIGINAL,),
         "entropy": (View.ORIGINAL,),
+        "random": (View.ORIGINAL,),
+        "format": (View.ORIGINAL,),
     }
-    assert [name for name, row in METHODS.items() if row.needs_teacher] == ["co-rewarding-ii", "co-rewarding-iii"]
+    taught = [name for name, row in METHODS.items() if row.needs_teacher]
+    assert taught == ["co-rewarding-ii", "co-rewarding-iii", "teacher-harmony"]
 
 
 def test_an_unknown_method_is_told_the_known_ones() -> None:
@@ -176,7 +186,12 @@ def test_an_evaluation_waits_for_nobody(method: str, size: int, own_size: int | 
     if METHODS[method].apart is None:
         quarantine = Quarantine.OFF
     settings = RunSettings(
-        method=method, group_size=size, evaluation_group_size=own_size, quarantine=quarantine, answer_formats=("json",)
+        method=method,
+        group_size=size,
+        evaluation_group_size=own_size,
+        quarantine=quarantine,
+        answer_formats=("json",),
+        peers=("other",) if METHODS[method].needs_peers else (),
     )
     derived = settings.for_evaluation()
     assert (derived.group_size, derived.quarantine) == (own_size or size, Quarantine.OFF)

@@ -3,16 +3,17 @@
 import math
 
 import pytest
-from co_rewarding_schema.methods import METHODS, RewardSource, method_named
+from co_rewarding_schema.methods import METHODS, method_named
 from co_rewarding_schema.vocabulary import Abstention, View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.cohort import Ballot
-from reward_service.domain.settlement import ElectionRules, elect, settle, settle_under
+from reward_service.domain.elections import MethodParameters, elect
+from reward_service.domain.settlement import settle, settle_under
 from tests.domain.ballots import ballot, cohorts, groups
 
-POLICY_VOTES = [row.name for row in METHODS.values() if row.source is RewardSource.VOTE and not row.needs_teacher]
+POLICY_VOTES = [row.name for row in METHODS.values() if row.is_joined]
 
 
 @given(st.sampled_from(sorted(METHODS)), cohorts(), st.booleans())
@@ -78,8 +79,10 @@ def test_ballots_that_are_not_counted_do_not_move_a_label(ballots: list[Ballot],
 
 @given(cohorts())
 def test_late_ballots_are_rewarded_by_the_label_that_stands(ballots: list[Ballot]) -> None:
-    settlement = settle(method_named("co-rewarding-i"), ballots)
-    assert settle_under(settlement.labels, ballots).rewards_B == settlement.rewards_B
+    method = method_named("co-rewarding-i")
+    settlement = settle(method, ballots)
+    late = settle_under(method, settlement.labels, ballots, ballots, MethodParameters())
+    assert late.rewards_B == settlement.rewards_B
 
 
 def test_ground_truth_is_compared_and_the_other_view_shares_it() -> None:
@@ -111,7 +114,7 @@ def test_a_statistic_is_the_reward_for_all_of_a_group_or_none(name: str, field: 
 def test_a_label_needs_its_votes_and_its_share(ballots: list[Ballot], votes: int, share: float) -> None:
     method = method_named("majority-voting")
     free = {label.view: label for label in settle(method, ballots).labels}
-    bound = {label.view: label for label in settle(method, ballots, ElectionRules(votes, share)).labels}
+    bound = {label.view: label for label in settle(method, ballots, MethodParameters(votes, share)).labels}
     for view, label in free.items():
         assert (view in bound) == (label.votes >= votes and label.votes >= share * label.of)
 

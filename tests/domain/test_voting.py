@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.cohort import Ballot
-from reward_service.domain.settlement import Winner, elect
+from reward_service.domain.elections import Winner, elect
 from tests.domain.ballots import ballot, groups
 
 

@@ -21,7 +21,8 @@ from reward_service.domain.extraction import extractor
 from reward_service.generation.generator import Prompt, Sampling
 from reward_service.store.cohorts import parse_batch
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import BatchRecord, TeacherLabel, unpack_batch, unpack_label, unpack_prompt
+from reward_service.store.label_records import TeacherLabel, unpack_label, unpack_prompt
+from reward_service.store.records import BatchRecord, unpack_batch
 from tests.support.waiting import wait_until
 
 pytestmark = [

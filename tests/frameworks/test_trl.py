@@ -16,7 +16,7 @@ from training_batches import Line, Told, assert_counted, assert_evaluated, batch
 from reward_service.api.rewards.teacher_labels import slot_of
 from reward_service.serving.supervisor import Supervisor
 from reward_service.store.keys import RunKeys
-from reward_service.store.records import unpack_prompt
+from reward_service.store.label_records import unpack_prompt
 
 pytestmark = [pytest.mark.framework, pytest.mark.timeout(600)]
 

@@ -28,7 +28,7 @@ def test_a_row_is_served_replayed_and_trained_with(tmp_path: Path) -> None:
     for package in ("reward_service", "clients", "trainer"):
         shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     row = documented_row()
-    (name,) = re.findall(r'^_elected\(\n    "([a-z-]+)",$', row, re.MULTILINE)
+    (name,) = re.findall(r'^_row\(\n    "([a-z-]+)",$', row, re.MULTILINE)
     table = tmp_path / TABLE
     table.write_text(table.read_text().replace("_ROWS = (\n", f"_ROWS = (\n{row.rstrip()},\n", 1))
     path = os.pathsep.join(str(tmp_path / each) for each in (".", "clients", "trainer"))

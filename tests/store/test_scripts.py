@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from redis.exceptions import NoScriptError
 
-from reward_service.store import cohort_scripts, label_scripts, paraphrase_scripts, run_scripts
+from reward_service.store import cohort_scripts, label_scripts, paraphrase_scripts, peer_scripts, run_scripts
 from reward_service.store.connection import Argument, RedisConnection, Reply
 
-MODULES: list[ModuleType] = [cohort_scripts, label_scripts, paraphrase_scripts, run_scripts]
+MODULES: list[ModuleType] = [cohort_scripts, label_scripts, paraphrase_scripts, peer_scripts, run_scripts]
 LUA = files("reward_service.store") / "lua"
 
 pytestmark = pytest.mark.anyio
@@ -106,6 +106,6 @@ def test_each_name_is_used_and_no_position_is(script: Callable[..., Any]) -> Non
 
 
 def test_each_file_is_a_script_or_a_library() -> None:
-    libraries = {"clock", "cohort", "labels", "paraphrases", "places"}
+    libraries = {"clock", "cohort", "followed", "labels", "paraphrases", "peers", "places", "traces"}
     found = {each.name.removesuffix(".lua") for each in LUA.iterdir()}
     assert found == libraries | {script.__name__ for script in scripts()}

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from reward_service.store.connection import RedisConnection
 from reward_service.store.label_queue import LabelQueue, LabelRequest
-from reward_service.store.records import BallotRow, TeacherLabel
+from reward_service.store.label_records import TeacherLabel
+from reward_service.store.records import BallotRow
 from reward_service.store.submissions import StoreLimits
 
 Script = Callable[[LabelRequest, int], list[str | None]]

@@ -22,8 +22,8 @@ from reward_service.generation.generator import Generated, GenerationError, Gene
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.label_queue import LabelQueue
+from reward_service.store.label_records import TeacherLabel, TeacherPrompt
 from reward_service.store.labels import LabelStore, WantedLabel
-from reward_service.store.records import TeacherLabel, TeacherPrompt
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import Revised, StoreLimits
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore

@@ -129,3 +129,21 @@ def test_nothing_is_said_beside_the_demo_s_own_bars(tmp_path: Path) -> None:
     command = [sys.executable, "-c", QUIET, str(SHIPPED), str(tmp_path), *PROMPTS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("True\n", ""), "and transformers is as it was for others"
+
+
+def test_how_sure_the_policy_was_follows_from_its_distributions(policy: Policy) -> None:
+    rollouts = sample(policy, PROMPTS, 4, 1.0, seeded())
+    length = rollouts.mask_BT.shape[1]
+    with torch.no_grad():
+        logits_BTV = policy.model(rollouts.tokens_BL[:, :-1], logits_to_keep=length).logits
+    for row, sure in enumerate(rollouts.sureness_B):
+        count = int(rollouts.mask_BT[row].sum())
+        p_TV = torch.softmax(logits_BTV[row, :count], dim=-1)
+        vocabulary = p_TV.shape[1]
+        uniform = torch.full_like(p_TV, 1 / vocabulary)
+        divergence = (uniform * (uniform / p_TV).log()).sum(dim=1).mean()
+        assert sure.self_certainty == pytest.approx(divergence.item(), rel=1e-3)
+        assert sure.entropy == pytest.approx(-(p_TV * p_TV.log()).sum(dim=1).mean().item(), rel=1e-3, abs=1e-4)
+        likelihood = rollouts.logprobs_BT[row, :count].sum().exp().item()
+        assert sure.confidence == pytest.approx(likelihood ** (1 / count), rel=1e-3)
+        assert 0 < sure.confidence <= 1

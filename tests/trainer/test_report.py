@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 for needed in ("torch", "transformers", "matplotlib"):
     pytest.importorskip(needed, reason=f"the demo needs {needed}: pip install 'co-rewarding[local]'")
 
+from co_rewarding_schema.methods import METHODS  # noqa: E402
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, TrainingLog  # noqa: E402
 from co_rewarding_trainer.report import DemoReport, MethodReport  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -49,3 +51,18 @@ def test_the_table_fits_a_terminal() -> None:
     terminal = io.StringIO()
     Console(width=80, file=terminal).print(report().table())
     assert "majority-voting" in terminal.getvalue()
+
+
+def test_the_table_is_markdown_too(tmp_path: Path) -> None:
+    report(label_accuracy=None).write_table(tmp_path / "table.md")
+    heads, rule, row = (tmp_path / "table.md").read_text().splitlines()
+    assert heads.startswith("| method | accuracy at start |")
+    assert rule == "|---|---|---|---|---|---|---|"
+    assert row == "| `majority-voting` | 0.50 | 0.70 | 0.20 | 0.86 | – | 1 |"
+
+
+def test_a_reward_that_is_no_share_is_left_out_of_the_picture(tmp_path: Path) -> None:
+    [method] = report().methods
+    every = [replace(method, method=name) for name in METHODS]
+    DemoReport(LoopConfig(steps=40), tuple(every)).write_picture(tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

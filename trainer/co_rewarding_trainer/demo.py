@@ -1,22 +1,33 @@
 """Run the demo: the same small model, data and number of rollouts, under one method after the other."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import torch
-from co_rewarding_client import RewardClient, RunSettings
+from co_rewarding_client import RewardClient, Rollout, RunSettings
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
+from msgspec.structs import asdict
+from msgspec.structs import replace as replace_settings
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
-from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy
+from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy
 from co_rewarding_trainer.report import DemoReport, MethodReport
 from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
 from co_rewarding_trainer.warm_start import SHIPPED
+
+Recorder = Callable[[int, Sequence[Rollout]], None]
+"""Takes the rollouts of a step."""
+
+PEER = "-peer"
+"""Behind the name of a run, that of its peer."""
 
 DEFAULT_METHODS = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
 
@@ -27,15 +38,18 @@ def run_demo(
     methods: Sequence[str] = DEFAULT_METHODS,
     steps: int = 300,
     seed: int = 0,
+    record: bool = False,
     api_key: str | None = None,
     warm_start: Path = SHIPPED,
     weights_root: Path | None = None,
     teacher_within_s: float = 10.0,
 ) -> DemoReport:
-    """Trains with each method against the service, and writes `series.json` and `curves.png` into `out_dir`.
+    """Trains with each method against the service; writes `series.json`, `table.md` and `curves.png` into `out_dir`.
 
+    With `record` the rollouts of each method are kept there too, as `rollouts-<method>.jsonl`.
     Every method starts from the checkpoint `warm_start` and sees the same questions, which `seed` decides. The methods
-    with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint.
+    with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint. Under a method
+    with peers two policies train, which label each other; the first is the one that is reported.
 
     Raises:
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
@@ -53,12 +67,17 @@ def run_demo(
     runs = [_registered(each, options, config, teacher_within_s) for each in methods]  # before anything is trained
     out_dir.mkdir(parents=True, exist_ok=True)
     with Progress(*columns, console=console) as progress:
-        trained = [_train_with(each, run, options, config, progress) for each, run in zip(methods, runs, strict=True)]
+        trained: list[MethodReport] = []
+        for each, run in zip(methods, runs, strict=True):
+            with _recorder(out_dir / f"rollouts-{each}.jsonl" if record else None) as note:
+                trained.append(_train_with(each, run, options, config, progress, note))
     report = DemoReport(config, tuple(trained))
     report.write_series(out_dir / "series.json")
+    report.write_table(out_dir / "table.md")
     report.write_picture(out_dir / "curves.png")
     console.print(report.table())
-    console.print(f"the picture is {out_dir / 'curves.png'}, the series are {out_dir / 'series.json'}")
+    told = {"picture": "curves.png", "table": "table.md", "series": "series.json"}
+    console.print(", ".join(f"the {what}: {out_dir / name}" for what, name in told.items()), soft_wrap=True)
     return report
 
 
@@ -81,9 +100,12 @@ def _registered(method: str, options: _DemoOptions, config: LoopConfig, teacher_
         total_steps=config.steps,
         teacher_max_tokens=MAX_NEW_TOKENS,
         teacher_temperature=config.temperature,
+        peers=(f"{run}{PEER}",) if METHODS[method].needs_peers else (),
     )
     with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
         client.put_run(run, settings)
+        for peer in settings.peers:
+            client.put_run(peer, replace_settings(settings, peers=(run,)))
         if METHODS[method].needs_teacher and not teacher_seen(client, run, teacher_within_s):
             raise NoTeacherError(
                 f"the service at {options.service_url} has no teacher, which {method} needs: give it one (serve "
@@ -93,7 +115,23 @@ def _registered(method: str, options: _DemoOptions, config: LoopConfig, teacher_
     return run
 
 
-def _train_with(method: str, run: str, options: _DemoOptions, config: LoopConfig, progress: Progress) -> MethodReport:
+@contextmanager
+def _recorder(path: Path | None) -> Iterator[Recorder]:
+    """Yields what writes the rollouts of a step, one a line; nothing without a path."""
+    if path is None:
+        yield lambda step, rollouts: None
+        return
+    with path.open("wb") as file:
+
+        def note(step: int, rollouts: Sequence[Rollout]) -> None:
+            file.writelines(msgspec.json.encode({"step": step} | asdict(each)) + b"\n" for each in rollouts)
+
+        yield note
+
+
+def _train_with(
+    method: str, run: str, options: _DemoOptions, config: LoopConfig, progress: Progress, note: Recorder
+) -> MethodReport:
     bar = progress.add_task(method, total=config.steps, shown="")
 
     def show(report: StepReport, latest: HeldOutAccuracy) -> None:
@@ -102,9 +140,23 @@ def _train_with(method: str, run: str, options: _DemoOptions, config: LoopConfig
         progress.update(bar, completed=report.step + 1, shown=shown)
 
     began_s = time.perf_counter()
-    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client, ThreadPoolExecutor(1) as beside:
+        policy = load_policy(options.warm_start)
+        peer = None
+        if METHODS[method].needs_peers:
+            peer = beside.submit(_train_peer, load_policy(options.warm_start), f"{run}{PEER}", options, config)
         publisher = None
         if METHODS[method].needs_teacher and options.weights_root is not None:
             publisher = TeacherPublisher(client, run, options.weights_root)
-        training = train(load_policy(options.warm_start), client, config, show, publisher)
+        training = train(policy, client, config, show, note, publisher)
+        if peer is not None:
+            peer.result()
     return MethodReport(method, run, time.perf_counter() - began_s, training)
+
+
+def _train_peer(policy: Policy, run: str, options: _DemoOptions, config: LoopConfig) -> None:
+    """Trains the peer of a run: from the same start, with the same questions, by its own draws."""
+    torch.set_num_threads(1)  # a setting of each thread
+    own = replace(config, sampling_seed=config.seed + 1, evaluate_every=config.steps)
+    with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
+        train(policy, client, own)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from co_rewarding_client import Rewards, Rollout
+from co_rewarding_client import Evidence, Rewards, Rollout, Statistics
 from torch import Tensor
 
 from co_rewarding_trainer.policy import Policy, Rollouts, response_logprobs, sample
@@ -35,6 +35,8 @@ class LoopConfig:
     Attributes:
         distinct_pairs: the number of questions, asked in another order in each epoch; None: no question comes twice.
         wrong_paraphrases: the share of questions whose paraphrase is another question.
+        seed: decides the questions, and by default what is sampled.
+        sampling_seed: decides what is sampled: peers answer the same questions, each in its own way.
     """
 
     steps: int = 300
@@ -49,6 +51,7 @@ class LoopConfig:
     distinct_pairs: int | None = None
     wrong_paraphrases: float = 0.0
     seed: int = 0
+    sampling_seed: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses epochs that are not a whole number of steps.
@@ -91,15 +94,18 @@ def train(
     rewarder: Rewarder,
     config: LoopConfig,
     on_step: Callable[[StepReport, HeldOutAccuracy], None] = lambda report, latest: None,
+    on_rollouts: Callable[[int, Sequence[Rollout]], None] = lambda step, rollouts: None,
     publisher: StepPublisher | None = None,
 ) -> TrainingLog:
     """Trains the policy in place, and calls `on_step` after each step with its report and the latest evaluation.
 
+    `on_rollouts` sees the rollouts of each step, as they are sent.
     A method with a teacher needs a `publisher`.
     """
     # No decay of the weights: the policy is to move for its rewards alone.
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
-    generator = torch.Generator().manual_seed(config.seed)
+    seed = config.seed if config.sampling_seed is None else config.sampling_seed
+    generator = torch.Generator().manual_seed(seed)
     steps: list[StepReport] = []
     evaluations: list[HeldOutAccuracy] = []
     for step in range(config.steps):
@@ -113,7 +119,9 @@ def train(
             publisher.prepare(step, policy, asked_P)
         prompts_P = [asked.prompt for asked in asked_P]
         rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator)
-        rewards = rewarder.rewards(as_sent(asked_P, rollouts, config.group_size), step=step)
+        sent = as_sent(asked_P, rollouts, config.group_size)
+        on_rollouts(step, sent)
+        rewards = rewarder.rewards(sent, step=step)
         update(policy, optimizer, rollouts, group_advantages(rewards.rewards, config.group_size))
 
         seen = rewards.metrics
@@ -140,7 +148,8 @@ def _pairs(step: int, config: LoopConfig) -> list[TaskPair]:
 def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) -> list[Rollout]:
     """Makes the service's B = P·G rollouts of the sampled ones, in the same order.
 
-    The ground truth goes along: one method rewards by it, the others report their label accuracy.
+    What a method may need goes along: the ground truth, by which the others report their label accuracy, and how sure
+    the policy was.
     """
     return [
         Rollout(
@@ -150,9 +159,11 @@ def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) 
             rollout=index,
             response=rollouts.texts[place * group_size + index],
             ground_truth=asked.problem.answer,
+            statistics=Statistics(self_certainty=sure.self_certainty, entropy=sure.entropy),
+            evidence=Evidence(confidence=sure.confidence),
         )
         for place, asked in enumerate(asked_P)
-        for index in range(group_size)
+        for index, sure in enumerate(rollouts.sureness_B[place * group_size :][:group_size])
     ]
 
 

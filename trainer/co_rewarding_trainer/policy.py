@@ -4,6 +4,7 @@ The tokenizer has one token for each word of the tiny task, and one for each hal
 """
 
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,22 @@ class Rollouts:
     """1.0 up to the end token and on it, 0.0 on padding."""
     texts: tuple[str, ...]
     temperature: float
+    sureness_B: tuple["Sureness", ...] = ()
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """How sure the policy was of a response, by the distributions that its tokens were drawn from.
+
+    Attributes:
+        self_certainty: mean divergence of the next token from uniform, KL(U || p), in nats.
+        entropy: mean entropy of the next token, in nats.
+        confidence: geometric mean of the probabilities of the tokens, from 0 to 1.
+    """
+
+    self_certainty: float
+    entropy: float
+    confidence: float
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -141,7 +158,7 @@ def sample(
     cache.batch_repeat_interleave(group_size)
     logits_BV = logits_BV.repeat_interleave(group_size, dim=0)
 
-    tokens, logprobs, masks = [], [], []
+    tokens, logprobs, masks, certainties, entropies = [], [], [], [], []
     running_B1 = torch.ones(len(logits_BV), 1, dtype=torch.bool)
     while True:
         logprobs_BV = torch.log_softmax(logits_BV / temperature, dim=-1)
@@ -150,18 +167,23 @@ def sample(
         tokens.append(drawn_B1)
         logprobs.append(logprobs_BV.gather(1, drawn_B1) * running_B1)
         masks.append(running_B1.float())
+        certainties.append(-logprobs_BV.mean(dim=1, keepdim=True) - math.log(logprobs_BV.shape[1]))
+        entropies.append(-(logprobs_BV.exp() * logprobs_BV).sum(dim=1, keepdim=True))
         running_B1 = running_B1 & (drawn_B1 != END_ID)
         if len(tokens) == MAX_NEW_TOKENS or not running_B1.any():
             break
         logits_BV = policy.model(drawn_B1, **with_cache).logits[:, -1]
 
-    response_BT, mask_BT = torch.cat(tokens, dim=1), torch.cat(masks, dim=1)
+    response_BT, mask_BT, logprobs_BT = (torch.cat(each, dim=1) for each in (tokens, masks, logprobs))
+    means = [(torch.cat(each, dim=1) * mask_BT).sum(dim=1) / mask_BT.sum(dim=1) for each in (certainties, entropies)]
+    confidences_B = (logprobs_BT.sum(dim=1) / mask_BT.sum(dim=1)).exp()
     return Rollouts(
         tokens_BL=torch.cat([prompts_PL.repeat_interleave(group_size, dim=0), response_BT], dim=1),
-        logprobs_BT=torch.cat(logprobs, dim=1),
+        logprobs_BT=logprobs_BT,
         mask_BT=mask_BT,
         texts=decode(policy.tokenizer, response_BT, mask_BT),
         temperature=temperature,
+        sureness_B=tuple(map(Sureness, *(each.tolist() for each in (*means, confidences_B)))),
     )
 
 

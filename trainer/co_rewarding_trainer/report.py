@@ -1,11 +1,12 @@
 """Report the demo: a table for the terminal, a picture of the curves, and the series as JSON."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from co_rewarding_schema.methods import METHODS, RewardSource
+from co_rewarding_schema.methods import METHODS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
@@ -15,6 +16,7 @@ from co_rewarding_trainer.loop import LoopConfig, TrainingLog
 # Okabe and Ito's colours, which colour-blind readers can tell apart; dashes say the same once more.
 COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#F0E442", "#000000")
 VOTED, TAUGHT, UNVOTED = "-", "-.", "--"
+LEGEND_COLUMNS = 6
 SMOOTHING_STEPS = 10
 # One evaluation of 400 problems is within 5 points of the truth (two standard errors): the end is a mean of three.
 EVALUATIONS_AT_END = 3
@@ -64,6 +66,11 @@ class MethodReport:
         """Returns the mean share of right labels in the last steps."""
         return _mean([share for _, share in self.label_accuracies][-SMOOTHING_STEPS:])
 
+    def figures(self) -> tuple[str, ...]:
+        """Returns the cells of the method's row; a dash for a mean over nothing, such as labels that there are not."""
+        shares = (self.start, self.peak, self.end, self.reward_at_end, self.label_accuracy_at_end)
+        return *("–" if math.isnan(share) else f"{share:.2f}" for share in shares), f"{self.took_s:.0f}"
+
 
 @dataclass(frozen=True)
 class DemoReport:
@@ -79,9 +86,15 @@ class DemoReport:
         for name in ("start", "peak", "end", "reward", "labels", "seconds"):
             table.add_column(name, justify="right", no_wrap=True)
         for each in self.methods:
-            shares = (each.start, each.peak, each.end, each.reward_at_end, each.label_accuracy_at_end)
-            table.add_row(each.method, *(f"{share:.2f}" for share in shares), f"{each.took_s:.0f}")
+            table.add_row(each.method, *each.figures())
         return table
+
+    def write_table(self, path: Path) -> None:
+        """Writes the same table as Markdown."""
+        heads = ("method", "accuracy at start", "peak", "end", "reward at end", "labels right at end", "seconds")
+        rows = [(f"`{each.method}`", *each.figures()) for each in self.methods]
+        lines = [heads, ("---",) * len(heads), *rows]
+        path.write_text("".join(f"| {' | '.join(cells)} |\n" for cells in lines).replace(" --- ", "---"))
 
     def write_series(self, path: Path) -> None:
         """Writes the settings, and every step and evaluation of every method, as JSON."""
@@ -90,25 +103,28 @@ class DemoReport:
     def write_picture(self, path: Path) -> None:
         """Draws accuracy, reward and label accuracy over the steps, one line for each method."""
         # A figure without pyplot needs no display and does not change the caller's matplotlib.
-        figure = Figure(figsize=(11, 3.6), layout="constrained")
+        columns = min(len(self.methods), LEGEND_COLUMNS)
+        rows = -(-len(self.methods) // columns)
+        figure = Figure(figsize=(11, 3.4 + 0.2 * rows), layout="constrained")
         accuracy, reward, labels = figure.subplots(1, 3, sharex=True, sharey=True)
         for each in self.methods:
             evaluations = each.training.evaluations
             _draw(accuracy, each.method, [e.step for e in evaluations], [e.accuracy for e in evaluations])
-            _draw(reward, each.method, *_smooth(each.rewards))
+            if METHODS[each.method].statistic is None:  # a statistic is no share, and has no place between 0 and 1
+                _draw(reward, each.method, *_smooth(each.rewards))
             _draw(labels, each.method, *_smooth(each.label_accuracies))
         _dress(accuracy, "Accuracy on held-out problems")
         _dress(reward, "Reward, as the trainer sees it")
         _dress(labels, "Labels that are right")
         handles, names = accuracy.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=11)
+        figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False, fontsize=11)
         figure.savefig(path, dpi=150)
 
 
 def _draw(axes: Axes, method: str, steps: Sequence[int], shares: Sequence[float]) -> None:
     row = METHODS[method]
     colour = COLOURS[list(METHODS).index(method) % len(COLOURS)]
-    dashes = TAUGHT if row.needs_teacher else VOTED if row.source is RewardSource.VOTE else UNVOTED
+    dashes = TAUGHT if row.needs_teacher else VOTED if row.voters else UNVOTED
     axes.plot(steps, shares, color=colour, linestyle=dashes, linewidth=2, label=method)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from co_rewarding_schema.limits import MAX_ROLLOUT
 from co_rewarding_schema.methods import Method, evaluated_by
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RewardRequest, Rollout
@@ -60,11 +61,16 @@ def batch_of(
         Problem: 422 where a rollout names no question, 409 where two differ under one identity, 413 for a long text.
     """
     found = found or {}
+    evidence = EvidenceCheck.of(request, method)
+    by_text = method.is_drawn and not request.complete
     cohorts: dict[tuple[str, str], _Gathering] = {}
     seats: Counter[tuple[str, int, int]] | None = None
     if any(rollout.rollout is None for rollout in request.rollouts):
         seats = Counter()
-    views = [letters(views_of(method, view)) for view in VIEWS]
+    # A batch that brings the ballots of other voters holds them with all whose labels they elect.
+    policy_alone = all(rollout.voter is Voter.POLICY for rollout in request.rollouts)
+    linked = method.views_decided_with if policy_alone else method.views_elected_with
+    views = [letters(linked(view)) for view in VIEWS]
     answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
@@ -76,8 +82,11 @@ def batch_of(
         index = rollout.rollout
         if seats is not None:
             group = (question_id, view, voter)
-            index = seats[group] if index is None else index
+            if index is None:
+                index = _index_by_text(rollout) if by_text else seats[group]
             seats[group] += 1
+        if evidence is not None:
+            evidence.check(rollout, position)
         answer = found[position] if position in found else answer_of(rollout.response)
         cohort.rows_B.append(_row(rollout, view, voter, index, answer))
         cohort.positions_B.append(position)
@@ -91,6 +100,11 @@ def batch_of(
         head = CohortHead(cohort.question_id, request.step, max(cohort.attempts_B), own)
         made.append(CohortRows(head, _once_each(cohort), cohort.positions_B))
     return BatchJob(request.run, request.step, _method_of([each.head.rules for each in made], method), made)
+
+
+def _index_by_text(rollout: Rollout) -> int:
+    """Return the index of a rollout that came apart from its group without one: its text is its identity."""
+    return int(digest(rollout.prompt or "", rollout.response, size=8), 16) % (MAX_ROLLOUT + 1)
 
 
 def _rules_by_truth(request: RewardRequest, rules: Rules, settings: RunSettings) -> Rules:
@@ -170,6 +184,7 @@ def part_of(
             neither an index nor a key, and would vote again when it is sent again.
     """
     found = found or {}
+    evidence = EvidenceCheck.of(request, method)
     rules = Rules.of(method.name, settings)
     by_truth = _rules_by_truth(request, rules, settings)
     answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
@@ -180,6 +195,8 @@ def part_of(
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         check_seat(rollout, position, settings, key)
+        if evidence is not None:
+            evidence.check(rollout, position)
         views = views_of(method, VIEWS[_VIEW_INDEX[rollout.view]])
         view = _VIEW_INDEX[rollout.view]
         ballot = f"{VIEW_LETTERS[view]}{f'{key}.{position}' if rollout.rollout is None else rollout.rollout}"
@@ -226,6 +243,7 @@ def rollout_of_label(label: CohortLabel, response: str, prompt: str | None = Non
         rollout=label.rollout,
         attempt=label.attempt,
         ground_truth=label.ground_truth,
+        evidence=label.evidence,
     )
 
 
@@ -260,7 +278,7 @@ def check_seat(rollout: Rollout, position: int, settings: RunSettings, key: str 
     if rollout.voter is not Voter.POLICY:
         raise Problem(
             ProblemKind.NOT_YOURS,
-            f"rollouts[{position}]: the teacher's ballots are cast by the service; send the policy's.",
+            f"rollouts[{position}]: the ballots of teachers and peers are cast by the service; send the policy's.",
         )
     if rollout.rollout is None and key is None:
         raise Problem(
@@ -274,6 +292,34 @@ def check_seat(rollout: Rollout, position: int, settings: RunSettings, key: str 
             f"rollouts[{position}]: rollout {rollout.rollout} of a group of {settings.group_size}: indices begin at 0, "
             "and group_size, or evaluation_group_size for an evaluation, is set by PUT /v1/runs/{run}.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceCheck:
+    """The check that rollouts bring the evidence by which a method weighs their ballots."""
+
+    method: Method
+
+    @classmethod
+    def of(cls, request: RewardRequest, method: Method) -> "EvidenceCheck | None":
+        """Return the check for a request; None where nothing is checked, as in an evaluation."""
+        return None if request.evaluate or method.evidence is None else cls(method)
+
+    def check(self, rollout: Rollout, position: int) -> None:
+        """Refuse a rollout of the policy that lacks the evidence.
+
+        Raises:
+            Problem: 422, with what to send.
+        """
+        name = self.method.evidence
+        if name is None or rollout.voter is not Voter.POLICY:
+            return
+        if rollout.evidence is None or getattr(rollout.evidence, name) is None:
+            raise Problem(
+                ProblemKind.NO_EVIDENCE,
+                f"rollouts[{position}] has no evidence.{name}, and {self.method.name} weighs each ballot by it: send "
+                "it with every rollout, or choose another method.",
+            )
 
 
 def text_of_truth(truth: str | float | None) -> str | None:
@@ -292,4 +338,13 @@ def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str
         None if rollout.ground_truth is None else text_of_truth(rollout.ground_truth),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
+        evidence=_evidence(rollout),
     )
+
+
+def _evidence(rollout: Rollout) -> tuple[bool | None, float | None, int | None] | None:
+    evidence, statistics = rollout.evidence, rollout.statistics
+    length = None if statistics is None else statistics.length
+    if evidence is None:
+        return None if length is None else (None, None, length)
+    return evidence.verified, evidence.confidence, length

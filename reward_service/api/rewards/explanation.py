@@ -2,12 +2,19 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 
 from co_rewarding_schema.vocabulary import Abstention, View
 
-from reward_service.api.rewards.models import LabelDocument
+from reward_service.api.rewards.models import EvidenceForm, LabelDocument, StatisticsForm
 from reward_service.api.rewards.rendering import wire_label
-from reward_service.api.runs.models import BallotDocument, CohortDocument, CohortsDocument, CohortSummaryDocument
+from reward_service.api.runs.models import (
+    BallotDocument,
+    CohortDocument,
+    CohortsDocument,
+    CohortSummaryDocument,
+    RunCohortsDocument,
+)
 from reward_service.api.services import Services
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.keys import qualified, split_qualified
@@ -42,6 +49,20 @@ async def find_cohorts(
     found = await asyncio.gather(*(explain_cohort(services.cohorts, name) for name in names))
     of_question = [each for each in found if each is not None and each.question_id == question_id]
     return CohortsDocument(cohorts=[_summary(each) for each in of_question], cursor=page.cursor)
+
+
+async def run_cohorts(services: Services, run: str, most: int, cursor: str | None) -> RunCohortsDocument | None:
+    """A page of a run's cohorts, open or settled; None for a run that was not made.
+
+    Raises:
+        CursorError: the cursor is not one that a page gave.
+    """
+    revised = await services.runs.look(run)
+    if revised is None:
+        return None
+    page = await services.finder.of_run(run, revised.settings.cohort_deadline_s, most, cursor)
+    found = await asyncio.gather(*(explain_cohort(services.cohorts, qualified(run, name)) for name in page.names))
+    return RunCohortsDocument(cohorts=[each for each in found if each is not None], cursor=page.cursor)
 
 
 async def explain_cohort(store: CohortStore, name: str) -> CohortDocument | None:
@@ -97,6 +118,9 @@ def _summary(cohort: CohortDocument) -> CohortSummaryDocument:
 def _ballot(
     row: BallotRow, answer_class: str | None, reward: float | None, abstention: Abstention | None
 ) -> BallotDocument:
+    verified, confidence, length = row.evidence or (None, None, None)
+    evidence = {"verified": verified, "confidence": confidence}
+    statistics = {"self_certainty": row.self_certainty, "entropy": row.entropy, "length": length}
     return BallotDocument(
         view=VIEWS[row.view],
         voter=VOTERS[row.voter],
@@ -106,7 +130,14 @@ def _ballot(
         counted=row.counted,
         reward=reward,
         abstention=abstention,
+        ground_truth=row.ground_truth,
+        statistics=StatisticsForm.model_validate(statistics) if _is_told(statistics) else None,
+        evidence=EvidenceForm.model_validate(evidence) if _is_told(evidence) else None,
     )
+
+
+def _is_told(values: Mapping[str, object]) -> bool:
+    return any(value is not None for value in values.values())
 
 
 def _document(

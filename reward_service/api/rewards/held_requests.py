@@ -159,7 +159,9 @@ class HeldRequests:
 
     async def _alone(self, plan: SinglePlan, visit: Visit) -> SeatReward:
         """A rollout whose reward needs no other: a batch of one."""
-        request = RewardRequest(rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step)
+        request = RewardRequest(
+            rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step, complete=False
+        )
         pending = await self._scorer.accept(request, None)
         with visit.waiting(self._room.watch(BATCH, pending.ticket)) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))

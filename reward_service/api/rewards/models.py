@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.rollouts import (
     CohortId,
+    Evidence,
     Label,
     Pending,
     RewardRequest,
@@ -23,6 +24,10 @@ from co_rewarding_schema.trainer_formats import (
 )
 from co_rewarding_schema.waiting import Awaited
 from pydantic import ConfigDict, Field
+
+
+class EvidenceForm(WireForm, of=Evidence):
+    """What the trainer knows of a rollout's answer."""
 
 
 class StatisticsForm(WireForm, of=Statistics):

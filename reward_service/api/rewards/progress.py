@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
+import msgspec
 from co_rewarding_schema.rollouts import Pending
 from co_rewarding_schema.waiting import Awaited, Lacking, sentence
 
@@ -13,7 +15,7 @@ from reward_service.errors import StoreUnavailableError
 from reward_service.store.keys import SEPARATOR, qualified
 from reward_service.store.records import VIEWS
 from reward_service.store.teachers import TeacherStanding, TeacherStore
-from reward_service.store.waiting import AwaitedLabels, CohortProgress, WaitStore
+from reward_service.store.waiting import AwaitedLabels, AwaitedPeer, CohortProgress, WaitStore
 
 MOST_COHORTS = 8
 """How many cohorts are looked at for one answer."""
@@ -62,20 +64,37 @@ class Progress:
     async def awaited_in(self, run: str, cohorts: Sequence[str]) -> tuple[list[Awaited], int]:
         """What the first of some open cohorts wait for, and how many cohorts are left."""
         found: list[CohortProgress | None] = []
+        with_peers: list[list[Awaited]] = []
         looked_at = cohorts[:MOST_COHORTS]
         with contextlib.suppress(StoreUnavailableError, TimeoutError):
             async with asyncio.timeout(LOOKED_WITHIN_S):
                 found = await self._waits.cohorts(run, looked_at)
-        awaited = [each for cohort in found if cohort is not None for each in _lacking(cohort)]
+                with_peers = await asyncio.gather(*map(partial(self._of_peers, run), looked_at, found))
+        awaited = [
+            each
+            for cohort, peers in zip(found, with_peers, strict=True)
+            if cohort is not None
+            for each in peers or _lacking(cohort)
+        ]
         return awaited, len(cohorts) - len(looked_at) if awaited else 0
 
+    async def _of_peers(self, run: str, name: str, cohort: CohortProgress | None) -> list[Awaited]:
+        """The peers for which a cohort waits whose groups are whole."""
+        if cohort is None or cohort.state is not CohortState.COMPLETE or cohort.head.rules.peers is None:
+            return []
+        views = [VIEWS[each.view] for each in cohort.views]
+        question_id, view = cohort.head.question_id, views[0] if len(views) == 1 else None
+        peers = await self._waits.peers(run, cohort=name)
+        return [msgspec.structs.replace(_of_peer(each), question_id=question_id, view=view) for each in peers]
+
     async def awaited_by_batch(self, run: str, name: str) -> list[Awaited]:
-        """What a self-contained batch waits for: its teacher's labels, else a worker."""
+        """What a self-contained batch waits for: its teacher's labels, ballots of peers, else a worker."""
         with contextlib.suppress(StoreUnavailableError, TimeoutError):
             async with asyncio.timeout(LOOKED_WITHIN_S):
                 labels = await self._waits.labels(run, name)
                 if labels is None:
-                    return [Awaited(what=Lacking.WORKER)]
+                    peers = await self._waits.peers(run, batch=name)
+                    return [_of_peer(each) for each in peers] or [Awaited(what=Lacking.WORKER)]
                 return list(_of_teacher(labels, await self._teachers.standing(run)))
         return []
 
@@ -95,6 +114,10 @@ def _lacking(cohort: CohortProgress) -> Iterator[Awaited]:
                 of=each.needed,
                 step=cohort.head.step,
             )
+
+
+def _of_peer(peer: AwaitedPeer) -> Awaited:
+    return Awaited(what=Lacking.PEER if peer.is_made else Lacking.PEER_RUN, peer=peer.peer, groups=peer.groups)
 
 
 def _of_teacher(labels: AwaitedLabels, standing: TeacherStanding) -> Iterator[Awaited]:

@@ -179,4 +179,5 @@ def wire_label(cohort: str, head: CohortHead, row: LabelRow) -> Label:
         cohort=cohort,
         matches_truth=row.matches_truth,
         teacher_version=row.version,
+        instability=row.instability,
     )

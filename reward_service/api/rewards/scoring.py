@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import msgspec
-from co_rewarding_schema.methods import Method, RewardSource
+from co_rewarding_schema.methods import Method
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 
@@ -16,6 +16,7 @@ from reward_service.api.http.problems import Problem, key_reused
 from reward_service.api.rewards.cohort_builder import batch_of, part_of
 from reward_service.api.rewards.evaluation import is_compared
 from reward_service.api.rewards.extraction import Extraction
+from reward_service.api.rewards.peer_requests import cast_of, check_peers
 from reward_service.api.rewards.progress import Progress
 from reward_service.api.rewards.rendering import (
     Seat,
@@ -93,9 +94,10 @@ class Scorer:
         """
         revised = await self._run_cache.settings(request.run)
         method = usable_method(request.method or revised.settings.method)
+        check_peers(request, method, revised.settings)
         # A rollout that its teacher or a ground truth labels needs no other rollout: whole or a part is the same there.
-        voted = method.source is RewardSource.VOTE and not method.needs_teacher and not is_compared(request)
-        if request.complete or not voted:
+        joined = method.is_gathered and not is_compared(request)
+        if request.complete or not joined:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)
 
@@ -146,10 +148,11 @@ class Scorer:
             else:
                 texts = [] if wanted is None else await self._apart(request)
                 name, fingerprint = digest(payload, revised.revision, *texts, size=12), digest(payload)
+            cast = cast_of(request, revised.settings)
             if wanted is None:
-                answer = await self._store.submit(run, name, fingerprint, payload, revised, count)
+                answer = await self._store.submit(run, name, fingerprint, payload, revised, count, cast)
             else:
-                answer = await self._labels.submit(run, name, fingerprint, payload, revised, count, wanted)
+                answer = await self._labels.submit(run, name, fingerprint, payload, revised, count, wanted, cast)
             if not isinstance(answer, Refused):
                 return _pending(run, name, count, fingerprint, answer)
             await tries.refused(answer)
@@ -282,7 +285,7 @@ def fingerprint_of(request: RewardRequest) -> str:
     rollouts = [
         (
             each.question_id, _sum_of(each.prompt), each.view, each.rollout, each.attempt, each.voter,
-            _sum_of(each.response), each.ground_truth, each.statistics,
+            _sum_of(each.response), each.ground_truth, each.statistics, each.evidence,
         )
         for each in request.rollouts
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, RewardSource, evaluated_by
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, evaluated_by
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Rollout
 from co_rewarding_schema.run_settings import DEFAULT_RUN, evaluated_run
@@ -12,6 +12,7 @@ from co_rewarding_schema.trainer_formats import CohortLabel, TruthLabel
 
 from reward_service.api.http.problems import Problem, text_too_long
 from reward_service.api.rewards.cohort_builder import (
+    EvidenceCheck,
     check_seat,
     letters,
     rollout_of_label,
@@ -20,6 +21,7 @@ from reward_service.api.rewards.cohort_builder import (
 )
 from reward_service.api.rewards.evaluation import evaluation_of
 from reward_service.api.rewards.openrlhf import SingleRollout
+from reward_service.api.rewards.peer_requests import no_peers
 from reward_service.api.rewards.run_cache import RunCache, usable_method
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import digest, mark_of, question_of_prompt
@@ -102,9 +104,13 @@ class SinglePlanner:
                 assert revised is not None
                 rollout = rollout_of_label(label, item.response, item.prompt)
                 method = usable_method(revised.settings.method)
+                if method.evidence is not None:
+                    EvidenceCheck(method).check(rollout, position)
                 if label.ground_truth is not None and _is_compared(run, label.ground_truth):
                     return SinglePlan(Need.ALONE, item, rollout, run, evaluated_by(truth=True), label)
-                if method.needs_teacher or method.source is not RewardSource.VOTE:
+                if method.needs_peers and not revised.settings.peers:
+                    raise no_peers(method, run)
+                if not method.is_gathered:
                     return SinglePlan(Need.ALONE, item, rollout, run, method, label)
                 if label.rollout is None:
                     return SinglePlan(Need.PLACED, item, rollout, run, method, label)

@@ -11,8 +11,9 @@ from co_rewarding_schema.vocabulary import View, Voter
 from reward_service.domain.teacher import needed_version
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import digest, question_of_prompt
+from reward_service.store.label_records import TeacherPrompt
 from reward_service.store.labels import WantedLabel
-from reward_service.store.records import VIEWS, VOTERS, BatchJob, TeacherPrompt
+from reward_service.store.records import VIEWS, VOTERS, BatchJob
 
 
 def slot_of(question_id: str, view: View) -> str:
@@ -39,7 +40,7 @@ def taught(
             rollouts = sum(row.view == index and VOTERS[row.voter] is Voter.POLICY for row in cohort.rows_B)
             if not rollouts:
                 continue
-            for asked in method.electorates[view].views:
+            for asked in method.rules[view].views_of(Voter.TEACHER):
                 if (question_id, asked) in brought:
                     continue
                 slot = slot_of(question_id, asked)

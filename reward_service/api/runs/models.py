@@ -9,7 +9,7 @@ from co_rewarding_schema.run_settings import OWN_RUN_NAME_PATTERN, RunSettings, 
 from co_rewarding_schema.vocabulary import Abstention, Quarantine, View, Voter
 from pydantic import AfterValidator, ConfigDict, Field
 
-from reward_service.api.rewards.models import LabelDocument
+from reward_service.api.rewards.models import EvidenceForm, LabelDocument, StatisticsForm
 from reward_service.domain.cohort import CohortState
 
 OwnRunName = Annotated[
@@ -20,13 +20,55 @@ OwnRunName = Annotated[
 STATES = f"One of {', '.join(CohortState)}."
 _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}}
 _ACROSS_VIEWS = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if row.apart is not None]}}}
-_RUN_SCHEMA: dict[str, Any] = {"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}
+_ALONE = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if not row.needs_peers]}}}
+_WITH_PEERS = {"required": ["peers"], "properties": {"peers": {"minItems": 1}}}
+_RUN_SCHEMA: dict[str, Any] = {"allOf": [{"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}, {"anyOf": [_ALONE, _WITH_PEERS]}]}
 
 
 class RunForm(WireForm, of=RunSettings, required=("method",)):
     """A run's settings; the defaults are those of RunSettings."""
 
     model_config = ConfigDict(json_schema_extra=_RUN_SCHEMA)
+
+
+class SignsDocument(StructForm):
+    """Signs of a collapse, from the settled groups of one step; a group is the rollouts of one view of a question.
+
+    docs/methods.md defines each. A mean over nothing is null.
+    """
+
+    step: int = Field(description="The training step.", examples=[3])
+    attempt: int = Field(description="That of the step.", examples=[0])
+    groups: int = Field(description="Groups settled.", examples=[256])
+    rollouts: int = Field(description="Rollouts in them.", examples=[2048])
+    labels: int = Field(description="Labels that ballots elected.", examples=[250])
+    distinct_answers: float | None = Field(description="Different answers in a group, the mean.", examples=[3.2])
+    top_share: float | None = Field(
+        description="The share of the most frequent answer among all answers of the step.", examples=[0.02]
+    )
+    vote_share: float | None = Field(
+        description="The share of its electorate behind a label, the mean.", examples=[0.61]
+    )
+    label_agreement: float | None = Field(
+        description="The share of a view's own rollouts that gave the view's label, the mean.", examples=[0.55]
+    )
+    view_agreement: float | None = Field(
+        description="The share of one label among questions both of whose views were labelled together.",
+        examples=[0.9],
+    )
+    answered: float | None = Field(description="The share of rollouts with an answer.", examples=[0.98])
+    length: float | None = Field(
+        description="Tokens of a response, the mean of those that came with statistics.length.", examples=[812.5]
+    )
+
+
+class SeriesDocument(StructForm):
+    """The signs of a run's latest steps."""
+
+    run: str = Field(description="The training run.", examples=["qwen3-8b-math"])
+    steps: list[SignsDocument] = Field(
+        description="In the order of steps; a step done again is there for each attempt."
+    )
 
 
 class RunDocument(RunForm):
@@ -38,8 +80,12 @@ class RunDocument(RunForm):
         description="Grows with every change of the settings; 0 for a run that was never made.", examples=[1]
     )
     state: dict[str, int] = Field(
-        description="Cohorts settled, abstained and open; requests that wait for the teacher; jobs queued.",
+        description="Cohorts settled, abstained and open; requests that wait for the teacher; what waits "
+        "for peers; jobs queued.",
         examples=[{"settled": 128, "abstained": 0, "open": 4}],
+    )
+    signs: SignsDocument | None = Field(
+        None, description="Those of the latest step, where the run is asked for alone.", examples=[None]
     )
 
 
@@ -63,6 +109,9 @@ class BallotDocument(StructForm):
     )
     reward: float | None = Field(None, description="null where its group abstained.", examples=[1.0])
     abstention: Abstention | None = Field(None, description="Why the reward is null.", examples=[None])
+    ground_truth: str | None = Field(None, description="What came with the rollout.", examples=["4"])
+    statistics: StatisticsForm | None = Field(None, description="What the trainer measured; null without any.")
+    evidence: EvidenceForm | None = Field(None, description="What the trainer knows of the answer; null without any.")
 
 
 class CohortSummaryDocument(StructForm):
@@ -99,6 +148,15 @@ class CohortsDocument(StructForm):
     """A page of a question's cohorts, the latest first."""
 
     cohorts: list[CohortSummaryDocument] = Field(description="Open and settled ones.")
+    cursor: str | None = Field(
+        description="For the next page, even where this one is short; null on the last.", examples=[None]
+    )
+
+
+class RunCohortsDocument(StructForm):
+    """A page of a run's cohorts, whole. Those of one question come the latest first."""
+
+    cohorts: list[CohortDocument] = Field(description="Open and settled ones.")
     cursor: str | None = Field(
         description="For the next page, even where this one is short; null on the last.", examples=[None]
     )
@@ -143,3 +201,37 @@ class QuarantineDocument(StructForm):
         description="How often the views of pairs disagree that nothing is held against.", examples=[0.08]
     )
     pairs: list[PairDocument] = Field(description="Those in quarantine, the most certain first.")
+
+
+class PastLabelDocument(StructForm):
+    """One of a question's last labels."""
+
+    step: int | None = Field(description="The training step; null where none was sent.", examples=[3])
+    attempt: int = Field(description="That of the step.", examples=[0])
+    answer: str = Field(
+        description="The label, written as the first of those that are equal to it; of a long one a digest.",
+        examples=["4"],
+    )
+    share: float = Field(description="The share of its electorate.", examples=[0.75])
+    agreement: float = Field(description="The share of the view's own rollouts that gave it.", examples=[0.5])
+
+
+class QuestionDocument(StructForm):
+    """A question by its last labels, those of both views together."""
+
+    question_id: QuestionId
+    flips: int = Field(description="How often a label differs from the one before it.", examples=[2])
+    disagreement: float = Field(
+        description="The larger of the two: the mean share of rollouts that did not give their view's label; the share "
+        "of steps whose two views have different labels.",
+        examples=[0.4],
+    )
+    share: float = Field(description="The mean share of the electorates behind the labels.", examples=[0.6])
+    labels: dict[View, list[PastLabelDocument]] = Field(description="By view, in the order of steps.")
+
+
+class QuestionsDocument(StructForm):
+    """A page of the questions whose labels are kept, those first that are most in doubt."""
+
+    questions: list[QuestionDocument] = Field(description="In the order that was asked for.")
+    cursor: str | None = Field(description="For the next page; null on the last.", examples=[None])

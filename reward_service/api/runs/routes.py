@@ -24,6 +24,7 @@ from reward_service import __version__
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.explanation import explain_cohort, find_cohorts
+from reward_service.api.runs.history import signs_document
 from reward_service.api.runs.models import (
     CohortDocument,
     CohortsDocument,
@@ -36,7 +37,7 @@ from reward_service.api.runs.models import (
 )
 from reward_service.api.services import Services
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.cohorts import COHORTS_CURSOR_PATTERN
+from reward_service.store.cohort_finder import COHORTS_CURSOR_PATTERN
 from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview
 
 CURSOR = "That of the page before; none: the first page."
@@ -101,11 +102,13 @@ async def get_runs(
 @router.get("/v1/runs/{run}", tags=["runs"], responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="One run")
 async def get_run(request: Request, run: RunPath) -> RunDocument:
     """A run's settings and what it has come to."""
-    runs = services(request).runs
-    revised = await runs.look(run)
+    made = services(request)
+    revised = await made.runs.look(run)
     if revised is None:
         raise no_such_run(run)
-    return _document(RunOverview(run, revised, await runs.state(run)))
+    latest = await made.traces.series(run, 1)
+    signs = signs_document(latest[0]) if latest else None
+    return _document(RunOverview(run, revised, await made.runs.state(run))).model_copy(update={"signs": signs})
 
 
 @router.get(

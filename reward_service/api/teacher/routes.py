@@ -21,8 +21,9 @@ from reward_service.api.runs.models import OwnRunName
 from reward_service.api.runs.routes import PROBLEM, RunQuery, services
 from reward_service.api.services import Services
 from reward_service.domain.teacher import OldStepError, needed_version, update_to
+from reward_service.store.label_records import TeacherPrompt
 from reward_service.store.labels import Coming
-from reward_service.store.records import VIEWS, TeacherPrompt
+from reward_service.store.records import VIEWS
 from reward_service.store.teachers import AnnouncedWeights, TeacherStanding
 from reward_service.teaching.intake import IntakeError, check_weights
 

@@ -64,13 +64,15 @@ local function find(key, id)
   return found[1] or found[2]
 end
 
--- Closes an open cohort whose groups are whole, and queues it.
-local function close_if_complete(key, jobs, deadlines, cohort, ttl_ms)
+-- Closes an open cohort whose groups are whole, and queues it. Where ballots are kept for peers, the job says so ('f'), and
+-- until when the cohort may wait for others' ('d').
+local function close_if_complete(key, jobs, deadlines, cohort, ttl_ms, followed)
   local known = redis.call('HMGET', key, 's', 'v')
   if known[1] == 'open' and complete(key, known[2]) then
     advance(key, 'open', 'quorum')
+    local said = followed and {'f', '0', 'd', redis.call('ZSCORE', deadlines, cohort) or ''} or {}
     redis.call('ZREM', deadlines, cohort)
-    enqueue(jobs, ttl_ms, 'c', cohort)
+    enqueue(jobs, ttl_ms, 'c', cohort, unpack(said))
   end
 end
 

@@ -4,12 +4,13 @@
 local now = tick(unseen_ms)
 local due = redis.call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, most)
 local closed = 0
+local said = #due > 0 and is_followed(redis.call('HGET', settings, 'followed')) and {'f', '0'} or {}
 for _, cohort in ipairs(due) do
   local key = prefix .. 'c:' .. cohort
   redis.call('ZREM', deadlines, cohort)
   if redis.call('HGET', key, 's') == 'open' then
     advance(key, 'open', 'deadline')
-    enqueue(jobs, ttl_ms, 'c', cohort)
+    enqueue(jobs, ttl_ms, 'c', cohort, unpack(said))
     closed = closed + 1
   end
 end

@@ -1,7 +1,8 @@
 -- Batches that have waited for the teacher for too long go to the workers with what is there: some at a time, so that
 -- others' commands are answered between them.
 local SLOTS_AT_ONCE = 4096
-local due = redis.call('ZRANGEBYSCORE', waits, '-inf', tick(unseen_ms), 'LIMIT', 0, most)
+local now = tick(unseen_ms)
+local due = redis.call('ZRANGEBYSCORE', waits, '-inf', now, 'LIMIT', 0, most)
 local released, slots = 0, 0
 for _, batch in ipairs(due) do
   if slots >= SLOTS_AT_ONCE then break end
@@ -18,6 +19,16 @@ for _, batch in ipairs(due) do
       end
     end
     release(waiting, jobs, waits, batch, ttl_ms, true)
+    released = released + 1
+  end
+end
+
+-- The same of what has waited for its peers.
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', peer_waits, '-inf', now, 'LIMIT', 0, most)) do
+  local awaiting = prefix .. 'p:' .. name
+  redis.call('ZREM', peer_waits, name)
+  if redis.call('EXISTS', awaiting) == 1 then
+    let_go(awaiting, jobs, peer_waits, awaited, name, ttl_ms, 'o')
     released = released + 1
   end
 end

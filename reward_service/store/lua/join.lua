@@ -8,7 +8,8 @@ if content ~= '' then
   if kept then return {'known', kept} end
   if redis.call('EXISTS', batch) == 1 then return {'reused'} end
 end
-if (redis.call('HGET', settings, 'revision') or '0') ~= revision then return {'stale'} end
+local run = redis.call('HMGET', settings, 'revision', 'followed')
+if (run[1] or '0') ~= revision then return {'stale'} end
 if redis.call('XLEN', jobs) >= most_jobs then return {'full'} end
 
 local cohorts, at, opening = {}, 1, 0
@@ -43,7 +44,9 @@ for k = 1, #cohort_keys, 2 do
   cohorts[#cohorts + 1] = cohort
   at = at + 6 + 3 * tonumber(coming[at + 5])
 end
-if opening > 0 and redis.call('ZCARD', deadlines) + opening > most_open then return {'full'} end
+if opening > 0 and redis.call('ZCARD', deadlines) + waiting_for_peers(run[2], peer_waits) + opening > most_open then
+  return {'full'}
+end
 
 local answers = {'ok'}
 for _, cohort in ipairs(cohorts) do
@@ -60,7 +63,7 @@ for _, cohort in ipairs(cohorts) do
   for _, ballot in ipairs(cohort.ballots) do add(cohort.key, ballot.view, ballot.id, ballot.value) end
   if redis.call('EXISTS', cohort.key) == 1 then
     redis.call('HSET', cohort.key, 'w:' .. replica, 1)
-    close_if_complete(cohort.key, jobs, deadlines, cohort.id, ttl_ms)
+    close_if_complete(cohort.key, jobs, deadlines, cohort.id, ttl_ms, is_followed(run[2]))
   end
   answers[#answers + 1] = cohort.record or ''
 end

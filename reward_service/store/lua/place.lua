@@ -1,7 +1,8 @@
 -- Rollouts without an identity find their places: each the place it left, or a new one in the round that waits for it.
 -- `coming` is for each: question, digest of its text, view, views, size of its group, head, ballot, request, mark. Each
 -- gets an answer of its own, as if they had come one after the other.
-local stale = (redis.call('HGET', settings, 'revision') or '0') ~= revision
+local run = redis.call('HMGET', settings, 'revision', 'followed')
+local stale = (run[1] or '0') ~= revision
 local rounds, texts, question, digest, view, views, group_size, head, ballot, request, mark -- of the one whose turn it is
 
 local function cohort_of(round) return question .. '-' .. round end
@@ -115,7 +116,8 @@ local function placed()
       local needed, cast = tonumber(known[2] or group_size), tonumber(known[3] or '0')
       if known[1] == 'open' and cast < needed then break end
     elseif round > newest and redis.call('EXISTS', record_of(round)) == 0 then
-      if redis.call('ZCARD', deadlines) >= most_open then return {'full'} end
+      local waiting = waiting_for_peers(run[2], prefix .. 'peer-waits')
+      if redis.call('ZCARD', deadlines) + waiting >= most_open then return {'full'} end
       open(key, deadlines, cohort_of(round), head, views, patience_ms, ttl_ms)
       note(lists_of_now(lists, period_ms), mark, cohort_of(round), period_ms + ttl_ms)
       known[4] = 0
@@ -134,7 +136,7 @@ local function placed()
   local size, cast = tonumber(known[2] or group_size), tonumber(known[3] or '0') + 1
   redis.call('HSET', key, 'b:' .. id, ballot, 'k', known[4] + 1, 'c:' .. view, cast, 'n:' .. view, size, 'w:' .. replica, '1')
   if cast >= size then
-    close_if_complete(key, jobs, deadlines, cohort_of(round), ttl_ms)
+    close_if_complete(key, jobs, deadlines, cohort_of(round), ttl_ms, is_followed(run[2]))
     queued = nil
   end
   hold(round, twin, 'r:' .. view, round)

@@ -1,5 +1,5 @@
 -- A batch that the teacher labels: queued at once if all of its labels are there, else kept until they are.
--- `ticket` is of a part by the same name. `wanted` is for each slot: slot, question_id, view, version needed ('' the
+-- `ticket` is of a part by the same name, `cast` what a job says where ballots are kept for peers. `wanted` is for each slot: slot, question_id, view, version needed ('' the
 -- newest announced), rollouts that wait for it (0: only its text is told), what the teacher is asked ('' unknown), whether
 -- that must be known ('1').
 local known = redis.call('GET', batch)
@@ -8,7 +8,8 @@ if known then
   return {'known', known}
 end
 if redis.call('EXISTS', ticket) == 1 then return {'reused'} end
-if (redis.call('HGET', settings, 'revision') or '0') ~= revision then return {'stale'} end
+local run = redis.call('HMGET', settings, 'revision', 'followed')
+if (run[1] or '0') ~= revision then return {'stale'} end
 if redis.call('XLEN', jobs) >= most_jobs or redis.call('ZCARD', waits) >= most_waiting then
   return {'full'}
 end
@@ -39,6 +40,9 @@ for _, slot in ipairs(slots) do
   names[#names + 1] = slot.name
 end
 redis.call('SET', batch, 'P' .. fingerprint .. rollouts, 'PX', ttl_ms)
+if is_followed(run[2]) then -- peers do not wait for the teacher: a job by itself says that there are ballots for them
+  enqueue(jobs, ttl_ms, 'b', name, 'p', payload, 'w', '', 'f', cast, 'y', '1')
+end
 redis.call('HSET', waiting, 'p', payload, 'm', missing, 's', table.concat(names, '\n'), 'w:' .. replica, 1)
 if missing == 0 then
   release(waiting, jobs, waits, name, ttl_ms, false)

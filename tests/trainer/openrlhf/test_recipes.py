@@ -7,9 +7,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from co_rewarding_schema.methods import METHODS, RewardSource
+from co_rewarding_schema.methods import METHODS
 from co_rewarding_trainer.openrlhf.arguments import RunPaths, arguments
 from co_rewarding_trainer.openrlhf.command import TrainingOrder, train
+from co_rewarding_trainer.openrlhf.errors import RecipeError
 from co_rewarding_trainer.openrlhf.recipe import Recipe
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe, shipped_recipes
 from co_rewarding_trainer.openrlhf.size_checks import (
@@ -25,6 +26,7 @@ from tests.trainer.openrlhf.upstream import parser
 
 SHIPPED = shipped_recipes()
 PARTS = [sorted((SHIPPED / kind).glob("*.toml")) for kind in ("methods", "data", "models")]
+CARRIED = [name for name, row in METHODS.items() if row.statistic is None and row.evidence is None]
 WHOLE = [SHIPPED / "cpu-smoke.toml", SHIPPED / "smollm2-cpu.toml"]
 COMBINATIONS = [*product(*PARTS), *((each,) for each in WHOLE)]
 
@@ -36,8 +38,18 @@ def openrlhf() -> argparse.ArgumentParser:
 
 def test_all_that_the_paper_trained_is_there() -> None:
     assert len(COMBINATIONS) == 6 * 3 * 6 + len(WHOLE)
-    carried = {row.name for row in METHODS.values() if row.source is not RewardSource.STATISTIC}
-    assert {path.stem for path in PARTS[0]} <= carried  # another one needs no file: --set run.method=NAME
+    assert {path.stem for path in PARTS[0]} <= {*CARRIED}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_another_method_needs_no_file(method: str) -> None:
+    peers = ['run.peers=["other"]'] if METHODS[method].needs_peers else []
+    files, settings = [SHIPPED / "cpu-smoke.toml"], [f"run.method={method}", *peers]
+    if method in CARRIED:
+        assert read_recipe(files, settings).settings.method == method
+    else:
+        with pytest.raises(RecipeError, match="which OpenRLHF does not send"):
+            read_recipe(files, settings)
 
 
 @pytest.mark.parametrize("files", COMBINATIONS, ids=lambda files: "-".join(path.stem for path in files))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from co_rewarding_schema.forms import StructForm
 from co_rewarding_schema.limits import MAX_GROUP_SIZE
-from co_rewarding_schema.methods import METHODS, Method, RewardSource
+from co_rewarding_schema.methods import METHODS, Method
 from co_rewarding_schema.run_settings import RunSettings
 from pydantic import (
     ConfigDict,
@@ -65,10 +65,10 @@ class Run(RecipeTable, of=RunSettings, optional=True):
     def _check_method(cls, method: str) -> str:
         if method not in METHODS:
             raise ValueError(f"{method!r} is not a method; {nearest(method, METHODS)}")
-        if METHODS[method].source is RewardSource.STATISTIC:
-            raise ValueError(
-                f"{method} needs a statistic that OpenRLHF does not send; use the client (docs/methods.md)"
-            )
+        row = METHODS[method]
+        lacking = "a statistic" if row.statistic is not None else row.evidence and f"evidence.{row.evidence}"
+        if lacking:
+            raise ValueError(f"{method} needs {lacking}, which OpenRLHF does not send; use the client (docs/client.md)")
         return method
 
     @field_validator("views")

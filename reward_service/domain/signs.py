@@ -1,0 +1,67 @@
+"""Sum up the signs of a collapse: what settled groups say of a policy that comes to give one answer to everything."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from reward_service.domain.cohort import Ballot, ElectedLabel
+
+
+class SignSums(NamedTuple):
+    """Sums over settled groups, a group being the rollouts of one view of a cohort. Sums of sums are sums.
+
+    Attributes:
+        groups, rollouts, answered: how many; of the rollouts, those with an answer.
+        distinct: classes of answers, over groups.
+        labels: labels that were elected.
+        votes: the shares of the electorates behind the labels.
+        agreement: the shares of the views' own rollouts that gave their labels.
+        pairs, same: questions both of whose views were labelled together, and those with one label.
+        measured, length: rollouts that came with their length, and their tokens.
+    """
+
+    groups: int = 0
+    rollouts: int = 0
+    answered: int = 0
+    distinct: int = 0
+    labels: int = 0
+    votes: float = 0.0
+    agreement: float = 0.0
+    pairs: int = 0
+    same: int = 0
+    measured: int = 0
+    length: int = 0
+
+
+class Signs(NamedTuple):
+    """The signs as means; None where there is nothing to average. `top_share` is that of a whole step."""
+
+    distinct_answers: float | None
+    vote_share: float | None
+    label_agreement: float | None
+    view_agreement: float | None
+    answered: float | None
+    length: float | None
+    top_share: float | None
+
+
+def signs_of(sums: SignSums, top: int) -> Signs:
+    """Return the means of sums; `top` is how many rollouts gave the most frequent answer."""
+    return Signs(
+        distinct_answers=_ratio(sums.distinct, sums.groups),
+        vote_share=_ratio(sums.votes, sums.labels),
+        label_agreement=_ratio(sums.agreement, sums.labels),
+        view_agreement=_ratio(sums.same, sums.pairs),
+        answered=_ratio(sums.answered, sums.rollouts),
+        length=_ratio(sums.length, sums.measured),
+        top_share=_ratio(top, sums.answered),
+    )
+
+
+def agreement_of(label: ElectedLabel, ballots: Iterable[Ballot]) -> float:
+    """Return the share of the counted ballots of the label's view that gave the label."""
+    own = [ballot.answer_class for ballot in ballots if ballot.view is label.view and ballot.counted]
+    return own.count(label.answer_class) / len(own) if own else 0.0
+
+
+def _ratio(total: float, count: float) -> float | None:
+    return total / count if count else None

@@ -1,0 +1,82 @@
+-- Shared by the scripts that settle: what a settlement leaves for the run besides its record, in MessagePack or ''.
+
+-- The last labels of questions: a hash by question, of {view, step, attempt, share, agreement, answer} in the order of steps
+-- within each view; step -1 for none, which comes last. A higher attempt of a step takes the place of a lower one.
+-- `noted` is an array of {question, how many labels of a view are kept, label}.
+local function note_labels(history, noted, most_questions, ttl_ms)
+  if noted == '' then return end
+  for _, each in ipairs(cmsgpack.unpack(noted)) do
+    local question, window, label = each[1], each[2], each[3]
+    local kept = redis.call('HGET', history, question)
+    local labels, count, place, stale = {}, 1, nil, false
+    for _, other in ipairs(kept and cmsgpack.unpack(kept) or {}) do
+      local replaced = false
+      if other[1] == label[1] then
+        replaced = label[2] >= 0 and other[2] == label[2]
+        stale = stale or replaced and other[3] > label[3]
+        if not place and label[2] >= 0 and other[2] > label[2] then place = #labels + 1 end
+        if not replaced then count = count + 1 end
+      end
+      if not replaced then labels[#labels + 1] = other end
+    end
+    if not stale and (kept or redis.call('HLEN', history) < most_questions) then
+      table.insert(labels, place or #labels + 1, label)
+      local first = 1
+      while count > window do
+        while labels[first][1] ~= label[1] do first = first + 1 end
+        table.remove(labels, first)
+        count = count - 1
+      end
+      redis.call('HSET', history, question, cmsgpack.pack(labels))
+    end
+  end
+  redis.call('PEXPIRE', history, ttl_ms)
+end
+
+-- The signs of a run's steps: a hash by '<step>:<attempt>', of sums and, last, of how many rollouts gave the most frequent
+-- answer. For that each answer is counted, in a hash of the step; those of the latest steps only are kept.
+-- `sums` is an array of {step, attempt, sums, {answer: rollouts}}; `answers` is what the names of the counts begin with.
+local MOST_STEPS = 1000
+local COUNTED_STEPS = 8
+local MOST_ANSWERS = 4096
+
+local function add_signs(series, steps, answers, sums, ttl_ms)
+  if sums == '' then return end
+  for _, each in ipairs(cmsgpack.unpack(sums)) do
+    local name = string.format('%d:%d', each[1], each[2])
+    local kept = redis.call('HGET', series, name)
+    local total = each[3]
+    local top, forgotten = 0, false
+    if kept then
+      local known = cmsgpack.unpack(kept)
+      for at = 1, #total do total[at] = total[at] + (known[at] or 0) end
+      top = known[#total + 1] or 0
+    else
+      redis.call('ZADD', steps, each[1], name)
+      if redis.call('ZCARD', steps) > MOST_STEPS then
+        local oldest = redis.call('ZPOPMIN', steps)[1]
+        redis.call('HDEL', series, oldest)
+        redis.call('DEL', answers .. oldest)
+        forgotten = oldest == name
+      end
+      local passed = redis.call('ZREVRANGE', steps, COUNTED_STEPS, COUNTED_STEPS)[1]
+      if passed then redis.call('DEL', answers .. passed) end
+    end
+    if not forgotten and redis.call('ZREVRANK', steps, name) < COUNTED_STEPS then
+      local counts = answers .. name
+      local room = MOST_ANSWERS - redis.call('HLEN', counts)
+      for answer, count in pairs(each[4]) do
+        if room > 0 or redis.call('HEXISTS', counts, answer) == 1 then
+          local now = redis.call('HINCRBY', counts, answer, count)
+          if now == count then room = room - 1 end
+          if now > top then top = now end
+        end
+      end
+      redis.call('PEXPIRE', counts, ttl_ms)
+    end
+    total[#total + 1] = top
+    if not forgotten then redis.call('HSET', series, name, cmsgpack.pack(total)) end
+  end
+  redis.call('PEXPIRE', series, ttl_ms)
+  redis.call('PEXPIRE', steps, ttl_ms)
+end

@@ -1,0 +1,124 @@
+"""Keep what settlements leave for their run: the last labels of each question, and the signs of each step."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from reward_service.domain.history import PastLabel
+from reward_service.domain.signs import SignSums
+from reward_service.store.connection import RedisConnection, as_dict
+from reward_service.store.keys import RunKeys
+from reward_service.store.records import VIEWS
+
+MOST_QUESTIONS = 200_000
+"""Of one run; a question that comes when the labels of so many are kept has no history."""
+
+SHARES = 10_000
+"""Shares are kept as whole numbers of these: a float would take three times as much."""
+
+NO_STEP = -1
+SCANNED_AT_ONCE = 1000
+
+
+class KeptLabel(msgspec.Struct, array_like=True, frozen=True):
+    """A label among a question's last ones, as it is stored."""
+
+    view: int
+    step: int
+    attempt: int
+    share: int
+    agreement: int
+    answer: str
+
+    @classmethod
+    def of(cls, label: PastLabel) -> "KeptLabel":
+        """The label, to be kept."""
+        step = NO_STEP if label.step is None else label.step
+        shares = round(label.share * SHARES), round(label.agreement * SHARES)
+        return cls(VIEWS.index(label.view), step, label.attempt, *shares, label.answer)
+
+    def label(self) -> PastLabel:
+        """The label of the domain."""
+        step = None if self.step == NO_STEP else self.step
+        return PastLabel(
+            VIEWS[self.view], step, self.attempt, self.share / SHARES, self.agreement / SHARES, self.answer
+        )
+
+
+class NotedLabel(msgspec.Struct, array_like=True, frozen=True):
+    """A label on its way to its question's last ones, of which `window` are kept for each view."""
+
+    question: str
+    window: int
+    label: KeptLabel
+
+
+class Traces(NamedTuple):
+    """What a settlement leaves for its run, in MessagePack or empty; it is written with the record, and once.
+
+    `noted` are labels (NotedLabel). `sums` are (step, attempt, SignSums, rollouts by the answer that they gave).
+    """
+
+    noted: bytes = b""
+    sums: bytes = b""
+
+
+NO_TRACES = Traces()
+
+
+def packed_labels(labels: Sequence[NotedLabel]) -> bytes:
+    """Return labels as scripts read them."""
+    return msgspec.msgpack.encode(labels) if labels else b""
+
+
+class SignPoint(NamedTuple):
+    """The signs of one step and attempt; `top` is how many rollouts gave the most frequent answer."""
+
+    step: int
+    attempt: int
+    sums: SignSums
+    top: int
+
+
+class TraceStore:
+    """Reads what settlements have left. It changes nothing."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        """Over an open connection."""
+        self._connection = connection
+
+    async def questions(self, run: str) -> AsyncIterator[list[tuple[str, list[PastLabel]]]]:
+        """Yield all questions with their last labels, some at a time; one may come twice while others are added."""
+        cursor: bytes | int = 0
+        while True:
+            cursor, flat = await self._connection.execute(
+                "HSCAN", RunKeys(run).history, cursor, "COUNT", SCANNED_AT_ONCE
+            )
+            yield [(name.decode("utf-8", "surrogatepass"), _labels(kept)) for name, kept in as_dict(flat).items()]
+            if int(cursor) == 0:
+                return
+
+    async def series(self, run: str, most: int) -> list[SignPoint]:
+        """The signs of the latest steps, in the order of steps and attempts."""
+        names: list[bytes] = await self._connection.execute("ZREVRANGE", RunKeys(run).steps, 0, most - 1)
+        kept: list[bytes | None] = await self._connection.execute("HMGET", RunKeys(run).series, *names) if names else []
+        points = [_point(name, sums) for name, sums in zip(names, kept, strict=True) if sums is not None]
+        return sorted(points, key=lambda point: (point.step, point.attempt))
+
+
+async def last_labels(connection: RedisConnection, run: str, questions: Sequence[str]) -> dict[str, list[PastLabel]]:
+    """Return the last labels of some questions, of both views; none of a question that had no label."""
+    names = (question.encode("utf-8", "surrogatepass") for question in questions)
+    kept = await connection.execute("HMGET", RunKeys(run).history, *names)
+    return {name: _labels(labels) for name, labels in zip(questions, kept, strict=True) if labels is not None}
+
+
+def _labels(kept: bytes) -> list[PastLabel]:
+    return [label.label() for label in msgspec.msgpack.decode(kept, type=list[KeptLabel])]
+
+
+def _point(name: bytes, kept: bytes) -> SignPoint:
+    step, attempt = name.split(b":")
+    *sums, top = msgspec.msgpack.decode(kept)
+    return SignPoint(int(step), int(attempt), msgspec.convert(sums, SignSums), int(top))

@@ -1,0 +1,160 @@
+"""Export a run: ask for its cohorts page by page, and write their ballots as parquet."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from co_rewarding_client import RewardClient
+from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.vocabulary import Voter
+from pyarrow.parquet import ParquetWriter
+from rich.console import Console
+from rich.progress import Progress
+from rich.text import Text
+
+from reward_service.tools.export.rows import SCHEMA, Row, Selection
+from reward_service.tools.replay.reading import progress_bar
+
+PATIENCE_S = 120.0
+ROWS_AT_ONCE = 20_000
+"""Of a row group: so many rows are in memory."""
+
+
+class ExportError(CoRewardingError):
+    """The run cannot be read, or the file not be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What the command was asked to do. `every` writes earlier attempts and late rollouts too."""
+
+    run: str
+    file: Path
+    url: str
+    api_key: str | None = None
+    every: bool = False
+    teacher: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How much was written."""
+
+    cohorts: int
+    rollouts: int
+    teacher_ballots: int
+
+
+def export_run(request: ExportRequest) -> Exported:
+    """Write a run's rollouts; a bar goes to standard error, and what was written is said there.
+
+    Raises:
+        ExportError: the service refuses or cannot be reached, or a file cannot be written.
+    """
+    if request.teacher == request.file:
+        raise ExportError(f"--teacher {request.teacher} is the file of the rollouts: name another")
+    errors = Console(stderr=True)
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(_table(request.file))
+        teachers = stack.enter_context(_table(request.teacher)) if request.teacher is not None else None
+        client = stack.enter_context(_client(request))
+        bar = stack.enter_context(progress_bar(errors))
+        cohorts = _written(client, request, table, teachers, bar)
+    exported = Exported(cohorts, table.rows, 0 if teachers is None else teachers.rows)
+    errors.print(Text(f"{request.file}: {exported.rollouts} rollouts of {cohorts} cohorts"), soft_wrap=True)
+    if request.teacher is not None:
+        errors.print(Text(f"{request.teacher}: {exported.teacher_ballots} ballots of the teacher"), soft_wrap=True)
+    return exported
+
+
+def _written(
+    client: RewardClient, request: ExportRequest, table: "_Table", teachers: "_Table | None", bar: Progress
+) -> int:
+    selection = Selection(every=request.every)
+    progress = bar.add_task("exporting", total=_expected(client.run(request.run)))
+    cohorts = 0
+    for cohort in _cohorts(client, request.run):
+        written = 0
+        for row in selection.rows(cohort):
+            if row["voter"] == Voter.POLICY:
+                table.add(row)
+                written += 1
+            elif teachers is not None:
+                teachers.add(row)
+        cohorts += written > 0
+        bar.advance(progress)
+    return cohorts
+
+
+def _expected(run: Mapping[str, Any]) -> int:
+    """How many cohorts the run has settled, of which some may be kept no longer."""
+    return run["state"]["settled"] + run["state"]["abstained"]
+
+
+def _cohorts(client: RewardClient, run: str) -> Iterator[Mapping[str, Any]]:
+    cursor: str | None = None
+    while True:
+        page = client.cohorts_page(cursor, run=run)
+        yield from page.items
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+@contextlib.contextmanager
+def _client(request: ExportRequest) -> Iterator[RewardClient]:
+    try:
+        with RewardClient(request.url, api_key=request.api_key, run=request.run, patience_s=PATIENCE_S) as client:
+            if not client.ready():
+                raise ExportError(f"no service is ready at {request.url}: start one, or correct --url")
+            yield client
+    except ExportError:
+        raise
+    except CoRewardingError as cause:
+        raise ExportError(f"run {request.run} at {request.url}: {cause}") from cause
+
+
+class _Table:
+    """A file of rows, written some at a time."""
+
+    def __init__(self, writer: ParquetWriter) -> None:
+        self._writer = writer
+        self._pending: list[Row] = []
+        self.rows = 0
+
+    def add(self, row: Row) -> None:
+        self._pending.append(row)
+        self.rows += 1
+        if len(self._pending) >= ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=SCHEMA))
+            self._pending.clear()
+
+
+@contextlib.contextmanager
+def _table(path: Path) -> Iterator[_Table]:
+    """A file that takes its name when it is whole; none is left if it was not.
+
+    Raises:
+        ExportError: it cannot be written.
+    """
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder: name a file in it")
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with ParquetWriter(beside, SCHEMA) as writer:
+            table = _Table(writer)
+            yield table
+            table.flush()
+        beside.replace(path)
+    except OSError as cause:
+        raise ExportError(f"{path} cannot be written: {cause.strerror or cause}; name another file") from cause
+    finally:
+        beside.unlink(missing_ok=True)

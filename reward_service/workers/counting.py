@@ -1,0 +1,143 @@
+"""Count how the cohorts of a settled job ended, and sum up what they say of the policy: the signs of a collapse."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from co_rewarding_schema.vocabulary import Voter
+
+from reward_service.domain.signs import SignSums
+from reward_service.store.keys import digest
+from reward_service.store.records import ABSTENTIONS, VOTERS, CohortRecord
+from reward_service.telemetry import Metrics
+
+TRUTH = {None: "unknown", True: "right", False: "wrong"}
+POLICY = VOTERS.index(Voter.POLICY)
+NAME_CHARS = 32
+"""Of a longer name of a class a digest is counted."""
+
+
+class JobSums(NamedTuple):
+    """What a job adds to the signs of one step and attempt; `answers` counts the rollouts that gave each answer."""
+
+    step: int | None
+    attempt: int
+    sums: SignSums
+    answers: dict[str, int]
+
+
+def sums_of(records: Iterable[CohortRecord]) -> list[JobSums]:
+    """Return the sums of each step and attempt.
+
+    Only ballots of the policy that were counted are looked at. Two views are compared that one job has settled.
+    """
+    steps: dict[tuple[int | None, int], list[CohortRecord]] = {}
+    for record in records:
+        steps.setdefault((record.head.step, record.head.attempt), []).append(record)
+    return [JobSums(step, attempt, *_summed(some)) for (step, attempt), some in steps.items()]
+
+
+def packed_sums(jobs: Iterable[JobSums]) -> bytes:
+    """Return the sums that join the run's series, as scripts read them: those of rollouts that came with their step."""
+    steps = [job for job in jobs if job.step is not None]
+    return msgspec.msgpack.encode(steps) if steps else b""
+
+
+def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
+    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = 0
+    votes = agreement = 0.0
+    answers: dict[str, int] = {}
+    alone: dict[str, str] = {}  # labels of cohorts of one view, by question
+    for record in records:
+        classes = record.classes
+        counts: tuple[dict[int, int], ...] = {}, {}
+        for row, place in zip(record.rows_B, record.classes_B, strict=True):  # every ballot: what is done here costs
+            if row.voter == POLICY and row.counted:
+                count_of = counts[row.view]
+                count_of[place] = count_of.get(place, 0) + 1
+                if row.evidence is not None and row.evidence[2] is not None:
+                    measured += 1
+                    length += row.evidence[2]
+        sizes = [sum(count_of.values()) for count_of in counts]
+        elected = [label for label in record.labels if label.of]
+        for label in elected:
+            votes += label.votes / label.of
+            agreement += counts[label.view].get(label.answer_class, 0) / (sizes[label.view] or 1)
+        labels += len(elected)
+        if len(elected) == len(counts):
+            pairs += 1
+            same += elected[0].answer_class == elected[1].answer_class
+        elif elected:
+            answer = classes[elected[0].answer_class]
+            other = alone.pop(record.head.question_id, None)
+            if other is None:
+                alone[record.head.question_id] = answer
+            else:
+                pairs += 1
+                same += answer == other
+        for count_of, size in zip(counts, sizes, strict=True):
+            if size:
+                groups += 1
+                rollouts += size
+                answered += size - count_of.pop(-1, 0)
+                distinct += len(count_of)
+                for place, count in count_of.items():
+                    answers[classes[place]] = answers.get(classes[place], 0) + count
+    sums = SignSums(groups, rollouts, answered, distinct, labels, votes, agreement, pairs, same, measured, length)
+    return sums, {_name(answer): count for answer, count in answers.items()}
+
+
+def _name(answer: str) -> str:
+    return answer if len(answer) <= NAME_CHARS else digest(answer, size=NAME_CHARS // 2)
+
+
+def count_settled(
+    metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
+) -> None:
+    """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
+    _count_signs(metrics, run, sums)
+    if age_s is not None:
+        metrics.settled_after(age_s)
+    rewarded = votes = ballots = undecided = 0
+    states: dict[str, int] = {}  # a Counter takes longer than all that is counted of one cohort
+    truths: dict[bool | None, int] = {}
+    for record in records:
+        states[record.state] = states.get(record.state, 0) + 1
+        with_reward = record.abstentions_B.count(-1)
+        rewarded += with_reward
+        if with_reward < len(record.abstentions_B):
+            _count_abstentions(metrics, run, record.abstentions_B)
+        undecided += record.undecided
+        for label in record.labels:
+            truths[label.matches_truth] = truths.get(label.matches_truth, 0) + 1
+            votes += label.votes
+            ballots += label.of
+    for state, count in states.items():
+        metrics.count(metrics.settled, count, state)
+    for truth, count in truths.items():
+        metrics.count(metrics.labels, count, run, TRUTH[truth])
+    metrics.count(metrics.undecided, undecided)
+    metrics.count(metrics.rewarded, rewarded, run)
+    metrics.count(metrics.label_votes, votes, run)
+    metrics.count(metrics.label_ballots, ballots, run)
+
+
+def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
+    for index, count in Counter(abstentions_B).items():
+        if index >= 0:
+            metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)
+
+
+def _count_signs(metrics: Metrics, run: str, jobs: Iterable[JobSums]) -> None:
+    """Count the same for Prometheus, of all steps together."""
+    for job in jobs:
+        sums = job.sums
+        metrics.count(metrics.groups, sums.groups, run)
+        metrics.count(metrics.group_rollouts, sums.rollouts, run)
+        metrics.count(metrics.group_answered, sums.answered, run)
+        metrics.count(metrics.distinct_answers, sums.distinct, run)
+        metrics.count(metrics.labels_elected, sums.labels, run)
+        metrics.count(metrics.label_agreement, sums.agreement, run)
+        metrics.count(metrics.view_pairs, sums.same, run, "yes")
+        metrics.count(metrics.view_pairs, sums.pairs - sums.same, run, "no")

@@ -1,0 +1,145 @@
+"""Keep the ballots of a run's policy for its peers, and find or wait for those of peers, as jobs need it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from co_rewarding_schema.methods import method_named
+from co_rewarding_schema.run_settings import evaluated_run
+from co_rewarding_schema.vocabulary import Voter
+
+from reward_service.store.cohorts import VIEW_LETTERS
+from reward_service.store.job_records import CastOf
+from reward_service.store.jobs import Delivery, queued_at_ms
+from reward_service.store.peers import CastGroup, Group, PeerStore, PeerWaiter, Sought, Waiting
+from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, OpenCohort
+
+PeerRows = Mapping[str, Sequence[BallotRow]]
+"""The ballots of peers by what a group of theirs is called."""
+
+NO_PEERS: PeerRows = {}
+
+
+def sought_for(head: CohortHead, rows_B: Iterable[BallotRow]) -> list[Sought]:
+    """The groups of peers whose ballots label a cohort; none of a view whose peers' ballots came with it."""
+    rules = head.rules
+    if rules.peers is None:
+        return []
+    method, voters_on = method_named(rules.method), {(VOTERS[row.voter], VIEWS[row.view]) for row in rows_B}
+    asked = dict.fromkeys(
+        box_view
+        for view in VIEWS
+        if (Voter.POLICY, view) in voters_on
+        for box_view in method.rules[view].views_of(Voter.PEER)
+        if (Voter.PEER, box_view) not in voters_on
+    )
+    return [
+        Sought(peer, Group(head.question_id, VIEWS.index(view), head.step), rules.peers.max_lag)
+        for view in asked
+        for peer in rules.peers.runs
+    ]
+
+
+def rows_for(head: CohortHead, rows_B: Iterable[BallotRow], found: PeerRows) -> list[BallotRow]:
+    """The ballots of peers that label a cohort, of those that were found."""
+    return [row for sought in sought_for(head, rows_B) for row in found.get(sought.pair, ())]
+
+
+class PeerBallots:
+    """The ballots of peers, for the jobs of a worker."""
+
+    def __init__(self, store: PeerStore) -> None:
+        """Over a store."""
+        self._store = store
+
+    async def cast_batch(self, run: str, batch: str, job: BatchJob, cast: CastOf) -> None:
+        """Keeps a batch's ballots of the policy, and wakes who waits for them."""
+        groups: list[CastGroup] = []
+        for cohort in job.cohorts:
+            rows = {
+                f"{VIEW_LETTERS[row.view]}{row.rollout}" if cast.numbered else f"{batch}.{position}": row
+                for position, row in zip(cohort.positions_B, cohort.rows_B, strict=True)
+                if row.counted
+            }
+            groups += _groups(cohort.head, rows, cast.group_size)
+        await self._cast(run, groups)
+
+    async def cast_cohort(self, run: str, cohort: OpenCohort) -> None:
+        """Keeps the ballots of a cohort that has closed, and wakes who waits for them."""
+        await self._cast(run, _groups(cohort.head, cohort.ballots, None))
+
+    async def _cast(self, run: str, groups: Sequence[CastGroup]) -> None:
+        if evaluated_run(run) is not None:
+            return
+        answers = await asyncio.gather(*(self._store.cast(run, group) for group in groups))
+        ready = {str(waiter): waiter for here, _ in answers for waiter in here}
+        lagging = {str(waiter): waiter for _, others in answers for waiter in others if str(waiter) not in ready}
+        looked = await asyncio.gather(*(self._look(run, waiter) for waiter in lagging.values()))
+        ready |= {str(waiter): waiter for waiter, found in zip(lagging.values(), looked, strict=True) if found}
+        pairs_of: dict[tuple[str, str], list[str]] = {}
+        for waiter in ready.values():
+            pairs_of.setdefault((waiter.run, waiter.name), []).append(f"{run} {waiter.slot}")
+        await asyncio.gather(*(self._store.came(*waiting, pairs) for waiting, pairs in pairs_of.items()))
+        await self._store.stop_waiting(run, ready.values())
+
+    async def _look(self, run: str, waiter: PeerWaiter) -> bool:
+        return await self._store.look(run, waiter.slot, waiter.step, waiter.lag) is not None
+
+    async def found(
+        self, delivery: Delivery, cohorts: Iterable[tuple[CohortHead, Sequence[BallotRow]]], *, overdue: bool
+    ) -> PeerRows | None:
+        """The ballots of peers that a job needs; None where it waits for them from now on, and comes again."""
+        sought: dict[str, Sought] = {}
+        patience_s = 0.0
+        for head, rows_B in cohorts:
+            sought |= {each.pair: each for each in sought_for(head, rows_B)}
+            patience_s = patience_s if head.rules.peers is None else head.rules.peers.patience_s
+        job = delivery.job
+        found = await self._looked(sought.values(), final=overdue)
+        name = f"b{job.batch}" if job.batch is not None else f"c{job.cohort}"
+        if len(found) == len(sought) or overdue or job.ready:
+            await self._store.waits_no_more(delivery.run, name)
+            return found
+        await self._wait(delivery, name, sought, patience_s)
+        return None
+
+    async def _wait(self, delivery: Delivery, name: str, sought: Mapping[str, Sought], patience_s: float) -> None:
+        """Notes what a job waits for: in its own run first, so that no peer that casts meanwhile tells nobody."""
+        job, patience_ms = delivery.job, round(patience_s * 1000)
+        due_ms = queued_at_ms(job.entry) + patience_ms if job.due_ms is None else job.due_ms
+        waiting = Waiting(delivery.run, name, due_ms, patience_ms, job.payload, delivery.channel)
+        left = await self._store.wait(waiting, list(sought))
+        waiter = (delivery.run, name)
+        found = await self._looked([sought[pair] for pair in left if pair in sought], waiter=waiter)
+        if found:
+            await self._store.came(delivery.run, name, list(found))
+
+    async def _looked(
+        self, sought: Iterable[Sought], *, final: bool = False, waiter: tuple[str, str] | None = None
+    ) -> dict[str, Sequence[BallotRow]]:
+        asked = list(sought)
+        answers = await asyncio.gather(*(
+            self._store.look(
+                each.peer,
+                each.group.slot,
+                each.group.step_text,
+                each.lag,
+                final=final,
+                waiter=None
+                if waiter is None
+                else PeerWaiter(*waiter, each.group.slot, each.group.step_text, each.lag),
+            )
+            for each in asked
+        ))  # fmt: skip
+        return {each.pair: rows for each, rows in zip(asked, answers, strict=True) if rows is not None}
+
+
+def _groups(head: CohortHead, rows: Mapping[str, BallotRow], size: int | None) -> list[CastGroup]:
+    """The ballots of the policy by the view that they were cast on."""
+    by_view: dict[int, dict[str, BallotRow]] = {}
+    for name, row in rows.items():
+        if VOTERS[row.voter] is Voter.POLICY:
+            by_view.setdefault(row.view, {})[name] = row
+    return [
+        CastGroup(Group(head.question_id, view, head.step), head.attempt, size, those)
+        for view, those in by_view.items()
+    ]
