@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 from co_rewarding_schema.methods import DEFAULT_METHOD
-from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.run_names import DEFAULT_RUN
 from rich.console import Console
 from rich.table import Table
 

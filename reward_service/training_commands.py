@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.methods import METHODS, Method, Weight
+from co_rewarding_schema.method_rules import Method, Weight
+from co_rewarding_schema.methods import METHODS
 
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from co_rewarding_schema.errors import CoRewardingError, InvalidRunError
-from co_rewarding_schema.run_settings import evaluation_run
+from co_rewarding_schema.run_names import evaluation_run
 from co_rewarding_schema.vocabulary import View
 
 from co_rewarding_client.arguments import check_text

@@ -7,7 +7,7 @@ from typing import Any
 
 from accelerate.utils import broadcast_object_list
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.methods import Method
+from co_rewarding_schema.method_rules import Method
 
 from co_rewarding_client.client import RewardClient
 from co_rewarding_client.foreign import Foreign

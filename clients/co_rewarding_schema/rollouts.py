@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS, Count, Identifier, Index, Share
 from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
-from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN
+from co_rewarding_schema.run_names import DEFAULT_RUN, RUN_NAME_PATTERN
 from co_rewarding_schema.vocabulary import Abstention, View, ViewText, Voter, VoterText
 from co_rewarding_schema.waiting import Awaited
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from co_rewarding_schema.methods import LabelRule, ViewRule, Weight
+from co_rewarding_schema.method_rules import LabelRule, ViewRule, Weight
 from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.cohort import Ballot

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.method_rules import Method
+from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.vocabulary import Quarantine, View
 
 from reward_service.domain.cohort import ElectedLabel

@@ -1,19 +1,18 @@
-"""Settle a closed cohort: label each view, reward its ballots by the rules of a method, and summarise a batch."""
+"""Settle a closed cohort: label each view, and reward its ballots by the rules of a method."""
 
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, Gate, LabelRule, Method, RewardShape, Statistic, ViewRule
+from co_rewarding_schema.method_rules import Gate, LabelRule, Method, RewardShape, Statistic, ViewRule
+from co_rewarding_schema.methods import BY_GROUND_TRUTH
 from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
 from reward_service.domain.elections import (
-    Count,
     MethodParameters,
     counts_of,
     electors_of,
@@ -245,80 +244,3 @@ def _statistic(method: Method, ballots_G: Sequence[Ballot]) -> Outcome:
     if not all(value is not None and math.isfinite(value) for value in map(value_of, ballots_G)):
         return Abstention.NO_STATISTICS
     return lambda ballot: method.sign * (value_of(ballot) or 0.0)
-
-
-class GroupOutcome(NamedTuple):
-    """One view of a question as it was rewarded: its classes of answers, its rollouts with an answer, its rewards."""
-
-    distinct: int
-    answered: int
-    rewards_G: Sequence[float | None]
-
-
-class CountedLabel(Protocol):
-    """A label, elected or as it is answered, with what a summary is made of."""
-
-    @property
-    def votes(self) -> Count:
-        """Return the ballots for the label."""
-        ...
-
-    @property
-    def of(self) -> Count:
-        """Return the ballots of its electorate; 0 for a label that nobody elected."""
-        ...
-
-    @property
-    def matches_truth(self) -> bool | None:
-        """Return whether the label is the ground truth; None where none was sent."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Means over a batch. Shares are in [0, 1]; a mean over nothing is None: 0 would be taken for a measurement.
-
-    Attributes:
-        reward_mean: over the rollouts that were rewarded; None where all abstained.
-        label_coverage: the share of groups that were rewarded.
-        vote_share_mean: over elected labels, votes over ballots of the electorate.
-        answers_distinct_mean: over groups, classes of answers.
-        answered: the share of rollouts that held an answer.
-        undecided: comparisons that the grader could not decide.
-        label_accuracy: the share of labels that equal the ground truth, where one was sent.
-    """
-
-    reward_mean: float | None
-    label_coverage: float | None
-    vote_share_mean: float | None
-    answers_distinct_mean: float | None
-    answered: float | None
-    undecided: int
-    label_accuracy: float | None
-
-
-def summarise(groups: Sequence[GroupOutcome], labels: Sequence[CountedLabel], undecided: int = 0) -> Summary:
-    """Summarise groups and the labels they were rewarded by."""
-    rewards = [reward for group in groups for reward in group.rewards_G if reward is not None]
-    rollouts = sum(len(group.rewards_G) for group in groups)
-    shares = [label.votes / label.of for label in labels if label.of]
-    matches = [label.matches_truth for label in labels if label.matches_truth is not None]
-    return Summary(
-        reward_mean=mean(rewards),
-        label_coverage=mean([any(reward is not None for reward in group.rewards_G) for group in groups]),
-        vote_share_mean=mean(shares),
-        answers_distinct_mean=mean([group.distinct for group in groups]),
-        answered=sum(group.answered for group in groups) / rollouts if rollouts else None,
-        undecided=undecided,
-        label_accuracy=mean(matches),
-    )
-
-
-def mean(values: Sequence[float]) -> float | None:
-    """Return the mean, also of numbers whose sum no float holds; None of nothing."""
-    if not values:
-        return None
-    total = sum(values)
-    if math.isfinite(total):
-        return total / len(values)
-    return float(sum(map(Fraction, values)) / len(values))  # the sum overflows, and no mean does

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from co_rewarding_schema.run_settings import EVALUATION_SUFFIX, evaluated_run
+from co_rewarding_schema.run_names import EVALUATION_SUFFIX, evaluated_run
 
 GROUP = "settlers"
 """The consumer group of every run's jobs."""

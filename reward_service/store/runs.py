@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.run_settings import DEFAULT_RUN, RUN_NAME_PATTERN, RunSettings, check_own_run, evaluated_run
+from co_rewarding_schema.run_names import DEFAULT_RUN, RUN_NAME_PATTERN, check_own_run, evaluated_run
+from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection, as_dict

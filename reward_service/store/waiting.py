@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.run_names import DEFAULT_RUN
 
 from reward_service.domain.cohort import CohortState
 from reward_service.store import label_scripts

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
-from co_rewarding_schema.methods import Method, RewardShape, method_named
+from co_rewarding_schema.method_rules import Method, RewardShape
+from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.vocabulary import Conventions, PeerAbsent, View, Voter
 
 from reward_service.domain.cohort import Ballot, ElectedLabel

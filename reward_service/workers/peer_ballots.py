@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from co_rewarding_schema.methods import method_named
-from co_rewarding_schema.run_settings import evaluated_run
+from co_rewarding_schema.run_names import evaluated_run
 from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.store.cohorts import VIEW_LETTERS

@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
-from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.method_rules import Method
+from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.vocabulary import Abstention, Quarantine
 
 from reward_service.domain.cohort import FINAL_STATES, Ballot, CohortEvent, CohortState, ElectedLabel, advance

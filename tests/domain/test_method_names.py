@@ -6,7 +6,8 @@ from pathlib import Path
 import co_rewarding_client
 import co_rewarding_schema.methods
 import co_rewarding_trainer
-from co_rewarding_schema.methods import METHODS, Statistic
+from co_rewarding_schema.method_rules import Statistic
+from co_rewarding_schema.methods import METHODS
 
 import reward_service
 

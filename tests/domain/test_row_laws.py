@@ -3,7 +3,8 @@
 from random import Random
 
 import pytest
-from co_rewarding_schema.methods import METHODS, Method, RewardShape, method_named
+from co_rewarding_schema.method_rules import Method, RewardShape
+from co_rewarding_schema.methods import METHODS, method_named
 from co_rewarding_schema.vocabulary import View, Voter
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,13 +5,8 @@ import math
 import pytest
 from co_rewarding_schema.errors import InvalidRunError, UnknownMethodError
 from co_rewarding_schema.methods import METHODS, evaluated_by, method_named
-from co_rewarding_schema.run_settings import (
-    RunSettings,
-    check_own_run,
-    check_run_name,
-    evaluated_run,
-    evaluation_run,
-)
+from co_rewarding_schema.run_names import check_own_run, check_run_name, evaluated_run, evaluation_run
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Quarantine, View
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +21,7 @@ from reward_service.domain.cohort import (
     advance,
     is_complete,
 )
-from reward_service.domain.settlement import GroupOutcome, summarise
+from reward_service.domain.summary import GroupOutcome, summarise
 from reward_service.domain.teacher import InvalidScheduleError, alpha, composed
 
 BOTH = tuple(View)

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from co_rewarding_schema.methods import METHODS, LabelRule, ViewRule, Weight
+from co_rewarding_schema.method_rules import LabelRule, ViewRule, Weight
+from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.vocabulary import View
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"

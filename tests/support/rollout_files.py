@@ -19,7 +19,8 @@ from reward_service.cli import main
 from reward_service.domain.cohort import Ballot
 from reward_service.domain.cohort import ElectedLabel as DomainLabel
 from reward_service.domain.extraction import last_boxed
-from reward_service.domain.settlement import GroupOutcome, settle, summarise
+from reward_service.domain.settlement import settle
+from reward_service.domain.summary import GroupOutcome, summarise
 from reward_service.tools.replay.fields import FieldNames, layout_of
 from reward_service.tools.replay.rollout_files import FileRollout, RolloutFile
 from reward_service.tools.replay.sources import open_source, sample_of

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.limits import MAX_KEY_CHARS
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import check_run_name
+from co_rewarding_schema.run_names import check_run_name
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect

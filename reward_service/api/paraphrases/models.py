@@ -6,7 +6,7 @@ from co_rewarding_schema.forms import StructForm, WireForm, whole
 from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_PATH_CHARS, MAX_TEMPERATURE, Index, ResponseTokens
 from co_rewarding_schema.paraphrases import Candidate, Paraphrase, Paraphrases
 from co_rewarding_schema.rollouts import RunName
-from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.run_names import DEFAULT_RUN
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 

@@ -6,7 +6,7 @@ import msgspec
 from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RewardRequest, Rollout
-from co_rewarding_schema.run_settings import evaluated_run, evaluation_run
+from co_rewarding_schema.run_names import evaluated_run, evaluation_run
 
 from reward_service.api.http.problems import Problem
 from reward_service.api.rewards.cohort_builder import text_of_truth

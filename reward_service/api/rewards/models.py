@@ -14,7 +14,7 @@ from co_rewarding_schema.rollouts import (
     Statistics,
     Ticket,
 )
-from co_rewarding_schema.run_settings import MAX_EVALUATED_RUN_CHARS
+from co_rewarding_schema.run_names import MAX_EVALUATED_RUN_CHARS
 from co_rewarding_schema.trainer_formats import (
     LABEL_FIELDS,
     CohortLabel,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from co_rewarding_schema.limits import MAX_KEY_CHARS
-from co_rewarding_schema.run_settings import RUN_NAME_PATTERN
+from co_rewarding_schema.run_names import RUN_NAME_PATTERN
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema

@@ -1,6 +1,6 @@
 """Check and describe requests of runs that vote for each other. Pure."""
 
-from co_rewarding_schema.methods import Method
+from co_rewarding_schema.method_rules import Method
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import RewardRequest
 from co_rewarding_schema.run_settings import RunSettings

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from co_rewarding_schema.rollouts import Label, Rewards
 
 from reward_service.api.rewards.waiting_room import Waiter
-from reward_service.domain.settlement import GroupOutcome, Summary, summarise
+from reward_service.domain.summary import GroupOutcome, Summary, summarise
 from reward_service.store.keys import qualified
 from reward_service.store.records import (
     ABSTENTIONS,

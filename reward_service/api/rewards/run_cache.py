@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from co_rewarding_schema.errors import InvalidRunError, UnknownMethodError
-from co_rewarding_schema.methods import Method, method_named
+from co_rewarding_schema.method_rules import Method
+from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import check_run_name, evaluated_run
+from co_rewarding_schema.run_names import check_run_name, evaluated_run
 
 from reward_service.api.http.problems import Problem, away, full, key_reused, no_such_run
 from reward_service.store.runs import RunStore

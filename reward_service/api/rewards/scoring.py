@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import msgspec
-from co_rewarding_schema.methods import Method
+from co_rewarding_schema.method_rules import Method
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards
 

@@ -4,24 +4,19 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, Method, evaluated_by
+from co_rewarding_schema.method_rules import Method
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, WITHIN_A_VIEW, evaluated_by
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Rollout
-from co_rewarding_schema.run_settings import DEFAULT_RUN, evaluated_run
+from co_rewarding_schema.run_names import DEFAULT_RUN, evaluated_run
 from co_rewarding_schema.trainer_formats import CohortLabel, TruthLabel
 
 from reward_service.api.http.problems import Problem, text_too_long
-from reward_service.api.rewards.cohort_builder import (
-    EvidenceCheck,
-    check_seat,
-    letters,
-    rollout_of_label,
-    text_of_truth,
-    views_of,
-)
+from reward_service.api.rewards.cohort_builder import letters, rollout_of_label, text_of_truth, views_of
 from reward_service.api.rewards.evaluation import evaluation_of
 from reward_service.api.rewards.openrlhf import SingleRollout
 from reward_service.api.rewards.peer_requests import no_peers
+from reward_service.api.rewards.rollout_checks import EvidenceCheck, check_seat
 from reward_service.api.rewards.run_cache import RunCache, usable_method
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.keys import digest, mark_of, question_of_prompt

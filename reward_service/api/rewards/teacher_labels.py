@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from co_rewarding_schema.methods import Method
+from co_rewarding_schema.method_rules import Method
 from co_rewarding_schema.rollouts import RewardRequest, Rollout
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import View, Voter

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.methods import DEFAULT_METHOD, METHODS
 from co_rewarding_schema.rollouts import NO_ANSWER, CohortId, QuestionId, RunName
-from co_rewarding_schema.run_settings import OWN_RUN_NAME_PATTERN, RunSettings, check_own_run
+from co_rewarding_schema.run_names import OWN_RUN_NAME_PATTERN, check_own_run
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Abstention, Quarantine, View, Voter
 from pydantic import AfterValidator, ConfigDict, Field
 

@@ -7,14 +7,14 @@ from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.limits import MAX_COUNT, MAX_ID_CHARS
 from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import (
+from co_rewarding_schema.run_names import (
     DEFAULT_RUN,
     OWN_RUN_NAME_PATTERN,
     RUN_NAME_PATTERN,
-    RunSettings,
     check_own_run,
     check_run_name,
 )
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Quarantine
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse

@@ -7,7 +7,7 @@ from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_ID_CHARS, MAX_PATH_CHARS, Count
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.run_names import DEFAULT_RUN
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View
 from fastapi import APIRouter, Request

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_COUNT, WEIGHTS_FILE_PATTERN, Count, Positive
 from co_rewarding_schema.problems import ProblemKind
-from co_rewarding_schema.run_settings import DEFAULT_RUN
+from co_rewarding_schema.run_names import DEFAULT_RUN
 from co_rewarding_schema.teaching import Upload, UploadedFile
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from pydantic import Field

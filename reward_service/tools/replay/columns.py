@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from co_rewarding_schema.methods import Gate, Method
+from co_rewarding_schema.method_rules import Gate, Method
 from co_rewarding_schema.vocabulary import Conventions, View
 
 from reward_service.domain.cohort import Ballot

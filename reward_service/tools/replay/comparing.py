@@ -9,7 +9,7 @@ from statistics import fmean, median, pstdev
 from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.vocabulary import Conventions
 
-from reward_service.domain.settlement import mean
+from reward_service.domain.summary import mean
 from reward_service.grading.verdicts import Grader
 from reward_service.tools.replay.columns import Column
 from reward_service.tools.replay.recording import Recording

@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 from co_rewarding_schema.errors import InvalidRunError
-from co_rewarding_schema.methods import WITHIN_A_VIEW, Method
+from co_rewarding_schema.method_rules import Method
+from co_rewarding_schema.methods import WITHIN_A_VIEW
 from co_rewarding_schema.reading_settings import check_end_tokens
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import AnswerFormat, Conventions, Thinking, View, Voter

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from co_rewarding_schema.errors import UnknownMethodError
-from co_rewarding_schema.methods import METHODS, Method, method_named
+from co_rewarding_schema.method_rules import Method
+from co_rewarding_schema.methods import METHODS, method_named
 from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.tools.replay.errors import ReplayError

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from co_rewarding_schema.errors import InvalidRunError
-from co_rewarding_schema.run_settings import evaluation_run
+from co_rewarding_schema.run_names import evaluation_run
 from rich.progress import track
 
 from co_rewarding_trainer.folders import made_folder

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from co_rewarding_schema.forms import StructForm
 from co_rewarding_schema.limits import MAX_GROUP_SIZE
-from co_rewarding_schema.methods import METHODS, Method
+from co_rewarding_schema.method_rules import Method
+from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.run_settings import RunSettings
 from pydantic import (
     ConfigDict,
