@@ -6,8 +6,8 @@ from tests.architecture.page import PAGE, floors, listed
 from tests.architecture.trace import traced
 
 MOST_MODULES = 42
-"""On the way of a rollout, answer algebra apart. More than these need a reason: the last four came with rules of methods,
-and with what settled cohorts leave for their run."""
+"""On the way of a rollout, answer algebra apart. One more needs a reason: the last four came with rules of methods, and
+with what settled cohorts leave for their run."""
 
 
 def test_a_rollout_passes_the_modules_that_the_page_lists() -> None:
