@@ -7,12 +7,11 @@ A is a. Here every reading is the only one, and the time is linear.
 import sympy
 from sympy import Expr
 
-from reward_service.grading.functions import applied, rooted
+from reward_service.grading.functions import OF_ANGLES, applied, rooted
 from reward_service.grading.limits import limit
 from reward_service.grading.notation import DEGREE, ELSEWHERE, FUNCTIONS, LETTERS, UnfitError
 
 _CALLED = frozenset("fghFGHPQTSVu")  # letters that are functions when a bracket follows
-_OF_ANGLES = frozenset(["\\sin", "\\cos", "\\tan", "\\cot", "\\sec", "\\csc"])
 _BEGINNING = frozenset(["(", "\\pi", "\\frac", "\\sqrt", "\\binom", "\\lfloor", "\\lceil"])
 END = ""
 
@@ -259,7 +258,7 @@ class ExpressionReader:
                 raise UnfitError("notation")
         if exponent is not None and not exponent.is_positive:
             raise UnfitError("ambiguous")  # \sin^{-1}: a reciprocal or an inverse?
-        angles = name in _OF_ANGLES
+        angles = name in OF_ANGLES
         self._angles += angles
         operand = self._operand()
         self._angles -= angles

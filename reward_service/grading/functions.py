@@ -5,6 +5,9 @@ from sympy import Expr
 
 from reward_service.grading.notation import UnfitError
 
+OF_ANGLES = frozenset(["\\sin", "\\cos", "\\tan", "\\cot", "\\sec", "\\csc"])
+"""Functions whose operand may be in degrees."""
+
 
 def rooted(inner: Expr, degree: Expr) -> Expr:
     """Return a root: of a negative number the real one, where the degree is odd.
