@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from co_rewarding_client.errors import CoRewardingError, invalid
+from co_rewarding_schema.errors import CoRewardingError
+
+from co_rewarding_client.errors import invalid
 from co_rewarding_client.training import paired
 
 

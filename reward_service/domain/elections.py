@@ -93,7 +93,7 @@ def counts_of(rule: ViewRule, electors: Iterable[Ballot], parameters: MethodPara
     weigh = WEIGHTS[rule.weight]
     votes_of: list[dict[str, Fraction]] = [{} for _ in rule.boxes]
     of = [Fraction(0)] * len(rule.boxes)
-    place_of = {box: place for place, box in enumerate(rule.boxes)}
+    place_of = {(box.voter, box.view): place for place, box in enumerate(rule.boxes)}
     for ballot in electors:
         place = place_of[ballot.voter, ballot.view]
         weight = weigh(ballot, parameters)
