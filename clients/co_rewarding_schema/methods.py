@@ -154,10 +154,12 @@ class Method:
 
     @property
     def is_joined(self) -> bool:
-        """Whether a rollout waits for others of the policy, which may come in other requests.
+        """Whether the ballots of the policy elect labels, which may come in several requests."""
+        return Voter.POLICY in self.voters and not self.needs_teacher
 
-        A group that peers label is gathered too: whole, it votes for them.
-        """
+    @property
+    def is_gathered(self) -> bool:
+        """Whether a rollout waits for its group, which may come in several requests: to vote in it, or for peers."""
         return bool(self.voters) and not self.needs_teacher
 
     @property

@@ -14,6 +14,7 @@ async def submit(
     jobs: Key,
     settings: Key,
     ticket: Key,
+    peer_waits: Key,
     clock: Key,
     name: str,
     fingerprint: str,
@@ -23,6 +24,7 @@ async def submit(
     ttl_ms: int,
     replica: str,
     rollouts: int,
+    most_waiting: int,
     cast: str,
 ) -> list[bytes]: ...
 
@@ -36,6 +38,7 @@ async def join(
     settings: Key,
     ticket: Key,
     batch: Key,
+    peer_waits: Key,
     clock: Key,
     cohort_keys: Keys,
     revision: str,

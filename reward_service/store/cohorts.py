@@ -60,6 +60,7 @@ class CohortStore:
             jobs=keys.jobs,
             settings=keys.settings,
             ticket=keys.ticket(batch),
+            peer_waits=keys.peer_waits,
             clock=keys.clock,
             name=batch,
             fingerprint=fingerprint,
@@ -69,6 +70,7 @@ class CohortStore:
             ttl_ms=self._ttl_ms(),
             replica=self._channel,
             rollouts=count,
+            most_waiting=self._limits.open_cohorts,
             cast=str(cast or CastOf()),
         )
         match answer[0]:
@@ -104,6 +106,7 @@ class CohortStore:
             settings=keys.settings,
             ticket=keys.ticket(name),
             batch=keys.batch(name),
+            peer_waits=keys.peer_waits,
             clock=keys.clock,
             cohort_keys=cohort_keys,
             revision=at.revision,

@@ -60,6 +60,10 @@ async def await_peers(
 
 
 @script("peers")
+async def waits_no_more(connection: RedisConnection, *, awaiting: Key, waits: Key, awaited: Key, name: str) -> None: ...
+
+
+@script("peers")
 async def peers_came(
     connection: RedisConnection,
     *,

@@ -175,6 +175,17 @@ class PeerStore:
         )
         return [pair.decode() for pair in left]
 
+    async def waits_no_more(self, run: str, name: str) -> None:
+        """A cohort or batch is about to be settled, whatever was noted of it."""
+        keys = RunKeys(run)
+        await peer_scripts.waits_no_more(
+            self._connection,
+            awaiting=keys.awaiting(name),
+            waits=keys.peer_waits,
+            awaited=keys.awaited_peers,
+            name=name,
+        )
+
     async def came(self, run: str, name: str, pairs: Sequence[str]) -> bool:
         """Ballots that a cohort or batch waits for are there; whether it goes on now."""
         keys = RunKeys(run)

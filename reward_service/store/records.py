@@ -1,6 +1,7 @@
 """Define what is kept in Redis, as arrays: a name for each field would double the memory of a million cohorts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from co_rewarding_schema.methods import method_named
@@ -116,7 +117,9 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     @property
     def of_method(self) -> MethodParameters:
         """The settings as the domain's rules read them."""
-        parameters = {name: value for name, value in self.parameters if not isinstance(value, PeerRules)}
+        parameters: dict[str, Any] = {
+            name: value for name, value in self.parameters if not isinstance(value, PeerRules)
+        }
         return MethodParameters(self.min_votes, self.min_vote_share, **parameters)
 
     @property

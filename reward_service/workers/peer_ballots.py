@@ -95,16 +95,17 @@ class PeerBallots:
             patience_s = patience_s if head.rules.peers is None else head.rules.peers.patience_s
         job = delivery.job
         found = await self._looked(sought.values(), final=overdue)
+        name = f"b{job.batch}" if job.batch is not None else f"c{job.cohort}"
         if len(found) == len(sought) or overdue or job.ready:
+            await self._store.waits_no_more(delivery.run, name)
             return found
-        await self._wait(delivery, sought, patience_s)
+        await self._wait(delivery, name, sought, patience_s)
         return None
 
-    async def _wait(self, delivery: Delivery, sought: Mapping[str, Sought], patience_s: float) -> None:
+    async def _wait(self, delivery: Delivery, name: str, sought: Mapping[str, Sought], patience_s: float) -> None:
         """Notes what a job waits for: in its own run first, so that no peer that casts meanwhile tells nobody."""
         job, patience_ms = delivery.job, round(patience_s * 1000)
         due_ms = queued_at_ms(job.entry) + patience_ms if job.due_ms is None else job.due_ms
-        name = f"b{job.batch}" if job.batch is not None else f"c{job.cohort}"
         waiting = Waiting(delivery.run, name, due_ms, patience_ms, job.payload, delivery.channel)
         left = await self._store.wait(waiting, list(sought))
         waiter = (delivery.run, name)

@@ -10,7 +10,7 @@ from tests.commands.calling import CommandLine, Ended, command_line
 from tests.support.service import running
 
 TAUGHT = [name for name, row in METHODS.items() if row.needs_teacher]
-LACKING = {"verified-majority": "weighs ballots by", "peer-majority": "takes labels from other runs"}
+LACKING = {"verified-majority": "weighs ballots by"}
 NOTHING = "http://127.0.0.1:9"
 
 

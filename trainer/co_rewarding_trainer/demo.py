@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
-from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy
+from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy
 from co_rewarding_trainer.report import DemoReport, MethodReport
 from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
 from co_rewarding_trainer.warm_start import SHIPPED
@@ -141,18 +141,22 @@ def _train_with(
 
     began_s = time.perf_counter()
     with RewardClient(options.service_url, api_key=options.api_key, run=run) as client, ThreadPoolExecutor(1) as beside:
-        peer = beside.submit(_train_peer, f"{run}{PEER}", options, config) if METHODS[method].needs_peers else None
+        policy = load_policy(options.warm_start)
+        peer = None
+        if METHODS[method].needs_peers:
+            peer = beside.submit(_train_peer, load_policy(options.warm_start), f"{run}{PEER}", options, config)
         publisher = None
         if METHODS[method].needs_teacher and options.weights_root is not None:
             publisher = TeacherPublisher(client, run, options.weights_root)
-        training = train(load_policy(options.warm_start), client, config, show, note, publisher)
+        training = train(policy, client, config, show, note, publisher)
         if peer is not None:
             peer.result()
     return MethodReport(method, run, time.perf_counter() - began_s, training)
 
 
-def _train_peer(run: str, options: _DemoOptions, config: LoopConfig) -> None:
+def _train_peer(policy: Policy, run: str, options: _DemoOptions, config: LoopConfig) -> None:
     """Trains the peer of a run: from the same start, with the same questions, by its own draws."""
+    torch.set_num_threads(1)  # a setting of each thread
     own = replace(config, sampling_seed=config.seed + 1, evaluate_every=config.steps)
     with RewardClient(options.service_url, api_key=options.api_key, run=run) as client:
-        train(load_policy(options.warm_start), client, own)
+        train(policy, client, own)

@@ -96,7 +96,7 @@ class Scorer:
         method = usable_method(request.method or revised.settings.method)
         check_peers(request, method, revised.settings)
         # A rollout that its teacher or a ground truth labels needs no other rollout: whole or a part is the same there.
-        joined = method.is_joined and not is_compared(request)
+        joined = method.is_gathered and not is_compared(request)
         if request.complete or not joined:
             return await self._accept_batch(request, method, idempotency_key)
         return await self._accept_part(request, method, idempotency_key)

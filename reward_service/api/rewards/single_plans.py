@@ -110,7 +110,7 @@ class SinglePlanner:
                     return SinglePlan(Need.ALONE, item, rollout, run, evaluated_by(truth=True), label)
                 if method.needs_peers and not revised.settings.peers:
                     raise no_peers(method, run)
-                if not method.is_joined:
+                if not method.is_gathered:
                     return SinglePlan(Need.ALONE, item, rollout, run, method, label)
                 if label.rollout is None:
                     return SinglePlan(Need.PLACED, item, rollout, run, method, label)

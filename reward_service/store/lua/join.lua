@@ -44,7 +44,9 @@ for k = 1, #cohort_keys, 2 do
   cohorts[#cohorts + 1] = cohort
   at = at + 6 + 3 * tonumber(coming[at + 5])
 end
-if opening > 0 and redis.call('ZCARD', deadlines) + opening > most_open then return {'full'} end
+if opening > 0 and redis.call('ZCARD', deadlines) + waiting_for_peers(run[2], peer_waits) + opening > most_open then
+  return {'full'}
+end
 
 local answers = {'ok'}
 for _, cohort in ipairs(cohorts) do

@@ -8,17 +8,22 @@ local function one_less(awaited, pair)
   if redis.call('HINCRBY', awaited, peer, -1) <= 0 then redis.call('HDEL', awaited, peer) end
 end
 
--- What has waited goes to the workers again: 'r', its peers have voted, or 'o', its time is over.
-local function let_go(awaiting, jobs, waits, awaited, name, ttl_ms, how)
-  local kept = redis.call('HMGET', awaiting, 'p', 'w')
+-- What has waited waits no longer: neither it nor what it misses is counted.
+local function forget(awaiting, waits, awaited, name)
   for _, field in ipairs(redis.call('HKEYS', awaiting)) do
     if field:sub(1, 2) == 'x:' then one_less(awaited, field:sub(3)) end
   end
+  redis.call('DEL', awaiting)
+  redis.call('ZREM', waits, name)
+end
+
+-- It goes to the workers again: 'r', its peers have voted, or 'o', its time is over.
+local function let_go(awaiting, jobs, waits, awaited, name, ttl_ms, how)
+  local kept = redis.call('HMGET', awaiting, 'p', 'w')
+  forget(awaiting, waits, awaited, name)
   if name:sub(1, 1) == 'b' then
     enqueue(jobs, ttl_ms, 'b', name:sub(2), 'p', kept[1], 'w', kept[2], how, '1')
   else
     enqueue(jobs, ttl_ms, 'c', name:sub(2), how, '1')
   end
-  redis.call('DEL', awaiting)
-  redis.call('ZREM', waits, name)
 end

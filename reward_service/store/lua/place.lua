@@ -116,7 +116,8 @@ local function placed()
       local needed, cast = tonumber(known[2] or group_size), tonumber(known[3] or '0')
       if known[1] == 'open' and cast < needed then break end
     elseif round > newest and redis.call('EXISTS', record_of(round)) == 0 then
-      if redis.call('ZCARD', deadlines) >= most_open then return {'full'} end
+      local waiting = waiting_for_peers(run[2], prefix .. 'peer-waits')
+      if redis.call('ZCARD', deadlines) + waiting >= most_open then return {'full'} end
       open(key, deadlines, cohort_of(round), head, views, patience_ms, ttl_ms)
       note(lists_of_now(lists, period_ms), mark, cohort_of(round), period_ms + ttl_ms)
       known[4] = 0
