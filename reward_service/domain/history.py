@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from co_rewarding_schema.vocabulary import QuestionSort, View
 
-from reward_service.domain.elections import instability
-
 
 class PastLabel(NamedTuple):
     """A label that a question had.
@@ -41,11 +39,6 @@ class Standing(NamedTuple):
 def labels_before(past: Iterable[PastLabel], view: View, step: int | None) -> list[PastLabel]:
     """Return the labels of a view of earlier steps, in their order; of a cohort without a step, all are earlier."""
     return [label for label in past if label.view is view and (step is None or label.step is None or label.step < step)]
-
-
-def instability_with(before: Sequence[PastLabel], answer: str, window: int) -> float:
-    """Return the share of neighbours that differ among the last `window` labels, of which `answer` is the newest."""
-    return instability([*(label.answer for label in before), answer][-window:])
 
 
 def standing_of(past: Sequence[PastLabel]) -> Standing:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from co_rewarding_schema.vocabulary import Conventions, View
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
-from reward_service.domain.history import PastLabel, instability_with, labels_before
+from reward_service.domain.elections import instability
+from reward_service.domain.history import PastLabel, labels_before
 from reward_service.domain.signs import agreement_of
 from reward_service.grading.verdicts import Grader
 from reward_service.store.keys import digest
@@ -25,8 +26,8 @@ async def note_labels(
 ) -> tuple[list[NotedLabel], dict[View, float]]:
     """Return the labels that were elected, to be kept, and how often the last labels of each view have changed.
 
-    A label is written as the latest earlier one that the grader finds equal to it, so that equal labels are equal
-    texts. Only labels of earlier steps are looked at.
+    A label is written as the latest label is that the grader finds equal to it, those of its own view first: so equal
+    labels are equal texts, but for two that were settled at one moment. Only labels of earlier steps are compared.
     """
     noted: list[NotedLabel] = []
     instability_of: dict[View, float] = {}
@@ -35,23 +36,24 @@ async def note_labels(
     for label in labels:
         if label.share is None:
             continue
-        text = await _written(label.answer, of_question, grader, Conventions(head.rules.conventions))
-        before = labels_before(of_question, label.view, head.step)
-        instability_of[label.view] = instability_with(before, text, window)
+        answer = label.answer if len(label.answer) <= MOST_CHARS else f"{DIGEST}{digest(label.answer)}"
+        class_of = await _classes(answer, of_question, grader, Conventions(head.rules.conventions))
+        before = [class_of[each.answer] for each in labels_before(of_question, label.view, head.step)]
+        instability_of[label.view] = instability([*before, class_of[answer]][-window:])
+        own_last = sorted(of_question, key=lambda each: each.view is label.view)
+        equal = [each.answer for each in own_last if class_of[each.answer] == class_of[answer]]
+        text = equal[-1] if equal else answer
         kept = PastLabel(label.view, head.step, head.attempt, label.share, agreement_of(label, ballots_B), text)
         noted.append(NotedLabel(head.question_id, window, KeptLabel.of(kept)))
         of_question = [*of_question, kept]
     return noted, instability_of
 
 
-async def _written(answer: str, past: Sequence[PastLabel], grader: Grader, conventions: Conventions) -> str:
-    """Return an answer as the latest label is written that equals it, of either view; else as it is."""
-    if len(answer) > MOST_CHARS:
-        return f"{DIGEST}{digest(answer)}"
-    latest_first = [
-        each for each in dict.fromkeys(label.answer for label in reversed(past)) if not each.startswith(DIGEST)
-    ]
-    if answer in latest_first or not latest_first:
-        return answer
-    class_of = (await grader.classify({answer, *latest_first}, conventions)).class_of
-    return next((each for each in latest_first if class_of[each] == class_of[answer]), answer)
+async def _classes(
+    answer: str, past: Sequence[PastLabel], grader: Grader, conventions: Conventions
+) -> Mapping[str, str]:
+    """The class of an answer and of each label; a digest is a class by itself, and so is an answer without others."""
+    texts = {answer, *(label.answer for label in past)}
+    own = {text: text for text in texts}
+    read = {text for text in texts if not text.startswith(DIGEST)}
+    return own if len(read) < 2 else own | dict((await grader.classify(read, conventions)).class_of)

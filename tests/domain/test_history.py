@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
-from reward_service.domain.history import PastLabel, doubt_of, instability_with, labels_before, standing_of
+from reward_service.domain.history import PastLabel, doubt_of, labels_before, standing_of
 from reward_service.domain.signs import SignSums, agreement_of, signs_of
 
 SHARES = st.floats(0.0, 1.0)
@@ -33,17 +33,6 @@ def test_other_names_for_the_answers_change_nothing(past: list[PastLabel]) -> No
 def test_labels_that_never_change_have_no_flips_and_views_that_agree_no_difference(past: list[PastLabel]) -> None:
     steady = [label._replace(answer="1", agreement=1.0) for label in past]
     assert standing_of(steady)[:2] == (0, 0.0)
-    assert instability_with(steady, "1", 64) == 0.0
-
-
-@given(st.lists(st.sampled_from(["1", "2"]), max_size=10), st.sampled_from(["1", "2"]), st.integers(1, 12))
-def test_instability_looks_at_the_last_labels_alone(before: list[str], answer: str, window: int) -> None:
-    past = [PastLabel(View.ORIGINAL, step, 0, 1.0, 1.0, each) for step, each in enumerate(before)]
-    found = instability_with(past, answer, window)
-    assert 0.0 <= found <= 1.0
-    assert found == instability_with(past[-window:], answer, window)
-    if window == 1:
-        assert found == 0.0
 
 
 def test_two_views_with_different_labels_disagree_though_each_is_sure() -> None:
