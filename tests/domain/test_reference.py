@@ -6,6 +6,7 @@ import pytest
 from co_rewarding_schema.methods import METHODS, method_named
 
 from reward_service.domain.settlement import settle
+from tests.contract.election_model import ALL_METHODS
 from tests.contract.election_model import settle as specified
 from tests.methods.drawn_cohorts import (
     LETTER_OF,
@@ -21,7 +22,11 @@ from tests.methods.drawn_cohorts import (
 COHORTS = 400
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - {"random"}))
+def test_every_method_is_specified() -> None:
+    assert {*ALL_METHODS} == {*METHODS}, "name the electorates of the new row in tests/contract/election_model.py"
+
+
+@pytest.mark.parametrize("name", sorted({*ALL_METHODS} - {"random"}))
 def test_drawn_cohorts_settle_as_the_specification_says(name: str) -> None:
     rng = Random(f"cohorts of {name}")
     reasons: set[str | None] = set()

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.vocabulary import View, Voter
 
 from reward_service.domain.cohort import Ballot
 from reward_service.domain.elections import MethodParameters
 from tests.contract.election_model import (
-    BY_STATISTIC,
     ELECTORATES,
     POLICY,
     WEIGHED_BY,
@@ -160,6 +158,3 @@ def instability_of(needs: Needs, labels: Mapping[str, str]) -> dict[View, float]
         VIEW_OF[view]: float(flips([*needs.earlier.get(view, ()), label][-needs.stability_window :]))
         for view, label in labels.items()
     }
-
-
-assert {*ELECTORATES, *BY_STATISTIC, "ground-truth", "random", "format"} == {*METHODS}, "the specification lacks a row"

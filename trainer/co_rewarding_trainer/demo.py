@@ -67,14 +67,12 @@ def run_demo(
     runs = [_registered(each, options, config, teacher_within_s) for each in methods]  # before anything is trained
     out_dir.mkdir(parents=True, exist_ok=True)
     with Progress(*columns, console=console) as progress:
-        trained: list[MethodReport] = []
+        report, trained = DemoReport(config, ()), list[MethodReport]()
         for each, run in zip(methods, runs, strict=True):
             with _recorder(out_dir / f"rollouts-{each}.jsonl" if record else None) as note:
                 trained.append(_train_with(each, run, options, config, progress, note))
-    report = DemoReport(config, tuple(trained))
-    report.write_series(out_dir / "series.json")
-    report.write_table(out_dir / "table.md")
-    report.write_picture(out_dir / "curves.png")
+            report = DemoReport(config, tuple(trained))
+            report.write(out_dir)  # after each method: a demo that is ended keeps what it has
     console.print(report.table())
     told = {"picture": "curves.png", "table": "table.md", "series": "series.json"}
     console.print(", ".join(f"the {what}: {out_dir / name}" for what, name in told.items()), soft_wrap=True)

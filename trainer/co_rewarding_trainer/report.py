@@ -89,6 +89,12 @@ class DemoReport:
             table.add_row(each.method, *each.figures())
         return table
 
+    def write(self, folder: Path) -> None:
+        """Writes `series.json`, `table.md` and `curves.png` into a folder."""
+        self.write_series(folder / "series.json")
+        self.write_table(folder / "table.md")
+        self.write_picture(folder / "curves.png")
+
     def write_table(self, path: Path) -> None:
         """Writes the same table as Markdown."""
         heads = ("method", "accuracy at start", "peak", "end", "reward at end", "labels right at end", "seconds")
