@@ -152,7 +152,7 @@ class GaugeStore:
             state["queued"],
             oldest_job_s,
             state["waiting_for_teacher"],
-            state["waiting_for_peers"],
+            state.get("waiting_for_peers", 0),
             {peer.decode(): int(count) for peer, count in as_dict(awaited).items()},
             await self._teacher(keys) if taught else None,
         )
