@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from co_rewarding_schema.methods import DEFAULT_METHOD
+from co_rewarding_schema.run_settings import DEFAULT_RUN
 from rich.console import Console
 from rich.table import Table
 
@@ -64,6 +66,11 @@ class Filling:
         """Cohorts that have been settled."""
         return self._sent * QUESTIONS
 
+    def keep_history(self) -> None:
+        """Has the run keep the last labels of its questions: here each question comes once, which costs most."""
+        url = f"http://{self._server.host}:{self._server.port}/v1/runs/{DEFAULT_RUN}"
+        httpx.put(url, json={"method": DEFAULT_METHOD, "history": True}).raise_for_status()
+
     async def fill(self, cohorts: int) -> None:
         """Sends short batches until as many are stored."""
         while (missing := -(-cohorts // QUESTIONS) - self._sent) > 0:
@@ -100,10 +107,12 @@ class Filling:
         return Used(cpu_s, store_bytes)
 
 
-def measured(most: int, folder: Path) -> Iterator[tuple[Row, float]]:
+def measured(most: int, folder: Path, *, history: bool) -> Iterator[tuple[Row, float]]:
     """A row at each power of ten up to `most`, with the bytes of an empty store."""
     with service(folder, Cores.of_this_machine()) as server, asyncio.Runner() as runner:
         filling = Filling(server)
+        if history:
+            filling.keep_history()
         mark = 100
         while mark <= most:
             runner.run(filling.fill(mark))
@@ -115,13 +124,14 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stored", description=__doc__)
     parser.add_argument("--most", type=int, default=1_000_000, help="cohorts stored in the end")
-    most = parser.parse_args().most
+    parser.add_argument("--history", action="store_true", help="the run keeps the last labels of its questions")
+    asked = parser.parse_args()
     console = Console(width=120)
     columns = ("stored cohorts", *(f"{role}, µs/rollout" for role in ROLES), "together", "ratio", "MiB", "bytes/cohort")
     table = Table(*columns, title="CPU time of a rollout in batches of 256, beside what is stored")
     first = 0.0
     with tempfile.TemporaryDirectory(prefix="cr-") as folder:
-        for row, empty_bytes in measured(most, Path(folder)):
+        for row, empty_bytes in measured(asked.most, Path(folder), history=asked.history):
             together = sum(row.cpu_us.values())
             first = first or together
             held = row.store_bytes - empty_bytes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from co_rewarding_schema.methods import method_named
 
+from reward_service.domain.signs import signs_of
 from reward_service.store import paraphrase_scripts
 from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.heartbeat import Heartbeats
@@ -19,6 +20,7 @@ from reward_service.store.runs import RunStore
 from reward_service.store.scripts import Stopwatch
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.teachers import TeacherStore
+from reward_service.store.traces import TraceStore
 
 SHOWN_RUNS = 100
 """Of the runs in use only the latest are told of: each is a few series for as long as it is remembered."""
@@ -70,7 +72,7 @@ class RunGauges:
     """What waits in a run, in cohorts, jobs and batches.
 
     `oldest_job_s` is the age of the job that waits longest, `awaited_of_peers` how many groups of each peer's are
-    waited for.
+    waited for. `top_share` is the share of the most frequent answer among all answers of the latest step that has some.
     """
 
     run: str
@@ -83,6 +85,7 @@ class RunGauges:
     waiting_for_peers: int
     awaited_of_peers: Mapping[str, int]
     teacher: TeacherGauges | None
+    top_share: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class GaugeStore:
         self._heartbeats = Heartbeats(connection)
         self._paraphrases = ParaphraseGaugeStore(connection)
         self._teachers = TeacherStore(connection)
+        self._traces = TraceStore(connection)
         self._unseen = Stopwatch()
 
     async def read(self) -> Gauges:
@@ -137,11 +141,12 @@ class GaugeStore:
 
     async def _run(self, run: str, unseen_ms: int) -> RunGauges:
         keys = RunKeys(run)
-        state, oldest_job_s, revised, awaited = await asyncio.gather(
+        state, oldest_job_s, revised, awaited, latest = await asyncio.gather(
             self._runs.state(run),
             self._oldest_s(keys, unseen_ms),
             self._runs.look(run),
             self._connection.execute("HGETALL", keys.awaited_peers),
+            self._traces.series(run, 1),
         )
         taught = revised is not None and method_named(revised.settings.method).needs_teacher
         return RunGauges(
@@ -155,6 +160,7 @@ class GaugeStore:
             state.get("waiting_for_peers", 0),
             {peer.decode(): int(count) for peer, count in as_dict(awaited).items()},
             await self._teacher(keys) if taught else None,
+            signs_of(latest[0].sums, latest[0].top).top_share if latest else None,
         )
 
     async def _oldest_s(self, keys: RunKeys, unseen_ms: int) -> float:

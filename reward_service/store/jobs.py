@@ -1,28 +1,23 @@
-"""Read jobs from every run's stream, and settle cohorts and batches once: the workers' side of Redis."""
+"""Read jobs from every run's stream, and look after the runs: the workers' side of Redis."""
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
 import structlog
 from redis.exceptions import ResponseError
 
-from reward_service.domain.cohort import CohortEvent
-from reward_service.domain.history import PastLabel
 from reward_service.store import cohort_scripts, label_scripts
 from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.job_records import CastOf, Job
-from reward_service.store.keys import GROUP, RUNS, RunKeys, qualified
+from reward_service.store.keys import GROUP, RUNS, RunKeys
 from reward_service.store.label_records import TeacherLabel
 from reward_service.store.labels import labels_in
 from reward_service.store.peers import PeerStore
 from reward_service.store.records import OpenCohort, open_cohort
-from reward_service.store.runs import RUN_TTL_MS
 from reward_service.store.server_replies import WrongTypeError
+from reward_service.store.settling import Delivery, Settlements
 from reward_service.store.submissions import StoreLimits
-from reward_service.store.traces import MOST_QUESTIONS, NO_TRACES, Traces, last_labels
 
 DUE_AT_ONCE = 500
 HELD_AT_ONCE = 500
@@ -35,24 +30,15 @@ SAID_EVERY_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-class Delivery(msgspec.Struct, frozen=True):
-    """A job as a worker holds it; `channel` names the replicas that wait for a batch, one a line."""
-
-    run: str
-    job: Job
-    channel: str = ""
-
-
-class JobStore:
+class JobStore(Settlements):
     """Jobs for one consumer. `reading` is a connection of its own, since a read waits for work."""
 
     def __init__(
         self, connection: RedisConnection, reading: RedisConnection, limits: StoreLimits, consumer: str
     ) -> None:
         """Over two open links."""
-        self._connection = connection
+        super().__init__(connection, limits.retention_s)
         self._reading = reading
-        self._ttl_ms = round(limits.retention_s * 1000)
         self.consumer = consumer
         self.peers = PeerStore(connection, limits.retention_s)
         self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
@@ -176,78 +162,12 @@ class JobStore:
         """The newest label of each slot; None where there is none."""
         return await labels_in(self._connection, run, slots)
 
-    async def last_labels(self, run: str, questions: Iterable[str]) -> dict[str, list[PastLabel]]:
-        """The last labels of each question that had some."""
-        return await last_labels(self._connection, run, questions)
-
     async def load(self, run: str, cohort: str) -> tuple[OpenCohort | None, bytes | None]:
         """A cohort to settle, and its record if it was settled before and ballots came late."""
         keys = RunKeys(run)
         fields = as_dict(await self._connection.execute("HGETALL", keys.open_cohort(cohort)))
         record = await self._connection.execute("GET", keys.record(cohort))
         return (open_cohort(fields) if fields else None), record
-
-    async def settle_cohort(
-        self,
-        delivery: Delivery,
-        cohort: str,
-        seen: OpenCohort,
-        event: CohortEvent,
-        record: bytes,
-        traces: Traces = NO_TRACES,
-    ) -> str:
-        """Keeps a cohort's record: 'settled', 'gone' (another did) or 'changed' (look again)."""
-        keys = RunKeys(delivery.run)
-        answer = await cohort_scripts.settle_cohort(
-            self._connection,
-            cohort=keys.open_cohort(cohort),
-            kept=keys.record(cohort),
-            jobs=keys.jobs,
-            stats=keys.stats,
-            seen_state=seen.state.value,
-            seen_size=seen.size,
-            event=event.value,
-            record=record,
-            ttl_ms=self._ttl_ms,
-            entry=delivery.job.entry,
-            group=GROUP,
-            qualified_name=qualified(delivery.run, cohort),
-            **_tracing(keys, traces),
-        )
-        return answer.decode()
-
-    async def settle_batch(
-        self,
-        delivery: Delivery,
-        batch: str,
-        record: bytes,
-        *,
-        settled: int,
-        abstained: int,
-        marks: Sequence[bytes] = (),
-        traces: Traces = NO_TRACES,
-    ) -> str:
-        """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
-        keys = RunKeys(delivery.run)
-        answer = await cohort_scripts.settle_batch(
-            self._connection,
-            batch=keys.batch(batch),
-            jobs=keys.jobs,
-            stats=keys.stats,
-            record=record,
-            ttl_ms=self._ttl_ms,
-            entry=delivery.job.entry,
-            group=GROUP,
-            qualified_name=qualified(delivery.run, batch),
-            replicas=delivery.channel,
-            settled=settled,
-            abstained=abstained,
-            name=batch,
-            lists=keys.found,
-            marks=marks,
-            **_tracing(keys, traces),
-        )
-        return answer.decode()
 
     async def acknowledge(self, delivery: Delivery) -> None:
         """Drops a job: there is nothing left to do for it."""
@@ -293,20 +213,6 @@ class JobStore:
         else:
             await self._connection.execute("PEXPIRE", jobs, self._ttl_ms)
         return True
-
-
-def _tracing(keys: RunKeys, traces: Traces) -> dict[str, Any]:
-    """What both scripts are told of the traces that are written with a record."""
-    return {
-        "history": keys.history,
-        "series": keys.series,
-        "steps": keys.steps,
-        "answers": keys.answers,
-        "noted": traces.noted,
-        "sums": traces.sums,
-        "most_questions": MOST_QUESTIONS,
-        "run_ttl_ms": RUN_TTL_MS,
-    }
 
 
 def queued_at_ms(entry: bytes) -> int:

@@ -1,7 +1,6 @@
 """Keep what settlements leave for their run: the last labels of each question, and the signs of each step."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -55,34 +54,22 @@ class NotedLabel(msgspec.Struct, array_like=True, frozen=True):
     label: KeptLabel
 
 
-class StepSums(msgspec.Struct, array_like=True, frozen=True):
-    """What a job adds to the signs of a step; `answers` counts the rollouts that gave each answer."""
+class Traces(NamedTuple):
+    """What a settlement leaves for its run, in MessagePack or empty; it is written with the record, and once.
 
-    step: int
-    attempt: int
-    sums: SignSums
-    answers: Mapping[str, int]
+    `noted` are labels (NotedLabel). `sums` are (step, attempt, SignSums, rollouts by the answer that they gave).
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Traces:
-    """What a settlement leaves for its run; written with the record, and once."""
-
-    labels: Sequence[NotedLabel] = ()
-    steps: Sequence[StepSums] = ()
-
-    @property
-    def noted(self) -> bytes:
-        """The labels, as scripts read them."""
-        return msgspec.msgpack.encode(self.labels) if self.labels else b""
-
-    @property
-    def sums(self) -> bytes:
-        """The sums, as scripts read them."""
-        return msgspec.msgpack.encode(self.steps) if self.steps else b""
+    noted: bytes = b""
+    sums: bytes = b""
 
 
 NO_TRACES = Traces()
+
+
+def packed_labels(labels: Sequence[NotedLabel]) -> bytes:
+    """Return labels as scripts read them."""
+    return msgspec.msgpack.encode(labels) if labels else b""
 
 
 class SignPoint(NamedTuple):
@@ -120,15 +107,11 @@ class TraceStore:
         return sorted(points, key=lambda point: (point.step, point.attempt))
 
 
-async def last_labels(connection: RedisConnection, run: str, questions: Iterable[str]) -> dict[str, list[PastLabel]]:
+async def last_labels(connection: RedisConnection, run: str, questions: Sequence[str]) -> dict[str, list[PastLabel]]:
     """Return the last labels of some questions, of both views; none of a question that had no label."""
-    names = list(dict.fromkeys(questions))
-    if not names:
-        return {}
-    kept = await connection.execute(
-        "HMGET", RunKeys(run).history, *(name.encode("utf-8", "surrogatepass") for name in names)
-    )
-    return {name: _labels(labels) for name, labels in zip(names, kept, strict=True) if labels is not None}
+    names = (question.encode("utf-8", "surrogatepass") for question in questions)
+    kept = await connection.execute("HMGET", RunKeys(run).history, *names)
+    return {name: _labels(labels) for name, labels in zip(questions, kept, strict=True) if labels is not None}
 
 
 def _labels(kept: bytes) -> list[PastLabel]:

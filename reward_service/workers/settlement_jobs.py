@@ -1,6 +1,5 @@
-"""Settle the cohorts of one job, and count how they ended: labels, rewards, abstentions."""
+"""Settle the cohorts of one job: labels, rewards, abstentions."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -29,7 +28,6 @@ from reward_service.store.records import (
     OpenCohort,
 )
 from reward_service.store.traces import NotedLabel
-from reward_service.telemetry import Metrics
 from reward_service.workers.answer_classes import (
     CohortClasses,
     Electors,
@@ -39,47 +37,6 @@ from reward_service.workers.answer_classes import (
 )
 from reward_service.workers.label_history import Past, note_labels
 from reward_service.workers.peer_ballots import NO_PEERS, PeerRows, rows_for
-from reward_service.workers.step_signs import JobSums, count_signs
-
-TRUTH = {None: "unknown", True: "right", False: "wrong"}
-
-
-def count_settled(
-    metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
-) -> None:
-    """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
-    count_signs(metrics, run, sums)
-    if age_s is not None:
-        metrics.settled_after(age_s)
-    rewarded = votes = ballots = undecided = 0
-    states: dict[str, int] = {}  # a Counter takes longer than all that is counted of one cohort
-    truths: dict[bool | None, int] = {}
-    for record in records:
-        states[record.state] = states.get(record.state, 0) + 1
-        with_reward = record.abstentions_B.count(-1)
-        rewarded += with_reward
-        if with_reward < len(record.abstentions_B):
-            _count_abstentions(metrics, run, record.abstentions_B)
-        undecided += record.undecided
-        for label in record.labels:
-            truths[label.matches_truth] = truths.get(label.matches_truth, 0) + 1
-            votes += label.votes
-            ballots += label.of
-    for state, count in states.items():
-        metrics.count(metrics.settled, count, state)
-    for truth, count in truths.items():
-        metrics.count(metrics.labels, count, run, TRUTH[truth])
-    metrics.count(metrics.undecided, undecided)
-    metrics.count(metrics.rewarded, rewarded, run)
-    metrics.count(metrics.label_votes, votes, run)
-    metrics.count(metrics.label_ballots, ballots, run)
-
-
-def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
-    for index, count in Counter(abstentions_B).items():
-        if index >= 0:
-            metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)
-
 
 Kept = TypeVar("Kept")
 

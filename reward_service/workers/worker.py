@@ -19,8 +19,9 @@ from reward_service.store.keys import mark_of
 from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
 from reward_service.store.server_replies import WrongTypeError
-from reward_service.store.traces import Traces
+from reward_service.store.traces import Traces, packed_labels
 from reward_service.telemetry import Metrics
+from reward_service.workers.counting import JobSums, count_settled, packed_sums, sums_of
 from reward_service.workers.jobs_in_hand import InHand
 from reward_service.workers.label_history import Past
 from reward_service.workers.peer_ballots import NO_PEERS, PeerBallots
@@ -29,11 +30,9 @@ from reward_service.workers.settlement_jobs import (
     Settled,
     abandon_batch,
     abandon_cohort,
-    count_settled,
     settle_batch,
     settle_cohort,
 )
-from reward_service.workers.step_signs import JobSums, step_sums, sums_of
 
 log = structlog.get_logger(__name__)
 
@@ -227,8 +226,7 @@ class Worker:
             slots = list({slot for cohort in job.cohorts for slot in cohort.slots})
             found = zip(slots, await self._jobs.labels(delivery.run, slots), strict=True) if slots else ()
             labels = {slot: label for slot, label in found if label is not None}
-            pairs = await self._watched(delivery.run, [each.head for each in job.cohorts])
-            past = await self._past(delivery.run, [each.head for each in job.cohorts])
+            pairs, past = await self._known(delivery.run, [each.head for each in job.cohorts])
             settled = await settle_batch(job, grader, labels, pairs, past, overdue=overdue, heard=heard)
             sums = sums_of(settled.record.cohorts)
             return await self._keep_batch(delivery, delivery.job.batch, settled, sums)
@@ -244,12 +242,11 @@ class Worker:
             heard = await self._peers.found(delivery, asked, overdue=overdue) if asked else NO_PEERS
             if heard is None:
                 return await self._jobs.acknowledge(delivery)
-            pairs = await self._watched(delivery.run, [seen.head])
+            pairs, past = await self._known(delivery.run, [seen.head])
             earlier = unpack_cohort(stored) if stored else None
-            past = await self._past(delivery.run, [seen.head])
             event, settled = await settle_cohort(seen, earlier, grader, pairs, past, overdue=overdue, heard=heard)
             sums = [] if event is CohortEvent.LATE else sums_of([settled.record])
-            traces = Traces(settled.labels, step_sums(sums))
+            traces = Traces(packed_labels(settled.labels), packed_sums(sums))
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record), traces)
             if answer == "settled" and event is not CohortEvent.LATE:
                 count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record], sums)
@@ -257,15 +254,12 @@ class Worker:
             if answer != "changed":
                 return None
 
-    async def _watched(self, run: str, heads: Iterable[CohortHead]) -> PairWatch:
-        """How these pairs are watched, and which are in quarantine."""
+    async def _known(self, run: str, heads: Sequence[CohortHead]) -> tuple[PairWatch, Past]:
+        """How pairs are watched, and which are in quarantine; the last labels of questions whose labels are kept."""
         questions = list({head.question_id for head in heads if head.rules.watched})
         quarantined = await self._pairs.quarantined(run, questions) if questions else frozenset[str]()
-        return PairWatch(self._pairs.watch, quarantined)
-
-    async def _past(self, run: str, heads: Iterable[CohortHead]) -> Past:
-        """The last labels of the questions whose labels are kept."""
-        return await self._jobs.last_labels(run, (head.question_id for head in heads if head.rules.history))
+        past = await self._jobs.last_labels(run, (head.question_id for head in heads if head.rules.history))
+        return PairWatch(self._pairs.watch, quarantined), past
 
     async def _observe(self, run: str, observations: Sequence[Observation]) -> None:
         """Once for each settlement; one is missed if the worker dies between the two, which misleads nobody."""
@@ -282,7 +276,7 @@ class Worker:
         settled = sum(cohort.state == CohortState.SETTLED for cohort in record.cohorts)
         abstained = len(record.cohorts) - settled
         marks = [mark_of(each.head.question_id, each.head.step) for each in record.cohorts]
-        traces = Traces(kept.labels, step_sums(sums))
+        traces = Traces(packed_labels(kept.labels), packed_sums(sums))
         answer = await self._jobs.settle_batch(
             delivery, batch, packed(record), settled=settled, abstained=abstained, marks=marks, traces=traces
         )

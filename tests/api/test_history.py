@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from co_rewarding_client import InvalidRequest, NotFound, RewardClient
 
 from tests.support.service import assert_problem, pair, rollout
 from tests.support.waiting import wait_until
@@ -159,10 +160,10 @@ def test_labels_are_kept_only_where_the_run_says_so(client: httpx.Client) -> Non
 
 def test_cursors_and_runs_that_are_none_are_refused(client: httpx.Client) -> None:
     run = filled(client)
-    cursor = questions(client, run, limit=1)["cursor"]
     url = f"/v1/runs/{run}/questions"
-    assert_problem(client.get(url, params={"sort": "share", "cursor": cursor}), 422, "flips")
-    for wrong in ("x", "AAAA", "a" * 9000, "bnVsbA=="):
+    for made_up in ("7ff8000000000000.ff", "fff0000000000000.ed", "7fefffffffffffff.00"):
+        assert client.get(url, params={"cursor": made_up}).status_code == 200
+    for wrong in ("x", "0", "0011.00", "0123456789abcdef.0", "0123456789abcdef." + "00" * 5000):
         assert_problem(client.get(url, params={"cursor": wrong}), 422, "cursor")
     assert_problem(client.get("/v1/runs/nobody/questions"), 404, "nobody")
     assert_problem(client.get("/v1/runs/nobody/series"), 404, "nobody")
@@ -195,6 +196,55 @@ def test_signs_of_each_step_come_from_settled_groups(client: httpx.Client) -> No
 
     def counted() -> bool:
         text = client.get("/metrics").text
-        return f'co_rewarding_groups_total{{run="{run}"}} 8.0' in text
+        return (
+            f'co_rewarding_groups_total{{run="{run}"}} 8.0' in text
+            and f'co_rewarding_top_answer_share{{run="{run}"}} 1.0' in text
+            and f'co_rewarding_view_pairs_total{{run="{run}",same="no"}} 1.0' in text
+        )
 
     wait_until(counted)
+
+
+def test_the_client_lists_questions_series_and_cohorts(service_url: str, client: httpx.Client) -> None:
+    run = filled(client)
+    with RewardClient(service_url, run=run, patience_s=10.0) as ours:
+        assert [each["question_id"] for each in ours.questions(most=3)] == ["q4", "q5", "q3"]
+        assert ours.questions(sort="share", run=run) == tuple(questions(client, run, sort="share")["questions"])
+        assert [each["step"] for each in ours.series()] == list(range(5))
+        found, cursor = [], None
+        while True:
+            page = ours.cohorts_page(cursor, most=7)
+            assert len(page.items) <= 7
+            found += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert {(each["question_id"], each["step"]) for each in found} == {
+            (f"q{question}", number) for question in range(6) for number in range(5)
+        }
+        assert len(found) == 30
+        with pytest.raises(InvalidRequest):
+            ours.questions(sort="age")
+        with pytest.raises(NotFound):
+            ours.series("never-made")
+
+
+def test_of_a_long_answer_a_digest_is_kept_and_equal_texts_are_equal(client: httpx.Client) -> None:
+    run = made(client)
+    long = "x_{" + "1" * 300 + "}"
+    for number, answer in enumerate([long, long, long + "+1"]):
+        got = step(client, run, number, voted(answer))
+    assert got["rewards"][0] == 1 - 0.5 * 0.5
+    (question,) = questions(client, run)["questions"]
+    kept = [label["answer"] for label in question["labels"]["original"]]
+    assert kept[0] == kept[1] != kept[2]
+    assert all(answer.startswith("sha256:") and len(answer) < 50 for answer in kept)
+
+
+def test_a_step_that_is_settled_late_sees_the_steps_before_it(client: httpx.Client) -> None:
+    run = made(client)
+    for number, answer in ((1, "1"), (5, "2"), (3, "1")):
+        got = step(client, run, number, voted(answer))
+    assert got["rewards"][0] == 1.0
+    (question,) = questions(client, run)["questions"]
+    assert [label["step"] for label in question["labels"]["original"]] == [1, 3, 5]

@@ -33,6 +33,10 @@ WRONG_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("put_run", (3, RunSettings(method="entropy", group_size=8)), {}, "the name of a run, .* is of type int"),
     ("cohorts", (17,), {}, "question_id is of type int; give a str"),
     ("cohorts", ("q",), {"most": "all"}, "most is of type str; give a number"),
+    ("questions", (), {"sort": 3}, "sort is of type int; give a str"),
+    ("questions", (), {"most": "all"}, "most is of type str; give a number"),
+    ("series", (3,), {}, "run is of type int; give a str"),
+    ("cohorts_page", (), {"most": None}, "most is None; give a number"),
     ("publish", (1, 3), {}, "folder is of type int; give a str or a Path"),
     ("publish", (1, "w"), {"run": 3}, "run is of type int; give a str"),
     (

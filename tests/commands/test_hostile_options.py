@@ -139,7 +139,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
     },
     "export": {
         "RUN": ["", "a/b", "x" * 300, ".."],
-        "FILE": ["a-folder", "a-file/below", "/proc/nobody"],
+        "OUT": ["a-folder", "a-file/below", "/proc/nobody"],
         "--url": NO_URL,
         "--api-key": ["ключ", "a b"],
         "--all": ANY,

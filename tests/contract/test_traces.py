@@ -11,28 +11,33 @@ from co_rewarding_schema.vocabulary import View
 from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
 from reward_service.store.job_records import Job
-from reward_service.store.jobs import Delivery
 from reward_service.store.keys import RunKeys
-from reward_service.store.traces import KeptLabel, NotedLabel, StepSums, Traces, TraceStore, last_labels
+from reward_service.store.settling import Delivery
+from reward_service.store.traces import KeptLabel, NotedLabel, Traces, TraceStore, last_labels, packed_labels
+from reward_service.workers.counting import JobSums, packed_sums
 from tests.contract.conftest import World
 
 pytestmark = pytest.mark.anyio
 SOME = SignSums(2, 16, 15, 4, 2, 1.25, 1.5, 1, 1, 3, 700)
 
 
-async def settle(world: World, traces: Traces, batch: str | None = None) -> str:
+async def settle(world: World, labels: bytes = b"", sums: bytes = b"", batch: str | None = None) -> str:
     """A batch is settled with its traces."""
     name = batch or uuid4().hex
     delivery = Delivery(world.run, Job(b"0-1", batch=name))
-    return await world.jobs.settle_batch(delivery, name, b"record", settled=1, abstained=0, traces=traces)
+    return await world.jobs.settle_batch(delivery, name, b"record", settled=1, abstained=0, traces=Traces(labels, sums))
 
 
 def label(step: int | None, answer: str, view: View = View.ORIGINAL, attempt: int = 0) -> PastLabel:
     return PastLabel(view, step, attempt, 0.625, 0.5, answer)
 
 
-def noted(*labels: PastLabel, question: str = "q", window: int = 3) -> Traces:
-    return Traces([NotedLabel(question, window, KeptLabel.of(each)) for each in labels])
+def noted(*labels: PastLabel, question: str = "q", window: int = 3) -> bytes:
+    return packed_labels([NotedLabel(question, window, KeptLabel.of(each)) for each in labels])
+
+
+def summed(*jobs: JobSums) -> bytes:
+    return packed_sums(jobs)
 
 
 async def kept(world: World, question: str = "q") -> list[PastLabel]:
@@ -87,8 +92,8 @@ async def test_what_is_kept_is_what_the_rule_says(world: World, seed: int) -> No
 
 
 async def test_a_repeated_job_leaves_its_traces_once(world: World) -> None:
-    traces = Traces(noted(label(None, "4")).labels, [StepSums(7, 0, SOME, {"4": 9, "5": 6})])
-    answers = await asyncio.gather(*(settle(world, traces, "b") for _ in range(5)))
+    labels, sums = noted(label(None, "4")), summed(JobSums(7, 0, SOME, {"4": 9, "5": 6}))
+    answers = await asyncio.gather(*(settle(world, labels, sums, "b") for _ in range(5)))
     assert sorted(answers) == ["known"] * 4 + ["settled"]
     assert await kept(world) == [label(None, "4")]
     (point,) = await TraceStore(world.connection).series(world.run, 10)
@@ -98,13 +103,13 @@ async def test_a_repeated_job_leaves_its_traces_once(world: World) -> None:
 async def test_signs_add_up_in_any_order(world: World) -> None:
     rng = random.Random(1)
     jobs = [
-        StepSums(
+        JobSums(
             rng.choice([1, 2]), rng.choice([0, 1]), SignSums(*(rng.randrange(9) for _ in SOME)),
             {str(rng.randrange(5)): rng.randrange(1, 9) for _ in range(3)},
         )
         for _ in range(40)
     ]  # fmt: skip
-    await asyncio.gather(*(settle(world, Traces(steps=[job])) for job in jobs))
+    await asyncio.gather(*(settle(world, sums=summed(job)) for job in jobs))
     found = await TraceStore(world.connection).series(world.run, 10)
     assert [(each.step, each.attempt) for each in found] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     for point in found:
@@ -118,14 +123,14 @@ async def test_signs_add_up_in_any_order(world: World) -> None:
 
 async def test_the_series_holds_the_latest_steps_and_counts_answers_of_the_last_few(world: World) -> None:
     keys, store = RunKeys(world.run), TraceStore(world.connection)
-    steps = [StepSums(step, 0, SOME, {"4": 9}) for step in range(1005)]
-    await settle(world, Traces(steps=steps))
+    steps = [JobSums(step, 0, SOME, {"4": 9}) for step in range(1005)]
+    await settle(world, sums=summed(*steps))
     found = await store.series(world.run, 5000)
     assert [each.step for each in found] == list(range(5, 1005))
     assert await world.connection.execute("HLEN", keys.series) == 1000
     counted = await world.connection.execute("KEYS", f"{keys.answers}*")
     assert sorted(counted) == sorted(f"{keys.answers}{step}:0".encode() for step in range(997, 1005))
-    await settle(world, Traces(steps=[StepSums(1, 0, SOME, {"4": 9}), StepSums(6, 0, SOME, {"4": 9})]))
+    await settle(world, sums=summed(JobSums(1, 0, SOME, {"4": 9}), JobSums(6, 0, SOME, {"4": 9})))
     assert await world.connection.execute("HLEN", keys.series) == 1000
     assert [each.step for each in await store.series(world.run, 5000)] == list(range(5, 1005))
     assert len(await world.connection.execute("KEYS", f"{keys.answers}*")) == 8
@@ -133,16 +138,16 @@ async def test_the_series_holds_the_latest_steps_and_counts_answers_of_the_last_
 
 async def test_answers_beyond_the_bound_are_not_counted_and_those_known_are(world: World) -> None:
     many = {str(number): 1 for number in range(5000)}
-    await settle(world, Traces(steps=[StepSums(1, 0, SOME, {"first": 2})]))
-    await settle(world, Traces(steps=[StepSums(1, 0, SOME, many)]))
-    await settle(world, Traces(steps=[StepSums(1, 0, SOME, {"first": 3, "late": 90})]))
+    await settle(world, sums=summed(JobSums(1, 0, SOME, {"first": 2})))
+    await settle(world, sums=summed(JobSums(1, 0, SOME, many)))
+    await settle(world, sums=summed(JobSums(1, 0, SOME, {"first": 3, "late": 90})))
     (point,) = await TraceStore(world.connection).series(world.run, 10)
     assert point.top == 5
     assert await world.connection.execute("HLEN", f"{RunKeys(world.run).answers}1:0") == 4096
 
 
 async def test_traces_end_some_day_and_carry_their_runs_tag(world: World) -> None:
-    await settle(world, Traces(noted(label(1, "4")).labels, [StepSums(1, 0, SOME, {"4": 1})]))
+    await settle(world, noted(label(1, "4")), summed(JobSums(1, 0, SOME, {"4": 1})))
     keys = RunKeys(world.run)
     for key in (keys.history, keys.series, keys.steps, f"{keys.answers}1:0"):
         assert f"{{{world.run}}}" in key
@@ -151,6 +156,6 @@ async def test_traces_end_some_day_and_carry_their_runs_tag(world: World) -> Non
 
 async def test_questions_are_read_some_at_a_time(world: World) -> None:
     labels = [NotedLabel(f"q{number}", 3, KeptLabel.of(label(1, "4"))) for number in range(3000)]
-    await settle(world, Traces(labels))
+    await settle(world, packed_labels(labels))
     found = [question async for some in TraceStore(world.connection).questions(world.run) for question in some]
     assert dict(found) == {f"q{number}": [label(1, "4")] for number in range(3000)}

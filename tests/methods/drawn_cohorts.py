@@ -35,12 +35,21 @@ class Shape(NamedTuple):
 
 
 class DrawnCohort(NamedTuple):
-    """A question's rollouts in the order in which they are sent, and the settings of its run."""
+    """A question's rollouts in the order in which they are sent, and the settings of its run.
+
+    `others` are ballots that are not sent with them, and vote.
+    """
 
     method: str
     question: str
     votes: Sequence[Vote]
     needs: Needs
+    others: Sequence[Vote] = ()
+
+    def apart(self) -> "DrawnCohort":
+        """The same, where the policy's rollouts are sent alone."""
+        alone = [vote for vote in self.votes if vote.voter == POLICY]
+        return self._replace(votes=alone, others=[vote for vote in self.votes if vote.voter != POLICY])
 
     def on_wire(self, position: int, **more: Any) -> dict[str, Any]:
         """A rollout as POST /v1/rewards takes it."""

@@ -65,8 +65,24 @@ def make_run(client: httpx.Client, method: str, route: str, number: int, **more:
         "peers": ["other"] if METHODS[method].needs_peers else [],
     }
     name = f"{method}.{route}.{number}"
+    if route != "whole":
+        cohorts = [cohort.apart() for cohort in cohorts]
+        if METHODS[method].needs_peers:
+            settings["peers"] = [f"{name}.peer"]
+            client.put(f"/v1/runs/{name}.peer", json={"method": "majority-voting"}).raise_for_status()
     client.put(f"/v1/runs/{name}", json=settings | more).raise_for_status()
     return DrawnRun(name, cohorts, rng)
+
+
+def answer_as_peer(client: httpx.Client, run: DrawnRun) -> None:
+    """The peer's trainer sends its rollouts of the same questions in the same step."""
+    sent = [
+        cohort._replace(votes=cohort.others).on_wire(place, voter="policy")
+        for cohort in run.cohorts
+        for place in range(len(cohort.others))
+    ]
+    if sent:
+        post(client, "/v1/rewards", {"run": f"{run.name}.peer", "step": 1, "rollouts": sent})
 
 
 def labels_in(labels: Sequence[dict[str, Any]], question: str) -> dict[str, Elected]:
@@ -104,7 +120,7 @@ def note(told: Told, seats: Sequence[Seat], answer: dict[str, Any]) -> None:
 def assert_as_specified(run: DrawnRun, told: Told, labels: Sequence[dict[str, Any]], *, expired: bool = False) -> None:
     """What each rollout was told, and the labels, are the specification's."""
     for cohort in run.cohorts:
-        expected = settle(cohort.method, cohort.votes, cohort.needs, expired=expired)
+        expected = settle(cohort.method, cohort.votes, cohort.needs, expired=expired, teachers=cohort.others)
         assert labels_in(labels, cohort.question) == expected.labels, cohort
         rewards, reasons = (list(each) for each in zip(*told[cohort.question], strict=True))
         assert reasons == expected.reasons, cohort
@@ -137,6 +153,8 @@ def test_parts(client: httpx.Client, method: str) -> None:
     for number in range(RUNS):
         run = make_run(client, method, "parts", number)
         left, told = shuffled(run)
+        if number % 2:  # else the peer is the slower one
+            answer_as_peer(client, run)
         tickets: list[tuple[str, list[Seat]]] = []
         while left:
             size = run.rng.randint(1, MOST_OF_A_PART)
@@ -144,6 +162,8 @@ def test_parts(client: httpx.Client, method: str) -> None:
             sent = [cohort.on_wire(place) for cohort, place in seats]
             ticket = client.post("/v1/rollouts", json=part(run, sent)).raise_for_status()
             tickets.append((ticket.json()["ticket"], seats))
+        if not number % 2:
+            answer_as_peer(client, run)
         labels: list[dict[str, Any]] = []
         for ticket, seats in tickets:
             answer = collect(client, ticket)
@@ -156,6 +176,7 @@ def test_parts(client: httpx.Client, method: str) -> None:
 def test_groups_that_stay_short_until_the_deadline(client: httpx.Client, method: str) -> None:
     run = make_run(client, method, "short", 0, group_size=6, cohort_deadline_s=DEADLINE_S)
     _, told = shuffled(run)
+    answer_as_peer(client, run)
     labels: list[dict[str, Any]] = []
     tickets: list[str] = []
     for cohort in run.cohorts:  # each in one request, so that no ballot comes late
@@ -185,6 +206,7 @@ def test_openrlhf_calls(client: httpx.Client, method: str, *, is_indexed: bool) 
         label |= {name: sent[name] for name in ("rollout", "evidence", "ground_truth") if name in sent}
         queries.append(f"Solve it. {sent['response']}")
         names.append(json.dumps(label))
+    answer_as_peer(client, run)
     prompts = ["Solve it."] * len(seats)
     answer = post(client, "/get_reward", {"query": queries, "prompts": prompts, "labels": names})
     gone = [bool(each) for each in answer["extra_logs"]["abstained"]]

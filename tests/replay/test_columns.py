@@ -11,13 +11,12 @@ from rich.progress import Progress
 
 from reward_service.domain.extraction import last_boxed
 from reward_service.grading.verdicts import Classes, Matches
-from reward_service.tools.replay.columns import replayable
-from reward_service.tools.replay.comparing import Agreement, ColumnFigures, Share, nearest_rank
+from reward_service.tools.replay.comparing import Agreement, ColumnFigures, Share, advantages_of, nearest_rank
 from reward_service.tools.replay.comparison import Comparison, notes
 from reward_service.tools.replay.errors import ReplayError
 from reward_service.tools.replay.fields import FieldNames, Layout
 from reward_service.tools.replay.graders import GRADERS, GraderRow
-from reward_service.tools.replay.recording import record
+from reward_service.tools.replay.recording import VoterFile, record
 from reward_service.tools.replay.replaying import ReplayRequest, compared, planned
 from tests.support.rollout_files import boxed, jsonl, opened
 
@@ -50,8 +49,9 @@ def replayed(folder: Path, rows: list[dict], methods: list[str], graders: list[s
     table = more.pop("table", GRADERS)
     request = ReplayRequest(file=folder, names=FieldNames(), methods=methods, graders=graders, **more)
     bar = Progress(disable=True)
-    recording = record(opened(jsonl(folder / "f.jsonl", rows)), last_boxed, bar)
-    return asyncio.run(compared(recording, planned(request, table), bar))
+    recording = record([VoterFile(opened(jsonl(folder / "f.jsonl", rows)))], last_boxed, bar)
+    comparison, _ = asyncio.run(compared(recording, planned(request, table), bar))
+    return comparison
 
 
 def figures(column: ColumnFigures) -> tuple[Share, Share, float | None, int]:
@@ -157,18 +157,80 @@ def test_the_nearest_rank():
 
 
 @pytest.mark.parametrize(
+    ("part", "of", "expected"),
+    [(0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0)), (94, 100, (0.8752, 0.9722)), (1, 2, (0.0945, 0.9055))],
+)
+def test_wilson_s_interval(part, of, expected):
+    assert Share(part, of).interval == pytest.approx(expected, abs=1e-4)
+    assert Share(0, 0).interval is None
+
+
+def test_advantages_are_normalised_within_a_group():
+    assert advantages_of([1.0, 0.0, 0.0, 0.0]) == pytest.approx([3**0.5, *[-(3**-0.5)] * 3])
+    assert advantages_of([0.5, 0.5]) == [0.0, 0.0]
+
+
+def test_what_rewards_would_teach(tmp_path):
+    (column,) = replayed(tmp_path, ONE_VIEW, ["majority-voting"], ["lenient"]).columns
+
+    # "halves" earns 1, 1, 0, 0 and "four" 1, 1, 0, 0; "silent" abstains, and "no truth" is flat: 1, 1.
+    assert column.rewards.flat == Share(1, 3)
+    assert column.rewards.advantage == pytest.approx(8 / 10)
+    assert column.rewards.spread == pytest.approx((0.6 * 0.4) ** 0.5)
+
+
+@pytest.mark.parametrize(
     ("method", "words"),
     [
-        ("co-rewarding-ii", "a teacher elects the labels of co-rewarding-ii"),
-        ("co-rewarding-iii", "a teacher elects the labels of co-rewarding-iii"),
-        ("entropy", "entropy has no labels to compare"),
-        ("self-certainty", "`co-rewarding score` gives these"),
+        ("co-rewarding-ii", "ballots of a teacher elect the labels of co-rewarding-ii"),
+        ("peer-majority", "ballots of a peer elect the labels of peer-majority; give their rollouts with --peer FILE"),
+        ("verified-majority", "verified-majority weighs ballots by verified, and not every rollout has it"),
         ("voting", "'voting' is not a method"),
     ],
 )
-def test_a_method_that_a_file_does_not_suffice_for(method, words):
+def test_a_method_that_a_file_does_not_suffice_for(tmp_path, method, words):
     with pytest.raises(ReplayError, match=r"^--method: ") as told:
-        replayable(method)
+        replayed(tmp_path, ONE_VIEW, [method], ["string"])
 
     assert words in str(told.value)
-    assert "majority-voting" in str(told.value)
+
+
+def test_rewards_without_labels_are_told_all_the_same(tmp_path):
+    rows = [{"qid": "q", "rollouts": [{"response": boxed(4), "entropy": n / 4} for n in range(4)]}]
+
+    made = replayed(tmp_path, rows, ["entropy", "format", "random"], ["string"])
+
+    by_entropy, by_format, by_chance = made.columns
+    assert figures(by_entropy) == (Share(0, 0), Share(0, 0), -0.375, 4)
+    assert figures(by_format) == (Share(0, 0), Share(0, 0), 1.0, 4)
+    assert by_format.rewards.flat == Share(1, 1)
+    assert by_chance.rewarded == 4
+
+
+def test_a_question_whose_label_changes_from_step_to_step_earns_less(tmp_path):
+    labels = ["5", "5", "4", "4", "4.0", "9"]  # in another order in the file than in training
+    rows = [
+        {"qid": "q", "step": step, "rollouts": [boxed(label)] * 2}
+        for step, label in sorted(enumerate(labels), key=lambda pair: pair[1])
+    ]
+
+    (column,) = replayed(tmp_path, rows, ["stable-majority"], ["lenient"]).columns
+
+    flips = [0, 0, 1 / 2, 1 / 3, 1 / 4, 2 / 5]
+    assert column.reward_mean == pytest.approx(sum(1 - 0.5 * share for share in flips) / len(flips))
+
+
+def test_the_settings_of_a_run_are_those_that_are_named(tmp_path):
+    rows = [
+        {"qid": "q", "gold": "4", "rollouts": [
+            {"response": boxed(answer), "verified": verified}
+            for answer, verified in [("5", False), ("5", False), ("5", False), ("4", True)]
+        ]}
+    ]  # fmt: skip
+
+    by_default, by_ones = (
+        replayed(tmp_path, rows, ["verified-majority"], ["string"], settings=settings).columns[0]
+        for settings in ([], ["verified_weight=1"])
+    )
+
+    assert (by_default.label_accuracy, by_ones.label_accuracy) == (Share(1, 1), Share(0, 1))

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from co_rewarding_client import Evidence, RewardClient, Rollout, RunSettings, Statistics
 from co_rewarding_schema.methods import method_named
-from co_rewarding_schema.vocabulary import Conventions
+from co_rewarding_schema.vocabulary import Conventions, Voter
 from rich.console import Console
 
 from reward_service.domain.extraction import last_boxed
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.tools.replay.columns import settle_column
 from reward_service.tools.replay.reading import progress_bar
-from reward_service.tools.replay.recording import record
+from reward_service.tools.replay.recording import VoterFile, record
 from tests.support.rollout_files import boxed, co_rewarding, opened
 from tests.support.service import running
 
@@ -59,10 +59,13 @@ def drawn(rng: random.Random, questions: int, **more: Any) -> list[Rollout]:
     ]
 
 
-def replayed(file: Path, method: str) -> list[tuple[dict[str, str], tuple[float | None, ...]]]:
+def replayed(
+    file: Path, method: str, teacher: Path | None = None
+) -> list[tuple[dict[str, str], tuple[float | None, ...]]]:
     """The labels and rewards of each question and step, as `replay` settles the file."""
     with progress_bar(Console(stderr=True)) as bar:
-        recording = record(opened(file), last_boxed, bar)
+        files = [VoterFile(opened(file)), *([] if teacher is None else [VoterFile(opened(teacher), Voter.TEACHER)])]
+        recording = record(files, last_boxed, bar)
     grader = SymbolicGrader()
     column = asyncio.run(
         settle_column(recording, method_named(method), grader, "lenient", Conventions.LENIENT, lambda _: None)
@@ -148,6 +151,8 @@ def test_ballots_of_a_teacher_are_written_apart(url: str, client: RewardClient, 
     ]
     taught = pq.read_table(tmp_path / "teacher.parquet").to_pylist()
     assert [(row["voter"], row["response"], row["reward"]) for row in taught] == [("teacher", "\\boxed{4}", None)] * 2
+    settled = replayed(tmp_path / "run.parquet", "co-rewarding-ii", tmp_path / "teacher.parquet")
+    assert settled == [({"original": "4"}, (1.0, 0.0))]
 
 
 def test_what_cannot_be_exported_is_a_line_and_leaves_no_file(url: str, tmp_path: Path) -> None:

@@ -43,15 +43,16 @@ def test_the_table_of_a_small_file(tmp_path):
     )
     assert "as the grader 'lenient' judges them" in result.stdout
     columns = lines[3:7]
-    assert [line[:7] for line in columns] == [
-        ["1", "majority-voting", "string", "0.500", "1.000", "0.500", "0"],
-        ["2", "majority-voting", "lenient", "1.000", "1.000", "0.500", "0"],
-        ["3", "co-rewarding-i", "string", "–", "0.000", "–", "0"],
-        ["4", "co-rewarding-i", "lenient", "–", "0.000", "–", "0"],
+    assert [line[:11] for line in columns] == [
+        ["1", "majority-voting", "string", "0.500", "0.095-0.905", "1.000", "0.500", "0.500", "0.000", "1.000", "0"],
+        ["2", "majority-voting", "lenient", "1.000", "0.342-1.000", "1.000", "0.500", "0.500", "0.000", "1.000", "0"],
+        ["3", "co-rewarding-i", "string", "–", "–", "0.000", "–", "–", "–", "–", "0"],
+        ["4", "co-rewarding-i", "lenient", "–", "–", "0.000", "–", "–", "–", "–", "0"],
     ]
-    assert all(0 <= float(line[7]) <= float(line[8]) for line in columns)
-    assert lines[8] == ["1", "2", "0.500", "2", "0.500", "8"]
-    (note,) = result.stdout.splitlines()[9:]
+    assert all(0 <= float(line[11]) <= float(line[12]) for line in columns)
+    assert lines[7][0] == "agreement:"
+    assert lines[9:11] == [["1", "0.500", "–", "–"], ["2", "0.500", "–", "–"]]
+    (note,) = result.stdout.splitlines()[13:]
     assert note.startswith(
         "note: co-rewarding-i takes two views, and 2 of 2 questions have only one: they get no label"
     )
@@ -74,11 +75,16 @@ def test_figures_as_json_beside_the_table_or_in_its_place(tmp_path):
         "method": "majority-voting",
         "grader": "string",
         "label_accuracy": 0.5,
+        "label_accuracy_95": pytest.approx([0.0945, 0.9055], abs=1e-4),
         "labels_judged": 2,
         "coverage": 1.0,
         "labels": 2,
         "reward_mean": 0.5,
+        "reward_spread": 0.5,
         "rewarded": 8,
+        "flat_groups": 0.0,
+        "groups_rewarded": 2,
+        "advantage_mean_size": 1.0,
         "undecided": 0,
         "cohorts": 2,
     }
@@ -123,8 +129,12 @@ def test_answers_are_read_in_the_formats_that_are_named(tmp_path):
         (None, [], "cannot be read: No such file"),
         ('{"qid": "q", "rollouts": []}\n', [], "hold no rollouts, only empty lists"),
         ('{"response": "r"}\n', [], "there are response; name it with --question-field"),
-        (ROWS, ["--method", "co-rewarding-ii"], "--method: a teacher elects the labels of co-rewarding-ii"),
-        (ROWS, ["--method", "entropy"], "--method: entropy has no labels to compare"),
+        (ROWS, ["--method", "co-rewarding-ii"], "--method: ballots of a teacher elect the labels of co-rewarding-ii"),
+        (ROWS, ["--method", "confident-majority"], "--confidence-field names its field"),
+        (ROWS, ["--set", "temperature=1"], "--set: 'temperature' is not one of min_votes, min_vote_share"),
+        (ROWS, ["--set", "entropy_low=x"], "--set: "),
+        (ROWS, ["--view", "original=FILE"], "name the policy's rollouts either as one FILE, or by --view"),
+        (ROWS, ["--view", "FILE"], "--view is VIEW=FILE, each view once"),
         (ROWS, ["--grader", "exact"], "--grader: 'exact' is not a grader; choose one of string, lenient, strict"),
         (ROWS, ["--reference", "[/a]"], "--reference: '[/a]' is not a grader"),
         (ROWS, ["--conventions", "strict", "--grader", "string"], "name strict as a --grader instead"),
@@ -139,7 +149,7 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path, content, options, w
     elif content is not None:
         jsonl(path, content)
 
-    result = called(path, "--json", out, *(path if word == "FILE" else word for word in options))
+    result = called(path, "--json", out, *(word.replace("FILE", str(path)) for word in options))
 
     assert result.exit_code == 2, result.output
     told = result.stderr.splitlines()[-1]
@@ -147,6 +157,48 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path, content, options, w
     assert words in told
     assert "Traceback" not in result.output
     assert not out.exists()
+
+
+def test_files_are_views_teachers_and_peers(tmp_path):
+    original, paraphrase, teacher, peer = (
+        jsonl(
+            tmp_path / f"{name}.jsonl",
+            [{"qid": "q", "rollouts": [boxed(answer) for answer in answers]} | ({"gold": 4} if name == "a" else {})],
+        )
+        for name, answers in {"a": "5544", "b": "6644", "t": "444", "p": "77"}.items()
+    )
+    files = ["--view", f"original={original}", "--view", f"paraphrase={paraphrase}"]
+    files += ["--teacher", f"paraphrase={teacher}", "--teacher", teacher, "--peer", peer]
+    out = [tmp_path / name for name in ("out.md", "out.png")]
+
+    result = called(*files, "--method", "all", "--json", "-", "--markdown", out[0], "--picture", out[1])
+
+    assert result.exit_code == 0, result.output
+    made = json.loads(result.stdout)
+    assert made["others"] == {"teacher": 6, "peer": 2}
+    accuracy = {column["method"]: (column["label_accuracy"], column["labels"]) for column in made["columns"]}
+    assert accuracy == {
+        "co-rewarding-i": (0.0, 2),  # each view has a tie, which goes to its first answer
+        "co-rewarding-ii": (1.0, 2),
+        "co-rewarding-iii": (1.0, 2),
+        "majority-voting": (0.0, 2),
+        "majority-voting-union": (1.0, 2),
+        "self-harmony": (1.0, 2),
+        "teacher-harmony": (1.0, 2),
+        "soft-majority": (0.0, 2),
+        "stable-majority": (0.0, 2),
+        "peer-majority": (0.0, 1),  # the peers answered the original alone
+        "ground-truth": (1.0, 2),
+        "random": (None, 0),
+        "format": (None, 0),
+    }
+    assert [note.partition(" ")[0] for note in made["notes"][:4]] == [
+        "verified-majority", "confident-majority", "self-certainty", "entropy",
+    ]  # fmt: skip
+    page = out[0].read_text()
+    assert "| 2 | co-rewarding-ii | 1.000 | 0.342-1.000 | 1.000 |" in page
+    assert "CPU-ms median" not in page
+    assert out[1].read_bytes().startswith(b"\x89PNG")
 
 
 def test_score_and_replay_have_the_same_options_for_fields():

@@ -43,6 +43,7 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
     peers = _family("peer_groups_awaited", "Groups of a peer's ballots that the run waits for.", "peer")
     cohorts = _family("cohorts", "Cohorts by state; ended ones count while their run is in use.", "state")
     oldest = _family("oldest_job_seconds", "Age of the job that waits longest to be settled.")
+    top = _family("top_answer_share", "Share of the most frequent answer among all answers of the latest step.")
     version = _family("teacher_version", "Step of the newest weights in the teacher's average.")
     lag = _family("teacher_lag_steps", "Steps between the teacher and the newest weights that were announced.")
     labels = _family("teacher_labels", "Labels that are asked for, and those that a teacher is making.", "what")
@@ -60,6 +61,8 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
         for peer, count in sorted(each.awaited_of_peers.items()):
             peers.add_metric((each.run, peer), count)
         oldest.add_metric((each.run,), each.oldest_job_s)
+        if each.top_share is not None:
+            top.add_metric((each.run,), each.top_share)
         if each.teacher is not None:
             version.add_metric((each.run,), each.teacher.version)
             lag.add_metric((each.run,), each.teacher.lag)
@@ -67,7 +70,7 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
             labels.add_metric((each.run, "making"), each.teacher.making)
             for waiting_for in sorted({*TEACHER_WAITS, *each.teacher.teachers}):  # 0 too: so that its absence is seen
                 teachers.add_metric((each.run, waiting_for), each.teacher.teachers[waiting_for])
-    yield from (waiting, peers, cohorts, oldest, version, lag, labels, teachers)
+    yield from (waiting, peers, cohorts, oldest, top, version, lag, labels, teachers)
 
 
 def _paraphrases(gauges: ParaphraseGauges) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:

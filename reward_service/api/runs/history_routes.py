@@ -36,10 +36,7 @@ async def get_questions(
     made = services(request)
     if await made.runs.look(run) is None:
         raise no_such_run(run)
-    try:
-        return await list_questions(made.traces, run, sort, limit, cursor)
-    except CursorError as cause:
-        raise Problem(ProblemKind.INVALID, f"cursor: {cause}.") from cause
+    return await list_questions(made.traces, run, sort, limit, cursor)
 
 
 @router.get("/v1/runs/{run}/series", tags=["runs"], responses=REFUSALS, summary="Signs of collapse by step")

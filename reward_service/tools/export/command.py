@@ -8,7 +8,7 @@ import typer
 
 def export(
     run: Annotated[str, typer.Argument(help="The run.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="Where the rollouts go, as parquet.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Where the rollouts go, as parquet.", show_default=False)],
     url: Annotated[str, typer.Option(help="The service.")] = "http://127.0.0.1:8000",
     api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
     every: Annotated[
@@ -23,4 +23,4 @@ def export(
     """
     from reward_service.tools.export.exporting import ExportRequest, export_run
 
-    export_run(ExportRequest(run, file, url, api_key, every, teacher))
+    export_run(ExportRequest(run, out, url, api_key, every, teacher))

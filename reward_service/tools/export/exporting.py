@@ -59,9 +59,9 @@ def export_run(request: ExportRequest) -> Exported:
         raise ExportError(f"--teacher {request.teacher} is the file of the rollouts: name another")
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(_client(request))
         table = stack.enter_context(_table(request.file))
         teachers = stack.enter_context(_table(request.teacher)) if request.teacher is not None else None
+        client = stack.enter_context(_client(request))
         bar = stack.enter_context(progress_bar(errors))
         cohorts = _written(client, request, table, teachers, bar)
     exported = Exported(cohorts, table.rows, 0 if teachers is None else teachers.rows)
@@ -109,6 +109,8 @@ def _cohorts(client: RewardClient, run: str) -> Iterator[Mapping[str, Any]]:
 def _client(request: ExportRequest) -> Iterator[RewardClient]:
     try:
         with RewardClient(request.url, api_key=request.api_key, run=request.run, patience_s=PATIENCE_S) as client:
+            if not client.ready():
+                raise ExportError(f"no service is ready at {request.url}: start one, or correct --url")
             yield client
     except ExportError:
         raise
@@ -143,6 +145,8 @@ def _table(path: Path) -> Iterator[_Table]:
     Raises:
         ExportError: it cannot be written.
     """
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder: name a file in it")
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with ParquetWriter(beside, SCHEMA) as writer:

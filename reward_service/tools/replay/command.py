@@ -48,13 +48,34 @@ def score(
 
 @reads_rollouts
 def replay(
-    file: RolloutsPath,
     names: "FieldNames",
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Rollouts of the policy, as JSON lines or parquet; or --view.", show_default=False),
+    ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"How labels are elected (repeat the option); by default {WITHIN_A_VIEW}.", show_default=False
+            help=f"How labels are elected (repeat the option); by default {WITHIN_A_VIEW}. 'all': every row of the "
+            "table of methods that the files can serve.",
+            show_default=False,
         ),
+    ] = None,
+    view: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VIEW=FILE", help="The policy's rollouts of one view, in place of FILE (once a view)."),
+    ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[VIEW=]FILE", help="A teacher's rollouts of the same questions (repeat the option)."),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[VIEW=]FILE", help="Rollouts of a peer run's policy (repeat the option)."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the run, as entropy_high=1.5 (repeat)."),
     ] = None,
     grader: Annotated[
         list[str] | None,
@@ -81,8 +102,10 @@ def replay(
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Where the figures go as JSON, '-' for standard output.")
     ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Where the tables go as Markdown.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Where a picture of the figures goes, as PNG or SVG.")] = None,
 ) -> None:
-    """Which labels would training have seen? Recorded rollouts under several methods and graders, side by side.
+    """Which labels would training have seen? Recorded rollouts under any set of methods and graders, side by side.
 
     Nothing is started or sent: labels and rewards come from the rules of the service, in this process.
 
@@ -102,5 +125,11 @@ def replay(
         conventions=conventions,
         reference=reference,
         json_out=json_out,
+        markdown_out=markdown,
+        picture_out=picture,
+        views=view or [],
+        teachers=teacher or [],
+        peers=peer or [],
+        settings=settings or [],
     )
     replay_file(request)

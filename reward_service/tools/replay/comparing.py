@@ -4,14 +4,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import median
+from statistics import fmean, median, pstdev
 
+from co_rewarding_schema.methods import METHODS
 from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.settlement import mean
 from reward_service.grading.verdicts import Grader
 from reward_service.tools.replay.columns import Column
 from reward_service.tools.replay.recording import Recording
+
+Z_95 = 1.959964
+"""Of the normal distribution 95 % lie within so many standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,34 @@ class Share:
         """In [0, 1]; None of nothing."""
         return self.part / self.of if self.of else None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Wilson's interval of 95 %: between which shares of all questions the true one is likely to lie."""
+        if not self.of:
+            return None
+        share, spread = self.part / self.of, Z_95**2 / self.of
+        middle = (share + spread / 2) / (1 + spread)
+        half = Z_95 * math.sqrt(share * (1 - share) / self.of + spread / (4 * self.of)) / (1 + spread)
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardFigures:
+    """What a column's rewards would have taught. A mean over nothing is None.
+
+    Attributes:
+        mean, spread: of the rewards of the rollouts that were rewarded, `rewarded` in number; spread is the standard
+            deviation.
+        flat: of the groups that were rewarded, those whose rewards are all equal: nothing is learnt from them.
+        advantage: mean size of the advantages, which are normalised within each group: (r - mean) / spread.
+    """
+
+    rewarded: int
+    mean: float | None
+    spread: float | None
+    flat: Share
+    advantage: float | None
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnFigures:
@@ -34,7 +66,7 @@ class ColumnFigures:
     Attributes:
         label_accuracy: of the labels whose question has a ground truth, those that equal it for the reference grader.
         coverage: of the groups, those that have a label.
-        reward_mean: over the rollouts that were rewarded, `rewarded` in number.
+        rewards: the figures of the rewards, by rollouts and by groups.
         undecided: comparisons that the column's own grader gave up on.
         cohorts: what was decided together: one view of a question or both, as the method needs.
         cpu_ms_median, cpu_ms_p99: CPU time of grading a cohort, in milliseconds; p99 is the nearest rank.
@@ -44,12 +76,21 @@ class ColumnFigures:
     grader: str
     label_accuracy: Share
     coverage: Share
-    reward_mean: float | None
-    rewarded: int
+    rewards: RewardFigures
     undecided: int
     cohorts: int
     cpu_ms_median: float | None
     cpu_ms_p99: float | None
+
+    @property
+    def reward_mean(self) -> float | None:
+        """Over the rollouts that were rewarded."""
+        return self.rewards.mean
+
+    @property
+    def rewarded(self) -> int:
+        """How many rollouts were."""
+        return self.rewards.rewarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +154,46 @@ async def figures_of(column: Column, recording: Recording, judge: ReferenceGrade
             if truth is not None:
                 judged += 1
                 right += await judge.right(truth, label)
-    rewards = [reward for settled in column.settled_Q for reward in settled.rewards_B if reward is not None]
+    has_labels = METHODS[column.method].has_labels
+    groups = sum(len(question.views) for question in recording.questions_Q) if has_labels else 0
     cpu_ms = sorted(1000 * seconds for seconds in column.cohort_cpu_s)
     return ColumnFigures(
         method=column.method,
         grader=column.grader,
         label_accuracy=Share(right, judged),
-        coverage=Share(labels, sum(len(question.views) for question in recording.questions_Q)),
-        reward_mean=mean(rewards),
-        rewarded=len(rewards),
+        coverage=Share(labels, groups),
+        rewards=reward_figures(column, recording),
         undecided=column.undecided,
         cohorts=len(cpu_ms),
         cpu_ms_median=median(cpu_ms) if cpu_ms else None,
         cpu_ms_p99=nearest_rank(cpu_ms, 0.99) if cpu_ms else None,
     )
+
+
+def reward_figures(column: Column, recording: Recording) -> RewardFigures:
+    """The figures of a column's rewards."""
+    groups: list[list[float]] = []
+    for question, settled in zip(recording.questions_Q, column.settled_Q, strict=True):
+        paired = list(zip(question.ballots_B, settled.rewards_B, strict=True))
+        groups += [[r for ballot, r in paired if ballot.view is view and r is not None] for view in question.views]
+    groups = [group for group in groups if group]
+    rewards = [reward for group in groups for reward in group]
+    advantages = [abs(advantage) for group in groups for advantage in advantages_of(group)]
+    return RewardFigures(
+        rewarded=len(rewards),
+        mean=mean(rewards),
+        spread=pstdev(rewards) if rewards else None,
+        flat=Share(sum(len(set(group)) == 1 for group in groups), len(groups)),
+        advantage=mean(advantages),
+    )
+
+
+def advantages_of(rewards_G: Sequence[float]) -> list[float]:
+    """Return each reward's distance from the group's mean, in spreads of the group; 0 where all rewards are equal."""
+    if len(set(rewards_G)) < 2:
+        return [0.0] * len(rewards_G)
+    middle, spread = fmean(rewards_G), pstdev(rewards_G)
+    return [(reward - middle) / spread for reward in rewards_G]
 
 
 async def agreements_of(columns: Sequence[Column], judge: ReferenceGrader) -> list[Agreement]:

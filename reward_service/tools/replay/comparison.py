@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 from co_rewarding_schema.methods import METHODS, WITHIN_A_VIEW
@@ -17,6 +16,20 @@ from reward_service.tools.replay.fields import Layout
 from reward_service.tools.replay.recording import RecordingCounts
 from reward_service.tools.replay.report import groups_of_one
 
+NAMES = ("#", "method", "grader")
+FIGURES = (
+    "label accuracy",
+    "95 %",
+    "coverage",
+    "mean reward",
+    "reward spread",
+    "flat groups",
+    "mean |advantage|",
+    "undecided",
+    "CPU-ms median",
+    "CPU-ms p99",
+)
+MATRIX = "agreement: equal labels above the diagonal, equal rewards below it"
 PLAIN_WIDTH = 10_000
 """Characters of a line that is no terminal's, at most: a table there is as wide as it is."""
 
@@ -46,6 +59,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "groups": {view.value: number for view, number in counts.groups.items()},
         "rollouts": counts.rollouts,
         "answered": counts.answered,
+        "others": {voter.value: number for voter, number in counts.others.items()},
         "columns": [_column_json(column) for column in comparison.columns],
         "agreements": [_agreement_json(comparison, agreement) for agreement in comparison.agreements],
     }
@@ -79,63 +93,78 @@ def print_comparison(comparison: Comparison, said: Sequence[str], console: Conso
     plain = not console.is_terminal
     if plain:
         console = Console(file=console.file, width=PLAIN_WIDTH, color_system=None)
-    console.print(Text(_header(comparison)), soft_wrap=True)
+    console.print(Text(header(comparison)), soft_wrap=True)
     console.print(_columns_table(comparison, plain=plain))
     if any(pair.comparable for pair in comparison.agreements):
-        console.print(_agreements_table(comparison, plain=plain))
+        console.print(Text(MATRIX), soft_wrap=True)
+        console.print(_agreement_table(comparison, plain=plain))
     for note in said:
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
 
 
-def _header(comparison: Comparison) -> str:
+def header(comparison: Comparison) -> str:
+    """What was replayed, and how figures are to be read."""
     counts = comparison.counts
     groups = " and ".join(f"{number} {view.value}" for view, number in counts.groups.items())
+    others = "".join(f", and {number} ballots of a {voter.value}" for voter, number in counts.others.items())
     return (
         f"{counts.questions} questions in {groups} groups, {counts.with_truth} with a ground truth; {counts.rollouts} "
-        f"rollouts, {counts.answered} with an answer\n"
+        f"rollouts, {counts.answered} with an answer{others}\n"
         f"label accuracy and equal labels: as the grader '{comparison.reference}' judges them, whichever elected them; "
-        "CPU-ms: grading of a cohort"
+        "95 %: Wilson's interval; flat groups: of equal rewards, which teach nothing; CPU-ms: grading of a cohort"
     )
 
 
 def _columns_table(comparison: Comparison, *, plain: bool) -> Table:
     table = _table(plain=plain)
-    for name in ("#", "method", "grader"):
+    for name in NAMES:
         table.add_column(name, style=None if plain else "bold", overflow="fold")
     # A terminal may be narrow, and gets these in two lines.
-    for name in ("label accuracy", "coverage", "mean reward", "undecided", "CPU-ms median", "CPU-ms p99"):
+    for name in FIGURES:
         table.add_column(name if plain else name.replace(" ", "\n"), justify="right")
     for number, column in enumerate(comparison.columns, start=1):
-        table.add_row(
-            str(number),
-            column.method,
-            column.grader,
-            _share(column.label_accuracy),
-            _share(column.coverage),
-            _mean(column.reward_mean),
-            str(column.undecided),
-            _mean(column.cpu_ms_median),
-            _mean(column.cpu_ms_p99),
-        )
+        table.add_row(*cells(number, column))
     return table
 
 
-def _agreements_table(comparison: Comparison, *, plain: bool) -> Table:
+def _agreement_table(comparison: Comparison, *, plain: bool) -> Table:
     table = _table(plain=plain)
-    for name in ("#", "and"):
-        table.add_column(name)
-    for name in ("equal labels", "of", "equal rewards", "of"):
-        table.add_column(name, justify="right")
-    for pair in filter(attrgetter("comparable"), comparison.agreements):
-        table.add_row(
-            str(pair.first + 1),
-            str(pair.second + 1),
-            _share(pair.labels),
-            str(pair.labels.of),
-            _share(pair.rewards),
-            str(pair.rewards.of),
-        )
+    table.add_column("#")
+    for number in range(1, len(comparison.columns) + 1):
+        table.add_column(str(number), justify="right")
+    for row in agreement_matrix(comparison):
+        table.add_row(*row)
     return table
+
+
+def cells(number: int, column: ColumnFigures) -> tuple[str, ...]:
+    """The cells of a column of the replay, which is a row of the table."""
+    rewards = column.rewards
+    return (
+        str(number),
+        column.method,
+        column.grader,
+        _share(column.label_accuracy),
+        _interval(column.label_accuracy),
+        _share(column.coverage),
+        _mean(rewards.mean),
+        _mean(rewards.spread),
+        _share(rewards.flat),
+        _mean(rewards.advantage),
+        str(column.undecided),
+        _mean(column.cpu_ms_median),
+        _mean(column.cpu_ms_p99),
+    )
+
+
+def agreement_matrix(comparison: Comparison) -> list[list[str]]:
+    """A row for each column: its number, and how it agrees with each: labels above the diagonal, rewards below it."""
+    size = len(comparison.columns)
+    rows = [[str(place + 1), *([""] * size)] for place in range(size)]
+    for pair in comparison.agreements:
+        rows[pair.first][pair.second + 1] = _share(pair.labels)
+        rows[pair.second][pair.first + 1] = _share(pair.rewards)
+    return rows
 
 
 def _table(*, plain: bool) -> Table:
@@ -149,11 +178,16 @@ def _column_json(column: ColumnFigures) -> dict[str, Any]:
         "method": column.method,
         "grader": column.grader,
         "label_accuracy": column.label_accuracy.value,
+        "label_accuracy_95": column.label_accuracy.interval,
         "labels_judged": column.label_accuracy.of,
         "coverage": column.coverage.value,
         "labels": column.coverage.part,
         "reward_mean": column.reward_mean,
+        "reward_spread": column.rewards.spread,
         "rewarded": column.rewarded,
+        "flat_groups": column.rewards.flat.value,
+        "groups_rewarded": column.rewards.flat.of,
+        "advantage_mean_size": column.rewards.advantage,
         "undecided": column.undecided,
         "cohorts": column.cohorts,
         "cpu_ms_median": column.cpu_ms_median,
@@ -178,6 +212,10 @@ def _named(comparison: Comparison, place: int) -> Mapping[str, str]:
 
 def _share(share: Share) -> str:
     return _mean(share.value)
+
+
+def _interval(share: Share) -> str:
+    return "–" if share.interval is None else f"{share.interval[0]:.3f}-{share.interval[1]:.3f}"
 
 
 def _mean(value: float | None) -> str:

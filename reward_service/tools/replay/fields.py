@@ -8,7 +8,16 @@ from co_rewarding_schema.methods import METHODS
 
 from reward_service.tools.replay.errors import RolloutFileError, listed
 from reward_service.tools.replay.sources import Row
-from reward_service.tools.replay.values import is_index, is_list, is_number, is_present, is_text, is_truth, is_view
+from reward_service.tools.replay.values import (
+    is_flag,
+    is_index,
+    is_list,
+    is_number,
+    is_present,
+    is_text,
+    is_truth,
+    is_view,
+)
 
 Record = Mapping[str, object]
 
@@ -30,6 +39,8 @@ class FieldNames:
     step: str | None = None
     self_certainty: str | None = None
     entropy: str | None = None
+    verified: str | None = None
+    confidence: str | None = None
     plain_answers: bool = False
 
 
@@ -54,6 +65,8 @@ class Layout:
     step: str | None = None
     self_certainty: str | None = None
     entropy: str | None = None
+    verified: str | None = None
+    confidence: str | None = None
     plain_answers: bool = False
 
     @property
@@ -61,7 +74,7 @@ class Layout:
         """The columns of the file that are needed, each with what is left of a dot, since that may be a column too."""
         named = (
             self.question, self.response, self.rollouts, self.paraphrase_rollouts, self.ground_truth, self.view,
-            self.rollout, self.step, self.self_certainty, self.entropy,
+            self.rollout, self.step, self.self_certainty, self.entropy, self.verified, self.confidence,
         )  # fmt: skip
         return frozenset(chain.from_iterable((name, name.split(".")[0]) for name in named if name is not None))
 
@@ -78,6 +91,7 @@ class Layout:
             "step": self.step,
         }
         parts |= {row.name: getattr(self, row.statistic) for row in METHODS.values() if row.statistic is not None}
+        parts |= {name: getattr(self, name) for name in EVIDENCE}
         return ", ".join(f"{what} = {name}" for what, name in parts.items() if name is not None)
 
 
@@ -116,6 +130,9 @@ CERTAINTY = WantedFields(
     "the self-certainty", "--self-certainty-field", ("self_certainty", "statistics.self_certainty"), is_number
 )
 ENTROPY = WantedFields("the entropy", "--entropy-field", ("entropy", "statistics.entropy"), is_number)
+VERIFIED = WantedFields("what was verified", "--verified-field", ("verified", "evidence.verified"), is_flag)
+CONFIDENCE = WantedFields("the confidence", "--confidence-field", ("confidence", "evidence.confidence"), is_number)
+EVIDENCE = ("verified", "confidence")
 
 
 def look_up(record: Record, name: str) -> object:
@@ -165,6 +182,8 @@ def layout_of(sample: Sequence[Row], named: FieldNames, where: str) -> Layout:
         step=_field(STEP, named.step, sample, where),
         self_certainty=_field(CERTAINTY, named.self_certainty, records, where),
         entropy=_field(ENTROPY, named.entropy, records, where),
+        verified=_field(VERIFIED, named.verified, records, where),
+        confidence=_field(CONFIDENCE, named.confidence, records, where),
         plain_answers=named.plain_answers,
     )
 

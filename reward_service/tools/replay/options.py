@@ -38,6 +38,12 @@ def field_names(
     ] = None,
     self_certainty_field: Annotated[str | None, _field("--self-certainty-field", "A rollout's self-certainty.")] = None,
     entropy_field: Annotated[str | None, _field("--entropy-field", "A rollout's entropy.")] = None,
+    verified_field: Annotated[
+        str | None, _field("--verified-field", "Whether a tool verified a rollout's answer.")
+    ] = None,
+    confidence_field: Annotated[
+        str | None, _field("--confidence-field", "How sure the policy was of a rollout's answer, from 0 to 1.")
+    ] = None,
 ) -> "FieldNames":
     """The fields that a person named, by the options that name them."""
     from reward_service.tools.replay.fields import FieldNames
@@ -53,6 +59,8 @@ def field_names(
         step=step_field,
         self_certainty=self_certainty_field,
         entropy=entropy_field,
+        verified=verified_field,
+        confidence=confidence_field,
         plain_answers=plain_answers,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from co_rewarding_client import InvalidRequest, Label, Rewards, Rollout, Statistics
+from co_rewarding_client import Evidence, InvalidRequest, Label, Rewards, Rollout, Statistics
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.limits import MAX_ANSWER_CHARS
 
@@ -83,7 +83,9 @@ def why_no_answer(response: str, *, plain: bool = False) -> str:
 
 
 def _sent(rollout: FileRollout) -> Rollout:
-    statistics = None
+    statistics = evidence = None
+    if rollout.verified is not None or rollout.confidence is not None:
+        evidence = Evidence(verified=rollout.verified, confidence=rollout.confidence)
     if rollout.self_certainty is not None or rollout.entropy is not None:
         statistics = Statistics(self_certainty=rollout.self_certainty, entropy=rollout.entropy)
     return Rollout(
@@ -93,6 +95,7 @@ def _sent(rollout: FileRollout) -> Rollout:
         response=rollout.response,
         ground_truth=rollout.ground_truth,
         statistics=statistics,
+        evidence=evidence,
     )
 
 

@@ -12,9 +12,11 @@ from reward_service.tools.replay.fields import Layout, Record, WantedFields, loo
 from reward_service.tools.replay.sources import Row, Source
 from reward_service.tools.replay.values import (
     boxed_answer_of,
+    flag_of,
     index_of,
     question_id_of,
     response_of,
+    share_of,
     statistic_of,
     truth_of,
     view_of,
@@ -36,6 +38,8 @@ class FileRollout:
     ground_truth: str | None = None
     self_certainty: float | None = None
     entropy: float | None = None
+    verified: bool | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,8 @@ class RolloutFile:
             ground_truth=question.ground_truth,
             self_certainty=self._optional(row, own, fields.CERTAINTY, layout.self_certainty, statistic_of),
             entropy=self._optional(row, own, fields.ENTROPY, layout.entropy, statistic_of),
+            verified=self._optional(row, own, fields.VERIFIED, layout.verified, flag_of),
+            confidence=self._optional(row, own, fields.CONFIDENCE, layout.confidence, share_of),
         )
 
     def _response(self, number: int, element: object) -> str:

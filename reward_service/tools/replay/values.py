@@ -33,6 +33,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_flag(value: object) -> bool:
+    """Whether it is a truth value."""
+    return isinstance(value, bool)
+
+
 def is_truth(value: object) -> bool:
     """Whether it can be an answer that is written down."""
     return isinstance(value, str) or is_number(value)
@@ -105,6 +110,21 @@ def statistic_of(value: object) -> float | None:
     except OverflowError:  # JSON has whole numbers that no float holds
         return None
     return number if math.isfinite(number) else None
+
+
+def flag_of(value: object) -> bool | None:
+    """A truth value; None where it is null."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise ValueError(f"{_kind(value)}, not true or false")
+
+
+def share_of(value: object) -> float | None:
+    """A number from 0 to 1; None where it is null or no number."""
+    number = statistic_of(value)
+    if number is not None and not 0 <= number <= 1:
+        raise ValueError(f"{shown(value)}, not a number from 0 to 1")
+    return number
 
 
 def view_of(value: object) -> View:

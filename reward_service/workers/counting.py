@@ -1,16 +1,18 @@
-"""Sum up what the cohorts of a settled job say of the policy: the signs of a collapse."""
+"""Count how the cohorts of a settled job ended, and sum up what they say of the policy: the signs of a collapse."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 from co_rewarding_schema.vocabulary import Voter
 
 from reward_service.domain.signs import SignSums
 from reward_service.store.keys import digest
-from reward_service.store.records import VOTERS, CohortRecord
-from reward_service.store.traces import StepSums
+from reward_service.store.records import ABSTENTIONS, VOTERS, CohortRecord
 from reward_service.telemetry import Metrics
 
+TRUTH = {None: "unknown", True: "right", False: "wrong"}
 POLICY = VOTERS.index(Voter.POLICY)
 NAME_CHARS = 32
 """Of a longer name of a class a digest is counted."""
@@ -36,9 +38,10 @@ def sums_of(records: Iterable[CohortRecord]) -> list[JobSums]:
     return [JobSums(step, attempt, *_summed(some)) for (step, attempt), some in steps.items()]
 
 
-def step_sums(sums: Iterable[JobSums]) -> list[StepSums]:
-    """Return the sums that join the run's series: those of rollouts that came with their step."""
-    return [StepSums(step, attempt, each, answers) for step, attempt, each, answers in sums if step is not None]
+def packed_sums(jobs: Iterable[JobSums]) -> bytes:
+    """Return the sums that join the run's series, as scripts read them: those of rollouts that came with their step."""
+    steps = [job for job in jobs if job.step is not None]
+    return msgspec.msgpack.encode(steps) if steps else b""
 
 
 def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
@@ -89,7 +92,44 @@ def _name(answer: str) -> str:
     return answer if len(answer) <= NAME_CHARS else digest(answer, size=NAME_CHARS // 2)
 
 
-def count_signs(metrics: Metrics, run: str, jobs: Iterable[JobSums]) -> None:
+def count_settled(
+    metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
+) -> None:
+    """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
+    _count_signs(metrics, run, sums)
+    if age_s is not None:
+        metrics.settled_after(age_s)
+    rewarded = votes = ballots = undecided = 0
+    states: dict[str, int] = {}  # a Counter takes longer than all that is counted of one cohort
+    truths: dict[bool | None, int] = {}
+    for record in records:
+        states[record.state] = states.get(record.state, 0) + 1
+        with_reward = record.abstentions_B.count(-1)
+        rewarded += with_reward
+        if with_reward < len(record.abstentions_B):
+            _count_abstentions(metrics, run, record.abstentions_B)
+        undecided += record.undecided
+        for label in record.labels:
+            truths[label.matches_truth] = truths.get(label.matches_truth, 0) + 1
+            votes += label.votes
+            ballots += label.of
+    for state, count in states.items():
+        metrics.count(metrics.settled, count, state)
+    for truth, count in truths.items():
+        metrics.count(metrics.labels, count, run, TRUTH[truth])
+    metrics.count(metrics.undecided, undecided)
+    metrics.count(metrics.rewarded, rewarded, run)
+    metrics.count(metrics.label_votes, votes, run)
+    metrics.count(metrics.label_ballots, ballots, run)
+
+
+def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
+    for index, count in Counter(abstentions_B).items():
+        if index >= 0:
+            metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)
+
+
+def _count_signs(metrics: Metrics, run: str, jobs: Iterable[JobSums]) -> None:
     """Count the same for Prometheus, of all steps together."""
     for job in jobs:
         sums = job.sums
