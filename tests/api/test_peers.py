@@ -214,6 +214,18 @@ def test_a_peer_that_has_gone_on_is_not_waited_for(world: World) -> None:
     assert world.rewards(asked["ticket"])["rewards"] == [0, 0, 1]
 
 
+def test_a_peer_without_earlier_ballots_is_waited_for_though_it_has_gone_on(world: World) -> None:
+    one, other = f"a-{uuid4().hex[:8]}", f"b-{uuid4().hex[:8]}"
+    world.put(one, peers=[other], max_peer_lag=1)
+    world.put(other, "majority-voting")
+    asked = world.pending(one, group("445"), step=5)
+    wait_until(lambda: world.waiting(asked["ticket"])[0]["what"] == "peer")
+    world.send(other, [each | {"question_id": "another"} for each in group("444")], step=6)
+    assert world.waiting(asked["ticket"])[0]["what"] == "peer"
+    world.send(other, group("555"), step=5)
+    assert world.rewards(asked["ticket"])["rewards"] == [0, 0, 1]
+
+
 def test_a_batch_that_brings_the_ballots_of_peers_waits_for_none(world: World) -> None:
     one = world.put(f"a-{uuid4().hex[:8]}", peers=["nobody"])
     assert world.send(one, group("445") + group("555", voter="peer"))["rewards"][:3] == [0, 0, 1]

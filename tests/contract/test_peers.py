@@ -103,6 +103,9 @@ async def test_who_waits_is_found_by_whoever_casts(world: World) -> None:
     here, _ = await peers(world).cast(world.run, cast("3"))
     assert sorted(map(str, here)) == sorted(map(str, (waiter, lagging)))
     assert await peers(world).cast(world.run, cast("3")) == (here, [lagging]), "until they have been told"
+    await peers(world).stop_lagging(world.run, [lagging])
+    still_here, none = await peers(world).cast(world.run, cast("3"))
+    assert (len(still_here), none) == (2, []), "it waits for its own step"
     await peers(world).stop_waiting(world.run, here)
     assert await peers(world).cast(world.run, cast("3")) == ([], [])
 
