@@ -136,6 +136,10 @@ async def expire(
 
 
 @script()
+async def acknowledge(connection: RedisConnection, *, jobs: Key, group: str, entry: bytes) -> None: ...
+
+
+@script()
 async def forget_consumers(connection: RedisConnection, *, jobs: Key, group: str, idle_ms: int) -> None: ...
 
 

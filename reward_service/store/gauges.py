@@ -157,7 +157,7 @@ class GaugeStore:
             state["queued"],
             oldest_job_s,
             state["waiting_for_teacher"],
-            state["waiting_for_peers"],
+            state.get("waiting_for_peers", 0),
             {peer.decode(): int(count) for peer, count in as_dict(awaited).items()},
             await self._teacher(keys) if taught else None,
             signs_of(latest[0].sums, latest[0].top).top_share if latest else None,

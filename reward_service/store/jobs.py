@@ -171,9 +171,8 @@ class JobStore(Settlements):
 
     async def acknowledge(self, delivery: Delivery) -> None:
         """Drops a job: there is nothing left to do for it."""
-        jobs = RunKeys(delivery.run).jobs
-        await self._connection.execute("XACK", jobs, GROUP, delivery.job.entry)
-        await self._connection.execute("XDEL", jobs, delivery.job.entry)
+        jobs, entry = RunKeys(delivery.run).jobs, delivery.job.entry
+        await cohort_scripts.acknowledge(self._connection, jobs=jobs, group=GROUP, entry=entry)
 
     async def times_delivered(self, delivery: Delivery) -> int:
         """How often this job has been handed out."""

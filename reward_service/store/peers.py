@@ -156,6 +156,11 @@ class PeerStore:
             for named, those in by_group.items()
         ))  # fmt: skip
 
+    async def stop_lagging(self, peer: str, waiters: Sequence[PeerWaiter]) -> None:
+        """Forgets that waiters would take ballots of an earlier step: the peer has none."""
+        if waiters:
+            await self._connection.execute("ZREM", RunKeys(peer).lagging, *map(str, waiters))
+
     async def wait(self, waiting: Waiting, missed: Sequence[str]) -> list[str]:
         """Notes that a cohort or batch waits for these pairs; those that it still waits for, none if it is settled."""
         keys = RunKeys(waiting.run)

@@ -109,7 +109,10 @@ class RunStore:
         return RunPage([each for each in found if each is not None], last)
 
     async def state(self, run: str) -> dict[str, int]:
-        """What a run has come to: cohorts settled, abstained and open, what waits for a teacher or peers, and jobs."""
+        """What a run has come to: cohorts settled, abstained and open, requests without a label yet, and jobs.
+
+        What waits for peers is told if there is any.
+        """
         keys = RunKeys(run)
         counted, opened, waiting, with_peers, queued = await asyncio.gather(
             self._connection.execute("HGETALL", keys.stats),
@@ -124,9 +127,8 @@ class RunStore:
             "abstained": stats.get("abstained", 0),
             "open": opened,
             "waiting_for_teacher": waiting,
-            "waiting_for_peers": with_peers,
             "queued": queued,
-        }
+        } | ({"waiting_for_peers": with_peers} if with_peers else {})
 
     async def _overview(self, run: str) -> RunOverview | None:
         revised, state = await asyncio.gather(self.look(run), self.state(run))

@@ -191,6 +191,8 @@ class Electors:
 
     def ballots_of(self, classes: CohortClasses) -> list[Ballot]:
         """Return the ballots as the rules read them; the teacher's say which version cast them."""
+        if not self.rows_E:
+            return []
         taught = [
             each._replace(version=label.version) for label in self._labels for each in ballots_of(label.rows_G, classes)
         ]

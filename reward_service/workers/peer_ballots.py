@@ -80,6 +80,8 @@ class PeerBallots:
             pairs_of.setdefault((waiter.run, waiter.name), []).append(f"{run} {waiter.slot}")
         await asyncio.gather(*(self._store.came(*waiting, pairs) for waiting, pairs in pairs_of.items()))
         await self._store.stop_waiting(run, ready.values())
+        # The others have been passed over: they wait for their own step, and are not looked at with every cast.
+        await self._store.stop_lagging(run, [each for name, each in lagging.items() if name not in ready])
 
     async def _look(self, run: str, waiter: PeerWaiter) -> bool:
         return await self._store.look(run, waiter.slot, waiter.step, waiter.lag) is not None

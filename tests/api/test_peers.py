@@ -76,7 +76,7 @@ def test_two_runs_label_each_other(world: World) -> None:
     assert {(each["voter"], each["votes"], each["of"]) for each in second["labels"]} == {("peer", 2, 3)}
     explained = world.client.get(f"/v1/cohorts/{second['labels'][0]['cohort']}").raise_for_status().json()
     assert [ballot["voter"] for ballot in explained["ballots"]] == ["policy"] * 3 + ["peer"] * 3
-    assert world.state(one)["waiting_for_peers"] == 0
+    assert "waiting_for_peers" not in world.state(one)
 
 
 def test_all_peers_vote_together(world: World) -> None:
@@ -211,6 +211,18 @@ def test_a_peer_that_has_gone_on_is_not_waited_for(world: World) -> None:
     world.send(other, group("555"), step=4)
     asked = world.pending(one, group("445"), step=5)
     world.send(other, [each | {"question_id": "another"} for each in group("444")], step=6)
+    assert world.rewards(asked["ticket"])["rewards"] == [0, 0, 1]
+
+
+def test_a_peer_without_earlier_ballots_is_waited_for_though_it_has_gone_on(world: World) -> None:
+    one, other = f"a-{uuid4().hex[:8]}", f"b-{uuid4().hex[:8]}"
+    world.put(one, peers=[other], max_peer_lag=1)
+    world.put(other, "majority-voting")
+    asked = world.pending(one, group("445"), step=5)
+    wait_until(lambda: world.waiting(asked["ticket"])[0]["what"] == "peer")
+    world.send(other, [each | {"question_id": "another"} for each in group("444")], step=6)
+    assert world.waiting(asked["ticket"])[0]["what"] == "peer"
+    world.send(other, group("555"), step=5)
     assert world.rewards(asked["ticket"])["rewards"] == [0, 0, 1]
 
 

@@ -75,7 +75,7 @@ def test_two_trainers_label_each_other_to_the_end(at: Service, run: str, tmp_pat
     for each in (one, other):
         assert at.state(each) == {
             "settled": STEPS * 8, "abstained": 0, "open": 0, "queued": 0,
-            "waiting_for_teacher": 0, "waiting_for_peers": 0,
+            "waiting_for_teacher": 0,
         }  # fmt: skip
 
 

@@ -77,4 +77,4 @@ def test_each_is_killed_in_the_middle(at: Service, run: str, seed: int) -> None:
         for (name, step), each in got.items():
             other = runs[1 - runs.index(name)]
             assert each.result() == due(name, other, step), (name, step)
-    assert at.state(runs[0])["waiting_for_peers"] == at.state(runs[1])["waiting_for_peers"] == 0
+    assert not any("waiting_for_peers" in at.state(name) for name in runs)

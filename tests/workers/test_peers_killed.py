@@ -102,7 +102,8 @@ class Ring:
             yield
         finally:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):  # and no other end
+                await task
             await reading.close()
 
     async def live(self, commands: int) -> None:
