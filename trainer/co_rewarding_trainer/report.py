@@ -15,8 +15,8 @@ from co_rewarding_trainer.loop import LoopConfig, TrainingLog
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; dashes say the same once more.
 COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#F0E442", "#000000")
-VOTED, TAUGHT, UNVOTED = "-", "-.", "--"
-LEGEND_COLUMNS = 6
+VOTED, TAUGHT, BY_PEERS, UNVOTED = "-", "-.", ":", "--"
+LEGEND_COLUMNS = 5
 SMOOTHING_STEPS = 10
 # One evaluation of 400 problems is within 5 points of the truth (two standard errors): the end is a mean of three.
 EVALUATIONS_AT_END = 3
@@ -123,14 +123,17 @@ class DemoReport:
         _dress(reward, "Reward, as the trainer sees it")
         _dress(labels, "Labels that are right")
         handles, names = accuracy.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False, fontsize=11)
+        figure.legend(
+            handles, names, loc="outside upper center", ncols=columns, frameon=False, fontsize=11 if rows == 1 else 9
+        )
         figure.savefig(path, dpi=150)
 
 
 def _draw(axes: Axes, method: str, steps: Sequence[int], shares: Sequence[float]) -> None:
     row = METHODS[method]
     colour = COLOURS[list(METHODS).index(method) % len(COLOURS)]
-    dashes = TAUGHT if row.needs_teacher else VOTED if row.voters else UNVOTED
+    by_others = TAUGHT if row.needs_teacher else BY_PEERS if row.needs_peers else VOTED
+    dashes = by_others if row.voters else UNVOTED
     axes.plot(steps, shares, color=colour, linestyle=dashes, linewidth=2, label=method)
 
 
