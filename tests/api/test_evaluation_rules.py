@@ -19,7 +19,7 @@ GROUPS = st.dictionaries(
     st.lists(st.sampled_from([None, "", " ", "4", 4]), min_size=1, max_size=4),
     min_size=1,
 )
-SETTINGS = st.builds(RunSettings, method=st.sampled_from(sorted(METHODS)))
+SETTINGS = st.builds(RunSettings, method=st.sampled_from(sorted(METHODS)), peers=st.just(("another",)))
 
 
 def asked(groups: dict[tuple[str, View], list[str | int | None]], *, complete: bool) -> RewardRequest:

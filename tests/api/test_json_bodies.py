@@ -75,4 +75,4 @@ def test_fields_are_named_at_every_level(client: httpx.Client) -> None:
     told = client.post("/v1/teacher/prefetch", json={"step": 1, "questions": [{"id": "q", "question": "?"}]})
     assert "did you mean 'question_id'?" in told.text
     told = client.post("/v1/rewards", json={"rollouts": [{"question_id": "q", "response": "", "colour": 1}]})
-    assert_problem(told, 422, "known are attempt, ground_truth, prompt, question_id, response")
+    assert_problem(told, 422, "known are attempt, evidence, ground_truth, prompt, question_id, response")

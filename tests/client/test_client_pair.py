@@ -7,11 +7,11 @@ import pytest
 from co_rewarding_client import AsyncRewardClient, RewardClient, Rewards
 from co_rewarding_client.calls import Calls
 
-CALLS = sorted(name for name in vars(Calls) if not name.startswith("_"))
+CALLS = sorted({name for kind in Calls.__mro__[:-1] for name in vars(kind) if not name.startswith("_")})
 
 
 def public(client: type[Any]) -> set[str]:
-    return {name for name in vars(client) if not name.startswith("_")}
+    return {name for kind in client.__mro__[:-1] for name in vars(kind) if not name.startswith("_")}
 
 
 def test_each_call_is_a_method_of_both_clients_and_there_is_nothing_else_but_closing() -> None:

@@ -47,7 +47,7 @@ FIELDS = {
     f"--{name}-field": FIELD
     for name in (
         "question", "response", "ground-truth", "view", "rollout", "step", "rollouts", "paraphrase-rollouts",
-        "self-certainty", "entropy",
+        "self-certainty", "entropy", "verified", "confidence",
     )
 }  # fmt: skip
 
@@ -84,7 +84,8 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--out": NO_FOLDER,
         "--steps": [*NO_INTEGER, "0"],
         "--seed": NO_INTEGER,
-        "--method": ["nonsense", "self-certainty", "entropy"],
+        "--method": ["nonsense", "verified-majority"],
+        "--record": ANY,
         "--url": NO_URL,
         "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",
         "--weights-root": ["a-folder"],  # without --url; with it: tests/commands/test_demo.py
@@ -136,6 +137,12 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--reference": NO_NAME,
         "--json": ["a-folder", "a-file/below", "/proc/nobody"],
         "--plain-answers": ANY,
+        "--view": ["nonsense", "original=absent.jsonl", "original=rollouts.jsonl"],
+        "--teacher": ["absent.jsonl", "nonsense=rollouts.jsonl"],
+        "--peer": ["absent.jsonl", "nonsense=rollouts.jsonl"],
+        "--set": ["nonsense", "=", "group_size=x", "absent=1"],
+        "--markdown": ["a-folder", "a-file/below", "/proc/nobody"],
+        "--picture": ["a-folder", "a-file/below.png", "/proc/nobody.png", "picture.txt"],
         **FIELDS,
     },
     "export": {
@@ -167,6 +174,8 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--least-similarity": NO_NUMBER,
         "--unmarked": ANY,
         "--fallback": NO_NAME,
+        "--most-doubt": [*NO_NUMBER, "2"],
+        "--doubtful": [*NO_NUMBER, "2"],
         "--question-field": FIELD,
         "--ground-truth-field": ANY,
         "--question-id-field": ANY,
@@ -176,6 +185,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--out": NO_FOLDER,
         "--processes": [*NO_INTEGER, "0", "65"],
         "--skip": NO_NAME,
+        "--most-doubt": [*NO_NUMBER, "2"],
         "--question-field": FIELD,
         "--paraphrase-field": FIELD,
         "--ground-truth-field": ANY,
