@@ -33,6 +33,8 @@ from reward_service.tools.replay.reading import open_rollouts, progress_bar
 from reward_service.tools.replay.recording import Recording, VoterFile, record
 from reward_service.tools.replay.serving_rows import named_methods, served
 
+PICTURES = (".png", ".svg")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayRequest:
@@ -124,6 +126,8 @@ def planned(request: ReplayRequest, table: Mapping[str, GraderRow] = GRADERS) ->
         )
     if request.formats and request.names.plain_answers:
         raise ReplayError("--answer-format says how a response is read, and --plain-answers that there is none to read")
+    if request.picture_out is not None and request.picture_out.suffix not in PICTURES:
+        raise ReplayError(f"--picture: {request.picture_out} ends in none of {', '.join(PICTURES)}")
     try:
         check_end_tokens(request.end_tokens)
     except InvalidRunError as cause:
