@@ -104,6 +104,7 @@ def test_an_interrupt_ends_a_wait_and_not_the_grader() -> None:
     program = f"""
 import os, signal, threading
 from co_rewarding_answers import verify, close
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 try:
     threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     while True:
