@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.cohort import Ballot
-from reward_service.domain.settlement import elect
+from reward_service.domain.elections import elect
 from tests.support.hostile_answers import own_hostile, shared_hostile, wrong
 
 SAME, DIFFERENT, UNDECIDED = Verdict.SAME, Verdict.DIFFERENT, Verdict.UNDECIDED
