@@ -151,8 +151,11 @@ def test_a_careless_adapter_fails_every_case(url: str) -> None:
     ],
 )
 def test_each_mistake_fails_the_cases_that_are_meant_for_it(
-    url: str, adapter: type[Right], unit: Unit, fails: list[str], passes: list[str]
+    url: str, adapter: type[Right], unit: Unit, fails: list[str], passes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if adapter is Deaf:  # its fault shows when patience is over
+        monkeypatch.setattr("co_rewarding_client.testing.proving.PATIENCE_S", 15.0)
+        monkeypatch.setattr("co_rewarding_client.testing.proving.LATEST_S", 5.0)
     found = asyncio.run(_faults(adapter, url, unit, [*fails, *passes]))
     assert [case for case, fault in found.items() if fault is not None] == fails, found
 
