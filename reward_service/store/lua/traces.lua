@@ -40,8 +40,36 @@ local MOST_STEPS = 1000
 local COUNTED_STEPS = 8
 local MOST_ANSWERS = 4096
 
+-- More names at once than Lua can unpack would be an error.
+local NAMES_AT_ONCE = 1000
+
+-- Adds to the counts of answers, and answers the largest count, or `top` if that is larger: two commands, however many.
+local function count_answers(counts, added, top, ttl_ms)
+  local room = MOST_ANSWERS - redis.call('HLEN', counts)
+  local fresh, names = room == MOST_ANSWERS, {}
+  for answer in pairs(added) do names[#names + 1] = answer end
+  for first = 1, #names, NAMES_AT_ONCE do
+    local last = math.min(first + NAMES_AT_ONCE - 1, #names)
+    local known, written = redis.call('HMGET', counts, unpack(names, first, last)), {}
+    for at = first, last do
+      local before = known[at - first + 1]
+      if before or room > 0 then
+        if not before then room = room - 1 end
+        local now = tonumber(before or 0) + added[names[at]]
+        written[#written + 1] = names[at]
+        written[#written + 1] = now
+        if now > top then top = now end
+      end
+    end
+    if #written > 0 then redis.call('HSET', counts, unpack(written)) end
+  end
+  if fresh then redis.call('PEXPIRE', counts, ttl_ms) end
+  return top
+end
+
 local function add_signs(series, steps, answers, sums, ttl_ms)
   if sums == '' then return end
+  local fresh = false
   for _, each in ipairs(cmsgpack.unpack(sums)) do
     local name = string.format('%d:%d', each[1], each[2])
     local kept = redis.call('HGET', series, name)
@@ -53,6 +81,7 @@ local function add_signs(series, steps, answers, sums, ttl_ms)
       top = known[#total + 1] or 0
     else
       redis.call('ZADD', steps, each[1], name)
+      fresh = true
       if redis.call('ZCARD', steps) > MOST_STEPS then
         local oldest = redis.call('ZPOPMIN', steps)[1]
         redis.call('HDEL', series, oldest)
@@ -63,20 +92,13 @@ local function add_signs(series, steps, answers, sums, ttl_ms)
       if passed then redis.call('DEL', answers .. passed) end
     end
     if not forgotten and redis.call('ZREVRANK', steps, name) < COUNTED_STEPS then
-      local counts = answers .. name
-      local room = MOST_ANSWERS - redis.call('HLEN', counts)
-      for answer, count in pairs(each[4]) do
-        if room > 0 or redis.call('HEXISTS', counts, answer) == 1 then
-          local now = redis.call('HINCRBY', counts, answer, count)
-          if now == count then room = room - 1 end
-          if now > top then top = now end
-        end
-      end
-      redis.call('PEXPIRE', counts, ttl_ms)
+      top = count_answers(answers .. name, each[4], top, ttl_ms)
     end
     total[#total + 1] = top
     if not forgotten then redis.call('HSET', series, name, cmsgpack.pack(total)) end
   end
-  redis.call('PEXPIRE', series, ttl_ms)
-  redis.call('PEXPIRE', steps, ttl_ms)
+  if fresh then
+    redis.call('PEXPIRE', series, ttl_ms)
+    redis.call('PEXPIRE', steps, ttl_ms)
+  end
 end
