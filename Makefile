@@ -5,6 +5,7 @@
 #   make check   ruff, pyright, import-linter
 #   make coverage    branch coverage by the quick tests; fails below the floor in pyproject.toml
 #   make architecture    the made parts of docs/architecture.md: the floors, the way of a rollout
+#   make dashboards   Grafana's dashboards, from the table of metrics
 #   make histories   long drawn histories of cohorts and batches, beside a model of what they must come to
 #   make mutants     rules and scripts are changed one place at a time: what do the tests not notice? (hours; goes on where it stopped)
 #   make bench   rollouts per second next to a no-op endpoint
@@ -39,7 +40,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check helm coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls clean
+.PHONY: help install demo test check helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -100,6 +101,9 @@ coverage: $(VENV)/.dev
 
 architecture: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture
+
+dashboards: $(VENV)/.dev
+	$(BIN)/python -m deploy.grafana.panels
 
 histories: $(VENV)/.dev
 	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_cohort_machine.py tests/contract/test_batch_machine.py --timeout 0
