@@ -210,11 +210,14 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def require_installed(settings: Settings) -> None:
-    """Check that the packages for the processes of the models are installed.
+    """Check that the packages for traces, and for the processes of the models, are installed.
 
     Raises:
         NotInstalledError: one of them would lack a package; the message says how to install it.
     """
+    if settings.traces is not None:
+        with Needing("traces", "otel", "opentelemetry.sdk", "opentelemetry.exporter"):
+            pass
     if settings.teacher is not None:
         _require("a teacher", settings.teacher, settings.teacher_backend, AVERAGING)
     if settings.paraphraser is not None:
