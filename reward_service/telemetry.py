@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import sys
+import warnings
 from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,9 @@ KILLED = "killed"
 """The reason of a judgement whose child had to be killed."""
 
 FLUSH_S = 0.25
+
+OURS = ("co_rewarding", "reward_service")
+"""How the names of our own loggers begin."""
 
 
 def _by_run(metric: Metric) -> RunCounter:
@@ -255,3 +259,16 @@ def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> No
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_OfLibraries()], level=logging.WARNING)
+
+
+def quiet_libraries() -> None:
+    """Hide warnings of libraries from a person who looks at a bar or a table; errors, and what is ours, is shown.
+
+    Whoever asks Python for warnings (-W, PYTHONWARNINGS) sees them.
+    """
+    if sys.warnoptions:
+        return
+    warnings.simplefilter("ignore")
+    handler = logging.StreamHandler(cast("TextIO", _Lossy(sys.stderr)))
+    handler.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith(OURS))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, format="%(message)s")
