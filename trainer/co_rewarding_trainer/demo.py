@@ -15,7 +15,7 @@ from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS
 from msgspec.structs import asdict
 from msgspec.structs import replace as replace_settings
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
 from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy
@@ -59,7 +59,8 @@ def run_demo(
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
     columns = (
         TextColumn("{task.description:<15}"),
-        BarColumn(bar_width=12),
+        BarColumn(bar_width=8),
+        MofNCompleteColumn(),
         TextColumn("{task.fields[shown]}"),
         TimeRemainingColumn(),
     )
