@@ -67,6 +67,7 @@ def run_demo(
     options = _DemoOptions(service_url, api_key, warm_start, weights_root)
     runs = [_registered(each, options, config, teacher_within_s) for each in methods]  # before anything is trained
     out_dir.mkdir(parents=True, exist_ok=True)
+    console.print(f"the page of the runs, while the demo trains: {service_url}/", soft_wrap=True)
     with Progress(*columns, console=console) as progress:
         report, trained = DemoReport(config, ()), list[MethodReport]()
         for each, run in zip(methods, runs, strict=True):
