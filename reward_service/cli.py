@@ -16,12 +16,12 @@ from rich.text import Text
 
 from reward_service import __version__
 from reward_service.errors import Needing, SettingsError
+from reward_service.logs import quiet_libraries
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.serving.children import require_installed, set_up_logging, unknown_variables
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
-from reward_service.telemetry import quiet_libraries
 from reward_service.tools.export.command import export
 from reward_service.tools.replay.command import replay, score
 from reward_service.tools.track.command import track
