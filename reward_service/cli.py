@@ -233,16 +233,16 @@ def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None
 
 
 def _welcome(supervisor: Supervisor, settings: Settings) -> None:
-    """Say where everything is."""
+    """Say where everything is; in a line, where the log is for a collector."""
     console = Console(stderr=True)
-    form = "as text" if console.is_terminal and not settings.log_json else "as JSON lines"
-    places = {
-        "page": f"{supervisor.url}/",
-        "docs": f"{supervisor.url}/docs",
-        "store": without_password(supervisor.redis_url),
-        "log": f"here, on standard error, {form} from level {settings.log_level} on",
-    }
-    console.print(Text(f"co-rewarding {__version__} at {supervisor.url}", style="bold"), soft_wrap=True)
+    store = without_password(supervisor.redis_url)
+    title = f"co-rewarding {__version__} at {supervisor.url}"
+    if settings.log_json or (settings.log_json is None and not console.is_terminal):
+        console.print(Text(f"{title} over {store}"), soft_wrap=True)
+        return
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    log_is = f"here, on standard error, from level {settings.log_level} on"
+    places = {"page": f"{supervisor.url}/", "docs": f"{supervisor.url}/docs", "store": store, "log": log_is}
     for name, place in places.items():
         console.print(Text(f"  {name:<6} {place}"), soft_wrap=True)
 
