@@ -28,10 +28,10 @@ def points(count: int, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def drawn(seen: Seen, width: int = 80, encoding: str = "utf-8") -> str:
+def drawn(seen: Seen, width: int = 80, encoding: str = "utf-8", height: int = 25) -> str:
     raw = io.BytesIO()
     with io.TextIOWrapper(raw, encoding=encoding) as file:
-        Console(file=file, width=width, force_terminal=False).print(Screen(seen))
+        Console(file=file, width=width, height=height, force_terminal=False).print(Screen(seen))
         file.flush()
         return raw.getvalue().decode(encoding)
 
@@ -89,3 +89,16 @@ def test_a_long_curve_shows_the_whole_run():
 def test_a_terminal_without_other_characters_gets_ascii():
     said = drawn(seen(40), encoding="ascii")
     assert set(said) & set(ASCII[1:])
+
+
+@pytest.mark.parametrize(("height", "rows"), [(24, 2), (21, 1), (16, 1)])
+def test_a_low_terminal_gets_lower_curves(height: int, rows: int):
+    lines = drawn(seen(100), height=height).rstrip().splitlines()
+    assert len(lines) <= height
+    curves = lines[next(at for at, line in enumerate(lines) if "rollouts" in line) :]
+    assert len(curves) == rows * len([line for line in curves if not line.startswith("     ")])
+    assert rows == len(curves) / 7
+
+
+def test_what_was_0_all_the_time_is_drawn():
+    assert "vote share" in drawn(seen(points=points(3, vote_share=0.0)))

@@ -14,6 +14,9 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII = " .:-=+*#@"
 """For terminals that know no other characters."""
 CURVE_ROWS = 2
+"""Of a curve, where the terminal is high enough."""
+OTHER_ROWS = 8
+"""What stands above and below the curves, at most."""
 LEVELS = len(BLOCKS) - 1
 FIGURE_COLUMNS = 47
 """What the other columns of the table take at most."""
@@ -51,11 +54,11 @@ FIGURES = (
 UNDRAWN = frozenset({"step", "attempt", "groups", "labels"})
 
 
-def picture(seen: Seen, width: int, *, ascii_only: bool = False) -> RenderableType:
-    """Return the picture of a run for a terminal of so many columns."""
+def picture(seen: Seen, width: int, height: int, *, ascii_only: bool = False) -> RenderableType:
+    """Return the picture of a run for a terminal of so many columns and rows."""
     parts: list[RenderableType] = [*_head(seen)]
     if seen.points:
-        parts.append(_signs(seen, width, ASCII if ascii_only else BLOCKS))
+        parts.append(_signs(seen, width, height, ASCII if ascii_only else BLOCKS))
     elif seen.settings:
         parts.append(Text("no step has settled groups yet"))
     return Group(*parts)
@@ -70,19 +73,21 @@ class Screen:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield the picture."""
-        yield picture(self._seen, options.max_width, ascii_only=options.ascii_only)
+        yield picture(self._seen, options.max_width, options.size.height, ascii_only=options.ascii_only)
 
 
-def curve(values: Sequence[float | None], columns: int, top: float, blocks: str = BLOCKS) -> list[str]:
+def curve(
+    values: Sequence[float | None], columns: int, top: float, blocks: str = BLOCKS, rows: int = CURVE_ROWS
+) -> list[str]:
     """Return the last values as lines of blocks, the upper one first; a step without a value is a gap.
 
     Of more values than columns, each column shows the mean of some, so that the whole run is seen.
     """
     shown = list(_fitted(values, columns))
-    full = CURVE_ROWS * LEVELS
+    full = rows * LEVELS
     heights = [None if value is None else max(1, min(full, round(full * value / top))) for value in shown]
     lines: list[str] = []
-    for row in reversed(range(CURVE_ROWS)):
+    for row in reversed(range(rows)):
         within = [0 if height is None else max(0, min(LEVELS, height - row * LEVELS)) for height in heights]
         lines.append("".join(blocks[level] for level in within))
     return lines
@@ -113,7 +118,7 @@ def _head(seen: Seen) -> Iterator[Text]:
         yield Text(f"{seen.trouble}, for {seen.trouble_s:.0f} s; asked again and again", style="bold red")
 
 
-def _signs(seen: Seen, width: int, blocks: str) -> Table:
+def _signs(seen: Seen, width: int, height: int, blocks: str) -> Table:
     latest = seen.points[-1]
     before = seen.points[-1 - BEFORE] if len(seen.points) > BEFORE else None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=False)
@@ -122,13 +127,12 @@ def _signs(seen: Seen, width: int, blocks: str) -> Table:
     table.add_column(f"{len(seen.points)} steps", no_wrap=True)
     table.add_column(f"{BEFORE} before", justify="right", no_wrap=True)
     table.add_column("latest", justify="right", no_wrap=True)
-    for figure in _figures(seen):
-        values = [point.get(figure.name) for point in seen.points]
-        known = [value for value in values if value is not None]
-        if not known:
-            continue
-        top = 1.0 if figure.written is _share else max(known) or 1.0
-        lines = "\n".join(curve(values, columns, top, blocks))
+    drawn = [(figure, [point.get(figure.name) for point in seen.points]) for figure in _figures(seen)]
+    drawn = [(figure, values) for figure, values in drawn if any(value is not None for value in values)]
+    rows = CURVE_ROWS if CURVE_ROWS * len(drawn) + OTHER_ROWS <= height else 1
+    for figure, values in drawn:
+        top = 1.0 if figure.written is _share else max(value for value in values if value is not None) or 1.0
+        lines = "\n".join(curve(values, columns, top, blocks, rows))
         earlier = None if before is None else before.get(figure.name)
         table.add_row(figure.title, lines, _written(figure, earlier), _written(figure, latest.get(figure.name)))
     return table
