@@ -45,7 +45,7 @@ PYTEST := $(BIN)/python -m pytest
 .PHONY: help install demo test check helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls gpu-check clean
 
 help:
-	@sed -n 's/^#   //p' Makefile
+	@sed -n 's/^#   *//p' Makefile | fold -s -w 76 | sed '/^make /!s/^/    /'
 
 $(BIN)/python:
 	@echo "Making $(VENV) with $(PYTHON)"
