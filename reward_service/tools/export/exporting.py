@@ -83,7 +83,7 @@ def _written(
             if row["voter"] == Voter.POLICY:
                 table.add(row)
                 written += 1
-            elif teachers is not None:
+            elif teachers is not None and row["voter"] == Voter.TEACHER:  # peers are runs of their own
                 teachers.add(row)
         cohorts += written > 0
         bar.advance(progress)
