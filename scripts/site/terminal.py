@@ -22,6 +22,9 @@ from scripts.site.pictures import FOLDER
 PICTURE = FOLDER / "demo-terminal.svg"
 COLUMNS, LINES = 84, 16
 SCREENS_OF_A_METHOD = 4
+FONT = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono"
+"""In place of rich's, which comes from another host."""
+
 SCREEN_S, LAST_S = 0.8, 6.0
 
 
@@ -91,7 +94,8 @@ def _screen(report: DemoReport, place: int, share: float, name: str) -> str:
         console.print(report.table())
     lines = console.export_text(clear=False).count("\n")
     console.print("\n" * max(LINES - lines - 1, 0), end="")
-    return console.export_svg(title="co-rewarding", theme=MONOKAI, unique_id=name)
+    drawn = console.export_svg(title="co-rewarding", theme=MONOKAI, unique_id=name)
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL).replace("Fira Code", FONT)
 
 
 def main() -> None:
