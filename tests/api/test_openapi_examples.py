@@ -99,15 +99,18 @@ def test_each_route_takes_its_example(service: Supervisor) -> None:
 
 
 def sent(client: httpx.Client, method: str, path: str, learned: dict[str, str]) -> httpx.Response:
-    """The answer to the example of a route, in which ids are those that the service has given."""
+    """The answer to the example of a route, in which ids are those that the service has given; of events, the head."""
     operation = OPERATIONS[method, path]
     values = parameters_of(operation, "path") | learned
     address = re.sub(r"\{(\w+)\}", lambda found: str(values[found[1]]), path)
-    query = parameters_of(operation, "query")
+    given: dict[str, Any] = {"params": parameters_of(operation, "query"), "json": body_of(operation)}
     if method == "patch":
         headers = {"content-type": "application/octet-stream", "upload-offset": "0"}
-        return client.patch(address, content=WEIGHTS, headers=headers)
-    return client.request(method, address, params=query, json=body_of(operation))
+        given = {"content": WEIGHTS, "headers": headers}
+    with client.stream(method, address, **given) as answer:
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):  # these do not end
+            answer.read()
+        return answer
 
 
 def learn(answer: httpx.Response, learned: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ MAX_PROMPTS = 16
 MAX_NAME_CHARS = 256
 DEFAULT = RewritingRecipe()
 JOB = "j0f3a9c55d1e2b4478ac6"
-ASKED: list[dict[str, Any]] = [
+ASKED: Any = [
     {"question_id": "math/17", "question": "A box has 3 apples. How many apples are in 12 boxes?", "ground_truth": "36"}
 ]
 

@@ -65,7 +65,7 @@ _EVALUATED: dict[str, Any] = {
 }
 
 
-_BATCH: dict[str, Any] = {
+_BATCH: Any = {
     "run": "qwen3-8b-math",
     "step": 3,
     "rollouts": [
@@ -155,18 +155,18 @@ _NAMED: dict[str, Any] = {
 """Something must say whom a rollout votes with."""
 
 
-_TWO_VIEWS: dict[str, Any] = {
+_TWO_VIEWS: Any = {
     "query": ["What is 2 + 2? ... so \\boxed{4}", "Add two and two. ... it is \\boxed{4}"],
     "prompts": ["What is 2 + 2?", "Add two and two."],
     "labels": [f'{{"question_id": "math/18", "view": "{view}", "n": 1}}' for view in ("original", "paraphrase")],
 }
-_ONE_TRUTH: dict[str, Any] = {"prompt": "What is 2 + 2?", "response": "So it is \\boxed{4}.", "label": "4"}
+_ONE_TRUTH: Any = {"prompt": "What is 2 + 2?", "response": "So it is \\boxed{4}.", "label": "4"}
 
 
 class OpenRLHFForm(TrainerForm, of=OpenRLHFRequest):
     """OpenRLHF's request."""
 
-    model_config = ConfigDict(json_schema_extra=_NAMED_IN_LISTS | {"examples": [_TWO_VIEWS]})
+    model_config = ConfigDict(json_schema_extra={**_NAMED_IN_LISTS, "examples": [_TWO_VIEWS]})
 
     labels: Annotated[list[AnyLabel] | AnyLabel, Field(description=LABEL, examples=[[LABEL_EXAMPLE]])] = None
 
@@ -193,7 +193,7 @@ class OpenRLHFDocument(StructForm):
 class RemoteRMForm(TrainerForm, of=RemoteRMRequest):
     """slime's and miles' request."""
 
-    model_config = ConfigDict(json_schema_extra=_NAMED | {"examples": [_ONE_TRUTH]})
+    model_config = ConfigDict(json_schema_extra={**_NAMED, "examples": [_ONE_TRUTH]})
 
     prompt: Annotated[
         Any,

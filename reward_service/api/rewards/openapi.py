@@ -19,7 +19,7 @@ _UNUSED = ("HTTPValidationError", "ValidationError")
 """FastAPI's own forms of refusals, in whose place problem documents are answered."""
 
 _TAGS = {
-    "rewards": "Rollouts in, rewards out. The first two are the service's own, the last two are formats of trainers.",
+    "rewards": "Rollouts in, rewards out. The last two routes have formats of trainers.",
     "runs": "A run holds the settings by which its rollouts are rewarded, and what it has come to.",
     "cohorts": "Why a rollout got its reward: the ballots, the classes of equal answers, the votes, the labels.",
     "teacher": "A slow average of the policy, which labels the rollouts of methods with a teacher.",

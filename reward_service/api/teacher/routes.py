@@ -106,7 +106,7 @@ class QuestionForm(WireForm):
         return self
 
 
-_COMING: list[dict[str, Any]] = [
+_COMING: Any = [
     {"question_id": "math/17", "view": "original", "question": "What is 2 + 2?"},
     {"question_id": "math/17", "view": "paraphrase", "question": "Add two and two."},
 ]

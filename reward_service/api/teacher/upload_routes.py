@@ -45,7 +45,7 @@ UploadPath = Annotated[str, Path(description="As POST /v1/teacher/uploads named 
 OFFSET: dict[str, Any] = {"headers": {"Upload-Offset": {"schema": {"type": "integer"}}}}
 
 
-_FILE: dict[str, Any] = {
+_FILE: Any = {
     "name": "model.safetensors",
     "size": 73,
     "sha256": "8fa8d1048abcf0b68beaa1c2178122814ca4a3826673040abe5ef3b7790defd4",
