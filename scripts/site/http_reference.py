@@ -49,11 +49,10 @@ def _route(document: Mapping[str, Any], method: str, path: str, operation: Mappi
         yield ""
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         yield from _body(document, method, path, media, content["schema"])
-    yield (
-        "Answers: "
-        + ", ".join(_answer(status, each) for status, each in sorted(operation["responses"].items()))
-        + ".\n"
-    )
+    responses = sorted(operation["responses"].items())
+    problems = ", ".join(status for status, _ in responses if status >= "400")
+    yield "Answer: " + ", ".join(_answer(status, each) for status, each in responses if status < "400") + ".\n"
+    yield f"Problems: {problems or 'none'}.\n"
 
 
 def _body(document: Mapping[str, Any], method: str, path: str, media: str, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -66,7 +65,7 @@ def _body(document: Mapping[str, Any], method: str, path: str, media: str, schem
         yield from fields_of(whole)
     if whole.get("examples"):
         example = json.dumps(whole["examples"][0], indent=2, ensure_ascii=False)
-        yield f"```json\n{example}\n```\n"
+        yield f"For example:\n\n```json\n{example}\n```\n"
 
 
 def _structures(document: Mapping[str, Any]) -> Iterator[str]:
