@@ -26,4 +26,5 @@ def test_the_tour(tmp_path: Path) -> None:
     assert reward > 0.6
     start, end, reward = figures["co-rewarding-i"]
     assert end > start + 0.1, "co-rewarding did not hold"
-    assert len(re.findall(r"^\| \d+ \| ", (tmp_path / "replay.md").read_text(), re.MULTILINE)) == 10
+    replayed = re.findall(r"^\| \d+ \| ([a-z][\w-]+) \|", (tmp_path / "replay.md").read_text(), re.MULTILINE)
+    assert len(replayed) == len(set(replayed)) == 10
