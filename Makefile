@@ -101,7 +101,7 @@ docs: $(VENV)/.docs
 
 pictures: $(VENV)/.dev
 	$(BIN)/python -m scripts.site.pictures
-	$(BIN)/python -m scripts.site.terminal runs/demo/series.json
+	$(if $(wildcard runs/demo/series.json),$(BIN)/python -m scripts.site.terminal runs/demo/series.json)
 
 # Not a part of `make test`, whose tests would take twice the CPU time (CONTRIBUTING.md).
 COVERED := tests/domain tests/api tests/client tests/store tests/grading tests/replay tests/verify tests/workers

@@ -18,6 +18,9 @@ PAGES = {path.relative_to(REPOSITORY / "docs").as_posix() for path in (REPOSITOR
 MADE = {"index.md", "contributing.md", "changelog.md", "reference/http.md"}
 
 
+pytestmark = pytest.mark.timeout(300)  # the first test builds the site
+
+
 class _Loader(yaml.SafeLoader):
     """Passes over the tags by which mkdocs names functions."""
 
