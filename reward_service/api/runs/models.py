@@ -23,13 +23,14 @@ _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}
 _ACROSS_VIEWS = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if row.apart is not None]}}}
 _ALONE = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if not row.needs_peers]}}}
 _WITH_PEERS = {"required": ["peers"], "properties": {"peers": {"minItems": 1}}}
+_RUN: Any = {"method": DEFAULT_METHOD, "group_size": 2, "quarantine": Quarantine.OWN_VIEW.value}
 _RUN_SCHEMA: dict[str, Any] = {"allOf": [{"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}, {"anyOf": [_ALONE, _WITH_PEERS]}]}
 
 
 class RunForm(WireForm, of=RunSettings, required=("method",)):
     """A run's settings; the defaults are those of RunSettings."""
 
-    model_config = ConfigDict(json_schema_extra=_RUN_SCHEMA)
+    model_config = ConfigDict(json_schema_extra={**_RUN_SCHEMA, "examples": [_RUN]})
 
 
 class SignsDocument(StructForm):
