@@ -121,6 +121,8 @@ class Algebra:
         Raises:
             UndefinedError: the divisor is zero.
         """
+        if len(right) == 1 and () in right:
+            return self.scale(left, 1 / Fraction(right[()]))
         return self.multiply(left, self.power(right, -1))
 
     def power(self, base: Sum, exponent: Number) -> Sum:

@@ -8,6 +8,7 @@ from co_rewarding_schema.vocabulary import Conventions
 from reward_service.domain.answers.chemistry import formula
 from reward_service.domain.answers.chinese import WORDS, in_latin
 from reward_service.domain.answers.choices import Choice, choice_of
+from reward_service.domain.answers.digits import decimal
 from reward_service.domain.answers.grammar import parsed, read_tokens
 from reward_service.domain.answers.literals import literal
 from reward_service.domain.answers.money import with_money
@@ -37,11 +38,12 @@ from reward_service.domain.answers.written import clock, written
 MOST_CHARS = 4096
 """As many as an answer may have: a ground truth may come longer."""
 
-_INTEGER = re.compile(r"-?\d{1,18}")
-_RATIO = re.compile(r"(-?)(?:\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}|(\d{1,18})/(\d{1,18}))")
+_PLAIN = re.compile(
+    r"(-?)(?:(\d{0,18}+)(?:\.(\d{1,18}))?([eE][+-]?\d{1,3})?(?<=\d)|\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}"
+    r"|(\d{1,18})/(\d{1,18}))"
+)
 # 2e5 and what programs print; 2e-5 and 7e+1 may as well be Euler's number.
 _SCIENTIFIC = re.compile(r"-?(?:\d{1,18}\.\d{1,18}[eE][+-]?\d{1,3}|\d{1,18}(?:[eE]\d{1,3}|E[+-]\d{1,3}|e[+-]\d{2,3}))")
-_DECIMAL = re.compile(r"-?\d{0,18}\.\d{1,18}")
 _POINTS = re.compile(r"[A-Z]{2,4}")
 _LETTERS = re.compile(r"[a-z]{2,3}|[a-z][A-Z]{1,2}")
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
@@ -70,7 +72,7 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     if number is not None:
         return _rational(answer, number)
     text = unwrapped(unadorned(dotless(to_latex(answer))))
-    number = _plain_number(text)
+    number = _plain_number(text) if text != answer else None
     if number is not None:
         return _rational(answer, number)
     shapes, marks = _meant(_spelled(text), conventions)
@@ -175,17 +177,22 @@ def _symbol(letter: str) -> Quantity:
 
 def _plain_number(text: str) -> Number | None:
     """Read integers, fractions and decimals, by far the most answers, without the grammar."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    ratio = _RATIO.fullmatch(text)
-    if ratio is not None:
-        sign, above, below, plain_above, plain_below = ratio.groups()
-        denominator = int(below or plain_below)
-        if not denominator:
-            return None
-        value = Fraction(int(above or plain_above), denominator)
-        return _whole(-value if sign else value)
-    return _whole(Fraction(text)) if _DECIMAL.fullmatch(text) or _SCIENTIFIC.fullmatch(text) else None
+    found = _PLAIN.fullmatch(text)
+    if found is None:
+        return None
+    sign, whole, places, exponent, above, below, first, second = found.groups()
+    if exponent is not None and not _SCIENTIFIC.fullmatch(text):
+        return None
+    if above is None and first is None:
+        if exponent is not None:
+            return _whole(Fraction(text))
+        number = int(whole) if places is None else decimal(f"{whole}.{places}")
+        return -number if sign else number
+    denominator = int(below or second)
+    if not denominator:
+        return None
+    value = Fraction(int(above or first), denominator)
+    return _whole(-value if sign else value)
 
 
 def _whole(value: Fraction) -> Number:

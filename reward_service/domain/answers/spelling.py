@@ -156,7 +156,7 @@ _SPACED = re.compile(
 _PER_CENT = re.compile(r"(?<![A-Za-z])(?:per\s+cent|pct\.?)(?![A-Za-z])")
 _REPEATED = re.compile(r"(-?\d+\.\d*)\((\d+)\)")
 _MINUTES = re.compile(r"(?<=\d)\s*min(?![A-Za-z(_\\])")
-_UNIT_GROUP = re.compile(r"\\(?:mathrm|text)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_UNIT_GROUP = re.compile(r"\\(?:mathrm|text)\s*\{([^{}\\]*(?:\\|\{[^{}]*\})(?:[^{}]|\{[^{}]*\})*)\}")
 _IN_UNITS = (
     ("{", ""), ("}", ""), ("\\cdot", "*"), ("\\times", "*"), ("\\Omega", "ohm"), ("\\,", " "), ("\\ ", " "), ("~", " "),
 )  # fmt: skip
@@ -201,8 +201,6 @@ def spelled(text: str) -> str:
 
 def _plain_unit(found: re.Match[str]) -> str:
     inside = found[1]
-    if "{" not in inside and "\\" not in inside:
-        return found[0]
     for written, plain in _IN_UNITS:
         inside = inside.replace(written, plain)
     return rf"\text{{ {inside}}}" if "\\" not in inside and are_units(inside) else found[0]

@@ -5,17 +5,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.units import are_units
-from reward_service.domain.answers.values import Expression, NotReadError, Sum, Value
+from reward_service.domain.answers.values import NotReadError
 
 MAX_TOKENS = 4096
 
 # Typesetting that says nothing. \, and \! vanish; "\ " and ~ are spaces.
 _NOISE = re.compile(
-    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|boldmath|bf|rm|it)"
-    r"(?![A-Za-z])|(?<![\d,\\])\\[!;:,> ]|(?<!\\)\\[!;:,> ](?!\s*\d{3}(?!\d))"
-    r"|\\(?:quad|qquad|hspace\{[^{}]*\}|phantom(?:\{[^{}]*\}|(?![A-Za-z])))|~"
+    r"\\(?:(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|boldmath|bf|rm|it)"
+    r"(?![A-Za-z])|(?<![\d,\\]\\)[!;:,> ]|(?<!\\\\)[!;:,> ](?!\s*\d{3}(?!\d))"
+    r"|quad|qquad|hspace\{[^{}]*\}|phantom(?:\{[^{}]*\}|(?![A-Za-z])))|~"
 )
 _DEGREE = re.compile(
     r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|(?<=[\d}])\s*\\circ(?![A-Za-z])|\\(?:degree|deg)(?![A-Za-z])"
@@ -92,7 +91,7 @@ def tokens_of(text: str) -> list[Token]:
         NotReadError: it holds what no answer does, or too much.
     """
     if "\\" in text:
-        if "^" in text:
+        if "^" in text and ("\\text" in text or "rm" in text):
             text = _ORDINAL.sub("", text)
         text = _NOISE.sub(" ", text)
         if "\\circ" in text or "\\deg" in text:
@@ -100,16 +99,27 @@ def tokens_of(text: str) -> list[Token]:
     found: list[Token] = []
     at = 0
     for lexeme in _LEXEME.finditer(text):
-        if lexeme.start() != at:
+        start, end = lexeme.span()
+        if start != at:
             raise NotReadError
-        kind = lexeme.lastgroup or ""
+        kind = lexeme.lastgroup
         if kind == "styled":
             _add_styled(found, lexeme[2], lexeme[3])
-        elif (token := lexeme[kind]) != "$":
-            found.append(_token(kind, token, lexeme.start(kind) > at))
-        at = lexeme.end()
-        if len(found) > MAX_TOKENS:
-            raise NotReadError
+        else:
+            said = lexeme[kind or 0]
+            spaced = end - len(said) > at
+            if kind == "sign":
+                if said != "$":
+                    found.append(Token(said, said, spaced))
+            elif kind == "num":
+                found.append(Token("number", said if said.isdigit() else _SEPARATORS.sub("", said), spaced))
+            elif kind == "word":
+                found.append(_word(said, spaced))
+            else:
+                found.append(Token(_SAME.get(said, said), said, spaced))
+        at = end
+    if len(found) > MAX_TOKENS:
+        raise NotReadError
     if at < len(text) and not text[at:].isspace():
         raise NotReadError
     return _indices_first(found) if "_" in text and "^" in text else found
@@ -159,17 +169,13 @@ def structure(tokens: list[Token]) -> str:
     return " ".join(kept)
 
 
-def _token(kind: str, text: str, spaced: bool) -> Token:
-    if kind == "sign":
-        return Token(text, text, spaced)
-    if kind == "num":
-        return Token("number", text if text.isdigit() else _SEPARATORS.sub("", text), spaced)
-    if kind == "word":
+def _word(text: str, spaced: bool) -> Token:
+    if len(text) > 1:
         if text in _WORDS:
             return Token(_WORDS[text], text, spaced)
-        return Token("\\" + text, text, spaced) if text in _WORD_COMMANDS else Token("word", text, spaced)
-    kind = _SAME.get(text, text)
-    return Token(kind, text, spaced)
+        if text in _WORD_COMMANDS:
+            return Token("\\" + text, text, spaced)
+    return Token("word", text, spaced)
 
 
 def _add_styled(found: list[Token], style: str, content: str) -> None:
@@ -210,18 +216,20 @@ def _plain(content: str) -> bool:
     return content in _WORD_COMMANDS or (content.isascii() and not re.search(r"[A-Za-z]{2}", content))
 
 
-MAX_DEPTH = 48
+MAX_DEPTH = 32
+"""How deep brackets, lines, roots, functions and exponents may stand in each other."""
 END = Token("end", "")
 
 
 class Cursor:
     """A place in the tokens of an answer."""
 
-    def __init__(self, tokens: list[Token], algebra: Algebra) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         """Begin at the first token."""
         # The end is a token too, so that whoever looks a few tokens ahead finds one.
         self.tokens: list[Token] = [*tokens, END, END, END, END, END, END, END, END]
-        self.algebra = algebra
+        self.kinds: list[str] = [token[0] for token in self.tokens]
+        """Those of the tokens. A token may be replaced by one of its kind only."""
         self.at: int = 0
         self.depth: int = 0
 
@@ -236,7 +244,7 @@ class Cursor:
 
     def take(self, kind: str) -> bool:
         """Pass the next token if it is of this kind."""
-        if self.tokens[self.at].kind == kind:
+        if self.kinds[self.at] == kind:
             self.at += 1
             return True
         return False
@@ -259,14 +267,3 @@ class Cursor:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise NotReadError
-
-
-def sum_of(value: Value) -> Sum:
-    """Return the sum that a value is.
-
-    Raises:
-        NotReadError: it is a tuple, a set, a matrix.
-    """
-    if not isinstance(value, Expression):
-        raise NotReadError
-    return value.terms

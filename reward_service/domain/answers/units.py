@@ -95,6 +95,8 @@ LETTERS = frozenset({*"mgshLlCFKJNWVATHS", "in"}) | (_PREFIXED - _KNOWN_RAW)
 """Units that are names as well: 48 m may be a product."""
 _POWERS: Mapping[str, int] = MappingProxyType({"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3})
 _WORD = re.compile(r"[A-Za-z]+|-?\s?\d+|/|[^\W\d_]+")
+_LATIN_WORD = re.compile(r"[A-Za-z]+")
+_LOWER_WORD = re.compile(r"[a-z]+|[^\W\d_a-z]+")
 _MOST_WORDS = 6
 _MULTIPLIERS: Mapping[str, int] = MappingProxyType(
     {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -126,7 +128,7 @@ def is_unit(word: str) -> bool:
 
 def are_units(text: str) -> bool:
     """Whether all words of a text are units: `m/s` after a number is one, `x` is none."""
-    words: list[str] = re.findall(r"[A-Za-z]+", text)
+    words: list[str] = _LATIN_WORD.findall(text)
     return bool(words) and all(word in ("per", "sq", "square", "cubic") or unit_of(word) is not None for word in words)
 
 
@@ -142,7 +144,7 @@ def multiplier(word: str) -> int:
 
 def says_what(words: str) -> bool:
     """Whether words behind a number say what it counts or measures, and do not change the number."""
-    found: list[str] = re.findall(r"[a-z]+|[^\W\d_a-z]+", words.lower())
+    found: list[str] = _LOWER_WORD.findall(words.lower())
     if not found:
         return not words.strip()
     return (len(found) <= _MOST_WORDS and found[0] not in _POWERS and not _CHANGING.intersection(found)) or (
