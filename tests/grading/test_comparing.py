@@ -2,8 +2,8 @@
 
 import pytest
 
+from reward_service.grading.bounds import unfit
 from reward_service.grading.comparing import compare
-from reward_service.grading.notation import unfit
 from reward_service.grading.verdicts import Verdict
 
 SAME = [

@@ -2,11 +2,11 @@
 
 import re
 from abc import ABC, abstractmethod
-from fractions import Fraction
 
-from reward_service.domain.answers.digits import base_of, decimal, integer, repeating
+from reward_service.domain.answers.digits import decimal
 from reward_service.domain.answers.functions import FUNCTIONS
-from reward_service.domain.answers.tokens import Cursor, Token
+from reward_service.domain.answers.numerals import NumeralReader
+from reward_service.domain.answers.tokens import Token
 from reward_service.domain.answers.tree import (
     Applied,
     Call,
@@ -21,7 +21,7 @@ from reward_service.domain.answers.tree import (
     Root,
     Signed,
 )
-from reward_service.domain.answers.values import Based, Bracketed, Matrix, NotReadError
+from reward_service.domain.answers.values import Bracketed, Matrix, NotReadError
 
 GREEK = frozenset({
     "\\alpha", "\\beta", "\\gamma", "\\delta", "\\epsilon", "\\zeta", "\\eta", "\\theta", "\\iota", "\\kappa",
@@ -46,7 +46,7 @@ def index_text(tokens: list[Token]) -> str:
     return text if text.isalnum() else f"{{{text}}}"  # x_{a+z} is not x_a + z
 
 
-class FactorReader(Cursor, ABC):
+class FactorReader(NumeralReader, ABC):
     """Reads one factor. What a factor may hold is read by those who inherit from it."""
 
     bars = 0
@@ -86,7 +86,7 @@ class FactorReader(Cursor, ABC):
         self.at += 1
         kind = token.kind
         if kind == "number":
-            return self._digits(token)
+            return self.digits(token)
         if kind == "word":
             return self._letters(token)
         self.deeper()
@@ -134,73 +134,6 @@ class FactorReader(Cursor, ABC):
         if kind in _GROUPED:
             return self.group()
         raise NotReadError
-
-    def _digits(self, token: Token) -> Node:
-        text = token.text
-        following = self.kinds[self.at]
-        if not text.isdigit():
-            if following == "repeating" and "." in text:
-                self.at += 1
-                return Constant(repeating(text, self.tokens[self.at - 1].text))
-            return Constant(decimal(text))
-        if following == "_":
-            self.at += 1
-            return Based(text.lstrip("0") or "0", self._base())
-        value = integer(text)
-        if following in ("\\frac", "number") and (part := self._mixed(following)) is not None:
-            return Constant(value + part)
-        return Constant(value)
-
-    def _mixed(self, following: str) -> Fraction | None:
-        r"""The fraction that follows a whole number without a sign: 1\frac12 and 1 1/2 are sums, 2\frac x2 is not."""
-        at, used = self.at, 0
-        if following == "number":
-            if not (self.next.spaced and self.kinds[at + 1] == "/" and self.kinds[at + 2] == "number"):
-                return None
-            above, below = self.next.text, self.tokens[at + 2].text
-            if not (above.isdigit() and below.isdigit()):
-                return None
-            parts, at = [integer(above), integer(below)], at + 3
-        else:
-            if at > 1 and self.kinds[at - 2] in ("/", "^", "_"):
-                return None
-            parts, at = [], at + 1
-            for _ in range(2):
-                argument = self._whole_argument(at, used)
-                if argument is None:
-                    return None
-                part, at, used = argument
-                parts.append(part)
-        above, below = parts
-        if not 0 < above < below:
-            return None
-        self.at = at
-        if used:
-            self.tokens[at] = Token("number", self.next.text[used:])
-        return Fraction(above, below)
-
-    def _whole_argument(self, at: int, used: int) -> tuple[int, int, int] | None:
-        """A command's argument that is a whole number; behind it the next token, and how many digits of it are used."""
-        text = self.tokens[at].text
-        if self.kinds[at] == "number" and text.isdigit():
-            return int(text[used]), *((at, used + 1) if used + 1 < len(text) else (at + 1, 0))
-        text = self.tokens[at + 1].text
-        if self.kinds[at : at + 3] == ["{", "number", "}"] and text.isdigit():
-            return integer(text), at + 3, 0
-        return None
-
-    def _base(self) -> int:
-        base = self.group() if self.next.kind == "{" else Constant(self._take_integer())
-        if not isinstance(base, Constant):
-            raise NotReadError
-        return base_of(base.value)
-
-    def _take_integer(self) -> int:
-        token = self.next
-        if token.kind != "number" or not token.text.isdigit():
-            raise NotReadError
-        self.at += 1
-        return integer(token.text)
 
     def _letters(self, token: Token) -> Node:
         text = token.text
@@ -252,7 +185,7 @@ class FactorReader(Cursor, ABC):
     def _root(self) -> Root:
         degree = 2
         if self.take("["):
-            degree = self._take_integer()
+            degree = self.take_integer()
             self.expect("]")
         if not 1 < degree <= _MOST_DEGREE:
             raise NotReadError

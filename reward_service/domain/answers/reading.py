@@ -71,7 +71,7 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     number = _plain_number(answer)  # most answers are one without more ado
     if number is not None:
         return _rational(answer, number)
-    text = unwrapped(unadorned(dotless(to_latex(answer))))
+    text = _bare(answer)
     number = _plain_number(text) if text != answer else None
     if number is not None:
         return _rational(answer, number)
@@ -82,6 +82,27 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     for meaning in map(Meaning.of, shapes):
         meanings.setdefault(meaning.key, meaning)
     return Reading(answer, tuple(meanings.values()), marks)
+
+
+def mathematics(answer: str) -> list[Token]:
+    """Return the tokens of an answer that is nothing but mathematics.
+
+    Raises:
+        NotReadError: it is a choice, a date, a text, digits in a base, or empty.
+    """
+    text = _spelled(_bare(answer))
+    if choice_of(text) is not None or literal(text) is not None or written(text) is not None:
+        raise NotReadError
+    if is_words(text) or _in_base(text) is not None:
+        raise NotReadError
+    tokens = tokens_of(_without_thousands(text))
+    if not tokens:
+        raise NotReadError
+    return tokens
+
+
+def _bare(answer: str) -> str:
+    return unwrapped(unadorned(dotless(to_latex(answer))))
 
 
 def _spelled(text: str) -> str:

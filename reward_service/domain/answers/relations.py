@@ -57,7 +57,7 @@ class RelationMeanings(ABC):
     def union(self, intervals: list[Interval]) -> Form:
         """Disjoint intervals in their order."""
 
-    def chain(self, value: Chain) -> Understood:
+    def chain(self, value: Chain[Value]) -> Understood:
         """An equation, a chain of equal things, an inequality, a membership."""
         relations = value.relations
         if "~" in relations:
@@ -73,7 +73,7 @@ class RelationMeanings(ABC):
             return self._unequal(value)
         raise NotReadError
 
-    def _unequal(self, value: Chain) -> Understood:
+    def _unequal(self, value: Chain[Value]) -> Understood:
         """Read x ≠ 3 as the line without 3, and as a form of its own; any other ≠ has only that form."""
         name = value.names[0]
         right = value.sides[1]
@@ -86,7 +86,7 @@ class RelationMeanings(ABC):
                 return shapes, (("name", name),)
         return (self._unlike(value),), ()
 
-    def _unlike(self, value: Chain) -> Form:
+    def _unlike(self, value: Chain[Value]) -> Form:
         return self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
 
     def named_list(self, items: tuple[Value, ...]) -> Understood | None:
@@ -113,7 +113,7 @@ class RelationMeanings(ABC):
         parts, marks = self.parts(tuple(value for _, value in ordered))
         return (self.form("()", parts),), (*marks, ("name", f"({','.join(name for name, _ in ordered)})"))
 
-    def _approximate(self, value: Chain) -> Understood:
+    def _approximate(self, value: Chain[Value]) -> Understood:
         """Read x = 1/3 ≈ 0.33 as 1/3, and x ≈ 0.33 as 0.33."""
         at = value.relations.index("~")
         if not self.lenient:
@@ -124,7 +124,7 @@ class RelationMeanings(ABC):
             return self.understood(value.sides[0])
         return self.chain(Chain(value.sides[: at + 1], value.relations[:at], value.names[: at + 1]))
 
-    def _equal(self, value: Chain) -> Understood:
+    def _equal(self, value: Chain[Value]) -> Understood:
         sides, names = value.sides, value.names
         if len(sides) == 2 and names[0] is None and names[1] is not None:
             sides, names = sides[::-1], names[::-1]
@@ -193,7 +193,7 @@ class RelationMeanings(ABC):
         leading = Fraction(terms[max(terms)])
         return self.quantity(self._algebra.scale(terms, 1 / (abs(leading) if signed else leading)))
 
-    def _ordered(self, value: Chain) -> Understood:
+    def _ordered(self, value: Chain[Value]) -> Understood:
         parts: list[Shape] = []
         solved: list[tuple[str, list[Interval]] | None] = []
         inequalities = Inequalities(self._algebra, self.line_end)
@@ -216,7 +216,7 @@ class RelationMeanings(ABC):
         common = sets[0] if len(sets) == 1 else intersected(sets, self.line_end)
         return (self.union(common), ("name", known[0][0])) if common else None
 
-    def _interval(self, value: Chain) -> tuple[Shape, Mark] | None:
+    def _interval(self, value: Chain[Value]) -> tuple[Shape, Mark] | None:
         """Read x > 5 as (5, ∞), 1 ≤ x < 2 as [1, 2); None for what bounds no single name by constants."""
         sides, relations = value.sides, value.relations
         names = value.names

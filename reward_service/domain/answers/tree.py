@@ -114,10 +114,10 @@ class Limit(NamedTuple):
 
 
 Node: TypeAlias = (
-    "Constant | Name | Addition | Product | Signed | Quotient | Root | Power | Factorial | Marked | Call | Applied"
-    " | Measure | Limit | Based | Words | Bracketed[Node] | Listed[Node] | Builder[Node] | Joined[Node] | Matrix[Node]"
-    " | Chain[Node]"
-)
+    Constant | Name | Addition | Product | Signed | Quotient | Root | Power | Factorial | Marked | Call | Applied
+    | Measure | Limit | Based | Words | Bracketed["Node"] | Listed["Node"] | Builder["Node"] | Joined["Node"]
+    | Matrix["Node"] | Chain["Node"]
+)  # fmt: skip
 
 
 class Tree(NamedTuple):

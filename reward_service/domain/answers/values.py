@@ -91,9 +91,9 @@ class Chain(NamedTuple, Generic[Item]):
 
 
 Value: TypeAlias = (
-    "Expression | Based | Words | Bracketed[Value] | Listed[Value] | Builder[Value] | Joined[Value]"
-    " | Matrix[Expression] | Chain[Value]"
-)
+    Expression | Based | Words | Bracketed["Value"] | Listed["Value"] | Builder["Value"] | Joined["Value"]
+    | Matrix[Expression] | Chain["Value"]
+)  # fmt: skip
 
 
 MAX_BITS = 4_096
