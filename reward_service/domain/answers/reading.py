@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 from co_rewarding_schema.vocabulary import Conventions
 
@@ -44,10 +45,16 @@ _PLAIN = re.compile(
 )
 # 2e5 and what programs print; 2e-5 and 7e+1 may as well be Euler's number.
 _SCIENTIFIC = re.compile(r"-?(?:\d{1,18}\.\d{1,18}[eE][+-]?\d{1,3}|\d{1,18}(?:[eE]\d{1,3}|E[+-]\d{1,3}|e[+-]\d{2,3}))")
-_POINTS = re.compile(r"[A-Z]{2,4}")
+_POINTS = re.compile(r"[A-Z]{2,7}")
+_MOST_POINTS = 4
+_CHOICES = re.compile(r"[A-J]+")
+_COMBINATION = re.compile(
+    r"(?<![A-Za-z\\])C(?:_\{?(\d{1,3})\}?\^\{?(\d{1,3})\}?|\^\{?(\d{1,3})\}?_\{?(\d{1,3})\}?)(?!\d)"
+)
 _LETTERS = re.compile(r"[a-z]{2,3}|[a-z][A-Z]{1,2}")
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 _ONLY_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+_OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])")
 _BASE = re.compile(
     r"\(?\s*+(-?)\s*+([0-9A-Za-f]++)\)?\s*+"
     r"(?:_\s*\{?\s*(\d{1,2})\s*\}?|(?:\\text\{)?\s*(?:\(?base|in base)[\s-]*\{?(\d{1,2})\}?\)?\}?)"
@@ -141,7 +148,8 @@ def _chosen(choice: Choice, text: str, conventions: Conventions) -> Understood:
         return (_symbol(letter),), ()
     lenient = conventions is Conventions.LENIENT
     if len(choice.letters) > 1:
-        several = _understood(",".join(choice.letters), conventions)[0] if lenient else ()
+        joint = r"\text{ or }" if _OR.search(choice.content) else ","
+        several = _understood(joint.join(choice.letters), conventions)[0] if lenient else ()
         return (Plain(f"choices {words_key(text)}"), *several), ()
     rest, marks = _understood(choice.content, conventions)
     said = Plain(f"choice {letter}: {rest[0].key}")
@@ -155,8 +163,7 @@ def unread_answer(answer: str) -> Reading:
 
 def _understood(text: str, conventions: Conventions) -> Understood:
     if is_words(text) or outer_word(text) is not None or (not text.isascii() and WORDS.fullmatch(text)):
-        said: tuple[Shape, ...] = (Plain(words_key(text)),)
-        return (*said, _symbol(text)) if _POINTS.fullmatch(text) and conventions is Conventions.LENIENT else said, ()
+        return (Plain(words_key(text)), *(_other_words(text) if conventions is Conventions.LENIENT else ())), ()
     based = _in_base(text)
     if based is not None:
         return (based,), ()
@@ -176,8 +183,21 @@ def _understood(text: str, conventions: Conventions) -> Understood:
     return shapes, marks
 
 
+def _other_words(text: str) -> tuple[Shape, ...]:
+    """Return what capitals may be beside a word: a segment or a product, and several choices, as ACD is A, C, D."""
+    capitals = outer_word(text) or text
+    if not _POINTS.fullmatch(capitals):
+        return ()
+    shapes: tuple[Shape, ...] = (_symbol(text),) if capitals == text and len(text) <= _MOST_POINTS else ()
+    if _CHOICES.fullmatch(capitals) and all(one < other for one, other in pairwise(capitals)):
+        shapes += parsed(tokens_of(",".join(capitals)), Conventions.LENIENT)[0]
+    return shapes
+
+
 def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tuple[Shape, ...]:
     """Yield other readings that people let pass: cat as a word, 1,234 as a list, a function without a degree sign."""
+    if "C" in text and (chosen := _COMBINATION.sub(_binomial, text)) != text:
+        return parsed(tokens_of(chosen), Conventions.LENIENT)[0]
     if _LETTERS.fullmatch(text):
         return (Plain(words_key(text)),)
     if _ONLY_THOUSANDS.fullmatch(text):
@@ -185,6 +205,11 @@ def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tu
     if any(token.kind == "\\degree" for token in tokens) and ("unit", "degree") not in marks:
         return parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
     return ()
+
+
+def _binomial(found: re.Match[str]) -> str:
+    above, below = int(found[1] or found[4]), int(found[2] or found[3])
+    return rf"\binom{{{above}}}{{{below}}}" if above >= below else found[0]
 
 
 def _rational(answer: str, value: Number) -> Reading:

@@ -84,7 +84,15 @@ class RelationMeanings(ABC):
                 shape = self.union(complement(point, self.line_end))
                 shapes = (shape,) if len(values) > 1 else (shape, self._unlike(value))
                 return shapes, (("name", name),)
-        return (self._unlike(value),), ()
+        unlike = self._unlike(value)
+        (difference,) = unlike.parts
+        assert isinstance(difference, Quantity)
+        solve = Inequalities(self._algebra, self.line_end).solve
+        below, above = solve(difference.terms, "<"), solve(difference.terms, ">")
+        if below is None or above is None:
+            return (unlike,), ()
+        beside = sorted([*below[1], *above[1]], key=lambda ends: ends[0].value)  # |x| ≠ 2 is below or above
+        return (self.union(beside), unlike), (("name", below[0]),)
 
     def _unlike(self, value: Chain[Value]) -> Form:
         return self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))

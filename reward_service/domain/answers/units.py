@@ -190,6 +190,8 @@ def _product(words: list[str]) -> str:
                 step = sign * power * int(own or 1)
                 powers[last] = powers.get(last, 0) + step
             power = 1
+    if powers.get("degree") == 1 and len(powers) == 2 and (powers.get("C") == 1 or powers.get("F") == 1):
+        del powers["degree"]  # degrees Celsius
     return "*".join(unit if power == 1 else f"{unit}^{power}" for unit, power in sorted(powers.items()))
 
 

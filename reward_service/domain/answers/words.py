@@ -53,6 +53,8 @@ def _keeps_its_case(word: str, among_others: bool) -> bool:
 def is_words(text: str) -> bool:
     """Return whether an answer is nothing but words."""
     letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
+    if "," in letters and letters.replace(",", "").isalpha():
+        return not SHORT_WORDS.isdisjoint(_WORD.findall(text.lower()))  # yes, it is
     if not letters.isascii() or not letters.isalpha():
         return False
     if _SEVERAL_NAMES.fullmatch(text) or _SEVERAL_LETTERS.fullmatch(text) or _APPLIED.fullmatch(text):
