@@ -22,7 +22,7 @@ from reward_service.grading.expressions import ExpressionBuilder, infinity
 from reward_service.grading.scalars import Finding, equal
 from reward_service.grading.verdicts import Verdict
 
-RELATIONS = frozenset(["=", "<", ">", "<=", ">="])
+RELATIONS = frozenset(["=", "<", ">", "≤", "≥"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _added_to(found: list[Token]) -> bool:
     return False
 
 
-_FLIPPED = {">": "<", ">=": "<=", "=": "="}
+_FLIPPED = {">": "<", "≥": "≤", "=": "="}
 
 
 def compare(a: str, b: str, *, guarded: bool = True) -> Finding:
@@ -194,7 +194,7 @@ def _lacks(a: Items, b: Items) -> bool:
 
 def _ascending(chain: RelationChain) -> RelationChain:
     """Turn a > b into b < a."""
-    if any(relation in (">", ">=") for relation in chain.relations) and all(
+    if any(relation in (">", "≥") for relation in chain.relations) and all(
         relation in _FLIPPED for relation in chain.relations
     ):
         return RelationChain(tuple(_FLIPPED[relation] for relation in reversed(chain.relations)), chain.sides[::-1])

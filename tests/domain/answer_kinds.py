@@ -594,6 +594,8 @@ n=3k+1\ (k\in\mathbb{Z}) == n=3k+1
 x^2\neq4 == x\neq\pm2
 2x\neq4 == x\neq2
 {n\choose k} == \binom{n}{k}
+\begin{pmatrix}1\\[2pt]2\end{pmatrix} == \begin{pmatrix}1\\2\end{pmatrix}
+1, 2, 3, ... == 1,2,3,\ldots
 """
 """Each line is one answer to a lenient reader."""
 
@@ -1126,6 +1128,10 @@ ABCD == A, B, D, C, E
 x\equiv 7\pmod{12} == x\equiv 7\pmod{21}
 yes, no == no, yes
 ①③ == 13
+\sum\vec{a} == \sum\vec{b}
+\begin{cases}1\\2\end{cases} == \begin{gathered}1\\2\end{gathered}
+\sum_{k=1}^{3}\bar{x} == \sum_{k=1}^{3}\bar{y}
+1, 2, 3, ... == 1, 2, 3
 """
 """Each line is two answers, in either mode."""
 

@@ -165,6 +165,8 @@ class FactorReader(NumeralReader, ABC):
     def _subscript(self) -> str:
         if not self.take("{"):
             token = self.next
+            if token.kind in ("\\begin", "\\end"):
+                raise NotReadError
             self.at += 1
             if token.kind == "word" and len(token.text) == 2 and token.text[0].isupper():
                 self.at -= 1  # k_BT is k_B times T

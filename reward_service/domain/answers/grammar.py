@@ -66,7 +66,7 @@ def _measured(tokens: list[Token], conventions: Conventions) -> Understood | Non
     return (shapes, marks) if measures and is_known(shapes[0]) else None
 
 
-_QUALIFYING = frozenset({"text", "\\forall", "\\in", "<", ">", "<=", ">=", "!="})
+_QUALIFYING = frozenset({"text", "\\forall", "\\in", "<", ">", "≤", "≥", "≠"})
 _BEFORE_UNITS = frozenset({"number", "}", ")", "\\degree"})
 _UNITS = LETTERS | {"k", "M", "\\Omega", "\\mu"}
 

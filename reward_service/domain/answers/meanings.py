@@ -28,7 +28,7 @@ from reward_service.domain.answers.values import (
 )
 from reward_service.domain.answers.words import words_key
 
-_SETTING_BOUNDS = ORDER | {"=", "!=", "\\in"}
+_SETTING_BOUNDS = ORDER | {"=", "≠", "\\in"}
 _CAPITAL = re.compile(r"[A-Z]")
 _CHOICE = re.compile(r"[A-J]")
 _MARKED = frozenset({"deg", "usd", "pct"})

@@ -20,7 +20,7 @@ from reward_service.domain.answers.values import (
 )
 
 _CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
-_RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "~", "\\in", "\\equiv"})
+_RELATIONS = frozenset({"=", "<", ">", "≤", "≥", "≠", "\\approx", "\\in", "\\equiv"})
 _JOINTS = frozenset({",", ";", "\\lor", "\\land"})
 _SAID_BETWEEN = {
     "and": "and", "\\land": "and", "\\wedge": "and", "or": "or", "\\lor": "or", "\\vee": "or",
@@ -107,12 +107,9 @@ class Parser(SumReader):
         Raises:
             NotReadError: the environment is none of a matrix, does not end, or has rows of different lengths.
         """
-        self.expect("{")
-        name = self.next.text
-        self.at += 1
+        name = self.ahead(-1).text
         if name not in _MATRICES:
             raise NotReadError
-        self.expect("}")
         if name == "array" and self.take("{"):
             while not self.take("}"):
                 if self.next.kind == "end":
@@ -126,10 +123,7 @@ class Parser(SumReader):
             rows.append(tuple(row))
             if not self.take("\\\\"):
                 break
-        for kind in ("\\end", "{"):
-            self.expect(kind)
-        self.at += 1
-        self.expect("}")
+        self.expect("\\end")
         if not rows or len({len(row) for row in rows}) != 1:
             raise NotReadError
         return Matrix(tuple(rows))

@@ -22,7 +22,7 @@ from reward_service.domain.answers.values import (
     sum_key,
 )
 
-_TURNED: Mapping[str, str] = MappingProxyType({">": "<", ">=": "<=", "<": ">", "<=": ">="})
+_TURNED: Mapping[str, str] = MappingProxyType({">": "<", "≥": "≤", "<": ">", "≤": "≥"})
 ORDER = frozenset(_TURNED)
 _NOT_NAMES = frozenset({"e", "i", "pi"})
 
@@ -60,7 +60,7 @@ class RelationMeanings(ABC):
     def chain(self, value: Chain[Value]) -> Understood:
         """An equation, a chain of equal things, an inequality, a membership."""
         relations = value.relations
-        if "~" in relations:
+        if "\\approx" in relations:
             return self._approximate(value)
         if relations == ("\\in",) and value.names[0] is not None:
             shapes, marks = self.understood(value.sides[1])
@@ -69,7 +69,7 @@ class RelationMeanings(ABC):
             return self._equal(value)
         if all(relation in ORDER for relation in relations):
             return self._ordered(value)
-        if relations == ("!=",):
+        if relations == ("≠",):
             return self._unequal(value)
         raise NotReadError
 
@@ -95,7 +95,7 @@ class RelationMeanings(ABC):
         return (self.union(beside), unlike), (("name", below[0]),)
 
     def _unlike(self, value: Chain[Value]) -> Form:
-        return self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
+        return self.form("≠", (self._difference(value.sides[0], value.sides[1], signed=False),))
 
     def named_list(self, items: tuple[Value, ...]) -> Understood | None:
         """Read x = 1, 2 and x = 1, x = 2 as values of x, x = 1, y = 2 as the pair (1, 2), other lists as None."""
@@ -123,7 +123,7 @@ class RelationMeanings(ABC):
 
     def _approximate(self, value: Chain[Value]) -> Understood:
         """Read x = 1/3 ≈ 0.33 as 1/3, and x ≈ 0.33 as 0.33."""
-        at = value.relations.index("~")
+        at = value.relations.index("\\approx")
         if not self.lenient:
             raise NotReadError
         if at == 0 and value.names[0] is not None and len(value.sides) == 2:
@@ -206,7 +206,7 @@ class RelationMeanings(ABC):
         solved: list[tuple[str, list[Interval]] | None] = []
         inequalities = Inequalities(self._algebra, self.line_end)
         for left, relation, right in zip(value.sides, value.relations, value.sides[1:], strict=False):
-            if relation in (">", ">="):
+            if relation in (">", "≥"):
                 left, relation, right = right, _TURNED[relation], left
             difference = self._difference(left, right, signed=True)
             parts.append(self.form(relation, (difference,)))
@@ -236,7 +236,7 @@ class RelationMeanings(ABC):
             if name is None or not _is_constant(bound):
                 return None
             shape, _ = self.understood(bound)
-            if relations[0] in (">", ">="):
+            if relations[0] in (">", "≥"):
                 ends = (shape[0], self.line_end(1))
                 tag = "()" if relations[0] == ">" else "[)"
             else:
@@ -246,11 +246,11 @@ class RelationMeanings(ABC):
         name = names[1]
         if len(sides) != 3 or name is None or not (_is_constant(sides[0]) and _is_constant(sides[2])):
             return None
-        if relations[0] in (">", ">="):
+        if relations[0] in (">", "≥"):
             sides, relations = sides[::-1], tuple(_TURNED[relation] for relation in reversed(relations))
-        if not all(relation in ("<", "<=") for relation in relations):
+        if not all(relation in ("<", "≤") for relation in relations):
             return None
-        tag = ("[" if relations[0] == "<=" else "(") + ("]" if relations[1] == "<=" else ")")
+        tag = ("[" if relations[0] == "≤" else "(") + ("]" if relations[1] == "≤" else ")")
         ends = (self.understood(sides[0])[0][0], self.understood(sides[2])[0][0])
         return self.form(tag, ends), ("name", name)
 

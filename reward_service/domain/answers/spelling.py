@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from reward_service.domain.answers.units import are_units, unit_of
+from reward_service.domain.lexemes import SIGNS
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "0123456789+-()n")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -13,17 +14,6 @@ _RAISED = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ]+")
 _LOWERED = re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+")
 _VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 _CIRCLED = re.compile(r"[①-⑳](?:[、,，\s]*[①-⑳])+")
-_SIGNS = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ",
-    "÷": "/", "⁄": "/", "∕": "/", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∞": r"\infty ", "≤": r"\le ",
-    "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
-    "°": r"\degree ", "º": r"\degree ", "±": r"\pm ", "∓": r"\mp ", "⟨": r"\langle ", "⟩": r"\rangle ",
-    "∠": r"\angle ", "△": r"\triangle ", "′": "'", "‘": "'", "’": "'", "“": '"', "”": '"', "€": r"\euro ",
-    "£": r"\pounds ", "¥": r"\yen ", "₹": r"\rupee ", "…": r"\ldots ", "→": r"\to ", "⇌": r"\rightleftharpoons ",
-    "ℏ": r"\hbar ", "∶": ":", "∣": "|", "≦": r"\le ", "≧": r"\ge ", "≡": r"\equiv ", "∨": r"\lor ", "∧": r"\land ",
-    "٪": "%", "、": ", ", "。": ".", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
-    "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∀": r"\forall ",
-}  # fmt: skip
 _GREEK = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 _NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # digits with one between them stay together
 
@@ -34,7 +24,7 @@ def _named_in_latex(letter: str) -> str:
 
 
 _TABLE: Mapping[int, str | None] = MappingProxyType(
-    {ord(sign): latex for sign, latex in _SIGNS.items()}
+    {ord(sign): f"{latex} " if latex[-1].isalpha() else latex for sign, latex in SIGNS.items()}
     | {ord(letter): _named_in_latex(letter) for letter in _GREEK}
     | dict.fromkeys(map(ord, _NO_WIDTH))
 )

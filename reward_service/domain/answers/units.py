@@ -4,69 +4,14 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_WORDS = {
-    "mm": "millimeter millimeters millimetre millimetres",
-    "cm": "centimeter centimeters centimetre centimetres cms",
-    "dm": "decimeter decimeters",
-    "m": "meter meters metre metres",
-    "km": "kilometer kilometers kilometre kilometres kms",
-    "in": "inch inches",
-    "ft": "foot feet",
-    "yd": "yard yards yds",
-    "mi": "mile miles",
-    "mg": "milligram milligrams",
-    "g": "gram grams gm",
-    "kg": "kilogram kilograms kgs",
-    "lb": "lbs pound pounds",
-    "oz": "ounce ounces",
-    "mL": "ml milliliter milliliters millilitre millilitres",
-    "L": "liter liters litre litres",
-    "s": "sec secs second seconds",
-    "min": "mins minute minutes",
-    "h": "hr hrs hour hours",
-    "day": "days",
-    "week": "weeks wk wks",
-    "month": "months",
-    "year": "years yr yrs",
-    "degree": "degrees deg",
-    "rad": "radian radians",
-    "dollar": "dollars usd",
-    "cent": "cents",
-    "euro": "euros eur",
-    "gbp": "sterling",
-    "yuan": "rmb cny",
-    "yen": "jpy",
-    "rupee": "rupees inr",
-    "percent": "percents",
-    "mph": "",
-    "unit": "units",
-    "gal": "gallon gallons",
-    "pt": "pint pints",
-    "qt": "quart quarts",
-    "C": "celsius",
-    "F": "fahrenheit",
-    "K": "kelvin kelvins",
-    "Hz": "hertz hz",
-    "N": "newton newtons",
-    "J": "joule joules",
-    "W": "watt watts",
-    "V": "volt volts",
-    "A": "amp amps ampere amperes",
-    "Pa": "pascal pascals",
-    "ohm": "ohms",
-    "mol": "mole moles mols",
-    "T": "tesla teslas",
-    "eV": "electronvolt electronvolts",
-    "tonne": "tonnes",
-    "ton": "tons",
-    "acre": "acres",
-}
+from reward_service.domain.units import UNITS
+
 _PREFIXED = frozenset(
     prefix + unit
     for prefix in "pnumckMG"
     for unit in ("m", "g", "s", "A", "V", "W", "J", "N", "Pa", "Hz", "L", "F", "C", "T", "H", "mol", "ohm", "eV", "Wb")
 )
-_SYMBOLS = frozenset(_WORDS) | _PREFIXED | {
+_SYMBOLS = frozenset(unit.symbol for unit in UNITS) | _PREFIXED | {
     "l", "nm", "um", "fm", "ms", "us", "ns", "ps", "kN", "mN", "kJ", "MJ", "kW", "MW", "mW", "kV", "mV", "MV",
     "mA", "kPa", "MPa", "GPa", "hPa", "kHz", "MHz", "GHz", "keV", "MeV", "GeV", "meV", "kcal", "cal", "kWh", "Wh",
     "bar", "atm", "mmol", "dB", "Wb", "Bq", "lx", "ppm", "rpm", "pF", "nF", "mH", "H", "kg", "ug", "cL", "dL", "ha",
@@ -75,11 +20,11 @@ _SYMBOLS = frozenset(_WORDS) | _PREFIXED | {
 """Units as they are written; their capitals count: mW is not MW."""
 _CANONICAL: Mapping[str, str] = MappingProxyType(
     {unit: unit for unit in _SYMBOLS}
-    | {word: unit for unit, words in _WORDS.items() for word in words.split()}
+    | {word: unit.symbol for unit in UNITS for word in unit.spellings}
     | {"l": "L", "kph": "km*h^-1", "mph": "mi*h^-1", "kmh": "km*h^-1", "kmph": "km*h^-1"}
 )
 _ANY_CASE = frozenset(
-    {word for words in _WORDS.values() for word in words.split()} | {unit for unit in _WORDS if len(unit) > 2}
+    {word for unit in UNITS for word in unit.spellings} | {unit.symbol for unit in UNITS if len(unit.symbol) > 2}
 ) | {"cm", "km", "kg", "ft", "yd", "lb", "oz", "dm", "hz", "hr", "mph"}
 """Spellings that mean the same in capitals."""
 _KNOWN_RAW = frozenset({
