@@ -123,6 +123,8 @@ def _bound(found: Sequence[Token]) -> None:
             raise UnfitError("factorial")
         elif kind in ("^", "!") and at > 1 and found[at - 2].kind == "^":
             raise UnfitError("ambiguous")  # 2^3^2, 2^3!
+        elif kind == "word" and before == "^" and len(token.text) > 1:
+            raise UnfitError("ambiguous")  # 2^xy
 
 
 def _large(found: Sequence[Token], at: int) -> bool:

@@ -183,15 +183,15 @@ def _is_clear_argument(argument: Node) -> bool:
     r"""Return whether it is clear where the operand of a function ends: \sin 2x is, \ln 2\sqrt{3} and \sin\ln x not."""
     factors = [factor for _, factor in argument.factors] if isinstance(argument, Product) else [argument]
     first, *others = factors
-    return not isinstance(first, Call) and all(
+    return not _is_function(first) and all(
         isinstance(factor.base if isinstance(factor, Power) else factor, Name | Product) for factor in others
     )
 
 
 def _is_doubtful(sign_before: str, before: Node, sign: str, factor: Node) -> bool:
     """Return whether nobody knows how a factor belongs to the one before it."""
-    if isinstance(before, Signed):
-        before = before.inside
+    while isinstance(before, Signed | Product):
+        before = before.inside if isinstance(before, Signed) else before.factors[-1][1]
     if isinstance(before, Limit):
         return True
     if _is_function(before) and isinstance(before, Call) and not before.bracketed:
@@ -211,9 +211,9 @@ def _is_doubtful(sign_before: str, before: Node, sign: str, factor: Node) -> boo
         return (
             isinstance(before, Constant) and isinstance(factor.above, Constant) and isinstance(factor.below, Constant)
         )
-    if isinstance(factor, Bracketed) and isinstance(before, Name):
+    if isinstance(leading, Bracketed) and isinstance(before, Name) and before.name not in _CONSTANTS:
         # x(x+1) is a product, y(0) is none, and neither is \mu(x)
-        alone = len(factor.items) == 1 and isinstance(factor.items[0], Constant | Name)
+        alone = len(leading.items) == 1 and isinstance(leading.items[0], Constant | Name)
         return alone or before.name in _CALLED or len(before.name.partition("_")[0]) > 1
     return False
 
