@@ -596,6 +596,8 @@ x^2\neq4 == x\neq\pm2
 {n\choose k} == \binom{n}{k}
 \begin{pmatrix}1\\[2pt]2\end{pmatrix} == \begin{pmatrix}1\\2\end{pmatrix}
 1, 2, 3, ... == 1,2,3,\ldots
+x^2~+~3x == x^2+3x
+a_2~=~60 == a_2=60
 """
 """Each line is one answer to a lenient reader."""
 
@@ -1132,6 +1134,8 @@ yes, no == no, yes
 \begin{cases}1\\2\end{cases} == \begin{gathered}1\\2\end{gathered}
 \sum_{k=1}^{3}\bar{x} == \sum_{k=1}^{3}\bar{y}
 1, 2, 3, ... == 1, 2, 3
+~5 == 5
+x~5 == 5x
 """
 """Each line is two answers, in either mode."""
 

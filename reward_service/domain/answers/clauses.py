@@ -10,33 +10,10 @@ _CLOSING = frozenset({")", "]", "}", "\\}"})
 _BOUNDS = frozenset({"\\in", "<", ">", "≤", "≥", "≠"})
 _RELATIONS = _BOUNDS | {"=", "\\approx", "\\equiv"}
 _SETTING = re.compile(r"\s*,?\s*(?:for (?:all|every|any|each)|where|for)(?![a-z])")
-_SILENT = frozenset(
-    [
-        "for",
-        "all",
-        "every",
-        "any",
-        "each",
-        "where",
-        "with",
-        "is",
-        "are",
-        "an",
-        "a",
-        "the",
-        "some",
-        "arbitrary",
-        "number",
-        "numbers",
-        "real",
-        "reals",
-        "constant",
-        "constants",
-        "value",
-        "values",
-        "of",
-    ]
-)
+_SILENT = frozenset({
+    "for", "all", "every", "any", "each", "where", "with", "is", "are", "an", "a", "the", "some", "arbitrary", "number",
+    "numbers", "real", "reals", "constant", "constants", "value", "values", "of",
+})  # fmt: skip
 _KINDS = {
     "integer": "Z", "integers": "Z", "positive": "positive", "negative": "negative", "natural": "N", "nonzero": "≠ 0",
     "nonnegative": "nonnegative", "odd": "odd", "even": "even", "prime": "prime", "and": "and",

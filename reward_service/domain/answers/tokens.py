@@ -17,6 +17,8 @@ _NOISE = re.compile(
     r"|(?<![\d,\\]\\)[!;:,> ]|(?<!\\\\)[!;:,> ](?!\s*\d{3}(?!\d))"
     r"|quad|qquad|hspace\{[^{}]*\}|phantom(?:\{[^{}]*\}|(?![A-Za-z])))|~"
 )
+_TIES = re.compile(r"(?<=[-+*/=<>,])~|~(?=[-+*/=<>,])")
+"""Spaces; but ~5 is about 5."""
 _DEGREE = re.compile(
     r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|(?<=[\d}])\s*\\circ(?![A-Za-z])|\\(?:degree|deg)(?![A-Za-z])"
 )
@@ -60,6 +62,8 @@ def tokens_of(text: str) -> list[Token]:
         text = _NOISE.sub(" ", text)
         if "\\circ" in text or "\\deg" in text:
             text = _DEGREE.sub(r"\\degree ", text)
+    elif "~" in text:
+        text = _TIES.sub(" ", text)
     found: list[Token] = []
     at = 0
     for lexeme in FORMULA.finditer(text):
