@@ -94,14 +94,14 @@ def _add(found: list[Segment], kind: Kind, start: int, end: int) -> None:
 
 _TWO_DIGITS = frozenset({"\\frac", "\\binom"})
 _FUNCTIONS = frozenset({"sin", "cos", "tan", "log", "ln", "gcd", "lcm", "max", "min", "frac", "sqrt"})
-_SAME: Mapping[str, str] = MappingProxyType(
-    {sign: SAME.get(latex, latex) for sign, latex in SIGNS.items()}
-    | SAME
-    | {f"\\{name}": name for name in _FUNCTIONS - {"frac", "sqrt"}}
-    | {"\\{": "{", "\\}": "}", "\\lbrace": "{", "\\rbrace": "}", "\\degree": "°", "°": "°", "º": "°"}
-    | {"\\div": "÷", "\\mathrm": "\\mathrm", "\\sim": "\\sim"}
-    | {sign: sign for sign in "÷—‐‑‘’“”、。∛ℝℤℕℚℂ"}
-)
+_SAME: Mapping[str, str] = MappingProxyType({
+    **{sign: SAME.get(latex, latex) for sign, latex in SIGNS.items()},
+    **SAME,
+    **{f"\\{name}": name for name in _FUNCTIONS - {"frac", "sqrt"}},
+    **{sign: sign for sign in "÷—‐‑‘’“”、。∛ℝℤℕℚℂ"},
+    "\\{": "{", "\\}": "}", "\\lbrace": "{", "\\rbrace": "}", "\\degree": "°", "°": "°", "º": "°", "\\div": "÷",
+    "\\mathrm": "\\mathrm", "\\sim": "\\sim",
+})  # fmt: skip
 """The spellings of a text, in which brackets are not told apart and functions may be words."""
 _NOTHING = frozenset({
     *(f"\\{name}" for name in TYPESETTING), "\\,", "\\;", "\\:", "\\!", "\\ ", "\\quad", "\\qquad", "\\\n", "\\textbf",
