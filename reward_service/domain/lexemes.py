@@ -1,6 +1,7 @@
 r"""Cut texts into lexemes, formulas by TeX's rules and prose by its own, and list notations that mean the same.
 
-Linear, whatever a text holds: each pattern matches at every place, and looks at no character more than a few times.
+Linear, whatever a text holds: something matches at every place, spaces at the end as a lexeme without a kind, and no
+character is looked at more than a few times.
 """
 
 import re
@@ -37,7 +38,7 @@ _NUMBER = r"(?P<number>[1-9]\d{0,2}(?:(?:\{,\}|,?\\!|\\\s|\\,)\s*\d{3})+(?:\.\d+
 
 def _formula(number: str) -> re.Pattern[str]:
     styled = rf"(?P<styled>\\({_STYLES})\*?\s*\{{((?:[^{{}}\\]|\\.)*)\}})"
-    return re.compile(rf"\s*(?:{styled}|{number}|(?P<word>{_LETTERS})|{_LAYOUT}|{_COMMAND}|{_SIGN})", re.DOTALL)
+    return re.compile(rf"\s*+(?:{styled}|{number}|(?P<word>{_LETTERS})|{_LAYOUT}|{_COMMAND}|{_SIGN}|\Z)", re.DOTALL)
 
 
 STYLE, CONTENT = 2, 3
@@ -47,8 +48,8 @@ FORMULA = _formula(_NUMBER)
 FORMULA_IN_TEXT = _formula(_NUMBER_IN_TEXT)
 """The same within a text, where commas group digits."""
 PROSE = re.compile(
-    rf"\s*(?:{_LAYOUT}|(?P<ordinal>\d+(?:st|nd|rd|th)\b)|{_NUMBER_IN_TEXT}|(?P<word>{_LETTERS}(?:['’][a-z]{{1,2}}\b)?)"
-    rf"|(?P<command>\\(?:[A-Za-z]+|.))|{_SIGN})",
+    rf"\s*+(?:{_LAYOUT}|(?P<ordinal>\d+(?:st|nd|rd|th)\b)|{_NUMBER_IN_TEXT}|(?P<word>{_LETTERS}(?:['’][a-z]{{1,2}}\b)?)"
+    rf"|(?P<command>\\(?:[A-Za-z]+|.))|{_SIGN}|\Z)",
     re.DOTALL,
 )
 """Lexemes of a sentence, each with the spaces in front of it."""

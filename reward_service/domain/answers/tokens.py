@@ -67,12 +67,11 @@ def tokens_of(text: str) -> list[Token]:
     found: list[Token] = []
     at = 0
     for lexeme in FORMULA.finditer(text):
-        start, end = lexeme.span()
-        kind = lexeme.lastgroup or ""
-        said = lexeme[kind]
+        kind = lexeme.lastgroup
+        if kind is None:
+            break
+        said, end = lexeme[kind], lexeme.end()
         spaced = end - len(said) > at
-        if start != at:
-            raise NotReadError
         if kind == "sign":
             if said in _KNOWN_SIGNS:
                 found.append(Token(SAME.get(said, said), said, spaced))
@@ -94,8 +93,6 @@ def tokens_of(text: str) -> list[Token]:
             raise NotReadError
         at = end
     if len(found) > MAX_TOKENS:
-        raise NotReadError
-    if at < len(text) and not text[at:].isspace():
         raise NotReadError
     return _indices_first(found) if "_" in text and "^" in text else found
 

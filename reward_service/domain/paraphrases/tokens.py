@@ -94,6 +94,7 @@ def _add(found: list[Segment], kind: Kind, start: int, end: int) -> None:
 
 _TWO_DIGITS = frozenset({"\\frac", "\\binom"})
 _FUNCTIONS = frozenset({"sin", "cos", "tan", "log", "ln", "gcd", "lcm", "max", "min", "frac", "sqrt"})
+_LONGEST = 4
 _SAME: Mapping[str, str] = MappingProxyType({
     **{sign: SAME.get(latex, latex) for sign, latex in SIGNS.items()},
     **SAME,
@@ -134,15 +135,13 @@ def tokens_of(text: str, segments: list[Segment]) -> list[TextToken]:
 
 
 def _prose(text: str, start: int, end: int, *, math: bool) -> Iterator[TextToken]:
-    last = start
     for lexeme in PROSE.finditer(text, start, end):
         kind = lexeme.lastgroup or ""
-        first, last = lexeme.span(kind)
+        first, last = lexeme.span(kind) if kind else (end, end)
         yield from _break(text, lexeme.start(), first, math=math)
-        said = _spelled(kind, lexeme[kind])
-        if said is not None:
+        said = _spelled(kind, lexeme[kind or 0])
+        if said:
             yield TextToken(kind, said, first, last, math)
-    yield from _break(text, last, end, math=math)
 
 
 def _break(text: str, start: int, end: int, *, math: bool) -> Iterator[TextToken]:
@@ -152,21 +151,21 @@ def _break(text: str, start: int, end: int, *, math: bool) -> Iterator[TextToken
         yield TextToken("break", text[at:end], at, end, math)
 
 
-def _spelled(kind: str, said: str) -> str | None:
-    """Return what a lexeme means in one spelling; None for typesetting."""
+def _spelled(kind: str, said: str) -> str:
+    """Return what a lexeme means in one spelling; nothing for typesetting, and for the end."""
     if kind in ("command", "sign"):
         said = _SAME.get(said, "\\dots" if said.startswith("...") else said)
-        return None if said in _NOTHING else said
+        return "" if said in _NOTHING else said
     if kind in ("word", "ordinal"):
         return said.lower().replace("’", "'")
-    return None if kind == "layout" else said
+    return "" if kind in ("layout", "") else said
 
 
 def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
-    takes, last, behind = 0, "", start
+    takes, last = 0, ""
     for lexeme in FORMULA_IN_TEXT.finditer(text, start, end):
         kind = lexeme.lastgroup or ""
-        first, behind = lexeme.span(kind)
+        first, behind = lexeme.span(kind) if kind else (end, end)
         yield from _break(text, lexeme.start(), first, math=True)
         if kind == "styled":
             yield from _styled(text, lexeme)
@@ -181,14 +180,13 @@ def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
             if first + takes < behind:
                 yield TextToken("number", text[first + takes : behind], first + takes, behind, True)
             takes = 0
-        elif (said := _spelled(kind, lexeme[kind])) is not None:
+        elif said := _spelled(kind, lexeme[kind or 0]):
             if kind == "number":
                 takes = max(takes - 1, 0)
             else:
                 takes = 2 if said in _TWO_DIGITS else 1 if said == "_" and last == "log" else 0
             last = said
             yield TextToken(kind, said, first, behind, True)
-    yield from _break(text, behind, end, math=True)
 
 
 def _styled(text: str, lexeme: re.Match[str]) -> Iterator[TextToken]:
@@ -199,7 +197,7 @@ def _styled(text: str, lexeme: re.Match[str]) -> Iterator[TextToken]:
         return
     start, opening = lexeme.start("styled"), text.index("{", lexeme.end(STYLE))
     said = _spelled("command", text[start : lexeme.end(STYLE)])
-    if said is not None:
+    if said:
         yield TextToken("command", said, start, lexeme.end(STYLE), True)
     yield TextToken("sign", "{", opening, opening + 1, True)
     yield from _formula(text, first, last)
@@ -209,7 +207,7 @@ def _styled(text: str, lexeme: re.Match[str]) -> Iterator[TextToken]:
 def _letters(word: str, start: int) -> Iterator[TextToken]:
     """Yield the letters of a formula one by one, and the name of a function at their end as a word."""
     for at in range(len(word)):
-        if word[at:] in _FUNCTIONS:
+        if len(word) - at <= _LONGEST and word[at:] in _FUNCTIONS:
             yield TextToken("word", word[at:], start + at, start + len(word), True)
             return
         yield TextToken("letter", word[at], start + at, start + at + 1, True)
