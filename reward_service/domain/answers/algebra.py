@@ -122,7 +122,8 @@ class Algebra:
             UndefinedError: the divisor is zero.
         """
         if len(right) == 1 and () in right:
-            return self.scale(left, 1 / Fraction(right[()]))
+            divisor = right[()]
+            return {monomial: small(Fraction(coefficient, divisor)) for monomial, coefficient in left.items()}
         return self.multiply(left, self.power(right, -1))
 
     def power(self, base: Sum, exponent: Number) -> Sum:

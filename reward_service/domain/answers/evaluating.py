@@ -43,6 +43,10 @@ from reward_service.domain.answers.values import (
 )
 
 _INFINITE: tuple[Sum, ...] = ({(("oo", 1),): 1}, {(("oo", 1),): -1})
+_HALF = Fraction(1, 2)
+_PLUS: Mapping[str, int] = MappingProxyType({"+": 1, "-": -1, "\\pm": 1, "\\mp": -1})
+_MINUS: Mapping[str, int] = MappingProxyType({"+": 1, "-": -1, "\\pm": -1, "\\mp": 1})
+"""What signs are worth in the first of two values, and in the second."""
 _LOGARITHMS = frozenset({"log", "ln", "lg"})
 
 
@@ -52,7 +56,7 @@ class Evaluation:
     def __init__(self, algebra: Algebra, sign: int = 1, *, matrices: bool = False) -> None:
         """`algebra` holds the atoms and the budget of the answer; `matrices`: whether the tree may hold some."""
         self._algebra = algebra
-        self._worth: Mapping[str, int] = {"+": 1, "-": -1, "\\pm": sign, "\\mp": -sign}
+        self._worth = _PLUS if sign == 1 else _MINUS
         self._matrices = matrices
         self._infinities = 0
 
@@ -122,7 +126,7 @@ class Evaluation:
         return self._algebra.divide(self._terms(node.above), self._terms(node.below))
 
     def _root(self, node: Root) -> Sum:
-        return self._algebra.power(self._terms(node.inside), Fraction(1, node.degree))
+        return self._algebra.power(self._terms(node.inside), _HALF if node.degree == 2 else Fraction(1, node.degree))
 
     def _power(self, node: Power) -> Sum:
         return self._algebra.raised(self._terms(node.base), self._terms(node.exponent))

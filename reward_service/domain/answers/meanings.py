@@ -122,7 +122,7 @@ class Understanding(RelationMeanings):
 
     def _expression(self, value: Expression) -> Understood:
         terms, unit = value.terms, value.unit
-        if not unit and not any(name in _MARKED for monomial in terms for name, _ in monomial):
+        if not unit and (is_constant(terms) or not any(name in _MARKED for monomial in terms for name, _ in monomial)):
             return (self.quantity(terms),), ()
         for symbol, name in _MARKING.items():
             stripped, found = _marked(terms, symbol)

@@ -54,6 +54,7 @@ _COMBINATION = re.compile(
 _LETTERS = re.compile(r"[a-z]{2,3}|[a-z][A-Z]{1,2}")
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 _ONLY_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+_DEGREES = re.compile(r"\\(?:circ|deg)")
 _OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])")
 _BASE = re.compile(
     r"\(?\s*+(-?)\s*+([0-9A-Za-f]++)\)?\s*+"
@@ -202,7 +203,7 @@ def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tu
         return (Plain(words_key(text)),)
     if _ONLY_THOUSANDS.fullmatch(text):
         return parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
-    if any(token.kind == "\\degree" for token in tokens) and ("unit", "degree") not in marks:
+    if _DEGREES.search(text) and ("unit", "degree") not in marks:
         return parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
     return ()
 

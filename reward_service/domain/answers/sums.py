@@ -50,8 +50,8 @@ class SumReader(FactorReader):
 
     def product(self) -> Node:
         """Factors with and without signs between them."""
-        first = self._signed()
         kinds = self.kinds
+        first = self._signed() if kinds[self.at] in _SIGNS else self.power()
         if kinds[self.at] not in _GOING_ON:
             return first
         factors = [("", first)]
@@ -128,9 +128,10 @@ class SumReader(FactorReader):
         Raises:
             NotReadError: a function's inverse or power is applied, as in f^{-1}(x), or a factorial is double.
         """
-        start, depth = self.at, self.depth
+        start, depth, kinds = self.at, self.depth, self.kinds
         value = self.primary()
-        kinds = self.kinds
+        if kinds[self.at] not in _BEHIND:
+            return value
         while (kind := kinds[self.at]) in _BEHIND:
             self.deeper()
             if kind == "*":

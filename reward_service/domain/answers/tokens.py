@@ -74,7 +74,7 @@ def tokens_of(text: str) -> list[Token]:
         spaced = end - len(said) > at
         if kind == "sign":
             if said in _KNOWN_SIGNS:
-                found.append(Token(SAME.get(said, said), said, spaced))
+                found.append(Token(SAME[said] if len(said) > 1 else said, said, spaced))
             elif said.startswith("..."):
                 found.append(Token("\\dots", said, spaced))
             elif said != "$":

@@ -54,6 +54,8 @@ def _keeps_its_case(word: str, among_others: bool) -> bool:
 
 def is_words(text: str) -> bool:
     """Return whether an answer is nothing but words."""
+    if "\\" in text:
+        return False
     letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
     if "," in letters and letters.replace(",", "").isalpha():
         return not SHORT_WORDS.isdisjoint(_WORD.findall(text.lower()))  # yes, it is
