@@ -56,8 +56,12 @@ _LIMITING = word_set(
 """Words of a text that limits how many there are."""
 _EXCEEDING = word_set("exceeds exceed exceeding exceeded")
 _REACH_OF_A_DENIAL = 4
+_LINKS = word_set("be been is are was were any ever to have has do does exactly strictly")
+"""Words between a denial and the comparison that it denies."""
 _PLAIN_CHARS = 16
 _PLAIN = re.compile(r"\bat (?:least|most)[\s$\\({]*(?:sqrt|frac)?[\s{]*$")
+_MULTIPLES = re.compile(r"\b(?:multiples? of|divisible by)[\s$\\({]*(\d{1,6})(?![\d.,]*\d)")
+_STRICTNESS = (frozenset({Bound.BELOW, Bound.AT_MOST}), frozenset({Bound.ABOVE, Bound.AT_LEAST}))
 _ADDING = word_set("add adds added adding sum sums summing total totals totaling")
 
 
@@ -73,9 +77,20 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
         others = after.get(value)
         if others and bounds.keys().isdisjoint(others):
             (old, there), (new, here) = next(iter(bounds.items())), next(iter(others.items()))
+            if {old, new} in _STRICTNESS and _never_reached(pair.original, value, there):
+                continue
             words = f"{old} {value} became {new} {value}"
             return Evidence(words, (Span(there.start, there.end),), (Span(here.start, here.end),))
     return _new_bound(pair, before, after) or _turned(pair)
+
+
+def _never_reached(reading: TextReading, value: Fraction, mention: Mention) -> bool:
+    """Return whether it is the same to reach a bound or not: 100x, and 350 where multiples of 12 are meant."""
+    behind = next((token for token in reading.tokens if token.start >= mention.end), None)
+    if behind is not None and behind.kind == "letter" and behind.start == mention.end:
+        return True
+    factors = {int(found[1]) for found in _MULTIPLES.finditer(reading.text)}
+    return any(factor and value % factor for factor in factors)
 
 
 def _new_bound(
@@ -147,14 +162,23 @@ def _comparisons(reading: TextReading) -> Iterator[_Comparison]:
     for at, token in enumerate(tokens):
         behind = [each.text for each in tokens[at + 1 : at + 2]]
         if token.text in _EXCEEDING or (token.text in _LESS | _MORE and behind == ["than"]):
-            before = [each.text for each in tokens[max(0, at - _REACH_OF_A_DENIAL) : at]]
-            denied = any(word in _DENIALS or word.endswith("n't") for word in before)
+            denied = _is_denied([each.text for each in tokens[max(0, at - _REACH_OF_A_DENIAL) : at]])
             following = tokens[at + 1 + (behind == ["than"]) :]
             if [each.text for each in following[:3]] == ["or", "equal", "to"]:
                 following = following[3:]
             by = [each.text for each in tokens[max(0, at - 1) : at] if each.kind == "number"]
             than = *by, *(each.text for each in following[:2] if each.kind in ("number", "letter", "command"))
             yield _Comparison(token, (token.text in _LESS) != denied, than)
+
+
+def _is_denied(before: Sequence[str]) -> bool:
+    """Return whether a comparison is denied itself: "is not to be more than", not "no cube that is more than"."""
+    for word in reversed(before):
+        if word in _DENIALS or word.endswith("n't"):
+            return True
+        if word not in _LINKS:
+            return False
+    return False
 
 
 def _same_thing(one: _Comparison, other: _Comparison) -> bool:
