@@ -59,8 +59,15 @@ _REACH_OF_A_DENIAL = 4
 _LINKS = word_set("be been is are was were any ever to have has do does exactly strictly")
 """Words between a denial and the comparison that it denies."""
 _PLAIN_CHARS = 16
-_PLAIN = re.compile(r"\bat (?:least|most)[\s$\\({]*(?:sqrt|frac)?[\s{]*$")
+_PLAIN = re.compile(r"\b(?:at (?:least|most)|(?:more|less|fewer|greater) than)[\s$\\({]*(?:sqrt|frac)?[\s{]*$")
 _MULTIPLES = re.compile(r"\b(?:multiples? of|divisible by)[\s$\\({]*(\d{1,6})(?![\d.,]*\d)")
+_FLOOR = re.compile(
+    r"\b(?:greatest|largest|biggest|highest) (?:whole number|integer)(?: that is| which is)? (?:strictly )?"
+    r"(?:less|smaller|lower) than\b(?! or equal)(?=[\s$\\(]{1,6}[a-z]\b)"
+)
+_NOT_STRICT = re.compile(
+    r"\\lfloor|not exceed|less than or equal|at most|no (?:more|greater|larger) than|\\le\b|\\leq|≤"
+)
 _STRICTNESS = (frozenset({Bound.BELOW, Bound.AT_MOST}), frozenset({Bound.ABOVE, Bound.AT_LEAST}))
 _ADDING = word_set("add adds added adding sum sums summing total totals totaling")
 
@@ -81,7 +88,7 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
                 continue
             words = f"{old} {value} became {new} {value}"
             return Evidence(words, (Span(there.start, there.end),), (Span(here.start, here.end),))
-    return _new_bound(pair, before, after) or _turned(pair)
+    return _new_bound(pair, before, after) or _turned(pair) or _strict_floor(pair)
 
 
 def _never_reached(reading: TextReading, value: Fraction, mention: Mention) -> bool:
@@ -115,8 +122,16 @@ def _new_bound(
     return None
 
 
+def _strict_floor(pair: Pair) -> Evidence | None:
+    """Find "the largest integer less than x" where the original's may be x itself."""
+    here = _FLOOR.search(pair.paraphrase.text)
+    if here is None or _FLOOR.search(pair.original.text) or not _NOT_STRICT.search(pair.original.text):
+        return None
+    return Evidence(f"{here.group()} may not be equal here", (), (Span(*here.span()),))
+
+
 def _plainly(reading: TextReading, mention: Mention) -> bool:
-    """Return whether "at least" or "at most" stands in front of a number: not "from 1 up to 50"."""
+    """Return whether "at least", "more than" or the like stands in front of a number: not "from 1 up to 50"."""
     before = reading.text[max(0, mention.start - _PLAIN_CHARS) : mention.start].lower()
     return _PLAIN.search(before) is not None
 
@@ -207,13 +222,21 @@ def _bounds(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> dict[Fr
 
 
 def _times(tokens: Sequence[TextToken]) -> Iterator[Mention]:
-    """Yield "once" and "twice" as numbers."""
-    for token in tokens:
+    """Yield "once" and "twice" as numbers, and the 0 that is meant by "nonnegative"."""
+    for at, token in enumerate(tokens):
         if token.text in _TIMES:
             yield Mention((_TIMES[token.text],), token.start, token.end, digits=False)
+        if token.text == "nonnegative" or (token.text == "negative" and _before(tokens, at) == ["non", "-"]):
+            yield Mention((Fraction(0),), token.start, token.end, digits=False)
+
+
+def _before(tokens: Sequence[TextToken], at: int) -> list[str]:
+    return [token.text for token in tokens[max(0, at - 2) : at]]
 
 
 def _bound(tokens: Sequence[TextToken], first: int, last: int) -> Bound | None:
+    if tokens[last].text in ("nonnegative", "negative"):
+        return Bound.AT_LEAST
     at = first - 1
     while at >= 0 and tokens[at].text in _SKIPPED:
         if tokens[at].text == "-":

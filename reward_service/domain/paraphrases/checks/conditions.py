@@ -34,7 +34,8 @@ _CONDITIONS = _conditions(
     prime="prime primes | coprime square-free squarefree square factor factors divisor divisors divides common "
     "composite lowest simplified simplest reduced irreducible free",
     distinct="distinct | different unique uniquely unequal separate various dissimilar another repeated repeat repeats "
-    "repeating repetition no not none except excluding excluded other ≠ < individual other once replacement identical counted same respectively",
+    "repeating repetition no not none except excluding excluded other ≠ < individual other once replacement "
+    "identical counted same respectively",
     consecutive="consecutive | successive row following follow follows next adjacent neighboring neighbor sequence "
     "sequential back straight order directly immediately differ differs one + week day days trailing through",
     convex="convex | inward regular",
@@ -143,7 +144,7 @@ def _bare(tokens: Sequence[TextToken]) -> Iterator[TextToken]:
         if before[-2:] == ["relatively", "prime"]:
             before = before[:-2]
         far = {each.text for each in tokens[max(0, at - _FAR_BEFORE) : at]}
-        if behind[:1] and behind[0] in _ADJECTIVE_OF or not _RANGE_BEFORE.isdisjoint(far):
+        if (behind[:1] and behind[0] in _ADJECTIVE_OF) or not _RANGE_BEFORE.isdisjoint(far):
             continue
         predicate = len(before) > 1 and before[-1] in ("an", "a", "real") and before[-2] in _PREDICATES
         if not predicate and behind[:1] != ["-"] and _NOT_BARE.isdisjoint(before) and _RANGING.isdisjoint(behind):
