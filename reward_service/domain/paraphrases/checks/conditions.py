@@ -1,12 +1,13 @@
 """Check the words that make a condition: positive, odd, prime, distinct and the like are kept."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.checks.places import spans_of
-from reward_service.domain.paraphrases.reading import Evidence, Pair, TextReading, Tolerances
+from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import word_set
 
@@ -70,6 +71,9 @@ _NOT_BARE = word_set(
 _NOT_NAMED = word_set("not after if though when relatively necessarily mutually land factorization factorizations")
 _VERBS = word_set("increasing decreasing")
 """What makes no condition in front of "by": exponents increasing by 1."""
+_SUPERLATIVE = r"\b(?:smallest|least|lowest|minimum)(?: possible)?"
+_LEAST_POSITIVE = re.compile(rf"{_SUPERLATIVE} positive\b")
+_LEAST = re.compile(rf"{_SUPERLATIVE} (?:real )?(?:integer|number|value)\b(?! of)")
 _POSITIVE_THINGS = word_set(
     "integer integers number numbers real reals divisor divisors factor factors value values root roots solution "
     "solutions prime primes odd even rational"
@@ -84,14 +88,19 @@ _WORD = re.compile(r"[a-z]{2,}")
 
 def conditions_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     """Object to a condition that the paraphrase says in no way, and to integers that are no longer positive."""
-    there = set(pair.original.words)
-    here = {token.text for token in pair.paraphrase.tokens}.union(_WORD.findall(pair.paraphrase.text.lower()))
+    there, here = _said(pair.original), _said(pair.paraphrase)
     for name, condition in _CONDITIONS.items():
-        if condition.named & there and here.isdisjoint(condition.said):
+        if any(there[word] for word in condition.named) and not any(here[word] for word in condition.named):
             lost = _named(pair.original.tokens, condition.named)
-            if lost:
+            if lost and not any(here[word] > there[word] for word in condition.said):
                 return Evidence(f"{name} is lost", spans_of(lost[:1]))
     return _no_longer_positive(pair)
+
+
+def _said(reading: TextReading) -> Counter[str]:
+    """Count the words and signs of a text, those of tables in formulas as well."""
+    found = Counter(token.text for token in reading.tokens if token.kind != "word")
+    return found + Counter(_WORD.findall(reading.text.lower()))
 
 
 def _no_longer_positive(pair: Pair) -> Evidence | None:
@@ -100,6 +109,9 @@ def _no_longer_positive(pair: Pair) -> Evidence | None:
     before = [token for token in before if token.text not in _UNSIGNED]
     if len(after) >= len(before):
         return None
+    least = _LEAST.search(pair.paraphrase.text)
+    if least and _LEAST_POSITIVE.search(pair.original.text) and not _LEAST_POSITIVE.search(pair.paraphrase.text):
+        return Evidence("positive is lost", spans_of(before), (Span(*least.span()),))
     bare = list(_bare(pair.paraphrase.tokens))
     if len(bare) <= sum(1 for _ in _bare(pair.original.tokens)):
         return None
