@@ -33,6 +33,7 @@ MOST_CHARS = 12_000
 """What stands behind is not read: no question is so long."""
 
 _NUMERAL = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
+_NAME = re.compile(r"[A-Za-z]{3,} \d")
 _LABEL = re.compile(r'label\s?\(\s?"([^"\n]{0,80})"')
 
 
@@ -84,7 +85,7 @@ def read_text(text: str) -> TextReading:
     runs = tuple(runs_of(text, mentions))
     examples = tuple(examples_of(tokens))
     implied = frozenset(value for word in {*words} & IMPLIED.keys() for value in IMPLIED[word])
-    drawn = frozenset(_drawn(text, segments))
+    drawn = _drawn(text, segments)
     formulas = list(formulas_of(tokens, segments))
     return TextReading(
         text=text,
@@ -107,14 +108,17 @@ def read_text(text: str) -> TextReading:
     )
 
 
-def _drawn(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
+def _drawn(text: str, segments: Sequence[Segment]) -> frozenset[Fraction]:
+    """Return the numbers that label a figure: not those of names ("Row 2", P_1)."""
+    found: set[Fraction] = set()
     for segment in segments:
         if segment.kind is Kind.FIGURE:
             for label in _LABEL.finditer(text, segment.start, segment.end):
                 said = label[1]
-                for mention in mentions_of(tokens_of(said, segments_of(said))):
-                    yield from mention.values
-                    yield from mention.parts
+                if _NAME.search(said) is None:
+                    for mention in mentions_of(tokens_of(said, segments_of(said))):
+                        found.update(() if mention.label else (*mention.values, *mention.parts))
+    return frozenset(found)
 
 
 def _sketched(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
