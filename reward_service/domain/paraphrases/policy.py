@@ -8,7 +8,7 @@ from reward_service.domain.paraphrases.checks.answer import answer_not_leaked, n
 from reward_service.domain.paraphrases.checks.asked import asked_kept
 from reward_service.domain.paraphrases.checks.bounds import bounds_kept
 from reward_service.domain.paraphrases.checks.conditions import conditions_kept
-from reward_service.domain.paraphrases.checks.dropped import lack_of, nothing_dropped
+from reward_service.domain.paraphrases.checks.dropped import nothing_dropped
 from reward_service.domain.paraphrases.checks.figures import figure_kept
 from reward_service.domain.paraphrases.checks.formulas import formulas_kept
 from reward_service.domain.paraphrases.checks.names import variables_kept
@@ -26,6 +26,7 @@ from reward_service.domain.paraphrases.checks.wording import (
     same_language,
     same_problem,
 )
+from reward_service.domain.paraphrases.coverage import coverage_of
 from reward_service.domain.paraphrases.doubt import doubt_of
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
 
@@ -114,7 +115,7 @@ class Review:
 def review(pair: Pair, policy: AcceptancePolicy) -> Review:
     """Ask the policy's checks, cheap ones first, up to a fatal objection."""
     objections = tuple(_objections(pair, policy))
-    doubt = doubt_of([each.check for each in objections], lack_of(pair))
+    doubt = doubt_of([each.check for each in objections], coverage_of(pair.original, pair.paraphrase).score)
     rejected = any(each.check in policy.deciding for each in objections)
     return Review(not rejected and doubt <= policy.most_doubt, objections, doubt)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from reward_service.domain.paraphrases.checks.places import spans_of
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
-from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
 from reward_service.domain.paraphrases.vocabulary import word_set
 
 
@@ -60,6 +60,7 @@ _LINKS = word_set("be been is are was were any ever to have has do does exactly 
 """Words between a denial and the comparison that it denies."""
 _PLAIN_CHARS = 16
 _PLAIN = re.compile(r"\b(?:at (?:least|most)|(?:more|less|fewer|greater) than)[\s$\\({]*(?:sqrt|frac)?[\s{]*$")
+_EXTREMES = word_set("largest greatest biggest smallest least")
 _MULTIPLES = re.compile(r"\b(?:multiples? of|divisible by)[\s$\\({]*(\d{1,6})(?![\d.,]*\d)")
 _FLOOR = re.compile(
     r"\b(?:greatest|largest|biggest|highest) (?:whole number|integer)(?: that is| which is)? (?:strictly )?"
@@ -96,7 +97,10 @@ def _never_reached(reading: TextReading, value: Fraction, mention: Mention) -> b
     behind = next((token for token in reading.tokens if token.start >= mention.end), None)
     if behind is not None and behind.kind == "letter" and behind.start == mention.end:
         return True
-    factors = {int(found[1]) for found in _MULTIPLES.finditer(reading.text)}
+    sentence = next((each for each in sentences_of(reading.tokens) if each[-1].end >= mention.end), ())
+    if not sentence or _EXTREMES.isdisjoint(token.text for token in sentence):
+        return False
+    factors = {int(found[1]) for found in _MULTIPLES.finditer(reading.text, sentence[0].start, sentence[-1].end)}
     return any(factor and value % factor for factor in factors)
 
 
