@@ -38,7 +38,7 @@ _BEHIND = {"<": Bound.ABOVE, "≤": Bound.AT_LEAST, ">": Bound.BELOW, "≥": Bou
 _LESS = frozenset({"less", "fewer", "smaller", "lower", "shorter"})
 _MORE = frozenset({"more", "greater", "larger", "bigger", "higher", "longer"})
 _DENIALS = frozenset({"no", "not", "none", "never", "cannot", "without"})
-_SKIPPED = frozenset({"$", "\\$", "{", "(", "-"})
+_SKIPPED = frozenset({"\\sqrt", "$", "\\$", "{", "(", "-"})
 _REACH_OF_A_BOUND = 7
 _ONE = 1
 _TIMES: Mapping[str, Fraction] = MappingProxyType({"once": Fraction(1), "twice": Fraction(2)})
@@ -85,6 +85,8 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
         others = after.get(value)
         if others and bounds.keys().isdisjoint(others):
             (old, there), (new, here) = next(iter(bounds.items())), next(iter(others.items()))
+            if value == 0 and "positive" in pair.original.words:
+                continue
             if {old, new} in _STRICTNESS and _never_reached(pair.original, value, there):
                 continue
             words = f"{old} {value} became {new} {value}"
@@ -110,7 +112,9 @@ def _new_bound(
     """Find "at least" or "at most" with a number that was exact, and "at most one" where nothing is limited."""
     words = {token.text for token in pair.original.tokens}
     limited = not _LIMITING.isdisjoint(words)
+    bounding = {here.start for bounds in after.values() for here in bounds.values()}
     exact = {each.value: each for each in _exact(pair.original)}
+    still = {each.value for each in pair.paraphrase.mentions if each.start not in bounding}
     for value, bounds in after.items():
         if value in before:
             continue
@@ -121,7 +125,7 @@ def _new_bound(
             if bound in (Bound.AT_MOST, Bound.BELOW) and value == _ONE and not limited:
                 return Evidence(f"{bound} {value}, and the original limits nothing", (), spans)
             there = exact.get(value)
-            if there is not None and value > _ONE and _plainly(pair.paraphrase, here):
+            if there is not None and value > _ONE and value not in still and _plainly(pair.paraphrase, here):
                 return Evidence(f"{value} became {bound} {value}", (Span(there.start, there.end),), spans)
     return None
 
@@ -181,7 +185,10 @@ def _comparisons(reading: TextReading) -> Iterator[_Comparison]:
     for at, token in enumerate(tokens):
         behind = [each.text for each in tokens[at + 1 : at + 2]]
         if token.text in _EXCEEDING or (token.text in _LESS | _MORE and behind == ["than"]):
-            denied = _is_denied([each.text for each in tokens[max(0, at - _REACH_OF_A_DENIAL) : at]])
+            before = [each.text for each in tokens[max(0, at - _REACH_OF_A_DENIAL) : at]]
+            denied = _is_denied(before)
+            if not denied and any(map(_denies, before)):
+                continue  # "no number that is less" says as much as "all that are more"
             following = tokens[at + 1 + (behind == ["than"]) :]
             if [each.text for each in following[:3]] == ["or", "equal", "to"]:
                 following = following[3:]
@@ -193,11 +200,15 @@ def _comparisons(reading: TextReading) -> Iterator[_Comparison]:
 def _is_denied(before: Sequence[str]) -> bool:
     """Return whether a comparison is denied itself: "is not to be more than", not "no cube that is more than"."""
     for word in reversed(before):
-        if word in _DENIALS or word.endswith("n't"):
+        if _denies(word):
             return True
         if word not in _LINKS:
             return False
     return False
+
+
+def _denies(word: str) -> bool:
+    return word in _DENIALS or word.endswith("n't")
 
 
 def _same_thing(one: _Comparison, other: _Comparison) -> bool:

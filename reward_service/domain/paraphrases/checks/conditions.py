@@ -49,7 +49,6 @@ _CONDITIONS = _conditions(
     nonempty="nonempty | non least empty element contains",
     replacement="replacement | replacing replaced return returned returns returning put putting back without twice two "
     "distinct different another together repeats repeat unique",
-    inclusive="inclusive | including included includes from to through ≤ least most both between up digit",
 )
 """Conditions that are lost if the paraphrase says neither the word nor anything of the like."""
 
@@ -68,12 +67,14 @@ _NOT_BARE = word_set(
     "positive natural whole negative nonnegative digit prime odd even consecutive rational nearest "
     "largest greatest biggest maximum"
 )
-_NOT_NAMED = word_set("not after if though when relatively necessarily mutually land factorization factorizations")
+_NOT_NAMED = word_set(
+    "points sections not after if though when relatively necessarily mutually land factorization factorizations"
+)
 _VERBS = word_set("increasing decreasing")
 """What makes no condition in front of "by": exponents increasing by 1."""
 _SUPERLATIVE = r"\b(?:smallest|least|lowest|minimum)(?: possible)?"
 _LEAST_POSITIVE = re.compile(rf"{_SUPERLATIVE} positive\b")
-_LEAST = re.compile(rf"{_SUPERLATIVE} (?:real )?(?:integer|number|value)\b(?! of)")
+_LEAST = re.compile(rf"{_SUPERLATIVE} (?:real )?(?:integer|number|value)\b(?! of)(?!.{0, 12}[>≥])")
 _POSITIVE_THINGS = word_set(
     "integer integers number numbers real reals divisor divisors factor factors value values root roots solution "
     "solutions prime primes odd even rational"
@@ -110,7 +111,7 @@ def _no_longer_positive(pair: Pair) -> Evidence | None:
     if len(after) >= len(before):
         return None
     least = _LEAST.search(pair.paraphrase.text)
-    if least and _LEAST_POSITIVE.search(pair.original.text) and not _LEAST_POSITIVE.search(pair.paraphrase.text):
+    if least and not after and _LEAST_POSITIVE.search(pair.original.text):
         return Evidence("positive is lost", spans_of(before), (Span(*least.span()),))
     bare = list(_bare(pair.paraphrase.tokens))
     if len(bare) <= sum(1 for _ in _bare(pair.original.tokens)):

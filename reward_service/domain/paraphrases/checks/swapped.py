@@ -103,8 +103,16 @@ def _listed(reading: TextReading) -> Iterator[set[Fraction]]:
 
 def _counts_the_same(slot: _Slot, rival: _Slot, before: Sequence[_Slot]) -> bool:
     """Return whether a quantity is followed by the noun that it had, and that the other one had not: 30 years."""
-    nouns = [{each.noun for each in before if each.mention.value == of.mention.value} for of in (slot, rival)]
-    return slot.noun in nouns[0] and slot.noun not in nouns[1] and slot.noun != ""
+    own, others = (
+        {word for each in before if each.mention.value == of.mention.value for word in _with_counterparts(each.noun)}
+        for of in (slot, rival)
+    )
+    return slot.noun in own and slot.noun not in others and slot.noun != ""
+
+
+def _with_counterparts(word: str) -> Iterator[str]:
+    yield word
+    yield from COUNTERPARTS.get(word, ())
 
 
 def _kept_terms(pair: Pair) -> Iterator[Piece]:
