@@ -36,14 +36,14 @@ def features_of(pairs: Sequence[tuple[str, str]]) -> Features:
     return numpy.array([(each.lack, each.shorter, each.fewer) for each in found])
 
 
-def planted(rows: Sequence[PairRow], seed: int) -> list[tuple[str, str]]:
+def planted(rows: Sequence[PairRow], seed: int) -> list[tuple[PairRow, str]]:
     """Leave a sentence out of each paraphrase that has one to spare."""
     rng = random.Random(seed)
-    found: list[tuple[str, str]] = []
+    found: list[tuple[PairRow, str]] = []
     for row in rows:
         text = dropped_sentence(rng, Sample(row.question, row.paraphrase, row.ground_truth or "", ""), ())
         if text is not None:
-            found.append((row.question, text))
+            found.append((row, text))
     return found
 
 
@@ -77,6 +77,10 @@ def table_of(real: Features, columns: dict[str, Features]) -> Table:
     return table
 
 
+def _left_out(rows: Sequence[PairRow]) -> list[tuple[str, str]]:
+    return [(row.question, text) for row, text in planted(rows, SEED)]
+
+
 def _texts(reviews: Sequence[Reviewed]) -> list[tuple[str, str]]:
     return [(each.row.question, each.row.paraphrase) for each in reviews]
 
@@ -90,13 +94,13 @@ def main() -> None:
     held = {row.number for row in sampled(given.pairs, HELD_OUT)}
     rows = [row for row in read_pairs(given.pairs) if row.number not in held]
     good = features_of([(row.question, row.paraphrase) for row in rows])
-    weights = regression(good, features_of(planted(rows, SEED)))
+    weights = regression(good, features_of(_left_out(rows)))
     console = Console(width=120)
     names = ", ".join(("INTERCEPT", "LACK", "SHORTER", "FEWER"))
     console.print(f"{names} = {', '.join(f'{each:.2f}' for each in weights)}", highlight=False)
     exam = exam_of(given.faults, given.pairs, HELD_OUT)
     left_out = _texts(exam.faulty.get("condition_sentence_dropped", ()))
-    others = planted([each.row for each in exam.good], SEED)
+    others = _left_out([each.row for each in exam.good])
     real = scores(weights, features_of(_texts(exam.real)))
     console.print(
         table_of(

@@ -7,7 +7,7 @@ words of one that was left out find neither. The weights are counted by `python 
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from reward_service.domain.paraphrases.lexicon import (
     terms_of,
 )
 from reward_service.domain.paraphrases.reading import Span, TextReading
-from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
+from reward_service.domain.paraphrases.tokens import TextToken, commands_of, sentences_of
 from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS, word_set
 
 _SAID, _UNSAID = math.log(0.8), math.log(0.03)
@@ -32,20 +32,18 @@ _MOST_EXPECTED = -0.2
 _SPARE = 0.5
 """What each term may lack of its expected support."""
 _NEVER = math.log(0.01)
-_FUNCTION_WORD, _SIGN, _NAME, _ASIDE = 0.5, 0.5, 0.25, 0.5
-"""The weight of a function word, a sign, a name, and of what stands in a remark.
-
-A remark is a longer text in brackets, a note, or a definition."""
+_FUNCTION_WORD, _SIGN, _NAME, _ASIDE = 0.5, 0.5, 0.25, 0.25
+"""The weight of a function word, a sign, a name, and of what stands in a remark or a list that goes on."""
 _REPEATED = 0.5
 """A term weighs less each time it comes again: 1, 1/√2, 1/√3."""
 _SPARE_WEIGHT, _SPARE_SENTENCES = 4.0, 1.0
-_LONGEST_BRACKET, _LEAST_BRACKET = 60, 6
+_LONGEST_BRACKET, _LEAST_BRACKET = 120, 6
 _MOST_PLACES, _FAR = 4, 0.35
 """Where a term may be the same as one of the other text: a term of few places, at about the same share of the text."""
 
 _COMMANDS = word_set("express write give provide round enter state present report")
 _ANSWERS = word_set("answer answers result solution solutions")
-_NOTES = word_set("note recall remember enter hint")
+_NOTES = word_set("note recall remember reminder enter hint")
 _FORMS = word_set("form format is")
 
 
@@ -77,7 +75,7 @@ class Coverage(NamedTuple):
         return INTERCEPT + LACK * self.lack + SHORTER * self.shorter + FEWER * self.fewer
 
 
-INTERCEPT, LACK, SHORTER, FEWER = -4.0, 0.2, 4.0, 1.5
+INTERCEPT, LACK, SHORTER, FEWER = -1.82, 0.42, 0.36, 2.54
 
 
 def coverage_of(original: TextReading, paraphrase: TextReading) -> Coverage:
@@ -102,7 +100,7 @@ def elements_of(reading: TextReading) -> list[Element]:
     common = {token.text for token in reading.tokens if token.kind == "word" and reading.text[token.start].islower()}
     terms = [term for term in terms_of(reading.tokens) if term.token.start not in starts]
     found += [(term.token.start, term.token.end, term.text, _weight(term, common)) for term in terms]
-    idle, asides = [*_formats(reading)], [*_asides(reading)]
+    idle, asides = [*_formats(reading)], _merged([*_asides(reading), *_series(reading)])
     seen: Counter[str] = Counter()
     elements: list[Element] = []
     for start, end, text, weight in sorted(found)[:MOST_TERMS]:
@@ -128,6 +126,17 @@ def _inside(place: int, spans: Sequence[Span]) -> bool:
     return at >= 0 and place < spans[at].end
 
 
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Return the same places in order, without overlaps."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1].end:
+            found[-1] = Span(found[-1].start, max(end, found[-1].end))
+        else:
+            found.append(Span(start, end))
+    return found
+
+
 def _formats(reading: TextReading) -> Iterator[Span]:
     """Yield what says in which form to answer: "express your answer as", "the answer is in the form"."""
     before = False
@@ -148,20 +157,29 @@ def _format(sentence: Sequence[TextToken], *, before: bool) -> int | None:
 
 
 def _asides(reading: TextReading) -> Iterator[Span]:
-    """Yield the remarks of a text, in order: notes, definitions of signs, and sentences in brackets."""
+    """Yield the remarks of a text: examples, longer texts in brackets, definitions of signs, and notes."""
+    yield from (Span(*each) for each in reading.examples)
+    opening = None
+    for at, token in enumerate(reading.tokens):
+        if token.text == "(" and not token.math:
+            opening = at
+        elif token.text == ")" and not token.math and opening is not None:
+            if _LEAST_BRACKET <= at - opening <= _LONGEST_BRACKET:
+                yield Span(reading.tokens[opening].start, token.end)
+            opening = None
+    noting = False
     for sentence in sentences_of(reading.tokens):
         texts = [token.text for token in sentence]
-        if texts[0] in _NOTES or not {"denote", "denotes"}.isdisjoint(texts):
+        noting = texts[0] in _NOTES or (noting and "?" not in texts and not any(True for _ in commands_of(sentence)))
+        if noting or not {"denote", "denotes"}.isdisjoint(texts):
             yield Span(sentence[0].start, sentence[-1].end)
-            continue
-        opening = None
-        for at, token in enumerate(sentence):
-            if token.text == "(" and not token.math:
-                opening = at
-            elif token.text == ")" and not token.math and opening is not None:
-                if _LEAST_BRACKET <= at - opening <= _LONGEST_BRACKET:
-                    yield Span(sentence[opening].start, token.end)
-                opening = None
+
+
+def _series(reading: TextReading) -> Iterator[Span]:
+    """Yield lists of numbers of which some need not be told: 1 + 2 + ... + 9, {1, 2, 3, 4}."""
+    for run in reading.runs:
+        if not reading.loose.isdisjoint(run):
+            yield Span(reading.mentions[run[0]].start, reading.mentions[run[-1]].end)
 
 
 def _sentences(reading: TextReading) -> int:

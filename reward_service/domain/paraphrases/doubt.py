@@ -1,4 +1,4 @@
-"""Say how doubtful a pair is, between 0 and 1, by what the checks object to and what of the original lacks support.
+"""Say how doubtful a pair is, between 0 and 1, by what the checks object to and how well the original is covered.
 
 The tables are counted by `python -m benchmarks.paraphrase_doubt`.
 """
@@ -29,13 +29,13 @@ LACKING: tuple[tuple[float, float], ...] = (
     (30.0, 2.0),
     (math.inf, 2.8),
 )
-"""What a lack of support says where no check objects: up to a limit, a logarithm of the same kind."""
+"""What the score of the coverage says where no check objects: up to a limit, a logarithm of the same kind."""
 
 
-def doubt_of(objecting: Collection[str], lack: float) -> float:
-    """Return the probability of a fault, given the checks that object and the lack of support of a stretch."""
+def doubt_of(objecting: Collection[str], score: float) -> float:
+    """Return the probability of a fault, given the checks that object and the score of the coverage."""
     evidence = sum(WEIGHTS.get(name, 0.0) for name in objecting)
     if not objecting:
         evidence = SILENCE
-    evidence += next((weight for limit, weight in LACKING if lack <= limit), 0.0)
+    evidence += next((weight for limit, weight in LACKING if score <= limit), 0.0)
     return 1 / (1 + math.exp(-(math.log(PRIOR / (1 - PRIOR)) + evidence)))

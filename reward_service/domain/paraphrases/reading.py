@@ -173,7 +173,7 @@ class Tolerances:
     foreign_letters: of a script that the original has not.
     least_words, least_numbers: shared with the original; one of the two is enough.
     least_support: of the original's words by the paraphrase's, as a mean logarithm; 0 is usual.
-    most_lacking: support that a stretch of the original may lack, as a sum of logarithms.
+    most_lacking: how probable it may be that a stretch of the original was left out, as the logarithm of the odds.
     """
 
     least_changed: float = 0.15
@@ -185,7 +185,7 @@ class Tolerances:
     least_words: float = 0.12
     least_numbers: float = 0.8
     least_support: float = -0.9
-    most_lacking: float = 26.0
+    most_lacking: float = 3.0
 
 
 def pair_of(original: str, paraphrase: str, ground_truth: str | None = None) -> Pair:

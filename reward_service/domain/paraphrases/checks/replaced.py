@@ -34,7 +34,15 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
         return False
     if not _IDLE.isdisjoint((*lost, *come)) or any(_is_square(one, other) for one in lost for other in come):
         return False
-    return not _rearranged(pair, gone, new)
+    return not _rearranged(pair, gone, new) and not _counted_from_zero(pair, gone, new)
+
+
+def _counted_from_zero(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
+    """Return whether one of two numbers is an ordinal beside the other: row 15 is the 16th."""
+    if len(lost) != 1 or len(come) != 1 or abs(lost[0].value - come[0].value) != 1:
+        return False
+    texts = pair.original.text[lost[0].start : lost[0].end], pair.paraphrase.text[come[0].start : come[0].end]
+    return texts[0].isdecimal() != texts[1].isdecimal()
 
 
 def _is_square(one: Fraction, other: Fraction) -> bool:
@@ -56,10 +64,10 @@ def _has(numbers: Sequence[str], values: set[Fraction]) -> bool:
 def _rearranged(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
     """Return whether a new number of a formula follows from a lost one and another of its formula: 10y for 3y + 7y."""
     there, here = (_formula_of(text, mentions) for text, mentions in ((pair.original, lost), (pair.paraphrase, come)))
+    if not lost or not come:
+        return there is not None or here is not None
     if there is None or here is None:
         return False
-    if not lost or not come:
-        return True
     old, result = lost[0].value, come[0].value
     others = {Fraction(number) for number in (*there.numbers, *here.numbers)}
     return any(result in (old + each, abs(old - each), old * each, each and old / each) for each in others)
