@@ -90,9 +90,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paraphrase_coverage", description=__doc__)
     parser.add_argument("--pairs", type=Path, default=SHARED / MATH)
     parser.add_argument("--faults", type=Path, default=SHARED / FAULTS)
+    parser.add_argument("--count", type=int, default=2000, help="from how many pairs to count")
     given = parser.parse_args()
     held = {row.number for row in sampled(given.pairs, HELD_OUT)}
     rows = [row for row in read_pairs(given.pairs) if row.number not in held]
+    rows = random.Random(SEED).sample(rows, min(given.count, len(rows)))
     good = features_of([(row.question, row.paraphrase) for row in rows])
     weights = regression(good, features_of(_left_out(rows)))
     console = Console(width=120)

@@ -27,7 +27,7 @@ from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import read_pairs
 
-LIMITS = (-1.0, 0.0, 1.0, 2.0, 3.0, math.inf)
+LIMITS = (-1.0, 0.0, 1.0, 1.75, 2.5, math.inf)
 SMOOTHING = 0.5
 BINS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9, 1.0)
 
@@ -145,8 +145,11 @@ def main() -> None:
     pairs += observed(list(review_rows(left_out, AcceptancePolicy(), processes=2)), faulty=True)
     pairs += [*observed(exam.good, faulty=False), *observed(exam.real, faulty=False)]
     tables = tables_of(pairs)
-    reviews = list(review_rows(read_pairs(given.pairs), AcceptancePolicy(), processes=2))
-    by_verdicts(tables.weights, pairs, precisions(reviews, read_verdicts(VERDICTS)))
+    verdicts = read_verdicts(VERDICTS)
+    read = {question_id for question_id, _ in verdicts}
+    rows = [row for row in read_pairs(given.pairs) if row.question_id in read]
+    reviews = list(review_rows(rows, AcceptancePolicy(), processes=2))
+    by_verdicts(tables.weights, pairs, precisions(reviews, verdicts))
     console = Console(width=120)
     weights = ", ".join(f'"{name}": {weight:.1f}' for name, weight in tables.weights.items())
     lacking = ", ".join(f"({limit}, {weight:.1f})" for limit, weight in tables.lacking).replace("inf", "math.inf")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from benchmarks.paraphrase_pairs import Sample
+from benchmarks.paraphrase_planting import Plant, asked_otherwise, changed_number
 from reward_service.domain.paraphrases.reading import TextReading, read_text
 from reward_service.domain.paraphrases.tokens import TextToken, commands_of, sentences_of
 
@@ -89,3 +90,9 @@ def _replaced(rng: random.Random, text: str, words: Mapping[str, str]) -> str | 
         return None
     place = rng.choice(places)
     return (text[: place.start()] + words[place.group()] + text[place.end() :]).replace("  ", " ")
+
+
+FAULTS: Mapping[str, Plant] = MappingProxyType({
+    "number": changed_number, "target": asked_otherwise, "sentence": dropped_sentence, "condition": dropped_condition,
+    "bound": turned_bound, "off by one": off_by_one, "quantifier": other_quantifier, "swapped": swapped_quantities,
+})  # fmt: skip

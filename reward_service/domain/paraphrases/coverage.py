@@ -75,7 +75,7 @@ class Coverage(NamedTuple):
         return INTERCEPT + LACK * self.lack + SHORTER * self.shorter + FEWER * self.fewer
 
 
-INTERCEPT, LACK, SHORTER, FEWER = -1.82, 0.42, 0.36, 2.54
+INTERCEPT, LACK, SHORTER, FEWER = -1.82, 0.44, 0.22, 2.87
 
 
 def coverage_of(original: TextReading, paraphrase: TextReading) -> Coverage:

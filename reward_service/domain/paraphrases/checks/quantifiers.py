@@ -1,12 +1,13 @@
 """Check quantifiers: "every" is kept, "both ... and" does not become "either ... or", nor "exactly" "at least"."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reward_service.domain.paraphrases.checks.places import spans_of
+from reward_service.domain.paraphrases.lexicon import COUNTERPARTS
 from reward_service.domain.paraphrases.reading import Evidence, Pair, TextReading, Tolerances
 from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
-from reward_service.domain.paraphrases.vocabulary import ASKING, word_set
+from reward_service.domain.paraphrases.vocabulary import ASKING, stem, word_set
 
 _EVERY = word_set("all every each arbitrary always whenever whichever everywhere \\forall")
 _SOME = word_set("some exist exists existence certain several there few \\exists somewhere sometimes particular")
@@ -34,12 +35,27 @@ def _some_for_every(pair: Pair) -> Evidence | None:
     every, fewer = _of(pair.original, _EVERY), _of(pair.paraphrase, _EVERY)
     if not every or len(_of(pair.paraphrase, _SOME)) <= len(_of(pair.original, _SOME)):
         return None
+    nouns = set(_nouns_of_every(pair.original.tokens))
     for at, token in enumerate(pair.paraphrase.tokens):
         asked = _before(pair.paraphrase.tokens, at) in ASKING
-        if token.text == "some" and (asked or len(fewer) < len(every)) and _claims(pair.paraphrase.tokens, at):
+        claims = _claims(pair.paraphrase.tokens, at) or _noun(pair.paraphrase.tokens, at) in nouns
+        if token.text == "some" and (asked or len(fewer) < len(every)) and claims:
             words = f"some, where the original says {every[0].text}"
             return Evidence(words, spans_of(every[:1]), spans_of([token]))
     return None
+
+
+def _nouns_of_every(tokens: Sequence[TextToken]) -> Iterator[str]:
+    """Yield what every one is said of, and what may stand for it: each truck, a lorry."""
+    for at, token in enumerate(tokens):
+        if token.text in _EVERY and (noun := _noun(tokens, at)):
+            yield noun
+            yield from COUNTERPARTS.get(noun, ())
+
+
+def _noun(tokens: Sequence[TextToken], at: int) -> str:
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    return stem(following.text) if following is not None and following.kind == "word" else ""
 
 
 def _claims(tokens: Sequence[TextToken], at: int) -> bool:
