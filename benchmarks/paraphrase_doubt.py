@@ -21,7 +21,7 @@ from benchmarks.paraphrase_exam import FAULTS, exam_of
 from benchmarks.paraphrase_pairs import MATH, SHARED
 from benchmarks.paraphrase_readings import VERDICTS, Precision, precisions, read_verdicts
 from reward_service.domain.paraphrases.coverage import coverage_of
-from reward_service.domain.paraphrases.doubt import PRIOR
+from reward_service.domain.paraphrases.doubt import PRIOR, SCORED
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
@@ -51,7 +51,7 @@ class Tables:
 
     def doubt(self, seen: Observed) -> float:
         """Return the doubt of a pair by these tables."""
-        evidence = sum(self.weights.get(name, 0.0) for name in seen.objecting) if seen.objecting else self.silence
+        evidence = sum(self.weights[name] for name in seen.objecting) if seen.objecting else self.silence
         evidence += next(weight for limit, weight in self.lacking if seen.score <= limit)
         return 1 / (1 + math.exp(-(math.log(PRIOR / (1 - PRIOR)) + evidence)))
 
@@ -61,7 +61,8 @@ def observed(reviews: Sequence[Reviewed], *, faulty: bool) -> Iterator[Observed]
     for each in reviews:
         pair = pair_of(each.row.question, each.row.paraphrase)
         score = coverage_of(pair.original, pair.paraphrase).score
-        yield Observed(frozenset(objection.check for objection in each.review.objections), score, faulty)
+        names = {objection.check for objection in each.review.objections}
+        yield Observed(frozenset(names - SCORED), score, faulty)
 
 
 def tables_of(pairs: Sequence[Observed]) -> Tables:
@@ -72,7 +73,10 @@ def tables_of(pairs: Sequence[Observed]) -> Tables:
         for low, limit in pairwise((-math.inf, *LIMITS))
     ]
     return Tables(
-        {name: _weight(pairs, [name in each.objecting for each in pairs]) for name in CHECKS},
+        {
+            name: 0.0 if name in SCORED else _weight(pairs, [name in each.objecting for each in pairs])
+            for name in CHECKS
+        },
         _weight(pairs, [not each.objecting for each in pairs]),
         _rising(lacking),
     )
@@ -95,7 +99,7 @@ def by_verdicts(weights: dict[str, float], pairs: Sequence[Observed], read: Iter
     """Replace the weights of checks that warn, or that few planted faults concern, by what a reader said of them."""
     for each in read:
         planted_faults = sum(pair.faulty and each.check in pair.objecting for pair in pairs)
-        if each.read and (CHECKS[each.check].warns or planted_faults < LEAST_PLANTED):
+        if each.check not in SCORED and each.read and (CHECKS[each.check].warns or planted_faults < LEAST_PLANTED):
             odds = (each.right + each.other + SMOOTHING) / (each.wrong + SMOOTHING)
             weights[each.check] = math.log(odds * (1 - PRIOR) / PRIOR)
 

@@ -22,6 +22,7 @@ from reward_service.domain.paraphrases.lexicon import (
     terms_of,
 )
 from reward_service.domain.paraphrases.reading import Span, TextReading
+from reward_service.domain.paraphrases.titles import title_end
 from reward_service.domain.paraphrases.tokens import TextToken, commands_of, sentences_of
 from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS, word_set
 
@@ -100,7 +101,10 @@ def elements_of(reading: TextReading) -> list[Element]:
     common = {token.text for token in reading.tokens if token.kind == "word" and reading.text[token.start].islower()}
     terms = [term for term in terms_of(reading.tokens) if term.token.start not in starts]
     found += [(term.token.start, term.token.end, term.text, _weight(term, common)) for term in terms]
-    idle, asides = [*_formats(reading)], _merged([*_asides(reading), *_series(reading)])
+    idle, asides = (
+        [Span(0, title_end(reading.text)), *_formats(reading)],
+        _merged([*_asides(reading), *_series(reading)]),
+    )
     seen: Counter[str] = Counter()
     elements: list[Element] = []
     for start, end, text, weight in sorted(found)[:MOST_TERMS]:

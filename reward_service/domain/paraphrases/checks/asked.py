@@ -69,7 +69,7 @@ def _took_its_place(original: _Asked, paraphrase: _Asked, gone: Concept, come: C
 
 _REACH = 12
 _BOUNDS = frozenset({"least", "most"})
-_INSIDE = word_set("of in on at between per with within from for by to when if than is be are as")
+_INSIDE = word_set("of in on at between per with within from for by to when if than as")
 """Words behind which a phrase names no longer what is asked for: the sum of the areas."""
 _ENDS = word_set(". , ; : ? ! that which if where such so for given without")
 _NOT_TERMS = word_set("terms term form degree power common")

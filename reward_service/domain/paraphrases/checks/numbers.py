@@ -10,6 +10,7 @@ from reward_service.domain.paraphrases.counted_numbers import CoveredNumbers, as
 from reward_service.domain.paraphrases.derived import follows_from_its_neighbours, worked_out
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.titles import title_end
 
 _SHOWN = 4
 _LABELS = 9
@@ -22,23 +23,10 @@ _DATE_CHARS = 16
 _MONTHS = "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
 _DAY = re.compile(rf"\b(?:{_MONTHS}|Nov(?:ember)?|Dec(?:ember)?)\.? $")
 _YEAR_BEHIND = re.compile(r",? (?:1[5-9]|20)\d\d\b")
-_CONTEST = (
-    r"\b(?:A[JH]?H?SME|AMC|AIME|APMO|ARML|BAMO|BMT|BMO|CHMMC|CMIMC|EGMO|HMMT|HMIC|IMC|IMO|JBMO|NIMO|OMO|PUMaC|SMT|TST|"
-    r"USA[JT]?S?MO|Championship|Competition|Contest|Cup|Olympiad|Shortlist|Tournament|[Pp]oints?|[Mm]arks?|pts?|[Gg]rade)\b"
-)
-_HEADING = re.compile(
-    r"\s*(?:\[b\]|\*\*|#+)?\s*"
-    rf"(?:[(\[][^()\[\]\n]{{0,60}}?{_CONTEST}[^()\[\]\n]{{0,40}}[)\]]|{_CONTEST}[^.?!\n]{{0,40}}[.:]"
-    r"|(?:Problem|Example|Exercise|Question|Task|No\.?|[pPQ])?\s?[A-Z]?\d{1,4}(?:\.\d{1,3})?\s?(?:[.):](?!\d)|(?=\())"
-    r"|(?:Problem|Example|Exercise|Question|Task)\s\d{1,3}(?:\.\d{1,3})?\b)"
-    r"(?:\[/b\]|\*\*)?\s*"
-)
-"""The title of a problem in front of it: "(2016 AMC 10A)", "7. (10 points)", "Problem 3."."""
 _SPACES = frozenset({Fraction(2), Fraction(3)})
 """In "2D" and "3D"."""
 _DECIMAL = Fraction(10)
 _BASE = re.compile(r"(?:\b[Bb]ase[\s~$-]{1,3}|_\{?)$")
-_MOST_HEADINGS = 3
 _TITLED = re.compile(r"\b(?:AMC|AIME|AHSME|Chapter|Exercise|Figure|Lesson|Problem|Section|Theorem)[\s~$]{1,3}$")
 
 
@@ -93,9 +81,9 @@ def _numbers(pair: Pair) -> _Found | None:
         lost, come = _changed(missing, new)
     if not (lost or come):
         return (
-            _swapped(original, paraphrase)
+            _given_otherwise(original, paraphrase)
+            or _swapped(original, paraphrase)
             or _small_change(original, paraphrase, new)
-            or _given_otherwise(original, paraphrase)
         )
     return _Found(lost, come)
 
@@ -117,7 +105,7 @@ def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[
 
 def _names(reading: TextReading, mention: Mention) -> bool:
     """Return whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
-    if mention.start < _heading(reading.text):
+    if mention.start < title_end(reading.text):
         return True
     before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
     if _DAY.search(before) is not None and _YEAR_BEHIND.match(reading.text, mention.end) is not None:
@@ -127,17 +115,6 @@ def _names(reading: TextReading, mention: Mention) -> bool:
     if mention.value in _SPACES and reading.text[mention.end : mention.end + 1] == "D":
         return True
     return _TITLED.search(before) is not None or (mention.value == _DECIMAL and _BASE.search(before) is not None)
-
-
-def _heading(text: str) -> int:
-    """Return where the problem begins behind its titles."""
-    end = 0
-    for _ in range(_MOST_HEADINGS):
-        found = _HEADING.match(text, end)
-        if found is None or found.end() == end:
-            break
-        end = found.end()
-    return end if end < len(text) else 0
 
 
 def _end(reading: TextReading, other: TextReading) -> int:

@@ -11,6 +11,7 @@ from reward_service.domain.paraphrases.reading import Pair, TextReading
 SMALL = 3
 """Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
 _IDLE = frozenset({Fraction(0), Fraction(1)})
+_SMALL_ONES = frozenset(map(Fraction, range(SMALL + 1)))
 _LEAST_SHAPE = 4
 """Shorter formulas have one shape by chance: x = 3."""
 
@@ -26,13 +27,13 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
     lost, come = ({each.value for each in mentions} for mentions in (gone, new))
     if _same_shape(pair, lost or {*fewer}, come or {*more}):
         return True
-    lost = lost or {value for value in fewer if value > SMALL and after[value]}
+    lost = lost or {value for value in fewer if value > SMALL}
     come = come or {value for value in more if value > SMALL and before[value]}
     if not (fewer and more and lost and come):
         return False
-    if (gone and len(lost) > 1) or (new and len(come) > 1) or max(*lost, *come) <= SMALL:
+    if (gone and len(lost) > 1) or (new and len(come) > 1) or all(value in _SMALL_ONES for value in (*lost, *come)):
         return False
-    if not _IDLE.isdisjoint((*lost, *come)) or any(_is_square(one, other) for one in lost for other in come):
+    if not _IDLE.isdisjoint((*lost, *come)) or _is_square(pair, gone, new):
         return False
     return not _rearranged(pair, gone, new) and not _counted_from_zero(pair, gone, new)
 
@@ -45,9 +46,13 @@ def _counted_from_zero(pair: Pair, lost: Sequence[Mention], come: Sequence[Menti
     return texts[0].isdecimal() != texts[1].isdecimal()
 
 
-def _is_square(one: Fraction, other: Fraction) -> bool:
-    """Return whether one of two numbers is the square of the other: a radius of 5 for x^2 + y^2 = 25."""
-    return max(one, other) == min(one, other) ** 2
+def _is_square(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> bool:
+    """Return whether one number is the square of the other, and in a formula: a radius of 5 for x^2 + y^2 = 25."""
+    if not gone or not new:
+        return False
+    old, result = gone[0].value, new[0].value
+    larger = _formula_of(pair.original, gone) if old > result else _formula_of(pair.paraphrase, new)
+    return larger is not None and max(old, result) == min(old, result) ** 2
 
 
 def _same_shape(pair: Pair, lost: set[Fraction], come: set[Fraction]) -> bool:
