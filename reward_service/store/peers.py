@@ -48,11 +48,15 @@ class CastGroup(msgspec.Struct, frozen=True):
 
 
 class Sought(msgspec.Struct, frozen=True):
-    """A group of a peer's whose ballots are sought, which may lie so many steps behind."""
+    """A group of a peer's whose ballots are sought, which may lie so many steps behind.
+
+    `number` is the peer's place among those of the run.
+    """
 
     peer: str
     group: Group
     lag: int
+    number: int = 0
 
     @property
     def pair(self) -> str:

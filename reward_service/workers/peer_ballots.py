@@ -12,6 +12,7 @@ from reward_service.store.job_records import CastOf
 from reward_service.store.jobs import Delivery, queued_at_ms
 from reward_service.store.peers import CastGroup, Group, PeerStore, PeerWaiter, Sought, Waiting
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, OpenCohort
+from reward_service.workers.answer_classes import PeerVote
 
 PeerRows = Mapping[str, Sequence[BallotRow]]
 """The ballots of peers by what a group of theirs is called."""
@@ -33,15 +34,15 @@ def sought_for(head: CohortHead, rows_B: Iterable[BallotRow]) -> list[Sought]:
         if (Voter.PEER, box_view) not in voters_on
     )
     return [
-        Sought(peer, Group(head.question_id, VIEWS.index(view), head.step), rules.peers.max_lag)
+        Sought(peer, Group(head.question_id, VIEWS.index(view), head.step), rules.peers.max_lag, number)
         for view in asked
-        for peer in rules.peers.runs
+        for number, peer in enumerate(rules.peers.runs)
     ]
 
 
-def rows_for(head: CohortHead, rows_B: Iterable[BallotRow], found: PeerRows) -> list[BallotRow]:
+def votes_for(head: CohortHead, rows_B: Iterable[BallotRow], found: PeerRows) -> list[PeerVote]:
     """The ballots of peers that label a cohort, of those that were found."""
-    return [row for sought in sought_for(head, rows_B) for row in found.get(sought.pair, ())]
+    return [PeerVote(sought.number, row) for sought in sought_for(head, rows_B) for row in found.get(sought.pair, ())]
 
 
 class PeerBallots:

@@ -52,6 +52,15 @@ class World:
     def waiting(self, ticket: str) -> list[dict[str, Any]]:
         return self.client.get(f"/v1/rewards/{ticket}", params={"wait_s": 0.0}).raise_for_status().json()["waiting_for"]
 
+    def answers_by_peer(self, cohort: str) -> dict[str, str]:
+        """The answers of each peer whose ballots a cohort shows."""
+        ballots = self.client.get(f"/v1/cohorts/{cohort}").raise_for_status().json()["ballots"]
+        answers: dict[str, str] = {}
+        for ballot in ballots:
+            if ballot["voter"] == "peer":
+                answers[ballot["peer"]] = answers.get(ballot["peer"], "") + ballot["answer"]
+        return answers
+
     def state(self, run: str) -> dict[str, int]:
         return self.client.get(f"/v1/runs/{run}").raise_for_status().json()["state"]
 
@@ -76,6 +85,7 @@ def test_two_runs_label_each_other(world: World) -> None:
     assert {(each["voter"], each["votes"], each["of"]) for each in second["labels"]} == {("peer", 2, 3)}
     explained = world.client.get(f"/v1/cohorts/{second['labels'][0]['cohort']}").raise_for_status().json()
     assert [ballot["voter"] for ballot in explained["ballots"]] == ["policy"] * 3 + ["peer"] * 3
+    assert [ballot["peer"] for ballot in explained["ballots"]] == [None] * 3 + [one] * 3
     assert "waiting_for_peers" not in world.state(one)
 
 
@@ -90,6 +100,7 @@ def test_all_peers_vote_together(world: World) -> None:
     world.send(three, group("555"))
     label = world.rewards(asked["ticket"])["labels"][0]
     assert (label["answer"], label["votes"], label["of"]) == ("5", 4, 6)
+    assert world.answers_by_peer(label["cohort"]) == {two: "445", three: "555"}
 
 
 @pytest.mark.parametrize("method", ["co-rewarding-i", "soft-majority", "random", "ground-truth"])
@@ -261,7 +272,9 @@ def test_late_rollouts_are_rewarded_under_the_label(world: World) -> None:
     world.put(other, "majority-voting")
     world.send(other, group("555"))
     assert world.send(one, group("45"), complete=False)["rewards"] == [0, 1]
-    assert world.send(one, group("455")[2:], complete=False)["rewards"] == [1]
+    late = world.send(one, group("455")[2:], complete=False)
+    assert late["rewards"] == [1]
+    assert world.answers_by_peer(late["labels"][0]["cohort"]) == {other: "555"}, "what came late takes nobody's ballots"
 
 
 def test_a_run_that_nobody_names_keeps_no_ballots(world: World) -> None:

@@ -113,6 +113,11 @@ class BallotDocument(StructForm):
     ground_truth: str | None = Field(None, description="What came with the rollout.", examples=["4"])
     statistics: StatisticsForm | None = Field(None, description="What the trainer measured; null without any.")
     evidence: EvidenceForm | None = Field(None, description="What the trainer knows of the answer; null without any.")
+    peer: str | None = Field(
+        None,
+        description="The run whose policy cast it; null but for ballots of peers that the service kept.",
+        examples=["qwen3-8b-b"],
+    )
 
 
 class CohortSummaryDocument(StructForm):
