@@ -8,8 +8,8 @@ from reward_service.store.scripts import Key, Rest, script
 async def put_run(connection: RedisConnection, *, settings: Key, text: bytes, ttl_ms: int) -> bytes: ...
 
 
-@script()
-async def follow(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> None: ...
+@script("followed")
+async def follow(connection: RedisConnection, *, settings: Key, stats: Key, standing: Key, ttl_ms: int) -> None: ...
 
 
 @script()

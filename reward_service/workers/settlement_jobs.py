@@ -37,7 +37,7 @@ from reward_service.workers.answer_classes import (
     classified,
 )
 from reward_service.workers.label_history import Past, note_labels
-from reward_service.workers.peer_ballots import NO_PEERS, PeerRows, votes_for
+from reward_service.workers.peer_ballots import NO_PEERS, Heard, votes_for
 
 Kept = TypeVar("Kept")
 
@@ -68,7 +68,7 @@ async def settle_batch(
     past: Past = NO_PAST,
     *,
     overdue: bool = False,
-    heard: PeerRows = NO_PEERS,
+    heard: Heard = NO_PEERS,
 ) -> Settled[BatchRecord]:
     """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot, `heard` ballots of peers."""
     settled = [
@@ -90,10 +90,11 @@ async def _settled(
     past: Past,
     *,
     overdue: bool,
-    heard: PeerRows,
+    heard: Heard,
 ) -> Settled[CohortRecord]:
+    overdue = overdue or heard.is_short
     answered = [labels[slot] for slot in cohort.slots if slot in labels]
-    electors = Electors(answered, votes_for(cohort.head, cohort.rows_B, heard) if heard else ())
+    electors = Electors(answered, votes_for(cohort.head, cohort.rows_B, heard.rows) if heard.rows else ())
     method, classes = await classified(cohort.head.rules, cohort.rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(cohort.rows_B, classes), electors.ballots_of(classes)
     settlement, observations, noted = await _decided(
@@ -117,16 +118,16 @@ async def settle_cohort(
     past: Past = NO_PAST,
     *,
     overdue: bool = False,
-    heard: PeerRows = NO_PEERS,
+    heard: Heard = NO_PEERS,
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
         return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
     ids_B, rows_B = [*cohort.ballots, *cohort.late], cohort.all_rows()
-    electors = Electors((), votes_for(cohort.head, rows_B, heard) if heard else ())
+    electors = Electors((), votes_for(cohort.head, rows_B, heard.rows) if heard.rows else ())
     method, classes = await classified(cohort.head.rules, rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(rows_B, classes), electors.ballots_of(classes)
-    expired = overdue or cohort.state is CohortState.EXPIRED
+    expired = overdue or heard.is_short or cohort.state is CohortState.EXPIRED
     settlement, observations, noted = await _decided(
         cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, electors_E=ballots_E, expired=expired
     )

@@ -88,6 +88,12 @@ class RunDocument(RunForm):
     signs: SignsDocument | None = Field(
         None, description="Those of the latest step, where the run is asked for alone.", examples=[None]
     )
+    absent_peers: list[str] | None = Field(
+        None,
+        description="The peers for which the run does not wait until they send rollouts again, where the run is asked "
+        "for alone.",
+        examples=[[]],
+    )
 
 
 class RunsDocument(StructForm):
