@@ -62,11 +62,11 @@ def _cast(group: Group, cohorts: Iterable[CohortRecord]) -> CastGroup | None:
     attempt = -1
     for cohort in cohorts:
         head = cohort.head
-        if (head.question_id, head.step) != (group.question_id, group.step) or head.attempt < attempt:
+        own = [row for row in cohort.rows_B if row.view == group.view and row.voter == POLICY and row.counted]
+        if not own or (head.question_id, head.step) != (group.question_id, group.step) or head.attempt < attempt:
             continue
         if head.attempt > attempt:
             attempt, rows = head.attempt, {}
-        own = [row for row in cohort.rows_B if row.view == group.view and row.voter == POLICY and row.counted]
         for place, row in enumerate(own):
             name = f".{place}" if row.rollout is None else f"{row.rollout}"
             rows.setdefault(f"{VIEW_LETTERS[group.view]}{name}", row)
