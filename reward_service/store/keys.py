@@ -63,6 +63,11 @@ class RunKeys:
         return f"{self.prefix}history"
 
     @property
+    def orders(self) -> str:
+        """What the sorted sets begin with of the questions with a history: by flips, disagreement and share."""
+        return f"{self.prefix}questions:"
+
+    @property
     def series(self) -> str:
         """Hash: sums of what settled groups came to, by step and attempt."""
         return f"{self.prefix}series"

@@ -13,6 +13,18 @@ async def follow(connection: RedisConnection, *, settings: Key, stats: Key, stan
 
 
 @script()
+async def list_questions(
+    connection: RedisConnection,
+    *,
+    order: Key,
+    history: Key,
+    most: int,
+    after: float | str,
+    after_name: bytes,
+) -> list[bytes]: ...
+
+
+@script()
 async def touch(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> tuple[bytes, bytes]: ...
 
 

@@ -107,6 +107,7 @@ def _tracing(keys: RunKeys, traces: Traces) -> dict[str, Any]:
         "series": keys.series,
         "steps": keys.steps,
         "answers": keys.answers,
+        "orders": keys.orders,
         "noted": traces.noted,
         "sums": traces.sums,
         "most_questions": MOST_QUESTIONS,

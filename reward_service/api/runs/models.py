@@ -54,7 +54,8 @@ class SignsDocument(StructForm):
         description="The share of a view's own rollouts that gave the view's label, the mean.", examples=[0.55]
     )
     view_agreement: float | None = Field(
-        description="The share of one label among questions both of whose views were labelled together.",
+        description="The share of one label among questions both of whose views were labelled: together, or apart "
+        "where the run keeps a history.",
         examples=[0.9],
     )
     answered: float | None = Field(description="The share of rollouts with an answer.", examples=[0.98])

@@ -9,8 +9,8 @@ if first then
   if abstained > 0 then redis.call('HINCRBY', stats, 'abstained', abstained) end
   redis.call('PEXPIRE', stats, ttl_ms)
   local lists_now = lists_of_now(lists, ttl_ms)
-  note_labels(history, noted, most_questions, run_ttl_ms)
-  add_signs(series, steps, answers, sums, run_ttl_ms)
+  local apart = note_labels(history, orders, noted, most_questions, run_ttl_ms)
+  add_signs(series, steps, answers, sums, apart, run_ttl_ms)
   for k, mark in ipairs(marks) do note(lists_now, mark, name .. '.' .. k - 1, 2 * ttl_ms) end
 end
 redis.call('XACK', jobs, group, entry)
