@@ -21,8 +21,8 @@ STEPS = 6
 KILLED_AFTER = 2
 ROLLOUTS = 64
 STARTED_S = 100.0
-PATIENCE_S = 30.0
-ENDS_S = 2.5 * PATIENCE_S
+PATIENCE_S = 40.0
+ENDS_S = 2.9 * PATIENCE_S
 """The killed one costs the other a single deadline: with one in each step it would need at least three."""
 
 
