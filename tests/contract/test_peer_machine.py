@@ -171,17 +171,17 @@ class PeerMachine(RuleBasedStateMachine):
         """The worker takes the new jobs of a run, and dies over the first of them, or over none."""
         if all(job.taken for job in self.model.runs[letter].jobs):
             return  # a server looks only ten times a second whether a reader has waited for long enough
-        taken = self.bench.do(self.jobs.read([self.name_of[letter]], 100, 0.001))
-        for delivery in taken:
-            self.in_hand.append((letter, delivery, self.take(letter, delivery)))
+        read = self.bench.do(self.jobs.read([self.name_of[letter]], 100, 0.001))
+        taken = [(letter, delivery, self.take(letter, delivery)) for delivery in read]
         assert all(job.taken for job in self.model.runs[letter].jobs)
-        self.work_on(dies)
+        self.in_hand += taken
+        self.work_on(taken, dies)
 
     @precondition(lambda self: self.in_hand)
     @rule(dies=DEATHS)
     def take_over(self, dies: str) -> None:
         """Another worker goes on with what was left."""
-        self.work_on(dies)
+        self.work_on(list(self.in_hand), dies)
 
     def work_on_all(self) -> None:
         for letter in RUNS:
@@ -217,7 +217,19 @@ class PeerMachine(RuleBasedStateMachine):
             else:
                 self.send(letter, step, groups, 0)
             self.work(letter, dies)
-        self.work_on(dies)
+        self.take_over(dies)
+
+    @rule(step=STEPS, groups=GROUPS)
+    def job_is_left_while_peers_become_absent(self, step: int | None, groups: dict[Place, list[str]]) -> None:
+        """A worker dies over a group that waits from now on; its job is taken over when an earlier one waited in vain."""
+        self.send("a", step, groups, 0)
+        self.work("a", "")
+        self.time_passes(PATIENCE_S * 500, False)
+        self.send("a", step, groups, 0)
+        self.work("a", "it has found")
+        self.time_passes(PATIENCE_S * 500, True)
+        self.work("a", "")
+        self.take_over("")
 
     @precondition(lambda self: "a" not in self.at)
     @rule(step=STEPS, groups=GROUPS, again=st.integers(0, 1), attempt=st.integers(0, 1))
@@ -246,8 +258,8 @@ class PeerMachine(RuleBasedStateMachine):
         found.taken = True
         return found
 
-    def work_on(self, dies: str) -> None:
-        for letter, delivery, job in list(self.in_hand):
+    def work_on(self, taken: list[tuple[str, Delivery, Job]], dies: str) -> None:
+        for letter, delivery, job in taken:
             self.process(letter, delivery, job, dies)
             if dies:
                 return

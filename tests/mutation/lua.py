@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 
-from tests.contract import test_batch_machine, test_cohort_machine, test_peer_machine
+from tests.contract import test_batch_machine, test_cohort_machine, test_peer_machine, test_trace_machine
 from tests.contract.conftest import started
 from tests.contract.histories import play
 from tests.mutation.instead import LIBRARIES, changed
@@ -24,7 +24,7 @@ CONTRACT = Path("tests/contract")
 EXAMPLES = 60
 
 COHORTS, BATCHES = (test_cohort_machine.CohortMachine,), (test_batch_machine.BatchMachine,)
-PEERS = (test_peer_machine.PeerMachine,)
+PEERS, TRACES = (test_peer_machine.PeerMachine,), (test_trace_machine.TraceMachine,)
 MACHINES: dict[str, tuple[Any, ...]] = {
     "cohort": COHORTS,
     "join": COHORTS,
@@ -52,6 +52,8 @@ MACHINES: dict[str, tuple[Any, ...]] = {
     "await_peers": PEERS,
     "peers_came": PEERS,
     "waits_no_more": PEERS,
+    "traces": TRACES,
+    "list_questions": TRACES,
 }
 """The machines that run each script."""
 
