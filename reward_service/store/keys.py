@@ -78,6 +78,11 @@ class RunKeys:
         return f"{self.prefix}steps"
 
     @property
+    def waiting_sums(self) -> str:
+        """List: sums of settled jobs that are not in `series` yet."""
+        return f"{self.prefix}waiting-sums"
+
+    @property
     def answers(self) -> str:
         """What the hashes begin with in which the answers of a step are counted, for the latest steps."""
         return f"{self.prefix}answers:"

@@ -8,10 +8,11 @@ from co_rewarding_schema.vocabulary import QuestionSort
 
 from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
-from reward_service.store import run_scripts
-from reward_service.store.connection import RedisConnection
+from reward_service.store import cohort_scripts, run_scripts
+from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import VIEWS
+from reward_service.store.runs import RUN_TTL_MS
 
 MOST_QUESTIONS = 200_000
 """Of one run; a question that comes when the labels of so many are kept has no history."""
@@ -102,7 +103,7 @@ class PastQuestion(NamedTuple):
 
 
 class TraceStore:
-    """Reads what settlements have left. It changes nothing."""
+    """Reads what settlements have left."""
 
     def __init__(self, connection: RedisConnection) -> None:
         """Over an open connection."""
@@ -133,9 +134,17 @@ class TraceStore:
 
     async def series(self, run: str, most: int) -> list[SignPoint]:
         """The signs of the latest steps, in the order of steps and attempts."""
-        names: list[bytes] = await self._connection.execute("ZREVRANGE", RunKeys(run).steps, 0, most - 1)
-        kept: list[bytes | None] = await self._connection.execute("HMGET", RunKeys(run).series, *names) if names else []
-        points = [_point(name, sums) for name, sums in zip(names, kept, strict=True) if sums is not None]
+        keys = RunKeys(run)
+        found = await cohort_scripts.read_series(
+            self._connection,
+            series=keys.series,
+            steps=keys.steps,
+            waiting_sums=keys.waiting_sums,
+            answers=keys.answers,
+            most=most,
+            ttl_ms=RUN_TTL_MS,
+        )
+        points = [_point(name, sums) for name, sums in as_dict(found).items()]
         return sorted(points, key=lambda point: (point.step, point.attempt))
 
 

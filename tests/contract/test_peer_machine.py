@@ -221,7 +221,7 @@ class PeerMachine(RuleBasedStateMachine):
 
     @rule(step=STEPS, groups=GROUPS)
     def job_is_left_while_peers_become_absent(self, step: int | None, groups: dict[Place, list[str]]) -> None:
-        """A worker dies over a group that waits from now on; its job is taken over when an earlier one waited in vain."""
+        """A worker dies over a group that waits; its job is taken over when an earlier one has waited in vain."""
         self.send("a", step, groups, 0)
         self.work("a", "")
         self.time_passes(PATIENCE_S * 500, False)

@@ -62,8 +62,9 @@ class TraceModel:
             if twins and label.step is not None and not is_again and of_step not in noted:
                 apart.setdefault((label.step, label.attempt), []).append(twins[0].answer == label.answer)
             noted.add(of_step)
-        for job in jobs:
-            self.add(job, apart.get((job.step or 0, job.attempt), []))
+        pairs = [JobSums(*name, SignSums(pairs=len(same), same=sum(same)), {}) for name, same in apart.items()]
+        for job in (*jobs, *pairs):
+            self.add(job)
 
     def note(self, question: str, label: PastLabel) -> bool | None:
         """Keep a label: whether it replaces one of its own step and attempt; None where it comes too late."""
@@ -77,13 +78,12 @@ class TraceModel:
         self.labels.setdefault(question, {})[label.view] = [*rest[:at], label, *rest[at:]][-self.window :]
         return any(each.attempt == label.attempt for each in of_step)
 
-    def add(self, job: JobSums, apart: Sequence[bool]) -> None:
-        """Add the sums of a step, with the pairs that were labelled apart."""
+    def add(self, job: JobSums) -> None:
+        """Add the sums of a step."""
         name = job.step or 0, job.attempt
         is_new = name not in self.sums
         known = self.sums.get(name, SignSums())
-        total = SignSums(*(one + other for one, other in zip(known, job.sums, strict=True)))
-        self.sums[name] = total._replace(pairs=total.pairs + len(apart), same=total.same + sum(apart))
+        self.sums[name] = SignSums(*(one + other for one, other in zip(known, job.sums, strict=True)))
         latest = sorted(self.sums, key=lambda each: (each[0], str(each[1])), reverse=True)[:COUNTED_STEPS]
         if is_new:
             self.answers = {each: counts for each, counts in self.answers.items() if each in latest}
@@ -150,6 +150,7 @@ class TraceMachine(RuleBasedStateMachine):
     def agree(self) -> None:
         if not hasattr(self, "run"):
             return
+        self.bench.do(self.traces.series(self.run, 1))  # what waits to be added up is added
         kept = self.bench.do(self.bench.connection.read_all(self.run))
         history = {
             question.decode(): [each.label() for each in msgspec.msgpack.decode(some, type=list[KeptLabel])]

@@ -43,7 +43,7 @@ MACHINES: dict[str, tuple[Any, ...]] = {
     "give_back": BATCHES,
     "prefetch": BATCHES,
     "expire_waits": BATCHES + PEERS,
-    "settle_batch": BATCHES,
+    "settle_batches": BATCHES,
     "follow": PEERS,
     "peers": PEERS,
     "cast_ballots": PEERS,

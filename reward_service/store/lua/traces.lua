@@ -44,11 +44,11 @@ end
 -- The last labels of questions: a hash by question, of {view, step, attempt, share, agreement, answer} in the order of steps
 -- within each view; step -1 for none, which comes last. A higher attempt of a step takes the place of a lower one.
 -- `noted` is an array of {question, how many labels of a view are kept, label}.
--- Answers, by '<step>:<attempt>', how many questions have both labels now one of which was there before, and how many of
--- these pairs are one answer: what was settled together is compared by the worker.
+-- Answers sums of signs: the pairs of labels of both views of which one was there before, and those that are one answer.
+-- What was settled together is compared by the worker.
 local function note_labels(history, orders, noted, most_questions, ttl_ms)
+  if noted == '' then return '' end
   local apart, sure, fresh = {}, {}, {}
-  if noted == '' then return apart end
   for _, each in ipairs(cmsgpack.unpack(noted)) do
     local question, window, label = each[1], each[2], each[3]
     local kept = redis.call('HGET', history, question)
@@ -79,22 +79,19 @@ local function note_labels(history, orders, noted, most_questions, ttl_ms)
       local name = string.format('%d:%d', label[2], label[3])
       local both = question .. '\n' .. name
       if twin and not again and not fresh[both] then
-        local pairs_of = apart[name] or {0, 0}
-        apart[name] = {pairs_of[1] + 1, pairs_of[2] + (twin[6] == label[6] and 1 or 0)}
+        apart[#apart + 1] = {label[2], label[3], {0, 0, 0, 0, 0, 0, 0, 1, twin[6] == label[6] and 1 or 0, 0, 0}, {}}
       end
       fresh[both] = true
     end
   end
   redis.call('PEXPIRE', history, ttl_ms)
   order_questions(orders, sure, ttl_ms)
-  return apart
+  return #apart > 0 and cmsgpack.pack(apart) or ''
 end
 
 -- The signs of a run's steps: a hash by '<step>:<attempt>', of sums and, last, of how many rollouts gave the most frequent
 -- answer. For that each answer is counted, in a hash of the step; those of the latest steps only are kept.
--- `sums` is an array of {step, attempt, sums, {answer: rollouts}}; `answers` is what the names of the counts begin with;
--- `apart` are the pairs that note_labels has found.
-local PAIRS = 8 -- the place of SignSums.pairs among the sums; that of `same` is the next
+-- `sums` is an array of {step, attempt, sums, {answer: rollouts}}; `answers` is what the names of the counts begin with.
 local MOST_STEPS = 1000
 local COUNTED_STEPS = 8
 local MOST_ANSWERS = 4096
@@ -123,21 +120,37 @@ local function count_answers(counts, added, top, ttl_ms)
   return top
 end
 
-local function add_signs(series, steps, answers, sums, apart, ttl_ms)
-  if sums == '' then return end
+-- Adds up what jobs say of the same step, so that each step is written once. `packed` are the sums of jobs.
+local function merged(packed)
+  local order, of_name = {}, {}
+  for _, sums in ipairs(packed) do
+    for _, each in ipairs(cmsgpack.unpack(sums)) do
+      local name = string.format('%d:%d', each[1], each[2])
+      local known = of_name[name]
+      if known then
+        for at = 1, #each[3] do known.total[at] = known.total[at] + each[3][at] end
+        for answer, rollouts in pairs(each[4]) do known.answers[answer] = (known.answers[answer] or 0) + rollouts end
+      else
+        of_name[name] = {name = name, step = each[1], total = each[3], answers = each[4]}
+        order[#order + 1] = of_name[name]
+      end
+    end
+  end
+  return order
+end
+
+local function add_signs(series, steps, answers, packed, ttl_ms)
   local fresh = false
-  for _, each in ipairs(cmsgpack.unpack(sums)) do
-    local name = string.format('%d:%d', each[1], each[2])
+  for _, each in ipairs(merged(packed)) do
+    local name, total = each.name, each.total
     local kept = redis.call('HGET', series, name)
-    local total, more = each[3], apart[name]
-    if more then total[PAIRS], total[PAIRS + 1] = total[PAIRS] + more[1], total[PAIRS + 1] + more[2] end
     local top, forgotten = 0, false
     if kept then
       local known = cmsgpack.unpack(kept)
       for at = 1, #total do total[at] = total[at] + (known[at] or 0) end
       top = known[#total + 1] or 0
     else
-      redis.call('ZADD', steps, each[1], name)
+      redis.call('ZADD', steps, each.step, name)
       fresh = true
       if redis.call('ZCARD', steps) > MOST_STEPS then
         local oldest = redis.call('ZPOPMIN', steps)[1]
@@ -149,7 +162,7 @@ local function add_signs(series, steps, answers, sums, apart, ttl_ms)
       if passed then redis.call('DEL', answers .. passed) end
     end
     if not forgotten and redis.call('ZREVRANK', steps, name) < COUNTED_STEPS then
-      top = count_answers(answers .. name, each[4], top, ttl_ms)
+      top = count_answers(answers .. name, each.answers, top, ttl_ms)
     end
     total[#total + 1] = top
     if not forgotten then redis.call('HSET', series, name, cmsgpack.pack(total)) end
@@ -157,5 +170,27 @@ local function add_signs(series, steps, answers, sums, apart, ttl_ms)
   if fresh then
     redis.call('PEXPIRE', series, ttl_ms)
     redis.call('PEXPIRE', steps, ttl_ms)
+  end
+end
+
+-- Sums wait in a list until some have come, or somebody reads: to add up small ones each by itself would cost as much as
+-- all else that a settlement does.
+local MOST_WAITING = 64
+local SMALL_BYTES = 1024
+
+local function add_waiting_signs(series, steps, answers, waiting, ttl_ms)
+  local packed = redis.call('LRANGE', waiting, 0, -1)
+  if #packed == 0 then return end
+  redis.call('DEL', waiting)
+  add_signs(series, steps, answers, packed, ttl_ms)
+end
+
+local function note_signs(series, steps, answers, waiting, sums, ttl_ms)
+  if sums == '' then return end
+  local count = redis.call('RPUSH', waiting, sums)
+  if count >= MOST_WAITING or #sums > SMALL_BYTES then
+    add_waiting_signs(series, steps, answers, waiting, ttl_ms)
+  elseif count == 1 then
+    redis.call('PEXPIRE', waiting, ttl_ms)
   end
 end
