@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from co_rewarding_schema.run_settings import RunSettings
 
-from reward_service.store.keys import RunKeys
+from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.peers import Asker, CastGroup, Group, Look, PeerStore, PeerWaiter
 from reward_service.store.records import BallotRow
 from reward_service.store.runs import RunStore
@@ -58,6 +58,9 @@ async def timed(store_url: str, anyio_backend: str) -> AsyncIterator[Timed]:
     made = Timed(store_url)
     await made.at(0)
     yield made
+    for run in (made.run, made.peer):
+        await made.connection.forget_run(run)
+        await made.connection.execute("ZREM", RUNS, run)
     await made.connection.close()
 
 
