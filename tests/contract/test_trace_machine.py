@@ -83,7 +83,7 @@ class TraceModel:
         name = job.step or 0, job.attempt
         is_new = name not in self.sums
         known = self.sums.get(name, SignSums())
-        self.sums[name] = SignSums(*(one + other for one, other in zip(known, job.sums, strict=True)))
+        self.sums[name] = msgspec.convert([*map(sum, zip(known, job.sums, strict=True))], SignSums)
         latest = sorted(self.sums, key=lambda each: (each[0], str(each[1])), reverse=True)[:COUNTED_STEPS]
         if is_new:
             self.answers = {each: counts for each, counts in self.answers.items() if each in latest}
