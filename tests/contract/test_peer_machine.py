@@ -231,6 +231,21 @@ class PeerMachine(RuleBasedStateMachine):
         self.work("a", "")
         self.take_over("")
 
+    @rule(step=STEPS, groups=GROUPS, place=st.sampled_from(PLACES), letter=st.sampled_from("bc"))
+    def peer_casts_while_it_is_awaited(
+        self, step: int | None, groups: dict[Place, list[str]], place: Place, letter: str
+    ) -> None:
+        """A group has waited to its end, and another one only since the peer has cast something else."""
+        self.send("a", step, groups, 0)
+        self.work("a", "")
+        self.time_passes(PATIENCE_S * 500, False)
+        self.submit(letter, [Sent(place, 7, 0, {0: "4"}, None)])
+        self.work(letter, "")
+        self.send("a", None if step is None else step + 1, groups, 0)
+        self.work("a", "")
+        self.time_passes(PATIENCE_S * 500, True)
+        self.work("a", "")
+
     @precondition(lambda self: "a" not in self.at)
     @rule(step=STEPS, groups=GROUPS, again=st.integers(0, 1), attempt=st.integers(0, 1))
     def name_late(self, step: int | None, groups: dict[Place, list[str]], again: int, attempt: int) -> None:

@@ -16,7 +16,8 @@ local function ballots_in(key)
 end
 if redis.call('HEXISTS', group, 's') == 1 then return {1, ballots_in(group), 0} end
 local since = redis.call('HGET', missing, asker)
-if final == 1 and since and since ~= ABSENT and now_ms() - since >= 0.9 * patience_ms then -- workers look now and then
+-- Not the last tenth: workers look now and then, and the clocks of two runs are not one.
+if final == 1 and since and since ~= ABSENT and now_ms() - since >= 0.9 * patience_ms then
   since = ABSENT
   redis.call('HSET', missing, asker, since)
 end
