@@ -116,7 +116,7 @@ architecture: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture
 
 histories: $(VENV)/.dev
-	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_cohort_machine.py tests/contract/test_batch_machine.py --timeout 0
+	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_*_machine.py --timeout 0
 
 # cosmic-ray's operators, apart from what the project installs: its own needs are many.
 runs/mutants/tools: $(VENV)/.dev

@@ -53,7 +53,7 @@ class Vote(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What a label needs: so many votes, and such a share of its electorate. `earlier` are labels of the same view."""
+    """What a label needs: so many ballots, and such a share of its electorate. `earlier` are labels of its view."""
 
     votes: int
     share: float
@@ -125,13 +125,14 @@ def elect(method: str, view: str, votes: Sequence[Vote], needs: Needs) -> Electe
                 merits[name] = len(shares) / sum(1 / share for share in shares)
         else:
             merits[name] = sum((weight(method, v, needs) for v in ballots if _class(v) == name), Fraction(0))
-    if not merits:
+    if not any(merits.values()):
         return None
     first = {name: min(_order(v) for v in ballots if _class(v) == name) for name in merits}
     winner = min(merits, key=lambda name: (-merits[name], first[name]))
     votes_for = sum((weight(method, v, needs) for v in ballots if _class(v) == winner), Fraction(0))
     of = sum((weight(method, v, needs) for v in ballots), Fraction(0))
-    if votes_for < needs.votes or votes_for < Fraction(needs.share) * of:
+    ballots_for = sum(_class(v) == winner for v in ballots)
+    if ballots_for < needs.votes or votes_for < Fraction(needs.share) * of:
         return None
     shown = min((v for v in ballots if _class(v) == winner), key=_order)
     return Elected(shown.answer or "", _number(votes_for), _number(of))

@@ -55,7 +55,8 @@ class SignsDocument(StructForm):
         description="The share of a view's own rollouts that gave the view's label, the mean.", examples=[0.55]
     )
     view_agreement: float | None = Field(
-        description="The share of one label among questions both of whose views were labelled together.",
+        description="The share of one label among questions both of whose views were labelled: together, or apart "
+        "where the run keeps a history.",
         examples=[0.9],
     )
     answered: float | None = Field(description="The share of rollouts with an answer.", examples=[0.98])
@@ -89,6 +90,12 @@ class RunDocument(RunForm):
     signs: SignsDocument | None = Field(
         None, description="Those of the latest step, where the run is asked for alone.", examples=[None]
     )
+    absent_peers: list[str] | None = Field(
+        None,
+        description="The peers for which the run does not wait until they send rollouts again, where the run is asked "
+        "for alone.",
+        examples=[[]],
+    )
 
 
 class RunsDocument(StructForm):
@@ -114,6 +121,11 @@ class BallotDocument(StructForm):
     ground_truth: str | None = Field(None, description="What came with the rollout.", examples=["4"])
     statistics: StatisticsForm | None = Field(None, description="What the trainer measured; null without any.")
     evidence: EvidenceForm | None = Field(None, description="What the trainer knows of the answer; null without any.")
+    peer: str | None = Field(
+        None,
+        description="The run whose policy cast it; null but for ballots of peers that the service kept.",
+        examples=["qwen3-8b-b"],
+    )
 
 
 class CohortSummaryDocument(StructForm):

@@ -121,7 +121,9 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
         raise no_such_run(run)
     latest = await made.traces.series(run, 1)
     signs = signs_document(latest[0]) if latest else None
-    return _document(RunOverview(run, revised, await made.runs.state(run))).model_copy(update={"signs": signs})
+    absent = await made.runs.absent_peers(run, revised.settings)
+    document = _document(RunOverview(run, revised, await made.runs.state(run)))
+    return document.model_copy(update={"signs": signs, "absent_peers": absent})
 
 
 @router.get(

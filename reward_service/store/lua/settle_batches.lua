@@ -19,8 +19,9 @@ for place, batch in ipairs(batches) do
     redis.call('SET', batch, known, 'PX', ttl_ms)
     known_of[batch] = known
     settled_now, abstained_now = settled_now + settled, abstained_now + abstained
-    note_labels(history, noted, most_questions, run_ttl_ms)
+    local apart = note_labels(history, orders, noted, most_questions, run_ttl_ms)
     note_signs(series, steps, answers, waiting_sums, sums, run_ttl_ms)
+    note_signs(series, steps, answers, waiting_sums, apart, run_ttl_ms)
     lists_now = lists_now or lists_of_now(lists, ttl_ms)
     for k = 0, marks - 1 do note(lists_now, ended[at + k], name .. '.' .. k, 2 * ttl_ms) end
   end
