@@ -64,6 +64,9 @@ class Metric(Enum):
         Kind.GAUGE, "Cohorts that are open, jobs that are queued, what waits for a teacher or peers.", "run", "what",
     )  # fmt: skip
     PEER_GROUPS_AWAITED = Kind.GAUGE, "Groups of a peer's ballots that the run waits for.", "run", "peer"
+    PEER_ABSENT = (
+        Kind.GAUGE, "1 for a peer that the run does not wait for until it sends rollouts again.", "run", "peer",
+    )  # fmt: skip
     COHORTS = Kind.GAUGE, "Cohorts by state; ended ones count while their run is in use.", "run", "state"
     OLDEST_JOB_SECONDS = Kind.GAUGE, "Age of the job that waits longest to be settled.", "run"
     TOP_ANSWER_SHARE = (

@@ -111,6 +111,7 @@ SERVICE = Dashboard(
         Panel("What waits", "short", [
             Query(gauge(Metric.WAITING, "run", "what"), "{{run}} {{what}}"),
             Query(gauge(Metric.PEER_GROUPS_AWAITED, "run", "peer"), "{{run}} groups of {{peer}}"),
+            Query(gauge(Metric.PEER_ABSENT, "run", "peer"), "{{run}} no more for {{peer}}"),
         ]),
         Panel("Who is there", "short", [
             Query('count(up{job="reward-service"} == 1)', "API replicas"),

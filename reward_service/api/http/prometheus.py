@@ -38,6 +38,7 @@ def exposition(gauges: Gauges | None) -> bytes:
 def _families(runs: tuple[RunGauges, ...]) -> Iterator[Family]:
     waiting = family(Metric.WAITING)
     peers = family(Metric.PEER_GROUPS_AWAITED)
+    absent = family(Metric.PEER_ABSENT)
     cohorts = family(Metric.COHORTS)
     oldest = family(Metric.OLDEST_JOB_SECONDS)
     top = family(Metric.TOP_ANSWER_SHARE)
@@ -57,6 +58,8 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[Family]:
             cohorts.add_metric((each.run, state), getattr(each, state))
         for peer, count in sorted(each.awaited_of_peers.items()):
             peers.add_metric((each.run, peer), count)
+        for peer in each.absent_peers:
+            absent.add_metric((each.run, peer), 1)
         oldest.add_metric((each.run,), each.oldest_job_s)
         if each.top_share is not None:
             top.add_metric((each.run,), each.top_share)
@@ -67,7 +70,7 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[Family]:
             labels.add_metric((each.run, "making"), each.teacher.making)
             for waiting_for in sorted({*TEACHER_WAITS, *each.teacher.teachers}):  # 0 too: so that its absence is seen
                 teachers.add_metric((each.run, waiting_for), each.teacher.teachers[waiting_for])
-    yield from (waiting, peers, cohorts, oldest, top, version, lag, labels, teachers)
+    yield from (waiting, peers, absent, cohorts, oldest, top, version, lag, labels, teachers)
 
 
 def _paraphrases(gauges: ParaphraseGauges) -> Iterator[Family]:
