@@ -175,6 +175,8 @@ def test_what_cannot_be_exported_is_a_line_and_leaves_no_file(url: str, tmp_path
         (("default", file, "--url", url, "--api-key", "wrong"), "403"),
         (("default", tmp_path / "absent" / "run.parquet", "--url", url, "--api-key", KEY), "cannot be written"),
         (("default", file, "--url", url, "--api-key", KEY, "--teacher", file), "name another"),
+        (("default", tmp_path / "run.jsonl", "--url", url, "--api-key", KEY), "run.parquet"),
+        (("default", file, "--url", url, "--api-key", KEY, "--teacher", tmp_path / "t.csv"), "t.parquet"),
     ]:
         result = co_rewarding("export", *words)
         assert result.exit_code == 2, result.output

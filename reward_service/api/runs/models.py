@@ -153,9 +153,10 @@ class CohortDocument(StructForm):
     state: str = Field(description=STATES, examples=["settled"])
     labels: list[LabelDocument] = Field(description="What was elected.")
     classes: dict[str, int] = Field(
-        description="Votes by class of equal answers, ballots of every view together.", examples=[{"4": 12, "5": 4}]
+        description="Ballots by class of equal answers, of every view and voter together, each counted once.",
+        examples=[{"4": 12, "5": 4}],
     )
-    ballots: list[BallotDocument] = Field(description="The teacher's own come last: they vote and earn nothing.")
+    ballots: list[BallotDocument] = Field(description="A teacher's and peers' come last: they vote and earn nothing.")
 
 
 class CohortsDocument(StructForm):
