@@ -23,13 +23,14 @@ _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}
 _ACROSS_VIEWS = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if row.apart is not None]}}}
 _ALONE = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if not row.needs_peers]}}}
 _WITH_PEERS = {"required": ["peers"], "properties": {"peers": {"minItems": 1}}}
+_RUN: Any = {"method": DEFAULT_METHOD, "group_size": 2, "quarantine": Quarantine.OWN_VIEW.value}
 _RUN_SCHEMA: dict[str, Any] = {"allOf": [{"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}, {"anyOf": [_ALONE, _WITH_PEERS]}]}
 
 
 class RunForm(WireForm, of=RunSettings, required=("method",)):
     """A run's settings; the defaults are those of RunSettings."""
 
-    model_config = ConfigDict(json_schema_extra=_RUN_SCHEMA)
+    model_config = ConfigDict(json_schema_extra={**_RUN_SCHEMA, "examples": [_RUN]})
 
 
 class SignsDocument(StructForm):
@@ -152,9 +153,10 @@ class CohortDocument(StructForm):
     state: str = Field(description=STATES, examples=["settled"])
     labels: list[LabelDocument] = Field(description="What was elected.")
     classes: dict[str, int] = Field(
-        description="Votes by class of equal answers, ballots of every view together.", examples=[{"4": 12, "5": 4}]
+        description="Ballots by class of equal answers, of every view and voter together, each counted once.",
+        examples=[{"4": 12, "5": 4}],
     )
-    ballots: list[BallotDocument] = Field(description="The teacher's own come last: they vote and earn nothing.")
+    ballots: list[BallotDocument] = Field(description="A teacher's and peers' come last: they vote and earn nothing.")
 
 
 class CohortsDocument(StructForm):
