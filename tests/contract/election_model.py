@@ -128,7 +128,7 @@ def elect(method: str, view: str, votes: Sequence[Vote], needs: Needs) -> Electe
         if method in HARMONIC:
             shares = [share_in(method, name, box, needs) for box in boxes]
             if all(shares):
-                merits[name] = len(shares) / sum(1 / share for share in shares)
+                merits[name] = len(shares) / sum((1 / share for share in shares), Fraction(0))
         else:
             merits[name] = sum((weight(method, v, needs) for v in ballots if _class(v) == name), Fraction(0))
     if not any(merits.values()):
