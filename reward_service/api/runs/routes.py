@@ -123,7 +123,7 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
     signs = signs_document(latest[0]) if latest else None
     absent = await made.runs.absent_peers(run, revised.settings)
     document = _document(RunOverview(run, revised, await made.runs.state(run)))
-    return document.model_copy(update={"signs": signs, "absent_peers": absent})
+    return document.model_copy(update={"signs": signs, "absent_peers": absent or None})
 
 
 @router.get(
