@@ -214,6 +214,10 @@ def _letters(word: str, start: int) -> Iterator[TextToken]:
 
 
 _ENDS = frozenset({".", "?", "!"})
+_RELATIVE = frozenset({"where", "which", "when", "who", "whose"})
+"""Words that ask in a question, and else begin a clause."""
+_RESULTS = frozenset({"give", "obtain", "return"})
+"""Words that behind "to" say what comes out: "is multiplied to give a square"."""
 _BEFORE_COMMANDS = frozenset({"and", "then", "please", "to", "now", "can", "you", "must", "us", "or", "if", "is"})
 
 
@@ -243,9 +247,12 @@ def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
 
 
 def commands_of(sentence: Sequence[TextToken]) -> Iterator[int]:
-    """Yield the places of the words that ask: "find", but not that of "they decide" or "the order"."""
+    """Yield the places of the words that ask: "find", but not that of "they decide", "the order" or ", where"."""
+    question = any(token.text == "?" for token in sentence)
     for at, token in enumerate(sentence):
-        if token.kind == "word" and token.text in ASKING and (at == 0 or _commands(sentence[at - 1])):
+        if token.kind != "word" or token.text not in ASKING:
+            continue
+        if at == 0 or (_commands(sentence[at - 1], token) and (question or token.text not in _RELATIVE)):
             yield at
 
 
@@ -254,5 +261,7 @@ def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
     return any(token.text == "?" for token in sentence) or any(True for _ in commands_of(sentence))
 
 
-def _commands(before: TextToken) -> bool:
+def _commands(before: TextToken, word: TextToken) -> bool:
+    if before.text == "to" and word.text in _RESULTS:
+        return False
     return before.kind in ("sign", "break") or before.text in _BEFORE_COMMANDS

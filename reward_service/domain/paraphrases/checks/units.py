@@ -22,6 +22,7 @@ _ADVERBS: Mapping[str, str] = MappingProxyType(
 _LETTERS: Mapping[str, str] = MappingProxyType({"m": "meter", "g": "gram", "h": "hour", "s": "second", "in": "inch"})
 """Only right behind a number: a letter may be anything."""
 _BEHIND = word_set("and apart away by deep from high in is long of per square tall to wide")
+_BETWEEN = word_set("- square cubic more additional further } $")
 _AMBIGUOUS = frozenset({"second", "min", "mi", "pound", "cup", "cups"})
 
 
@@ -66,9 +67,9 @@ def measured(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> list[M
 
 
 def _number_before(tokens: Sequence[TextToken], at: int, numbers: Mapping[int, Fraction]) -> Fraction | None:
-    """Return 5 of "5 feet", "5-foot" and "5 square feet"."""
+    """Return 5 of "5 feet", "5-foot", "5 more feet" and "5 square feet"."""
     here = at - 1
-    while here >= 0 and tokens[here].text in ("-", "square", "cubic", "}", "$"):
+    while here >= 0 and tokens[here].text in _BETWEEN:
         here -= 1
     return numbers.get(tokens[here].end) if here >= 0 else None
 
@@ -78,11 +79,16 @@ def _stands_alone(tokens: Sequence[TextToken], at: int) -> bool:
     if tokens[at].kind == "letter":
         return False
     following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if (
+        tokens[at].text != "in"
+        and at
+        and tokens[at - 1].kind == "number"
+        and tokens[at].start == tokens[at - 1].end + 1
+    ):
+        return True
     return tokens[at].math or following is None or following.kind in ("sign", "break") or following.text in _BEHIND
 
 
-_THROUGHOUT = 2
-"""How often a unit must stand for that it can be said to stand throughout."""
 _STORY = frozenset({"time", "money"})
 """What stories use as they like: "each day", "last week", "a 50-cent coin"."""
 
@@ -109,17 +115,25 @@ def _measured_in(answer: str | None) -> Sequence[Measured]:
 def _exchanged(before: Sequence[Measured], after: Sequence[Measured]) -> set[str]:
     """Return the measures that have one unit throughout the original, and another throughout the paraphrase."""
     there, here = _by_measure(before), _by_measure(after)
-    return {
-        kind
-        for kind, old in there.items()
-        if len(here.get(kind, ())) >= _THROUGHOUT and len({*old}) == len({*here[kind]}) == 1
+    return {kind for kind, old in there.items() if kind in here and kind != "angle" and _is_renaming(old, here[kind])}
+
+
+def _is_renaming(old: Sequence[Measured], new: Sequence[Measured]) -> bool:
+    """Return whether each unit of the one text is another one in the other, by the numbers that it stands with."""
+    units, others = {each.unit for each in old}, {each.unit for each in new}
+    if len(units) == len(others) == 1:
+        return True
+    names = {
+        (one.unit, other.unit) for one in old for other in new if one.value is not None and one.value == other.value
     }
+    pairs = len(names) == len({one for one, _ in names}) == len({other for _, other in names})
+    return pairs and len(names) == len(units) == len(others) and units.isdisjoint(others)
 
 
-def _by_measure(units: Sequence[Measured]) -> dict[str, list[Unit]]:
-    found: dict[str, list[Unit]] = {}
+def _by_measure(units: Sequence[Measured]) -> dict[str, list[Measured]]:
+    found: dict[str, list[Measured]] = {}
     for each in units:
-        found.setdefault(each.unit.measures, []).append(each.unit)
+        found.setdefault(each.unit.measures, []).append(each)
     return found
 
 
