@@ -20,6 +20,9 @@ RUN_RETENTION_S = 30 * 24 * 3600.0
 
 RUN_TTL_MS = round(RUN_RETENTION_S * 1000)
 
+ABSENT = b"absent"
+"""What lua/look_at_ballots.lua notes of a peer for which a run does not wait."""
+
 ASKED_AT_ONCE = 100
 """Runs whose state travels together; commands of others pass between."""
 
@@ -70,6 +73,8 @@ class RunStore:
         )
         await self._list(run)
         await self._follow(run, settings)
+        # A trainer that starts makes its run: it waits for each of its peers, whoever was absent before.
+        await asyncio.gather(*(self._connection.execute("HDEL", RunKeys(peer).missing, run) for peer in settings.peers))
         return Revised(settings, revision.decode())
 
     async def use(self, run: str) -> Revised | None:
@@ -130,6 +135,13 @@ class RunStore:
             "queued": queued,
         } | ({"waiting_for_peers": with_peers} if with_peers else {})
 
+    async def absent_peers(self, run: str, settings: RunSettings) -> list[str]:
+        """Return the peers for which a run does not wait: they have cast no ballot for a whole deadline of the run."""
+        standing: list[bytes | None] = await asyncio.gather(
+            *(self._connection.execute("HGET", RunKeys(peer).missing, run) for peer in settings.peers)
+        )
+        return [peer for peer, how in zip(settings.peers, standing, strict=True) if how == ABSENT]
+
     async def _overview(self, run: str) -> RunOverview | None:
         revised, state = await asyncio.gather(self.look(run), self.state(run))
         return None if revised is None else RunOverview(run, revised, state)
@@ -154,8 +166,10 @@ class RunStore:
         """Notes that the ballots of a run's peers are wanted, and its own: runs that name others are mostly named."""
         if settings.peers:
             ttl_ms = round(self._limits.retention_s * 1000)
-            for each in (run, *settings.peers):
-                await run_scripts.follow(self._connection, settings=RunKeys(each).settings, ttl_ms=ttl_ms)
+            for keys in map(RunKeys, (run, *settings.peers)):
+                await run_scripts.follow(
+                    self._connection, settings=keys.settings, stats=keys.stats, standing=keys.standing, ttl_ms=ttl_ms
+                )
 
     async def _list(self, run: str) -> None:
         now_s = time.time()

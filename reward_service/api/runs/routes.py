@@ -43,10 +43,23 @@ from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverv
 CURSOR = "That of the page before; none: the first page."
 RunName = Annotated[str, AfterValidator(check_run_name)]
 OwnRun = Annotated[str, AfterValidator(check_own_run)]
-RunPath = Annotated[RunName, Path(json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
-OwnRunPath = Annotated[OwnRun, Path(json_schema_extra={"pattern": OWN_RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
-RunQuery = Annotated[RunName, Query(json_schema_extra={"pattern": RUN_NAME_PATTERN})]
-QuestionPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
+THE_RUN = "The name of the run."
+EXAMPLES = ["qwen3-8b-math"]
+RunPath = Annotated[
+    RunName, Path(description=THE_RUN, json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=EXAMPLES)
+]
+OwnRunPath = Annotated[
+    OwnRun, Path(description=THE_RUN, json_schema_extra={"pattern": OWN_RUN_NAME_PATTERN}, examples=EXAMPLES)
+]
+RunQuery = Annotated[
+    RunName, Query(description=THE_RUN, json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=EXAMPLES)
+]
+QuestionPath = Annotated[
+    str, Path(description="The question of the pair.", min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])
+]
+CohortPath = Annotated[
+    str, Path(description="As a label or a reward names it.", examples=["default~5f1c0a2b9d3e4f60718293a4.0"])
+]
 MOST_RUNS = 500
 MOST_PAIRS = 10_000
 MOST_COHORTS = 100
@@ -108,7 +121,9 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
         raise no_such_run(run)
     latest = await made.traces.series(run, 1)
     signs = signs_document(latest[0]) if latest else None
-    return _document(RunOverview(run, revised, await made.runs.state(run))).model_copy(update={"signs": signs})
+    absent = await made.runs.absent_peers(run, revised.settings)
+    document = _document(RunOverview(run, revised, await made.runs.state(run)))
+    return document.model_copy(update={"signs": signs, "absent_peers": absent})
 
 
 @router.get(
@@ -118,7 +133,9 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
     summary="Pairs whose views keep disagreeing",
 )
 async def get_quarantine(
-    request: Request, run: RunPath, limit: Annotated[int, Query(ge=1, le=MOST_PAIRS)] = 1000
+    request: Request,
+    run: RunPath,
+    limit: Annotated[int, Query(ge=1, le=MOST_PAIRS, description="The most pairs to list.")] = 1000,
 ) -> QuarantineDocument:
     """The pairs that are taken for bad ones: their questions want another paraphrase."""
     made = services(request)
@@ -165,7 +182,9 @@ async def release(request: Request, run: RunPath, question_id: QuestionPath) -> 
 )
 async def get_cohorts(
     request: Request,
-    question_id: Annotated[str, Query(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])],
+    question_id: Annotated[
+        str, Query(min_length=1, max_length=MAX_ID_CHARS, description="The question.", examples=["math/17"])
+    ],
     run: RunQuery = DEFAULT_RUN,
     step: Annotated[int | None, Query(ge=0, le=MAX_COUNT, description="None: of every step, and without one.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_COHORTS, description="Cohorts in a page.")] = 20,
@@ -186,7 +205,7 @@ async def get_cohorts(
 
 
 @router.get("/v1/cohorts/{cohort}", tags=["cohorts"], responses={404: PROBLEM, 503: PROBLEM}, summary="Why this reward")
-async def get_cohort(request: Request, cohort: str) -> CohortDocument:
+async def get_cohort(request: Request, cohort: CohortPath) -> CohortDocument:
     """A cohort's ballots, classes, votes and labels; also while it is open."""
     found = await explain_cohort(services(request).cohorts, cohort)
     if found is None:
