@@ -23,7 +23,7 @@ from reward_service.paraphrasing.pair_files import PairRow, read_pairs
 SEED = 20251130
 FAULTS = "paraphrase_faults_dev.jsonl"
 GOOD = "good"
-DOUBTS = (0.05, 0.2, 0.4)
+DOUBTS = (0.05, 0.1, 0.2, 0.3)
 
 
 @dataclass(frozen=True, slots=True)

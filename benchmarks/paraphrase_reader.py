@@ -27,7 +27,7 @@ from reward_service.paraphrasing.prompts import INSTRUCTIONS, instruction_named
 PROMPT = "reword"
 DROPPED = "condition_sentence_dropped"
 REAL = "real pairs"
-DOUBTFUL = (1.0, 0.4, 0.2, 0.1, 0.05, 0.0)
+DOUBTFUL = (1.0, 0.3, 0.2, 0.1, 0.05, 0.0)
 SEED = 20251130
 WRONG_ANSWERS = 3
 

@@ -1,5 +1,6 @@
 """Tell numbers that took the place of others from numbers that a paraphrase only says otherwise."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -12,6 +13,8 @@ SMALL = 3
 """Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
 _IDLE = frozenset({Fraction(0), Fraction(1)})
 _SMALL_ONES = frozenset(map(Fraction, range(SMALL + 1)))
+_BASE = re.compile(r"\bbase[\s~${-]{1,3}$", re.IGNORECASE)
+_BASE_CHARS = 8
 _LEAST_SHAPE = 4
 """Shorter formulas have one shape by chance: x = 3."""
 
@@ -39,9 +42,11 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
 
 
 def _counted_from_zero(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
-    """Return whether one of two numbers is an ordinal beside the other: row 15 is the 16th."""
+    """Return whether one of two numbers counts from 0: row 15 is the 16th, and base 7 has the digits 0 to 6."""
     if len(lost) != 1 or len(come) != 1 or abs(lost[0].value - come[0].value) != 1:
         return False
+    if _BASE.search(pair.original.text[: lost[0].start][-_BASE_CHARS:]):
+        return True
     texts = pair.original.text[lost[0].start : lost[0].end], pair.paraphrase.text[come[0].start : come[0].end]
     return texts[0].isdecimal() != texts[1].isdecimal()
 
