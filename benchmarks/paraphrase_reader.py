@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, default=SHARED / MATH)
     parser.add_argument("--count", type=int, default=1000, help="how many real pairs to draw")
     parser.add_argument("--answers", type=int, default=8, help="how often the stand-in answers each question")
-    parser.add_argument("--right", type=float, default=0.7, help="the share of right responses")
+    parser.add_argument("--right", type=float, default=0.9, help="the share of right responses")
     parser.add_argument("--moved", type=float, default=0.8, help="the share of faults that move the answer")
     parser.add_argument("--least-agreement", type=float, default=0.25, help="the share of answers that must agree")
     given = parser.parse_args()
