@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from reward_service.domain.paraphrases.formulas import LETTER, Piece
-from reward_service.domain.paraphrases.quantities import Mention
+from reward_service.domain.paraphrases.quantities import MOST_DIGITS, Mention
 from reward_service.domain.paraphrases.reading import Pair, TextReading
 
 SMALL = 3
@@ -14,6 +14,7 @@ SMALL = 3
 _IDLE = frozenset({Fraction(0), Fraction(1)})
 _SMALL_ONES = frozenset(map(Fraction, range(SMALL + 1)))
 _BASE = re.compile(r"\bbase[\s~${-]{1,3}$", re.IGNORECASE)
+_NO_DIGIT = re.compile(r"[^\d.]|\.(?=.*\.)")
 _BASE_CHARS = 8
 _LEAST_SHAPE = 4
 """Shorter formulas have one shape by chance: x = 3."""
@@ -22,18 +23,22 @@ _LEAST_SHAPE = 4
 def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> bool:
     """Return whether one number took the place of one other, or a formula came back with other numbers.
 
-    Where several numbers are lost or new, the text says them in another way more often than not. So it does where a
-    formula was rearranged and the new number follows from the old one.
+    So did all of them where several are lost and several new. Else the text says one of them in another way more often
+    than not, as where a formula was rearranged and the new number follows from the old one.
     """
     before, after = _all_counted(pair.original), _all_counted(pair.paraphrase)
     fewer, more = before - after, after - before
     lost, come = ({each.value for each in mentions} for mentions in (gone, new))
     if _same_shape(pair, lost or {*fewer}, come or {*more}):
         return True
-    lost = lost or {value for value in fewer if value > SMALL}
+    if len(fewer) == len(more) == 1 and _SMALL_ONES.isdisjoint((*fewer, *more)):
+        return True  # All other numbers stand as often as before.
+    lost = lost or {value for value in fewer if value > 1}
     come = come or {value for value in more if value > SMALL and before[value]}
     if not (fewer and more and lost and come):
         return False
+    if gone and new and min(len(lost), len(come)) > 1:
+        return True  # Another text, with numbers of its own.
     if (gone and len(lost) > 1) or (new and len(come) > 1) or all(value in _SMALL_ONES for value in (*lost, *come)):
         return False
     if not _IDLE.isdisjoint((*lost, *come)) or _is_square(pair, gone, new):
@@ -68,7 +73,11 @@ def _same_shape(pair: Pair, lost: set[Fraction], come: set[Fraction]) -> bool:
 
 
 def _has(numbers: Sequence[str], values: set[Fraction]) -> bool:
-    return any(Fraction(number) in values for number in numbers)
+    return any(_value(number) in values for number in numbers)
+
+
+def _value(number: str) -> Fraction:
+    return Fraction(_NO_DIGIT.sub("", number)[:MOST_DIGITS].strip(".") or "0")
 
 
 def _rearranged(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
@@ -79,7 +88,7 @@ def _rearranged(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) ->
     if there is None or here is None:
         return False
     old, result = lost[0].value, come[0].value
-    others = {Fraction(number) for number in (*there.numbers, *here.numbers)}
+    others = {_value(number) for number in (*there.numbers, *here.numbers)}
     return any(result in (old + each, abs(old - each), old * each, each and old / each) for each in others)
 
 
