@@ -33,7 +33,7 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
         return True
     if len(fewer) == len(more) == 1 and _SMALL_ONES.isdisjoint((*fewer, *more)):
         return True  # All other numbers stand as often as before.
-    lost = lost or {value for value in fewer if value > 1}
+    lost = lost or {value for value in fewer if value > SMALL}
     come = come or {value for value in more if value > SMALL and before[value]}
     if not (fewer and more and lost and come):
         return False
