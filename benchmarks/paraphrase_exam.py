@@ -23,7 +23,7 @@ from reward_service.paraphrasing.pair_files import PairRow, read_pairs
 SEED = 20251130
 FAULTS = "paraphrase_faults_dev.jsonl"
 GOOD = "good"
-DOUBTS = (0.05, 0.2, 0.4)
+DOUBTS = (0.05, 0.1, 0.2, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,20 @@ class Exam:
     real: Sequence[Reviewed]
 
 
-def exam_of(faults: Path, pairs: Path, count: int) -> Exam:
+def exam_of(faults: Path, pairs: Path, count: int, processes: int = 2) -> Exam:
     """Review what the files hold, and `count` real pairs by the fixed seed; a missing file holds nothing."""
     rows = [json.loads(line) for line in faults.read_text("utf-8").splitlines()] if faults.is_file() else []
     names = list(dict.fromkeys(row["fault"] for row in rows))
     known = {(row["question"], row["good_paraphrase"]): row for row in rows if row["good_paraphrase"]}
     good = [{**row, "paraphrase": row["good_paraphrase"]} for row in known.values()]
+
+    def reviewed(rows: Iterable[PairRow]) -> list[Reviewed]:
+        return list(review_rows(rows, AcceptancePolicy(), processes=processes))
+
     return Exam(
-        {name: _reviewed(_row(at, row) for at, row in enumerate(rows) if row["fault"] == name) for name in names},
-        _reviewed(_row(at, row) for at, row in enumerate(good)),
-        _reviewed(sampled(pairs, count)) if pairs.is_file() else [],
+        {name: reviewed(_row(at, row) for at, row in enumerate(rows) if row["fault"] == name) for name in names},
+        reviewed(_row(at, row) for at, row in enumerate(good)),
+        reviewed(sampled(pairs, count)) if count and pairs.is_file() else [],
     )
 
 
@@ -56,10 +60,6 @@ def sampled(pairs: Path, count: int) -> list[PairRow]:
 
 def _row(number: int, row: Mapping[str, str]) -> PairRow:
     return PairRow(number, row["question_id"], row["question"], row["paraphrase"], row["ground_truth"], {})
-
-
-def _reviewed(rows: Iterable[PairRow]) -> list[Reviewed]:
-    return list(review_rows(rows, AcceptancePolicy(), processes=2))
 
 
 def rejected(reviews: Sequence[Reviewed]) -> int:

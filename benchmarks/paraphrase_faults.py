@@ -1,6 +1,6 @@
 """Measure how many planted faults the cheap checks catch: `python -m benchmarks.paraphrase_faults`.
 
-A fault counts as caught if a check that decides objects, and did not object to the pair before it was planted. Where
+A fault counts as caught if a check that decides objects, or the doubt does, and did not before it was planted. Where
 only checks object that had objected before, nothing can be seen of the fault: those pairs are `masked`, and the share
 that must be reached is that of the others. `of all` counts them as missed.
 """
@@ -20,6 +20,7 @@ from benchmarks.paraphrase_planting import FAULTS, Plant
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
 from reward_service.domain.paraphrases.reading import pair_of
 
+DOUBT = "doubt"
 SEED = 20250729
 WANTED = {"number": 0.95, "leak": 0.95, "copy": 0.95, "truncated": 0.95, "foreign": 0.95}
 """What must be caught of a fault, as a share of the pairs in which it could be seen."""
@@ -99,8 +100,9 @@ def table_of(found: Sequence[Outcome]) -> Table:
 
 
 def _objecting(pair: Sample, paraphrase: str, policy: AcceptancePolicy) -> set[str]:
-    objections = review(pair_of(pair.question, paraphrase, pair.answer), policy).objections
-    return {each.check for each in objections if each.check in policy.deciding}
+    reviewed = review(pair_of(pair.question, paraphrase, pair.answer), policy)
+    names = {each.check for each in reviewed.objections if each.check in policy.deciding}
+    return names or (set() if reviewed.accepted else {DOUBT})
 
 
 def main() -> None:

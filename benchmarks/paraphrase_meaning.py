@@ -11,7 +11,7 @@ from reward_service.domain.paraphrases.reading import TextReading, read_text
 from reward_service.domain.paraphrases.tokens import TextToken, commands_of, sentences_of
 
 _LEAST_WORDS = 5
-_CONDITIONS = ("positive", "distinct", "different", "consecutive", "odd", "even", "prime", "increasing", "nonzero")
+_CONDITIONS = ("positive", "distinct", "consecutive", "odd", "even", "prime", "increasing", "nonzero")
 _BOUNDS: Mapping[str, str] = MappingProxyType({
     "at least": "at most", "at most": "at least", "less than": "more than", "more than": "less than",
     "greater than": "less than", "fewer than": "more than",

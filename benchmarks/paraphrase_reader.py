@@ -18,7 +18,6 @@ from rich.table import Table
 
 from benchmarks.paraphrase_exam import FAULTS, GOOD, Exam, exam_of
 from benchmarks.paraphrase_pairs import MATH, SHARED
-from reward_service.domain.paraphrases.policy import AcceptancePolicy
 from reward_service.domain.paraphrases.rewriting import Candidate, Question, RewritingRecipe
 from reward_service.generation.generator import FixedWeightsError, Generated, Prompt, Sampling
 from reward_service.paraphrasing.model_rewriter import ModelRewriter
@@ -27,7 +26,7 @@ from reward_service.paraphrasing.prompts import INSTRUCTIONS, instruction_named
 PROMPT = "reword"
 DROPPED = "condition_sentence_dropped"
 REAL = "real pairs"
-DOUBTFUL = (1.0, 0.4, 0.2, 0.1, 0.05, 0.0)
+DOUBTFUL = (1.0, 0.3, 0.2, 0.1, 0.05, 0.0)
 SEED = 20251130
 WRONG_ANSWERS = 3
 
@@ -130,15 +129,18 @@ def main() -> None:
     parser.add_argument("--faults", type=Path, default=SHARED / FAULTS)
     parser.add_argument("--pairs", type=Path, default=SHARED / MATH)
     parser.add_argument("--count", type=int, default=1000, help="how many real pairs to draw")
-    parser.add_argument("--answers", type=int, default=4, help="how often the stand-in answers each question")
-    parser.add_argument("--right", type=float, default=0.7, help="the share of right responses")
+    parser.add_argument("--answers", type=int, default=8, help="how often the stand-in answers each question")
+    parser.add_argument("--right", type=float, default=0.9, help="the share of right responses")
     parser.add_argument("--moved", type=float, default=0.8, help="the share of faults that move the answer")
+    parser.add_argument("--least-agreement", type=float, default=0.25, help="the share of answers that must agree")
     given = parser.parse_args()
-    recipe = RewritingRecipe(prompts=(PROMPT,), answers=given.answers, policy=AcceptancePolicy())
+    recipe = RewritingRecipe(prompts=(PROMPT,), answers=given.answers, least_agreement=given.least_agreement)
     exam = exam_of(given.faults, given.pairs, given.count)
     found = asyncio.run(candidates_of(exam, recipe, Rates(given.right, given.moved)))
     console = Console(width=120)
-    console.print(f"right {given.right}, moved {given.moved}, {given.answers} answers", highlight=False)
+    rates = f"right {given.right}, moved {given.moved}"
+    told = f"{given.answers} answers, of which {given.least_agreement:.0%} must agree"
+    console.print(f"{rates}; {told}", highlight=False)
     console.print(table_of(found, recipe))
 
 

@@ -17,6 +17,8 @@ _MORE = word_set(
     "grew grows gained gains gain markup extra interest tax tip"
 )
 _BEFORE, _BEHIND = 4, 4
+_FAR = 6
+_WRAPPING = frozenset({"$", "\\$", "{", "}"})
 _PERIOD = re.compile(r"^(\d{1,6}?)\1+$")
 _MOST_PERIOD = 4
 
@@ -53,3 +55,13 @@ def repeating(whole: str, fixed: str, period: str) -> Iterator[Fraction]:
     for times in range(1, _MOST_PERIOD + 1):
         digits = f"{fixed}{period * times}"
         yield int(whole or "0") + Fraction(int(digits), 10 ** len(digits))
+
+
+def between(tokens: Sequence[TextToken], at: int, after: int, value: Fraction) -> Fraction | None:
+    """Return the whole number just inside an end of "between 100 and 500"; None for a number that is no such end."""
+    before = [token.text for token in tokens[max(0, at - _FAR) : at] if token.text not in _WRAPPING]
+    if any(token.text == "inclusive" for token in tokens[after : after + _FAR]):
+        return None
+    if before[-1:] == ["between"]:
+        return value + 1
+    return value - 1 if before[-1:] == ["and"] and before[-3:-2] == ["between"] else None

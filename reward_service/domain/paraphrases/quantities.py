@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.equivalents import equivalents, repeating
+from reward_service.domain.paraphrases.equivalents import between, equivalents, repeating
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
 
-_FAR = 6
-_WRAPPING = frozenset({"$", "\\$", "{", "}"})
 MOST_DIGITS = 40
 _NOT_DIGITS = re.compile(r"[^\d.]")
 _MOST_POWER = 12
@@ -26,8 +24,7 @@ class Mention(NamedTuple):
     """A number in a text, and where.
 
     `values` are what it may mean (50 % is 50 and 1/2), `parts` what it is written with (1 and 2 of one half, 2 and 3 of
-    2^3), `within` the nearest whole number inside a strict bound (99 of "less than 100"). An end of "between 100 and
-    500" has one as well, which another text may name alone.
+    2^3), `within` the nearest whole number inside a strict bound (99 of "less than 100", or of `between` 1 and 100).
     """
 
     values: tuple[Fraction, ...]
@@ -55,13 +52,13 @@ def mentions_of(tokens: Sequence[TextToken]) -> list[Mention]:
     found: list[Mention] = []
     at = 0
     while at < len(tokens):
-        read = _mention(tokens, at)
-        if read is None:
+        if (read := _mention(tokens, at)) is None:
             at += 1
             continue
         mention, used = read
         if mention.within is None and len(mention.values) == 1:
-            mention = _between(mention, tokens, at, at + used)
+            inside = between(tokens, at, at + used, mention.value)
+            mention = mention._replace(within=inside, between=inside is not None)
         if mention.digits and mention.values:
             others = equivalents(tokens, at, at + used - 1, mention.value)
             mention = mention._replace(values=(*mention.values, *others))
@@ -130,8 +127,8 @@ def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | No
     if _kind(tokens, last) != "number" or not tokens[last].text.isdecimal() or len(tokens[last].text) > _MOST_POWER:
         return None
     values = tuple(repeating(tokens[at].text, "", tokens[last].text))
-    end = last + (_text(tokens, last + 1) == "}")
-    return Mention(values, tokens[at].start, tokens[end].end), end - at + 1
+    last += _text(tokens, last + 1) == "}"
+    return Mention(values, tokens[at].start, tokens[last].end), last - at + 1
 
 
 def _power(tokens: Sequence[TextToken], at: int, base: Fraction) -> tuple[Mention, int] | None:
@@ -289,19 +286,6 @@ def _within(value: Fraction, tokens: Sequence[TextToken], at: int, after: int) -
     return None
 
 
-def _between(mention: Mention, tokens: Sequence[TextToken], at: int, after: int) -> Mention:
-    """Give an end of "between 100 and 500" the whole number inside it."""
-    before = [token.text for token in tokens[max(0, at - _FAR) : at] if token.text not in _WRAPPING]
-    behind = {token.text for token in tokens[after : after + _FAR]}
-    if "inclusive" in behind:
-        return mention
-    if before[-1:] == ["between"]:
-        return mention._replace(within=mention.value + 1, between=True)
-    if before[-1:] == ["and"] and before[-3:-2] == ["between"]:
-        return mention._replace(within=mention.value - 1, between=True)
-    return mention
-
-
 def _text(tokens: Sequence[TextToken], at: int) -> str:
     return tokens[at].text if 0 <= at < len(tokens) else ""
 
@@ -313,5 +297,4 @@ def _kind(tokens: Sequence[TextToken], at: int) -> str:
 def _value(text: str) -> Fraction:
     if len(text) == 1 and not text.isdecimal():
         return Fraction(unicodedata.numeric(text, 0.0)).limit_denominator(100)
-    digits = _NOT_DIGITS.sub("", text)[:MOST_DIGITS]
-    return Fraction(digits.rstrip(".") or "0")
+    return Fraction(_NOT_DIGITS.sub("", text)[:MOST_DIGITS].rstrip(".") or "0")

@@ -145,7 +145,7 @@ FACTORS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "days": (24,), "meter": (100,), "meters": (100,), "m": (100,), "km": (1000,), "kilometer": (1000,),
         "kilometers": (1000,), "kg": (1000,), "kilograms": (1000,), "dollars": (100,),
         "dollar": (100,), "ton": (1000, 2000), "tons": (1000, 2000), "tonne": (1000,), "tonnes": (1000,),
-        "liter": (1000,), "liters": (1000,), "litres": (1000,), "pound": (16,), "pounds": (16,), "cm": (10,),
+        "liter": (1000,), "liters": (1000,), "litres": (1000,), "pound": (16,), "pounds": (16,),
     }
 )  # fmt: skip
 """How many of a smaller unit are one: 3 hours may come as 180 minutes."""

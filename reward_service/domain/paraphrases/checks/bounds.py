@@ -87,7 +87,7 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
             (old, there), (new, here) = next(iter(bounds.items())), next(iter(others.items()))
             if value == 0 and "positive" in pair.original.words:
                 continue
-            if {old, new} in _STRICTNESS and _never_reached(pair.original, value, there):
+            if frozenset((old, new)) in _STRICTNESS and _never_reached(pair.original, value, there):
                 continue
             words = f"{old} {value} became {new} {value}"
             return Evidence(words, (Span(there.start, there.end),), (Span(here.start, here.end),))

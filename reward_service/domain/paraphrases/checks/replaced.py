@@ -1,17 +1,21 @@
 """Tell numbers that took the place of others from numbers that a paraphrase only says otherwise."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
 from reward_service.domain.paraphrases.formulas import LETTER, Piece
-from reward_service.domain.paraphrases.quantities import Mention
+from reward_service.domain.paraphrases.quantities import MOST_DIGITS, Mention
 from reward_service.domain.paraphrases.reading import Pair, TextReading
 
 SMALL = 3
 """Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
 _IDLE = frozenset({Fraction(0), Fraction(1)})
 _SMALL_ONES = frozenset(map(Fraction, range(SMALL + 1)))
+_BASE = re.compile(r"\bbase[\s~${-]{1,3}$", re.IGNORECASE)
+_NO_DIGIT = re.compile(r"[^\d.]|\.(?=.*\.)")
+_BASE_CHARS = 8
 _LEAST_SHAPE = 4
 """Shorter formulas have one shape by chance: x = 3."""
 
@@ -19,18 +23,22 @@ _LEAST_SHAPE = 4
 def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> bool:
     """Return whether one number took the place of one other, or a formula came back with other numbers.
 
-    Where several numbers are lost or new, the text says them in another way more often than not. So it does where a
-    formula was rearranged and the new number follows from the old one.
+    So did all of them where several are lost and several new. Else the text says one of them in another way more often
+    than not, as where a formula was rearranged and the new number follows from the old one.
     """
     before, after = _all_counted(pair.original), _all_counted(pair.paraphrase)
     fewer, more = before - after, after - before
     lost, come = ({each.value for each in mentions} for mentions in (gone, new))
     if _same_shape(pair, lost or {*fewer}, come or {*more}):
         return True
+    if len(fewer) == len(more) == 1 and _SMALL_ONES.isdisjoint((*fewer, *more)):
+        return True  # All other numbers stand as often as before.
     lost = lost or {value for value in fewer if value > SMALL}
     come = come or {value for value in more if value > SMALL and before[value]}
     if not (fewer and more and lost and come):
         return False
+    if gone and new and min(len(lost), len(come)) > 1:
+        return True  # Another text, with numbers of its own.
     if (gone and len(lost) > 1) or (new and len(come) > 1) or all(value in _SMALL_ONES for value in (*lost, *come)):
         return False
     if not _IDLE.isdisjoint((*lost, *come)) or _is_square(pair, gone, new):
@@ -39,9 +47,11 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
 
 
 def _counted_from_zero(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
-    """Return whether one of two numbers is an ordinal beside the other: row 15 is the 16th."""
+    """Return whether one of two numbers counts from 0: row 15 is the 16th, and base 7 has the digits 0 to 6."""
     if len(lost) != 1 or len(come) != 1 or abs(lost[0].value - come[0].value) != 1:
         return False
+    if _BASE.search(pair.original.text[: lost[0].start][-_BASE_CHARS:]):
+        return True
     texts = pair.original.text[lost[0].start : lost[0].end], pair.paraphrase.text[come[0].start : come[0].end]
     return texts[0].isdecimal() != texts[1].isdecimal()
 
@@ -63,7 +73,11 @@ def _same_shape(pair: Pair, lost: set[Fraction], come: set[Fraction]) -> bool:
 
 
 def _has(numbers: Sequence[str], values: set[Fraction]) -> bool:
-    return any(Fraction(number) in values for number in numbers)
+    return any(_value(number) in values for number in numbers)
+
+
+def _value(number: str) -> Fraction:
+    return Fraction(_NO_DIGIT.sub("", number)[:MOST_DIGITS].strip(".") or "0")
 
 
 def _rearranged(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
@@ -74,7 +88,7 @@ def _rearranged(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) ->
     if there is None or here is None:
         return False
     old, result = lost[0].value, come[0].value
-    others = {Fraction(number) for number in (*there.numbers, *here.numbers)}
+    others = {_value(number) for number in (*there.numbers, *here.numbers)}
     return any(result in (old + each, abs(old - each), old * each, each and old / each) for each in others)
 
 
