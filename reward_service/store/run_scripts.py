@@ -1,7 +1,20 @@
 """Declare the scripts about runs, workers and time; lua/<name>.lua says what each does and answers."""
 
+from collections.abc import Sequence
+
 from reward_service.store.connection import RedisConnection
 from reward_service.store.scripts import Key, Rest, script
+
+RunReply = tuple[
+    bytes | None,
+    bytes | None,
+    Sequence[bytes],
+    tuple[int, int, int, int],
+    tuple[bytes | None, bytes | None, int, int],
+    Sequence[bytes],
+    Sequence[bytes | None],
+]
+"""What lua/look_at_run.lua answers."""
 
 
 @script()
@@ -14,6 +27,26 @@ async def follow(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> 
 
 @script()
 async def touch(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> tuple[bytes, bytes]: ...
+
+
+@script()
+async def look_at_run(
+    connection: RedisConnection,
+    *,
+    settings: Key,
+    stats: Key,
+    deadlines: Key,
+    waits: Key,
+    peer_waits: Key,
+    jobs: Key,
+    teacher: Key,
+    asks: Key,
+    taken: Key,
+    steps: Key,
+    series: Key,
+    latest: int,
+    spread: int,
+) -> RunReply: ...
 
 
 @script()

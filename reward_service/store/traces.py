@@ -103,8 +103,13 @@ class TraceStore:
         """The signs of the latest steps, in the order of steps and attempts."""
         names: list[bytes] = await self._connection.execute("ZREVRANGE", RunKeys(run).steps, 0, most - 1)
         kept: list[bytes | None] = await self._connection.execute("HMGET", RunKeys(run).series, *names) if names else []
-        points = [_point(name, sums) for name, sums in zip(names, kept, strict=True) if sums is not None]
-        return sorted(points, key=lambda point: (point.step, point.attempt))
+        return points_of(names, kept)
+
+
+def points_of(names: Sequence[bytes], kept: Sequence[bytes | None]) -> list[SignPoint]:
+    """Return the signs of steps as they are kept, in the order of steps and attempts."""
+    points = [_point(name, sums) for name, sums in zip(names, kept, strict=True) if sums is not None]
+    return sorted(points, key=lambda point: (point.step, point.attempt))
 
 
 async def last_labels(connection: RedisConnection, run: str, questions: Sequence[str]) -> dict[str, list[PastLabel]]:

@@ -45,8 +45,10 @@ def packed_sums(jobs: Iterable[JobSums]) -> bytes:
 
 
 def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
-    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = 0
-    votes = agreement = 0.0
+    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = rewarded = 0
+    votes = agreement = reward = 0.0
+    matches: list[bool] = []
+    abstained: list[int] = []
     answers: dict[str, int] = {}
     alone: dict[str, str] = {}  # labels of cohorts of one view, by question
     for record in records:
@@ -65,6 +67,14 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
             votes += label.votes / label.of
             agreement += counts[label.view].get(label.answer_class, 0) / (sizes[label.view] or 1)
         labels += len(elected)
+        matches += [label.matches_truth for label in record.labels if label.matches_truth is not None]
+        if None in record.rewards_B:
+            given = [each for each in record.rewards_B if each is not None]
+            abstained += record.abstentions_B
+        else:
+            given = record.rewards_B
+        rewarded += len(given)
+        reward += sum(given)  # type: ignore[arg-type] - without None
         if len(elected) == len(counts):
             pairs += 1
             same += elected[0].answer_class == elected[1].answer_class
@@ -84,7 +94,24 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
                 distinct += len(count_of)
                 for place, count in count_of.items():
                     answers[classes[place]] = answers.get(classes[place], 0) + count
-    sums = SignSums(groups, rollouts, answered, distinct, labels, votes, agreement, pairs, same, measured, length)
+    sums = SignSums(
+        groups,
+        rollouts,
+        answered,
+        distinct,
+        labels,
+        votes,
+        agreement,
+        pairs,
+        same,
+        measured,
+        length,
+        rewarded,
+        reward,
+        len(matches),
+        sum(matches),
+        *([abstained.count(index) for index in range(len(ABSTENTIONS))] if abstained else ()),
+    )
     return sums, {_name(answer): count for answer, count in answers.items()}
 
 

@@ -34,7 +34,7 @@ async def test_whoever_settles_first_decides(world: World) -> None:
     assert await world.another_worker().settle_batch(delivery, "b", b"two", settled=2, abstained=1) == "known"
     assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
     assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == StoredBatch(PRINT, b"one")
-    state = await world.runs.state(world.run)
+    state = await world.state()
     assert (state["settled"], state["abstained"], state["queued"]) == (2, 1, 0)
 
 

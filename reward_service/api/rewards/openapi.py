@@ -54,6 +54,9 @@ def _add(whole: dict[str, Any]) -> None:
             responses = operation["responses"]
             for status in ("401", "403"):
                 responses.setdefault(status, _response("A key is missing or wrong.", ProblemDocument, MEDIA_TYPE))
+            for media_type, content in responses.get("200", {}).get("content", {}).items():
+                if media_type == "text/event-stream":
+                    content["schema"].pop("type")  # FastAPI says string beside the reference
             for status, response in responses.items():
                 if int(status) >= 400:
                     responses[status] = _response(

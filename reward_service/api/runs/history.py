@@ -1,14 +1,22 @@
-"""List the questions of a run by their last labels, page by page, and tell the signs of its steps."""
+"""Tell what a run has come to: its settings, the signs of its steps, and its questions, page by page."""
 
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 from co_rewarding_schema.vocabulary import QuestionSort, View
 
-from reward_service.api.runs.models import PastLabelDocument, QuestionDocument, QuestionsDocument, SignsDocument
+from reward_service.api.runs.models import (
+    PastLabelDocument,
+    QuestionDocument,
+    QuestionsDocument,
+    RunDocument,
+    SignsDocument,
+)
 from reward_service.domain.history import PastLabel, Standing, doubt_of, standing_of
 from reward_service.domain.signs import signs_of
+from reward_service.store.run_looks import RunLook
 from reward_service.store.traces import SignPoint, TraceStore
 
 QUESTIONS_CURSOR_PATTERN = r"^[0-9a-f]{16}\.([0-9a-f]{2}){1,4096}$"
@@ -54,6 +62,17 @@ async def list_questions(
     return QuestionsDocument(questions=[_document(each) for each in page], cursor=_cursor(page[-1]) if more else None)
 
 
+def run_document(look: RunLook) -> RunDocument:
+    """Return a run as it is told, with the signs of the latest step that was looked at."""
+    return RunDocument(
+        **msgspec.structs.asdict(look.settings),
+        run=look.run,
+        revision=look.revision,
+        state=look.state,
+        signs=signs_document(look.points[-1]) if look.points else None,
+    )
+
+
 def signs_document(point: SignPoint) -> SignsDocument:
     """Return the signs of a step as they are told."""
     sums = point.sums
@@ -63,6 +82,7 @@ def signs_document(point: SignPoint) -> SignsDocument:
         groups=sums.groups,
         rollouts=sums.rollouts,
         labels=sums.labels,
+        abstentions=sums.abstentions,
         **signs_of(sums, point.top)._asdict(),
     )
 

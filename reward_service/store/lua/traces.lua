@@ -77,8 +77,8 @@ local function add_signs(series, steps, answers, sums, ttl_ms)
     local top, forgotten = 0, false
     if kept then
       local known = cmsgpack.unpack(kept)
+      top = table.remove(known) -- whatever sums an older worker has written before it
       for at = 1, #total do total[at] = total[at] + (known[at] or 0) end
-      top = known[#total + 1] or 0
     else
       redis.call('ZADD', steps, each[1], name)
       fresh = true
