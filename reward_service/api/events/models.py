@@ -32,7 +32,7 @@ class RunRowDocument(StructForm):
     signs: SignsDocument | None = Field(description="Those of the latest step; null without any.", examples=[None])
     rollouts_per_s: float | None = Field(description=RATE, examples=[410.5])
     concerns: list[Concern] = Field(description=CONCERNS, examples=[["one-answer"]])
-    recent: RecentDocument
+    recent: RecentDocument = Field(description="For a sparkline.")
 
 
 class TeacherLookDocument(StructForm):
@@ -54,7 +54,7 @@ class WatchedRunDocument(RunDocument):
     )
     rollouts_per_s: float | None = Field(description=RATE, examples=[410.5])
     concerns: list[Concern] = Field(description=CONCERNS, examples=[["one-answer"]])
-    teacher: TeacherLookDocument
+    teacher: TeacherLookDocument = Field(description="Where its teacher stands.")
 
 
 class TroubleDocument(StructForm):

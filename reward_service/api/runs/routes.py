@@ -16,7 +16,6 @@ from co_rewarding_schema.run_names import (
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Quarantine
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator
 
 from reward_service import __version__
@@ -227,9 +226,3 @@ async def metrics(request: Request) -> Response:
 async def version() -> dict[str, str | list[str]]:
     """The version, and the methods of its table."""
     return {"version": __version__, "contract": "1", "methods": list(METHODS)}
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> RedirectResponse:
-    """A person who opens the service finds its documentation."""
-    return RedirectResponse("/docs")
