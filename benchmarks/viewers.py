@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import Cores, describe, pin
-from benchmarks.measuring import SERVICE, Bench, Server, Turn
+from benchmarks.measuring import Bench, Server, Turn
 from benchmarks.servers import service
 from benchmarks.throughput import kinds_of
 
@@ -125,9 +125,8 @@ def main() -> None:
     console.print(describe(), str(cores), sep="\n", highlight=False, soft_wrap=True)
     pin(os.getpid(), cores.rest)
     gc.freeze()
-    table = Table(
-        "batches of", "by CPU time, median (min-max)", "by the clock", "API, share of a core", "news", box=None
-    )
+    columns = ("batches of", "by CPU time, median (min-max)", "by the clock", "API, share of a core", "news")
+    table = Table(*columns, box=None)
     left: list[float] = []
     with tempfile.TemporaryDirectory(prefix="co-rewarding-bench-") as folder, service(Path(folder), cores) as server:
         for kind in KINDS:

@@ -51,7 +51,8 @@ class Feed:
         """Drop parts. Viewers that were told of them are not told that they are gone."""
         for name in names:
             self._parts.pop((event, name), None)
-        self._told.clear()
+        if names:
+            self._told.clear()
 
     def end(self) -> None:
         """Send the viewers away: they come again, or find that there is nothing any more."""

@@ -23,6 +23,9 @@ LIST_LOOK_S = 2.0
 WHOLE_LOOK_S = 60.0
 """How often all is looked at again: what changes late, or without use."""
 
+GAP_LOOK_S = 5.0
+"""How soon all is looked at again where more steps have come than one look tells."""
+
 USED_LATELY_S = 15.0
 """A run that was used so lately may have changed since the last look; the machines' clocks differ by less."""
 
@@ -154,6 +157,8 @@ class _RunReader:
             return
         if whole:
             self._whole_at_s = now_s + WHOLE_LOOK_S
+        elif self._points and look.points and _name(look.points[0]) > max(self._points):
+            self._whole_at_s = min(self._whole_at_s, now_s + GAP_LOOK_S)  # steps came and went between two looks
         changed = {_name(point): point for point in look.points if self._points.get(_name(point)) != point}
         self._points |= changed
         self._trim()
