@@ -60,8 +60,7 @@ def _of_steps(points: Sequence[Point]) -> Iterator[Concern]:
         grown = now.top_share >= ONE_ANSWER_GROWTH * began.top_share
         if grown and now.top_share >= ONE_ANSWER_SHARE:
             yield Concern.ONE_ANSWER
-    known = [signs_of(each.sums, each.top).label_accuracy for each in points]
-    accuracies = [each for each in known if each is not None]
+    accuracies = [each.sums.right / each.sums.truths for each in points if each.sums.truths]
     if accuracies and now.label_accuracy is not None and now.label_accuracy < max(accuracies) - FALLEN_ACCURACY:
         yield Concern.ACCURACY_FALLS
     sums = latest.sums

@@ -47,6 +47,21 @@ class SignSums(NamedTuple):
     gated: int = 0
 
     @property
+    def distinct_answers(self) -> float | None:
+        """Return the different answers in a group, the mean."""
+        return _ratio(self.distinct, self.groups)
+
+    @property
+    def mean_reward(self) -> float | None:
+        """Return the mean of the rewards."""
+        return _ratio(self.reward, self.rewarded)
+
+    @property
+    def label_accuracy(self) -> float | None:
+        """Return the share of labels that equal the ground truth, where one came."""
+        return _ratio(self.right, self.truths)
+
+    @property
     def abstentions(self) -> dict[Abstention, int]:
         """Return the reasons for which rollouts have no reward, and of how many."""
         counts = self[-len(Abstention) :]
@@ -70,14 +85,14 @@ class Signs(NamedTuple):
 def signs_of(sums: SignSums, top: int) -> Signs:
     """Return the means of sums; `top` is how many rollouts gave the most frequent answer."""
     return Signs(
-        distinct_answers=_ratio(sums.distinct, sums.groups),
+        distinct_answers=sums.distinct_answers,
         vote_share=_ratio(sums.votes, sums.labels),
         label_agreement=_ratio(sums.agreement, sums.labels),
         view_agreement=_ratio(sums.same, sums.pairs),
         answered=_ratio(sums.answered, sums.rollouts),
         length=_ratio(sums.length, sums.measured),
-        reward=_ratio(sums.reward, sums.rewarded),
-        label_accuracy=_ratio(sums.right, sums.truths),
+        reward=sums.mean_reward,
+        label_accuracy=sums.label_accuracy,
         top_share=_ratio(top, sums.answered),
     )
 

@@ -14,6 +14,7 @@ from reward_service.store.run_scripts import look_at_run
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.traces import SignPoint, points_of
 
+MOST_KNOWN = 256
 LOOKED_AT_ONCE = 100
 """Runs that are looked at together; commands of others pass between."""
 
@@ -55,6 +56,7 @@ class RunLooks:
     def __init__(self, connection: RedisConnection) -> None:
         """Over an open connection."""
         self._connection = connection
+        self._known: dict[tuple[bool, bytes], RunSettings] = {}
 
     async def look(self, run: str, latest: int, spread: int = 0) -> RunLook | None:
         """Look at a run and its latest steps, and at some before them; None for a run that was not made.
@@ -78,7 +80,7 @@ class RunLooks:
             latest=latest,
             spread=spread,
         )
-        settings = settings_of(run, text)
+        settings = self._settings(run, text)
         if settings is None:
             return None
         stats = {name.decode(): int(count) for name, count in as_dict(counted).items()}
@@ -111,6 +113,18 @@ class RunLooks:
         """Return when a run was used last; None for one that nobody uses."""
         used_s = await self._connection.execute("ZSCORE", RUNS, run)
         return None if used_s is None else float(used_s)
+
+    def _settings(self, run: str, text: bytes | None) -> RunSettings | None:
+        """As `settings_of`: most runs have settings that another run had, and to check them is most of a look."""
+        if text is None:
+            return settings_of(run, text)
+        name = evaluated_run(run) is not None, text
+        settings = self._known.get(name)
+        if settings is None and (settings := settings_of(run, text)) is not None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[name] = settings
+        return settings
 
     async def _readable(self, run: str, latest: int, spread: int) -> RunLook | None:
         try:

@@ -122,8 +122,8 @@ async def test_the_list_tells_of_all_runs_and_then_of_those_that_change(world: W
     row = rows()[-1]
     assert row["rollouts_per_s"] > 0
     steps = row["recent"]["step"]
-    assert len(steps) == 32
-    assert (steps[0], steps[-16:]) == (0, list(range(84, 100)))
+    assert len(steps) == 20
+    assert (steps[0], steps[-12:]) == (0, list(range(88, 100)))
     await viewer.leave()
 
 

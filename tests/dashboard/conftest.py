@@ -8,7 +8,7 @@ import pytest
 
 from tests.dashboard.browsing import CHROMIUM, OPTIONS, Watched
 from tests.dashboard.seeding import seeded
-from tests.support.service import running
+from tests.dashboard.services import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def service_url() -> Iterator[str]:
-    with running() as supervisor:
+    with served() as supervisor:
         yield supervisor.url
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from co_rewarding_schema.limits import MAX_ID_CHARS
 
 from tests.api.paraphrase_jobs import JOBS, made
 from tests.support.service import rollout
@@ -56,10 +57,11 @@ def seeded(client: httpx.Client) -> dict[str, str]:
 
 
 def hostile(client: httpx.Client, name: str, texts: Sequence[str]) -> str:
-    """A run that has each text as the id of a question, and all as the answers of one cohort, which it returns."""
+    """A run with each text as a question's id, if it may be one, and with all as answers of one cohort: its name."""
     run(client, name, group_size=1)
-    for first in range(0, len(texts), 50):
-        some = [rollout(text, "original", 0, "4", ground_truth=text) for text in texts[first : first + 50]]
+    ids = [text for text in texts if len(text) <= MAX_ID_CHARS]
+    for first in range(0, len(ids), 50):
+        some = [rollout(text, "original", 0, "4", ground_truth=text) for text in ids[first : first + 50]]
         scored(client, name, 1, some)
     run(client, name, group_size=len(texts))
     answers = [rollout("all", "original", at, None, ground_truth=text) for at, text in enumerate(texts)]
@@ -71,4 +73,4 @@ def hostile(client: httpx.Client, name: str, texts: Sequence[str]) -> str:
 def paraphrased(client: httpx.Client, questions: Sequence[str]) -> str:
     """A job of questions."""
     asked = [{"question_id": f"q{n}", "question": text} for n, text in enumerate(questions)]
-    return made(client.post(JOBS, json={"questions": asked, "fallback": "left-out"}))
+    return made(client.post(JOBS, json={"questions": asked, "fallback": "leave-out"}))

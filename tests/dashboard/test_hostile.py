@@ -1,6 +1,7 @@
 """Nothing that a response, an id or a paraphrase says can run in the page, leave the service or break it."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,8 +12,11 @@ from tests.api.paraphrase_jobs import done
 from tests.dashboard.browsing import Watched
 from tests.dashboard.hostile_texts import HOSTILE
 from tests.dashboard.seeding import hostile, paraphrased
+from tests.dashboard.services import served
 from tests.support.scripted_rewriter import ScriptedRewriter, paraphrasing
-from tests.support.service import running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
 Open = Callable[..., Watched]
@@ -20,7 +24,7 @@ Open = Callable[..., Watched]
 
 @pytest.fixture(scope="module")
 def attacked() -> Iterator[Supervisor]:
-    with running() as supervisor:
+    with served() as supervisor:
         yield supervisor
 
 
@@ -28,6 +32,14 @@ def attacked() -> Iterator[Supervisor]:
 def attacker(attacked: Supervisor) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=attacked.url, timeout=60.0) as client:
         yield client
+
+
+def show_all(page: "Page") -> None:
+    """Asks for more of a list until there is no more."""
+    more = page.locator("button.more")
+    while more.is_visible():
+        more.click()
+        expect(page.locator("button.more:disabled:visible")).to_have_count(0)
 
 
 def test_there_are_two_hundred() -> None:
@@ -49,14 +61,10 @@ def test_answers_and_truths_are_texts(watched: Open, attacked: Supervisor, attac
 
 
 def test_ids_are_texts_and_their_addresses_work(watched: Open, attacked: Supervisor, attacker: httpx.Client) -> None:
-    hostile(attacker, "hostile-ids", [text for text in HOSTILE if len(text) < 300])
+    hostile(attacker, "hostile-ids", HOSTILE)
     at = watched(attacked.url)
     page = at.open("#/runs/hostile-ids/questions?sort=share")
-    for _ in range(10):
-        if page.get_by_role("button", name="Show more").is_hidden():
-            break
-        page.get_by_role("button", name="Show more").click()
-        expect(page.get_by_role("button", name="Show more")).to_be_enabled()
+    show_all(page)
     addresses = page.locator("main table a").evaluate_all("links => links.map((each) => each.getAttribute('href'))")
     assert len(addresses) >= 100
     assert all(address.startswith("#/runs/hostile-ids/question?id=") for address in addresses)
@@ -75,12 +83,7 @@ def test_paraphrases_are_texts(watched: Open, attacked: Supervisor, attacker: ht
         done(attacker, job)
     at = watched(attacked.url)
     page = at.open(f"#/paraphrases/{job}")
-    more = page.get_by_role("button", name="Show more")
-    for _ in range(20):
-        if more.is_hidden():
-            break
-        more.click()
-        expect(more).to_be_enabled()
+    show_all(page)
     expect(page.locator("article.pair")).to_have_count(len(HOSTILE))
     assert page.locator("main script, main iframe, main img, main style, main a[href^=javascript]").count() == 0
     assert at.wide() <= 0

@@ -8,8 +8,9 @@ import pytest
 
 from tests.dashboard.browsing import Watched
 from tests.dashboard.seeding import run, scored
+from tests.dashboard.services import served
 from tests.support.served import Served
-from tests.support.service import assert_problem, rollout, running
+from tests.support.service import assert_problem, rollout
 
 KEY = "schlüssel-☃"
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
@@ -18,7 +19,7 @@ Open = Callable[..., Watched]
 
 @pytest.fixture(scope="module")
 def locked_url() -> Iterator[str]:
-    with running(api_keys=[KEY]) as supervisor:
+    with served(api_keys=[KEY]) as supervisor:
         yield supervisor.url
 
 
@@ -56,22 +57,22 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(watched: Open, locked_
 
 
 def test_the_page_goes_on_when_the_service_comes_again(watched: Open, tmp_path: Path) -> None:
-    served = Served(tmp_path)
-    served.start()
+    service = Served(tmp_path)
+    service.start()
     try:
-        with httpx.Client(base_url=served.url, timeout=30.0) as client:
+        with httpx.Client(base_url=service.url, timeout=30.0) as client:
             name = run(client, "goes-on")
             group = [rollout("q", "original", at, "4") for at in range(8)]
             scored(client, name, 1, group)
-            at = watched(served.url)
+            at = watched(service.url)
             at.forgiven = ("error: Failed to load resource",)
             page = at.open(f"#/runs/{name}")
             expect(page.locator("#live")).to_have_text("live")
-            served.kill()
+            service.kill()
             expect(page.locator("#live")).to_contain_text("connection lost")
-            served.start()
+            service.start()
             scored(client, name, 2, group)
         expect(page.locator("#live")).to_have_text("live", timeout=30_000)
         expect(page.locator("dl div", has_text="Step").locator("dd").first).to_have_text("2")
     finally:
-        served.stop()
+        service.stop()

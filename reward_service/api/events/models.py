@@ -13,13 +13,11 @@ RATE = (
 
 
 class RecentDocument(StructForm):
-    """Signs over the kept steps of a run, at most 32 of them, evenly spread; the first and the last are among them."""
+    """Signs over the kept steps of a run, at most 20 of them: the latest 12, and 8 before them with the first."""
 
     step: list[int] = Field(description="The steps.", examples=[[1, 2, 3]])
     reward: list[float | None] = Field(description="The mean of the rewards.", examples=[[0.51, 0.55, 0.58]])
-    vote_share: list[float | None] = Field(description="As in the series.", examples=[[0.6, 0.61, 0.61]])
     distinct_answers: list[float | None] = Field(description="As in the series.", examples=[[3.4, 3.3, 3.2]])
-    top_share: list[float | None] = Field(description="As in the series.", examples=[[0.02, 0.02, 0.02]])
 
 
 class RunRowDocument(StructForm):

@@ -8,23 +8,14 @@ from pydantic import BaseModel
 from reward_service.api.events.models import RecentDocument, RunRowDocument, TeacherLookDocument, WatchedRunDocument
 from reward_service.api.runs.history import run_document, signs_document
 from reward_service.domain.attention import Concern, Point, concerns_of
-from reward_service.domain.signs import signs_of
 from reward_service.store.run_looks import RunLook
 from reward_service.store.traces import SignPoint
-
-SPREAD_STEPS = 16
-"""So many of a run's steps, in equal distances, stand for all of them."""
 
 DIGITS = 4
 
 
 def run_row(look: RunLook, used_s: float, rollouts_per_s: float | None) -> RunRowDocument:
     """Render a run of the list."""
-    signs = [signs_of(point.sums, point.top) for point in look.points]
-    recent = {
-        name: [_rounded(getattr(each, name)) for each in signs]
-        for name in ("reward", "vote_share", "distinct_answers", "top_share")
-    }
     return RunRowDocument(
         run=look.run,
         method=look.settings.method,
@@ -33,7 +24,11 @@ def run_row(look: RunLook, used_s: float, rollouts_per_s: float | None) -> RunRo
         signs=signs_document(look.points[-1]) if look.points else None,
         rollouts_per_s=_rounded(rollouts_per_s),
         concerns=_concerns(look, look.points, used_s),
-        recent=RecentDocument(step=[point.step for point in look.points], **recent),
+        recent=RecentDocument(
+            step=[point.step for point in look.points],
+            reward=[_rounded(point.sums.mean_reward) for point in look.points],
+            distinct_answers=[_rounded(point.sums.distinct_answers) for point in look.points],
+        ),
     )
 
 

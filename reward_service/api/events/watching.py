@@ -10,7 +10,7 @@ import msgspec
 
 from reward_service.api.events.feed import Feed, told
 from reward_service.api.events.rates import RolloutRate
-from reward_service.api.events.rendering import SPREAD_STEPS, encoded, run_row, watched_run
+from reward_service.api.events.rendering import encoded, run_row, watched_run
 from reward_service.api.http.problems import away
 from reward_service.api.runs.history import signs_document
 from reward_service.background import Background
@@ -35,6 +35,9 @@ LINGER_S = 5.0
 MOST_STEPS = 1000
 LATEST_STEPS = 16
 """At so many steps all looks but a whole one look: late settlements of older steps are told later."""
+
+LISTED_STEPS = 12, 8
+"""Of a run in the list: the latest ones, and some before them in equal distances, which stand for all of them."""
 
 MOST_RUNS = 2000
 AT_ONCE = 100
@@ -192,7 +195,7 @@ class _ListReader:
         lately = clock_s - USED_LATELY_S - (now_s - self._looked_at_s)
         names = [run for run, used_s in used.items() if whole or used_s >= lately or run in self._busy]
         for first in range(0, len(names), AT_ONCE):
-            looks = await self._looks.look_at(names[first : first + AT_ONCE], LATEST_STEPS, SPREAD_STEPS)
+            looks = await self._looks.look_at(names[first : first + AT_ONCE], *LISTED_STEPS)
             self._feed.put(RUNS, {look.run: self._row(look, used[look.run], now_s) for look in looks})
         self._looked_at_s = now_s
         if whole:

@@ -1,16 +1,16 @@
 // Draw figures over steps: sparklines as SVG, curves with uPlot.
 
-import { h } from "./dom.js"
-import { figure } from "./format.js"
+import { fill, h } from "./dom.js"
+import { figure, percent } from "./format.js"
 
 const COLOURS = ["--first", "--second"]
 const DASHES = [[], [6, 4]]
 const HEIGHT = 170
 
 // A line of values, scaled to its own range; what it shows is told in words too.
-export function sparkline(name, values, width = 110, height = 26) {
+export function sparkline(name, values, width = 96, height = 22) {
   const known = values.filter((value) => typeof value === "number")
-  if (known.length < 2) return h("span", { class: "quiet" }, "–")
+  if (known.length < 2) return null
   const least = Math.min(...known)
   const span = Math.max(...known) - least
   const x = (at) => (2 + (at / (values.length - 1)) * (width - 4)).toFixed(1)
@@ -28,11 +28,13 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 // Curves of one figure for one or two runs; `set` takes new values, `end` removes the chart.
 export class Curves {
   constructor(name, note, runs, write = figure) {
+    this.share = write === percent
     this.name = name
     this.runs = runs
     this.write = write
     this.place = h("div", { class: "curve" })
     this.said = h("span", { class: "latest" })
+    this.at = null
     this.element = h("figure", {}, h("figcaption", { title: note }, h("strong", {}, name), " ", this.said), this.place)
     this.data = null
     this.paint = () => this.draw()
@@ -52,11 +54,10 @@ export class Curves {
   }
 
   say() {
-    const latest = this.data.slice(1).map((values, at) => {
-      const value = values.findLast((each) => each !== null)
-      return `${this.runs.length > 1 ? `${this.runs[at]}: ` : ""}${this.write(value)}`
-    })
-    this.said.textContent = latest.join(" · ")
+    const [steps, ...values] = this.data
+    const latest = values.map((each, at) => `${this.runs.length > 1 ? `${this.runs[at]}: ` : ""}${this.write(each.findLast((value) => value !== null))}`)
+    const pointed = this.at === null ? latest : values.map((each, at) => `${this.runs.length > 1 ? `${this.runs[at]}: ` : ""}${this.write(each[this.at] ?? undefined)}`)
+    fill(this.said, this.at !== null && `step ${steps[this.at]} `, pointed.map((text, at) => h("span", { class: this.runs.length > 1 ? COLOURS[at].slice(2) : null }, text)))
     this.place.setAttribute("role", "img")
     this.place.setAttribute("aria-label", `${this.name} over ${this.data[0].length} steps; latest ${latest.join(", ")}`)
   }
@@ -81,11 +82,12 @@ export class Curves {
     }))
     this.plot = new uPlot({
       ...this.size(),
-      scales: { x: { time: false } },
-      axes: [{ ...axis, size: 28 }, { ...axis, size: 46, values: (_, ticks) => ticks.map((tick) => Number(tick.toPrecision(6)).toString()) }],
+      scales: { x: { time: false }, ...(this.share ? { y: { range: [0, 1] } } : {}) },
+      axes: [{ ...axis, size: 28 }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (this.share ? percent(tick) : Number(tick.toPrecision(6)).toString())) }],
       series: [{ label: "step" }, ...series],
       cursor: { sync: { key: "steps" }, drag: { x: true, y: false } },
-      legend: { show: true, live: true },
+      legend: { show: false },
+      hooks: { setCursor: [(plot) => { this.at = plot.cursor.idx ?? null; this.say() }] },
     }, this.data, this.place)
     this.sizes.observe(this.place)
   }

@@ -53,7 +53,8 @@ export function table(caption, columns, rows, attributes = {}) {
   const head = columns.map((column) => h("th", { scope: "col", class: column.number && "number", title: column.title }, column.name))
   const body = rows.map((row) => h("tr", {}, columns.map((column, at) => {
     const cell = { class: column.number && "number", "data-name": column.name }
-    return at === 0 ? h("th", { scope: "row", ...cell }, column.of(row)) : h("td", cell, column.of(row))
+    const shown = h("div", {}, column.of(row))
+    return at === 0 ? h("th", { scope: "row", ...cell }, shown) : h("td", cell, shown)
   })))
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h("table", attributes, h("caption", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)))

@@ -1,11 +1,13 @@
 -- A run at a glance, in one step: {revision, settings, counts, {open, waiting for the teacher, for peers, queued},
 -- {version, accepted, asked, making}, names of steps, their sums}. The steps are the `latest` ones, and `spread` of those
 -- before, in equal distances; the first is among them.
-local all = latest > 0 and redis.call('ZREVRANGE', steps, 0, spread > 0 and -1 or latest - 1) or {}
-local names = {}
-for at = 1, math.min(latest, #all) do names[at] = all[at] end
-local before = #all - #names
-for k = 1, math.min(spread, before) do names[#names + 1] = all[latest + math.floor(k * before / math.min(spread, before))] end
+local names = latest > 0 and redis.call('ZREVRANGE', steps, 0, latest - 1) or {}
+local before = spread > 0 and redis.call('ZCARD', steps) - #names or 0
+spread = math.min(spread, before)
+for k = 1, spread do
+  local place = latest - 1 + math.floor(k * before / spread)
+  names[#names + 1] = redis.call('ZREVRANGE', steps, place, place)[1]
+end
 local teacher_stands = redis.call('HMGET', teacher, 'version', 'accepted')
 return {
   redis.call('HGET', settings, 'revision'),

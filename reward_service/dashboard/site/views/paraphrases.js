@@ -48,7 +48,7 @@ export async function job(page) {
   page.title(`Job ${name}`)
   const head = h("div")
   const pairs = h("div")
-  const next = h("button", { type: "button" }, "Show more")
+  const next = h("button", { type: "button", class: "more" }, "Show more")
   const show = h("select", { id: "show" }, Object.entries(SHOWS).map(([value, [words]]) => h("option", { value }, words)))
   page.root.append(h("p", { class: "crumbs" }, link(["paraphrases"], "Paraphrases")), head,
     h("h2", {}, "Pairs"), h("p", { class: "quiet" }, "Words that are not in both texts are marked."),

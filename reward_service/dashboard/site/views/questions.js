@@ -40,7 +40,7 @@ export function crumbs(run, ...more) {
 
 // Adds a table for each page of a list, and a button for the next one.
 async function paged(page, found, path, query, rowsOf) {
-  const next = h("button", { type: "button" }, "Show more")
+  const next = h("button", { type: "button", class: "more" }, "Show more")
   const places = h("div")
   fill(found, places, next)
   let cursor = null

@@ -7,6 +7,7 @@ import { ago, count, figure, percent, rate } from "../format.js"
 import { CONCERNS, abstained, urgency } from "../signs.js"
 
 const SHOWN = 100
+const PAUSE_MS = 250 // between two drawings, while much is told
 const SORTS = {
   look: ["what needs a look", (row) => [-urgency(row.concerns), -row.last_used_s]],
   used: ["last seen", (row) => [-row.last_used_s]],
@@ -22,16 +23,14 @@ const COLUMNS = [
   ["Method", (row) => row.method],
   ["Step", (row) => count(row.signs?.step), true],
   ["Rollouts/s", (row) => rate(row.rollouts_per_s), true],
-  ["Reward", (row) => figure(row.signs?.reward), true],
+  ["Reward", (row) => [figure(row.signs?.reward), sparkline("Reward", row.recent.reward)], true],
   ["Vote share", (row) => percent(row.signs?.vote_share), true],
-  ["Distinct answers", (row) => figure(row.signs?.distinct_answers), true, "Different answers in a group, the mean"],
+  ["Distinct answers", (row) => [figure(row.signs?.distinct_answers), sparkline("Distinct answers", row.recent.distinct_answers)], true, "Different answers in a group, the mean"],
   ["Views agree", (row) => percent(row.signs?.view_agreement), true, "Questions both of whose views have the same label"],
   ["Gave the label", (row) => percent(row.signs?.label_agreement), true, "With a teacher: how far teacher and policy agree"],
   ["Abstained", (row) => reasons(row.signs), true, "Rollouts without a reward, by reason"],
   ["Label accuracy", (row) => percent(row.signs?.label_accuracy), true, "Where ground truths were sent"],
   ["Last seen", (row) => ago(row.last_used_s), true],
-  ["Reward over steps", (row) => sparkline("Reward", row.recent.reward)],
-  ["Distinct answers over steps", (row) => sparkline("Distinct answers", row.recent.distinct_answers)],
 ]
 
 export function concerns(names) {
@@ -70,7 +69,7 @@ export function runs(page) {
     const [, by] = SORTS[sort.value]
     const wanted = search.value.trim().toLowerCase()
     const found = [...rows.values()].filter((row) => row.run.toLowerCase().includes(wanted))
-    const keyed = found.map((row) => [by(row), row]).sort(([one, first], [other, second]) => compared([...one, first.run], [...other, second.run]))
+    const keyed = found.map((row) => [[...by(row), row.run], row]).sort(([one], [other]) => compared(one, other))
     const shown = keyed.slice(0, most).map(([, row]) => row)
     const held = document.activeElement?.closest?.("tr")?.dataset.run
     const wants = shown.map(rowOf)
@@ -89,7 +88,7 @@ export function runs(page) {
     const known = drawn.get(row.run)
     const said = JSON.stringify(row) + ago(row.last_used_s)
     if (known?.said === said) return known.element
-    const cells = COLUMNS.map(([name, of, number], at) => h(at ? "td" : "th", { scope: at ? null : "row", class: number && "number", "data-name": name }, of(row)))
+    const cells = COLUMNS.map(([name, of, number], at) => h(at ? "td" : "th", { scope: at ? null : "row", class: number && "number", "data-name": name }, h("div", {}, of(row))))
     const element = h("tr", { "data-run": row.run, class: row.concerns.length && "looked-for" }, cells)
     drawn.set(row.run, { said, element })
     return element
@@ -103,12 +102,12 @@ export function runs(page) {
         if (name === "runs") for (const row of data) rows.set(row.run, row)
         if (name === "trouble") page.tell(data[0].detail ? "away" : "live", data[0].detail)
       }
-      due ||= requestAnimationFrame(draw)
+      due ||= setTimeout(draw, drawn.size ? PAUSE_MS : 0)
       resolve()
     }
     page.onEnd(follow("v1/events", told, (state, problem) => (state === "refused" ? (reject(problem), page.failed(problem)) : page.tell(state))))
     const clock = setInterval(draw, 10_000)
-    page.onEnd(() => { clearInterval(clock); cancelAnimationFrame(due) })
+    page.onEnd(() => { clearInterval(clock); clearTimeout(due) })
   })
 }
 

@@ -5,7 +5,7 @@ import { definitions, fill, h, link, table } from "../dom.js"
 import { NONE, bytes, count, duration, figure, rate } from "../format.js"
 import { Metrics } from "../metrics.js"
 
-const LOOK_MS = 3000
+const LOOK_MS = 5000
 
 export async function service(page) {
   page.title("Service")
