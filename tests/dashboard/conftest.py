@@ -32,7 +32,7 @@ def client(service_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it runs, no test of the thread can run an event loop
 def browser() -> Iterator["Browser"]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium: apt install chromium")

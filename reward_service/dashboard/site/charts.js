@@ -23,6 +23,12 @@ export function sparkline(name, values, width = 96, height = 22) {
     h("title", {}, said), h("path", { d: path }), h("circle", { cx: x(last[0]), cy: y(last[1]), r: 2 }))
 }
 
+// The line with which the curves of the first or the second run are drawn.
+export function curveOf(place) {
+  return h("svg", { class: `sample ${COLOURS[place].slice(2)}`, viewBox: "0 0 34 10", width: 34, height: 10, "aria-hidden": "true" },
+    h("path", { d: "M1 5L33 5", "stroke-dasharray": DASHES[place].join(" ") || null }))
+}
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
 // Curves of one figure for one or two runs; `set` takes new values, `end` removes the chart.
@@ -56,7 +62,7 @@ export class Curves {
   say() {
     const [steps, ...values] = this.data
     const latest = values.map((each, at) => `${this.runs.length > 1 ? `${this.runs[at]}: ` : ""}${this.write(each.findLast((value) => value !== null))}`)
-    const pointed = this.at === null ? latest : values.map((each, at) => `${this.runs.length > 1 ? `${this.runs[at]}: ` : ""}${this.write(each[this.at] ?? undefined)}`)
+    const pointed = values.map((each) => this.write((this.at === null ? each.findLast((value) => value !== null) : each[this.at]) ?? undefined))
     fill(this.said, this.at !== null && `step ${steps[this.at]} `, pointed.map((text, at) => h("span", { class: this.runs.length > 1 ? COLOURS[at].slice(2) : null }, text)))
     this.place.setAttribute("role", "img")
     this.place.setAttribute("aria-label", `${this.name} over ${this.data[0].length} steps; latest ${latest.join(", ")}`)

@@ -1,7 +1,7 @@
 // A run over its steps, alone or with another laid over it.
 
 import { ask, follow, repeat } from "../api.js"
-import { Curves } from "../charts.js"
+import { Curves, curveOf } from "../charts.js"
 import { address, definitions, fill, h, link, table } from "../dom.js"
 import { ago, count, list, rate } from "../format.js"
 import { SIGNS } from "../signs.js"
@@ -47,7 +47,7 @@ export async function run(page) {
     const latest = known.map((each) => lastAttempts(each.steps))
     SIGNS.forEach(([, of], at) => curves[at].set(latest.map((steps) => new Map([...steps].map(([step, signs]) => [step, of(signs) ?? null])))))
     fill(figures, names.map((each, at) => stepTable(each, latest[at])))
-    heads.forEach((head, at) => known[at].run && fill(head, headOf(known[at], names.length > 1)))
+    heads.forEach((head, at) => known[at].run && fill(head, headOf(known[at], names.length > 1 ? at : null)))
   }
   page.onEnd(() => cancelAnimationFrame(due))
 
@@ -84,7 +84,8 @@ function lastAttempts(steps) {
 
 const asksTeacher = (told) => told.teacher.announced !== null || told.teacher.asked + told.teacher.making + told.state.waiting_for_teacher > 0
 
-function headOf({ run: told, teacher }, named) {
+// `place` is that of the run among two.
+function headOf({ run: told, teacher }, place) {
   const { state } = told
   const waits = [
     ["Open cohorts", count(state.open), "Cohorts that lack ballots"],
@@ -101,7 +102,7 @@ function headOf({ run: told, teacher }, named) {
   ]
   const settings = Object.entries(told).filter(([field, value]) => !TOLD.has(field) && value !== null)
   return [
-    named && h("h2", {}, link(["runs", told.run], told.run)),
+    place !== null && h("h2", {}, curveOf(place), link(["runs", told.run], told.run)),
     told.concerns.length > 0 && h("p", {}, "Look at: ", concerns(told.concerns)),
     definitions([
       ["Method", told.method],
