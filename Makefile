@@ -22,6 +22,7 @@
 #   make bench-paraphrases    what the checks of a paraphrase catch of planted faults
 #   make bench-capacity  how much the service takes, by kind of traffic and number of workers
 #   make bench-held-calls what the client takes for calls that are all held at once, by httpx and by aiohttp
+#   make gpu-check    teacher, average and trainer on a GPU, or in a small size on the CPU: runs/gpu-check/gpu-check.md
 #   make bench-fairness  what a flood of hard answers in one run does to another run
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
 #   make e2e-vllm        the real vLLM under swapped weights, and as a rewriter, on the CPU (the same installation)
@@ -39,7 +40,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check helm coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls clean
+.PHONY: help install demo test check helm coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls gpu-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -142,6 +143,9 @@ bench-held-calls: $(VENV)/.dev
 
 bench-fairness: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.fairness
+
+gpu-check: $(VENV)/.dev
+	PYTHON=$(BIN)/python scripts/gpu-check
 
 bench-paraphrases: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.paraphrase_faults

@@ -8,7 +8,14 @@ from pathlib import Path
 import msgspec
 
 from reward_service.domain.extraction import last_boxed
-from reward_service.tools.loadtest.workload import FIRST_NUMBER, MARKER, Template, WrongAnswerError
+from reward_service.tools.loadtest.workload import (
+    FIRST_NUMBER,
+    MARKER,
+    STEP_MARKER,
+    Template,
+    WrongAnswerError,
+    step_of,
+)
 
 ROLLOUTS = 256
 
@@ -51,7 +58,7 @@ class Recorded:
 
     def request(self, index: int) -> bytes:
         """The request of that index: its step is new, so that its cohorts are."""
-        return self._templates[index % len(self._templates)].filled(FIRST_NUMBER + index)
+        return self._templates[index % len(self._templates)].filled(FIRST_NUMBER + index, step_of(index, self.rollouts))
 
     def check(self, index: int, body: bytes) -> None:
         """Every reward.
@@ -69,7 +76,7 @@ class Recorded:
             for number, question in enumerate(batch)
             for index, response in enumerate(question)
         ]
-        body = {"step": int(MARKER), "method": "majority-voting", "complete": True, "rollouts": rollouts}
+        body = {"step": int(STEP_MARKER), "method": "majority-voting", "complete": True, "rollouts": rollouts}
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 

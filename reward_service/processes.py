@@ -21,9 +21,9 @@ from co_rewarding_schema.errors import CoRewardingError
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from reward_service.errors import SettingsError
+from reward_service.logs import configure_logging
 from reward_service.process_metrics import expose
 from reward_service.settings import Settings, settings_given
-from reward_service.telemetry import configure_logging
 
 
 def dies_with_parent(command: Sequence[str]) -> list[str]:

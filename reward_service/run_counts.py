@@ -23,9 +23,9 @@ IDLE_S = 24 * 3600.0
 Sample = tuple[str, str, tuple[str, ...]]  # metric, run, its other labels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunCounter:
-    """A counter by run, and by what else there is. Two of one name are the same."""
+    """A counter by run, and by what else there is. Each is itself alone, which is what a key of a dict wants."""
 
     name: str
     help: str

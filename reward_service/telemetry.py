@@ -1,18 +1,15 @@
-"""Write structured logs, and define the metrics that Prometheus reads."""
+"""Define the metrics that Prometheus reads, and sum what the processes of a service have counted."""
 
 import asyncio
-import contextlib
-import logging
 import os
-import sys
 from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
+from reward_service.domain.signs import SignSums
 from reward_service.process_metrics import ProcessCollector
 from reward_service.run_counts import RunCounter, RunCounts, SharedRunCounts
 
@@ -65,6 +62,8 @@ class Metrics:
         """Fresh counters in a registry of their own."""
         self._registry = CollectorRegistry()
         self._counts: dict[tuple[Any, ...], float] = {}
+        self._counts_of_run: dict[str, dict[RunCounter, float]] = {}
+        self._signs: dict[str, list[SignSums]] = {}
         self._times: dict[tuple[Any, ...], _Times] = {}
         self._timed = False
         self._children: dict[tuple[Any, ...], Any] = {}
@@ -148,6 +147,23 @@ class Metrics:
         if count:
             self._count(metric, count, *labels)
 
+    def count_of_run(self, run: str, counts: Iterable[tuple[RunCounter, float]]) -> None:
+        """Counts several things of a run that have no further labels, as `count` does: each costs a fifth."""
+        known = self._counts_of_run.get(run)
+        if known is None:
+            known = self._counts_of_run[run] = {}
+        for metric, count in counts:
+            if count:
+                known[metric] = known.get(metric, 0.0) + count
+        if not self._timed:
+            self._flush_soon()
+
+    def signs(self, run: str, sums: SignSums) -> None:
+        """Count the signs of settled groups, of all steps together. They are summed when they are written."""
+        self._signs.setdefault(run, []).append(sums)
+        if not self._timed:
+            self._flush_soon()
+
     def flush(self) -> None:
         """Writes the counts of the last moment where other processes see them."""
         self._timed = False
@@ -157,9 +173,30 @@ class Metrics:
                 self._by_run.add(metric, labels[0], tuple(labels[1:]), count)
             else:
                 self._bound(metric, *labels).inc(count)
+        signs, self._signs = self._signs, {}
+        for run, many in signs.items():
+            self._count_signs(run, SignSums(*map(sum, zip(*many, strict=True))))
+        of_run, self._counts_of_run = self._counts_of_run, {}
+        for run, some in of_run.items():
+            for metric, count in some.items():
+                self._by_run.add(metric, run, (), count)
         times, self._times = self._times, {}
-        for (histogram, *labels), some in times.items():
-            some.observe(self._bound(histogram, *labels))
+        for (histogram, *labels), those in times.items():
+            those.observe(self._bound(histogram, *labels))
+
+    def _count_signs(self, run: str, sums: SignSums) -> None:
+        for metric, count, *labels in (
+            (self.groups, sums.groups),
+            (self.group_rollouts, sums.rollouts),
+            (self.group_answered, sums.answered),
+            (self.distinct_answers, sums.distinct),
+            (self.labels_elected, sums.labels),
+            (self.label_agreement, sums.agreement),
+            (self.view_pairs, sums.same, "yes"),
+            (self.view_pairs, sums.pairs - sums.same, "no"),
+        ):
+            if count:
+                self._by_run.add(metric, run, tuple(labels), count)
 
     def _count(self, metric: Counter | RunCounter, count: float, *labels: str) -> None:
         """Counts in memory for a moment: a file that processes share costs more than the rest of a short request."""
@@ -251,49 +288,3 @@ def registry_of(folder: str) -> CollectorRegistry:
     registry.register(SharedRunCounts(Metrics.by_run, folder))
     registry.register(ProcessCollector(folder))
     return registry
-
-
-class _Lossy:
-    """A stream that drops what it cannot write: a disk that is full, or a closed pipe, must end no task that logs."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
-
-
-class _OfLibraries(logging.Handler):
-    """Hands on what libraries log, so that a collector finds nothing else in a log of JSON lines."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        told = structlog.get_logger(record.name).bind(logger=record.name)
-        told.log(record.levelno, record.getMessage(), **({"exc_info": record.exc_info} if record.exc_info else {}))
-
-
-def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> None:
-    """Logs as JSON lines (containers) or for a person at a terminal; to standard error, which never holds results.
-
-    None chooses by whether there is a terminal. Warnings of libraries go the same way.
-    """
-    as_json = not sys.stderr.isatty() if as_json is None else as_json
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(handlers=[_OfLibraries()], level=logging.WARNING)

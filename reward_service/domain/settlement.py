@@ -82,21 +82,24 @@ def settle_under(
 
     Late ballots come here with the labels of their cohort; `cast` are the ballots that were there before.
     """
-    rewards_B: list[float | None] = []
-    abstentions_B: list[Abstention | None] = []
     if method.is_match_alone:  # the rows of every day: a call for each ballot would cost more than all the rest
         class_of = {label.view: label.answer_class for label in labels}
         absent = Abstention.NO_GROUND_TRUTH if method.needs_ground_truth else missing
-        for ballot in ballots_B:
-            elected = class_of.get(ballot.view)
-            rewards_B.append(None if elected is None else 1.0 if ballot.answer_class == elected else 0.0)
-            abstentions_B.append(absent if elected is None else None)
-        return Settlement(tuple(labels), tuple(rewards_B), tuple(abstentions_B))
+        elected_B = [class_of.get(ballot.view) for ballot in ballots_B]
+        rewards = tuple(
+            [
+                None if elected is None else 1.0 if ballot.answer_class == elected else 0.0
+                for ballot, elected in zip(ballots_B, elected_B, strict=True)
+            ]
+        )
+        return Settlement(tuple(labels), rewards, tuple([absent if elected is None else None for elected in elected_B]))
     label_on = {label.view: label for label in labels}
     outcomes = {
         view: _outcome(method, view, label_on.get(view), ballots_B, cast, parameters, missing, identity)
         for view in {ballot.view for ballot in ballots_B}
     }
+    rewards_B: list[float | None] = []
+    abstentions_B: list[Abstention | None] = []
     for ballot in ballots_B:
         outcome = outcomes[ballot.view]
         rewards_B.append(outcome(ballot) if callable(outcome) else None)
@@ -120,7 +123,7 @@ def labels_of(
 ) -> list[ElectedLabel]:
     """Return the label of each view that has ballots of the policy: given, or elected by the ballots that were cast."""
     labels: list[ElectedLabel] = []
-    truth_of = _truths(ballots_B) if any(ballot.ground_truth is not None for ballot in ballots_B) else {}
+    truth_of = _truths(ballots_B)
     if method.needs_ground_truth:
         return [
             ElectedLabel(view, answer, answer_class, 0, 0, voter=BY_GROUND_TRUTH, voted_on=(), matches_truth=True)
@@ -161,7 +164,7 @@ def _version(electors: Sequence[Ballot]) -> int | None:
 def _truths(ballots_B: Sequence[Ballot]) -> dict[View, tuple[str, str]]:
     """Return each view's ground truth: of its lowest ranked ballot that has one, else of the other view (x′ ≡ x)."""
     found: dict[View, tuple[str, str]] = {}
-    for ballot in sorted((ballot for ballot in ballots_B if ballot.ground_truth is not None), key=rank):
+    for ballot in sorted([ballot for ballot in ballots_B if ballot.ground_truth is not None], key=rank):
         if ballot.ground_truth is not None and ballot.ground_truth_class is not None:
             found.setdefault(ballot.view, (ballot.ground_truth, ballot.ground_truth_class))
     if not found:

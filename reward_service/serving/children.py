@@ -19,10 +19,11 @@ from pydantic import SecretStr
 
 from reward_service.errors import Needing, SettingsError
 from reward_service.generation.generator import OPENAI, VLLM_SERVER, Backend
+from reward_service.logs import configure_logging
 from reward_service.process_metrics import expose
 from reward_service.processes import READY_FD, Beginning, dies_with_parent, end_unready
 from reward_service.settings import PREFIX, Settings, settings_given
-from reward_service.telemetry import configure_logging, registry_of
+from reward_service.telemetry import registry_of
 
 log = structlog.get_logger(__name__)
 

@@ -154,6 +154,7 @@ async def settle_cohort(
     history: Key,
     series: Key,
     steps: Key,
+    waiting_sums: Key,
     seen_state: str,
     seen_size: int,
     event: str,
@@ -171,29 +172,34 @@ async def settle_cohort(
 
 
 @script("cohort", "traces")
-async def settle_batch(
+async def settle_batches(
     connection: RedisConnection,
     *,
-    batch: Key,
     jobs: Key,
     stats: Key,
     history: Key,
     series: Key,
     steps: Key,
-    record: bytes,
+    waiting_sums: Key,
+    batches: Keys,
     ttl_ms: int,
-    entry: bytes,
     group: str,
-    qualified_name: str,
-    replicas: str,
-    settled: int,
-    abstained: int,
-    name: str,
     lists: str,
     answers: str,
-    noted: bytes,
-    sums: bytes,
     most_questions: int,
     run_ttl_ms: int,
-    marks: Rest,
-) -> bytes: ...
+    ended: Rest,
+) -> list[bytes]: ...
+
+
+@script("traces")
+async def read_series(
+    connection: RedisConnection,
+    *,
+    series: Key,
+    steps: Key,
+    waiting_sums: Key,
+    answers: str,
+    most: int,
+    ttl_ms: int,
+) -> list[bytes]: ...

@@ -9,7 +9,7 @@ from co_rewarding_schema.run_names import DEFAULT_RUN, evaluated_run
 from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.store.connection import RedisConnection, as_dict
-from reward_service.store.keys import RUNS, RunKeys
+from reward_service.store.keys import RUN_TTL_MS, RUNS, RunKeys
 from reward_service.store.run_scripts import look_at_run
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.traces import SignPoint, points_of
@@ -51,7 +51,7 @@ class RunLook:
 
 
 class RunLooks:
-    """Looks at runs. It changes nothing."""
+    """Looks at runs. What waits to be added to the signs of a step is added; nothing else changes."""
 
     def __init__(self, connection: RedisConnection) -> None:
         """Over an open connection."""
@@ -64,7 +64,7 @@ class RunLooks:
         Those before are `spread` steps in equal distances, the first among them.
         """
         keys = RunKeys(run)
-        revision, text, counted, waiting, teacher, names, kept = await look_at_run(
+        revision, text, counted, waiting, teacher, kept = await look_at_run(
             self._connection,
             settings=keys.settings,
             stats=keys.stats,
@@ -77,8 +77,11 @@ class RunLooks:
             taken=keys.taken,
             steps=keys.steps,
             series=keys.series,
+            waiting_sums=keys.waiting_sums,
+            answers=keys.answers,
             latest=latest,
             spread=spread,
+            ttl_ms=RUN_TTL_MS,
         )
         settings = self._settings(run, text)
         if settings is None:
@@ -91,7 +94,7 @@ class RunLooks:
             int(revision or 0),
             _state(stats, *waiting),
             TeacherLook(int(version or 0), None if announced is None else int(announced), asked, making),
-            points_of(names, kept),
+            points_of(as_dict(kept)),
         )
 
     async def look_at(self, runs: Sequence[str], latest: int, spread: int = 0) -> list[RunLook]:

@@ -12,7 +12,6 @@ RunReply = tuple[
     tuple[int, int, int, int],
     tuple[bytes | None, bytes | None, int, int],
     Sequence[bytes],
-    Sequence[bytes | None],
 ]
 """What lua/look_at_run.lua answers."""
 
@@ -29,7 +28,7 @@ async def follow(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> 
 async def touch(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> tuple[bytes, bytes]: ...
 
 
-@script()
+@script("traces")
 async def look_at_run(
     connection: RedisConnection,
     *,
@@ -44,8 +43,11 @@ async def look_at_run(
     taken: Key,
     steps: Key,
     series: Key,
+    waiting_sums: Key,
+    answers: str,
     latest: int,
     spread: int,
+    ttl_ms: int,
 ) -> RunReply: ...
 
 

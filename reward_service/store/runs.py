@@ -11,14 +11,9 @@ from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection, as_dict
-from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
+from reward_service.store.keys import RUN_RETENTION_S, RUN_TTL_MS, RUNS, SEPARATOR, RunKeys
 from reward_service.store.run_looks import RunLook, RunLooks, settings_of
 from reward_service.store.submissions import Revised, StoreLimits
-
-RUN_RETENTION_S = 30 * 24 * 3600.0
-"""A run that nobody has used for so long is forgotten."""
-
-RUN_TTL_MS = round(RUN_RETENTION_S * 1000)
 
 RUNS_CURSOR_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,20})?" + SEPARATOR + RUN_NAME_PATTERN.removeprefix("^")
 """Seconds since the epoch, without an exponent, whose + would be a space in a URL."""

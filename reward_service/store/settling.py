@@ -1,18 +1,18 @@
 """Settle cohorts and batches once: keep their records, and with them what they leave for their run."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from reward_service.domain.cohort import CohortEvent
 from reward_service.domain.history import PastLabel
 from reward_service.store import cohort_scripts
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.job_records import Job
-from reward_service.store.keys import GROUP, RunKeys, qualified
+from reward_service.store.keys import GROUP, RUN_TTL_MS, RunKeys, qualified
 from reward_service.store.records import OpenCohort
-from reward_service.store.runs import RUN_TTL_MS
 from reward_service.store.traces import MOST_QUESTIONS, NO_TRACES, Traces, last_labels
 
 
@@ -24,6 +24,19 @@ class Delivery(msgspec.Struct, frozen=True):
     channel: str = ""
 
 
+ENDED_AT_ONCE = 32
+ENDED_BYTES = 256 * 1024
+
+
+class _Ending(NamedTuple):
+    """A batch that ends, what the script is told of it, and the future of the script's answer."""
+
+    key: str
+    told: Sequence[Argument]
+    size_bytes: int
+    answer: asyncio.Future[str]
+
+
 class Settlements:
     """Records of what was settled. A job that is repeated writes nothing twice."""
 
@@ -31,6 +44,7 @@ class Settlements:
         """Over an open link."""
         self._connection = connection
         self._ttl_ms = round(retention_s * 1000)
+        self._ending: dict[str, list[_Ending]] = {}  # by run, those of this tick
 
     async def last_labels(self, run: str, questions: Iterable[str]) -> dict[str, list[PastLabel]]:
         """The last labels of each question that had some."""
@@ -62,7 +76,9 @@ class Settlements:
             entry=delivery.job.entry,
             group=GROUP,
             qualified_name=qualified(delivery.run, cohort),
-            **_tracing(keys, traces),
+            noted=traces.noted,
+            sums=traces.sums,
+            **_tracing(keys),
         )
         return answer.decode()
 
@@ -77,38 +93,83 @@ class Settlements:
         marks: Sequence[bytes] = (),
         traces: Traces = NO_TRACES,
     ) -> str:
-        """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks."""
-        keys = RunKeys(delivery.run)
-        answer = await cohort_scripts.settle_batch(
-            self._connection,
-            batch=keys.batch(batch),
-            jobs=keys.jobs,
-            stats=keys.stats,
-            record=record,
-            ttl_ms=self._ttl_ms,
-            entry=delivery.job.entry,
-            group=GROUP,
-            qualified_name=qualified(delivery.run, batch),
-            replicas=delivery.channel,
-            settled=settled,
-            abstained=abstained,
-            name=batch,
-            lists=keys.found,
-            marks=marks,
-            **_tracing(keys, traces),
-        )
-        return answer.decode()
+        """Keeps a batch's record: 'settled', or 'known' if it had one. Its cohorts are found by their marks.
+
+        Batches of a run that end in one tick of the event loop are kept together: the first sends them all.
+        """
+        run, answer = delivery.run, asyncio.get_running_loop().create_future()
+        name = qualified(run, batch)
+        told = (record, delivery.job.entry, name, delivery.channel, settled, abstained, batch, *traces, len(marks))
+        ending = _Ending(RunKeys(run).batch(batch), (*told, *marks), len(record), answer)
+        others = self._ending.get(run)
+        if others is None:
+            self._ending[run] = [ending]
+            await self._end_together(run)
+        else:
+            others.append(ending)
+        return await answer
+
+    async def _end_together(self, run: str) -> None:
+        together = self._ending[run]
+        try:
+            try:
+                await asyncio.sleep(0)  # the others of this tick join
+            finally:
+                del self._ending[run]
+            first, *more = _shares(together)
+            if more:
+                await asyncio.gather(*(self._end(run, share) for share in (first, *more)))
+            else:  # a task would cost as much as the script's call
+                await self._end(run, first)
+        finally:
+            for ending in together:
+                ending.answer.cancel()  # where this task was cancelled: nobody else would tell them
+
+    async def _end(self, run: str, share: Sequence["_Ending"]) -> None:
+        keys = RunKeys(run)
+        try:
+            answers = await cohort_scripts.settle_batches(
+                self._connection,
+                jobs=keys.jobs,
+                stats=keys.stats,
+                batches=[ending.key for ending in share],
+                ttl_ms=self._ttl_ms,
+                group=GROUP,
+                lists=keys.found,
+                ended=[value for ending in share for value in ending.told],
+                **_tracing(keys),
+            )
+        except Exception as error:  # an error of all: each job answers for itself
+            for ending in share:
+                if not ending.answer.done():
+                    ending.answer.set_exception(error)
+            return
+        for ending, answer in zip(share, answers, strict=True):
+            if not ending.answer.done():
+                ending.answer.set_result(answer.decode())
 
 
-def _tracing(keys: RunKeys, traces: Traces) -> dict[str, Any]:
-    """What both scripts are told of the traces that are written with a record."""
+def _shares(together: Sequence["_Ending"]) -> Iterator[list["_Ending"]]:
+    """Yield what one script takes: all else waits in the server while a script runs."""
+    share: list[_Ending] = []
+    size_bytes = 0
+    for ending in together:
+        if share and (len(share) == ENDED_AT_ONCE or size_bytes + ending.size_bytes > ENDED_BYTES):
+            yield share
+            share, size_bytes = [], 0
+        share.append(ending)
+        size_bytes += ending.size_bytes
+    yield share
+
+
+def _tracing(keys: RunKeys) -> dict[str, Any]:
+    """What both scripts are told of where a run's traces are kept."""
     return {
         "history": keys.history,
         "series": keys.series,
         "steps": keys.steps,
+        "waiting_sums": keys.waiting_sums,
         "answers": keys.answers,
-        "noted": traces.noted,
-        "sums": traces.sums,
         "most_questions": MOST_QUESTIONS,
         "run_ttl_ms": RUN_TTL_MS,
     }

@@ -1,14 +1,15 @@
 """Keep what settlements leave for their run: the last labels of each question, and the signs of each step."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
+from reward_service.store import cohort_scripts
 from reward_service.store.connection import RedisConnection, as_dict
-from reward_service.store.keys import RunKeys
+from reward_service.store.keys import RUN_TTL_MS, RunKeys
 from reward_service.store.records import VIEWS
 
 MOST_QUESTIONS = 200_000
@@ -82,7 +83,7 @@ class SignPoint(NamedTuple):
 
 
 class TraceStore:
-    """Reads what settlements have left. It changes nothing."""
+    """Reads what settlements have left."""
 
     def __init__(self, connection: RedisConnection) -> None:
         """Over an open connection."""
@@ -101,14 +102,22 @@ class TraceStore:
 
     async def series(self, run: str, most: int) -> list[SignPoint]:
         """The signs of the latest steps, in the order of steps and attempts."""
-        names: list[bytes] = await self._connection.execute("ZREVRANGE", RunKeys(run).steps, 0, most - 1)
-        kept: list[bytes | None] = await self._connection.execute("HMGET", RunKeys(run).series, *names) if names else []
-        return points_of(names, kept)
+        keys = RunKeys(run)
+        found = await cohort_scripts.read_series(
+            self._connection,
+            series=keys.series,
+            steps=keys.steps,
+            waiting_sums=keys.waiting_sums,
+            answers=keys.answers,
+            most=most,
+            ttl_ms=RUN_TTL_MS,
+        )
+        return points_of(as_dict(found))
 
 
-def points_of(names: Sequence[bytes], kept: Sequence[bytes | None]) -> list[SignPoint]:
+def points_of(kept: Mapping[bytes, bytes]) -> list[SignPoint]:
     """Return the signs of steps as they are kept, in the order of steps and attempts."""
-    points = [_point(name, sums) for name, sums in zip(names, kept, strict=True) if sums is not None]
+    points = [_point(name, sums) for name, sums in kept.items()]
     return sorted(points, key=lambda point: (point.step, point.attempt))
 
 

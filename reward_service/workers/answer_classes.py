@@ -174,7 +174,8 @@ def ballots_of(rows: Iterable[BallotRow], classes: CohortClasses) -> list[Ballot
             row.entropy,
             row.counted,
             None,
-            *(row.evidence or (None, None, None))[:2],
+            row.evidence and row.evidence[0],
+            row.evidence and row.evidence[1],
         )
         for row in rows
     ]

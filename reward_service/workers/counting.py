@@ -45,9 +45,8 @@ def packed_sums(jobs: Iterable[JobSums]) -> bytes:
 
 
 def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
-    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = rewarded = 0
+    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = rewarded = truths = right = 0
     votes = agreement = reward = 0.0
-    matches: list[bool] = []
     abstained: list[int] = []
     answers: dict[str, int] = {}
     alone: dict[str, str] = {}  # labels of cohorts of one view, by question
@@ -61,13 +60,28 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
                 if row.evidence is not None and row.evidence[2] is not None:
                     measured += 1
                     length += row.evidence[2]
-        sizes = [sum(count_of.values()) for count_of in counts]
-        elected = [label for label in record.labels if label.of]
-        for label in elected:
-            votes += label.votes / label.of
-            agreement += counts[label.view].get(label.answer_class, 0) / (sizes[label.view] or 1)
+        sizes = [0, 0]
+        for view, count_of in enumerate(counts):
+            if count_of:
+                size = sizes[view] = sum(count_of.values())
+                blank = count_of.pop(-1, 0)
+                groups += 1
+                rollouts += size
+                answered += size - blank
+                distinct += len(count_of)
+                for place, count in count_of.items():
+                    answer = classes[place]
+                    answers[answer] = answers.get(answer, 0) + count
+        elected: list[int] = []
+        for label in record.labels:
+            if label.matches_truth is not None:
+                truths += 1
+                right += label.matches_truth
+            if label.of:
+                elected.append(label.answer_class)
+                votes += label.votes / label.of
+                agreement += counts[label.view].get(label.answer_class, 0) / (sizes[label.view] or 1)
         labels += len(elected)
-        matches += [label.matches_truth for label in record.labels if label.matches_truth is not None]
         if None in record.rewards_B:
             given = [each for each in record.rewards_B if each is not None]
             abstained += record.abstentions_B
@@ -77,23 +91,15 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
         reward += sum(given)  # type: ignore[arg-type] - without None
         if len(elected) == len(counts):
             pairs += 1
-            same += elected[0].answer_class == elected[1].answer_class
+            same += elected[0] == elected[1]
         elif elected:
-            answer = classes[elected[0].answer_class]
+            answer = classes[elected[0]]
             other = alone.pop(record.head.question_id, None)
             if other is None:
                 alone[record.head.question_id] = answer
             else:
                 pairs += 1
                 same += answer == other
-        for count_of, size in zip(counts, sizes, strict=True):
-            if size:
-                groups += 1
-                rollouts += size
-                answered += size - count_of.pop(-1, 0)
-                distinct += len(count_of)
-                for place, count in count_of.items():
-                    answers[classes[place]] = answers.get(classes[place], 0) + count
     sums = SignSums(
         groups,
         rollouts,
@@ -108,8 +114,8 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
         length,
         rewarded,
         reward,
-        len(matches),
-        sum(matches),
+        truths,
+        right,
         *([abstained.count(index) for index in range(len(ABSTENTIONS))] if abstained else ()),
     )
     return sums, {_name(answer): count for answer, count in answers.items()}
@@ -123,7 +129,8 @@ def count_settled(
     metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
 ) -> None:
     """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
-    _count_signs(metrics, run, sums)
+    for job in sums:
+        metrics.signs(run, job.sums)
     if age_s is not None:
         metrics.settled_after(age_s)
     rewarded = votes = ballots = undecided = 0
@@ -145,26 +152,11 @@ def count_settled(
     for truth, count in truths.items():
         metrics.count(metrics.labels, count, run, TRUTH[truth])
     metrics.count(metrics.undecided, undecided)
-    metrics.count(metrics.rewarded, rewarded, run)
-    metrics.count(metrics.label_votes, votes, run)
-    metrics.count(metrics.label_ballots, ballots, run)
+    counts = (metrics.rewarded, rewarded), (metrics.label_votes, votes), (metrics.label_ballots, ballots)
+    metrics.count_of_run(run, counts)
 
 
 def _count_abstentions(metrics: Metrics, run: str, abstentions_B: Sequence[int]) -> None:
     for index, count in Counter(abstentions_B).items():
         if index >= 0:
             metrics.count(metrics.abstentions, count, run, ABSTENTIONS[index].value)
-
-
-def _count_signs(metrics: Metrics, run: str, jobs: Iterable[JobSums]) -> None:
-    """Count the same for Prometheus, of all steps together."""
-    for job in jobs:
-        sums = job.sums
-        metrics.count(metrics.groups, sums.groups, run)
-        metrics.count(metrics.group_rollouts, sums.rollouts, run)
-        metrics.count(metrics.group_answered, sums.answered, run)
-        metrics.count(metrics.distinct_answers, sums.distinct, run)
-        metrics.count(metrics.labels_elected, sums.labels, run)
-        metrics.count(metrics.label_agreement, sums.agreement, run)
-        metrics.count(metrics.view_pairs, sums.same, run, "yes")
-        metrics.count(metrics.view_pairs, sums.pairs - sums.same, run, "no")

@@ -189,7 +189,7 @@ def test_signs_of_each_step_come_from_settled_groups(client: httpx.Client) -> No
         "view_agreement": 0.5,
         "answered": 7 / 8,
         "length": 200.0,
-        "reward": pytest.approx(4 / 8),
+        "reward": 3 / 8,
         "label_accuracy": None,
         "abstentions": {},
     }  # fmt: skip

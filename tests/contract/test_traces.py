@@ -160,9 +160,29 @@ async def test_answers_beyond_the_bound_are_not_counted_and_those_known_are(worl
 async def test_traces_end_some_day_and_carry_their_runs_tag(world: World) -> None:
     await settle(world, noted(label(1, "4")), summed(JobSums(1, 0, SOME, {"4": 1})))
     keys = RunKeys(world.run)
+    assert await world.connection.execute("PTTL", keys.waiting_sums) > 0
+    assert await TraceStore(world.connection).series(world.run, 1)
     for key in (keys.history, keys.series, keys.steps, f"{keys.answers}1:0"):
         assert f"{{{world.run}}}" in key
         assert await world.connection.execute("PTTL", key) > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_sums_that_wait_are_added_once_whoever_reads_and_whenever(world: World, seed: int) -> None:
+    rng = random.Random(seed)
+    store, keys, total = TraceStore(world.connection), RunKeys(world.run), 0
+    for _ in range(12):
+        many = rng.choice([1, 3, 64, 70])
+        long = {str(number) * 20: 1 for number in range(60)} if rng.random() < 0.3 else {"4": 9}
+        await asyncio.gather(*(settle(world, sums=summed(JobSums(1, 0, SOME, long))) for _ in range(many)))
+        total += many
+        assert await world.connection.execute("LLEN", keys.waiting_sums) < 64
+        if rng.random() < 0.5:
+            (point,) = await store.series(world.run, 10)
+            assert point.sums.groups == 2 * total
+            assert await world.connection.execute("EXISTS", keys.waiting_sums) == 0
+    points = await asyncio.gather(*(store.series(world.run, 10) for _ in range(4)))
+    assert all(found == points[0] and found[0].sums.groups == 2 * total for found in points)
 
 
 async def test_questions_are_read_some_at_a_time(world: World) -> None:

@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 
 LIBRARY = """
 import logging
-from reward_service.telemetry import configure_logging
+from reward_service.logs import configure_logging
 configure_logging(as_json=True, level="WARNING")
 configure_logging(as_json=True, level="WARNING")
 logging.getLogger("a.library").info("nothing")

@@ -42,7 +42,7 @@ MACHINES: dict[str, Any] = {
     "give_back": BATCHES,
     "prefetch": BATCHES,
     "expire_waits": BATCHES,
-    "settle_batch": BATCHES,
+    "settle_batches": BATCHES,
 }
 """The machine that runs each script."""
 

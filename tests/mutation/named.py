@@ -61,7 +61,7 @@ MUTANTS = [
     Named(BATCHES, "keep_label.lua", "if tonumber(need) <= newest then", "if tonumber(need) < newest then"),
     Named(BATCHES, "take_labels.lua", "tonumber(known[1]) <= version", "true"),
     Named(BATCHES, "labels.lua", "or redis.call('ZSCORE', taken, slot) then", "then"),
-    Named(BATCHES, "settle_batch.lua", "known:sub(1, 1) == 'P'", "true"),
+    Named(BATCHES, "settle_batches.lua", "known:sub(1, 1) == 'P'", "true"),
     Named(BATCHES, "renew_labels.lua", "== teacher and redis", "== teacher or redis"),
     Named(BATCHES, "give_back.lua", "== teacher and", "~= '' and"),
 ]

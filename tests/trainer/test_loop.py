@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="the laptop trainer needs torch: pip install 'co-rewarding[local]'")
 pytest.importorskip("transformers", reason="the laptop trainer needs transformers: pip install 'co-rewarding[local]'")
 
-from co_rewarding_trainer.loop import LoopConfig, group_advantages, policy_loss, questions, train  # noqa: E402
+from co_rewarding_trainer.grpo import group_advantages, policy_loss  # noqa: E402
+from co_rewarding_trainer.loop import LoopConfig, questions, train  # noqa: E402
 from co_rewarding_trainer.policy import Policy, Rollouts, load_policy  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 

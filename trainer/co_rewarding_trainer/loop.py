@@ -7,14 +7,11 @@ from typing import Protocol
 
 import torch
 from co_rewarding_client import Evidence, Rewards, Rollout, Statistics
-from torch import Tensor
 
-from co_rewarding_trainer.policy import Policy, Rollouts, response_logprobs, sample
+from co_rewarding_trainer.grpo import group_advantages, update
+from co_rewarding_trainer.policy import Policy, Rollouts, sample
 from co_rewarding_trainer.task import VIEWS, TaskPair, TaskPrompt, boxed_answer, draw_pairs, draw_problems
 from co_rewarding_trainer.teacher_publisher import StepPublisher
-
-CLIP = 0.2
-EPSILON = 1e-6
 
 
 class Rewarder(Protocol):
@@ -105,7 +102,7 @@ def train(
     # No decay of the weights: the policy is to move for its rewards alone.
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     seed = config.seed if config.sampling_seed is None else config.sampling_seed
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(policy.model.device).manual_seed(seed)
     steps: list[StepReport] = []
     evaluations: list[HeldOutAccuracy] = []
     for step in range(config.steps):
@@ -171,40 +168,7 @@ def evaluate(policy: Policy, config: LoopConfig) -> float:
     """Returns the share of held-out problems solved, one response each; problems and draws are always the same."""
     problems = draw_problems(config.evaluation_problems, "evaluation", held_out=True)
     prompts_P = [problem.prompt(VIEWS[index % 2]) for index, problem in enumerate(problems)]
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(policy.model.device).manual_seed(0)
     rollouts = sample(policy, prompts_P, 1, config.evaluation_temperature, generator)
     right = [boxed_answer(text) == each.answer for text, each in zip(rollouts.texts, problems, strict=True)]
     return sum(right) / len(right)
-
-
-def group_advantages(rewards_B: Sequence[float | None], group_size: int) -> Tensor:
-    """Turns rewards into advantages, shape B, normalised within each group of `group_size` and never across groups.
-
-    B = P·G rewards stand group by group, and a view of a question is a group of its own (arXiv 2508.00410, eq. 7). A
-    group that abstained (None) has no advantage, and neither has one whose rewards are all equal: nothing is learnt.
-    """
-    known_B = [float("nan") if reward is None else reward for reward in rewards_B]
-    rewards_PG = torch.tensor(known_B, dtype=torch.float32).view(-1, group_size)
-    centred_PG = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)
-    spread_P1 = rewards_PG.std(dim=1, keepdim=True, correction=0)
-    return torch.nan_to_num(centred_PG / (spread_P1 + EPSILON)).flatten()
-
-
-def policy_loss(logprobs_BT: Tensor, rollouts: Rollouts, advantages_B: Tensor) -> Tensor:
-    """Returns the clipped surrogate loss, averaged over the tokens of the responses; there is no KL term."""
-    ratios_BT = (logprobs_BT - rollouts.logprobs_BT).exp()
-    advantages_B1 = advantages_B[:, None]
-    clipped_BT = ratios_BT.clamp(1 - CLIP, 1 + CLIP) * advantages_B1
-    gains_BT = torch.minimum(ratios_BT * advantages_B1, clipped_BT) * rollouts.mask_BT
-    return -gains_BT.sum() / rollouts.mask_BT.sum()
-
-
-def update(policy: Policy, optimizer: torch.optim.Optimizer, rollouts: Rollouts, advantages_B: Tensor) -> float:
-    """Makes one optimizer step on the rollouts that the policy has just sampled, and returns the loss."""
-    logprobs_BT = response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1], rollouts.temperature)
-    loss = policy_loss(logprobs_BT, rollouts, advantages_B)
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
-    optimizer.step()
-    return loss.item()

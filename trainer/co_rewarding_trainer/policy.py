@@ -147,8 +147,12 @@ def without_bars() -> Iterator[None]:
 def sample(
     policy: Policy, prompts_P: Sequence[str], group_size: int, temperature: float, generator: torch.Generator
 ) -> Rollouts:
-    """Samples `group_size` responses to each prompt. All prompts must be equally long, as in the tiny task."""
-    prompts_PL = torch.tensor(policy.tokenizer(list(prompts_P))["input_ids"])
+    """Samples `group_size` responses to each prompt. All prompts must be equally long, as in the tiny task.
+
+    `generator` draws on the device of the model.
+    """
+    device = policy.model.device
+    prompts_PL = torch.tensor(policy.tokenizer(list(prompts_P))["input_ids"], device=device)
     cache = DynamicCache(config=policy.model.config)
     # Later releases of transformers have another name for the cache, and warn of the one before.
     accepted = inspect.signature(policy.model.forward).parameters
@@ -159,7 +163,7 @@ def sample(
     logits_BV = logits_BV.repeat_interleave(group_size, dim=0)
 
     tokens, logprobs, masks, certainties, entropies = [], [], [], [], []
-    running_B1 = torch.ones(len(logits_BV), 1, dtype=torch.bool)
+    running_B1 = torch.ones(len(logits_BV), 1, dtype=torch.bool, device=device)
     while True:
         logprobs_BV = torch.log_softmax(logits_BV / temperature, dim=-1)
         drawn_B1 = torch.multinomial(logprobs_BV.exp(), 1, generator=generator)

@@ -67,20 +67,37 @@ local function count_answers(counts, added, top, ttl_ms)
   return top
 end
 
-local function add_signs(series, steps, answers, sums, ttl_ms)
-  if sums == '' then return end
+-- Adds up what jobs say of the same step, so that each step is written once. `packed` are the sums of jobs.
+local function merged(packed)
+  local order, of_name = {}, {}
+  for _, sums in ipairs(packed) do
+    for _, each in ipairs(cmsgpack.unpack(sums)) do
+      local name = string.format('%d:%d', each[1], each[2])
+      local known = of_name[name]
+      if known then
+        for at = 1, #each[3] do known.total[at] = (known.total[at] or 0) + each[3][at] end
+        for answer, rollouts in pairs(each[4]) do known.answers[answer] = (known.answers[answer] or 0) + rollouts end
+      else
+        of_name[name] = {name = name, step = each[1], total = each[3], answers = each[4]}
+        order[#order + 1] = of_name[name]
+      end
+    end
+  end
+  return order
+end
+
+local function add_signs(series, steps, answers, packed, ttl_ms)
   local fresh = false
-  for _, each in ipairs(cmsgpack.unpack(sums)) do
-    local name = string.format('%d:%d', each[1], each[2])
+  for _, each in ipairs(merged(packed)) do
+    local name, total = each.name, each.total
     local kept = redis.call('HGET', series, name)
-    local total = each[3]
     local top, forgotten = 0, false
     if kept then
       local known = cmsgpack.unpack(kept)
       top = table.remove(known) -- whatever sums an older worker has written before it
       for at = 1, #total do total[at] = total[at] + (known[at] or 0) end
     else
-      redis.call('ZADD', steps, each[1], name)
+      redis.call('ZADD', steps, each.step, name)
       fresh = true
       if redis.call('ZCARD', steps) > MOST_STEPS then
         local oldest = redis.call('ZPOPMIN', steps)[1]
@@ -92,7 +109,7 @@ local function add_signs(series, steps, answers, sums, ttl_ms)
       if passed then redis.call('DEL', answers .. passed) end
     end
     if not forgotten and redis.call('ZREVRANK', steps, name) < COUNTED_STEPS then
-      top = count_answers(answers .. name, each[4], top, ttl_ms)
+      top = count_answers(answers .. name, each.answers, top, ttl_ms)
     end
     total[#total + 1] = top
     if not forgotten then redis.call('HSET', series, name, cmsgpack.pack(total)) end
@@ -100,5 +117,27 @@ local function add_signs(series, steps, answers, sums, ttl_ms)
   if fresh then
     redis.call('PEXPIRE', series, ttl_ms)
     redis.call('PEXPIRE', steps, ttl_ms)
+  end
+end
+
+-- Sums wait in a list until some have come, or somebody reads: to add up small ones each by itself would cost as much as
+-- all else that a settlement does.
+local MOST_WAITING = 64
+local SMALL_BYTES = 1024
+
+local function add_waiting_signs(series, steps, answers, waiting, ttl_ms)
+  local packed = redis.call('LRANGE', waiting, 0, -1)
+  if #packed == 0 then return end
+  redis.call('DEL', waiting)
+  add_signs(series, steps, answers, packed, ttl_ms)
+end
+
+local function note_signs(series, steps, answers, waiting, sums, ttl_ms)
+  if sums == '' then return end
+  local count = redis.call('RPUSH', waiting, sums)
+  if count >= MOST_WAITING or #sums > SMALL_BYTES then
+    add_waiting_signs(series, steps, answers, waiting, ttl_ms)
+  elseif count == 1 then
+    redis.call('PEXPIRE', waiting, ttl_ms)
   end
 end

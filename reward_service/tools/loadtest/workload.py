@@ -1,7 +1,7 @@
 """Build requests that are never the same twice, and the answers that must come back.
 
-A request is made once, with a marker wherever a number stands that is new each time (in the question's id, the step
-and every boxed answer), and is sent by joining its pieces with that number: one copy, so the generator stays cheap.
+A request is made once, with a marker wherever a number stands that is new each time (in the question's id and every
+boxed answer), and is sent by joining its pieces with that number: one copy, so the generator stays cheap.
 """
 
 import json
@@ -22,6 +22,10 @@ COHORT = len(VIEWS) * GROUP
 QUESTIONS = 16
 ROLLOUT_BYTES = 7000
 MARKER = "90817263"
+STEP_MARKER = "90817264"
+STEP_ROLLOUTS = 512
+"""Of one training step: batches of a step follow one another."""
+
 FIRST_NUMBER = 10_000_000
 ENVELOPE_BYTES = 130  # a rollout's JSON around its response
 
@@ -51,10 +55,11 @@ class Template:
     """An HTTP request in pieces."""
 
     pieces: tuple[bytes, ...]
+    before_step: bytes = b""
 
     @classmethod
     def of(cls, path: str, body: bytes) -> "Template":
-        """The request to a path with a body that holds the marker."""
+        """The request to a path with a body that holds the marker, and before it the step's where it has a step."""
         lines = (
             f"POST {path} HTTP/1.1",
             "host: bench",
@@ -63,11 +68,13 @@ class Template:
             "",
             "",
         )
-        return cls(tuple(("\r\n".join(lines).encode() + body).split(MARKER.encode())))
+        before_step, _, rest = ("\r\n".join(lines).encode() + body).rpartition(STEP_MARKER.encode())
+        return cls(tuple(rest.split(MARKER.encode())), before_step)
 
-    def filled(self, number: int) -> bytes:
-        """The request with a number of the marker's length."""
-        return str(number).encode().join(self.pieces)
+    def filled(self, number: int, step: int | None = None) -> bytes:
+        """The request with a number and a step of the markers' length."""
+        text = str(number).encode().join(self.pieces)
+        return text if step is None else b"%b%d%b" % (self.before_step, step, text)
 
 
 class Workload(Protocol):
@@ -147,7 +154,8 @@ class Batches:
 
     def request(self, index: int) -> bytes:
         """The request of that index; all its numbers are new."""
-        return self._templates[index % len(self._templates)].filled(FIRST_NUMBER + index)
+        step = step_of(index, self.rollouts)
+        return self._templates[index % len(self._templates)].filled(FIRST_NUMBER + index, step)
 
     def check(self, index: int, body: bytes) -> None:
         """Every reward, every extracted answer and every label.
@@ -175,7 +183,7 @@ class Batches:
             }
             for rollout in batch
         ]
-        body = {"step": int(MARKER), "method": DEFAULT_METHOD, "complete": True, "rollouts": rollouts}
+        body = {"step": int(STEP_MARKER), "method": DEFAULT_METHOD, "complete": True, "rollouts": rollouts}
         return _json(body if self._run is None else body | {"run": self._run})
 
 
@@ -240,6 +248,11 @@ def rollouts_of(question: int) -> list[ExpectedRollout]:
             reward = float(form is not None and CLASSES[form] == label)
             rollouts.append(ExpectedRollout(question, view, index, form, reward, votes / GROUP))
     return rollouts
+
+
+def step_of(index: int, rollouts: int) -> int:
+    """The training step of a batch of so many rollouts."""
+    return FIRST_NUMBER + index * rollouts // STEP_ROLLOUTS
 
 
 def question_id(kind: int, question: int) -> str:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from reward_service.logs import configure_logging
 from reward_service.serving.supervisor import embedded_service
-from reward_service.telemetry import configure_logging
 from reward_service.tools.replay.batches import batches
 from reward_service.tools.replay.errors import ScoringError
 from reward_service.tools.replay.fields import FieldNames
