@@ -4,6 +4,8 @@
 #   make test    the checks and the whole suite of tests
 #   make check   ruff, pyright, import-linter
 #   make coverage    branch coverage by the quick tests; fails below the floor in pyproject.toml
+#   make docs    the documentation as a site with search: runs/site/index.html
+#   make pictures    the pictures of docs/concepts.md, and of the last `make demo` in a terminal
 #   make architecture    the made parts of docs/architecture.md: the floors, the way of a rollout
 #   make histories   long drawn histories of cohorts and batches, beside a model of what they must come to
 #   make mutants     rules and scripts are changed one place at a time: what do the tests not notice? (hours; goes on where it stopped)
@@ -40,7 +42,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check helm coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls gpu-check clean
+.PHONY: help install demo test check docs pictures helm coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls gpu-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,12 +69,16 @@ $(VENV)/.openrlhf: $(VENV)/.dev deploy/locks/openrlhf.txt
 	$(LOCKED) deploy/locks/openrlhf.txt
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.dev deploy/locks/docs.txt
+	$(LOCKED) deploy/locks/docs.txt
+	@touch $@
+
 install: $(VENV)/.local
 
 demo: $(VENV)/.local
 	$(BIN)/co-rewarding demo
 
-test: check $(VENV)/.openrlhf
+test: check $(VENV)/.openrlhf $(VENV)/.docs
 	@$(MAKE) --no-print-directory $(HELM) || echo "helm cannot be fetched here: the tests of the chart are skipped"
 	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -90,6 +96,13 @@ check: $(VENV)/.dev
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+pictures: $(VENV)/.dev
+	$(BIN)/python -m scripts.site.pictures
+	$(if $(wildcard runs/demo/series.json),$(BIN)/python -m scripts.site.terminal runs/demo/series.json)
+
 # Not a part of `make test`, whose tests would take twice the CPU time (CONTRIBUTING.md).
 COVERED := tests/domain tests/api tests/client tests/store tests/grading tests/replay tests/verify tests/workers
 coverage: $(VENV)/.dev
@@ -103,7 +116,7 @@ architecture: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture
 
 histories: $(VENV)/.dev
-	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_cohort_machine.py tests/contract/test_batch_machine.py --timeout 0
+	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_*_machine.py --timeout 0
 
 # cosmic-ray's operators, apart from what the project installs: its own needs are many.
 runs/mutants/tools: $(VENV)/.dev

@@ -1,41 +1,43 @@
 """Calibrate the doubt of pairs: `python -m benchmarks.paraphrase_doubt` prints the tables of doubt.py.
 
-Faulty pairs are those with a planted fault; good ones are the pairs beside, and real pairs, of which a few are faulty.
-A check whose faults are not planted is weighed by the verdicts of docs/paraphrase-verdicts.csv instead. Behind the
-tables stands how the doubt of each half comes out where the other half was counted.
+Faulty pairs are those with a planted fault, and the good ones beside with a sentence left out; good ones are the pairs
+beside, and real pairs, of which a few are faulty. A check whose faults are not planted, or that only warns, is weighed
+by the verdicts of docs/paraphrase-verdicts.csv instead. Behind the tables stands how the doubt of each half comes out
+where the other half was counted.
 """
 
 import argparse
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.paraphrase_coverage import SEED, planted
 from benchmarks.paraphrase_exam import FAULTS, exam_of
 from benchmarks.paraphrase_pairs import MATH, SHARED
 from benchmarks.paraphrase_readings import VERDICTS, Precision, precisions, read_verdicts
-from reward_service.domain.paraphrases.checks.dropped import lack_of
-from reward_service.domain.paraphrases.doubt import PRIOR
+from reward_service.domain.paraphrases.coverage import coverage_of
+from reward_service.domain.paraphrases.doubt import PRIOR, SCORED
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import read_pairs
 
-LIMITS = (5.0, 10.0, 15.0, 20.0, 30.0, math.inf)
+LIMITS = (-1.0, 0.0, 1.0, 1.5, 2.25, math.inf)
 SMOOTHING = 0.5
 BINS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A pair: the checks that object, the lack of support, and whether a fault was planted."""
+    """A pair: the checks that object, the score of its coverage, and whether a fault was planted."""
 
     objecting: frozenset[str]
-    lack: float
+    score: float
     faulty: bool
 
 
@@ -49,27 +51,32 @@ class Tables:
 
     def doubt(self, seen: Observed) -> float:
         """Return the doubt of a pair by these tables."""
-        evidence = sum(self.weights.get(name, 0.0) for name in seen.objecting) if seen.objecting else self.silence
-        evidence += next(weight for limit, weight in self.lacking if seen.lack <= limit)
+        evidence = sum(self.weights[name] for name in seen.objecting) if seen.objecting else self.silence
+        evidence += next(weight for limit, weight in self.lacking if seen.score <= limit)
         return 1 / (1 + math.exp(-(math.log(PRIOR / (1 - PRIOR)) + evidence)))
 
 
 def observed(reviews: Sequence[Reviewed], *, faulty: bool) -> Iterator[Observed]:
     """Yield what is seen of pairs."""
     for each in reviews:
-        lack = lack_of(pair_of(each.row.question, each.row.paraphrase))
-        yield Observed(frozenset(objection.check for objection in each.review.objections), lack, faulty)
+        pair = pair_of(each.row.question, each.row.paraphrase)
+        score = coverage_of(pair.original, pair.paraphrase).score
+        names = {objection.check for objection in each.review.objections}
+        yield Observed(frozenset(names - SCORED), score, faulty)
 
 
 def tables_of(pairs: Sequence[Observed]) -> Tables:
     """Count the tables."""
     quiet = [each for each in pairs if not each.objecting]
     lacking = [
-        (limit, _weight(quiet, [low < each.lack <= limit for each in quiet]))
+        (limit, _weight(quiet, [low < each.score <= limit for each in quiet]))
         for low, limit in pairwise((-math.inf, *LIMITS))
     ]
     return Tables(
-        {name: _weight(pairs, [name in each.objecting for each in pairs]) for name in CHECKS},
+        {
+            name: 0.0 if name in SCORED else _weight(pairs, [name in each.objecting for each in pairs])
+            for name in CHECKS
+        },
         _weight(pairs, [not each.objecting for each in pairs]),
         _rising(lacking),
     )
@@ -89,10 +96,10 @@ LEAST_PLANTED = 5
 
 
 def by_verdicts(weights: dict[str, float], pairs: Sequence[Observed], read: Iterable[Precision]) -> None:
-    """Replace the weights of checks that few planted faults concern by what a reader said of their objections."""
+    """Replace the weights of checks that warn, or that few planted faults concern, by what a reader said of them."""
     for each in read:
-        planted = sum(pair.faulty and each.check in pair.objecting for pair in pairs)
-        if each.read and planted < LEAST_PLANTED:
+        planted_faults = sum(pair.faulty and each.check in pair.objecting for pair in pairs)
+        if each.check not in SCORED and each.read and (CHECKS[each.check].warns or planted_faults < LEAST_PLANTED):
             odds = (each.right + each.other + SMOOTHING) / (each.wrong + SMOOTHING)
             weights[each.check] = math.log(odds * (1 - PRIOR) / PRIOR)
 
@@ -138,10 +145,15 @@ def main() -> None:
     given = parser.parse_args()
     exam = exam_of(given.faults, given.pairs, 1000)
     pairs = [*(each for some in exam.faulty.values() for each in observed(some, faulty=True))]
+    left_out = [replace(row, paraphrase=text) for row, text in planted([each.row for each in exam.good], SEED)]
+    pairs += observed(list(review_rows(left_out, AcceptancePolicy(), processes=2)), faulty=True)
     pairs += [*observed(exam.good, faulty=False), *observed(exam.real, faulty=False)]
     tables = tables_of(pairs)
-    reviews = list(review_rows(read_pairs(given.pairs), AcceptancePolicy(), processes=2))
-    by_verdicts(tables.weights, pairs, precisions(reviews, read_verdicts(VERDICTS)))
+    verdicts = read_verdicts(VERDICTS)
+    read = {question_id for question_id, _ in verdicts}
+    rows = [row for row in read_pairs(given.pairs) if row.question_id in read]
+    reviews = list(review_rows(rows, AcceptancePolicy(), processes=2))
+    by_verdicts(tables.weights, pairs, precisions(reviews, verdicts))
     console = Console(width=120)
     weights = ", ".join(f'"{name}": {weight:.1f}' for name, weight in tables.weights.items())
     lacking = ", ".join(f"({limit}, {weight:.1f})" for limit, weight in tables.lacking).replace("inf", "math.inf")

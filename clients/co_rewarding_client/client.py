@@ -48,18 +48,17 @@ def _describe(method: Callable[..., object], call: Callable[..., Flow[object]]) 
 
 
 class RewardClient:
-    """A connection to the reward service, for one run; safe to share between threads, to be closed after use.
+    """A connection to the reward service, for one run. Threads may share a client; close it after use.
 
-    `base_url` may carry user:password for HTTP Basic and a path; an `api_key` is sent as Bearer and goes
-    before these. `timeout_s` bounds connecting and every single answer, beyond the time it was asked to be
-    held back. `patience_s` bounds a call with all its tries and polls (the last of which may take `timeout_s`
-    longer); its default outlasts the deadline of a cohort. `transport` is an httpx transport; `surroundings`
-    and `sleep` are for tests.
+    `base_url` may carry a path, and user:password for HTTP Basic; an `api_key` is sent as Bearer in place of these.
+    `timeout_s` bounds connecting, and each answer beyond the time for which it was asked to wait. `patience_s` bounds
+    a call with all its tries and polls (the last of them may take `timeout_s` longer); the default outlasts the
+    deadline of a cohort. `transport` is an httpx transport; `surroundings` and `sleep` are for tests.
 
-    Every call retries 429, 502, 503, 504 and transport failures, and raises ServiceUnavailable when patience
-    is over, ProblemError for a refusal, InvalidRequest (one of these) for what cannot be sent (an argument of
-    another type is named, with what is due), ProtocolError for an answer that is not the contract. The constructor
-    raises InvalidRequest for an address, key or duration that is none.
+    Every call tries again after 429, 502, 503, 504 and failed connections. When patience is over it raises
+    ServiceUnavailable; for a refusal, ProblemError; for what cannot be sent, InvalidRequest, which names the argument;
+    for an answer that breaks the contract, ProtocolError. The constructor raises InvalidRequest for an address, a key
+    or a duration that is not valid.
     """
 
     def __init__(

@@ -58,7 +58,10 @@ class RunCalls:
         return self._pages(decoding.RunsPage, lambda cursor, _: encoding.runs_request(cursor))
 
     def cohort(self, cohort_id: str) -> Flow[Mapping[str, Any]]:
-        """Return why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`."""
+        """Return why a reward is what it is: the ballots, classes, votes and label of a `Label.cohort`.
+
+        Each ballot has its "voter" and, where that is a peer, the run that cast it as "peer".
+        """
         return (yield from self._answer(encoding.get(f"/v1/cohorts/{encoding.segment(cohort_id)}"), dict[str, Any]))
 
     def cohorts(

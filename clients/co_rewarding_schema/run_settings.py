@@ -92,7 +92,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         ),
     ] = 840.0
     min_votes: Annotated[
-        GroupSize, Meta(description="Votes that a label needs; with less the group abstains.", examples=[2])
+        GroupSize, Meta(description="Ballots that a label needs; with fewer the group abstains.", examples=[2])
     ] = 1
     min_vote_share: Annotated[
         Share,

@@ -12,6 +12,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_service import __version__
+from reward_service.api.documentation import documentation_router, serve_files
 from reward_service.api.events.routes import router as events_router
 from reward_service.api.http.auth import Keyring
 from reward_service.api.http.form_reader import MAX_LISTED
@@ -29,7 +30,13 @@ from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.telemetry import Metrics
 
-DESCRIPTION = "Rewards for reinforcement learning of language models, without labels (Co-rewarding, arXiv 2508.00410)."
+TITLE = "Co-rewarding"
+DESCRIPTION = """Rewards for reinforcement learning of language models, without labels (Co-rewarding, arXiv 2508.00410).
+
+Send rollouts to `POST /v1/rewards` and get their rewards. A trainer with a reward URL posts to `/get_reward` (OpenRLHF)
+or `/v1/remote_rm` (slime, miles). `PUT /v1/runs/{run}` says how a run is rewarded, and `GET /v1/cohorts/{cohort}` why a
+rollout got its reward. A refusal is a problem document (RFC 9457): `detail` says what was wrong, where, and what to do.
+"""
 
 
 OTHER = "other"
@@ -50,12 +57,20 @@ class ApiService:
                 app.state.services = services
                 yield
 
-        self._api = FastAPI(title="Co-rewarding", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-        uploads = uploads_router(settings, self.background)
-        routers = (router, history_router, events_router, teacher_router, uploads, paraphrase_router)
+        self._api = FastAPI(
+            title=TITLE,
+            version=__version__,
+            description=DESCRIPTION,
+            lifespan=lifespan,
+            docs_url=None,
+            redoc_url=None,
+        )
+        uploads, pages = uploads_router(settings, self.background), documentation_router(TITLE)
+        routers = (router, history_router, events_router, teacher_router, uploads, paraphrase_router, pages)
         for each in routers:
             self._api.include_router(each)
         _answer_with_problems(self._api, routers)
+        serve_files(self._api)
         document(self._api)
         self.asgi = Guarded(self._api, Keyring(settings.keys()), metrics)
 

@@ -113,14 +113,22 @@ def electors_of(rule: ViewRule, ballots: Iterable[Ballot]) -> list[Ballot]:
 
 
 def label_of(rule: ViewRule, electors: Sequence[Ballot], parameters: MethodParameters) -> Winner | None:
-    """Elect a label by a rule of plurality or harmony; None if no class has a vote, or too few or too small a share."""
+    """Elect a label by a rule of plurality or harmony; None if no class has a vote, or too few or too small a share.
+
+    `min_votes` counts ballots, whatever they weigh; the share is one by weight.
+    """
     if rule.label is LabelRule.PLURALITY and rule.weight is Weight.ONE:
         winner = elect(electors)
     else:
         winner = _elect_by_merit(rule, electors, parameters)
-    if winner is None or winner.votes < parameters.min_votes or winner.votes < parameters.min_vote_share * winner.of:
+    if winner is None or winner.votes < parameters.min_vote_share * winner.of:
         return None
-    return winner
+    ballots = winner.votes if rule.weight is Weight.ONE else _ballots_of(winner.answer_class, electors)
+    return None if ballots < parameters.min_votes else winner
+
+
+def _ballots_of(answer_class: str, electors: Iterable[Ballot]) -> int:
+    return sum(ballot.answer_class == answer_class and ballot.answer is not None for ballot in electors)
 
 
 def _elect_by_merit(rule: ViewRule, electors: Sequence[Ballot], parameters: MethodParameters) -> Winner | None:

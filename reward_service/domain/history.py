@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from co_rewarding_schema.vocabulary import QuestionSort, View
+from co_rewarding_schema.vocabulary import View
 
 
 class PastLabel(NamedTuple):
@@ -50,14 +50,3 @@ def standing_of(past: Sequence[PastLabel]) -> Standing:
     differ = sum(by_step[0][step] != by_step[1][step] for step in both) / len(both) if both else 0.0
     astray = sum(1.0 - label.agreement for label in past) / len(past)
     return Standing(flips, max(astray, differ), sum(label.share for label in past) / len(past))
-
-
-def doubt_of(standing: Standing, sort: QuestionSort) -> float:
-    """Return the number by which questions are listed: the larger, the earlier."""
-    match sort:
-        case QuestionSort.FLIPS:
-            return standing.flips
-        case QuestionSort.DISAGREEMENT:
-            return standing.disagreement
-        case QuestionSort.SHARE:
-            return -standing.share

@@ -17,7 +17,7 @@ class SignSums(NamedTuple):
         labels: labels that were elected.
         votes: the shares of the electorates behind the labels.
         agreement: the shares of the views' own rollouts that gave their labels.
-        pairs, same: questions both of whose views were labelled together, and those with one label.
+        pairs, same: questions both of whose views were labelled, together or, by a history, apart; with one label.
         measured, length: rollouts that came with their length, and their tokens.
         rewarded, reward: rollouts with a reward, and the sum of the rewards.
         truths, right: labels that came with a ground truth, and those that equal it.

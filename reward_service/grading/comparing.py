@@ -14,13 +14,15 @@ import sympy
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig, NormalizationConfig, latex2sympy
 from sympy import Expr
 
-from reward_service.grading.expressions import END, ExpressionReader
-from reward_service.grading.notation import ELSEWHERE, UnfitError, tokens
+from reward_service.domain.answers.tokens import Token
+from reward_service.domain.answers.tree import Node
+from reward_service.domain.answers.values import Bracketed, Chain, Joined, Listed, Matrix
+from reward_service.grading.bounds import OPERATORS, UnfitError, fit_tokens, has_operator, node_of
+from reward_service.grading.expressions import ExpressionBuilder, infinity
 from reward_service.grading.scalars import Finding, equal
 from reward_service.grading.verdicts import Verdict
 
-RELATIONS = frozenset(["=", "<", ">", "<=", ">="])
-_PAIRS = {"(": frozenset([")", "]"]), "[": frozenset([")", "]"]), "\\{": frozenset(["\\}"])}
+RELATIONS = frozenset(["=", "<", ">", "≤", "≥"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,77 +44,28 @@ class RelationChain:
 Reading = Expr | Items | RelationChain
 
 
-class AnswerReader(ExpressionReader):
-    """Reads one answer, once."""
+def reading_of(node: Node) -> Reading:
+    """Return the reading of an answer's tree.
 
-    def answer(self) -> Reading:
-        """Read the whole answer.
-
-        Raises:
-            UnfitError: it cannot be read, or in more than one way.
-        """
-        read = self._listed(END)
-        return read[0] if len(read) == 1 else Items(",", tuple(read))
-
-    def _listed(self, *ends: str) -> list[Reading]:
-        """Read values with commas between them, up to one of `ends`."""
-        items = [self._related()]
-        separators = set[str]()
-        while self._next not in ends:
-            separators.add(self._take(",", ";"))
-            items.append(self._related())
-        if len(separators) > 1:
-            raise UnfitError("ambiguous")
-        self._at += 1
-        return items
-
-    def _related(self) -> Reading:
-        sides, relations = [self._united()], list[str]()
-        while self._next in RELATIONS:
-            relations.append(self._take())
-            sides.append(self._united())
-        return RelationChain(tuple(relations), tuple(sides)) if relations else sides[0]
-
-    def _united(self) -> Reading:
-        parts = [self._side()]
-        while self._next == "\\cup":
-            self._take()
-            parts.append(self._side())
-        return Items("\\cup", tuple(parts)) if len(parts) > 1 else parts[0]
-
-    def _side(self) -> Reading:
-        if self._next.startswith("\\begin"):
-            return self._matrix()
-        if self._next in _PAIRS and (self._next != "(" or self._holds_comma()):
-            opening = self._take()
-            if opening == "\\{" and self._next == "\\}":
-                self._take()
-                return Items("\\{\\}", ())
-            closings = _PAIRS[opening]
-            items = self._listed(*closings)
-            if opening != "\\{" and len(items) < 2:
-                raise UnfitError("ambiguous")
-            return Items(opening + self._tokens[self._at - 1], tuple(items))
-        after_sign = self._tokens[self._at + 1] if self._next in ("+", "-") else self._next
-        if after_sign == "\\infty":
-            sign = self._take()
-            if sign in ("+", "-"):
-                self._take()
-            return sympy.S.NegativeInfinity if sign == "-" else sympy.S.Infinity
-        return self._sum()
-
-    def _matrix(self) -> Items:
-        end = self._take().replace("begin", "end")
-        rows: list[list[Reading]] = [[self._sum()]]
-        while self._next != end:
-            if self._take("&", "\\\\") == "&":
-                rows[-1].append(self._sum())
-            elif self._next != end:
-                rows.append([self._sum()])
-        self._take()
-        if len({len(row) for row in rows}) != 1:
-            raise UnfitError("notation")
-        return Items(f"matrix {len(rows)}", tuple(entry for row in rows for entry in row))
+    Raises:
+        UnfitError: it has more than one meaning, or is of no shape that is compared here.
+    """
+    match node:
+        case Listed(items, ""):
+            return Items(",", tuple(map(reading_of, items)))
+        case Chain(sides, relations) if RELATIONS.issuperset(relations):
+            return RelationChain(relations, tuple(map(reading_of, sides)))
+        case Joined("\\cup", items):
+            return Items("\\cup", tuple(map(reading_of, items)))
+        case Bracketed("{", items, "}"):
+            return Items("\\{\\}", tuple(map(reading_of, items)))
+        case Bracketed("(" | "[" as opening, items, closing) if len(items) > 1:
+            return Items(opening + closing, tuple(map(reading_of, items)))
+        case Matrix(rows):
+            return Items(f"matrix {len(rows)}", tuple(reading_of(entry) for row in rows for entry in row))
+        case _:
+            end = infinity(node)
+            return ExpressionBuilder().built(node) if end is None else end
 
 
 MAX_DEPTH = 6  # its time is exponential in the nesting of brackets
@@ -139,9 +92,9 @@ def compare_by_math_verify(a: str, b: str) -> Finding:
 
 
 def _read(text: str) -> Expr:
-    found = tokens(text)
-    if ELSEWHERE.isdisjoint(found):
-        reading = AnswerReader(found).answer()
+    found = fit_tokens(text)
+    if not has_operator(found):
+        reading = reading_of(node_of(found))
     else:
         if _depth(text) > MAX_DEPTH or _GUESSED.search(_BOUND_START.sub("_{", text)) or _added_to(found):
             raise UnfitError("ambiguous")
@@ -167,39 +120,36 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _added_to(found: list[str]) -> bool:
+def _added_to(found: list[Token]) -> bool:
     """Return whether a sum follows a big operator at its own level: nobody knows where the operator ends."""
     depth, behind = 0, False
-    for word in found:
-        if word in ("(", "{"):
+    for token in found:
+        if token.kind in ("(", "{"):
             depth += 1
-        elif word in (")", "}"):
+        elif token.kind in (")", "}"):
             depth -= 1
-        elif word in ELSEWHERE:
+        elif token.kind in OPERATORS:
             if behind:
                 return True
             behind = True
-        elif behind and depth == 0 and word in ("+", "-"):
+        elif behind and depth == 0 and token.kind in ("+", "-"):
             return True
     return False
 
 
-_FLIPPED = {">": "<", ">=": "<=", "=": "="}
+_FLIPPED = {">": "<", "≥": "≤", "=": "="}
 
 
 def compare(a: str, b: str, *, guarded: bool = True) -> Finding:
     """Return the verdict on two answers and its reason. Time and memory are unlimited: the caller sets the limits."""
     try:
-        tokens_a, tokens_b = tokens(a, bounded=guarded), tokens(b, bounded=guarded)
-        try:
-            readings = AnswerReader(tokens_a).answer(), AnswerReader(tokens_b).answer()
-        except UnfitError as error:
-            if error.reason != "elsewhere":
-                raise
+        found = [fit_tokens(text, bounded=guarded) for text in (a, b)]
+        if any(map(has_operator, found)):
             return compare_by_math_verify(a, b)
+        one, other = (reading_of(node_of(tokens)) for tokens in found)
     except UnfitError as error:
         return Verdict.UNDECIDED, error.reason
-    return _judged(*readings)
+    return _judged(one, other)
 
 
 def _judged(a: Reading, b: Reading) -> Finding:
@@ -244,7 +194,7 @@ def _lacks(a: Items, b: Items) -> bool:
 
 def _ascending(chain: RelationChain) -> RelationChain:
     """Turn a > b into b < a."""
-    if any(relation in (">", ">=") for relation in chain.relations) and all(
+    if any(relation in (">", "≥") for relation in chain.relations) and all(
         relation in _FLIPPED for relation in chain.relations
     ):
         return RelationChain(tuple(_FLIPPED[relation] for relation in reversed(chain.relations)), chain.sides[::-1])

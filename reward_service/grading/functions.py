@@ -3,10 +3,11 @@
 import sympy
 from sympy import Expr
 
-from reward_service.grading.notation import UnfitError
+from reward_service.grading.bounds import UnfitError
 
-OF_ANGLES = frozenset(["\\sin", "\\cos", "\\tan", "\\cot", "\\sec", "\\csc"])
+OF_ANGLES = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 """Functions whose operand may be in degrees."""
+FUNCTIONS = OF_ANGLES | {"sinh", "cosh", "tanh", "asin", "acos", "atan", "ln", "log", "lg", "exp"}
 
 
 def rooted(inner: Expr, degree: Expr) -> Expr:
@@ -26,14 +27,14 @@ def rooted(inner: Expr, degree: Expr) -> Expr:
 
 def applied(name: str, operand: Expr, base: Expr | None) -> Expr:
     """Return a function of its operand; a logarithm without a base has a base of its own."""
-    if name == "\\exp":
+    if name == "exp":
         return sympy.exp(operand)
-    if name == "\\lg":
+    if name == "lg":
         base = sympy.Integer(10)
-    elif name == "\\log" and base is None:
+    elif name == "log" and base is None:
         # Ten, two or e, as the author likes it: what holds for every base is settled, the rest stays open.
         base = sympy.Symbol("base of log", positive=True)
-    if name in ("\\ln", "\\log", "\\lg"):
+    if name in ("ln", "log", "lg"):
         return sympy.log(operand) if base is None else sympy.log(operand) / sympy.log(base)
-    shape = getattr(sympy, name[1:].replace("arc", "a"))
+    shape = getattr(sympy, name)
     return shape(operand)

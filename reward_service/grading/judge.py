@@ -16,6 +16,7 @@ import structlog
 from co_rewarding_schema.errors import CoRewardingError
 
 from reward_service.background import Background
+from reward_service.grading.bounds import unfit
 from reward_service.grading.judge_process import (
     LENGTH_BYTES,
     Hello,
@@ -26,12 +27,11 @@ from reward_service.grading.judge_process import (
     framed,
     length_of,
 )
-from reward_service.grading.notation import unfit
 from reward_service.grading.verdicts import Verdict
 
 log = structlog.get_logger(__name__)
 
-JUDGE_VERSION = "2"
+JUDGE_VERSION = "3"
 """Part of every verdict's key: raise it when the judge decides otherwise than before."""
 
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")  # what a child knows of us: no secrets

@@ -3,7 +3,7 @@
 import sympy
 from sympy import Expr
 
-from reward_service.grading.notation import UnfitError
+from reward_service.grading.bounds import UnfitError
 
 _NEAR = sympy.Rational(1, 10**8)
 _FAR = sympy.Integer(10**8)

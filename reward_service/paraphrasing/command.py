@@ -35,8 +35,13 @@ SkippedChecks = Annotated[
     typer.Option("--skip", help="A check that is not to be asked (repeat the option).", rich_help_panel=_ACCEPTING),
 ]
 MostDoubt = Annotated[
-    float,
-    typer.Option(min=0, max=1, help="The doubt, by the words alone, that is accepted.", rich_help_panel=_ACCEPTING),
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="The doubt, by the words alone, that is accepted; by default 0.5.",
+        rich_help_panel=_ACCEPTING,
+    ),
 ]
 QuestionField = Annotated[str, typer.Option(help="The question's column.", rich_help_panel=_FIELDS)]
 GroundTruthField = Annotated[str, typer.Option(help="The answer's column, if there is one.", rich_help_panel=_FIELDS)]
@@ -112,7 +117,7 @@ def rewrite(
         ),
     ] = None,
     skip: SkippedChecks = None,
-    most_doubt: MostDoubt = 1.0,
+    most_doubt: MostDoubt = None,
     answers: Annotated[
         int | None,
         typer.Option(
@@ -216,7 +221,7 @@ def audit(
     ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many check at once.")] = 2,
     skip: SkippedChecks = None,
-    most_doubt: MostDoubt = 1.0,
+    most_doubt: MostDoubt = None,
     question_field: QuestionField = "question",
     paraphrase_field: Annotated[
         str, typer.Option(help="The paraphrase's column.", rich_help_panel=_FIELDS)
@@ -261,13 +266,14 @@ def _recipe(given: dict[str, Any], policy: "AcceptancePolicy") -> "RewritingReci
         raise typer.BadParameter(str(error)) from error
 
 
-def _policy(skip: list[str] | None, most_doubt: float) -> "AcceptancePolicy":
-    from reward_service.domain.paraphrases.policy import CHECKS, DECIDING, AcceptancePolicy
+def _policy(skip: list[str] | None, most_doubt: float | None) -> "AcceptancePolicy":
+    from reward_service.domain.paraphrases.policy import CHECKS, DECIDING, MOST_DOUBT, AcceptancePolicy
 
     skipped = frozenset(skip or ())
     if unknown := sorted(skipped - CHECKS.keys()):
         raise typer.BadParameter(f"--skip {unknown[0]}: no such check; there are {', '.join(CHECKS)}")
-    return AcceptancePolicy(DECIDING - skipped, frozenset(CHECKS) - DECIDING - skipped, most_doubt=most_doubt)
+    doubt = MOST_DOUBT if most_doubt is None else most_doubt
+    return AcceptancePolicy(DECIDING - skipped, frozenset(CHECKS) - DECIDING - skipped, most_doubt=doubt)
 
 
 def _engine_argument(setting: str) -> tuple[str, Any]:

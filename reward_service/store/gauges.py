@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from co_rewarding_schema.methods import method_named
@@ -71,7 +71,8 @@ class RunGauges:
     """What waits in a run, in cohorts, jobs and batches.
 
     `oldest_job_s` is the age of the job that waits longest, `awaited_of_peers` how many groups of each peer's are
-    waited for. `top_share` is the share of the most frequent answer among all answers of the latest step that has some.
+    waited for, `absent_peers` are those for which the run does not wait. `top_share` is the share of the most frequent
+    answer among all answers of the latest step that has some.
     """
 
     run: str
@@ -83,6 +84,7 @@ class RunGauges:
     waiting_for_teacher: int
     waiting_for_peers: int
     awaited_of_peers: Mapping[str, int]
+    absent_peers: Sequence[str]
     teacher: TeacherGauges | None
     top_share: float | None
 
@@ -158,6 +160,7 @@ class GaugeStore:
             state["waiting_for_teacher"],
             state.get("waiting_for_peers", 0),
             {peer.decode(): int(count) for peer, count in as_dict(awaited).items()},
+            await self._looks.absent_peers(run, look.settings),
             await self._teacher(run, look.teacher) if taught else None,
             signs_of(look.points[-1].sums, look.points[-1].top).top_share if look.points else None,
         )

@@ -13,6 +13,7 @@ from reward_service.store.job_records import CastOf, Job
 from reward_service.store.keys import GROUP, RUNS, RunKeys
 from reward_service.store.label_records import TeacherLabel
 from reward_service.store.labels import labels_in
+from reward_service.store.peer_records import PeerRecords
 from reward_service.store.peers import PeerStore
 from reward_service.store.records import OpenCohort, open_cohort
 from reward_service.store.server_replies import WrongTypeError
@@ -41,6 +42,7 @@ class JobStore(Settlements):
         self._reading = reading
         self.consumer = consumer
         self.peers = PeerStore(connection, limits.retention_s)
+        self.peer_records = PeerRecords(connection, limits.retention_s)
         self._times: dict[str, tuple[float, int]] = {}  # of each run: when it was looked after, and its time then
         self._grouped: set[str] = set()
         self._unreadable: set[str] = set()

@@ -68,6 +68,11 @@ class RunKeys:
         return f"{self.prefix}history"
 
     @property
+    def orders(self) -> str:
+        """What the sorted sets begin with of the questions with a history: by flips, disagreement and share."""
+        return f"{self.prefix}questions:"
+
+    @property
     def series(self) -> str:
         """Hash: sums of what settled groups came to, by step and attempt."""
         return f"{self.prefix}series"
@@ -104,13 +109,18 @@ class RunKeys:
 
     @property
     def standing(self) -> str:
-        """Hash: the newest step of which the run has cast ballots for others."""
+        """Hash: the newest step of which the run has cast ballots for others, and the first since it was named."""
         return f"{self.prefix}standing"
 
     @property
     def lagging(self) -> str:
         """Sorted set: who takes ballots of an earlier step once the run has gone on, by the step that lacks them."""
         return f"{self.prefix}lagging"
+
+    @property
+    def missing(self) -> str:
+        """Hash: of each run that waits for this one's ballots, since when (ms of this one's time), or `absent`."""
+        return f"{self.prefix}missing"
 
     @property
     def asks(self) -> str:

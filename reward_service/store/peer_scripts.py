@@ -12,16 +12,18 @@ async def cast_ballots(
     steps: Key,
     standing: Key,
     lagging: Key,
+    missing: Key,
     step: str,
     attempt: int,
     size: int,
     whole: int,
+    alive: int,
     ttl_ms: int,
     ballots: Rest,
 ) -> tuple[list[bytes], list[bytes]]: ...
 
 
-@script()
+@script("followed")
 async def look_at_ballots(
     connection: RedisConnection,
     *,
@@ -29,13 +31,19 @@ async def look_at_ballots(
     steps: Key,
     standing: Key,
     lagging: Key,
+    missing: Key,
+    settings: Key,
+    clock: Key,
     groups: str,
     step: str,
     lag: int,
     final: int,
+    asker: str,
+    patience_ms: int,
     waiter: str,
+    waited_ms: int,
     ttl_ms: int,
-) -> tuple[int, list[bytes]]: ...
+) -> tuple[int, list[bytes], int]: ...
 
 
 @script()

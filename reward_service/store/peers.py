@@ -7,6 +7,7 @@ waits, and tells them; a job that is done again does both again.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from co_rewarding_schema.vocabulary import Voter
@@ -48,11 +49,15 @@ class CastGroup(msgspec.Struct, frozen=True):
 
 
 class Sought(msgspec.Struct, frozen=True):
-    """A group of a peer's whose ballots are sought, which may lie so many steps behind."""
+    """A group of a peer's whose ballots are sought, which may lie so many steps behind.
+
+    `number` is the peer's place among those of the run.
+    """
 
     peer: str
     group: Group
     lag: int
+    number: int = 0
 
     @property
     def pair(self) -> str:
@@ -91,6 +96,29 @@ class Waiting(msgspec.Struct, frozen=True):
     replicas: str = ""
 
 
+class Asker(msgspec.Struct, frozen=True):
+    """A run that asks for ballots of its peers: how long it waits for them, and for how long it has (ms)."""
+
+    run: str
+    patience_ms: int
+    waited_ms: int = 0
+
+
+class Look(NamedTuple):
+    """What a peer has of a group: its ballots, or None where there are none yet.
+
+    `is_absent`: none are waited for, because the time is over or because the peer is taken as absent.
+    `is_recorded`: the peer's records may hold ballots that it cast before a run named it.
+    """
+
+    rows: list[BallotRow] | None
+    is_absent: bool
+    is_recorded: bool
+
+
+NOBODY = Asker("", 0)
+
+
 class PeerStore:
     """What workers ask of Redis about the ballots of peers. Every call is atomic and may be repeated."""
 
@@ -99,8 +127,13 @@ class PeerStore:
         self._connection = connection
         self._ttl_ms = max(1, round(retention_s * 1000))
 
-    async def cast(self, run: str, cast: CastGroup) -> tuple[list[PeerWaiter], list[PeerWaiter]]:
-        """Keeps ballots of a run; who waits for them, and who takes ballots of an earlier step by now."""
+    async def cast(
+        self, run: str, cast: CastGroup, *, is_alive: bool = True
+    ) -> tuple[list[PeerWaiter], list[PeerWaiter]]:
+        """Keeps ballots of a run; who waits for them, and who takes ballots of an earlier step by now.
+
+        `is_alive`: the run casts them now, and is taken as absent by nobody. Else they were found among its records.
+        """
         keys, group = RunKeys(run), cast.group
         ballots: list[Argument] = []
         for name, row in cast.rows.items():
@@ -111,37 +144,53 @@ class PeerStore:
             steps=keys.cast_steps(group.slot),
             standing=keys.standing,
             lagging=keys.lagging,
+            missing=keys.missing,
             step=group.step_text,
             attempt=cast.attempt,
             size=cast.size or 0,
             whole=int(cast.size is None),
+            alive=int(is_alive),
             ttl_ms=self._ttl_ms,
             ballots=ballots,
         )
         return [PeerWaiter.read(each) for each in here], [PeerWaiter.read(each) for each in lagging]
 
     async def look(
-        self, peer: str, slot: str, step: str, lag: int, *, final: bool = False, waiter: PeerWaiter | None = None
-    ) -> list[BallotRow] | None:
-        """The ballots of a peer on one view of a question; None where there are none yet.
+        self,
+        peer: str,
+        slot: str,
+        step: str,
+        lag: int,
+        *,
+        asker: Asker = NOBODY,
+        final: bool = False,
+        waiter: PeerWaiter | None = None,
+    ) -> Look:
+        """The ballots of a peer on one view of a question.
 
         `final`: nothing more is waited for. A `waiter` is told when they come.
         """
         keys = RunKeys(peer)
-        found, rows = await peer_scripts.look_at_ballots(
+        state, rows, recorded = await peer_scripts.look_at_ballots(
             self._connection,
             group=keys.cast(slot, step),
             steps=keys.cast_steps(slot),
             standing=keys.standing,
             lagging=keys.lagging,
+            missing=keys.missing,
+            settings=keys.settings,
+            clock=keys.clock,
             groups=keys.cast(slot, ""),
             step=step,
             lag=lag,
             final=int(final),
+            asker=asker.run,
+            patience_ms=asker.patience_ms,
             waiter="" if waiter is None else str(waiter),
+            waited_ms=asker.waited_ms,
             ttl_ms=self._ttl_ms,
         )
-        return [unpack_row(row) for row in rows] if found else None
+        return Look([unpack_row(row) for row in rows] if state > 0 else None, state < 0, bool(recorded))
 
     async def stop_waiting(self, peer: str, waiters: Iterable[PeerWaiter]) -> None:
         """Forgets waiters of a peer's groups: they have been told."""

@@ -152,8 +152,10 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
         rewards_B: None where the ballot's group abstained.
         abstentions_B: indices into ABSTENTIONS, -1 for none.
         undecided: comparisons that the grader left open.
-        electors_E, elector_classes_E: the teacher's ballots, which vote and earn nothing, and their classes.
+        electors_E, elector_classes_E: the ballots of teacher and peers, which vote and earn nothing, and their classes.
         group_sizes: of a cohort that joined across requests, how many rollouts each view's group has, by its letter.
+        elector_peers_E: which of the peers of the cohort's rules cast each of these ballots, -1 for the teacher; empty
+            where no peer voted.
     """
 
     state: str
@@ -169,11 +171,19 @@ class CohortRecord(msgspec.Struct, array_like=True, frozen=True):
     electors_E: list[BallotRow] = []
     elector_classes_E: list[int] = []
     group_sizes: dict[str, int] = {}
+    elector_peers_E: list[int] = []
 
     @property
     def final_state(self) -> CohortState:
         """The state as a word of the domain."""
         return CohortState(self.state)
+
+    def electors(self) -> list[tuple[BallotRow, str | None, str | None]]:
+        """Return the ballots that earn nothing, each with the name of its class and the peer run that cast it."""
+        peers = self.head.rules.peers
+        classes, runs = (*self.classes, None), (*(peers.runs if peers else ()), None)  # -1 is None
+        places = zip(self.elector_classes_E, self.elector_peers_E or [-1] * len(self.electors_E), strict=True)
+        return [(row, classes[place], runs[peer]) for row, (place, peer) in zip(self.electors_E, places, strict=True)]
 
 
 class CohortRows(msgspec.Struct, array_like=True, frozen=True):

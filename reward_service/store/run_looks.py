@@ -14,6 +14,9 @@ from reward_service.store.run_scripts import look_at_run
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.traces import SignPoint, points_of
 
+ABSENT = b"absent"
+"""What lua/look_at_ballots.lua notes of a peer for which a run does not wait."""
+
 MOST_KNOWN = 256
 LOOKED_AT_ONCE = 100
 """Runs that are looked at together; commands of others pass between."""
@@ -128,6 +131,13 @@ class RunLooks:
                 self._known.clear()
             self._known[name] = settings
         return settings
+
+    async def absent_peers(self, run: str, settings: RunSettings) -> list[str]:
+        """Return the peers for which a run does not wait: they have cast no ballot for a whole deadline of the run."""
+        standing: list[bytes | None] = await asyncio.gather(
+            *(self._connection.execute("HGET", RunKeys(peer).missing, run) for peer in settings.peers)
+        )
+        return [peer for peer, how in zip(settings.peers, standing, strict=True) if how == ABSENT]
 
     async def _readable(self, run: str, latest: int, spread: int) -> RunLook | None:
         try:

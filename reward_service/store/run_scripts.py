@@ -20,8 +20,20 @@ RunReply = tuple[
 async def put_run(connection: RedisConnection, *, settings: Key, text: bytes, ttl_ms: int) -> bytes: ...
 
 
+@script("followed")
+async def follow(connection: RedisConnection, *, settings: Key, stats: Key, standing: Key, ttl_ms: int) -> None: ...
+
+
 @script()
-async def follow(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> None: ...
+async def list_questions(
+    connection: RedisConnection,
+    *,
+    order: Key,
+    history: Key,
+    most: int,
+    after: float | str,
+    after_name: bytes,
+) -> list[bytes]: ...
 
 
 @script()

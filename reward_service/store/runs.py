@@ -1,5 +1,6 @@
 """Keep runs in Redis: their settings, and which are in use."""
 
+import asyncio
 import re
 import time
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class RunStore:
         )
         await self._list(run)
         await self._follow(run, settings)
+        # A trainer that starts makes its run: it waits for each of its peers, whoever was absent before.
+        await asyncio.gather(*(self._connection.execute("HDEL", RunKeys(peer).missing, run) for peer in settings.peers))
         return Revised(settings, revision.decode())
 
     async def use(self, run: str) -> Revised | None:
@@ -109,8 +112,10 @@ class RunStore:
         """Notes that the ballots of a run's peers are wanted, and its own: runs that name others are mostly named."""
         if settings.peers:
             ttl_ms = round(self._limits.retention_s * 1000)
-            for each in (run, *settings.peers):
-                await run_scripts.follow(self._connection, settings=RunKeys(each).settings, ttl_ms=ttl_ms)
+            for keys in map(RunKeys, (run, *settings.peers)):
+                await run_scripts.follow(
+                    self._connection, settings=keys.settings, stats=keys.stats, standing=keys.standing, ttl_ms=ttl_ms
+                )
 
     async def _list(self, run: str) -> None:
         now_s = time.time()

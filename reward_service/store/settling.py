@@ -170,6 +170,7 @@ def _tracing(keys: RunKeys) -> dict[str, Any]:
         "steps": keys.steps,
         "waiting_sums": keys.waiting_sums,
         "answers": keys.answers,
+        "orders": keys.orders,
         "most_questions": MOST_QUESTIONS,
         "run_ttl_ms": RUN_TTL_MS,
     }

@@ -1,13 +1,14 @@
 """Keep what settlements leave for their run: the last labels of each question, and the signs of each step."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
+from co_rewarding_schema.vocabulary import QuestionSort
 
 from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
-from reward_service.store import cohort_scripts
+from reward_service.store import cohort_scripts, run_scripts
 from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.keys import RUN_TTL_MS, RunKeys
 from reward_service.store.records import VIEWS
@@ -19,7 +20,6 @@ SHARES = 10_000
 """Shares are kept as whole numbers of these: a float would take three times as much."""
 
 NO_STEP = -1
-SCANNED_AT_ONCE = 1000
 
 
 class KeptLabel(msgspec.Struct, array_like=True, frozen=True):
@@ -82,6 +82,25 @@ class SignPoint(NamedTuple):
     top: int
 
 
+class Place(NamedTuple):
+    """The place of a question in an order: those with smaller numbers come first, of equal ones the name decides."""
+
+    number: float
+    name: bytes
+
+
+class PastQuestion(NamedTuple):
+    """A question with its last labels, at its place in an order."""
+
+    place: Place
+    labels: list[PastLabel]
+
+    @property
+    def question_id(self) -> str:
+        """The question's id."""
+        return self.place.name.decode("utf-8", "surrogatepass")
+
+
 class TraceStore:
     """Reads what settlements have left."""
 
@@ -89,16 +108,28 @@ class TraceStore:
         """Over an open connection."""
         self._connection = connection
 
-    async def questions(self, run: str) -> AsyncIterator[list[tuple[str, list[PastLabel]]]]:
-        """Yield all questions with their last labels, some at a time; one may come twice while others are added."""
-        cursor: bytes | int = 0
-        while True:
-            cursor, flat = await self._connection.execute(
-                "HSCAN", RunKeys(run).history, cursor, "COUNT", SCANNED_AT_ONCE
-            )
-            yield [(name.decode("utf-8", "surrogatepass"), _labels(kept)) for name, kept in as_dict(flat).items()]
-            if int(cursor) == 0:
-                return
+    async def questions(
+        self, run: str, sort: QuestionSort, most: int, after: Place | None = None
+    ) -> tuple[list[PastQuestion], bool]:
+        """A page of the questions with their last labels, those first that are most in doubt; whether there are more.
+
+        It is one call of the store, whose work grows with the logarithm of the number of questions. A question that
+        is labelled between two pages may come twice, or not.
+        """
+        keys = RunKeys(run)
+        more, *flat = await run_scripts.list_questions(
+            self._connection,
+            order=f"{keys.orders}{sort}",
+            history=keys.history,
+            most=most,
+            after="" if after is None else repr(after.number),
+            after_name=b"" if after is None else after.name,
+        )
+        found = [
+            PastQuestion(Place(float(number), name), _labels(kept))
+            for number, name, kept in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        ]
+        return found, bool(more)
 
     async def series(self, run: str, most: int) -> list[SignPoint]:
         """The signs of the latest steps, in the order of steps and attempts."""

@@ -181,14 +181,23 @@ def ballots_of(rows: Iterable[BallotRow], classes: CohortClasses) -> list[Ballot
     ]
 
 
+class PeerVote(NamedTuple):
+    """A ballot of a peer's policy; `number` is the peer's place among those of the run."""
+
+    number: int
+    row: BallotRow
+
+
 class Electors:
     """Those who vote in a cohort and earn nothing there: the service's teacher, and peers."""
 
-    def __init__(self, labels: Sequence[TeacherLabel], peer_rows: Sequence[BallotRow]) -> None:
-        """`rows_E` are the ballots of both, in this order."""
+    def __init__(self, labels: Sequence[TeacherLabel], peer_votes: Sequence[PeerVote]) -> None:
+        """`rows_E` are the ballots of both, in this order; `peers_E` the number of each peer's, -1 for the teacher."""
         self._labels = labels
-        self._peer_rows = peer_rows
-        self.rows_E = [*(row for label in labels for row in label.rows_G), *peer_rows]
+        self._peer_rows = [vote.row for vote in peer_votes]
+        taught = [row for label in labels for row in label.rows_G]
+        self.rows_E = [*taught, *self._peer_rows]
+        self.peers_E = [*([-1] * len(taught)), *(vote.number for vote in peer_votes)] if peer_votes else []
 
     def ballots_of(self, classes: CohortClasses) -> list[Ballot]:
         """Return the ballots as the rules read them; the teacher's say which version cast them."""

@@ -30,7 +30,8 @@ class JobSums(NamedTuple):
 def sums_of(records: Iterable[CohortRecord]) -> list[JobSums]:
     """Return the sums of each step and attempt.
 
-    Only ballots of the policy that were counted are looked at. Two views are compared that one job has settled.
+    Only ballots of the policy that were counted are looked at. Two views are compared that one job has settled; those
+    that were settled apart are compared by lua/traces.lua, which has the labels of a history.
     """
     steps: dict[tuple[int | None, int], list[CohortRecord]] = {}
     for record in records:

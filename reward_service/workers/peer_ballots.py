@@ -1,7 +1,8 @@
 """Keep the ballots of a run's policy for its peers, and find or wait for those of peers, as jobs need it."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.run_names import evaluated_run
@@ -10,13 +11,23 @@ from co_rewarding_schema.vocabulary import Voter
 from reward_service.store.cohorts import VIEW_LETTERS
 from reward_service.store.job_records import CastOf
 from reward_service.store.jobs import Delivery, queued_at_ms
-from reward_service.store.peers import CastGroup, Group, PeerStore, PeerWaiter, Sought, Waiting
+from reward_service.store.peer_records import PeerRecords
+from reward_service.store.peers import Asker, CastGroup, Group, Look, PeerStore, PeerWaiter, Sought, Waiting
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, OpenCohort
+from reward_service.workers.answer_classes import PeerVote
 
 PeerRows = Mapping[str, Sequence[BallotRow]]
 """The ballots of peers by what a group of theirs is called."""
 
-NO_PEERS: PeerRows = {}
+
+class Heard(NamedTuple):
+    """The ballots of peers for a job; `is_short`: some that are not there are not waited for."""
+
+    rows: PeerRows
+    is_short: bool = False
+
+
+NO_PEERS = Heard({})
 
 
 def sought_for(head: CohortHead, rows_B: Iterable[BallotRow]) -> list[Sought]:
@@ -33,23 +44,25 @@ def sought_for(head: CohortHead, rows_B: Iterable[BallotRow]) -> list[Sought]:
         if (Voter.PEER, box_view) not in voters_on
     )
     return [
-        Sought(peer, Group(head.question_id, VIEWS.index(view), head.step), rules.peers.max_lag)
+        Sought(peer, Group(head.question_id, VIEWS.index(view), head.step), rules.peers.max_lag, number)
         for view in asked
-        for peer in rules.peers.runs
+        for number, peer in enumerate(rules.peers.runs)
     ]
 
 
-def rows_for(head: CohortHead, rows_B: Iterable[BallotRow], found: PeerRows) -> list[BallotRow]:
+def votes_for(head: CohortHead, rows_B: Iterable[BallotRow], found: PeerRows) -> list[PeerVote]:
     """The ballots of peers that label a cohort, of those that were found."""
-    return [row for sought in sought_for(head, rows_B) for row in found.get(sought.pair, ())]
+    return [PeerVote(sought.number, row) for sought in sought_for(head, rows_B) for row in found.get(sought.pair, ())]
 
 
 class PeerBallots:
     """The ballots of peers, for the jobs of a worker."""
 
-    def __init__(self, store: PeerStore) -> None:
-        """Over a store."""
+    def __init__(self, store: PeerStore, records: PeerRecords, age_s: Callable[[Delivery], float | None]) -> None:
+        """Over a store, and the records of settled cohorts; `age_s` tells how long ago a job was queued, or None."""
         self._store = store
+        self._records = records
+        self._age_s = age_s
 
     async def cast_batch(self, run: str, batch: str, job: BatchJob, cast: CastOf) -> None:
         """Keeps a batch's ballots of the policy, and wakes who waits for them."""
@@ -67,10 +80,10 @@ class PeerBallots:
         """Keeps the ballots of a cohort that has closed, and wakes who waits for them."""
         await self._cast(run, _groups(cohort.head, cohort.ballots, None))
 
-    async def _cast(self, run: str, groups: Sequence[CastGroup]) -> None:
+    async def _cast(self, run: str, groups: Sequence[CastGroup], *, is_alive: bool = True) -> None:
         if evaluated_run(run) is not None:
             return
-        answers = await asyncio.gather(*(self._store.cast(run, group) for group in groups))
+        answers = await asyncio.gather(*(self._store.cast(run, group, is_alive=is_alive) for group in groups))
         ready = {str(waiter): waiter for here, _ in answers for waiter in here}
         lagging = {str(waiter): waiter for _, others in answers for waiter in others if str(waiter) not in ready}
         looked = await asyncio.gather(*(self._look(run, waiter) for waiter in lagging.values()))
@@ -84,55 +97,67 @@ class PeerBallots:
         await self._store.stop_lagging(run, [each for name, each in lagging.items() if name not in ready])
 
     async def _look(self, run: str, waiter: PeerWaiter) -> bool:
-        return await self._store.look(run, waiter.slot, waiter.step, waiter.lag) is not None
+        return (await self._store.look(run, waiter.slot, waiter.step, waiter.lag)).rows is not None
 
     async def found(
         self, delivery: Delivery, cohorts: Iterable[tuple[CohortHead, Sequence[BallotRow]]], *, overdue: bool
-    ) -> PeerRows | None:
-        """The ballots of peers that a job needs; None where it waits for them from now on, and comes again."""
+    ) -> Heard | None:
+        """The ballots of peers that a job needs; None where it waits for them from now on, and comes again.
+
+        A peer that is taken as absent is not waited for: without its ballots the job is as one that is overdue.
+        """
         sought: dict[str, Sought] = {}
         patience_s = 0.0
         for head, rows_B in cohorts:
             sought |= {each.pair: each for each in sought_for(head, rows_B)}
             patience_s = patience_s if head.rules.peers is None else head.rules.peers.patience_s
         job = delivery.job
-        found = await self._looked(sought.values(), final=overdue)
+        asker = Asker(delivery.run, round(patience_s * 1000), round(1000 * (self._age_s(delivery) or 0.0)))
+        looks = await self._looks(asker, sought.values(), final=overdue)
+        recorded = [sought[pair] for pair, look in looks.items() if look.rows is None and look.is_recorded]
+        if recorded and not (overdue or job.ready):
+            await self._cast_recorded(recorded, patience_s)
+            looks |= await self._looks(asker, recorded)
+        missed = [pair for pair, look in looks.items() if look.rows is None]
+        awaited = [pair for pair in missed if not looks[pair].is_absent]
         name = f"b{job.batch}" if job.batch is not None else f"c{job.cohort}"
-        if len(found) == len(sought) or overdue or job.ready:
+        if not awaited or overdue or job.ready:
             await self._store.waits_no_more(delivery.run, name)
-            return found
-        await self._wait(delivery, name, sought, patience_s)
+            rows = {pair: look.rows for pair, look in looks.items() if look.rows is not None}
+            return Heard(rows, is_short=any(looks[pair].is_absent for pair in missed))
+        await self._wait(delivery, name, [sought[pair] for pair in awaited], asker)
         return None
 
-    async def _wait(self, delivery: Delivery, name: str, sought: Mapping[str, Sought], patience_s: float) -> None:
+    async def _wait(self, delivery: Delivery, name: str, awaited: Sequence[Sought], asker: Asker) -> None:
         """Notes what a job waits for: in its own run first, so that no peer that casts meanwhile tells nobody."""
-        job, patience_ms = delivery.job, round(patience_s * 1000)
+        job, patience_ms = delivery.job, asker.patience_ms
         due_ms = queued_at_ms(job.entry) + patience_ms if job.due_ms is None else job.due_ms
         waiting = Waiting(delivery.run, name, due_ms, patience_ms, job.payload, delivery.channel)
-        left = await self._store.wait(waiting, list(sought))
-        waiter = (delivery.run, name)
-        found = await self._looked([sought[pair] for pair in left if pair in sought], waiter=waiter)
-        if found:
-            await self._store.came(delivery.run, name, list(found))
+        left = {*await self._store.wait(waiting, [each.pair for each in awaited])}
+        looks = await self._looks(asker, [each for each in awaited if each.pair in left], waiter=name)
+        done = [pair for pair, look in looks.items() if look.rows is not None or look.is_absent]
+        if done:
+            await self._store.came(delivery.run, name, done)
 
-    async def _looked(
-        self, sought: Iterable[Sought], *, final: bool = False, waiter: tuple[str, str] | None = None
-    ) -> dict[str, Sequence[BallotRow]]:
+    async def _cast_recorded(self, recorded: Iterable[Sought], patience_s: float) -> None:
+        """Keeps ballots that peers have cast before they were named, as if they had been named then."""
+        groups_of: dict[str, list[Group]] = {}
+        for each in recorded:
+            groups_of.setdefault(each.peer, []).append(each.group)
+        for peer, groups in groups_of.items():
+            await self._cast(peer, await self._records.groups(peer, groups, patience_s), is_alive=False)
+
+    async def _looks(
+        self, asker: Asker, sought: Iterable[Sought], *, final: bool = False, waiter: str | None = None
+    ) -> dict[str, Look]:
+        async def look(each: Sought) -> Look:
+            place = each.group.slot, each.group.step_text
+            waits = None if waiter is None else PeerWaiter(asker.run, waiter, *place, each.lag)
+            return await self._store.look(each.peer, *place, each.lag, asker=asker, final=final, waiter=waits)
+
         asked = list(sought)
-        answers = await asyncio.gather(*(
-            self._store.look(
-                each.peer,
-                each.group.slot,
-                each.group.step_text,
-                each.lag,
-                final=final,
-                waiter=None
-                if waiter is None
-                else PeerWaiter(*waiter, each.group.slot, each.group.step_text, each.lag),
-            )
-            for each in asked
-        ))  # fmt: skip
-        return {each.pair: rows for each, rows in zip(asked, answers, strict=True) if rows is not None}
+        looks = await asyncio.gather(*map(look, asked))
+        return {each.pair: found for each, found in zip(asked, looks, strict=True)}
 
 
 def _groups(head: CohortHead, rows: Mapping[str, BallotRow], size: int | None) -> list[CastGroup]:

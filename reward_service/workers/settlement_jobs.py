@@ -37,7 +37,7 @@ from reward_service.workers.answer_classes import (
     classified,
 )
 from reward_service.workers.label_history import Past, note_labels
-from reward_service.workers.peer_ballots import NO_PEERS, PeerRows, rows_for
+from reward_service.workers.peer_ballots import NO_PEERS, Heard, votes_for
 
 Kept = TypeVar("Kept")
 
@@ -68,7 +68,7 @@ async def settle_batch(
     past: Past = NO_PAST,
     *,
     overdue: bool = False,
-    heard: PeerRows = NO_PEERS,
+    heard: Heard = NO_PEERS,
 ) -> Settled[BatchRecord]:
     """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot, `heard` ballots of peers."""
     settled = [
@@ -90,10 +90,11 @@ async def _settled(
     past: Past,
     *,
     overdue: bool,
-    heard: PeerRows,
+    heard: Heard,
 ) -> Settled[CohortRecord]:
+    overdue = overdue or heard.is_short
     answered = [labels[slot] for slot in cohort.slots if slot in labels]
-    electors = Electors(answered, rows_for(cohort.head, cohort.rows_B, heard) if heard else ())
+    electors = Electors(answered, votes_for(cohort.head, cohort.rows_B, heard.rows) if heard.rows else ())
     method, classes = await classified(cohort.head.rules, cohort.rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(cohort.rows_B, classes), electors.ballots_of(classes)
     settlement, observations, noted = await _decided(
@@ -102,7 +103,11 @@ async def _settled(
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(CohortState.EXPIRED if overdue else CohortState.COMPLETE, event)
     record = _record(state, cohort.head, [], cohort.rows_B, ballots_B, settlement, classes)
-    return Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
+    return Settled(
+        _with_electors(record, electors.rows_E, [each.answer_class for each in ballots_E], electors.peers_E),
+        observations,
+        noted,
+    )
 
 
 async def settle_cohort(
@@ -113,23 +118,27 @@ async def settle_cohort(
     past: Past = NO_PAST,
     *,
     overdue: bool = False,
-    heard: PeerRows = NO_PEERS,
+    heard: Heard = NO_PEERS,
 ) -> tuple[CohortEvent, Settled[CohortRecord]]:
     """Settle a cohort that has closed, or reward late ballots under the labels that stand."""
     if cohort.state in FINAL_STATES and earlier is not None:
         return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
     ids_B, rows_B = [*cohort.ballots, *cohort.late], cohort.all_rows()
-    electors = Electors((), rows_for(cohort.head, rows_B, heard) if heard else ())
+    electors = Electors((), votes_for(cohort.head, rows_B, heard.rows) if heard.rows else ())
     method, classes = await classified(cohort.head.rules, rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(rows_B, classes), electors.ballots_of(classes)
-    expired = overdue or cohort.state is CohortState.EXPIRED
+    expired = overdue or heard.is_short or cohort.state is CohortState.EXPIRED
     settlement, observations, noted = await _decided(
         cohort.head, method, ballots_B, grader, pairs or PairWatch(), past, electors_E=ballots_E, expired=expired
     )
     event = CohortEvent.ELECTED if settlement.elected else CohortEvent.UNELECTED
     state = advance(cohort.state, event)
     record = _record(state, cohort.head, ids_B, rows_B, ballots_B, settlement, classes, cohort.group_sizes)
-    return event, Settled(_with_electors(record, electors.rows_E, ballots_E), observations, noted)
+    return event, Settled(
+        _with_electors(record, electors.rows_E, [each.answer_class for each in ballots_E], electors.peers_E),
+        observations,
+        noted,
+    )
 
 
 async def _decided(
@@ -207,9 +216,11 @@ async def _with_late(earlier: CohortRecord, late: Mapping[str, BallotRow], grade
         (*earlier.rewards_B, *came.rewards_B),
         (*(ABSTENTIONS[reason] if reason >= 0 else None for reason in earlier.abstentions_B), *came.abstentions_B),
     )
-    return _record(
+    record = _record(
         earlier.final_state, earlier.head, ids_B, rows_B, ballots_B, settlement, classes, earlier.group_sizes
     )
+    classes_E = [name for _, name, _ in earlier.electors()]
+    return _with_electors(record, earlier.electors_E, classes_E, earlier.elector_peers_E)
 
 
 def _record(
@@ -243,22 +254,17 @@ def _record(
     )
 
 
-def _with_electors(record: CohortRecord, rows_E: list[BallotRow], electors_E: Sequence[Ballot]) -> CohortRecord:
-    """Return the record with the ballots of others beside those that were rewarded."""
+def _with_electors(
+    record: CohortRecord, rows_E: list[BallotRow], classes_E: Sequence[str | None], peers_E: list[int]
+) -> CohortRecord:
+    """Return the record with the ballots of others, and their classes, beside those that were rewarded."""
     if not rows_E:
         return record
-    classes = list(record.classes)
-    index = {name: place for place, name in enumerate(classes)}
-    places_E: list[int] = []
-    for ballot in electors_E:
-        if ballot.answer_class is None:
-            places_E.append(-1)
-            continue
-        if ballot.answer_class not in index:
-            index[ballot.answer_class] = len(classes)
-            classes.append(ballot.answer_class)
-        places_E.append(index[ballot.answer_class])
-    return msgspec.structs.replace(record, classes=classes, electors_E=rows_E, elector_classes_E=places_E)
+    index = {name: place for place, name in enumerate(record.classes)}
+    places_E = [-1 if name is None else index.setdefault(name, len(index)) for name in classes_E]
+    return msgspec.structs.replace(
+        record, classes=list(index), electors_E=rows_E, elector_classes_E=places_E, elector_peers_E=peers_E
+    )
 
 
 def _label_row(label: ElectedLabel, index: dict[str, int]) -> LabelRow:

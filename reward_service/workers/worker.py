@@ -78,7 +78,7 @@ class Worker:
         """Over a job store of its own; `background` is that of the process, which ends with `run`."""
         self._jobs = jobs
         self._pairs = pairs
-        self._peers = PeerBallots(jobs.peers)
+        self._peers = PeerBallots(jobs.peers, jobs.peer_records, jobs.age_s)
         self._heartbeats = heartbeats
         self._grader = grader
         self._metrics = metrics

@@ -220,6 +220,17 @@ def test_a_step_tells_who_was_not_rewarded_and_which_labels_were_right(client: h
     assert (signs["reward"], signs["label_accuracy"], signs["abstentions"]) == (1.0, 0.5, {"no-label": 2})
 
 
+@pytest.mark.parametrize("history", [True, False])
+def test_views_that_are_labelled_apart_agree_where_their_labels_are_kept(client: httpx.Client, history: bool) -> None:
+    run = made(client, method="majority-voting", group_size=4, history=history)
+    for view in ("original", "paraphrase"):
+        step(client, run, 1, voted("1", view), complete=False)
+        step(client, run, 2, voted("1" if view == "original" else "2", view))
+    first, second = client.get(f"/v1/runs/{run}/series").json()["steps"]
+    assert (first["labels"], second["labels"]) == (2, 2)
+    assert (first["view_agreement"], second["view_agreement"]) == ((1.0, 0.0) if history else (None, None))
+
+
 def test_the_client_lists_questions_series_and_cohorts(service_url: str, client: httpx.Client) -> None:
     run = filled(client)
     with RewardClient(service_url, run=run, patience_s=10.0) as ours:

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the routes: every field of those of rewards, runs and cohorts is told, with an example."""
+"""What OpenAPI says of the routes: every parameter is described, and every field, with an example or a default."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ import pytest
 from reward_service.api.app import ApiService
 from reward_service.settings import Settings
 
-TOLD = ("/v1/rewards", "/v1/rollouts", "/get_reward", "/v1/remote_rm", "/v1/runs", "/v1/cohorts")
 KNOWN = Path(__file__).with_name("openapi.json")
 """The wire as it was when it was last looked at: `python -m tests.api.test_openapi_fields` writes it anew."""
 
@@ -47,33 +46,60 @@ def named(part: object) -> Iterator[str]:
             yield from named(value)
 
 
-def told_schemas() -> dict[str, Any]:
+def within(part: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The fields of a schema that is written in place, and of the schemas in it."""
+    if isinstance(part, dict):
+        for name, field in part.get("properties", {}).items():
+            if "title" in field:  # a condition on a field has none
+                yield name, field
+        for value in part.values():
+            yield from within(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from within(value)
+
+
+def told() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of the document, with where it is."""
     whole = document()
-    schemas = whole["components"]["schemas"]
-    found: dict[str, Any] = {}
-    waiting = [name for path, item in whole["paths"].items() if path.startswith(TOLD) for name in named(item)]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found[name] = schemas[name]
-            waiting += named(schemas[name])
-    return found
+    for name, schema in whole["components"]["schemas"].items():
+        for field, said in schema.get("properties", {}).items():
+            yield f"{name}.{field}", said
+    for path, item in whole["paths"].items():
+        for method, operation in item.items():
+            for field, said in within(operation.get("requestBody", {})):
+                yield f"{method} {path} {field}", said
 
 
-FIELDS = [
-    (name, field, told)
-    for name, schema in sorted(told_schemas().items())
-    for field, told in schema.get("properties", {}).items()
-    if "anyOf" not in schema or "type" in schema
-]
+FIELDS = dict(told())
 
 
-@pytest.mark.parametrize(("name", "field", "told"), FIELDS, ids=[f"{name}.{field}" for name, field, _ in FIELDS])
-def test_each_field_is_told_with_an_example(name: str, field: str, told: dict[str, Any]) -> None:
-    parts = [told, *told.get("anyOf", [])]
-    assert any("description" in part for part in parts), f"{name}.{field} is not described"
-    if not list(named(told)):  # what it refers to has examples of its own
-        assert any("examples" in part for part in parts), f"{name}.{field} has no example"
+def test_there_are_many_fields() -> None:
+    assert len(FIELDS) > 200
+
+
+@pytest.mark.parametrize("where", FIELDS)
+def test_each_field_is_described_with_an_example(where: str) -> None:
+    parts = [FIELDS[where], *FIELDS[where].get("anyOf", [])]
+    assert any("description" in part for part in parts), f"{where} is not described"
+    if not list(named(FIELDS[where])):  # what it refers to has examples of its own
+        known = {"examples", "default", "enum", "const"}
+        assert any(known & part.keys() for part in parts), f"{where} has neither example nor default"
+
+
+def test_each_parameter_is_described() -> None:
+    operations = [(path, operation) for path, item in document()["paths"].items() for operation in item.values()]
+    told = {(path, each["name"]): "description" in each for path, op in operations for each in op.get("parameters", ())}
+    assert len(told) > 25
+    assert [where for where, described in told.items() if not described] == []
+
+
+def test_the_routes_of_rewards_come_first() -> None:
+    whole = document()
+    tags = [operation["tags"][0] for item in whole["paths"].values() for operation in item.values()]
+    assert tags[0] == "rewards"
+    assert set(tags) == {each["name"] for each in whole["tags"]}
+    assert whole["tags"][0]["name"] == "rewards"
 
 
 def test_the_wire_is_as_it_was() -> None:

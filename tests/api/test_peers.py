@@ -6,65 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
-from tests.support.service import assert_problem, pair, rollout, running
+from tests.api.peer_runs import SOON_S, World, group
+from tests.support.service import assert_problem, pair, running
 from tests.support.waiting import wait_until
-
-PATIENT_S = 60.0
-SOON_S = 0.5
-
-
-class World:
-    """A service, and runs on it."""
-
-    def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=30.0)
-
-    def put(self, run: str, method: str = "peer-majority", **more: Any) -> str:
-        body = {"method": method, "group_size": 3, "cohort_deadline_s": PATIENT_S, **more}
-        self.client.put(f"/v1/runs/{run}", json=body).raise_for_status()
-        return run
-
-    def two(self, **more: Any) -> tuple[str, str]:
-        """Two runs that are each other's peers."""
-        name = uuid4().hex[:8]
-        one, other = f"a-{name}", f"b-{name}"
-        return self.put(one, peers=[other], **more), self.put(other, peers=[one], **more)
-
-    def send(self, run: str, rollouts: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        """Rewards, or the ticket where they are not settled within `wait_s`."""
-        body = {"run": run, "step": 0, "wait_s": 20.0, "rollouts": rollouts, **more}
-        return self.client.post("/v1/rewards", json=body).raise_for_status().json()
-
-    def pending(self, run: str, rollouts: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        answer = self.send(run, rollouts, wait_s=0.0, **more)
-        assert "ticket" in answer, answer
-        return answer
-
-    def rewards(self, ticket: str) -> dict[str, Any]:
-        """What a ticket comes to."""
-        answer = self.client.get(f"/v1/rewards/{ticket}", params={"wait_s": 20.0}).raise_for_status().json()
-        assert "rewards" in answer, answer
-        return answer
-
-    def waiting(self, ticket: str) -> list[dict[str, Any]]:
-        return self.client.get(f"/v1/rewards/{ticket}", params={"wait_s": 0.0}).raise_for_status().json()["waiting_for"]
-
-    def state(self, run: str) -> dict[str, int]:
-        return self.client.get(f"/v1/runs/{run}").raise_for_status().json()["state"]
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with running() as supervisor:
         yield World(supervisor.url)
-
-
-def group(answers: str, view: str = "original", **more: Any) -> list[dict[str, Any]]:
-    """The rollouts of a view, an answer a character; '-' is none."""
-    return [rollout("q", view, n, None if each == "-" else each, **more) for n, each in enumerate(answers)]
 
 
 def test_two_runs_label_each_other(world: World) -> None:
@@ -76,6 +28,7 @@ def test_two_runs_label_each_other(world: World) -> None:
     assert {(each["voter"], each["votes"], each["of"]) for each in second["labels"]} == {("peer", 2, 3)}
     explained = world.client.get(f"/v1/cohorts/{second['labels'][0]['cohort']}").raise_for_status().json()
     assert [ballot["voter"] for ballot in explained["ballots"]] == ["policy"] * 3 + ["peer"] * 3
+    assert [ballot["peer"] for ballot in explained["ballots"]] == [None] * 3 + [one] * 3
     assert "waiting_for_peers" not in world.state(one)
 
 
@@ -90,6 +43,7 @@ def test_all_peers_vote_together(world: World) -> None:
     world.send(three, group("555"))
     label = world.rewards(asked["ticket"])["labels"][0]
     assert (label["answer"], label["votes"], label["of"]) == ("5", 4, 6)
+    assert world.answers_by_peer(label["cohort"]) == {two: "445", three: "555"}
 
 
 @pytest.mark.parametrize("method", ["co-rewarding-i", "soft-majority", "random", "ground-truth"])
@@ -136,10 +90,10 @@ def test_single_rollouts_are_gathered_and_wait(world: World, route: str, indexed
         label |= {"rollout": index} if indexed else {}
         response = f"{index}: \\boxed{{{answer}}}"
         if route == "/v1/remote_rm":
-            body: dict[str, Any] = {"prompt": "p", "response": response, "label": json.dumps(label)}
-            return world.client.post(route, json=body).raise_for_status().json()["reward"]
-        body = {"query": [f"p{response}"], "prompts": ["p"], "labels": [json.dumps(label)]}
-        return world.client.post(route, json=body).raise_for_status().json()["rewards"]
+            single: dict[str, Any] = {"prompt": "p", "response": response, "label": json.dumps(label)}
+            return world.client.post(route, json=single).raise_for_status().json()["reward"]
+        several = {"query": [f"p{response}"], "prompts": ["p"], "labels": [json.dumps(label)]}
+        return world.client.post(route, json=several).raise_for_status().json()["rewards"]
 
     with ThreadPoolExecutor(6) as pool:
         of_one = [pool.submit(ask, one, n, answer) for n, answer in enumerate("456")]
@@ -261,21 +215,16 @@ def test_late_rollouts_are_rewarded_under_the_label(world: World) -> None:
     world.put(other, "majority-voting")
     world.send(other, group("555"))
     assert world.send(one, group("45"), complete=False)["rewards"] == [0, 1]
-    assert world.send(one, group("455")[2:], complete=False)["rewards"] == [1]
-
-
-def test_a_run_that_nobody_names_keeps_no_ballots(world: World) -> None:
-    run = world.put(f"c-{uuid4().hex[:8]}", "majority-voting")
-    world.send(run, group("444"))
-    later = world.put(f"a-{uuid4().hex[:8]}", peers=[run], cohort_deadline_s=SOON_S)
-    assert world.send(later, group("444"))["abstentions"] == ["expired"] * 3
+    late = world.send(one, group("455")[2:], complete=False)
+    assert late["rewards"] == [1]
+    assert world.answers_by_peer(late["labels"][0]["cohort"]) == {other: "555"}, "what came late takes nobody's ballots"
 
 
 def test_a_run_without_peers_is_refused(world: World) -> None:
     run = world.put(f"c-{uuid4().hex[:8]}", "majority-voting")
-    body = {"run": run, "method": "peer-majority", "rollouts": group("444")}
-    assert_problem(world.client.post("/v1/rewards", json=body), 422, "peer-majority", run, "peers")
-    assert_problem(world.client.post("/v1/rewards", json=body | {"complete": False}), 422, "peers")
+    sent = {"run": run, "method": "peer-majority", "rollouts": group("444")}
+    assert_problem(world.client.post("/v1/rewards", json=sent), 422, "peer-majority", run, "peers")
+    assert_problem(world.client.post("/v1/rewards", json=sent | {"complete": False}), 422, "peers")
     asked = world.client.put(f"/v1/runs/{run}", json={"method": "peer-majority"})
     assert_problem(asked, 422, "peers")
 

@@ -95,6 +95,62 @@ def test_changed_formats_hold_for_the_next_request(client: httpx.Client) -> None
     assert client.post("/v1/rewards", json=body | {"step": 2}).json()["answers"] == ["9", "4", None]
 
 
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize(
+    ("before", "after", "rewards"),
+    [
+        ("format", "majority-voting", [1.0, 1.0, 0.0]),
+        ("majority-voting", "format", [1.0, 1.0, 1.0]),
+        ("verified-majority", "majority-voting", [1.0, 1.0, 0.0]),
+        ("majority-voting", "soft-majority", [2 / 3, 2 / 3, 1 / 3]),
+    ],
+)
+def test_a_changed_method_holds_for_the_next_request(
+    client: httpx.Client, before: str, after: str, rewards: list[float], *, complete: bool
+) -> None:
+    run = _used_under(client, before)
+    client.put(f"/v1/runs/{run}", json={"method": after, "group_size": 3})
+    body = {"run": run, "complete": complete, "rollouts": _three_answers()}
+    answer = client.post("/v1/rewards", json=body).json()
+    assert (answer["method"], answer["rewards"]) == (after, rewards)
+
+
+@pytest.mark.parametrize("indexed", [True, False], ids=["by index", "by text"])
+@pytest.mark.parametrize(
+    ("before", "after", "rewards"),
+    [
+        ("format", "majority-voting", [1.0, 1.0, 0.0]),
+        ("majority-voting", "format", [1.0, 1.0, 1.0]),
+        ("majority-voting", "soft-majority", [2 / 3, 2 / 3, 1 / 3]),
+    ],
+)
+def test_a_changed_method_holds_for_the_next_rollout_of_a_trainers_own_format(
+    client: httpx.Client, before: str, after: str, rewards: list[float], *, indexed: bool
+) -> None:
+    run = _used_under(client, before)
+    client.put(f"/v1/runs/{run}", json={"method": after, "group_size": 3})
+
+    def reward(rollout: dict[str, Any]) -> float:
+        label = {"question_id": "q", "run": run} | ({"rollout": rollout["rollout"]} if indexed else {})
+        body = {"query": [f"Q{rollout['response']}"], "prompts": ["Q"], "labels": [json.dumps(label)]}
+        return client.post("/get_reward", json=body).json()["rewards"]
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(reward, _three_answers())) == rewards
+
+
+def _three_answers() -> list[dict[str, Any]]:
+    return [{"question_id": "q", "rollout": n, "response": f"\\boxed{{{a}}}"} for n, a in enumerate((4, 4, 5))]
+
+
+def _used_under(client: httpx.Client, method: str) -> str:
+    """A run whose settings a process of the service has at hand."""
+    run = made(client, method=method)
+    rollouts = [rollout | {"question_id": "other", "evidence": {"verified": True}} for rollout in _three_answers()]
+    assert client.post("/v1/rewards", json={"run": run, "rollouts": rollouts}).json()["method"] == method
+    return run
+
+
 def test_a_run_tells_its_formats_and_conventions(client: httpx.Client) -> None:
     plain = client.get(f"/v1/runs/{made(client)}").json()
     assert (plain["answer_formats"], plain["conventions"]) == (["boxed"], "lenient")

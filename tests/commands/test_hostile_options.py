@@ -147,7 +147,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
     },
     "export": {
         "RUN": ["", "a/b", "x" * 300, ".."],
-        "OUT": ["a-folder", "a-file/below", "/proc/nobody"],
+        "OUT": ["a-folder", "a-file/below", "/proc/nobody", "out.jsonl"],
         "--url": NO_URL,
         "--api-key": ["ключ", "a b"],
         "--all": ANY,

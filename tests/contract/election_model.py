@@ -31,6 +31,12 @@ WEIGHED_BY = {"verified-majority": "verified", "confident-majority": "confidence
 """The field of its evidence by which a ballot counts; 1 in all other methods."""
 HARMONIC = ("self-harmony", "teacher-harmony")
 """The methods that elect by the harmonic mean of the shares of each voter and view."""
+BY_SHARE = ("soft-majority",)
+"""The methods under which a rollout earns the share of its own answer."""
+IN_A_BAND = ("soft-majority",)
+"""The methods with the gate `entropy-band`."""
+BY_STABILITY = ("stable-majority",)
+"""The methods with the gate `stability`."""
 BY_STATISTIC = {"self-certainty": ("self_certainty", 1), "entropy": ("entropy", -1)}
 """The number that a rollout earns, and its sign."""
 WITHOUT_LABELS = (*BY_STATISTIC, "random", "format")
@@ -53,7 +59,7 @@ class Vote(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What a label needs: so many votes, and such a share of its electorate. `earlier` are labels of the same view."""
+    """What a label needs: so many ballots, and such a share of its electorate. `earlier` are labels of its view."""
 
     votes: int
     share: float
@@ -125,13 +131,14 @@ def elect(method: str, view: str, votes: Sequence[Vote], needs: Needs) -> Electe
                 merits[name] = len(shares) / sum(1 / share for share in shares)
         else:
             merits[name] = sum((weight(method, v, needs) for v in ballots if _class(v) == name), Fraction(0))
-    if not merits:
+    if not any(merits.values()):
         return None
     first = {name: min(_order(v) for v in ballots if _class(v) == name) for name in merits}
     winner = min(merits, key=lambda name: (-merits[name], first[name]))
     votes_for = sum((weight(method, v, needs) for v in ballots if _class(v) == winner), Fraction(0))
     of = sum((weight(method, v, needs) for v in ballots), Fraction(0))
-    if votes_for < needs.votes or votes_for < Fraction(needs.share) * of:
+    ballots_for = sum(_class(v) == winner for v in ballots)
+    if ballots_for < needs.votes or votes_for < Fraction(needs.share) * of:
         return None
     shown = min((v for v in ballots if _class(v) == winner), key=_order)
     return Elected(shown.answer or "", _number(votes_for), _number(of))
@@ -170,7 +177,7 @@ def settle(
         label = elect(method, view, everyone, needs)
         if label is None:
             continue
-        if method == "soft-majority":
+        if method in IN_A_BAND:
             high = needs.entropy_high
             h = entropy(method, view, everyone, needs)
             if h < needs.entropy_low or (high is not None and h > high):
@@ -182,11 +189,11 @@ def settle(
     for position, vote in enumerate(votes):
         if rewards[position] is None:
             continue
-        if method == "soft-majority":
+        if method in BY_SHARE:
             boxes = boxes_of(method, vote.view, everyone)
             shares = [share_in(method, _class(vote) or "", box, needs) for box in boxes]
             rewards[position] = float(sum(shares) / len(shares)) if vote.answer is not None else 0.0
-        elif method == "stable-majority":
+        elif method in BY_STABILITY:
             past = [*needs.earlier.get(vote.view, ()), labels[vote.view].answer][-needs.stability_window :]
             kept = 1 - Fraction(needs.stability_lambda) * flips(past)
             rewards[position] = float(kept) if rewards[position] else 0.0

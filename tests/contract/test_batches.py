@@ -38,6 +38,35 @@ async def test_whoever_settles_first_decides(world: World) -> None:
     assert (state["settled"], state["abstained"], state["queued"]) == (2, 1, 0)
 
 
+async def test_a_batch_whose_key_holds_something_else_costs_those_beside_it_nothing(world: World) -> None:
+    names = ["a", "b", "c"]
+    for name in names:
+        await world.store.submit(world.run, name, PRINT, b"payload", world.at)
+    deliveries = await world.jobs.read([world.run], 10, 0.01)
+    await world.connection.execute("DEL", RunKeys(world.run).batch("b"))
+    await world.connection.execute("HSET", RunKeys(world.run).batch("b"), "somebody", "else's")
+    answers = await asyncio.gather(*(
+        world.jobs.settle_batch(each, each.job.batch or "", b"one", settled=1, abstained=0) for each in deliveries
+    ))  # fmt: skip
+    assert answers == ["settled"] * 3
+    kept = [await world.store.batch(world.run, name) for name in names]
+    assert [each.record for each in kept if each is not None] == [b"one"] * 3
+    state = await world.state()
+    assert (state["settled"], state["queued"]) == (3, 0)
+
+
+async def test_a_batch_that_comes_twice_at_once_is_settled_once(world: World) -> None:
+    """As a job is that was claimed from a worker which was only slow, by the worker itself."""
+    await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
+    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
+    answers = await asyncio.gather(*(
+        world.jobs.settle_batch(delivery, "b", record, settled=1, abstained=0) for record in (b"one", b"two")
+    ))  # fmt: skip
+    assert answers == ["settled", "known"]
+    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
+    assert (await world.state())["settled"] == 1
+
+
 async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: World) -> None:
     """As a replica does that is promoted before it has been told of a group."""
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)

@@ -34,7 +34,7 @@ SLOT = Group("q", 0, 3).slot
 
 async def look(world: World, step: int | None = 3, lag: int = 0, *, final: bool = False) -> list[str | None] | None:
     text = "" if step is None else str(step)
-    rows = await peers(world).look(world.run, SLOT, text, lag, final=final)
+    rows = (await peers(world).look(world.run, SLOT, text, lag, final=final)).rows
     return None if rows is None else sorted(row.answer for row in rows)  # type: ignore[type-var]
 
 
@@ -52,7 +52,7 @@ async def test_ballots_are_kept_once(world: World) -> None:
     await peers(world).cast(world.run, cast("4", "5"))
     await peers(world).cast(world.run, cast("6", "7"))
     assert await look(world) == ["4", "5"]
-    (row, _) = await peers(world).look(world.run, SLOT, "3", 0) or []
+    (row, _) = (await peers(world).look(world.run, SLOT, "3", 0)).rows or []
     assert (row.voter, row.ground_truth) == (PEER, None), "a peer tells no truth of its own"
 
 
@@ -97,7 +97,7 @@ async def test_an_earlier_step_stands_in_within_the_lag_once_the_run_has_gone_on
 async def test_who_waits_is_found_by_whoever_casts(world: World) -> None:
     waiter, lagging = PeerWaiter("a", "bname", SLOT, "3", 0), PeerWaiter("a", "cname", SLOT, "3", 1)
     for each in (waiter, lagging):
-        assert await peers(world).look(world.run, SLOT, "3", each.lag, waiter=each) is None
+        assert (await peers(world).look(world.run, SLOT, "3", each.lag, waiter=each)).rows is None
     assert await peers(world).cast(world.run, cast("1", step=2)) == ([], [])
     assert await peers(world).cast(world.run, cast("2", step=4)) == ([], [lagging])
     here, _ = await peers(world).cast(world.run, cast("3"))

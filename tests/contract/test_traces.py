@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from co_rewarding_schema.vocabulary import View
+from co_rewarding_schema.vocabulary import QuestionSort, View
 
 from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
@@ -162,7 +162,8 @@ async def test_traces_end_some_day_and_carry_their_runs_tag(world: World) -> Non
     keys = RunKeys(world.run)
     assert await world.connection.execute("PTTL", keys.waiting_sums) > 0
     assert await TraceStore(world.connection).series(world.run, 1)
-    for key in (keys.history, keys.series, keys.steps, f"{keys.answers}1:0"):
+    orders = [f"{keys.orders}{sort}" for sort in QuestionSort]
+    for key in (keys.history, keys.series, keys.steps, f"{keys.answers}1:0", *orders):
         assert f"{{{world.run}}}" in key
         assert await world.connection.execute("PTTL", key) > 0
 
@@ -185,8 +186,41 @@ async def test_sums_that_wait_are_added_once_whoever_reads_and_whenever(world: W
     assert all(found == points[0] and found[0].sums.groups == 2 * total for found in points)
 
 
-async def test_questions_are_read_some_at_a_time(world: World) -> None:
-    labels = [NotedLabel(f"q{number}", 3, KeptLabel.of(label(1, "4"))) for number in range(3000)]
-    await settle(world, packed_labels(labels))
-    found = [question async for some in TraceStore(world.connection).questions(world.run) for question in some]
-    assert dict(found) == {f"q{number}": [label(1, "4")] for number in range(3000)}
+async def agreement(world: World, step: int = 1, attempt: int = 0) -> tuple[int, int]:
+    """How many questions of a step had both views labelled, and how many of these one label."""
+    points = await TraceStore(world.connection).series(world.run, 10)
+    (sums,) = (point.sums for point in points if (point.step, point.attempt) == (step, attempt))
+    return sums.pairs, sums.same
+
+
+NOTHING = SignSums()
+
+
+async def test_views_that_are_labelled_apart_are_compared(world: World) -> None:
+    sums = summed(JobSums(1, 0, NOTHING, {}))
+    for question, answer in (("q", "4"), ("other", "5")):
+        await settle(world, noted(label(1, "4"), question=question), sums)
+        assert await agreement(world) == ((0, 0) if question == "q" else (1, 1))
+        await settle(world, noted(label(1, answer, View.PARAPHRASE), question=question), sums)
+    assert await agreement(world) == (2, 1)
+    await settle(world, noted(label(1, "4", View.PARAPHRASE)), sums)
+    assert await agreement(world) == (2, 1), "a pair counts once"
+
+
+async def test_views_that_are_labelled_by_one_job_are_the_workers_to_compare(world: World) -> None:
+    both = noted(label(1, "4"), label(2, "4"), label(1, "4", View.PARAPHRASE), label(2, "5", View.PARAPHRASE))
+    await settle(world, both, summed(JobSums(1, 0, SOME, {}), JobSums(2, 0, NOTHING, {})))
+    assert await agreement(world) == (SOME.pairs, SOME.same)
+    assert await agreement(world, 2) == (0, 0)
+
+
+async def test_only_labels_of_one_step_and_attempt_are_a_pair(world: World) -> None:
+    paraphrase = View.PARAPHRASE
+    sums = summed(JobSums(1, 0, NOTHING, {}), JobSums(1, 1, NOTHING, {}), JobSums(2, 0, NOTHING, {}))
+    await settle(world, noted(label(1, "4"), label(None, "4")), sums)
+    await settle(world, noted(label(2, "4", paraphrase), label(None, "4", paraphrase)), sums)
+    await settle(world, noted(label(1, "4", paraphrase, attempt=1)), sums)
+    assert [await agreement(world, *at) for at in ((1, 0), (1, 1), (2, 0))] == [(0, 0)] * 3
+    await settle(world, noted(label(1, "4", attempt=1)), sums)
+    await settle(world, noted(label(1, "5", paraphrase)), sums)
+    assert [await agreement(world, *at) for at in ((1, 0), (1, 1), (2, 0))] == [(0, 0), (1, 1), (0, 0)]

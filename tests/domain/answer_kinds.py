@@ -505,6 +505,99 @@ U.S. == US
 true == True
 TRUE == true
 \text{True} == true
+# choices without commas, inequations, units of physics, Chinese
+ACD == A,C,D
+ACD == \text{A, C, D}
+ABD == \text{A, B and D}
+AC == (A),(C)
+\text{BD} == B, D
+A、C、D == ACD
+|x|\neq 2 == x\neq\pm2
+|x|\ne 2 == (-\infty,-2)\cup(-2,2)\cup(2,\infty)
+|x-1|\neq 3 == x\ne4, x\neq-2
+6\text{ sq. cm} == 6\text{ cm}^2
+6\text{ square cm} == 6 cm^2
+6 sq. cm == 6 square cm
+6 sq cm == 6\ \mathrm{cm}^2
+6\text{ sq.\ cm} == 6\text{ cm}^2
+24\text{ cu. in.} == 24\text{ in}^3
+12 sq. ft. == 12\text{ ft}^2
+3.0\times10^8\ \text{m/s} == 3\times 10^{8}\,\mathrm{m\,s^{-1}}
+9.8\ \mathrm{m/s^2} == 9.8\ \text{m s}^{-2}
+5\ \Omega == 5\text{ ohms}
+2.5\ \mu\text{F} == 2.5\,\mu F
+2.5 μF == 2.5\ \mu\mathrm{F}
+5\ \mathrm{N\cdot m} == 5\text{ N m}
+6\ \text{kg}\cdot\text{m/s} == 6 kg m/s
+4.0 × 10³ N == 4000\text{ N}
+60 km/h == 60\text{ kilometers per hour}
+60 km/h == 60 km per hour
+37°C == 37\text{ degrees Celsius}
+100 m² == 100\text{ m}^2
+24 cm³ == 24\text{ cubic centimeters}
+5\frac{1}{2}\text{ in.} == 5.5\text{ inches}
+E=mc^2 == mc^2
+\sqrt{2gh} == (2gh)^{1/2}
+\frac{mv^2}{r} == mv^2/r
+\Delta x = 2 == 2
+x=1\text{或}x=2 == x=1\text{ or }x=2
+x_1=1，x_2=2 == x_1=1, x_2=2
+x₁=1，x₂=2 == x_{1}=1,x_{2}=2
+选A == A
+选项B == B
+故选C == C
+答案：D == D
+12平方厘米 == 12\text{ cm}^2
+y=2x＋1 == y=2x+1
+2∶3 == 2:3
+x∈(0,1] == 0<x\le1
+a≥2 == [2,+\infty)
+(-\infty,+\infty) == \mathbb{R}
+R == \mathbb{R}
+x>1且x≠2 == (1,2)\cup(2,\infty)
+①③④ == ①、③、④
+①③ == ①,③
+C_{10}^{3} == 120
+{10\choose 3} == \binom{10}{3}
+\lg 2 == \log_{10}2
+x\equiv 7\pmod{12} == x\equiv 7 \mod 12
+x\equiv 7\pmod{12} == x \equiv 7 \ (\text{mod } 12)
+\overrightarrow{AB} == \vec{AB}
+\text{(B) and (C)} == B, C
+\$1{,}000 == 1000\text{ dollars}
+x=\frac{-1\pm\sqrt5}{2} == \frac{-1+\sqrt5}{2},\frac{-1-\sqrt5}{2}
+(x-1)^2+(y+2)^2=9 == x^2-2x+y^2+4y=4
+y-3=2(x-1) == y=2x+1
+\sin^{-1}\frac12 == \frac{\pi}{6}
+∠A=30° == 30°
+1/2 mv^2 == \frac{1}{2}mv^2
+3小时 == 3\text{ h}
+\text{No solution.} == \text{no solution}
+n=3k+1\ (k\in\mathbb{Z}) == n=3k+1
+10^{-3}\text{ kg} == 0.001\text{ kg}
+1.5\times 10^{-3} == 0.0015
+18\pi\text{ cubic units} == 18\pi
+\frac{20}{3}\text{ square units} == \frac{20}{3}
+7.2\times10^{4}\ \text{J} == 7.2\times 10^4 J
+45 mph == 45\text{ miles per hour}
+3 m == 3\text{ m}
+500\ \text{nm} == 500 nm
+0.5\ \text{mol/L} == 0.5\text{ mol}\cdot\text{L}^{-1}
+1.2\ \text{g/cm}^3 == 1.2\ \mathrm{g\,cm^{-3}}
+-13.6\ \text{eV} == -13.6 eV
+甲 == \text{甲}
+3x+2y=7 == 3x + 2y - 7 = 0
+\frac{n(n+1)}{2} == \frac{n^2+n}{2}
+8\sqrt{3}+4 == 4(1+2\sqrt3)
+\{(1,2),(3,4)\} == (1,2),(3,4)
+\text{Yes, it is} == \text{yes, it is}
+x^2\neq4 == x\neq\pm2
+2x\neq4 == x\neq2
+{n\choose k} == \binom{n}{k}
+\begin{pmatrix}1\\[2pt]2\end{pmatrix} == \begin{pmatrix}1\\2\end{pmatrix}
+1, 2, 3, ... == 1,2,3,\ldots
+x^2~+~3x == x^2+3x
+a_2~=~60 == a_2=60
 """
 """Each line is one answer to a lenient reader."""
 
@@ -962,6 +1055,87 @@ AB:CD=2:3 == AC:BD=2:3
 1,2 == 1.2
 1,000 == 1
 1,000 == 1, 000
+# choices without commas, inequations, units of physics, Chinese
+ACD == A,C
+ACD == A,B,D
+ACD == A
+CAD == A,C,D
+AB == BA
+AC == A
+A,C == C
+|x|\neq2 == x\neq2
+|x|\neq2 == |x|=2
+|x|\neq2 == |x|\neq3
+|x|\neq -2 == |x|\neq2
+6\text{ sq. cm} == 6\text{ cm}
+6 sq. cm == 6 sq. m
+6\text{ cm}^2 == 6\text{ cm}^3
+6 sq. cm == 6 cu. cm
+6\text{ cm}^2 == 36\text{ cm}^2
+9.8\text{ m/s} == 9.8\text{ m/s}^2
+9.8\text{ m s} == 9.8\text{ m/s}
+5\text{ N} == 5\text{ kN}
+1\text{ mW} == 1\text{ MW}
+2.5\ \mu\text{F} == 2.5\text{ mF}
+2.5\ \mu\text{F} == 2.5\text{ F}
+60 km/h == 60 m/h
+37°C == 37°F
+\log_2 3 == \log_3 2
+①③ == ①②
+①③ == ③
+选A == 选B
+选A == B
+x>1且x≠2 == x>1
+x=1或x=2 == x=1
+x_1=1，x_2=2 == x_1=2，x_2=1
+2:3 == 3:2
+C_{10}^{3} == C_{10}^{4}
+C_{10}^{3} == 10
+x\equiv 7\pmod{12} == x\equiv 7\pmod{11}
+x\equiv 7\pmod{12} == 7
+x\equiv 7\pmod{12} == x\equiv 5\pmod{12}
+10\text{ m/s east} == 10\text{ m/s west}
+[2,+\infty) == (2,+\infty)
+12平方厘米 == 12厘米
+3小时 == 3分钟
+0.1\dot6 == 0.\dot1\dot6
+\vec{AB} == \vec{BA}
+5.5\text{ in.} == 5.5\text{ in}^2
+4.0×10³ == 4.0\times10^{-3}
+\frac12mv^2 == \frac{1}{2mv^2}
+乙和丙 == 乙
+乙和丙 == 乙或丙
+0.5\ \text{mol/L} == 0.5\text{ mol}
+1.2\text{ g/cm}^3 == 1.2\text{ kg/m}^3
+y=2x+1 == y=2x-1
+e^{i\pi/4} == e^{-i\pi/4}
+-13.6\text{ eV} == 13.6\text{ eV}
+500\text{ nm} == 500\text{ Nm}
+\{(1,2),(3,4)\} == (1,4),(3,2)
+\text{Yes, it is} == \text{No, it is not}
+3 m == 3\text{ mm}
+\text{increasing} == \text{decreasing}
+ABC == A,B
+18\pi\text{ cubic units} == 18\pi\text{ square units}
+45 mph == 45\text{ km per hour}
+6 squared cm == 6 cm
+100 \text{ sq. m} == 100 \text{ m}
+(A) x or (B) y == A and B
+A or C == AC
+AB == B, A, C
+ABCD == A, B, D, C, E
+|x|\neq2 == x^2\neq2
+|x-1|\neq3 == x\neq4
+{10\choose 3} == {10\choose 4}
+x\equiv 7\pmod{12} == x\equiv 7\pmod{21}
+yes, no == no, yes
+①③ == 13
+\sum\vec{a} == \sum\vec{b}
+\begin{cases}1\\2\end{cases} == \begin{gathered}1\\2\end{gathered}
+\sum_{k=1}^{3}\bar{x} == \sum_{k=1}^{3}\bar{y}
+1, 2, 3, ... == 1, 2, 3
+~5 == 5
+x~5 == 5x
 """
 """Each line is two answers, in either mode."""
 

@@ -1,11 +1,11 @@
 """The laws of a question's history, and of the signs of a collapse."""
 
-from co_rewarding_schema.vocabulary import Abstention, QuestionSort, View, Voter
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.cohort import Ballot, ElectedLabel
-from reward_service.domain.history import PastLabel, doubt_of, labels_before, standing_of
+from reward_service.domain.history import PastLabel, labels_before, standing_of
 from reward_service.domain.signs import SignSums, agreement_of, signs_of
 
 SHARES = st.floats(0.0, 1.0)
@@ -52,16 +52,6 @@ def test_only_labels_of_the_view_and_of_earlier_steps_come_before(past: list[Pas
     assert before == [label for label in past if label.view is View.ORIGINAL and (label.step or 0) < step]
     without = [label._replace(step=None) for label in past]
     assert len(labels_before(without, View.ORIGINAL, None)) == sum(label.view is View.ORIGINAL for label in past)
-
-
-@given(PASTS)
-def test_doubt_grows_with_flips_and_disagreement_and_falls_with_the_share(past: list[PastLabel]) -> None:
-    standing = standing_of(past)
-    assert doubt_of(standing._replace(flips=standing.flips + 1), QuestionSort.FLIPS) > doubt_of(
-        standing, QuestionSort.FLIPS
-    )
-    assert doubt_of(standing, QuestionSort.DISAGREEMENT) == standing.disagreement
-    assert doubt_of(standing._replace(share=1.5), QuestionSort.SHARE) < doubt_of(standing, QuestionSort.SHARE)
 
 
 def test_the_agreement_is_of_the_labels_own_view_and_of_counted_ballots() -> None:

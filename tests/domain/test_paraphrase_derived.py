@@ -57,7 +57,8 @@ def test_a_unit_may_be_exchanged_throughout_and_nowhere_else():
     assert not objects(units_kept, original, feet, "20")
     assert objects(units_kept, original, feet, "20\\text{ inches}")
     assert objects(units_kept, original, original.replace("6 inches", "6 feet"), "20")
-    assert objects(units_kept, "A rod of 6 inches bends.", "A rod of 6 feet bends.", "20")
+    assert not objects(units_kept, "A rod of 6 inches bends.", "A rod of 6 feet bends.", "20")
+    assert objects(units_kept, "An angle of 6 degrees is cut.", "An angle of 6 radians is cut.", "20")
 
 
 def test_a_figure_that_is_gone_is_not_pointed_at():

@@ -2,12 +2,13 @@
 
 from collections import Counter
 
+from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.vocabulary import View
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_service.domain.cohort import Ballot
-from reward_service.domain.elections import Winner, elect
+from reward_service.domain.elections import MethodParameters, Winner, elect, label_of
 from tests.domain.ballots import ballot, groups
 
 
@@ -103,3 +104,13 @@ def test_an_answer_without_a_class_does_not_vote() -> None:
     unread = ballot(View.ORIGINAL, 0, "4")._replace(answer_class=None)
     unsaid = ballot(View.ORIGINAL, 1, None)._replace(answer_class="4")
     assert elect([unread, unsaid]) is None
+
+
+def test_a_label_needs_ballots_and_not_weight() -> None:
+    rule = method_named("confident-majority").rules[View.ORIGINAL]
+    ballots = [ballot(View.ORIGINAL, n, "4")._replace(confidence=0.125) for n in range(2)]
+    unsaid = ballot(View.ORIGINAL, 2, None)._replace(answer_class="4", confidence=0.125)
+    assert label_of(rule, [*ballots, unsaid], MethodParameters(min_votes=2)) == Winner("4", "4", 0.25, 0.375)
+    assert label_of(rule, [*ballots, unsaid], MethodParameters(min_votes=3)) is None
+    weightless = [each._replace(confidence=0.0) for each in ballots]
+    assert label_of(rule, weightless, MethodParameters()) is None

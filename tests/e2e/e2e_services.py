@@ -40,9 +40,13 @@ class Service:
     def make_run(self, run: str, **settings: Any) -> None:
         httpx.put(f"{self.url}/v1/runs/{run}", json=settings, timeout=30.0).raise_for_status()
 
+    def run(self, run: str) -> dict[str, Any]:
+        """The run, by its own account."""
+        return httpx.get(f"{self.url}/v1/runs/{run}", timeout=30.0).raise_for_status().json()
+
     def state(self, run: str) -> dict[str, int]:
         """What the run has come to, by its own account."""
-        return httpx.get(f"{self.url}/v1/runs/{run}", timeout=30.0).raise_for_status().json()["state"]
+        return self.run(run)["state"]
 
     def stats(self, run: str) -> dict[str, int]:
         """The same as the store counts it: how often a cohort was settled, and how often one abstained."""

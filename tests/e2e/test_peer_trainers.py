@@ -21,6 +21,9 @@ STEPS = 6
 KILLED_AFTER = 2
 ROLLOUTS = 64
 STARTED_S = 100.0
+PATIENCE_S = 40.0
+ENDS_S = 2.9 * PATIENCE_S
+"""The killed one costs the other a single deadline: with one in each step it would need at least three."""
 
 
 class Trainer:
@@ -86,14 +89,15 @@ def test_one_is_killed_and_the_other_ends_as_its_run_says(
     at: Service, run: str, tmp_path: Path, absent: str, voters: list[str]
 ) -> None:
     one, other = f"{run}-a", f"{run}-b"
-    make(at, one, other, absent, patience_s=30.0)
-    make(at, other, one, absent, patience_s=30.0)
+    make(at, one, other, absent, PATIENCE_S)
+    make(at, other, one, absent, PATIENCE_S)
     with trainer(at, one, 1, tmp_path) as left, trainer(at, other, 2, tmp_path) as killed:
         wait_until(lambda: len(killed.steps) >= KILLED_AFTER, STARTED_S)
         killed.process.kill()
         killed.process.wait()
-        make(at, one, other, absent, patience_s=1.0)  # what waits already waits for as long as it was told
-        assert left.process.wait(STARTED_S) == 0, left.process.stderr and left.process.stderr.read().decode()
+        assert left.process.wait(ENDS_S) == 0, left.process.stderr and left.process.stderr.read().decode()
+        assert at.run(one)["absent_peers"] == [other]
+        assert at.run(other)["absent_peers"] == []
         with_peer = [step for step in left.steps if step["voters"] == ["peer"]]
         assert KILLED_AFTER <= len(with_peer) < STEPS, "it was killed in the middle"
         assert [step["abstained"] for step in with_peer] == [0] * len(with_peer)

@@ -1,10 +1,12 @@
 """What is equal, what is not, and what is better left open: a false SAME is the worst there is."""
 
 import pytest
+from hypothesis import given, settings
 
+from reward_service.grading.bounds import MAX_CHARS, unfit
 from reward_service.grading.comparing import compare
-from reward_service.grading.notation import unfit
 from reward_service.grading.verdicts import Verdict
+from tests.domain.answer_texts import texts
 
 SAME = [
     (r"\frac{1}{\sqrt2}", r"\frac{\sqrt{2}}{2}"),
@@ -30,6 +32,10 @@ SAME = [
     (r"\sum_{k=1}^{10} k", "55"),
     (r"\int_0^1 x^2 dx", r"\frac13"),
     (r"2^{2024}", r"4^{1012}"),
+    ("0.1(6)", "1/6"),
+    (r"3\pi(x+1)", r"3\pi x+3\pi"),
+    (r"\ln\binom{4}{2}", r"\ln 2+\ln 3"),
+    (r"\sin x\cos x", r"\frac12\sin(2x)"),
 ]
 DIFFERENT = [
     (r"6\sqrt2-2", "2"),
@@ -79,6 +85,15 @@ OPEN = [
     (r"\ln 2\cdot 3", r"\ln 6"),
     (r"\frac123", r"\frac{3}{2}"),
     ("2e3", "6e"),
+    ("xy(2)", "2xy"),
+    (r"\alpha(2)^2", r"4\alpha"),
+    ("2^xy", "y2^x"),
+    ("2^3^2", "8^2"),
+    ("2^3!", "8!"),
+    ("0.333...", "0.333"),
+    ("7-5, 6-4", "2, 2"),
+    ("5 mW", "5Wm"),
+    (r"\bar{z}", "z"),
     ("2 3", "6"),
     ("x=5", "y=5"),
     (r"\{1,1\}", r"\{1,\infty-\infty\}"),
@@ -116,3 +131,12 @@ def test_the_verdict_whichever_comes_first(a: str, b: str, verdict: Verdict) -> 
 )
 def test_what_no_child_is_asked(text: str, reason: str) -> None:
     assert unfit(text) == reason
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts())
+def test_any_text_is_fit_or_has_a_reason(text: str) -> None:
+    reason = unfit(text)
+    assert reason is None or reason.isalpha()
+    if reason is None:
+        assert len(text) <= MAX_CHARS

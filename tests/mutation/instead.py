@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import Callable
 from importlib.resources import files
 
-LIBRARIES = frozenset({"cohort.lua", "labels.lua"})
+LIBRARIES = frozenset({"cohort.lua", "labels.lua", "peers.lua", "traces.lua"})
 """What stands before several scripts."""
 
 

@@ -1,4 +1,4 @@
-"""Mutants of the scripts in reward_service/store/lua about cohorts, batches and labels, run against drawn histories.
+"""Mutants of the scripts in reward_service/store/lua about cohorts, batches, labels and peers, run against histories.
 
 The scripts stand unchanged on the disk: a link changes one on its way to the server.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 
-from tests.contract import test_batch_machine, test_cohort_machine
+from tests.contract import test_batch_machine, test_cohort_machine, test_peer_machine, test_trace_machine
 from tests.contract.conftest import started
 from tests.contract.histories import play
 from tests.mutation.instead import LIBRARIES, changed
@@ -23,8 +23,9 @@ LUA = files("reward_service.store") / "lua"
 CONTRACT = Path("tests/contract")
 EXAMPLES = 60
 
-COHORTS, BATCHES = test_cohort_machine.CohortMachine, test_batch_machine.BatchMachine
-MACHINES: dict[str, Any] = {
+COHORTS, BATCHES = (test_cohort_machine.CohortMachine,), (test_batch_machine.BatchMachine,)
+PEERS, TRACES = (test_peer_machine.PeerMachine,), (test_trace_machine.TraceMachine,)
+MACHINES: dict[str, tuple[Any, ...]] = {
     "cohort": COHORTS,
     "join": COHORTS,
     "place": COHORTS,
@@ -41,10 +42,20 @@ MACHINES: dict[str, Any] = {
     "renew_labels": BATCHES,
     "give_back": BATCHES,
     "prefetch": BATCHES,
-    "expire_waits": BATCHES,
+    "expire_waits": BATCHES + PEERS,
     "settle_batches": BATCHES,
+    "follow": PEERS,
+    "peers": PEERS,
+    "cast_ballots": PEERS,
+    "look_at_ballots": PEERS,
+    "stop_waiting": PEERS,
+    "await_peers": PEERS,
+    "peers_came": PEERS,
+    "waits_no_more": PEERS,
+    "traces": TRACES,
+    "list_questions": TRACES,
 }
-"""The machine that runs each script."""
+"""The machines that run each script."""
 
 REPLACED: list[tuple[str, str]] = [
     (r" == ", " ~= "),
@@ -99,7 +110,8 @@ def run(script: str, mutant: Mutant, url: str) -> str:
     """What drawn histories make of it."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         try:
-            play(MACHINES[script], url, _whole(script, mutant), EXAMPLES)
+            for machine in MACHINES[script]:
+                play(machine, url, _whole(script, mutant), EXAMPLES)
         except Exception:
             return FOUND
     return SURVIVED

@@ -27,7 +27,7 @@ MUTANTS = [
     Named(COHORTS, "place.lua", "local size, cast = tonumber(known[2] or group_size)", "local size, cast = group_size"),
     Named(COHORTS, "expire.lua", "if redis.call('HGET', key, 's') == 'open' then", "if true then"),
     Named(BATCHES, "expire_waits.lua", "        redis.call('HDEL', key, 'b:' .. batch)\n", ""),
-    Named(COHORTS, "settlement.py", "winner.votes < rules.min_vote_share", "winner.votes <= rules.min_vote_share"),
+    Named(COHORTS, "elections.py", "winner.votes < parameters.min_vote", "winner.votes <= parameters.min_vote"),
     Named(COHORTS, "expire.lua", "  redis.call('ZREM', deadlines, cohort)\n", ""),
     Named(COHORTS, "join.lua", "if known and known ~= ballot.value then", "if false then"),
     Named(COHORTS, "join.lua", "if cast + count > needed then", "if cast + count >= needed then"),
@@ -67,8 +67,15 @@ MUTANTS = [
 ]
 
 
+def text_of(mutant: Named) -> str:
+    """The file that a mutant is of."""
+    folder = ("domain",) if mutant.file.endswith(".py") else ("store", "lua")
+    return files("reward_service").joinpath(*folder, mutant.file).read_text()
+
+
 def found(mutant: Named, url: str) -> bool:
     """Whether histories find it, in a child of this process that has not imported what is changed."""
+    assert mutant.old in text_of(mutant), f"{mutant.file} has no {mutant.old!r}"
     child = os.fork()
     if child == 0:
         with open(os.devnull, "w") as nowhere:
@@ -82,10 +89,8 @@ def found(mutant: Named, url: str) -> bool:
 def _survives(mutant: Named, url: str) -> bool:
     change = str
     if mutant.file.endswith(".py"):
-        original = (files("reward_service") / "domain" / mutant.file).read_text()
-        assert mutant.old in original
         name = f"reward_service.domain.{mutant.file.removesuffix('.py')}"
-        sys.meta_path.insert(0, Instead(name, original.replace(mutant.old, mutant.new)))
+        sys.meta_path.insert(0, Instead(name, text_of(mutant).replace(mutant.old, mutant.new)))
     else:
         change = changed(mutant.file, mutant.old, mutant.new)
     from tests.contract import test_batch_machine, test_cohort_machine

@@ -155,6 +155,19 @@ def test_ballots_of_a_teacher_are_written_apart(url: str, client: RewardClient, 
     assert settled == [({"original": "4"}, (1.0, 0.0))]
 
 
+def test_ballots_of_peers_are_no_teachers(url: str, client: RewardClient, tmp_path: Path) -> None:
+    run = client._calls._run_name
+    client.put_run(run, RunSettings(method="peer-majority", peers=("another",), group_size=2))
+    voters = [("policy", 4), ("policy", 5), ("peer", 4), ("peer", 4)]
+    client.rewards([Rollout(question_id="q", voter=voter, response=boxed(answer)) for voter, answer in voters], step=1)
+    rows = exported(url, run, tmp_path / "run.parquet", "--teacher", tmp_path / "teacher.parquet")
+    assert [(row["voter"], row["reward"], row["elected_by"]) for row in rows] == [
+        ("policy", 1.0, "peer"),
+        ("policy", 0.0, "peer"),
+    ]
+    assert pq.read_table(tmp_path / "teacher.parquet").num_rows == 0
+
+
 def test_what_cannot_be_exported_is_a_line_and_leaves_no_file(url: str, tmp_path: Path) -> None:
     file = tmp_path / "run.parquet"
     for words, said in [
@@ -162,6 +175,8 @@ def test_what_cannot_be_exported_is_a_line_and_leaves_no_file(url: str, tmp_path
         (("default", file, "--url", url, "--api-key", "wrong"), "403"),
         (("default", tmp_path / "absent" / "run.parquet", "--url", url, "--api-key", KEY), "cannot be written"),
         (("default", file, "--url", url, "--api-key", KEY, "--teacher", file), "name another"),
+        (("default", tmp_path / "run.jsonl", "--url", url, "--api-key", KEY), "run.parquet"),
+        (("default", file, "--url", url, "--api-key", KEY, "--teacher", tmp_path / "t.csv"), "t.parquet"),
     ]:
         result = co_rewarding("export", *words)
         assert result.exit_code == 2, result.output

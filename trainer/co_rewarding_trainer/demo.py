@@ -15,7 +15,7 @@ from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS
 from msgspec.structs import asdict
 from msgspec.structs import replace as replace_settings
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
 from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy
@@ -57,16 +57,10 @@ def run_demo(
     console = Console()
     config = replace(LoopConfig(), steps=steps, seed=seed)
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
-    columns = (
-        TextColumn("{task.description:<15}"),
-        BarColumn(bar_width=12),
-        TextColumn("{task.fields[shown]}"),
-        TimeRemainingColumn(),
-    )
     options = _DemoOptions(service_url, api_key, warm_start, weights_root)
     runs = [_registered(each, options, config, teacher_within_s) for each in methods]  # before anything is trained
     out_dir.mkdir(parents=True, exist_ok=True)
-    with Progress(*columns, console=console) as progress:
+    with Progress(*progress_columns(), console=console) as progress:
         report, trained = DemoReport(config, ()), list[MethodReport]()
         for each, run in zip(methods, runs, strict=True):
             with _recorder(out_dir / f"rollouts-{each}.jsonl" if record else None) as note:
@@ -77,6 +71,22 @@ def run_demo(
     told = {"picture": "curves.png", "table": "table.md", "series": "series.json"}
     console.print(", ".join(f"the {what}: {out_dir / name}" for what, name in told.items()), soft_wrap=True)
     return report
+
+
+def progress_columns() -> tuple[ProgressColumn, ...]:
+    """Make the columns of the bars: the method, how far it is, and what `shown` says."""
+    return (
+        TextColumn("{task.description:<15}"),
+        BarColumn(bar_width=12),
+        TextColumn("{task.fields[shown]}"),
+        TimeRemainingColumn(),
+    )
+
+
+def shown(report: StepReport, latest: HeldOutAccuracy) -> str:
+    """Tell of a step in the words of a bar, without means over nothing."""
+    told = {"accuracy": latest.accuracy, "reward": report.reward, "labels": report.label_accuracy}
+    return " ".join(f"{name} {share:.2f}" for name, share in told.items() if share is not None)
 
 
 @dataclass(frozen=True)
@@ -133,9 +143,7 @@ def _train_with(
     bar = progress.add_task(method, total=config.steps, shown="")
 
     def show(report: StepReport, latest: HeldOutAccuracy) -> None:
-        told = {"accuracy": latest.accuracy, "reward": report.reward, "labels": report.label_accuracy}
-        shown = " ".join(f"{name} {share:.2f}" for name, share in told.items() if share is not None)
-        progress.update(bar, completed=report.step + 1, shown=shown)
+        progress.update(bar, completed=report.step + 1, shown=shown(report, latest))
 
     began_s = time.perf_counter()
     with RewardClient(options.service_url, api_key=options.api_key, run=run) as client, ThreadPoolExecutor(1) as beside:

@@ -41,6 +41,9 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
         "waiting", "Cohorts that are open, jobs that are queued, what waits for a teacher or peers.", "what"
     )
     peers = _family("peer_groups_awaited", "Groups of a peer's ballots that the run waits for.", "peer")
+    absent = _family(
+        "peer_absent", "1 for a peer that the run does not wait for until it sends rollouts again.", "peer"
+    )
     cohorts = _family("cohorts", "Cohorts by state; ended ones count while their run is in use.", "state")
     oldest = _family("oldest_job_seconds", "Age of the job that waits longest to be settled.")
     top = _family("top_answer_share", "Share of the most frequent answer among all answers of the latest step.")
@@ -60,6 +63,8 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
             cohorts.add_metric((each.run, state), getattr(each, state))
         for peer, count in sorted(each.awaited_of_peers.items()):
             peers.add_metric((each.run, peer), count)
+        for peer in each.absent_peers:
+            absent.add_metric((each.run, peer), 1)
         oldest.add_metric((each.run,), each.oldest_job_s)
         if each.top_share is not None:
             top.add_metric((each.run,), each.top_share)
@@ -70,7 +75,7 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[GaugeMetricFamily]:
             labels.add_metric((each.run, "making"), each.teacher.making)
             for waiting_for in sorted({*TEACHER_WAITS, *each.teacher.teachers}):  # 0 too: so that its absence is seen
                 teachers.add_metric((each.run, waiting_for), each.teacher.teachers[waiting_for])
-    yield from (waiting, peers, cohorts, oldest, top, version, lag, labels, teachers)
+    yield from (waiting, peers, absent, cohorts, oldest, top, version, lag, labels, teachers)
 
 
 def _paraphrases(gauges: ParaphraseGauges) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:

@@ -25,6 +25,10 @@ MAX_QUESTIONS_NOW = 256
 MAX_PROMPTS = 16
 MAX_NAME_CHARS = 256
 DEFAULT = RewritingRecipe()
+JOB = "j0f3a9c55d1e2b4478ac6"
+ASKED: Any = [
+    {"question_id": "math/17", "question": "A box has 3 apples. How many apples are in 12 boxes?", "ground_truth": "36"}
+]
 
 PromptName = Annotated[str, Field(json_schema_extra={"enum": list(INSTRUCTIONS)})]
 CheckName = Annotated[str, Field(json_schema_extra={"enum": list(CHECKS)})]
@@ -44,8 +48,12 @@ class RecipeForm(WireForm):
         max_length=MAX_PROMPTS,
         description="Instructions; the next one is tried where the last gave nothing that is accepted.",
     )
-    temperature: float = Field(DEFAULT.temperature, ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False)
-    top_p: float = Field(DEFAULT.top_p, gt=0, le=1, allow_inf_nan=False)
+    temperature: float = Field(
+        DEFAULT.temperature, ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="Of the draws."
+    )
+    top_p: float = Field(
+        DEFAULT.top_p, gt=0, le=1, allow_inf_nan=False, description="The probability of the tokens to draw from."
+    )
     max_tokens: ResponseTokens = Field(DEFAULT.max_tokens, description="Of a response.")
     seed: Index = Field(DEFAULT.seed, description="What the draws follow from.")
     answers: Annotated[int, Field(ge=0, le=MAX_ANSWERS), BeforeValidator(whole)] = Field(
@@ -66,7 +74,12 @@ class RecipeForm(WireForm):
         DEFAULT.policy.most_doubt, ge=0, le=1, allow_inf_nan=False, description="The doubt that is accepted."
     )
     least_similarity: float | None = Field(
-        None, ge=-1, le=1, allow_inf_nan=False, description="How near the embeddings of both texts must be."
+        None,
+        ge=-1,
+        le=1,
+        allow_inf_nan=False,
+        description="How near the embeddings of both texts must be.",
+        examples=[0.8],
     )
     unmarked: bool = Field(
         DEFAULT.unmarked,
@@ -79,6 +92,7 @@ class RecipeForm(WireForm):
         None,
         max_length=len(CHECKS),
         description="The checks that decide; by default all but those that only warn. The others only tell.",
+        examples=[["parsed", "not_copied", "numbers_kept"]],
     )
 
     @model_validator(mode="after")
@@ -113,17 +127,23 @@ class RecipeForm(WireForm):
 class AskedQuestionForm:
     """What is to be put in other words: a hundred thousand may come, and a model takes nine times as much memory."""
 
-    question_id: Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
-    question: Annotated[str, Field(min_length=1, pattern=r"\S", examples=["What is 1 + 1?"])]
-    ground_truth: Annotated[str | None, Field(description="It must not be given away; the model is not told it.")] = (
-        None
-    )
+    question_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_ID_CHARS, description="Names the question.", examples=["math/17"])
+    ]
+    question: Annotated[str, Field(min_length=1, pattern=r"\S", description="Its text.", examples=["What is 1 + 1?"])]
+    ground_truth: Annotated[
+        str | None, Field(description="It must not be given away; the model is not told it.", examples=["36"])
+    ] = None
 
 
 class ParaphrasesForm(RecipeForm):
     """A few questions, to be rewritten now."""
 
-    questions: list[AskedQuestionForm] = Field(min_length=1, max_length=MAX_QUESTIONS_NOW)
+    model_config = ConfigDict(json_schema_extra={"examples": [{"questions": ASKED, "wait_s": 60.0}]})
+
+    questions: list[AskedQuestionForm] = Field(
+        min_length=1, max_length=MAX_QUESTIONS_NOW, description="Each with an id of its own.", examples=[ASKED]
+    )
     wait_s: float = Field(60.0, ge=0, allow_inf_nan=False, description="How long to wait; at most the server's limit.")
 
 
@@ -133,14 +153,16 @@ class ColumnsForm(WireForm):
     question_id: str = Field(
         default="question_id", min_length=1, max_length=MAX_NAME_CHARS, description="Rows may have none."
     )
-    question: str = Field(default="question", min_length=1, max_length=MAX_NAME_CHARS)
+    question: str = Field(default="question", min_length=1, max_length=MAX_NAME_CHARS, description="Every row has one.")
     ground_truth: str = Field(default="ground_truth", min_length=1, max_length=MAX_NAME_CHARS, description="Likewise.")
 
 
 class JobOrderForm(RecipeForm):
     """What is asked of a job beside its questions."""
 
-    columns: ColumnsForm = Field(default_factory=ColumnsForm, description="Of a file or data set.")
+    columns: ColumnsForm = Field(
+        default_factory=ColumnsForm, description="Of a file or data set.", examples=[{"question": "problem"}]
+    )
 
 
 SOURCES = ("questions", "path", "dataset")
@@ -154,14 +176,22 @@ def _only(field: str) -> dict[str, Any]:
 class JobForm(JobOrderForm):
     """A job: exactly one of questions, path and dataset says what is rewritten."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_only(name) for name in SOURCES]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [_only(name) for name in SOURCES],
+            "examples": [{"run": "default", "questions": ASKED, "prompts": ["reword"]}],
+        }
+    )
 
-    questions: Annotated[list[AskedQuestionForm], Field(min_length=1)] | None = None
+    questions: Annotated[list[AskedQuestionForm], Field(min_length=1)] | None = Field(
+        None, description="Each with an id of its own.", examples=[ASKED]
+    )
     path: str | None = Field(
         None,
         min_length=1,
         max_length=MAX_PATH_CHARS,
         description="A file of JSON lines or parquet below the service's paraphrase root.",
+        examples=["math.parquet"],
     )
     dataset: str | None = Field(
         None,
@@ -186,7 +216,7 @@ class CandidateDocument(StructForm, of=Candidate):
 class ParaphraseDocument(StructForm, of=Paraphrase):
     """What became of a question."""
 
-    fate: Fate
+    fate: Fate = Field(description="What became of the question.", examples=["rewritten"])
 
 
 class ParaphrasesDocument(StructForm, of=Paraphrases):
@@ -196,29 +226,32 @@ class ParaphrasesDocument(StructForm, of=Paraphrases):
 class JobAcceptedDocument(StructForm):
     """A job, all of whose questions are in Redis."""
 
-    job: str
+    job: str = Field(description="Names the job in the routes below.", examples=[JOB])
 
 
 class JobDocument(StructForm):
     """What a job has come to."""
 
-    job: str
-    run: str
-    source: str = Field(description="Where its questions came from.")
-    state: JobState
-    questions: int
-    done: int = Field(description="Questions with an outcome.")
-    making: int = Field(description="Questions that a paraphraser has in hand.")
-    paraphrasers: int = Field(description="Processes that work on jobs; none: it waits for one.")
-    created_at: str
-    ended_at: str | None
-    fates: dict[str, int] = Field(description="Questions by what became of them.")
-    drawn: dict[str, int] = Field(description="Candidates by prompt.")
-    accepted: dict[str, int] = Field(description="Accepted candidates by prompt.")
-    rejected: dict[str, int] = Field(description="Candidates by the check that rejects them; by each, if several do.")
+    job: str = Field(description="Names the job.", examples=[JOB])
+    run: str = Field(description="The run whose questions they are.", examples=["qwen3-8b-math"])
+    source: str = Field(description="Where its questions came from.", examples=["questions"])
+    state: JobState = Field(description="What the job is doing.", examples=["running"])
+    questions: int = Field(description="Questions of the job.", examples=[1000])
+    done: int = Field(description="Questions with an outcome.", examples=[400])
+    making: int = Field(description="Questions that a paraphraser has in hand.", examples=[8])
+    paraphrasers: int = Field(description="Processes that work on jobs; none: it waits for one.", examples=[1])
+    created_at: str = Field(description="When the job was made (RFC 3339).", examples=["2026-01-02T03:04:05Z"])
+    ended_at: str | None = Field(description="When the job ended; null until then.", examples=[None])
+    fates: dict[str, int] = Field(description="Questions by what became of them.", examples=[{"rewritten": 390}])
+    drawn: dict[str, int] = Field(description="Candidates by prompt.", examples=[{"reword": 420}])
+    accepted: dict[str, int] = Field(description="Accepted candidates by prompt.", examples=[{"reword": 390}])
+    rejected: dict[str, int] = Field(
+        description="Candidates by the check that rejects them; by each, if several do.",
+        examples=[{"numbers_kept": 30}],
+    )
 
 
 class JobsDocument(StructForm):
     """The latest jobs first."""
 
-    jobs: list[JobDocument]
+    jobs: list[JobDocument] = Field(description="At most 100.")

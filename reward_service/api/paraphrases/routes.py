@@ -14,6 +14,7 @@ from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.paraphrases.bodies import job_body, received
 from reward_service.api.paraphrases.job_builder import keyed_job
 from reward_service.api.paraphrases.models import (
+    JOB,
     JobAcceptedDocument,
     JobDocument,
     JobsDocument,
@@ -28,7 +29,9 @@ from reward_service.store.paraphrases import JobStanding
 router = APIRouter(tags=["paraphrases"], responses=dict.fromkeys((401, 403), PROBLEM))
 JOBS_LISTED = 100
 
-JobPath = Annotated[str, Path(pattern="^[a-z0-9]{1,64}$", examples=["j0f3a9c55d1e2b4478ac6"])]
+JobPath = Annotated[
+    str, Path(pattern="^[a-z0-9]{1,64}$", description="As POST /v1/paraphrases/jobs named it.", examples=[JOB])
+]
 KeyHeader = Annotated[
     str | None, Header(min_length=1, max_length=MAX_KEY_CHARS, description="The same key and body are the same job.")
 ]

@@ -93,8 +93,7 @@ def _settled(name: str, run: str, record: CohortRecord) -> CohortDocument:
         answer_class = None if index < 0 else record.classes[index]
         abstention = None if reason < 0 else ABSTENTIONS[reason]
         ballots.append(_ballot(row, answer_class, reward, abstention))
-    for row, index in zip(record.electors_E, record.elector_classes_E, strict=True):
-        ballots.append(_ballot(row, None if index < 0 else record.classes[index], None, None))
+    ballots += [_ballot(row, name, None, None, peer) for row, name, peer in record.electors()]
     labels = [
         LabelDocument.model_validate(wire_label(name, record.head, row), from_attributes=True) for row in record.labels
     ]
@@ -116,7 +115,11 @@ def _summary(cohort: CohortDocument) -> CohortSummaryDocument:
 
 
 def _ballot(
-    row: BallotRow, answer_class: str | None, reward: float | None, abstention: Abstention | None
+    row: BallotRow,
+    answer_class: str | None,
+    reward: float | None,
+    abstention: Abstention | None,
+    peer: str | None = None,
 ) -> BallotDocument:
     verified, confidence, length = row.evidence or (None, None, None)
     evidence = {"verified": verified, "confidence": confidence}
@@ -124,6 +127,7 @@ def _ballot(
     return BallotDocument(
         view=VIEWS[row.view],
         voter=VOTERS[row.voter],
+        peer=peer,
         rollout=row.rollout,
         answer=row.answer,
         answer_class=answer_class,

@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 from co_rewarding_schema.rollouts import RewardRequest
 
-from reward_service.api.http.problems import away
+from reward_service.api.http.problems import Problem, away
 from reward_service.api.rewards.cohort_builder import row_of
 from reward_service.api.rewards.openrlhf import SeatReward, SingleRollout
 from reward_service.api.rewards.rendering import Seat, seats_of_batch, seats_of_part, settled_with
@@ -23,6 +23,7 @@ from reward_service.background import Background
 from reward_service.errors import StoreRefusesError, StoreUnavailableError
 from reward_service.store.cohorts import CohortStore
 from reward_service.store.keys import qualified
+from reward_service.store.records import TicketRecord
 from reward_service.store.submissions import ArrivingRollout, Leaving, Placed, Refusal, Refused, Revised
 
 log = structlog.get_logger(__name__)
@@ -148,34 +149,37 @@ class HeldRequests:
             raise failures.exceptions[0] from failures
         return [task.result() for task in tasks]
 
-    async def _verdict(self, plan: SinglePlan, visit: Visit) -> SeatReward:
-        match plan.need:
-            case Need.ALONE:
-                return await self._alone(plan, visit)
-            case Need.INDEXED:
-                return await self._indexed(plan, visit)
-            case Need.PLACED:
-                return await self._placed(plan, self.new_name(), visit)
+    async def _verdict(self, plan: SinglePlan, visit: Visit, request: str | None = None) -> SeatReward:
+        try:
+            match plan.need:
+                case Need.ALONE | Need.INDEXED:
+                    return await self._unplaced(plan, visit)
+                case Need.PLACED:
+                    return await self._placed(plan, request or self.new_name(), visit)
+        except _MethodChangedError as changed:
+            return await self._verdict(changed.plan, visit)
 
-    async def _alone(self, plan: SinglePlan, visit: Visit) -> SeatReward:
-        """A rollout whose reward needs no other: a batch of one."""
+    async def _unplaced(self, plan: SinglePlan, visit: Visit) -> SeatReward:
+        """A rollout whose reward needs no other, or that carries its index: a batch or a part of one.
+
+        The scorer decides which, by the settings of now: those of the plan may be old.
+        """
+        method = plan.method.name if plan.revision is None else None
         request = RewardRequest(
-            rollouts=[plan.rollout], run=plan.run, method=plan.method.name, step=plan.label.step, complete=False
+            rollouts=[plan.rollout], run=plan.run, method=method, step=plan.label.step, complete=False
         )
-        pending = await self._scorer.accept(request, None)
+        try:
+            pending = await self._scorer.accept(request, None)
+        except Problem:  # it has no index, and needed none by the method of before
+            self._check_plan(plan, await self._run_cache.settings(plan.run, fresh=True))
+            raise
+        if pending.part is not None:
+            return SeatReward.of(await self._seat(pending, pending.part, visit))
         with visit.waiting(self._room.watch(BATCH, pending.ticket)) as watch:
             record = await settled_batch(watch, (pending.known or {}).get(pending.name))
         return SeatReward.of(seats_of_batch(pending.name, record)[0])
 
-    async def _indexed(self, plan: SinglePlan, visit: Visit) -> SeatReward:
-        """A rollout that carries its index: a part of one."""
-        request = RewardRequest(rollouts=[plan.rollout], run=plan.run, step=plan.label.step, complete=False)
-        pending = await self._scorer.accept(request, None)
-        return SeatReward.of(await self._seat(pending, visit))
-
-    async def _seat(self, pending: AcceptedRequest, visit: Visit) -> Seat:
-        part = pending.part
-        assert part is not None
+    async def _seat(self, pending: AcceptedRequest, part: TicketRecord, visit: Visit) -> Seat:
         ((cohort, ballot),) = part.places_N
         with visit.waiting(self._room.watch(COHORT, qualified(pending.run, cohort))) as watch:
             data = (pending.known or {}).get(cohort)
@@ -192,10 +196,7 @@ class HeldRequests:
 
     async def _placed(self, plan: SinglePlan, request: str, visit: Visit) -> SeatReward:
         """A rollout without an index: known by its text, should its request be abandoned and come again."""
-        try:
-            return await self._seated(plan.run, visit, partial(self._place, plan, request, visit))
-        except _MethodChangedError as changed:
-            return await self._verdict(changed.plan, visit)
+        return await self._seated(plan.run, visit, partial(self._place, plan, request, visit))
 
     async def go_on(self, held: GoingOn, visit: Visit) -> SeatReward:
         """The same for one that was held without a task: the store knows its request if it has a place.
@@ -205,7 +206,7 @@ class HeldRequests:
         """
         run, plan = held.run, held.plan
         if plan is not None:
-            return await self._placed(plan, held.coming.request, visit)
+            return await self._verdict(plan, visit, held.coming.request)
 
         async def place(_: Revised) -> Placed | Refused:
             placed = await self._store.place(run, held.coming, held.revised)
@@ -216,6 +217,7 @@ class HeldRequests:
         return await self._seated(run, visit, place)
 
     async def _place(self, plan: SinglePlan, request: str, visit: Visit, revised: Revised) -> Placed | Refused:
+        self._check_plan(plan, revised)  # another rollout may have had the settings read anew
         found = await self._scorer.extraction.of_long([plan.rollout], revised.settings)
         row = row_of(plan.rollout, revised.settings, found)
         coming = self.planner.arrival(plan, row, revised, request)
@@ -232,19 +234,19 @@ class HeldRequests:
             if not had_one:
                 del visit.places[request]
             if placed.why is Refusal.STALE:
-                await self._check_method(plan)
+                self._check_plan(plan, await self._run_cache.settings(plan.run, fresh=True))
         return placed
 
-    async def _check_method(self, plan: SinglePlan) -> None:
-        """Read the settings of a plan that were old.
+    def _check_plan(self, plan: SinglePlan, revised: Revised) -> None:
+        """Make a plan again that was made by other settings.
 
         Raises:
-            _MethodChangedError: the method is another by now, with the new plan.
+            _MethodChangedError: the method is another now, with the new plan.
         """
-        revised = await self._run_cache.settings(plan.run, fresh=True)
-        now = self.planner.planned(plan.item, plan.run, 0, revised)
-        if now.method is not plan.method:
-            raise _MethodChangedError(now)
+        if plan.revision not in {None, revised.revision}:
+            now = self.planner.planned(plan.item, plan.run, 0, revised)
+            if now.method is not plan.method:
+                raise _MethodChangedError(now)
 
     async def _seated(
         self, run: str, visit: Visit, place: Callable[[Revised], Awaitable[Placed | Refused]]

@@ -65,10 +65,21 @@ _EVALUATED: dict[str, Any] = {
 }
 
 
+_BATCH: Any = {
+    "run": "qwen3-8b-math",
+    "step": 3,
+    "rollouts": [
+        {"question_id": "math/17", "view": view, "response": f"... so it is \\boxed{{{answer}}}"}
+        for view, answers in (("original", ("4", "5")), ("paraphrase", ("4", "4.0")))
+        for answer in answers
+    ],
+}
+
+
 class RewardForm(WireForm, of=RewardRequest):
     """A batch of rollouts. Those of a part have an index each, or the request an Idempotency-Key."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [_WHOLE, _INDEXED], **_EVALUATED})
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_WHOLE, _INDEXED], **_EVALUATED, "examples": [_BATCH]})
 
 
 class LabelDocument(StructForm, of=Label):
@@ -144,10 +155,18 @@ _NAMED: dict[str, Any] = {
 """Something must say whom a rollout votes with."""
 
 
+_TWO_VIEWS: Any = {
+    "query": ["What is 2 + 2? ... so \\boxed{4}", "Add two and two. ... it is \\boxed{4}"],
+    "prompts": ["What is 2 + 2?", "Add two and two."],
+    "labels": [f'{{"question_id": "math/18", "view": "{view}", "n": 1}}' for view in ("original", "paraphrase")],
+}
+_ONE_TRUTH: Any = {"prompt": "What is 2 + 2?", "response": "So it is \\boxed{4}.", "label": "4"}
+
+
 class OpenRLHFForm(TrainerForm, of=OpenRLHFRequest):
     """OpenRLHF's request."""
 
-    model_config = ConfigDict(json_schema_extra=_NAMED_IN_LISTS)
+    model_config = ConfigDict(json_schema_extra={**_NAMED_IN_LISTS, "examples": [_TWO_VIEWS]})
 
     labels: Annotated[list[AnyLabel] | AnyLabel, Field(description=LABEL, examples=[[LABEL_EXAMPLE]])] = None
 
@@ -174,7 +193,7 @@ class OpenRLHFDocument(StructForm):
 class RemoteRMForm(TrainerForm, of=RemoteRMRequest):
     """slime's and miles' request."""
 
-    model_config = ConfigDict(json_schema_extra=_NAMED)
+    model_config = ConfigDict(json_schema_extra={**_NAMED, "examples": [_ONE_TRUTH]})
 
     prompt: Annotated[
         Any,

@@ -15,6 +15,17 @@ from reward_service.api.runs.models import ProblemDocument
 
 _PROBLEMS = ("400", "401", "403", "404", "409", "413", "415", "422", "429", "501", "503")
 _REFS = "#/components/schemas/{model}"
+_UNUSED = ("HTTPValidationError", "ValidationError")
+"""FastAPI's own forms of refusals, in whose place problem documents are answered."""
+
+_TAGS = {
+    "rewards": "Rollouts in, rewards out. The last two routes have formats of trainers.",
+    "runs": "A run holds the settings by which its rollouts are rewarded, and what it has come to.",
+    "cohorts": "Why a rollout got its reward: the ballots, the classes of equal answers, the votes, the labels.",
+    "teacher": "A slow average of the policy, which labels the rollouts of methods with a teacher.",
+    "paraphrases": "Second views of questions, written by a model and checked.",
+    "service": "Whether the service is alive and able to serve, its metrics, and its version.",
+}
 
 
 def document(app: FastAPI) -> None:
@@ -43,7 +54,8 @@ def _add(whole: dict[str, Any]) -> None:
     )
     _, schemas = models_json_schema([(f, "validation") for f in forms + documents], ref_template=_REFS)
     components = whole.setdefault("components", {})
-    components["schemas"] = components.get("schemas", {}) | schemas["$defs"]
+    described = {name: schema for name, schema in components.get("schemas", {}).items() if name not in _UNUSED}
+    components["schemas"] = schemas["$defs"] | {name: described[name] for name in described.keys() - schemas["$defs"]}
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "basic": {"type": "http", "scheme": "basic", "description": "The key is the password."},
@@ -62,7 +74,8 @@ def _add(whole: dict[str, Any]) -> None:
                     responses[status] = _response(
                         response.get("description", "A problem."), ProblemDocument, MEDIA_TYPE
                     )
-    whole["paths"] |= _paths()
+    whole["tags"] = [{"name": name, "description": description} for name, description in _TAGS.items()]
+    whole["paths"] = _paths() | whole["paths"]
 
 
 def _paths() -> dict[str, Any]:
@@ -72,27 +85,84 @@ def _paths() -> dict[str, Any]:
         "description": "The same key and body get the same answer, and vote once.",
         "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
     }
-    run = {"name": "run", "in": "query", "schema": {"type": "string", "pattern": RUN_NAME_PATTERN}}
-    wait = {"name": "wait_s", "in": "query", "schema": {"type": "number", "minimum": 0, "default": 0}}
-    ticket = {"name": "ticket", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    run = {
+        "name": "run",
+        "in": "query",
+        "description": "The run of rollouts whose labels name none.",
+        "schema": {"type": "string", "pattern": RUN_NAME_PATTERN, "examples": ["qwen3-8b-math"]},
+    }
+    wait = {
+        "name": "wait_s",
+        "in": "query",
+        "description": "How long to wait for the rewards, in seconds; at most the server's limit.",
+        "schema": {"type": "number", "minimum": 0, "default": 0},
+    }
+    ticket = {
+        "name": "ticket",
+        "in": "path",
+        "required": True,
+        "description": "As POST /v1/rollouts, or POST /v1/rewards with 202, gave it.",
+        "schema": {"type": "string", "minLength": 1, "examples": ["default~b5d4045c3f466fa91fe2cc6a"]},
+    }
     rewards: Mapping[str, type[BaseModel]] = {"200": m.RewardDocument, "202": m.ProgressDocument}
     return {
-        "/v1/rewards": {"post": _operation("Rewards for a batch", "rewards", [key], m.RewardForm, rewards)},
-        "/v1/rollouts": {
-            "post": _operation("Submit rollouts", "rollouts", [key], m.RewardForm, {"202": m.AcceptedDocument})
+        "/v1/rewards": {
+            "post": _operation(
+                "Rewards for a batch",
+                "Waits until the rollouts are rewarded. After `wait_s` the answer is 202, with a ticket and what is "
+                "missing.",
+                "rewards",
+                [key],
+                m.RewardForm,
+                rewards,
+            )
         },
-        "/v1/rewards/{ticket}": {"get": _operation("Ask for a ticket", "ticket", [ticket, wait], None, rewards)},
+        "/v1/rollouts": {
+            "post": _operation(
+                "Submit rollouts",
+                "Keeps the rollouts and answers at once, with a ticket for their rewards.",
+                "rollouts",
+                [key],
+                m.RewardForm,
+                {"202": m.AcceptedDocument},
+            )
+        },
+        "/v1/rewards/{ticket}": {
+            "get": _operation(
+                "Rewards of a ticket",
+                "The rewards of rollouts that were sent before; 202 while some are missing.",
+                "ticket",
+                [ticket, wait],
+                None,
+                rewards,
+            )
+        },
         "/get_reward": {
-            "post": _operation("OpenRLHF", "get_reward", [run], m.OpenRLHFForm, {"200": m.OpenRLHFDocument})
+            "post": _operation(
+                "OpenRLHF",
+                "OpenRLHF's own format (`--reward.remote_url`). Held until the rollouts are rewarded.",
+                "get_reward",
+                [run],
+                m.OpenRLHFForm,
+                {"200": m.OpenRLHFDocument},
+            )
         },
         "/v1/remote_rm": {
-            "post": _operation("slime, miles", "remote_rm", [run], m.RemoteRMForm, {"200": m.RemoteRMDocument})
+            "post": _operation(
+                "slime, miles",
+                "The format of slime and miles (`--rm-url`). Held for `remote_rm_hold_s`, then 503: come again.",
+                "remote_rm",
+                [run],
+                m.RemoteRMForm,
+                {"200": m.RemoteRMDocument},
+            )
         },
     }
 
 
 def _operation(
     summary: str,
+    description: str,
     name: str,
     parameters: list[dict[str, Any]],
     form: type[BaseModel] | None,
@@ -102,6 +172,7 @@ def _operation(
     responses |= {status: _response("A problem.", ProblemDocument, MEDIA_TYPE) for status in _PROBLEMS}
     operation: dict[str, Any] = {
         "summary": summary,
+        "description": description,
         "operationId": name,
         "tags": ["rewards"],
         "parameters": parameters,

@@ -81,6 +81,7 @@ class Tries:
         self._now_s = now_s
         self._until_s = now_s() + UNSURE_FOR_S
         self._stale = 0
+        self._revision: str | None = None
 
     async def settings(self) -> Revised:
         """Return the run's settings for the next try, read anew if they were old at the last.
@@ -88,7 +89,20 @@ class Tries:
         Raises:
             Problem: 404 for a run that was not made, 422 for a name that cannot be one.
         """
-        return await self._runs.settings(self._run, fresh=self._stale > 0)
+        revised = await self._runs.settings(self._run, fresh=self._stale > 0)
+        self._revision = revised.revision
+        return revised
+
+    async def changed(self) -> bool:
+        """Return whether the settings of the last try are old by now: what they refuse may be accepted.
+
+        Raises:
+            Problem: as `settings`.
+        """
+        if self._revision is None:  # they could not be read
+            return False
+        self._stale += 1
+        return self._stale < TRIES and (await self._runs.settings(self._run, fresh=True)).revision != self._revision
 
     async def refused(self, refused: Refused, rollout: str = "a rollout") -> None:
         """Return when the call is to be tried again; `rollout` names the one that a refusal is about.

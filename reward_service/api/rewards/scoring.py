@@ -40,7 +40,7 @@ from reward_service.store.records import (
     unpack_batch,
     unpack_ticket,
 )
-from reward_service.store.submissions import KeptTicket, Refused, StoredBatch
+from reward_service.store.submissions import KeptTicket, Refused, Revised, StoredBatch
 from reward_service.store.teachers import TeacherStore
 
 
@@ -92,14 +92,23 @@ class Scorer:
         Raises:
             Problem: the request cannot be taken; nothing of it was kept.
         """
-        revised = await self._run_cache.settings(request.run)
-        method = usable_method(request.method or revised.settings.method)
-        check_peers(request, method, revised.settings)
-        # A rollout that its teacher or a ground truth labels needs no other rollout: whole or a part is the same there.
-        joined = method.is_gathered and not is_compared(request)
-        if request.complete or not joined:
-            return await self._accept_batch(request, method, idempotency_key)
-        return await self._accept_part(request, method, idempotency_key)
+        tries = self._run_cache.tries(request.run)
+        while True:
+            try:
+                revised = await tries.settings()
+                method = usable_method(request.method or revised.settings.method)
+                check_peers(request, method, revised.settings)
+                # A rollout that its teacher or a ground truth labels needs no other: whole or a part is the same there.
+                joined = method.is_gathered and not is_compared(request)
+                accept = self._accept_batch if request.complete or not joined else self._accept_part
+                taken = await accept(request, method, revised, idempotency_key)
+            except Problem:  # by old settings it may be none
+                if await tries.changed():
+                    continue
+                raise
+            if isinstance(taken, AcceptedRequest):
+                return taken
+            await tries.refused(*taken)
 
     async def collect(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
         """The rewards, if all are settled within `wait_s` seconds; else how far they are.
@@ -131,31 +140,28 @@ class Scorer:
         raise _unknown_ticket(ticket)
 
     async def _accept_batch(
-        self, request: RewardRequest, method: Method, idempotency_key: str | None
-    ) -> AcceptedRequest:
+        self, request: RewardRequest, method: Method, revised: Revised, idempotency_key: str | None
+    ) -> AcceptedRequest | tuple[Refused, str]:
         run, count = request.run, len(request.rollouts)
-        tries = self._run_cache.tries(run)
-        while True:
-            revised = await tries.settings()
-            found = await self.extraction.of_long(request.rollouts, revised.settings)
-            job = batch_of(request, method, revised.settings, self._max_text_chars, found)
-            wanted: list[WantedLabel] | None = None
-            if method.needs_teacher:
-                job, wanted = taught(job, request, method, revised.settings)
-            payload = packed(job)
-            if idempotency_key is not None:
-                name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
-            else:
-                texts = [] if wanted is None else await self._apart(request)
-                name, fingerprint = digest(payload, revised.revision, *texts, size=12), digest(payload)
-            cast = cast_of(request, revised.settings)
-            if wanted is None:
-                answer = await self._store.submit(run, name, fingerprint, payload, revised, count, cast)
-            else:
-                answer = await self._labels.submit(run, name, fingerprint, payload, revised, count, wanted, cast)
-            if not isinstance(answer, Refused):
-                return _pending(run, name, count, fingerprint, answer)
-            await tries.refused(answer)
+        found = await self.extraction.of_long(request.rollouts, revised.settings)
+        job = batch_of(request, method, revised.settings, self._max_text_chars, found)
+        wanted: list[WantedLabel] | None = None
+        if method.needs_teacher:
+            job, wanted = taught(job, request, method, revised.settings)
+        payload = packed(job)
+        if idempotency_key is not None:
+            name, fingerprint = _keyed(idempotency_key), fingerprint_of(request)
+        else:
+            texts = [] if wanted is None else await self._apart(request)
+            name, fingerprint = digest(payload, revised.revision, *texts, size=12), digest(payload)
+        cast = cast_of(request, revised.settings)
+        if wanted is None:
+            answer = await self._store.submit(run, name, fingerprint, payload, revised, count, cast)
+        else:
+            answer = await self._labels.submit(run, name, fingerprint, payload, revised, count, wanted, cast)
+        if isinstance(answer, Refused):
+            return answer, "a rollout"
+        return _pending(run, name, count, fingerprint, answer)
 
     async def _apart(self, request: RewardRequest) -> list[str]:
         """Return what keeps a request apart from others of the same rollouts, where a teacher labels them.
@@ -166,30 +172,26 @@ class Scorer:
         return [str(newest), *(rollout.response for rollout in request.rollouts)]
 
     async def _accept_part(
-        self, request: RewardRequest, method: Method, idempotency_key: str | None
-    ) -> AcceptedRequest:
+        self, request: RewardRequest, method: Method, revised: Revised, idempotency_key: str | None
+    ) -> AcceptedRequest | tuple[Refused, str]:
         if idempotency_key is None:
             name, key, fingerprint = f"t{uuid4().hex[:22]}", None, ""
         else:
             name = key = _keyed(idempotency_key)
             fingerprint = fingerprint_of(request)
-        tries = self._run_cache.tries(request.run)
-        while True:
-            revised = await tries.settings()
-            found = await self.extraction.of_long(request.rollouts, revised.settings)
-            part = part_of(request, method, revised.settings, key, self._max_text_chars, found)
-            ticket = TicketRecord(request.run, request.step, part.method, part.places_N, fingerprint)
-            answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
-            if isinstance(answer, Refused):
-                await tries.refused(answer, part.named(request, answer.cohort, answer.about))
-                continue
-            if isinstance(answer, KeptTicket):
-                earlier = unpack_ticket(answer.content)
-                if earlier.fingerprint != fingerprint:
-                    raise key_reused()
-                return AcceptedRequest(request.run, name, len(earlier.places_N), earlier)
-            known = {c.cohort: record for c, record in zip(part.cohorts, answer, strict=True) if record is not None}
-            return AcceptedRequest(request.run, name, len(request.rollouts), ticket, known)
+        found = await self.extraction.of_long(request.rollouts, revised.settings)
+        part = part_of(request, method, revised.settings, key, self._max_text_chars, found)
+        ticket = TicketRecord(request.run, request.step, part.method, part.places_N, fingerprint)
+        answer = await self._store.join(request.run, part.cohorts, revised, (name, packed(ticket)))
+        if isinstance(answer, Refused):
+            return answer, part.named(request, answer.cohort, answer.about)
+        if isinstance(answer, KeptTicket):
+            earlier = unpack_ticket(answer.content)
+            if earlier.fingerprint != fingerprint:
+                raise key_reused()
+            return AcceptedRequest(request.run, name, len(earlier.places_N), earlier)
+        known = {c.cohort: record for c, record in zip(part.cohorts, answer, strict=True) if record is not None}
+        return AcceptedRequest(request.run, name, len(request.rollouts), ticket, known)
 
     async def _collect_batch(self, pending: AcceptedRequest, wait_s: float) -> Rewards | Pending:
         with self._room.watch(BATCH, pending.ticket) as watch:

@@ -36,7 +36,10 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SinglePlan:
-    """How one rollout of a request is rewarded."""
+    """How one rollout of a request is rewarded.
+
+    `revision` is that of the settings that say so; None where the rollout says so by itself.
+    """
 
     need: Need
     item: SingleRollout
@@ -44,6 +47,7 @@ class SinglePlan:
     run: str
     method: Method
     label: CohortLabel
+    revision: str | None = None
 
 
 class SinglePlanner:
@@ -63,8 +67,15 @@ class SinglePlanner:
         """
         self.check(item, position)
         named_run = run_of(item, run)
-        revised = None if item.label is None else await self._run_cache.settings(named_run)
-        return self.planned(item, named_run, position, revised)
+        if item.label is None:
+            return self.planned(item, named_run, position, None)
+        tries = self._run_cache.tries(named_run)
+        while True:
+            try:
+                return self.planned(item, named_run, position, await tries.settings())
+            except Problem:  # by old settings it may be none
+                if not await tries.changed():
+                    raise
 
     def check(self, item: SingleRollout, position: int) -> None:
         """Refuse a rollout whatever its run.
@@ -106,11 +117,11 @@ class SinglePlanner:
                 if method.needs_peers and not revised.settings.peers:
                     raise no_peers(method, run)
                 if not method.is_gathered:
-                    return SinglePlan(Need.ALONE, item, rollout, run, method, label)
+                    return SinglePlan(Need.ALONE, item, rollout, run, method, label, revised.revision)
                 if label.rollout is None:
-                    return SinglePlan(Need.PLACED, item, rollout, run, method, label)
+                    return SinglePlan(Need.PLACED, item, rollout, run, method, label, revised.revision)
                 check_seat(rollout, position, revised.settings, None)
-                return SinglePlan(Need.INDEXED, item, rollout, run, method, label)
+                return SinglePlan(Need.INDEXED, item, rollout, run, method, label, revised.revision)
 
     def arrival(self, plan: SinglePlan, row: BallotRow, revised: Revised, request: str) -> ArrivingRollout:
         """Return what the store is told of a rollout without an index; `request` is the one that waits for it."""

@@ -23,13 +23,14 @@ _NO_QUARANTINE = {"properties": {"quarantine": {"enum": [Quarantine.OFF.value]}}
 _ACROSS_VIEWS = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if row.apart is not None]}}}
 _ALONE = {"properties": {"method": {"enum": [row.name for row in METHODS.values() if not row.needs_peers]}}}
 _WITH_PEERS = {"required": ["peers"], "properties": {"peers": {"minItems": 1}}}
+_RUN: Any = {"method": DEFAULT_METHOD, "group_size": 2, "quarantine": Quarantine.OWN_VIEW.value}
 _RUN_SCHEMA: dict[str, Any] = {"allOf": [{"anyOf": [_NO_QUARANTINE, _ACROSS_VIEWS]}, {"anyOf": [_ALONE, _WITH_PEERS]}]}
 
 
 class RunForm(WireForm, of=RunSettings, required=("method",)):
     """A run's settings; the defaults are those of RunSettings."""
 
-    model_config = ConfigDict(json_schema_extra=_RUN_SCHEMA)
+    model_config = ConfigDict(json_schema_extra={**_RUN_SCHEMA, "examples": [_RUN]})
 
 
 class SignsDocument(StructForm):
@@ -54,7 +55,8 @@ class SignsDocument(StructForm):
         description="The share of a view's own rollouts that gave the view's label, the mean.", examples=[0.55]
     )
     view_agreement: float | None = Field(
-        description="The share of one label among questions both of whose views were labelled together.",
+        description="The share of one label among questions both of whose views were labelled: together, or apart "
+        "where the run keeps a history.",
         examples=[0.9],
     )
     answered: float | None = Field(description="The share of rollouts with an answer.", examples=[0.98])
@@ -95,6 +97,12 @@ class RunDocument(RunForm):
     signs: SignsDocument | None = Field(
         None, description="Those of the latest step, where the run is asked for alone.", examples=[None]
     )
+    absent_peers: list[str] | None = Field(
+        None,
+        description="The peers for which the run does not wait until they send rollouts again, where the run is asked "
+        "for alone.",
+        examples=[[]],
+    )
 
 
 class RunsDocument(StructForm):
@@ -120,6 +128,11 @@ class BallotDocument(StructForm):
     ground_truth: str | None = Field(None, description="What came with the rollout.", examples=["4"])
     statistics: StatisticsForm | None = Field(None, description="What the trainer measured; null without any.")
     evidence: EvidenceForm | None = Field(None, description="What the trainer knows of the answer; null without any.")
+    peer: str | None = Field(
+        None,
+        description="The run whose policy cast it; null but for ballots of peers that the service kept.",
+        examples=["qwen3-8b-b"],
+    )
 
 
 class CohortSummaryDocument(StructForm):
@@ -147,9 +160,10 @@ class CohortDocument(StructForm):
     state: str = Field(description=STATES, examples=["settled"])
     labels: list[LabelDocument] = Field(description="What was elected.")
     classes: dict[str, int] = Field(
-        description="Votes by class of equal answers, ballots of every view together.", examples=[{"4": 12, "5": 4}]
+        description="Ballots by class of equal answers, of every view and voter together, each counted once.",
+        examples=[{"4": 12, "5": 4}],
     )
-    ballots: list[BallotDocument] = Field(description="The teacher's own come last: they vote and earn nothing.")
+    ballots: list[BallotDocument] = Field(description="A teacher's and peers' come last: they vote and earn nothing.")
 
 
 class CohortsDocument(StructForm):

@@ -41,10 +41,23 @@ from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError
 CURSOR = "That of the page before; none: the first page."
 RunName = Annotated[str, AfterValidator(check_run_name)]
 OwnRun = Annotated[str, AfterValidator(check_own_run)]
-RunPath = Annotated[RunName, Path(json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
-OwnRunPath = Annotated[OwnRun, Path(json_schema_extra={"pattern": OWN_RUN_NAME_PATTERN}, examples=["qwen3-8b-math"])]
-RunQuery = Annotated[RunName, Query(json_schema_extra={"pattern": RUN_NAME_PATTERN})]
-QuestionPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])]
+THE_RUN = "The name of the run."
+EXAMPLES = ["qwen3-8b-math"]
+RunPath = Annotated[
+    RunName, Path(description=THE_RUN, json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=EXAMPLES)
+]
+OwnRunPath = Annotated[
+    OwnRun, Path(description=THE_RUN, json_schema_extra={"pattern": OWN_RUN_NAME_PATTERN}, examples=EXAMPLES)
+]
+RunQuery = Annotated[
+    RunName, Query(description=THE_RUN, json_schema_extra={"pattern": RUN_NAME_PATTERN}, examples=EXAMPLES)
+]
+QuestionPath = Annotated[
+    str, Path(description="The question of the pair.", min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])
+]
+CohortPath = Annotated[
+    str, Path(description="As a label or a reward names it.", examples=["default~5f1c0a2b9d3e4f60718293a4.0"])
+]
 MOST_RUNS = 500
 MOST_PAIRS = 10_000
 MOST_COHORTS = 100
@@ -106,7 +119,8 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
     look = await made.looks.look(run, 1)
     if look is None:
         raise no_such_run(run)
-    return run_document(look)
+    absent = await made.looks.absent_peers(run, look.settings)
+    return run_document(look).model_copy(update={"absent_peers": absent})
 
 
 @router.get(
@@ -116,7 +130,9 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
     summary="Pairs whose views keep disagreeing",
 )
 async def get_quarantine(
-    request: Request, run: RunPath, limit: Annotated[int, Query(ge=1, le=MOST_PAIRS)] = 1000
+    request: Request,
+    run: RunPath,
+    limit: Annotated[int, Query(ge=1, le=MOST_PAIRS, description="The most pairs to list.")] = 1000,
 ) -> QuarantineDocument:
     """The pairs that are taken for bad ones: their questions want another paraphrase."""
     made = services(request)
@@ -163,7 +179,9 @@ async def release(request: Request, run: RunPath, question_id: QuestionPath) -> 
 )
 async def get_cohorts(
     request: Request,
-    question_id: Annotated[str, Query(min_length=1, max_length=MAX_ID_CHARS, examples=["math/17"])],
+    question_id: Annotated[
+        str, Query(min_length=1, max_length=MAX_ID_CHARS, description="The question.", examples=["math/17"])
+    ],
     run: RunQuery = DEFAULT_RUN,
     step: Annotated[int | None, Query(ge=0, le=MAX_COUNT, description="None: of every step, and without one.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_COHORTS, description="Cohorts in a page.")] = 20,
@@ -184,7 +202,7 @@ async def get_cohorts(
 
 
 @router.get("/v1/cohorts/{cohort}", tags=["cohorts"], responses={404: PROBLEM, 503: PROBLEM}, summary="Why this reward")
-async def get_cohort(request: Request, cohort: str) -> CohortDocument:
+async def get_cohort(request: Request, cohort: CohortPath) -> CohortDocument:
     """A cohort's ballots, classes, votes and labels; also while it is open."""
     found = await explain_cohort(services(request).cohorts, cohort)
     if found is None:

@@ -35,8 +35,12 @@ WORDINGS = ("prompt", "question", "messages")
 class UpdateForm(WireForm):
     """New weights of the policy."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"run": "qwen3-8b-math", "step": 12, "path": "qwen3-8b-math.step-12.0"}]}
+    )
+
     run: OwnRunName = DEFAULT_RUN
-    step: Count = Field(description="The step whose rollouts are sampled from these weights.")
+    step: Count = Field(description="The step whose rollouts are sampled from these weights.", examples=[12])
     path: str = Field(
         min_length=1,
         max_length=MAX_PATH_CHARS,
@@ -47,6 +51,7 @@ class UpdateForm(WireForm):
         None,
         pattern="^[0-9a-f]{64}$",
         description="Of the contents of the *.safetensors files, one after the other in order of name.",
+        examples=[None],
     )
 
 
@@ -58,8 +63,8 @@ class UpdateDocument(StructForm, of=TeacherUpdate):
 class MessageForm:
     """One turn of a chat; a hundred thousand may come, and a model takes nine times as much memory."""
 
-    role: Annotated[str, Field(min_length=1, max_length=64, examples=["user"])]
-    content: str
+    role: Annotated[str, Field(min_length=1, max_length=64, description="The speaker.", examples=["user"])]
+    content: Annotated[str, Field(description="What the speaker says.", examples=["What is 2 + 2?"])]
 
 
 def _only(field: str) -> dict[str, Any]:
@@ -73,11 +78,25 @@ class QuestionForm(WireForm):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [_only("prompt"), _only("question"), _only("messages")]})
 
-    question_id: str = Field(min_length=1, max_length=MAX_ID_CHARS)
-    view: View = Field(View.ORIGINAL, strict=False)
-    prompt: str | None = Field(None, min_length=1, description="The text as the policy reads it, template included.")
-    question: str | None = Field(None, min_length=1, description="The bare question; the teacher's template is used.")
-    messages: Annotated[list[MessageForm], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
+    question_id: str = Field(
+        min_length=1, max_length=MAX_ID_CHARS, description="As its rollouts name it.", examples=["math/17"]
+    )
+    view: View = Field(View.ORIGINAL, strict=False, description="The wording.", examples=["original"])
+    prompt: str | None = Field(
+        None,
+        min_length=1,
+        description="The text as the policy reads it, template included.",
+        examples=["<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"],
+    )
+    question: str | None = Field(
+        None,
+        min_length=1,
+        description="The bare question; the teacher's template is used.",
+        examples=["What is 2 + 2?"],
+    )
+    messages: Annotated[list[MessageForm], Field(min_length=1, max_length=MAX_MESSAGES)] | None = Field(
+        None, description="A chat; the teacher's template is used.", examples=[None]
+    )
 
     @model_validator(mode="after")
     def _one_wording(self) -> Self:
@@ -87,18 +106,30 @@ class QuestionForm(WireForm):
         return self
 
 
+_COMING: Any = [
+    {"question_id": "math/17", "view": "original", "question": "What is 2 + 2?"},
+    {"question_id": "math/17", "view": "paraphrase", "question": "Add two and two."},
+]
+
+
 class PrefetchForm(WireForm):
     """Questions that are coming."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"run": "qwen3-8b-math", "questions": _COMING}]})
+
     run: OwnRunName = DEFAULT_RUN
-    step: Count | None = None
-    questions: list[QuestionForm] = Field(max_length=MAX_QUESTIONS)
+    step: Count | None = Field(
+        None, description="The step whose rollouts will need the labels; null: the newest weights.", examples=[13]
+    )
+    questions: list[QuestionForm] = Field(
+        max_length=MAX_QUESTIONS, description="Each view of each question.", examples=[_COMING]
+    )
 
 
 class PrefetchDocument(StructForm):
     """How many were taken."""
 
-    accepted: int
+    accepted: int = Field(description="Questions that the teacher may answer ahead.", examples=[2])
 
 
 class TeacherDocument(StructForm, of=TeacherState):

@@ -11,9 +11,9 @@ from co_rewarding_schema.forms import StructForm, WireForm
 from co_rewarding_schema.limits import MAX_COUNT, WEIGHTS_FILE_PATTERN, Count, Positive
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.run_names import DEFAULT_RUN
-from co_rewarding_schema.teaching import Upload, UploadedFile
-from fastapi import APIRouter, FastAPI, Header, Request, Response
-from pydantic import Field
+from co_rewarding_schema.teaching import UPLOAD, Upload, UploadedFile
+from fastapi import APIRouter, FastAPI, Header, Path, Request, Response
+from pydantic import ConfigDict, Field
 
 from reward_service.api.http.problems import MEDIA_TYPE, Problem
 from reward_service.api.http.requests import blocks, check_octets, json_body, read_form
@@ -41,26 +41,40 @@ SWEEP_EVERY_S = 600.0
 PROBLEM: dict[str, Any] = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 BYTES = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
+UploadPath = Annotated[str, Path(description="As POST /v1/teacher/uploads named it.", examples=[UPLOAD])]
 OFFSET: dict[str, Any] = {"headers": {"Upload-Offset": {"schema": {"type": "integer"}}}}
+
+
+_FILE: Any = {
+    "name": "model.safetensors",
+    "size": 73,
+    "sha256": "8fa8d1048abcf0b68beaa1c2178122814ca4a3826673040abe5ef3b7790defd4",
+}
+"""Of one tensor with one number, which is 0."""
 
 
 class FileForm(WireForm):
     """A file to come."""
 
-    name: str = Field(pattern=WEIGHTS_FILE_PATTERN, examples=["model.safetensors"])
-    size: Positive = Field(description="In bytes.")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of its contents, in hexadecimal.")
+    name: str = Field(pattern=WEIGHTS_FILE_PATTERN, description="The name of the file.", examples=["model.safetensors"])
+    size: Positive = Field(description="In bytes.", examples=[_FILE["size"]])
+    sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="Of its contents, in hexadecimal.", examples=[_FILE["sha256"]]
+    )
 
 
 class UploadForm(WireForm):
     """The files in which the weights of a step lie."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"run": "qwen3-8b-math", "step": 13, "files": [_FILE]}]})
+
     run: OwnRunName = DEFAULT_RUN
-    step: Count
+    step: Count = Field(description="The step whose rollouts are sampled from these weights.", examples=[13])
     files: list[FileForm] = Field(
         min_length=1,
         max_length=MAX_FILES,
         description="Each name once. Announced are only those with a *.safetensors among them.",
+        examples=[[_FILE]],
     )
 
 
@@ -104,13 +118,13 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
             return _document(await asyncio.to_thread(uploads.declare, Declaration(form.run, form.step, files)))
 
     @router.get("/v1/teacher/uploads/{upload}", response_model=UploadDocument, summary="One upload")
-    async def state(upload: str) -> Upload:
+    async def state(upload: UploadPath) -> Upload:
         """How much of each file is here, and the path of the whole."""
         with _as_problems():
             return _document(await asyncio.to_thread(_configured(found).state, upload))
 
     @router.delete("/v1/teacher/uploads/{upload}", status_code=204, summary="Remove an upload")
-    async def remove(upload: str) -> None:
+    async def remove(upload: UploadPath) -> None:
         """Removes an upload, whole or not."""
         with _as_problems():
             await asyncio.to_thread(_configured(found).remove, upload)
@@ -124,8 +138,8 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
     )
     async def append(
         request: Request,
-        upload: str,
-        name: str,
+        upload: UploadPath,
+        name: Annotated[str, Path(description="The name of the file.", examples=[_FILE["name"]])],
         upload_offset: Annotated[int, Header(ge=0, le=MAX_COUNT, description="How many bytes of the file are here.")],
     ) -> Response:
         """Appends the body to a file. Its last bytes are answered when its checksum is found right.

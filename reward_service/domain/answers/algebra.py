@@ -121,6 +121,9 @@ class Algebra:
         Raises:
             UndefinedError: the divisor is zero.
         """
+        if len(right) == 1 and () in right:
+            divisor = right[()]
+            return {monomial: small(Fraction(coefficient, divisor)) for monomial, coefficient in left.items()}
         return self.multiply(left, self.power(right, -1))
 
     def power(self, base: Sum, exponent: Number) -> Sum:

@@ -18,6 +18,7 @@ _UNITS: Mapping[str, str] = MappingProxyType(
 _COUNTERS = "个人岁次种条块只本张棵枚页件名位台辆头朵支根把组排层道题颗粒袋箱瓶杯盒座间套队场幅匹艘架株筐艘"
 _HAN = "\u4e00-\u9fff"
 _AND, _OR = (re.compile(rf"(?<![{_HAN}])(?:{words})(?![{_HAN}])") for words in ("和|与|且|以及|并且", "或者?"))
+_JOINING = re.compile(r"\\text\s*\{\s*(?:(和|与|且|以及|并且)|或者?)\s*\}")
 _DATE = re.compile(r"(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*日")
 _COUNTED = re.compile(rf"(?<=[\d}}%)])\s*([{_HAN}]+(?:/[{_HAN}]+)?)(?=\s*(?:[,;.]|$))")
 _CHANGING = re.compile(r"[万亿千百十半多倍余几成折]|以上|以下|以内|左右|大约|分之")
@@ -27,6 +28,7 @@ WORDS = re.compile(rf"[{_HAN}\s,.;:!?]*[{_HAN}][{_HAN}\s,.;:!?]*")
 def in_latin(text: str) -> str:
     r"""Return the text with 5个苹果 as 5\text{ 个苹果}, 5米 as 5\text{ m}, and 或 as a word of the grammar."""
     text = _DATE.sub(r"\1-\2-\3", text)
+    text = _JOINING.sub(lambda found: r"\text{ and }" if found[1] else r"\text{ or }", text)
     text = _AND.sub(r"\\text{ and }", _OR.sub(r"\\text{ or }", text))
     return _COUNTED.sub(_unit, text)
 

@@ -7,38 +7,15 @@ from reward_service.domain.answers.tokens import Token, structure
 
 _OPENING = frozenset({"(", "[", "{", "\\{"})
 _CLOSING = frozenset({")", "]", "}", "\\}"})
-_BOUNDS = frozenset({"\\in", "<", ">", "<=", ">=", "!="})
-_RELATIONS = _BOUNDS | {"=", "~", "\\equiv"}
+_BOUNDS = frozenset({"\\in", "<", ">", "≤", "≥", "≠"})
+_RELATIONS = _BOUNDS | {"=", "\\approx", "\\equiv"}
 _SETTING = re.compile(r"\s*,?\s*(?:for (?:all|every|any|each)|where|for)(?![a-z])")
-_SILENT = frozenset(
-    [
-        "for",
-        "all",
-        "every",
-        "any",
-        "each",
-        "where",
-        "with",
-        "is",
-        "are",
-        "an",
-        "a",
-        "the",
-        "some",
-        "arbitrary",
-        "number",
-        "numbers",
-        "real",
-        "reals",
-        "constant",
-        "constants",
-        "value",
-        "values",
-        "of",
-    ]
-)
+_SILENT = frozenset({
+    "for", "all", "every", "any", "each", "where", "with", "is", "are", "an", "a", "the", "some", "arbitrary", "number",
+    "numbers", "real", "reals", "constant", "constants", "value", "values", "of",
+})  # fmt: skip
 _KINDS = {
-    "integer": "Z", "integers": "Z", "positive": "positive", "negative": "negative", "natural": "N", "nonzero": "!= 0",
+    "integer": "Z", "integers": "Z", "positive": "positive", "negative": "negative", "natural": "N", "nonzero": "≠ 0",
     "nonnegative": "nonnegative", "odd": "odd", "even": "even", "prime": "prime", "and": "and",
 }  # fmt: skip
 _NO_NAMES = _SILENT | _KINDS.keys()
@@ -61,7 +38,7 @@ def parted(tokens: list[Token]) -> Parted | None:
     if cut is None:
         return None
     main, behind = cut
-    if not main or not behind or any(token.kind in ("=", "~", "\\equiv") for token in behind):
+    if not main or not behind or any(token.kind in ("=", "\\approx", "\\equiv") for token in behind):
         return None
     letters = _letters(behind)
     setting = _said(behind, letters)

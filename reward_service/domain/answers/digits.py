@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from reward_service.domain.answers.values import NotReadError, Number, Sum
+from reward_service.domain.answers.values import NotReadError, Number
 
 MAX_DIGITS = 3900
 
@@ -18,7 +18,8 @@ def decimal(text: str) -> Number:
     """Read a decimal, exactly; NotReadError if it is too long."""
     if len(text) > MAX_DIGITS:
         raise NotReadError
-    value = Fraction(text)
+    above, _, places = text.partition(".")
+    value = Fraction(int(above + places), 10 ** len(places))
     return value.numerator if value.denominator == 1 else value
 
 
@@ -30,9 +31,8 @@ def repeating(text: str, period: str) -> Fraction:
     return Fraction(text) + Fraction(int(period), 10**digits * (10 ** len(period) - 1))
 
 
-def base_of(terms: Sum) -> int:
+def base_of(value: Number) -> int:
     """Return a base between 2 and 36; NotReadError for another."""
-    value = terms.get((), 0)
-    if len(terms) != 1 or value.denominator != 1 or not 2 <= value <= 36:
+    if value.denominator != 1 or not 2 <= value <= 36:
         raise NotReadError
     return int(value)

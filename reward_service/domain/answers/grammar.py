@@ -6,6 +6,7 @@ from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.clauses import named, parted
+from reward_service.domain.answers.evaluating import values_of
 from reward_service.domain.answers.meanings import Understanding
 from reward_service.domain.answers.parser import parse
 from reward_service.domain.answers.shapes import Understood, is_known
@@ -65,7 +66,7 @@ def _measured(tokens: list[Token], conventions: Conventions) -> Understood | Non
     return (shapes, marks) if measures and is_known(shapes[0]) else None
 
 
-_QUALIFYING = frozenset({"text", "\\forall", "\\in", "<", ">", "<=", ">=", "!="})
+_QUALIFYING = frozenset({"text", "\\forall", "\\in", "<", ">", "≤", "≥", "≠"})
 _BEFORE_UNITS = frozenset({"number", "}", ")", "\\degree"})
 _UNITS = LETTERS | {"k", "M", "\\Omega", "\\mu"}
 
@@ -78,4 +79,4 @@ def parsed(tokens: list[Token], conventions: Conventions, *, units: bool = False
         UndefinedError: it has no value.
     """
     algebra = Algebra()
-    return Understanding(algebra, conventions).answer(parse(tokens, algebra, units=units))
+    return Understanding(algebra, conventions).answer(values_of(parse(tokens, units=units), algebra))

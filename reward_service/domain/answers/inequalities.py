@@ -12,7 +12,7 @@ from reward_service.domain.answers.values import NotReadError, Number, Sum
 
 _CONSTANTS = frozenset({"pi", "e"})
 _NO_UNKNOWNS = frozenset({"i", "oo", "deg", "usd", "pct"})
-_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_TURNED = {"<": ">", "≤": "≥", ">": "<", "≥": "≤"}
 
 
 class Inequalities:
@@ -43,10 +43,10 @@ class Inequalities:
         return self._quadratic(rest, constant.get((), 0), relation) if len(constant) == (() in constant) else None
 
     def _beyond(self, bound: Sum, relation: str) -> list[Interval]:
-        end = self._end(bound, relation in ("<=", ">="))
+        end = self._end(bound, relation in ("≤", "≥"))
         if end is None:
             raise NotReadError
-        if relation in ("<", "<="):
+        if relation in ("<", "≤"):
             return [(End(-math.inf, self._line_end(-1), False), end)]
         return [(end, End(math.inf, self._line_end(1), False))]
 
@@ -59,7 +59,7 @@ class Inequalities:
         below = self.solve(self._algebra.add(inside, bound), _TURNED[relation])
         if above is None or below is None:
             return None
-        if relation in ("<", "<="):
+        if relation in ("<", "≤"):
             common = intersected([above[1], below[1]], self._line_end)
             return None if common is None else (above[0], common)
         outer = sorted([*above[1], *below[1]], key=lambda ends: ends[0].value)
@@ -79,11 +79,11 @@ class Inequalities:
         root = self._algebra.power({(): inside}, Fraction(1, 2))
         centre = self._algebra.number(-middle / (2 * first))
         half = self._algebra.scale(root, 1 / (2 * abs(first)))
-        closed = relation in ("<=", ">=")
+        closed = relation in ("≤", "≥")
         low, high = (self._end(self._algebra.add(centre, half, sign), closed) for sign in (-1, 1))
         if low is None or high is None or low.value >= high.value:
             return None
-        if (relation in ("<", "<=")) == (first > 0):
+        if (relation in ("<", "≤")) == (first > 0):
             return name, [(low, high)]
         line = whole_line(self._line_end)[0]
         return name, [(line[0], low), (high, line[1])]

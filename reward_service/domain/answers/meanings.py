@@ -28,8 +28,9 @@ from reward_service.domain.answers.values import (
 )
 from reward_service.domain.answers.words import words_key
 
-_SETTING_BOUNDS = ORDER | {"=", "!=", "\\in"}
+_SETTING_BOUNDS = ORDER | {"=", "≠", "\\in"}
 _CAPITAL = re.compile(r"[A-Z]")
+_CHOICE = re.compile(r"[A-J]")
 _MARKED = frozenset({"deg", "usd", "pct"})
 _MARKING = {"deg": "degree", "usd": "dollar"}
 
@@ -68,7 +69,8 @@ class Understanding(RelationMeanings):
             case Bracketed(opening, items, closing):
                 parts, marks = self.parts(items)
                 shapes = [self.form(opening + closing, parts)]
-                if self.lenient and len(items) > 2 and opening + closing == "[]":
+                choices = opening == "(" and all(_CHOICE.fullmatch(part.key) for part in parts)
+                if self.lenient and (choices or (len(items) > 2 and opening + closing == "[]")):
                     shapes.append(self._collection(parts))
                 return tuple(shapes), marks
             case Joined(operation, items):
@@ -120,7 +122,7 @@ class Understanding(RelationMeanings):
 
     def _expression(self, value: Expression) -> Understood:
         terms, unit = value.terms, value.unit
-        if not unit and not any(name in _MARKED for monomial in terms for name, _ in monomial):
+        if not unit and (is_constant(terms) or not any(name in _MARKED for monomial in terms for name, _ in monomial)):
             return (self.quantity(terms),), ()
         for symbol, name in _MARKING.items():
             stripped, found = _marked(terms, symbol)
@@ -180,6 +182,8 @@ class Understanding(RelationMeanings):
             return (self.form("or", _distinct(parts)),), marks  # A or B is not A and B
         if not self.lenient:
             return (self.form("list", parts),), marks
+        if all(_CHOICE.fullmatch(part.key) for part in parts):
+            return (self._collection(parts),), marks  # choices have no order
         return (self._collection(parts), self.form("()", parts)), marks
 
     def _conditions(self, parts: tuple[Shape, ...], joint: str) -> list[Interval] | None:

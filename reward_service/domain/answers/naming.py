@@ -3,7 +3,7 @@
 import re
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.atoms import APPLIED
+from reward_service.domain.answers.factors import APPLIED
 from reward_service.domain.answers.values import Sum
 
 _INDEX = r"(?:_\{[^=<>]*\})?"

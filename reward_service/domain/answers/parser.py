@@ -1,27 +1,26 @@
-"""Parse whole answers: lists, sets, intervals, matrices, relations, quantities."""
+"""Parse whole answers to trees: lists, sets, intervals, matrices, relations, quantities."""
 
-from reward_service.domain.answers.algebra import Algebra
+from reward_service.domain.answers.digits import integer
 from reward_service.domain.answers.naming import name_of
 from reward_service.domain.answers.relations import ORDER
-from reward_service.domain.answers.terms import TermReader
+from reward_service.domain.answers.sums import SumReader
 from reward_service.domain.answers.tokens import Token
-from reward_service.domain.answers.units import are_units, multiplier, percent_of, says_what, unit_key
+from reward_service.domain.answers.tree import Constant, Measure, Node, Tree
+from reward_service.domain.answers.units import are_units, multiplier, says_what
 from reward_service.domain.answers.values import (
     Based,
     Bracketed,
     Builder,
     Chain,
-    Expression,
     Joined,
     Listed,
     Matrix,
     NotReadError,
-    Value,
     Words,
 )
 
 _CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
-_RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "~", "\\in", "\\equiv"})
+_RELATIONS = frozenset({"=", "<", ">", "≤", "≥", "≠", "\\approx", "\\in", "\\equiv"})
 _JOINTS = frozenset({",", ";", "\\lor", "\\land"})
 _SAID_BETWEEN = {
     "and": "and", "\\land": "and", "\\wedge": "and", "or": "or", "\\lor": "or", "\\vee": "or",
@@ -34,65 +33,60 @@ _MATRICES = frozenset({
 _UNIT_TOKENS = frozenset({"text", "word", "^", "{", "}", "/", "*", "number", "\\degree", "\\Omega", "\\mu"})
 _UNIT_COMMANDS = {"\\Omega": "ohm", "\\mu": "µ", "*": "*"}
 _MOST_IN_NAME = 12
+_ENDS = frozenset({",", ")", "]", "\\}", "}", "end"})
 
 
-class Parser(TermReader):
+class Parser(SumReader):
     """Reads one answer."""
 
-    def __init__(self, tokens: list[Token], algebra: Algebra, sign: int = 1, *, units: bool = False) -> None:
+    def __init__(self, tokens: list[Token], *, units: bool = False) -> None:
         """At the first token."""
-        super().__init__(tokens, algebra, sign, units=units)
-        self._related = any(token.kind in _RELATIONS for token in tokens)
+        super().__init__(tokens, units=units)
+        self._related = not _RELATIONS.isdisjoint(self.kinds)
 
-    def answer(self) -> Value:
+    def answer(self) -> Node:
         """All of it.
 
         Raises:
             NotReadError: something is left over, or was not understood.
-            UndefinedError: it has no value.
         """
         value = self._list()
-        if self.next.kind != "end":
+        if self.kinds[self.at] != "end":
             raise NotReadError
         return value
 
-    def bracketed(self, opening: str) -> Value:
+    def bracketed(self, opening: str) -> Node:
         """Read the items between brackets, whose opening one has been passed.
 
-        A single item in (), [] or TeX's {} stands for itself, several in TeX's {} are a list, and all others keep their
-        brackets.
+        A single item in TeX's {} stands for itself, several are a list, and all others keep their brackets.
 
         Raises:
             NotReadError: no bracket closes them, or TeX's {} is empty.
         """
-        self.deeper()
         bars, self.bars = self.bars, 0
         name = self.next.text
         if opening == "\\{" and self._builds_set():
             held = self._list()
             self.expect("\\}")
-            self.depth -= 1
             self.bars = bars
             return Builder(name, held)
         closings = _CLOSING[opening]
-        items: list[Value] = []
-        if self.next.kind not in closings:
+        items: list[Node] = []
+        if self.kinds[self.at] not in closings:
             items.append(self._item())
-            while self.take(",") or self.take(";"):
+            while self.kinds[self.at] in (",", ";"):
+                self.at += 1
                 items.append(self._item())
-        if self.next.kind not in closings:
+        closing = self.kinds[self.at]
+        if closing not in closings:
             raise NotReadError
-        closing = self.next.kind
         self.at += 1
-        self.depth -= 1
         self.bars = bars
-        if len(items) == 1 and opening in "({[" and opening + closing in ("()", "[]", "{}"):
-            return items[0]
-        if opening == "{":
-            if not items:
-                raise NotReadError
-            return Listed(tuple(items))
-        return Bracketed(opening[-1], tuple(items), closing[-1])
+        if opening != "{":
+            return Bracketed(opening[-1], tuple(items), closing[-1])
+        if not items:
+            raise NotReadError
+        return items[0] if len(items) == 1 else Listed(tuple(items))
 
     def _builds_set(self) -> bool:
         r"""Pass what stands before the condition of a set, where there is one: x |, x \in \mathbb R :."""
@@ -107,91 +101,94 @@ class Parser(TermReader):
             return True
         return False
 
-    def matrix(self) -> Matrix:
+    def matrix(self) -> Matrix[Node]:
         r"""Read a matrix, whose \begin has been passed.
 
         Raises:
             NotReadError: the environment is none of a matrix, does not end, or has rows of different lengths.
         """
-        self.expect("{")
-        name = self.next.text
-        self.at += 1
+        name = self.ahead(-1).text
         if name not in _MATRICES:
             raise NotReadError
-        self.expect("}")
         if name == "array" and self.take("{"):
             while not self.take("}"):
                 if self.next.kind == "end":
                     raise NotReadError
                 self.at += 1
-        rows: list[tuple[Expression, ...]] = []
+        rows: list[tuple[Node, ...]] = []
         while self.next.kind != "\\end":
-            row = [Expression(self.number())]
+            row = [self.sum()]
             while self.take("&"):
-                row.append(Expression(self.number()))
+                row.append(self.sum())
             rows.append(tuple(row))
             if not self.take("\\\\"):
                 break
-        for kind in ("\\end", "{"):
-            self.expect(kind)
-        self.at += 1
-        self.expect("}")
+        self.expect("\\end")
         if not rows or len({len(row) for row in rows}) != 1:
             raise NotReadError
         return Matrix(tuple(rows))
 
-    def _list(self) -> Value:
-        items = [self._item()]
+    def _list(self) -> Node:
+        first = self._item()
+        kinds = self.kinds
+        if kinds[self.at] not in _JOINTS:
+            return first
+        items = [first]
         joints: set[str] = set()
-        while self.tokens[self.at].kind in _JOINTS:
-            while self.tokens[self.at].kind in _JOINTS:
+        while kinds[self.at] in _JOINTS:
+            while kinds[self.at] in _JOINTS:
                 joints.add(self.next.text)
                 self.at += 1
-            if self.tokens[self.at].kind == "end":
+            if kinds[self.at] == "end":
                 break
             items.append(self._item())
         if joints & _LOGICAL and not all(isinstance(item, Chain) for item in items):
             raise NotReadError  # of statements that are only letters
         said = {_SAID_BETWEEN[joint] for joint in joints if joint in _SAID_BETWEEN}
         if len(said) > 1:
-            raise NotReadError  # of and beside or nobody knows which is first
-        return items[0] if len(items) == 1 else Listed(tuple(items), said.pop() if said else "")
+            raise NotReadError  # of or beside and nobody knows which is first
+        return first if len(items) == 1 else Listed(tuple(items), said.pop() if said else "")
 
-    def _item(self) -> Value:
+    def _item(self) -> Node:
         """Sides with relations between them, or only one."""
-        sides: list[Value] = []
+        kinds, at = self.kinds, self.at
+        if kinds[at] == "number" and kinds[at + 1] in _ENDS and self.tokens[at].text.isdigit():
+            self.at += 1
+            return Constant(integer(self.tokens[at].text))
+        signs = self.signs
+        value = self._chain() if self._related else self._joined()
+        if self.signs > signs + 1 and not _is_of_many(value):
+            raise NotReadError  # of two ± nobody knows whether they go together
+        return value
+
+    def _chain(self) -> Node:
+        sides: list[Node] = []
         names: list[str | None] = []
         relations: list[str] = []
-        signs = self.signs
         while True:
             name, side = self._side()
             sides.append(side)
             names.append(name)
-            if self.tokens[self.at].kind not in _RELATIONS:
+            if self.kinds[self.at] not in _RELATIONS:
                 break
-            relations.append(self.tokens[self.at].kind)
+            relations.append(self.kinds[self.at])
             self.at += 1
-        value = Chain(tuple(sides), tuple(relations), tuple(names)) if relations else sides[0]
-        of_many = isinstance(value, Listed) or (isinstance(value, Bracketed) and value.opening == "{")
-        if self.signs > signs + 1 and not of_many:
-            raise NotReadError  # of two ± nobody knows whether they go together
-        return value
+        return Chain(tuple(sides), tuple(relations), tuple(names)) if relations else sides[0]
 
-    def _side(self) -> tuple[str | None, Value]:
+    def _side(self) -> tuple[str | None, Node]:
         start = self.at
-        name = self._name_ahead() if self._related else None
-        if name is not None:
-            after, depth = self.at, self.depth
-            self.at = start
-            try:
-                value = self.sum()
-            except NotReadError:
-                value, self.depth = Words(name), depth
-            if self.at != after:
-                self.at, value = after, Words(name)
-            return name, value
-        value = self._joined()
-        return None, value
+        name = self._name_ahead()
+        if name is None:
+            return None, self._joined()
+        after, depth = self.at, self.depth
+        self.at = start
+        try:
+            value = self.sum()
+        except NotReadError:
+            value, self.depth = Words(name), depth
+        if self.at != after:
+            self.at, value = after, Words(name)
+        return name, value
 
     def _name_ahead(self) -> str | None:
         """The name on this side of a relation, passed; None if this is no name."""
@@ -201,7 +198,7 @@ class Parser(TermReader):
             token = self.tokens[at]
             if token.kind in _RELATIONS:
                 break
-            if token.kind == "end" and self.tokens[self.at - 1].kind in ORDER and parts:
+            if token.kind == "end" and self.kinds[self.at - 1] in ORDER and parts:
                 break  # 5 < x
             if token.kind in (";", "end") or (token.kind == "," and "(" not in parts and "{" not in parts):
                 return None
@@ -209,58 +206,51 @@ class Parser(TermReader):
             at += 1
         else:
             return None
-        if len(parts) == 1 and self.tokens[self.at].kind == "text":
+        if len(parts) == 1 and self.kinds[self.at] == "text":
             name: str | None = parts[0].strip().lower()
         else:
-            joined = "".join(parts)
-            name = name_of(joined)
+            name = name_of("".join(parts))
         if name is not None:
             self.at = at
         return name
 
-    def _joined(self) -> Value:
+    def _joined(self) -> Node:
         value = self._ratio()
+        if self.kinds[self.at] not in _SETS:
+            return value
         items, operation = [value], ""
-        while self.tokens[self.at].kind in _SETS:
-            if operation not in ("", self.tokens[self.at].kind) or (operation == "\\setminus"):
+        while self.kinds[self.at] in _SETS:
+            if operation not in ("", self.kinds[self.at]) or operation == "\\setminus":
                 raise NotReadError
-            operation = self.tokens[self.at].kind
+            operation = self.kinds[self.at]
             self.at += 1
             items.append(self._ratio())
-        return Joined(operation, tuple(items)) if operation else value
+        return Joined(operation, tuple(items))
 
-    def _ratio(self) -> Value:
+    def _ratio(self) -> Node:
         value = self._quantity()
-        if self.tokens[self.at].kind != ":":
+        if self.kinds[self.at] != ":":
             return value
         parts = [value]
         while self.take(":"):
             parts.append(self._quantity())
         return Bracketed(":", tuple(parts), ":")
 
-    def _quantity(self) -> Value:
+    def _quantity(self) -> Node:
         """A sum and, behind it, its unit."""
-        token = self.next
-        if token.kind == "text":
+        kind = self.kinds[self.at]
+        if kind == "text":
             self.at += 1
-            return Words(token.text)
-        if token.kind == "\\emptyset":
+            return Words(self.tokens[self.at - 1].text)
+        if kind == "\\emptyset":
             self.at += 1
             return Bracketed("{", (), "}")
         value = self.sum()
-        if isinstance(value, Based) or not (self.tokens[self.at].kind == "text" or self.at_unit()):
+        if isinstance(value, Based) or not (self.kinds[self.at] == "text" or self.at_unit()):
             return value
-        if not isinstance(value, Expression):
-            raise NotReadError
         factor = multiplier(self.next.text)
-        if factor:
-            self.at += 1
-            value = Expression(self.algebra.scale(value.terms, factor))
-        words = self._unit_words()
-        of = percent_of(words)
-        if of:
-            return Expression(self.algebra.multiply(value.terms, self.algebra.symbol("pct")), unit_key(of))
-        return Expression(value.terms, unit_key(words)) if words else value
+        self.at += bool(factor)
+        return Measure(value, factor or 1, self._unit_words())
 
     def _unit_words(self) -> str:
         """What is counted or measured, with its exponents.
@@ -285,15 +275,18 @@ class Parser(TermReader):
         return words
 
 
-def parse(tokens: list[Token], algebra: Algebra, *, units: bool = False) -> tuple[Value, ...]:
-    """What the tokens say: one value, or two where they hold ±.
+def _is_of_many(value: Node) -> bool:
+    """Return whether a value is a list or a set, which may hold several ±."""
+    while isinstance(value, Bracketed) and value.opening in "([" and len(value.items) == 1:
+        value = value.items[0]
+    return isinstance(value, Listed) or (isinstance(value, Bracketed) and value.opening == "{")
+
+
+def parse(tokens: list[Token], *, units: bool = False) -> Tree:
+    """Return the tree of an answer's tokens.
 
     Raises:
         NotReadError: they say nothing that this grammar knows, or too much.
-        UndefinedError: what they say has no value.
     """
-    first = Parser([*tokens], algebra, units=units)
-    value = first.answer()
-    if not first.signs:
-        return (value,)
-    return value, Parser([*tokens], algebra, -1, units=units).answer()
+    parser = Parser(tokens, units=units)
+    return Tree(parser.answer(), parser.signs, "\\begin" in parser.kinds)

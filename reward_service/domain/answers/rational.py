@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import gcd, lcm
 
 from reward_service.domain.answers.algebra import Algebra
-from reward_service.domain.answers.values import Monomial, NotReadError, Number, Sum, sum_key
+from reward_service.domain.answers.values import Monomial, NotReadError, Number, Sum, is_constant, sum_key
 
 MAX_DEGREE = 24
 _PLAIN_ATOMS = frozenset({"pi", "e"})
@@ -19,6 +19,8 @@ def canonical(algebra: Algebra, terms: Sum) -> tuple[str, bool]:
 
     A quotient is brought over one denominator; with one variable it is then reduced.
     """
+    if is_constant(terms):
+        return sum_key(terms), True
     if not any(name[0] == "~" for monomial in terms for name, _ in monomial):
         return sum_key(terms), True
     try:

@@ -2,12 +2,14 @@
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.answers.chemistry import formula
 from reward_service.domain.answers.chinese import WORDS, in_latin
 from reward_service.domain.answers.choices import Choice, choice_of
+from reward_service.domain.answers.digits import decimal
 from reward_service.domain.answers.grammar import parsed, read_tokens
 from reward_service.domain.answers.literals import literal
 from reward_service.domain.answers.money import with_money
@@ -37,15 +39,23 @@ from reward_service.domain.answers.written import clock, written
 MOST_CHARS = 4096
 """As many as an answer may have: a ground truth may come longer."""
 
-_INTEGER = re.compile(r"-?\d{1,18}")
-_RATIO = re.compile(r"(-?)(?:\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}|(\d{1,18})/(\d{1,18}))")
+_PLAIN = re.compile(
+    r"(-?)(?:(\d{0,18}+)(?:\.(\d{1,18}))?([eE][+-]?\d{1,3})?(?<=\d)|\\[dtc]?frac\{(-?\d{1,18})\}\{(\d{1,18})\}"
+    r"|(\d{1,18})/(\d{1,18}))"
+)
 # 2e5 and what programs print; 2e-5 and 7e+1 may as well be Euler's number.
 _SCIENTIFIC = re.compile(r"-?(?:\d{1,18}\.\d{1,18}[eE][+-]?\d{1,3}|\d{1,18}(?:[eE]\d{1,3}|E[+-]\d{1,3}|e[+-]\d{2,3}))")
-_DECIMAL = re.compile(r"-?\d{0,18}\.\d{1,18}")
-_POINTS = re.compile(r"[A-Z]{2,4}")
+_POINTS = re.compile(r"[A-Z]{2,7}")
+_MOST_POINTS = 4
+_CHOICES = re.compile(r"[A-J]+")
+_COMBINATION = re.compile(
+    r"(?<![A-Za-z\\])C(?:_\{?(\d{1,3})\}?\^\{?(\d{1,3})\}?|\^\{?(\d{1,3})\}?_\{?(\d{1,3})\}?)(?!\d)"
+)
 _LETTERS = re.compile(r"[a-z]{2,3}|[a-z][A-Z]{1,2}")
 _BARE_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 _ONLY_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+_DEGREES = re.compile(r"\\(?:circ|deg)")
+_OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])")
 _BASE = re.compile(
     r"\(?\s*+(-?)\s*+([0-9A-Za-f]++)\)?\s*+"
     r"(?:_\s*\{?\s*(\d{1,2})\s*\}?|(?:\\text\{)?\s*(?:\(?base|in base)[\s-]*\{?(\d{1,2})\}?\)?\}?)"
@@ -69,8 +79,8 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     number = _plain_number(answer)  # most answers are one without more ado
     if number is not None:
         return _rational(answer, number)
-    text = unwrapped(unadorned(dotless(to_latex(answer))))
-    number = _plain_number(text)
+    text = _bare(answer)
+    number = _plain_number(text) if text != answer else None
     if number is not None:
         return _rational(answer, number)
     shapes, marks = _meant(_spelled(text), conventions)
@@ -80,6 +90,27 @@ def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> 
     for meaning in map(Meaning.of, shapes):
         meanings.setdefault(meaning.key, meaning)
     return Reading(answer, tuple(meanings.values()), marks)
+
+
+def mathematics(answer: str) -> list[Token]:
+    """Return the tokens of an answer that is nothing but mathematics.
+
+    Raises:
+        NotReadError: it is a choice, a date, a text, digits in a base, or empty.
+    """
+    text = _spelled(_bare(answer))
+    if choice_of(text) is not None or literal(text) is not None or written(text) is not None:
+        raise NotReadError
+    if is_words(text) or _in_base(text) is not None:
+        raise NotReadError
+    tokens = tokens_of(_without_thousands(text))
+    if not tokens:
+        raise NotReadError
+    return tokens
+
+
+def _bare(answer: str) -> str:
+    return unwrapped(unadorned(dotless(to_latex(answer))))
 
 
 def _spelled(text: str) -> str:
@@ -118,7 +149,8 @@ def _chosen(choice: Choice, text: str, conventions: Conventions) -> Understood:
         return (_symbol(letter),), ()
     lenient = conventions is Conventions.LENIENT
     if len(choice.letters) > 1:
-        several = _understood(",".join(choice.letters), conventions)[0] if lenient else ()
+        joint = r"\text{ or }" if _OR.search(choice.content) else ","
+        several = _understood(joint.join(choice.letters), conventions)[0] if lenient else ()
         return (Plain(f"choices {words_key(text)}"), *several), ()
     rest, marks = _understood(choice.content, conventions)
     said = Plain(f"choice {letter}: {rest[0].key}")
@@ -132,8 +164,7 @@ def unread_answer(answer: str) -> Reading:
 
 def _understood(text: str, conventions: Conventions) -> Understood:
     if is_words(text) or outer_word(text) is not None or (not text.isascii() and WORDS.fullmatch(text)):
-        said: tuple[Shape, ...] = (Plain(words_key(text)),)
-        return (*said, _symbol(text)) if _POINTS.fullmatch(text) and conventions is Conventions.LENIENT else said, ()
+        return (Plain(words_key(text)), *(_other_words(text) if conventions is Conventions.LENIENT else ())), ()
     based = _in_base(text)
     if based is not None:
         return (based,), ()
@@ -153,15 +184,33 @@ def _understood(text: str, conventions: Conventions) -> Understood:
     return shapes, marks
 
 
+def _other_words(text: str) -> tuple[Shape, ...]:
+    """Return what capitals may be beside a word: a segment or a product, and several choices, as ACD is A, C, D."""
+    capitals = outer_word(text) or text
+    if not _POINTS.fullmatch(capitals):
+        return ()
+    shapes: tuple[Shape, ...] = (_symbol(text),) if capitals == text and len(text) <= _MOST_POINTS else ()
+    if _CHOICES.fullmatch(capitals) and all(one < other for one, other in pairwise(capitals)):
+        shapes += parsed(tokens_of(",".join(capitals)), Conventions.LENIENT)[0]
+    return shapes
+
+
 def _other_shapes(text: str, tokens: list[Token], marks: tuple[Mark, ...]) -> tuple[Shape, ...]:
     """Yield other readings that people let pass: cat as a word, 1,234 as a list, a function without a degree sign."""
+    if "C" in text and (chosen := _COMBINATION.sub(_binomial, text)) != text:
+        return parsed(tokens_of(chosen), Conventions.LENIENT)[0]
     if _LETTERS.fullmatch(text):
         return (Plain(words_key(text)),)
     if _ONLY_THOUSANDS.fullmatch(text):
         return parsed(tokens_of(text.replace(",", ", ")), Conventions.LENIENT)[0]
-    if any(token.kind == "\\degree" for token in tokens) and ("unit", "degree") not in marks:
+    if _DEGREES.search(text) and ("unit", "degree") not in marks:
         return parsed([token for token in tokens if token.kind != "\\degree"], Conventions.LENIENT)[0]
     return ()
+
+
+def _binomial(found: re.Match[str]) -> str:
+    above, below = int(found[1] or found[4]), int(found[2] or found[3])
+    return rf"\binom{{{above}}}{{{below}}}" if above >= below else found[0]
 
 
 def _rational(answer: str, value: Number) -> Reading:
@@ -175,17 +224,22 @@ def _symbol(letter: str) -> Quantity:
 
 def _plain_number(text: str) -> Number | None:
     """Read integers, fractions and decimals, by far the most answers, without the grammar."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    ratio = _RATIO.fullmatch(text)
-    if ratio is not None:
-        sign, above, below, plain_above, plain_below = ratio.groups()
-        denominator = int(below or plain_below)
-        if not denominator:
-            return None
-        value = Fraction(int(above or plain_above), denominator)
-        return _whole(-value if sign else value)
-    return _whole(Fraction(text)) if _DECIMAL.fullmatch(text) or _SCIENTIFIC.fullmatch(text) else None
+    found = _PLAIN.fullmatch(text)
+    if found is None:
+        return None
+    sign, whole, places, exponent, above, below, first, second = found.groups()
+    if exponent is not None and not _SCIENTIFIC.fullmatch(text):
+        return None
+    if above is None and first is None:
+        if exponent is not None:
+            return _whole(Fraction(text))
+        number = int(whole) if places is None else decimal(f"{whole}.{places}")
+        return -number if sign else number
+    denominator = int(below or second)
+    if not denominator:
+        return None
+    value = Fraction(int(above or first), denominator)
+    return _whole(-value if sign else value)
 
 
 def _whole(value: Fraction) -> Number:

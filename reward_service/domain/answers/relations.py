@@ -22,7 +22,7 @@ from reward_service.domain.answers.values import (
     sum_key,
 )
 
-_TURNED: Mapping[str, str] = MappingProxyType({">": "<", ">=": "<=", "<": ">", "<=": ">="})
+_TURNED: Mapping[str, str] = MappingProxyType({">": "<", "≥": "≤", "<": ">", "≤": "≥"})
 ORDER = frozenset(_TURNED)
 _NOT_NAMES = frozenset({"e", "i", "pi"})
 
@@ -57,10 +57,10 @@ class RelationMeanings(ABC):
     def union(self, intervals: list[Interval]) -> Form:
         """Disjoint intervals in their order."""
 
-    def chain(self, value: Chain) -> Understood:
+    def chain(self, value: Chain[Value]) -> Understood:
         """An equation, a chain of equal things, an inequality, a membership."""
         relations = value.relations
-        if "~" in relations:
+        if "\\approx" in relations:
             return self._approximate(value)
         if relations == ("\\in",) and value.names[0] is not None:
             shapes, marks = self.understood(value.sides[1])
@@ -69,11 +69,11 @@ class RelationMeanings(ABC):
             return self._equal(value)
         if all(relation in ORDER for relation in relations):
             return self._ordered(value)
-        if relations == ("!=",):
+        if relations == ("≠",):
             return self._unequal(value)
         raise NotReadError
 
-    def _unequal(self, value: Chain) -> Understood:
+    def _unequal(self, value: Chain[Value]) -> Understood:
         """Read x ≠ 3 as the line without 3, and as a form of its own; any other ≠ has only that form."""
         name = value.names[0]
         right = value.sides[1]
@@ -84,10 +84,18 @@ class RelationMeanings(ABC):
                 shape = self.union(complement(point, self.line_end))
                 shapes = (shape,) if len(values) > 1 else (shape, self._unlike(value))
                 return shapes, (("name", name),)
-        return (self._unlike(value),), ()
+        unlike = self._unlike(value)
+        (difference,) = unlike.parts
+        assert isinstance(difference, Quantity)
+        solve = Inequalities(self._algebra, self.line_end).solve
+        below, above = solve(difference.terms, "<"), solve(difference.terms, ">")
+        if below is None or above is None:
+            return (unlike,), ()
+        beside = sorted([*below[1], *above[1]], key=lambda ends: ends[0].value)  # |x| ≠ 2 is below or above
+        return (self.union(beside), unlike), (("name", below[0]),)
 
-    def _unlike(self, value: Chain) -> Form:
-        return self.form("!=", (self._difference(value.sides[0], value.sides[1], signed=False),))
+    def _unlike(self, value: Chain[Value]) -> Form:
+        return self.form("≠", (self._difference(value.sides[0], value.sides[1], signed=False),))
 
     def named_list(self, items: tuple[Value, ...]) -> Understood | None:
         """Read x = 1, 2 and x = 1, x = 2 as values of x, x = 1, y = 2 as the pair (1, 2), other lists as None."""
@@ -113,9 +121,9 @@ class RelationMeanings(ABC):
         parts, marks = self.parts(tuple(value for _, value in ordered))
         return (self.form("()", parts),), (*marks, ("name", f"({','.join(name for name, _ in ordered)})"))
 
-    def _approximate(self, value: Chain) -> Understood:
+    def _approximate(self, value: Chain[Value]) -> Understood:
         """Read x = 1/3 ≈ 0.33 as 1/3, and x ≈ 0.33 as 0.33."""
-        at = value.relations.index("~")
+        at = value.relations.index("\\approx")
         if not self.lenient:
             raise NotReadError
         if at == 0 and value.names[0] is not None and len(value.sides) == 2:
@@ -124,7 +132,7 @@ class RelationMeanings(ABC):
             return self.understood(value.sides[0])
         return self.chain(Chain(value.sides[: at + 1], value.relations[:at], value.names[: at + 1]))
 
-    def _equal(self, value: Chain) -> Understood:
+    def _equal(self, value: Chain[Value]) -> Understood:
         sides, names = value.sides, value.names
         if len(sides) == 2 and names[0] is None and names[1] is not None:
             sides, names = sides[::-1], names[::-1]
@@ -193,12 +201,12 @@ class RelationMeanings(ABC):
         leading = Fraction(terms[max(terms)])
         return self.quantity(self._algebra.scale(terms, 1 / (abs(leading) if signed else leading)))
 
-    def _ordered(self, value: Chain) -> Understood:
+    def _ordered(self, value: Chain[Value]) -> Understood:
         parts: list[Shape] = []
         solved: list[tuple[str, list[Interval]] | None] = []
         inequalities = Inequalities(self._algebra, self.line_end)
         for left, relation, right in zip(value.sides, value.relations, value.sides[1:], strict=False):
-            if relation in (">", ">="):
+            if relation in (">", "≥"):
                 left, relation, right = right, _TURNED[relation], left
             difference = self._difference(left, right, signed=True)
             parts.append(self.form(relation, (difference,)))
@@ -216,7 +224,7 @@ class RelationMeanings(ABC):
         common = sets[0] if len(sets) == 1 else intersected(sets, self.line_end)
         return (self.union(common), ("name", known[0][0])) if common else None
 
-    def _interval(self, value: Chain) -> tuple[Shape, Mark] | None:
+    def _interval(self, value: Chain[Value]) -> tuple[Shape, Mark] | None:
         """Read x > 5 as (5, ∞), 1 ≤ x < 2 as [1, 2); None for what bounds no single name by constants."""
         sides, relations = value.sides, value.relations
         names = value.names
@@ -228,7 +236,7 @@ class RelationMeanings(ABC):
             if name is None or not _is_constant(bound):
                 return None
             shape, _ = self.understood(bound)
-            if relations[0] in (">", ">="):
+            if relations[0] in (">", "≥"):
                 ends = (shape[0], self.line_end(1))
                 tag = "()" if relations[0] == ">" else "[)"
             else:
@@ -238,11 +246,11 @@ class RelationMeanings(ABC):
         name = names[1]
         if len(sides) != 3 or name is None or not (_is_constant(sides[0]) and _is_constant(sides[2])):
             return None
-        if relations[0] in (">", ">="):
+        if relations[0] in (">", "≥"):
             sides, relations = sides[::-1], tuple(_TURNED[relation] for relation in reversed(relations))
-        if not all(relation in ("<", "<=") for relation in relations):
+        if not all(relation in ("<", "≤") for relation in relations):
             return None
-        tag = ("[" if relations[0] == "<=" else "(") + ("]" if relations[1] == "<=" else ")")
+        tag = ("[" if relations[0] == "≤" else "(") + ("]" if relations[1] == "≤" else ")")
         ends = (self.understood(sides[0])[0][0], self.understood(sides[2])[0][0])
         return self.form(tag, ends), ("name", name)
 

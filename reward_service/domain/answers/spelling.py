@@ -5,24 +5,15 @@ import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reward_service.domain.answers.units import are_units
+from reward_service.domain.answers.units import are_units, unit_of
+from reward_service.domain.lexemes import SIGNS
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "0123456789+-()n")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _RAISED = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ]+")
 _LOWERED = re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+")
-_MICRO = re.compile(r"(?<=[\d{\s])[μµ](?=[mgsLFAVHW](?![A-Za-z]))")
 _VULGAR = re.compile(r"[¼-¾⅐-⅞]")
-_SIGNS = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ",
-    "÷": "/", "⁄": "/", "∕": "/", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∞": r"\infty ", "≤": r"\le ",
-    "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
-    "°": r"\degree ", "º": r"\degree ", "±": r"\pm ", "∓": r"\mp ", "⟨": r"\langle ", "⟩": r"\rangle ",
-    "∠": r"\angle ", "△": r"\triangle ", "′": "'", "‘": "'", "’": "'", "“": '"', "”": '"', "€": r"\euro ",
-    "£": r"\pounds ", "¥": r"\yen ", "₹": r"\rupee ", "…": r"\ldots ", "→": r"\to ", "⇌": r"\rightleftharpoons ",
-    "ℏ": r"\hbar ", "٪": "%", "、": ", ", "。": ".", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
-    "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∀": r"\forall ",
-}  # fmt: skip
+_CIRCLED = re.compile(r"[①-⑳](?:[、,，\s]*[①-⑳])+")
 _GREEK = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 _NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # digits with one between them stay together
 
@@ -33,7 +24,7 @@ def _named_in_latex(letter: str) -> str:
 
 
 _TABLE: Mapping[int, str | None] = MappingProxyType(
-    {ord(sign): latex for sign, latex in _SIGNS.items()}
+    {ord(sign): f"{latex} " if latex[-1].isalpha() else latex for sign, latex in SIGNS.items()}
     | {ord(letter): _named_in_latex(letter) for letter in _GREEK}
     | dict.fromkeys(map(ord, _NO_WIDTH))
 )
@@ -43,10 +34,10 @@ def to_latex(text: str) -> str:
     """Return the text with Unicode's mathematics as LaTeX and its digits, letters and spaces as ASCII."""
     if text.isascii():
         return text
-    text = _MICRO.sub("u", text)
     text = _RAISED.sub(lambda found: "^{" + found[0].translate(_SUPERSCRIPTS) + "}", text)
     text = _LOWERED.sub(lambda found: "_{" + found[0].translate(_SUBSCRIPTS) + "}", text)
     text = _VULGAR.sub(_fraction, text)
+    text = _CIRCLED.sub(lambda found: ", ".join(filter(str.isdigit, found[0])), text)  # ①③ is a list, and not 13
     return unicodedata.normalize("NFKC", text.translate(_TABLE)).translate(_TABLE)
 
 
@@ -99,7 +90,8 @@ _BUILDER = re.compile(r"\{\s*[A-Za-z]\s*(?:[:|]|\\mid|\\in(?![A-Za-z]))")
 _SAID = re.compile(
     r"^(?:=|\\approx(?![A-Za-z])|(?:(?:so|thus|hence|therefore|and),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?"
     r"(?:answer|option|choice)"
-    r"\s*(?:is|:|=)(?=[\s$\\:]):?)\s*",
+    r"\s*(?:is|:|=)(?=[\s$\\:]):?"
+    r"|(?:故|所以|因此)?(?:本题)?(?:应?选|选项|选择|(?:正确)?答案)(?:是|为)?:?\s*(?=\(?[A-J]+(?![A-Za-z]))|(?:正确)?答案(?:是|为|:))\s*",
     re.IGNORECASE,
 )
 _TRAILING = " \t\n.;,"
@@ -155,10 +147,16 @@ _SPACED = re.compile(
 )
 _PER_CENT = re.compile(r"(?<![A-Za-z])(?:per\s+cent|pct\.?)(?![A-Za-z])")
 _REPEATED = re.compile(r"(-?\d+\.\d*)\((\d+)\)")
+_SQUARED = re.compile(r"(?<![A-Za-z\\])(sq|cu)(?:\.\\?\s?|\\?\s)\s*([A-Za-z]+)")
+_CHOOSE = re.compile(r"\{\s*(\w+)\s*\\choose\s*(\w+)\s*\}|^(\w+)\s*\\choose\s*(\w+)$")
+_MODULO = re.compile(
+    r"\\(?:pmod|mod|bmod)\s*(?:\{([^{}]*)\}|(\w+))|\(\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*mod\s*\}|\\?mod)\s*(\w+)\s*\)"
+)
 _MINUTES = re.compile(r"(?<=\d)\s*min(?![A-Za-z(_\\])")
-_UNIT_GROUP = re.compile(r"\\(?:mathrm|text)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_UNIT_GROUP = re.compile(r"\\(?:mathrm|text)\s*\{([^{}\\]*(?:\\|\{[^{}]*\})(?:[^{}]|\{[^{}]*\})*)\}")
 _IN_UNITS = (
-    ("{", ""), ("}", ""), ("\\cdot", "*"), ("\\times", "*"), ("\\Omega", "ohm"), ("\\,", " "), ("\\ ", " "), ("~", " "),
+    ("{", ""), ("}", ""), ("\\mu ", "u"), ("\\mu", "u"), ("\\cdot", "*"), ("\\times", "*"), ("\\Omega", "ohm"),
+    ("\\,", " "), ("\\ ", " "), ("~", " "),
 )  # fmt: skip
 _RUN_TOGETHER = re.compile(r"(?<![A-Za-z\\])([a-z]?)(log|ln|sin|cos|tan)([nxN])(?![A-Za-z])")
 _RUN_ON = re.compile(r"(?<![A-Za-z\\])([a-z])(log|ln)\s+(?=[A-Za-z(])")
@@ -180,6 +178,10 @@ def spelled(text: str) -> str:
             text = spaced[1] + spaced[2].replace(" ", "") + text[spaced.end() :]
         if "for " in text or "where" in text:
             text = _SETTING.sub(r"\\text{ \1 }", text)
+    if "sq" in text or "cu" in text:
+        text = _SQUARED.sub(_in_full, text)
+    if "mod" in text and "\\equiv" in text:
+        text = _MODULO.sub(lambda found: rf"\pmod{{{found[1] or found[2] or found[3]}}}", text)
     if "min" in text:
         text = _MINUTES.sub(" minutes", text)
     if "{" in text and ("\\mathrm" in text or "\\text" in text):
@@ -199,10 +201,12 @@ def spelled(text: str) -> str:
     return text
 
 
+def _in_full(found: re.Match[str]) -> str:
+    return f"{'square' if found[1] == 'sq' else 'cubic'} {found[2]}" if unit_of(found[2]) is not None else found[0]
+
+
 def _plain_unit(found: re.Match[str]) -> str:
     inside = found[1]
-    if "{" not in inside and "\\" not in inside:
-        return found[0]
     for written, plain in _IN_UNITS:
         inside = inside.replace(written, plain)
     return rf"\text{{ {inside}}}" if "\\" not in inside and are_units(inside) else found[0]
@@ -211,6 +215,8 @@ def _plain_unit(found: re.Match[str]) -> str:
 def _spelled_commands(text: str) -> str:
     if "prime" in text or "'" in text:
         text = _PRIMES.sub(lambda found: "'" * (1 if found[1] is None else len(_PRIME.findall(found[1]))), text)
+    if "\\choose" in text:
+        text = _CHOOSE.sub(lambda found: rf"\binom{{{found[1] or found[3]}}}{{{found[2] or found[4]}}}", text)
     if "\\dot" in text:
         text = _DOTTED.sub(_dotted, text)
     if "\\mathbb" in text:

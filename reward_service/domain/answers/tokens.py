@@ -5,65 +5,27 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from reward_service.domain.answers.algebra import Algebra
 from reward_service.domain.answers.units import are_units
-from reward_service.domain.answers.values import Expression, NotReadError, Sum, Value
+from reward_service.domain.answers.values import NotReadError
+from reward_service.domain.lexemes import ACCENTS, CONTENT, FORMULA, SAME, STYLE, TEXT_STYLES, TYPESETTING
 
 MAX_TOKENS = 4096
 
 # Typesetting that says nothing. \, and \! vanish; "\ " and ~ are spaces.
 _NOISE = re.compile(
-    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|boldmath|bf|rm|it)"
-    r"(?![A-Za-z])|(?<![\d,\\])\\[!;:,> ]|(?<!\\)\\[!;:,> ](?!\s*\d{3}(?!\d))"
-    r"|\\(?:quad|qquad|hspace\{[^{}]*\}|phantom(?:\{[^{}]*\}|(?![A-Za-z])))|~"
+    rf"\\(?:(?:{'|'.join(sorted(TYPESETTING, reverse=True))}|bf|rm|it)(?![A-Za-z])"
+    r"|(?<![\d,\\]\\)[!;:,> ]|(?<!\\\\)[!;:,> ](?!\s*\d{3}(?!\d))"
+    r"|quad|qquad|hspace\{[^{}]*\}|phantom(?:\{[^{}]*\}|(?![A-Za-z])))|~"
 )
+_TIES = re.compile(r"(?<=[-+*/=<>,])~|~(?=[-+*/=<>,])")
+"""Spaces; but ~5 is about 5."""
 _DEGREE = re.compile(
     r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|(?<=[\d}])\s*\\circ(?![A-Za-z])|\\(?:degree|deg)(?![A-Za-z])"
 )
 _ORDINAL = re.compile(r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?")
-_TEXT = frozenset({
-    "text", "textrm", "textbf", "textit", "texttt", "textsf", "textnormal", "textup", "textsl", "mbox", "mathrm",
-    "emph", "hbox", "operatorname",
-})  # fmt: skip
-_ACCENTS: Mapping[str, str] = MappingProxyType(
-    {"overline": "bar", "bar": "bar", "vec": "vec", "overrightarrow": "vec", "hat": "hat", "widehat": "hat"}
-)
-_STYLES = "|".join(
-    sorted(
-        {*_TEXT, *_ACCENTS, "mathbf", "mathit", "mathsf", "boldsymbol", "bm", "mathbb", "mathcal", "underline"},
-        reverse=True,
-    )
-)
-
-_LEXEME = re.compile(
-    r"""\s*(?:
-      (?P<styled>\\("""
-    + _STYLES
-    + r""")\s*\{((?:[^{}\\]|\\[^A-Za-z])*)\})
-    | (?P<num>[1-9]\d{0,2}(?:(?:\{,\}|,?\\!|\\\s|\\,)\s*\d{3})+(?:\.\d+)?(?!\d)|(?:\d+(?:\.\d*)?|\.\d+))
-    | (?P<word>[A-Za-z]+)
-    | (?P<command>\\(?:[A-Za-z]+|.))
-    | (?P<sign>[<>]=|[-+*/^_=<>(){}\[\]|,;!'&:%$"?.@\#`])
-    )""",
-    re.VERBOSE | re.DOTALL,
-)
 _SEPARATORS = re.compile(r"[^\d.]")
-
-_SAME: Mapping[str, str] = MappingProxyType(
-    {
-        "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\cfrac": "\\frac", "\\cdot": "*", "\\times": "*", "\\ast": "*",
-        "\\div": "/", "\\leq": "<=", "\\le": "<=", "\\leqslant": "<=", "\\geq": ">=", "\\ge": ">=",
-        "\\geqslant": ">=", "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=", "\\approx": "~", "\\simeq": "~",
-        "\\sim": "~", "\\dbinom": "\\binom", "\\tbinom": "\\binom", "\\lbrace": "\\{", "\\rbrace": "\\}",
-        "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\mid": "|", "\\lbrack": "[", "\\rbrack": "]", "\\langle": "(",
-        "\\rangle": ")", "\\lparen": "(", "\\rparen": ")", "\\%": "%", "\\varnothing": "\\emptyset", "\\vee": "\\lor",
-        "\\wedge": "\\land", "\\dots": "\\ldots", "\\cdots": "\\ldots", "\\colon": ":",
-        "\\&": "&", "\\newline": "\\\\", "\\cr": "\\\\", "\\backslash": "\\setminus", "\\arcsin": "\\asin",
-        "\\arccos": "\\acos", "\\arctan": "\\atan", "\\degree": "\\degree", "\\varphi": "\\phi", "\\mathrm": "\\text",
-        "\\varepsilon": "\\epsilon", "\\infin": "\\infty", "\\prime": "'", "\\pounds": "\\pounds", "\\sp": "^",
-        "\\rightarrow": "\\to", "\\longrightarrow": "\\to",
-    }
-)  # fmt: skip
+_COMMANDS_WITHIN = re.compile(r"\\[A-Za-z]")
+_KNOWN_SIGNS = frozenset({"<=", ">=", *"-+*/^_=<>(){}[]|,;!'&:%\"?.@#`"})
 _SEPARATING = frozenset({"and", "or", ", and", ", or", "&"})
 _WORD_COMMANDS = frozenset({
     "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "arcsin", "arccos", "arctan", "sinh", "cosh",
@@ -75,6 +37,9 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "or": ",", "arcsin": "\\asin", "arccos": "\\acos", "arctan": "\\atan", "cup": "\\cup", "times": "*",
     }
 )  # fmt: skip
+
+
+_OF_THEIR_TEXT = frozenset({"number", "word", "text", "repeating", "accented"})
 
 
 class Token(NamedTuple):
@@ -92,25 +57,42 @@ def tokens_of(text: str) -> list[Token]:
         NotReadError: it holds what no answer does, or too much.
     """
     if "\\" in text:
-        if "^" in text:
+        if "^" in text and ("\\text" in text or "rm" in text):
             text = _ORDINAL.sub("", text)
         text = _NOISE.sub(" ", text)
         if "\\circ" in text or "\\deg" in text:
             text = _DEGREE.sub(r"\\degree ", text)
+    elif "~" in text:
+        text = _TIES.sub(" ", text)
     found: list[Token] = []
     at = 0
-    for lexeme in _LEXEME.finditer(text):
-        if lexeme.start() != at:
+    for lexeme in FORMULA.finditer(text):
+        kind = lexeme.lastgroup
+        if kind is None:
+            break
+        said, end = lexeme[kind], lexeme.end()
+        spaced = end - len(said) > at
+        if kind == "sign":
+            if said in _KNOWN_SIGNS:
+                found.append(Token(SAME[said] if len(said) > 1 else said, said, spaced))
+            elif said.startswith("..."):
+                found.append(Token("\\dots", said, spaced))
+            elif said != "$":
+                raise NotReadError
+        elif kind == "number":
+            found.append(Token("number", said if said.isdigit() else _SEPARATORS.sub("", said), spaced))
+        elif kind == "word":
+            found.append(_word(said, spaced))
+        elif kind == "command":
+            found.append(_command(said, spaced))
+        elif kind == "styled":
+            _add_styled(found, lexeme[STYLE], lexeme[CONTENT])
+        elif said.startswith("\\\\"):
+            found.append(Token("\\\\", said, spaced))
+        else:
             raise NotReadError
-        kind = lexeme.lastgroup or ""
-        if kind == "styled":
-            _add_styled(found, lexeme[2], lexeme[3])
-        elif (token := lexeme[kind]) != "$":
-            found.append(_token(kind, token, lexeme.start(kind) > at))
-        at = lexeme.end()
-        if len(found) > MAX_TOKENS:
-            raise NotReadError
-    if at < len(text) and not text[at:].isspace():
+        at = end
+    if len(found) > MAX_TOKENS:
         raise NotReadError
     return _indices_first(found) if "_" in text and "^" in text else found
 
@@ -155,40 +137,54 @@ def structure(tokens: list[Token]) -> str:
         if token.kind == "}" and len(kept) > 1 and kept[-2] == "{":
             kept[-2:] = [kept[-1]]
         else:
-            kept.append(token.text if token.kind in ("number", "word", "text", "repeating") else token.kind)
+            named = f"{token.kind} {token.text}" if token.kind in ("\\begin", "\\end") else token.kind
+            kept.append(token.text if token.kind in _OF_THEIR_TEXT else named)
     return " ".join(kept)
 
 
-def _token(kind: str, text: str, spaced: bool) -> Token:
-    if kind == "sign":
-        return Token(text, text, spaced)
-    if kind == "num":
-        return Token("number", text if text.isdigit() else _SEPARATORS.sub("", text), spaced)
-    if kind == "word":
+def _word(text: str, spaced: bool) -> Token:
+    if len(text) > 1:
         if text in _WORDS:
             return Token(_WORDS[text], text, spaced)
-        return Token("\\" + text, text, spaced) if text in _WORD_COMMANDS else Token("word", text, spaced)
-    kind = _SAME.get(text, text)
-    return Token(kind, text, spaced)
+        if text in _WORD_COMMANDS:
+            return Token("\\" + text, text, spaced)
+    if not text.isascii():
+        raise NotReadError
+    return Token("word", text, spaced)
+
+
+def _command(text: str, spaced: bool) -> Token:
+    if text[-1] == "}" and len(text) > 2:
+        command, _, name = text.partition("{")
+        return Token(command.rstrip(), name[:-1], spaced)
+    return Token(SAME.get(text, text), text, spaced)
 
 
 def _add_styled(found: list[Token], style: str, content: str) -> None:
     r"""Add the content of \text{} as words unless it is a number or a letter, and that of \mathbf{} as it is."""
     stripped = content.strip()
+    if _COMMANDS_WITHIN.search(content):
+        found += [
+            Token(SAME.get("\\" + style, "\\" + style), style),
+            Token("{", "{"),
+            *tokens_of(stripped),
+            Token("}", "}"),
+        ]
+        return
     if not stripped:
         return
     after_number = bool(found) and found[-1].kind in ("number", "}", ")", "\\degree")
-    if style in _TEXT and stripped.lower().rstrip(",") in _SEPARATING:
+    if style in TEXT_STYLES and stripped.lower().rstrip(",") in _SEPARATING:
         found.append(Token(",", "and" if "and" in stripped.lower() else "or" if "or" in stripped.lower() else ","))
         return
-    if style in _TEXT and (not _plain(stripped) or (after_number and are_units(stripped))):
+    if style in TEXT_STYLES and (not _plain(stripped) or (after_number and are_units(stripped))):
         found.append(Token("text", content))
         return
     inner = tokens_of(stripped)
     if not inner:
         return
-    if style in _ACCENTS:
-        found += _accented(_ACCENTS[style], inner)
+    if style in ACCENTS:
+        found += _accented(ACCENTS[style], inner)
         return
     if len(inner) == 1:
         found += inner
@@ -210,18 +206,20 @@ def _plain(content: str) -> bool:
     return content in _WORD_COMMANDS or (content.isascii() and not re.search(r"[A-Za-z]{2}", content))
 
 
-MAX_DEPTH = 48
+MAX_DEPTH = 32
+"""How deep brackets, lines, roots, functions and exponents may stand in each other."""
 END = Token("end", "")
 
 
 class Cursor:
     """A place in the tokens of an answer."""
 
-    def __init__(self, tokens: list[Token], algebra: Algebra) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         """Begin at the first token."""
         # The end is a token too, so that whoever looks a few tokens ahead finds one.
         self.tokens: list[Token] = [*tokens, END, END, END, END, END, END, END, END]
-        self.algebra = algebra
+        self.kinds: list[str] = [token[0] for token in self.tokens]
+        """Those of the tokens. A token may be replaced by one of its kind only."""
         self.at: int = 0
         self.depth: int = 0
 
@@ -236,7 +234,7 @@ class Cursor:
 
     def take(self, kind: str) -> bool:
         """Pass the next token if it is of this kind."""
-        if self.tokens[self.at].kind == kind:
+        if self.kinds[self.at] == kind:
             self.at += 1
             return True
         return False
@@ -259,14 +257,3 @@ class Cursor:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise NotReadError
-
-
-def sum_of(value: Value) -> Sum:
-    """Return the sum that a value is.
-
-    Raises:
-        NotReadError: it is a tuple, a set, a matrix.
-    """
-    if not isinstance(value, Expression):
-        raise NotReadError
-    return value.terms

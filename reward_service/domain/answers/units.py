@@ -4,69 +4,14 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_WORDS = {
-    "mm": "millimeter millimeters millimetre millimetres",
-    "cm": "centimeter centimeters centimetre centimetres cms",
-    "dm": "decimeter decimeters",
-    "m": "meter meters metre metres",
-    "km": "kilometer kilometers kilometre kilometres kms",
-    "in": "inch inches",
-    "ft": "foot feet",
-    "yd": "yard yards yds",
-    "mi": "mile miles",
-    "mg": "milligram milligrams",
-    "g": "gram grams gm",
-    "kg": "kilogram kilograms kgs",
-    "lb": "lbs pound pounds",
-    "oz": "ounce ounces",
-    "mL": "ml milliliter milliliters millilitre millilitres",
-    "L": "liter liters litre litres",
-    "s": "sec secs second seconds",
-    "min": "mins minute minutes",
-    "h": "hr hrs hour hours",
-    "day": "days",
-    "week": "weeks wk wks",
-    "month": "months",
-    "year": "years yr yrs",
-    "degree": "degrees deg",
-    "rad": "radian radians",
-    "dollar": "dollars usd",
-    "cent": "cents",
-    "euro": "euros eur",
-    "gbp": "sterling",
-    "yuan": "rmb cny",
-    "yen": "jpy",
-    "rupee": "rupees inr",
-    "percent": "percents",
-    "mph": "",
-    "unit": "units",
-    "gal": "gallon gallons",
-    "pt": "pint pints",
-    "qt": "quart quarts",
-    "C": "celsius",
-    "F": "fahrenheit",
-    "K": "kelvin kelvins",
-    "Hz": "hertz hz",
-    "N": "newton newtons",
-    "J": "joule joules",
-    "W": "watt watts",
-    "V": "volt volts",
-    "A": "amp amps ampere amperes",
-    "Pa": "pascal pascals",
-    "ohm": "ohms",
-    "mol": "mole moles mols",
-    "T": "tesla teslas",
-    "eV": "electronvolt electronvolts",
-    "tonne": "tonnes",
-    "ton": "tons",
-    "acre": "acres",
-}
+from reward_service.domain.units import UNITS
+
 _PREFIXED = frozenset(
     prefix + unit
     for prefix in "pnumckMG"
     for unit in ("m", "g", "s", "A", "V", "W", "J", "N", "Pa", "Hz", "L", "F", "C", "T", "H", "mol", "ohm", "eV", "Wb")
 )
-_SYMBOLS = frozenset(_WORDS) | _PREFIXED | {
+_SYMBOLS = frozenset(unit.symbol for unit in UNITS) | _PREFIXED | {
     "l", "nm", "um", "fm", "ms", "us", "ns", "ps", "kN", "mN", "kJ", "MJ", "kW", "MW", "mW", "kV", "mV", "MV",
     "mA", "kPa", "MPa", "GPa", "hPa", "kHz", "MHz", "GHz", "keV", "MeV", "GeV", "meV", "kcal", "cal", "kWh", "Wh",
     "bar", "atm", "mmol", "dB", "Wb", "Bq", "lx", "ppm", "rpm", "pF", "nF", "mH", "H", "kg", "ug", "cL", "dL", "ha",
@@ -75,11 +20,11 @@ _SYMBOLS = frozenset(_WORDS) | _PREFIXED | {
 """Units as they are written; their capitals count: mW is not MW."""
 _CANONICAL: Mapping[str, str] = MappingProxyType(
     {unit: unit for unit in _SYMBOLS}
-    | {word: unit for unit, words in _WORDS.items() for word in words.split()}
+    | {word: unit.symbol for unit in UNITS for word in unit.spellings}
     | {"l": "L", "kph": "km*h^-1", "mph": "mi*h^-1", "kmh": "km*h^-1", "kmph": "km*h^-1"}
 )
 _ANY_CASE = frozenset(
-    {word for words in _WORDS.values() for word in words.split()} | {unit for unit in _WORDS if len(unit) > 2}
+    {word for unit in UNITS for word in unit.spellings} | {unit.symbol for unit in UNITS if len(unit.symbol) > 2}
 ) | {"cm", "km", "kg", "ft", "yd", "lb", "oz", "dm", "hz", "hr", "mph"}
 """Spellings that mean the same in capitals."""
 _KNOWN_RAW = frozenset({
@@ -95,6 +40,8 @@ LETTERS = frozenset({*"mgshLlCFKJNWVATHS", "in"}) | (_PREFIXED - _KNOWN_RAW)
 """Units that are names as well: 48 m may be a product."""
 _POWERS: Mapping[str, int] = MappingProxyType({"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3})
 _WORD = re.compile(r"[A-Za-z]+|-?\s?\d+|/|[^\W\d_]+")
+_LATIN_WORD = re.compile(r"[A-Za-z]+")
+_LOWER_WORD = re.compile(r"[a-z]+|[^\W\d_a-z]+")
 _MOST_WORDS = 6
 _MULTIPLIERS: Mapping[str, int] = MappingProxyType(
     {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -126,7 +73,7 @@ def is_unit(word: str) -> bool:
 
 def are_units(text: str) -> bool:
     """Whether all words of a text are units: `m/s` after a number is one, `x` is none."""
-    words: list[str] = re.findall(r"[A-Za-z]+", text)
+    words: list[str] = _LATIN_WORD.findall(text)
     return bool(words) and all(word in ("per", "sq", "square", "cubic") or unit_of(word) is not None for word in words)
 
 
@@ -142,7 +89,7 @@ def multiplier(word: str) -> int:
 
 def says_what(words: str) -> bool:
     """Whether words behind a number say what it counts or measures, and do not change the number."""
-    found: list[str] = re.findall(r"[a-z]+|[^\W\d_a-z]+", words.lower())
+    found: list[str] = _LOWER_WORD.findall(words.lower())
     if not found:
         return not words.strip()
     return (len(found) <= _MOST_WORDS and found[0] not in _POWERS and not _CHANGING.intersection(found)) or (
@@ -188,6 +135,8 @@ def _product(words: list[str]) -> str:
                 step = sign * power * int(own or 1)
                 powers[last] = powers.get(last, 0) + step
             power = 1
+    if powers.get("degree") == 1 and len(powers) == 2 and (powers.get("C") == 1 or powers.get("F") == 1):
+        del powers["degree"]  # degrees Celsius
     return "*".join(unit if power == 1 else f"{unit}^{power}" for unit, power in sorted(powers.items()))
 
 

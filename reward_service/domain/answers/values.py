@@ -1,10 +1,9 @@
 """Define the values of parsed answers: sums of monomials, and the forms that hold them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, isqrt, lcm
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 Number = int | Fraction
 Monomial = tuple[tuple[str, Number], ...]
@@ -31,71 +30,70 @@ class Expression(NamedTuple):
     percent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Based:
+class Based(NamedTuple):
     """Digits in a base. The form is the answer: 52 in base 8 is not 42."""
 
     digits: str
     base: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bracketed:
-    """Items between brackets: a tuple, a point, an interval, a set. `opening` and `closing` are one character each."""
-
-    opening: str
-    items: tuple["Value", ...]
-    closing: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """Items with commas, `and` or `or` between them and no brackets around them. `joint`: which of the words it was."""
-
-    items: tuple["Value", ...]
-    joint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Builder:
-    """The set of the numbers, called by a name, for which a condition holds."""
-
-    name: str
-    condition: "Value"
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Sets under an operation, ∪ or ∩ (both commute) or ∖."""
-
-    operation: str
-    items: tuple["Value", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """Rows of entries."""
-
-    rows: tuple[tuple[Expression, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Sides with relations between them: a = b, a < b ≤ c, x ∈ S. `name` is the first side, where it is only a name."""
-
-    sides: tuple["Value", ...]
-    relations: tuple[str, ...]
-    names: tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """Text within mathematics, as an item of a list may be."""
 
     text: str
 
 
-Value = Expression | Based | Bracketed | Builder | Listed | Joined | Matrix | Chain | Words
+Item = TypeVar("Item")
+"""What forms hold: nodes of a tree as they were read, or values."""
+
+
+class Bracketed(NamedTuple, Generic[Item]):
+    """Items between brackets: a tuple, a point, an interval, a set. `opening` and `closing` are one character each."""
+
+    opening: str
+    items: tuple[Item, ...]
+    closing: str
+
+
+class Listed(NamedTuple, Generic[Item]):
+    """Items with commas, `and` or `or` between them and no brackets around them. `joint`: which of the words it was."""
+
+    items: tuple[Item, ...]
+    joint: str = ""
+
+
+class Builder(NamedTuple, Generic[Item]):
+    """The set of the numbers, called by a name, for which a condition holds."""
+
+    name: str
+    condition: Item
+
+
+class Joined(NamedTuple, Generic[Item]):
+    """Sets under an operation, ∪ or ∩ (both commute) or ∖."""
+
+    operation: str
+    items: tuple[Item, ...]
+
+
+class Matrix(NamedTuple, Generic[Item]):
+    """Rows of entries."""
+
+    rows: tuple[tuple[Item, ...], ...]
+
+
+class Chain(NamedTuple, Generic[Item]):
+    """Sides with relations between them: a = b, a < b ≤ c, x ∈ S. `names` has each side that is only a name."""
+
+    sides: tuple[Item, ...]
+    relations: tuple[str, ...]
+    names: tuple[str | None, ...]
+
+
+Value: TypeAlias = (
+    Expression | Based | Words | Bracketed["Value"] | Listed["Value"] | Builder["Value"] | Joined["Value"]
+    | Matrix[Expression] | Chain["Value"]
+)  # fmt: skip
 
 
 MAX_BITS = 4_096

@@ -15,6 +15,8 @@ _APPLIED = re.compile(r"(?:[A-Za-z] )?(?:log|ln|sin|cos|tan) [A-Za-z]")
 _SEVERAL_LETTERS = re.compile(r"[A-Z](?: (?:and|or) [A-Z])+")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|mathrm|textrm)\s*\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
+_DIFFERENCE = re.compile(r"[a-z]{1,2}-[a-z]{1,2}")
+"""x-xy; but not no-go."""
 _ARTICLE = re.compile(r"^(?:the|an|a|A) (?=\S{2})")
 SHORT_WORDS = frozenset({
     "no", "yes", "odd", "red", "one", "two", "six", "ten", "all", "any", "not", "top", "up", "out", "old", "new",
@@ -52,13 +54,21 @@ def _keeps_its_case(word: str, among_others: bool) -> bool:
 
 def is_words(text: str) -> bool:
     """Return whether an answer is nothing but words."""
+    if "\\" in text:
+        return False
     letters = text.replace(" ", "").replace("-", "").replace("'", "").replace(".", "")
+    if "," in letters and letters.replace(",", "").isalpha():
+        return not SHORT_WORDS.isdisjoint(_WORD.findall(text.lower()))  # yes, it is
     if not letters.isascii() or not letters.isalpha():
         return False
     if _SEVERAL_NAMES.fullmatch(text) or _SEVERAL_LETTERS.fullmatch(text) or _APPLIED.fullmatch(text):
         return False
-    if " " in text.strip() or "-" in text:
+    if " " in text.strip():
         return bool(_WORD.search(text))
+    if "-" in text:
+        return bool(_WORD.search(text)) and (
+            not _DIFFERENCE.fullmatch(text) or not _FUNCTION_WORDS.isdisjoint(text.split("-"))
+        )
     return len(letters) > 3 or (len(letters) > 1 and not letters.islower()) or letters in SHORT_WORDS
 
 

@@ -27,7 +27,7 @@ _VERSION = re.compile(r"[vV]?(\d+(?:\.\d+){2,})")
 _QUOTIENTS = re.compile(r"\d+(?:\s*/\s*\d+){2,}")
 _TELEPHONE = re.compile(r"(?:\+?\d{1,3}[ -]?)?(?:\(\d{3}\)|\d{3})[ -]?\d{3}-\d{4}")
 _TEXT = re.compile(r"\\(?:text|mathrm|textrm|mbox)\s*\{([^{}]*)\}|\\[ ,;!]|~")
-_HAS_MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.IGNORECASE)
+_HAS_MONTH = re.compile(r"[jfmasondJFMASOND](?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec)", re.IGNORECASE)
 
 
 def written(text: str) -> str | None:

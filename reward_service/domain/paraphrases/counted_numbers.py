@@ -42,10 +42,11 @@ _LEAST_REPEATED = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoveredNumbers:
-    """The numbers that a text says, in any way; those outside a strict bound and just inside one are apart."""
+    """The numbers that a text says, in any way; those just inside a strict bound are apart."""
 
     said: frozenset[Fraction]
     inclusive: frozenset[Fraction]
+    alone: frozenset[Fraction]
     within: frozenset[Fraction]
 
     def cover(self, mention: Mention) -> bool:
@@ -58,7 +59,7 @@ class CoveredNumbers:
         if mention.values and mention.value.numerator == 1 and Fraction(mention.value.denominator) in said:
             return True  # a third of it, and divided by 3
         if mention.within is not None:
-            return mention.within in self.inclusive
+            return mention.within in (self.alone if mention.between else self.inclusive)
         return bool(mention.values) and mention.value in self.within
 
 
@@ -69,6 +70,7 @@ def covered_numbers(
     said = {value for each in mentions for value in (*each.values, *each.parts)}
     return CoveredNumbers(
         frozenset(said.union(besides, _steps(mentions, runs), _boards(text, mentions), _counts(mentions, runs))),
+        frozenset(each.value for each in mentions if each.within is None or each.between),
         frozenset(each.value for each in mentions if each.within is None),
         frozenset(each.within for each in mentions if each.within is not None),
     )
@@ -203,7 +205,7 @@ def examples_of(tokens: Sequence[TextToken]) -> Iterator[tuple[int, int]]:
 
 
 def _begins_example(token: TextToken, following: TextToken | None) -> bool:
-    if token.text in ("example", "examples", "instance"):
+    if token.text in ("example", "examples", "instance", "illustration"):
         return True
     return following is not None and (
         (token.text == "such" and following.text == "as")

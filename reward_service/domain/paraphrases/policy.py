@@ -8,7 +8,7 @@ from reward_service.domain.paraphrases.checks.answer import answer_not_leaked, n
 from reward_service.domain.paraphrases.checks.asked import asked_kept
 from reward_service.domain.paraphrases.checks.bounds import bounds_kept
 from reward_service.domain.paraphrases.checks.conditions import conditions_kept
-from reward_service.domain.paraphrases.checks.dropped import lack_of, nothing_dropped
+from reward_service.domain.paraphrases.checks.dropped import nothing_dropped
 from reward_service.domain.paraphrases.checks.figures import figure_kept
 from reward_service.domain.paraphrases.checks.formulas import formulas_kept
 from reward_service.domain.paraphrases.checks.names import variables_kept
@@ -26,6 +26,7 @@ from reward_service.domain.paraphrases.checks.wording import (
     same_language,
     same_problem,
 )
+from reward_service.domain.paraphrases.coverage import coverage_of
 from reward_service.domain.paraphrases.doubt import doubt_of
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
 
@@ -37,7 +38,7 @@ Check = Callable[[Pair, Tolerances], Evidence | None]
 class CheckRow:
     """A check. After an objection of a fatal check no later one is asked: it would only say the same again.
 
-    One that warns is wrong more often than right: it decides only where a run names it.
+    One that warns is wrong more often than right. It decides where a run names it, and else with other signs, by doubt.
     """
 
     check: Check
@@ -76,17 +77,22 @@ DECIDING = frozenset(name for name, row in CHECKS.items() if not row.warns)
 """The checks that decide where a run names none."""
 
 
+MOST_DOUBT = 0.5
+"""A pair that is more probably faulty than not is rejected."""
+
+
 @dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
     """The checks that are asked, those of them that decide (the others only tell), their tolerances, and the doubt.
 
-    A pair of more doubt than `most_doubt` is rejected whatever the checks say.
+    A pair of more doubt than `most_doubt` is rejected whatever the checks say. What a run chose not to let decide does
+    not count in that doubt either.
     """
 
     deciding: frozenset[str] = DECIDING
     telling: frozenset[str] = frozenset(CHECKS) - DECIDING
     tolerances: Tolerances = field(default_factory=Tolerances)
-    most_doubt: float = 1.0
+    most_doubt: float = MOST_DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +120,11 @@ class Review:
 def review(pair: Pair, policy: AcceptancePolicy) -> Review:
     """Ask the policy's checks, cheap ones first, up to a fatal objection."""
     objections = tuple(_objections(pair, policy))
-    doubt = doubt_of([each.check for each in objections], lack_of(pair))
-    rejected = any(each.check in policy.deciding for each in objections)
-    return Review(not rejected and doubt <= policy.most_doubt, objections, doubt)
+    score = coverage_of(pair.original, pair.paraphrase).score
+    names = [each.check for each in objections]
+    deciding = [name for name in names if name in policy.deciding or CHECKS[name].warns]
+    accepted = policy.deciding.isdisjoint(names) and doubt_of(deciding, score) <= policy.most_doubt
+    return Review(accepted, objections, doubt_of(names, score))
 
 
 def _objections(pair: Pair, policy: AcceptancePolicy) -> Iterator[Objection]:

@@ -10,6 +10,8 @@ from reward_service.domain.paraphrases.equivalents import equivalents, repeating
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
 
+_FAR = 6
+_WRAPPING = frozenset({"$", "\\$", "{", "}"})
 MOST_DIGITS = 40
 _NOT_DIGITS = re.compile(r"[^\d.]")
 _MOST_POWER = 12
@@ -24,7 +26,8 @@ class Mention(NamedTuple):
     """A number in a text, and where.
 
     `values` are what it may mean (50 % is 50 and 1/2), `parts` what it is written with (1 and 2 of one half, 2 and 3 of
-    2^3), `within` the nearest whole number inside a strict bound (99 of "less than 100").
+    2^3), `within` the nearest whole number inside a strict bound (99 of "less than 100"). An end of "between 100 and
+    500" has one as well, which another text may name alone.
     """
 
     values: tuple[Fraction, ...]
@@ -34,6 +37,7 @@ class Mention(NamedTuple):
     within: Fraction | None = None
     digits: bool = True
     label: bool = False
+    between: bool = False
 
     @property
     def value(self) -> Fraction:
@@ -56,6 +60,8 @@ def mentions_of(tokens: Sequence[TextToken]) -> list[Mention]:
             at += 1
             continue
         mention, used = read
+        if mention.within is None and len(mention.values) == 1:
+            mention = _between(mention, tokens, at, at + used)
         if mention.digits and mention.values:
             others = equivalents(tokens, at, at + used - 1, mention.value)
             mention = mention._replace(values=(*mention.values, *others))
@@ -281,6 +287,19 @@ def _within(value: Fraction, tokens: Sequence[TextToken], at: int, after: int) -
     if last in _ABOVE_ALONE or _text(tokens, after) == "<":
         return value + 1
     return None
+
+
+def _between(mention: Mention, tokens: Sequence[TextToken], at: int, after: int) -> Mention:
+    """Give an end of "between 100 and 500" the whole number inside it."""
+    before = [token.text for token in tokens[max(0, at - _FAR) : at] if token.text not in _WRAPPING]
+    behind = {token.text for token in tokens[after : after + _FAR]}
+    if "inclusive" in behind:
+        return mention
+    if before[-1:] == ["between"]:
+        return mention._replace(within=mention.value + 1, between=True)
+    if before[-1:] == ["and"] and before[-3:-2] == ["between"]:
+        return mention._replace(within=mention.value - 1, between=True)
+    return mention
 
 
 def _text(tokens: Sequence[TextToken], at: int) -> str:

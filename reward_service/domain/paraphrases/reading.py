@@ -33,6 +33,7 @@ MOST_CHARS = 12_000
 """What stands behind is not read: no question is so long."""
 
 _NUMERAL = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
+_NAME = re.compile(r"[A-Za-z]{3,} \d")
 _LABEL = re.compile(r'label\s?\(\s?"([^"\n]{0,80})"')
 
 
@@ -84,7 +85,7 @@ def read_text(text: str) -> TextReading:
     runs = tuple(runs_of(text, mentions))
     examples = tuple(examples_of(tokens))
     implied = frozenset(value for word in {*words} & IMPLIED.keys() for value in IMPLIED[word])
-    drawn = frozenset(_drawn(text, segments))
+    drawn = _drawn(text, segments)
     formulas = list(formulas_of(tokens, segments))
     return TextReading(
         text=text,
@@ -107,14 +108,17 @@ def read_text(text: str) -> TextReading:
     )
 
 
-def _drawn(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
+def _drawn(text: str, segments: Sequence[Segment]) -> frozenset[Fraction]:
+    """Return the numbers that label a figure: not those of names ("Row 2", P_1)."""
+    found: set[Fraction] = set()
     for segment in segments:
         if segment.kind is Kind.FIGURE:
             for label in _LABEL.finditer(text, segment.start, segment.end):
                 said = label[1]
-                for mention in mentions_of(tokens_of(said, segments_of(said))):
-                    yield from mention.values
-                    yield from mention.parts
+                if _NAME.search(said) is None:
+                    for mention in mentions_of(tokens_of(said, segments_of(said))):
+                        found.update(() if mention.label else (*mention.values, *mention.parts))
+    return frozenset(found)
 
 
 def _sketched(text: str, segments: Sequence[Segment]) -> Iterator[Fraction]:
@@ -169,7 +173,7 @@ class Tolerances:
     foreign_letters: of a script that the original has not.
     least_words, least_numbers: shared with the original; one of the two is enough.
     least_support: of the original's words by the paraphrase's, as a mean logarithm; 0 is usual.
-    most_lacking: support that a stretch of the original may lack, as a sum of logarithms.
+    most_lacking: how probable it may be that a stretch of the original was left out, as the logarithm of the odds.
     """
 
     least_changed: float = 0.15
@@ -181,7 +185,7 @@ class Tolerances:
     least_words: float = 0.12
     least_numbers: float = 0.8
     least_support: float = -0.9
-    most_lacking: float = 26.0
+    most_lacking: float = 2.25
 
 
 def pair_of(original: str, paraphrase: str, ground_truth: str | None = None) -> Pair:

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
+from reward_service.domain.lexemes import CONTENT, FORMULA_IN_TEXT, PROSE, SAME, SIGNS, STYLE, TEXT_STYLES, TYPESETTING
 from reward_service.domain.paraphrases.vocabulary import ASKING
 
 _DELIMITER = re.compile(
@@ -91,49 +92,21 @@ def _add(found: list[Segment], kind: Kind, start: int, end: int) -> None:
         found.append(Segment(kind, start, end))
 
 
-# 1,234 in all its spellings; but {991,992,993} and 70,90,130 are lists.
-_GROUPED = r"(?<![\d{(\[,])[1-9]\d{0,2}(?:(?:,|\{,\}|,?\\!,?|\\,|\{\\,\})\d{3})+(?!\d)"
-_LAYOUT = (
-    r"(?P<layout>\\(?:renewcommand|hspace|vspace|cline|multicolumn|setlength|includegraphics)\*?(?:\{[^{}]{0,80}\}){1,2}"
-    r"|\\\\\[[^\[\]]{0,12}\])"
-)
-_PROSE = re.compile(
-    rf"{_LAYOUT}|(?P<ordinal>\d+(?:st|nd|rd|th)\b)"
-    rf"|(?P<number>(?:{_GROUPED}|\d+)(?:\.\d+)?|(?<![\d.])\.\d+|[¼-¾⅐-⅞])"
-    r"|(?P<word>[^\W\d_]+(?:['’][a-z]{1,2}\b)?)"
-    r"|(?P<command>\\(?:[A-Za-z]+|.))"
-    r"|(?P<break>\n\s*)"
-    r"|(?P<sign>\.\.\.+|[^\s\w]|_)",
-    re.DOTALL,
-)
-_MATH = re.compile(
-    rf"{_LAYOUT}"
-    r"|(?P<text>\\(?:text(?:bf|it|rm|sf|tt|normal)?|mbox|hbox|emph|mathrm|rm)\s{0,8}\{([^{}]*)\})"
-    r"|(?P<named>\\operatorname\*?\s{0,8}\{([^{}]*)\})"
-    rf"|(?P<number>(?:{_GROUPED}|\d+)(?:\.\d+)?|(?<![\d.])\.\d+|[¼-¾⅐-⅞])"
-    r"|(?P<word>(?:sin|cos|tan|log|ln|gcd|lcm|max|min|frac|sqrt)(?![A-Za-z]))"
-    r"|(?P<letter>[^\W\d_])"
-    r"|(?P<command>\\(?:(?:begin|end)\s{0,4}\{[A-Za-z]{1,24}\*?\}|[A-Za-z]+|.))"
-    r"|(?P<break>\n\s*)"
-    r"|(?P<sign>\.\.\.+|[^\s\w]|_)",
-    re.DOTALL,
-)
 _TWO_DIGITS = frozenset({"\\frac", "\\binom"})
+_FUNCTIONS = frozenset({"sin", "cos", "tan", "log", "ln", "gcd", "lcm", "max", "min", "frac", "sqrt"})
+_LONGEST = 4
 _SAME: Mapping[str, str] = MappingProxyType({
-    "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\cfrac": "\\frac", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
-    "\\leq": "≤", "\\le": "≤", "\\leqslant": "≤", "\\geq": "≥", "\\ge": "≥", "\\geqslant": "≥", "\\lt": "<",
-    "\\gt": ">", "\\neq": "≠", "\\ne": "≠", "\\times": "*", "\\cdot": "*", "\\ast": "*", "×": "*", "·": "*", "⋅": "*",
-    "\\div": "÷", "−": "-", "–": "-", "\\cdots": "\\dots", "\\ldots": "\\dots", "\\dotsc": "\\dots", "…": "\\dots",
-    "\\dotsb": "\\dots", "\\dotsm": "\\dots",
-    "\\{": "{", "\\}": "}", "\\lbrace": "{", "\\rbrace": "}", "\\lvert": "|", "\\rvert": "|", "\\vert": "|",
-    "\\mid": "|", "\\degree": "°", "\\%": "%", "\\varphi": "\\phi", "\\varepsilon": "\\epsilon", "\\bold": "\\mathbf",
-    "\\ln": "ln", "\\log": "log", "\\sin": "sin", "\\cos": "cos", "\\tan": "tan", "\\gcd": "gcd", "\\max": "max",
-    "\\min": "min", "\\lcm": "lcm", "π": "\\pi", "√": "\\sqrt", "∠": "\\angle", "∞": "\\infty", "\\sqrt": "\\sqrt",
+    **{sign: SAME.get(latex, latex) for sign, latex in SIGNS.items()},
+    **SAME,
+    **{f"\\{name}": name for name in _FUNCTIONS - {"frac", "sqrt"}},
+    **{sign: sign for sign in "÷—‐‑‘’“”、。∛ℝℤℕℚℂ"},
+    "\\{": "{", "\\}": "}", "\\lbrace": "{", "\\rbrace": "}", "\\degree": "°", "°": "°", "º": "°", "\\div": "÷",
+    "\\mathrm": "\\mathrm", "\\sim": "\\sim",
 })  # fmt: skip
+"""The spellings of a text, in which brackets are not told apart and functions may be words."""
 _NOTHING = frozenset({
-    "\\left", "\\right", "\\big", "\\Big", "\\bigl", "\\bigr", "\\Bigl", "\\Bigr", "\\bigg", "\\Bigg", "\\biggl",
-    "\\biggr", "\\displaystyle", "\\textstyle", "\\limits", "\\nolimits", "\\,", "\\;", "\\:", "\\!", "\\ ", "\\quad",
-    "\\qquad", "\\\n", "\\textbf", "\\textit", "\\emph", "\\mathrm", "\\phantom", "~",
+    *(f"\\{name}" for name in TYPESETTING), "\\,", "\\;", "\\:", "\\!", "\\ ", "\\quad", "\\qquad", "\\\n", "\\textbf",
+    "\\textit", "\\emph", "\\mathrm", "\\phantom", "~",
 })  # fmt: skip
 
 
@@ -162,51 +135,89 @@ def tokens_of(text: str, segments: list[Segment]) -> list[TextToken]:
 
 
 def _prose(text: str, start: int, end: int, *, math: bool) -> Iterator[TextToken]:
-    for lexeme in _PROSE.finditer(text, start, end):
-        kind, said = lexeme.lastgroup or "", lexeme.group()
-        if kind in ("command", "sign"):
-            said = _SAME.get(said, "\\dots" if said.startswith("...") else said)
-            if said in _NOTHING:
-                continue
-        elif kind == "layout":
-            continue
-        elif kind in ("word", "ordinal"):
-            said = said.lower().replace("’", "'")
-        yield TextToken(kind, said, lexeme.start(), lexeme.end(), math)
+    for lexeme in PROSE.finditer(text, start, end):
+        kind = lexeme.lastgroup or ""
+        first, last = lexeme.span(kind) if kind else (end, end)
+        yield from _break(text, lexeme.start(), first, math=math)
+        said = _spelled(kind, lexeme[kind or 0])
+        if said:
+            yield TextToken(kind, said, first, last, math)
+
+
+def _break(text: str, start: int, end: int, *, math: bool) -> Iterator[TextToken]:
+    """Yield the end of a line that the spaces before a lexeme hold."""
+    at = text.find("\n", start, end) if end > start else -1
+    if at >= 0:
+        yield TextToken("break", text[at:end], at, end, math)
+
+
+def _spelled(kind: str, said: str) -> str:
+    """Return what a lexeme means in one spelling; nothing for typesetting, and for the end."""
+    if kind in ("command", "sign"):
+        said = _SAME.get(said, "\\dots" if said.startswith("...") else said)
+        return "" if said in _NOTHING else said
+    if kind in ("word", "ordinal"):
+        return said.lower().replace("’", "'")
+    return "" if kind in ("layout", "") else said
 
 
 def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
     takes, last = 0, ""
-    for lexeme in _MATH.finditer(text, start, end):
-        kind, said = lexeme.lastgroup or "", lexeme.group()
-        if kind == "layout":
-            continue
-        if kind in ("text", "named"):
-            inner = 2 if kind == "text" else 4
-            yield from _prose(text, lexeme.start(inner), lexeme.end(inner), math=True)
-            continue
-        if kind in ("command", "sign"):
-            said = _SAME.get(said, "\\dots" if said.startswith("...") else said)
-            if said in _NOTHING:
-                continue
-            takes = 2 if said in _TWO_DIGITS else 1 if said == "_" and last == "log" else 0
-        elif kind == "number" and takes and len(said) > 1 and said.isdecimal():
+    for lexeme in FORMULA_IN_TEXT.finditer(text, start, end):
+        kind = lexeme.lastgroup or ""
+        first, behind = lexeme.span(kind) if kind else (end, end)
+        yield from _break(text, lexeme.start(), first, math=True)
+        if kind == "styled":
+            yield from _styled(text, lexeme)
+        elif kind == "word":
+            for token in _letters(lexeme[kind], first):
+                takes, last = max(takes - 1, 0), token.text
+                yield token
+        elif kind == "number" and takes and lexeme[kind].isdecimal() and behind - first > 1:
             # After \log_ one digit belongs to it, after \frac two: \log_432, \frac12.
-            at = lexeme.start()
-            for digit in said[:takes]:
-                yield TextToken("number", digit, at, at + 1, True)
-                at += 1
-            if at < lexeme.end():
-                yield TextToken("number", text[at : lexeme.end()], at, lexeme.end(), True)
+            for at in range(first, min(first + takes, behind)):
+                yield TextToken("number", text[at], at, at + 1, True)
+            if first + takes < behind:
+                yield TextToken("number", text[first + takes : behind], first + takes, behind, True)
             takes = 0
-            continue
-        elif kind != "break":
-            takes = max(takes - 1, 0)
-        last = said.lower() if kind == "word" else said
-        yield TextToken(kind, last, lexeme.start(), lexeme.end(), True)
+        elif said := _spelled(kind, lexeme[kind or 0]):
+            if kind == "number":
+                takes = max(takes - 1, 0)
+            else:
+                takes = 2 if said in _TWO_DIGITS else 1 if said == "_" and last == "log" else 0
+            last = said
+            yield TextToken(kind, said, first, behind, True)
+
+
+def _styled(text: str, lexeme: re.Match[str]) -> Iterator[TextToken]:
+    r"""Yield the words within \text{}; of other styles the command, its braces, and the formula within."""
+    first, last = lexeme.span(CONTENT)
+    if lexeme[STYLE] in TEXT_STYLES:
+        yield from _prose(text, first, last, math=True)
+        return
+    start, opening = lexeme.start("styled"), text.index("{", lexeme.end(STYLE))
+    said = _spelled("command", text[start : lexeme.end(STYLE)])
+    if said:
+        yield TextToken("command", said, start, lexeme.end(STYLE), True)
+    yield TextToken("sign", "{", opening, opening + 1, True)
+    yield from _formula(text, first, last)
+    yield TextToken("sign", "}", last, last + 1, True)
+
+
+def _letters(word: str, start: int) -> Iterator[TextToken]:
+    """Yield the letters of a formula one by one, and the name of a function at their end as a word."""
+    for at in range(len(word)):
+        if len(word) - at <= _LONGEST and word[at:] in _FUNCTIONS:
+            yield TextToken("word", word[at:], start + at, start + len(word), True)
+            return
+        yield TextToken("letter", word[at], start + at, start + at + 1, True)
 
 
 _ENDS = frozenset({".", "?", "!"})
+_RELATIVE = frozenset({"where", "which", "when", "who", "whose"})
+"""Words that ask in a question, and else begin a clause."""
+_RESULTS = frozenset({"give", "obtain", "return"})
+"""Words that behind "to" say what comes out: "is multiplied to give a square"."""
 _BEFORE_COMMANDS = frozenset({"and", "then", "please", "to", "now", "can", "you", "must", "us", "or", "if", "is"})
 
 
@@ -236,9 +247,12 @@ def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
 
 
 def commands_of(sentence: Sequence[TextToken]) -> Iterator[int]:
-    """Yield the places of the words that ask: "find", but not that of "they decide" or "the order"."""
+    """Yield the places of the words that ask: "find", but not that of "they decide", "the order" or ", where"."""
+    question = any(token.text == "?" for token in sentence)
     for at, token in enumerate(sentence):
-        if token.kind == "word" and token.text in ASKING and (at == 0 or _commands(sentence[at - 1])):
+        if token.kind != "word" or token.text not in ASKING:
+            continue
+        if at == 0 or (_commands(sentence[at - 1], token) and (question or token.text not in _RELATIVE)):
             yield at
 
 
@@ -247,5 +261,7 @@ def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
     return any(token.text == "?" for token in sentence) or any(True for _ in commands_of(sentence))
 
 
-def _commands(before: TextToken) -> bool:
+def _commands(before: TextToken, word: TextToken) -> bool:
+    if before.text == "to" and word.text in _RESULTS:
+        return False
     return before.kind in ("sign", "break") or before.text in _BEFORE_COMMANDS

@@ -1,6 +1,7 @@
 -- Ballots of a run's policy on one view of a question, for the runs that it votes for: kept once. A higher attempt
 -- replaces a lower one. `whole` is 1 where no more will come; else the group is whole with `size` ballots. Without a step
 -- the next group has the same name, and replaces the one before. `ballots` is for each: id, ballot.
+-- `alive` is 1 where the run casts them now, and is absent for nobody; 0 where they were found among its records.
 -- Answers who waits for this group, if it is whole, and who would take ballots of a step before those of this run's newest.
 local MOST_STEPS = 64
 local held = redis.call('HMGET', group, 'a', 's')
@@ -37,6 +38,10 @@ if anew or (attempt == before and not held[2]) then
     end
   end
   redis.call('PEXPIRE', group, ttl_ms)
+end
+if alive == 1 then
+  redis.call('DEL', missing)
+  if step ~= '' then redis.call('HSETNX', standing, 'first', step) end
 end
 if step ~= '' and tonumber(step) > tonumber(redis.call('HGET', standing, 'step') or '-1') then
   redis.call('HSET', standing, 'step', step)

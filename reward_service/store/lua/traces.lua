@@ -1,21 +1,68 @@
 -- Shared by the scripts that settle: what a settlement leaves for the run besides its record, in MessagePack or ''.
 
+-- How sure the last labels of a question are, in the orders of lua/list_questions.lua, in which those in doubt come first.
+-- It is what standing_of of the domain tells. Shares are whole numbers of SHARES.
+local SHARES = 10000
+local function certainty_of(labels)
+  local flips, share, astray, last, answers, both, differ = 0, 0, 0, {}, {}, 0, 0
+  for _, each in ipairs(labels) do
+    local view, step, answer = each[1], each[2], each[6]
+    if last[view] and last[view] ~= answer then flips = flips + 1 end
+    last[view] = answer
+    share = share + each[4]
+    astray = astray + SHARES - each[5]
+    if step >= 0 then
+      answers[step .. ' ' .. view] = answer
+      local other = answers[step .. ' ' .. 1 - view]
+      if other then both = both + 1 end
+      if other and other ~= answer then differ = differ + 1 end
+    end
+  end
+  local most = SHARES * #labels
+  return {flips = -flips, disagreement = -math.max(astray / most, both > 0 and differ / both or 0), share = share / most}
+end
+
+-- More at once than Lua can unpack would be an error.
+local AT_ONCE = 1000
+
+local function order_questions(orders, sure, ttl_ms)
+  for _, sort in ipairs({'flips', 'disagreement', 'share'}) do
+    local placed = {}
+    for question, certainty in pairs(sure) do
+      placed[#placed + 1] = certainty[sort]
+      placed[#placed + 1] = question
+      if #placed >= AT_ONCE then
+        redis.call('ZADD', orders .. sort, unpack(placed))
+        placed = {}
+      end
+    end
+    if #placed > 0 then redis.call('ZADD', orders .. sort, unpack(placed)) end
+    redis.call('PEXPIRE', orders .. sort, ttl_ms)
+  end
+end
+
 -- The last labels of questions: a hash by question, of {view, step, attempt, share, agreement, answer} in the order of steps
 -- within each view; step -1 for none, which comes last. A higher attempt of a step takes the place of a lower one.
 -- `noted` is an array of {question, how many labels of a view are kept, label}.
-local function note_labels(history, noted, most_questions, ttl_ms)
-  if noted == '' then return end
+-- Answers sums of signs: the pairs of labels of both views of which one was there before, and those that are one answer.
+-- What was settled together is compared by the worker.
+local function note_labels(history, orders, noted, most_questions, ttl_ms)
+  if noted == '' then return '' end
+  local apart, sure, fresh = {}, {}, {}
   for _, each in ipairs(cmsgpack.unpack(noted)) do
     local question, window, label = each[1], each[2], each[3]
     local kept = redis.call('HGET', history, question)
-    local labels, count, place, stale = {}, 1, nil, false
+    local labels, count, place, stale, twin, again = {}, 1, nil, false, nil, false
     for _, other in ipairs(kept and cmsgpack.unpack(kept) or {}) do
-      local replaced = false
+      local replaced, of_step = false, label[2] >= 0 and other[2] == label[2]
       if other[1] == label[1] then
-        replaced = label[2] >= 0 and other[2] == label[2]
+        replaced = of_step
         stale = stale or replaced and other[3] > label[3]
+        again = again or replaced and other[3] == label[3]
         if not place and label[2] >= 0 and other[2] > label[2] then place = #labels + 1 end
         if not replaced then count = count + 1 end
+      elseif of_step and other[3] == label[3] then
+        twin = other
       end
       if not replaced then labels[#labels + 1] = other end
     end
@@ -28,28 +75,35 @@ local function note_labels(history, noted, most_questions, ttl_ms)
         count = count - 1
       end
       redis.call('HSET', history, question, cmsgpack.pack(labels))
+      sure[question] = certainty_of(labels)
+      local name = string.format('%d:%d', label[2], label[3])
+      local both = question .. '\n' .. name
+      if twin and not again and not fresh[both] then
+        apart[#apart + 1] = {label[2], label[3], {0, 0, 0, 0, 0, 0, 0, 1, twin[6] == label[6] and 1 or 0, 0, 0}, {}}
+      end
+      fresh[both] = true
     end
   end
   redis.call('PEXPIRE', history, ttl_ms)
+  order_questions(orders, sure, ttl_ms)
+  return #apart > 0 and cmsgpack.pack(apart) or ''
 end
 
 -- The signs of a run's steps: a hash by '<step>:<attempt>', of sums and, last, of how many rollouts gave the most frequent
 -- answer. For that each answer is counted, in a hash of the step; those of the latest steps only are kept.
+-- Sums may end early, as those of an older release do: what is missing is 0.
 -- `sums` is an array of {step, attempt, sums, {answer: rollouts}}; `answers` is what the names of the counts begin with.
 local MOST_STEPS = 1000
 local COUNTED_STEPS = 8
 local MOST_ANSWERS = 4096
-
--- More names at once than Lua can unpack would be an error.
-local NAMES_AT_ONCE = 1000
 
 -- Adds to the counts of answers, and answers the largest count, or `top` if that is larger: two commands, however many.
 local function count_answers(counts, added, top, ttl_ms)
   local room = MOST_ANSWERS - redis.call('HLEN', counts)
   local fresh, names = room == MOST_ANSWERS, {}
   for answer in pairs(added) do names[#names + 1] = answer end
-  for first = 1, #names, NAMES_AT_ONCE do
-    local last = math.min(first + NAMES_AT_ONCE - 1, #names)
+  for first = 1, #names, AT_ONCE do
+    local last = math.min(first + AT_ONCE - 1, #names)
     local known, written = redis.call('HMGET', counts, unpack(names, first, last)), {}
     for at = first, last do
       local before = known[at - first + 1]
@@ -94,8 +148,8 @@ local function add_signs(series, steps, answers, packed, ttl_ms)
     local top, forgotten = 0, false
     if kept then
       local known = cmsgpack.unpack(kept)
-      top = table.remove(known) -- whatever sums an older worker has written before it
-      for at = 1, #total do total[at] = total[at] + (known[at] or 0) end
+      top = table.remove(known)
+      for at = 1, math.max(#total, #known) do total[at] = (total[at] or 0) + (known[at] or 0) end
     else
       redis.call('ZADD', steps, each.step, name)
       fresh = true

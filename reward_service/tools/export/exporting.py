@@ -20,6 +20,8 @@ from reward_service.tools.export.rows import SCHEMA, Row, Selection
 from reward_service.tools.replay.reading import progress_bar
 
 PATIENCE_S = 120.0
+OTHER_FORMATS = {".csv", ".json", ".jsonl"}
+"""Ends of names that promise another format than the one that is written."""
 ROWS_AT_ONCE = 20_000
 """Of a row group: so many rows are in memory."""
 
@@ -83,7 +85,7 @@ def _written(
             if row["voter"] == Voter.POLICY:
                 table.add(row)
                 written += 1
-            elif teachers is not None:
+            elif teachers is not None and row["voter"] == Voter.TEACHER:  # peers are runs of their own
                 teachers.add(row)
         cohorts += written > 0
         bar.advance(progress)
@@ -147,6 +149,8 @@ def _table(path: Path) -> Iterator[_Table]:
     """
     if path.is_dir():
         raise ExportError(f"{path} is a folder: name a file in it")
+    if path.suffix in OTHER_FORMATS:
+        raise ExportError(f"{path} would be parquet: name it {path.with_suffix('.parquet')}")
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with ParquetWriter(beside, SCHEMA) as writer:

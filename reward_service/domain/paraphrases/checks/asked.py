@@ -26,6 +26,7 @@ class _Asked:
 
     @classmethod
     def of(cls, tokens: Sequence[TextToken]) -> "_Asked":
+        tokens = _without_bounds(tokens)
         return cls(question_of(tokens), Counter(token.text for token in tokens))
 
     def asked_for(self, words: frozenset[str]) -> list[TextToken]:
@@ -33,6 +34,13 @@ class _Asked:
 
     def count(self, words: Iterable[str]) -> int:
         return sum(self.words[word] for word in words)
+
+
+def _without_bounds(tokens: Sequence[TextToken]) -> list[TextToken]:
+    """Return the tokens without the second word of "at least" and "at most", which asks for no extreme."""
+    return [
+        token for at, token in enumerate(tokens) if token.text not in _BOUNDS or not at or tokens[at - 1].text != "at"
+    ]
 
 
 def _other_thing(pair: Pair) -> Evidence | None:
@@ -60,12 +68,18 @@ def _took_its_place(original: _Asked, paraphrase: _Asked, gone: Concept, come: C
 
 
 _REACH = 12
+_BOUNDS = frozenset({"least", "most"})
+_INSIDE = word_set("of in on at between per with within from for by to when if than as")
+"""Words behind which a phrase names no longer what is asked for: the sum of the areas."""
 _ENDS = word_set(". , ; : ? ! that which if where such so for given without")
 _NOT_TERMS = word_set("terms term form degree power common")
+_BEHIND_PRODUCTS = word_set("of is and when")
+"""Words behind a product of numbers: "the product made" and "the product matrix" are others."""
 _PRODUCTS = frozenset({
     ("letter", "letter"), ("number", "letter"), (")", "("), ("number", "("), (")", "letter"), (")", "word"),
     (")", "command"), ("letter", "word"), ("letter", "command"), ("number", "word"), ("number", "command"),
-    ("°", "word"), ("\\circ", "word"),
+    ("°", "word"), ("\\circ", "word"), ("°", "command"), ("\\circ", "command"), ("}", "("), ("}", "command"),
+    ("}", "letter"), ("}", "word"), ("}", "number"),
 })  # fmt: skip
 
 
@@ -73,14 +87,31 @@ def _new_thing(pair: Pair) -> Evidence | None:
     """Find a thing that the paraphrase asks for, and that the original says in no way."""
     there = {*_said(pair.original.tokens)}
     targets = list(_targets(pair.paraphrase.tokens))
+    original, paraphrase = _Asked.of(pair.original.tokens), _Asked.of(pair.paraphrase.tokens)
     for concept in NEW:
         if there.isdisjoint(concept.said) and not (concept.rivals and there.isdisjoint(concept.rivals)):
             for target in targets:
                 come = _named(target, concept.named)
-                if come:
+                if come and (_leads(target, come) or _lost_rival(concept, original, paraphrase)):
                     words = " ".join(token.text for token in come)
                     return Evidence(f"asks for the {words}, which the original does not say", (), spans_of(come))
     return None
+
+
+def _leads(target: Sequence[TextToken], come: Sequence[TextToken]) -> bool:
+    """Return whether words are what is asked for themselves: the square of a length, not the price of a square."""
+    return _INSIDE.isdisjoint(token.text for token in target[: target.index(come[0])])
+
+
+def _lost_rival(concept: Concept, original: _Asked, paraphrase: _Asked) -> bool:
+    """Return whether the paraphrase says a rival of a concept less often: the sum of the areas, for perimeters."""
+    return any(
+        paraphrase.count(rival.named) < original.count(rival.named)
+        for row in RIVALS
+        if any(concept.named & each.named for each in row.values())
+        for rival in row.values()
+        if not concept.named & rival.named
+    )
 
 
 def _targets(tokens: Sequence[TextToken]) -> Iterator[Sequence[TextToken]]:
@@ -104,7 +135,7 @@ def _said(tokens: Sequence[TextToken]) -> Iterator[str]:
                 yield "ab"
         if last is not None and last.text == "^":
             yield f"^{token.text}"
-        if token.text != "{":
+        if token.text != "{" and not (token.text == "-" and last is not None and last.text == "^"):
             last = token
 
 
@@ -117,7 +148,9 @@ def _named(target: Sequence[TextToken], names: frozenset[str]) -> Sequence[TextT
     for at, token in enumerate(target):
         following = target[at + 1].text if at + 1 < len(target) else ""
         side_by_side = [each.kind for each in target[at + 1 : at + 3]] == ["letter", "letter"]
-        if token.kind != "word" or following in _NOT_TERMS or (side_by_side and token.text == "product"):
+        if token.kind != "word" or following in _NOT_TERMS:
+            continue
+        if token.text == "product" and (side_by_side or (following.isalpha() and following not in _BEHIND_PRODUCTS)):
             continue
         if token.text in names:
             return target[at : at + 1]

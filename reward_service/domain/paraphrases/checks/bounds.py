@@ -11,7 +11,7 @@ from typing import NamedTuple
 from reward_service.domain.paraphrases.checks.places import spans_of
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
-from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
 from reward_service.domain.paraphrases.vocabulary import word_set
 
 
@@ -38,7 +38,7 @@ _BEHIND = {"<": Bound.ABOVE, "≤": Bound.AT_LEAST, ">": Bound.BELOW, "≥": Bou
 _LESS = frozenset({"less", "fewer", "smaller", "lower", "shorter"})
 _MORE = frozenset({"more", "greater", "larger", "bigger", "higher", "longer"})
 _DENIALS = frozenset({"no", "not", "none", "never", "cannot", "without"})
-_SKIPPED = frozenset({"$", "\\$", "{", "(", "-"})
+_SKIPPED = frozenset({"\\sqrt", "$", "\\$", "{", "(", "-"})
 _REACH_OF_A_BOUND = 7
 _ONE = 1
 _TIMES: Mapping[str, Fraction] = MappingProxyType({"once": Fraction(1), "twice": Fraction(2)})
@@ -56,8 +56,20 @@ _LIMITING = word_set(
 """Words of a text that limits how many there are."""
 _EXCEEDING = word_set("exceeds exceed exceeding exceeded")
 _REACH_OF_A_DENIAL = 4
+_LINKS = word_set("be been is are was were any ever to have has do does exactly strictly")
+"""Words between a denial and the comparison that it denies."""
 _PLAIN_CHARS = 16
-_PLAIN = re.compile(r"\bat (?:least|most)[\s$\\({]*(?:sqrt|frac)?[\s{]*$")
+_PLAIN = re.compile(r"\b(?:at (?:least|most)|(?:more|less|fewer|greater) than)[\s$\\({]*(?:sqrt|frac)?[\s{]*$")
+_EXTREMES = word_set("largest greatest biggest smallest least")
+_MULTIPLES = re.compile(r"\b(?:multiples? of|divisible by)[\s$\\({]*(\d{1,6})(?![\d.,]*\d)")
+_FLOOR = re.compile(
+    r"\b(?:greatest|largest|biggest|highest) (?:whole number|integer)(?: that is| which is)? (?:strictly )?"
+    r"(?:less|smaller|lower) than\b(?! or equal)(?=[\s$\\(]{1,6}[a-z]\b)"
+)
+_NOT_STRICT = re.compile(
+    r"\\lfloor|not exceed|less than or equal|at most|no (?:more|greater|larger) than|\\le\b|\\leq|≤"
+)
+_STRICTNESS = (frozenset({Bound.BELOW, Bound.AT_MOST}), frozenset({Bound.ABOVE, Bound.AT_LEAST}))
 _ADDING = word_set("add adds added adding sum sums summing total totals totaling")
 
 
@@ -73,9 +85,25 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
         others = after.get(value)
         if others and bounds.keys().isdisjoint(others):
             (old, there), (new, here) = next(iter(bounds.items())), next(iter(others.items()))
+            if value == 0 and "positive" in pair.original.words:
+                continue
+            if {old, new} in _STRICTNESS and _never_reached(pair.original, value, there):
+                continue
             words = f"{old} {value} became {new} {value}"
             return Evidence(words, (Span(there.start, there.end),), (Span(here.start, here.end),))
-    return _new_bound(pair, before, after) or _turned(pair)
+    return _new_bound(pair, before, after) or _turned(pair) or _strict_floor(pair)
+
+
+def _never_reached(reading: TextReading, value: Fraction, mention: Mention) -> bool:
+    """Return whether it is the same to reach a bound or not: 100x, and 350 where multiples of 12 are meant."""
+    behind = next((token for token in reading.tokens if token.start >= mention.end), None)
+    if behind is not None and behind.kind == "letter" and behind.start == mention.end:
+        return True
+    sentence = next((each for each in sentences_of(reading.tokens) if each[-1].end >= mention.end), ())
+    if not sentence or _EXTREMES.isdisjoint(token.text for token in sentence):
+        return False
+    factors = {int(found[1]) for found in _MULTIPLES.finditer(reading.text, sentence[0].start, sentence[-1].end)}
+    return any(factor and value % factor for factor in factors)
 
 
 def _new_bound(
@@ -84,7 +112,9 @@ def _new_bound(
     """Find "at least" or "at most" with a number that was exact, and "at most one" where nothing is limited."""
     words = {token.text for token in pair.original.tokens}
     limited = not _LIMITING.isdisjoint(words)
+    bounding = {here.start for bounds in after.values() for here in bounds.values()}
     exact = {each.value: each for each in _exact(pair.original)}
+    still = {each.value for each in pair.paraphrase.mentions if each.start not in bounding}
     for value, bounds in after.items():
         if value in before:
             continue
@@ -95,13 +125,21 @@ def _new_bound(
             if bound in (Bound.AT_MOST, Bound.BELOW) and value == _ONE and not limited:
                 return Evidence(f"{bound} {value}, and the original limits nothing", (), spans)
             there = exact.get(value)
-            if there is not None and value > _ONE and _plainly(pair.paraphrase, here):
+            if there is not None and value > _ONE and value not in still and _plainly(pair.paraphrase, here):
                 return Evidence(f"{value} became {bound} {value}", (Span(there.start, there.end),), spans)
     return None
 
 
+def _strict_floor(pair: Pair) -> Evidence | None:
+    """Find "the largest integer less than x" where the original's may be x itself."""
+    here = _FLOOR.search(pair.paraphrase.text)
+    if here is None or _FLOOR.search(pair.original.text) or not _NOT_STRICT.search(pair.original.text):
+        return None
+    return Evidence(f"{here.group()} may not be equal here", (), (Span(*here.span()),))
+
+
 def _plainly(reading: TextReading, mention: Mention) -> bool:
-    """Return whether "at least" or "at most" stands in front of a number: not "from 1 up to 50"."""
+    """Return whether "at least", "more than" or the like stands in front of a number: not "from 1 up to 50"."""
     before = reading.text[max(0, mention.start - _PLAIN_CHARS) : mention.start].lower()
     return _PLAIN.search(before) is not None
 
@@ -148,13 +186,29 @@ def _comparisons(reading: TextReading) -> Iterator[_Comparison]:
         behind = [each.text for each in tokens[at + 1 : at + 2]]
         if token.text in _EXCEEDING or (token.text in _LESS | _MORE and behind == ["than"]):
             before = [each.text for each in tokens[max(0, at - _REACH_OF_A_DENIAL) : at]]
-            denied = any(word in _DENIALS or word.endswith("n't") for word in before)
+            denied = _is_denied(before)
+            if not denied and any(map(_denies, before)):
+                continue  # "no number that is less" says as much as "all that are more"
             following = tokens[at + 1 + (behind == ["than"]) :]
             if [each.text for each in following[:3]] == ["or", "equal", "to"]:
                 following = following[3:]
             by = [each.text for each in tokens[max(0, at - 1) : at] if each.kind == "number"]
             than = *by, *(each.text for each in following[:2] if each.kind in ("number", "letter", "command"))
             yield _Comparison(token, (token.text in _LESS) != denied, than)
+
+
+def _is_denied(before: Sequence[str]) -> bool:
+    """Return whether a comparison is denied itself: "is not to be more than", not "no cube that is more than"."""
+    for word in reversed(before):
+        if _denies(word):
+            return True
+        if word not in _LINKS:
+            return False
+    return False
+
+
+def _denies(word: str) -> bool:
+    return word in _DENIALS or word.endswith("n't")
 
 
 def _same_thing(one: _Comparison, other: _Comparison) -> bool:
@@ -183,13 +237,21 @@ def _bounds(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> dict[Fr
 
 
 def _times(tokens: Sequence[TextToken]) -> Iterator[Mention]:
-    """Yield "once" and "twice" as numbers."""
-    for token in tokens:
+    """Yield "once" and "twice" as numbers, and the 0 that is meant by "nonnegative"."""
+    for at, token in enumerate(tokens):
         if token.text in _TIMES:
             yield Mention((_TIMES[token.text],), token.start, token.end, digits=False)
+        if token.text == "nonnegative" or (token.text == "negative" and _before(tokens, at) == ["non", "-"]):
+            yield Mention((Fraction(0),), token.start, token.end, digits=False)
+
+
+def _before(tokens: Sequence[TextToken], at: int) -> list[str]:
+    return [token.text for token in tokens[max(0, at - 2) : at]]
 
 
 def _bound(tokens: Sequence[TextToken], first: int, last: int) -> Bound | None:
+    if tokens[last].text in ("nonnegative", "negative"):
+        return Bound.AT_LEAST
     at = first - 1
     while at >= 0 and tokens[at].text in _SKIPPED:
         if tokens[at].text == "-":

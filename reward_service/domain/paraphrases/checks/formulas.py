@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.formulas import SIGN, Piece
+from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
 
 _LEAST_FORMULA, _LEAST_PIECE, _LEAST_TERM = 5, 2, 3
@@ -30,9 +31,33 @@ def formulas_kept(pair: Pair, _: Tolerances) -> Evidence | None:
         found = _changed(parts(pair.original), parts(pair.paraphrase))
         if found is not None:
             old, new = found
+            if _follows(pair, old, new):
+                continue
             words = f"{_shown(pair.original, old)} became {_shown(pair.paraphrase, new)}"
             return Evidence(words, (old,), (new,))
     return None
+
+
+def _follows(pair: Pair, old: Span, new: Span) -> bool:
+    """Return whether the new number is the old one and another of its formula: 216 = 0 for 180 = -36."""
+    there, here = (
+        {each.value for each in reading.mentions if span.start <= each.start < span.end}
+        for reading, span in ((pair.original, old), (pair.paraphrase, new))
+    )
+    lost, come = there - here, here - there
+    if len(lost) != 1 or len(come) != 1:
+        return False
+    (gone,), (result,) = lost, come
+    for formula in pair.original.formulas:
+        if formula.start <= old.start < formula.end and not (formula.start == old.start and formula.end == old.end):
+            beside = (each for each in pair.original.mentions if formula.start <= each.start < formula.end)
+            others = {each.value for each in beside if not _is_exponent(pair.original, each)} - there
+            return any(result in (gone + each, abs(gone - each)) for each in others)
+    return False
+
+
+def _is_exponent(reading: TextReading, mention: Mention) -> bool:
+    return "^" in reading.text[max(0, mention.start - 2) : mention.start]
 
 
 def _changed(before: Iterable[_Part], after: Iterable[_Part]) -> tuple[Span, Span] | None:
@@ -104,6 +129,8 @@ def _of(reading: TextReading, pieces: Iterable[Piece], least: int) -> Iterator[_
 def _lists(reading: TextReading) -> Iterator[_Part]:
     for run in reading.runs:
         mentions = [reading.mentions[at] for at in run]
+        if reading.text[mentions[-1].end : mentions[-1].end + 1].isalpha():
+            continue  # 2 + 8 + 10x is no list
         yield from _with_holes(tuple(each.value for each in mentions), Span(mentions[0].start, mentions[-1].end))
 
 

@@ -1,18 +1,18 @@
 """Check quantities: each number of one text is in the other, in digits, in words, as a fraction or percentage."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 
+from reward_service.domain.paraphrases.checks.replaced import SMALL, counted, took_places
 from reward_service.domain.paraphrases.counted_numbers import CoveredNumbers, assignments
 from reward_service.domain.paraphrases.derived import follows_from_its_neighbours, worked_out
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.titles import title_end
 
 _SHOWN = 4
-_SMALL = 3
-"""Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
 _LABELS = 9
 _IDLE = frozenset({Fraction(0), Fraction(1)})
 """Numbers that come and go with the wording: "is zero", "one of"."""
@@ -23,19 +23,10 @@ _DATE_CHARS = 16
 _MONTHS = "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
 _DAY = re.compile(rf"\b(?:{_MONTHS}|Nov(?:ember)?|Dec(?:ember)?)\.? $")
 _YEAR_BEHIND = re.compile(r",? (?:1[5-9]|20)\d\d\b")
-_CONTEST = (
-    r"\b(?:A[JH]?H?SME|AMC|AIME|APMO|ARML|BAMO|BMT|BMO|CHMMC|CMIMC|EGMO|HMMT|HMIC|IMC|IMO|JBMO|NIMO|OMO|PUMaC|SMT|TST|"
-    r"USA[JT]?S?MO|Championship|Competition|Contest|Cup|Olympiad|Shortlist|Tournament|[Pp]oints?|[Mm]arks?|pts?|[Gg]rade)\b"
-)
-_HEADING = re.compile(
-    r"\s*(?:\[b\]|\*\*|#+)?\s*"
-    rf"(?:[(\[][^()\[\]\n]{{0,60}}?{_CONTEST}[^()\[\]\n]{{0,40}}[)\]]|{_CONTEST}[^.?!\n]{{0,40}}[.:]"
-    r"|(?:Problem|Example|Exercise|Question|Task|No\.?|[pPQ])?\s?[A-Z]?\d{1,4}(?:\.\d{1,3})?\s?(?:[.):](?!\d)|(?=\())"
-    r"|(?:Problem|Example|Exercise|Question|Task)\s\d{1,3}(?:\.\d{1,3})?\b)"
-    r"(?:\[/b\]|\*\*)?\s*"
-)
-"""The title of a problem in front of it: "(2016 AMC 10A)", "7. (10 points)", "Problem 3."."""
-_MOST_HEADINGS = 3
+_SPACES = frozenset({Fraction(2), Fraction(3)})
+"""In "2D" and "3D"."""
+_DECIMAL = Fraction(10)
+_BASE = re.compile(r"(?:\b[Bb]ase[\s~$-]{1,3}|_\{?)$")
 _TITLED = re.compile(r"\b(?:AMC|AIME|AHSME|Chapter|Exercise|Figure|Lesson|Problem|Section|Theorem)[\s~$]{1,3}$")
 
 
@@ -45,33 +36,43 @@ def numbers_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     A small number, or one in words, counts only against another: "the six sums" may go, and "the three sides" may
     come, but "four cans" may not become "five cans". What is only worked out is kept: 216 for 180 + 36.
     """
-    return _numbers(pair) if _replaced(pair) else None
+    found = _numbers(pair)
+    return found.evidence(pair) if found is not None and _is_sure(pair, found) else None
 
 
 def numbers_told(pair: Pair, _: Tolerances) -> Evidence | None:
     """Object to a number that is lost or new without another one in its place: it may be said in words."""
-    return None if _replaced(pair) else _numbers(pair)
+    found = _numbers(pair)
+    return found.evidence(pair) if found is not None and not _is_sure(pair, found) else None
 
 
-def _replaced(pair: Pair) -> bool:
-    """Return whether each text says a number that the other says less often; small ones in words do not count."""
-    before, after = _all_counted(pair.original), _all_counted(pair.paraphrase)
-    return bool(before - after) and bool(after - before)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Numbers that are lost and numbers that have come, with what is said of them where it is more than that."""
+
+    lost: list[Mention]
+    come: list[Mention]
+    words: str = ""
+    certain: bool = False
+
+    def evidence(self, pair: Pair) -> Evidence:
+        said = [_listed(pair.original, self.lost, "is missing"), _listed(pair.paraphrase, self.come, "is new")]
+        words = self.words or "; ".join(part for part in said if part)
+        return Evidence(words, _spans(self.lost), _spans(self.come))
 
 
-def _all_counted(reading: TextReading) -> Counter[Fraction]:
-    spelt = (each.value for each in reading.mentions if not each.digits and each.value > _SMALL)
-    return _counted(reading) + Counter(spelt)
+def _is_sure(pair: Pair, found: _Found) -> bool:
+    return found.certain or took_places(pair, found.lost, found.come)
 
 
-def _numbers(pair: Pair) -> Evidence | None:
+def _numbers(pair: Pair) -> _Found | None:
     original, paraphrase = pair.original, pair.paraphrase
     missing = _unaccounted(original, paraphrase.accounts, _end(original, paraphrase))
     new = _unaccounted(paraphrase, original.accounts, _end(paraphrase, original))
     if worked_out(original.mentions, paraphrase.mentions, missing, new):
         return None
-    lost = [each for each in missing if each.digits and each.size > _SMALL]
-    come = [each for each in new if each.digits and each.size > _SMALL]
+    lost = [each for each in missing if each.digits and each.size > SMALL]
+    come = [each for each in new if each.digits and each.size > SMALL]
     if not come and not _more_often(paraphrase, original):
         lost = _telling(original, lost)
     if not lost and not _more_often(original, paraphrase):
@@ -80,12 +81,11 @@ def _numbers(pair: Pair) -> Evidence | None:
         lost, come = _changed(missing, new)
     if not (lost or come):
         return (
-            _swapped(original, paraphrase)
+            _given_otherwise(original, paraphrase)
+            or _swapped(original, paraphrase)
             or _small_change(original, paraphrase, new)
-            or _given_otherwise(original, paraphrase)
         )
-    said = [_listed(original, lost, "is missing"), _listed(paraphrase, come, "is new")]
-    return Evidence("; ".join(part for part in said if part), _spans(lost), _spans(come))
+    return _Found(lost, come)
 
 
 def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[Mention]:
@@ -105,25 +105,16 @@ def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[
 
 def _names(reading: TextReading, mention: Mention) -> bool:
     """Return whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
-    if mention.start < _heading(reading.text):
+    if mention.start < title_end(reading.text):
         return True
     before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
     if _DAY.search(before) is not None and _YEAR_BEHIND.match(reading.text, mention.end) is not None:
         return True
     if mention.value in _YEARS and _DATED.search(before) is not None:
         return True
-    return _TITLED.search(before) is not None
-
-
-def _heading(text: str) -> int:
-    """Return where the problem begins behind its titles."""
-    end = 0
-    for _ in range(_MOST_HEADINGS):
-        found = _HEADING.match(text, end)
-        if found is None or found.end() == end:
-            break
-        end = found.end()
-    return end if end < len(text) else 0
+    if mention.value in _SPACES and reading.text[mention.end : mention.end + 1] == "D":
+        return True
+    return _TITLED.search(before) is not None or (mention.value == _DECIMAL and _BASE.search(before) is not None)
 
 
 def _end(reading: TextReading, other: TextReading) -> int:
@@ -137,7 +128,7 @@ def _last(reading: TextReading) -> int:
 
 def _more_often(reading: TextReading, other: TextReading) -> bool:
     """Return whether a text says a number that is not small more often than the other does."""
-    return any(value > _SMALL for value in _counted(reading) - _counted(other))
+    return any(value > SMALL for value in counted(reading) - counted(other))
 
 
 def _telling(reading: TextReading, mentions: list[Mention]) -> list[Mention]:
@@ -156,14 +147,18 @@ def _changed(missing: list[Mention], new: list[Mention]) -> tuple[list[Mention],
     return (gone, come) if len(gone) == len(come) == 1 and len(plain) == 2 else ([], [])
 
 
-def _swapped(original: TextReading, paraphrase: TextReading) -> Evidence | None:
+def _swapped(original: TextReading, paraphrase: TextReading) -> _Found | None:
     """Find one number once less and another once more, where all the others stand as often as before."""
-    before, after = _counted(original), _counted(paraphrase)
+    before, after = counted(original), counted(paraphrase)
     lost, come = before - after, after - before
     if lost.total() != 1 or come.total() != 1:
         return None
     (gone,), (new,) = lost, come
     if not _IDLE.isdisjoint((gone, new)) and abs(gone - new) > 1:
+        return None
+    if any(
+        _names(text, each) for text, value in ((original, gone), (paraphrase, new)) for each in _of_value(text, value)
+    ):
         return None
     if _spelt(paraphrase, gone) > _spelt(original, gone) or _spelt(original, new) > _spelt(paraphrase, new):
         return None
@@ -177,7 +172,7 @@ def _swapped(original: TextReading, paraphrase: TextReading) -> Evidence | None:
     if any(_same(each, one) or _same(one, each) for each in old for one in other):
         return None
     words = f"{_short(gone)} stands once less, {_short(new)} once more"
-    return Evidence(words, _spans(old), _spans(other))
+    return _Found(old, other, words)
 
 
 def _same(one: Mention, other: Mention) -> bool:
@@ -185,25 +180,17 @@ def _same(one: Mention, other: Mention) -> bool:
     return other.value in one.values or (other.within is None and other.value == one.within)
 
 
-def _counted(reading: TextReading) -> Counter[Fraction]:
-    counted: Counter[Fraction] = Counter()
-    for mention in reading.mentions:
-        if mention.digits:
-            counted.update(mention.parts or (mention.value,))
-    return counted
-
-
-def _small_change(original: TextReading, paraphrase: TextReading, new: list[Mention]) -> Evidence | None:
+def _small_change(original: TextReading, paraphrase: TextReading, new: list[Mention]) -> _Found | None:
     """Find a small number that the original says in no way, where another number stands less often than there."""
     come = [each for each in new if each.digits and each.value > 1]
-    gone = [each for each in (_counted(original) - _counted(paraphrase)) if each > 1]
+    gone = [each for each in (counted(original) - counted(paraphrase)) if each > 1]
     if len(come) != 1 or len(gone) != 1 or _spelt(paraphrase, gone[0]) > _spelt(original, gone[0]):
         return None
     words = f"{_short(gone[0])} stands less often, {_short(come[0].value)} is new"
-    return Evidence(words, _spans(_of_value(original, gone[0])), _spans(come))
+    return _Found(_of_value(original, gone[0]), come, words)
 
 
-def _given_otherwise(original: TextReading, paraphrase: TextReading) -> Evidence | None:
+def _given_otherwise(original: TextReading, paraphrase: TextReading) -> _Found | None:
     """Find a letter that is one number in the one text, and another in the other."""
     before = assignments(original.tokens, original.mentions)
     after = assignments(paraphrase.tokens, paraphrase.mentions)
@@ -212,7 +199,7 @@ def _given_otherwise(original: TextReading, paraphrase: TextReading) -> Evidence
         gone, come = _not_among(there, here), _not_among(here, there)
         if len(gone) == len(come) == 1:
             words = f"{letter} = {_short(gone[0].value)} became {letter} = {_short(come[0].value)}"
-            return Evidence(words, _spans(gone), _spans(come))
+            return _Found(gone, come, words, certain=True)
     return None
 
 

@@ -11,7 +11,7 @@ from reward_service.domain.paraphrases.formulas import LETTER, SIGN, Piece
 from reward_service.domain.paraphrases.lexicon import COUNTERPARTS, SIGNS
 from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
-from reward_service.domain.paraphrases.tokens import TextToken
+from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
 from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS, stem, word_set
 
 _WINDOW = 8
@@ -20,10 +20,10 @@ _MOST_SLOTS = 24
 _NO_COUNTERPARTS: Mapping[str, float] = MappingProxyType({})
 _TELLING = word_set("from to than each per more less first between")
 """Function words that tell one quantity from another."""
-_SAME_SIGN, _SAME_LETTER, _COUNTERPART = 0.5, 0.9, 1.5
+_SAME_SIGN, _SAME_LETTER, _COUNTERPART, _NUMBER = 0.5, 0.9, 1.5, 0.7
 _SAME_ORDER = 0.3
 """What the same place among all quantities says."""
-_LEAST, _LEAST_WORDS = 0.35, 0.1
+_LEAST, _LEAST_WORDS = 0.45, 0.1
 """By how much two quantities must fit each other's places better than their own, with and without their order."""
 
 
@@ -36,11 +36,12 @@ class _Item(NamedTuple):
 
 
 class _Slot(NamedTuple):
-    """A quantity and what stands around it, up to the ends of its sentence; `place` is its share of the text."""
+    """A quantity, the word behind it, and what stands around it in its sentence; `place` is its share of the text."""
 
     mention: Mention
     around: Sequence[_Item]
     place: float
+    noun: str
 
 
 class _Fit(NamedTuple):
@@ -67,11 +68,14 @@ def quantities_in_place(pair: Pair, _tolerances: Tolerances) -> Evidence | None:
     names = _renamed(pair.original, pair.paraphrase)
     fits = [_fits(slot, before, names) for slot in after]
     counted, others = (Counter(slot.mention.value for slot in slots) for slots in (before, after))
+    listed = [*_listed(pair.original)]
     worst: tuple[float, _Slot, _Slot] | None = None
     for (one, here), (other, there) in combinations(zip(after, fits, strict=True), 2):
         value, rival = one.mention.value, other.mention.value
         kept = counted[value] == others[value] and counted[rival] == others[rival]
-        if value == rival or not kept:
+        if value == rival or not kept or any({value, rival} <= run for run in listed):
+            continue
+        if _counts_the_same(one, other, before) or _counts_the_same(other, one, before):
             continue
         gains = _gain(here, value, rival), _gain(there, rival, value)
         if min(gain.all for gain in gains) < 0 or sum(gain.words for gain in gains) < _LEAST_WORDS:
@@ -85,6 +89,30 @@ def quantities_in_place(pair: Pair, _tolerances: Tolerances) -> Evidence | None:
     spans = tuple(Span(each.mention.start, each.mention.end) for each in (one, other))
     shown = " and ".join(pair.paraphrase.text[span.start : span.end] for span in spans)
     return Evidence(f"{shown} changed places", (), spans)
+
+
+def _listed(reading: TextReading) -> Iterator[set[Fraction]]:
+    """Yield quantities that may stand in another order: those of a list, and of a sentence with "respectively"."""
+    for run in reading.runs:
+        yield {reading.mentions[at].value for at in run}
+    for sentence in sentences_of(reading.tokens):
+        if any(token.text == "respectively" for token in sentence):
+            start, end = sentence[0].start, sentence[-1].end
+            yield {each.value for each in reading.mentions if start <= each.start < end}
+
+
+def _counts_the_same(slot: _Slot, rival: _Slot, before: Sequence[_Slot]) -> bool:
+    """Return whether a quantity is followed by the noun that it had, and that the other one had not: 30 years."""
+    own, others = (
+        {word for each in before if each.mention.value == of.mention.value for word in _with_counterparts(each.noun)}
+        for of in (slot, rival)
+    )
+    return slot.noun in own and slot.noun not in others and slot.noun != ""
+
+
+def _with_counterparts(word: str) -> Iterator[str]:
+    yield word
+    yield from COUNTERPARTS.get(word, ())
 
 
 def _kept_terms(pair: Pair) -> Iterator[Piece]:
@@ -131,7 +159,7 @@ def _fits(slot: _Slot, before: Sequence[_Slot], names: Mapping[str, str]) -> lis
         for item in other.around:
             weight = item.weight * _best(item, slot.around, names)
             if isinstance(item.text, Fraction):
-                numbers.append((item.text, weight))
+                numbers.append((item.text, _NUMBER * weight))
             else:
                 words += weight
         order = _SAME_ORDER * max(0.0, 1 - 3 * abs(slot.place - other.place))
@@ -172,7 +200,9 @@ def _slots(reading: TextReading) -> list[_Slot]:
         mention = items[at][1]
         if mention is not None and mention.values and not mention.label:
             around = [*_side(items, at, -1), *_side(items, at, 1)]
-            found.append(_Slot(mention, around, order / max(len(places) - 1, 1)))
+            behind = items[at + 1][0] if at + 1 < len(items) else None
+            noun = str(behind.text) if behind is not None and behind.kind == "word" else ""
+            found.append(_Slot(mention, around, order / max(len(places) - 1, 1), noun))
     return found
 
 

@@ -10,52 +10,20 @@ from reward_service.domain.paraphrases.quantities import Mention
 from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, Tolerances, read_text
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import word_set
+from reward_service.domain.units import UNITS as ALL_UNITS
+from reward_service.domain.units import Unit
 
-_TABLE = (
-    ("length", "mm millimeter millimeters millimetre millimetres", 10),
-    ("length", "cm centimeter centimeters centimetre centimetres", 100),
-    ("length", "meter meters metre metres", 10_000),
-    ("length", "km kilometer kilometers kilometre kilometres", 10_000_000),
-    ("length", "inch inches", 254),
-    ("length", "foot feet ft", 3048),
-    ("length", "yard yards yd", 9144),
-    ("length", "mile miles mi", 16_093_440),
-    ("time", "second seconds sec secs", 1),
-    ("time", "minute minutes min mins", 60),
-    ("time", "hour hours hr hrs hourly", 3600),
-    ("time", "day days daily", 86_400),
-    ("time", "week weeks weekly", 604_800),
-    ("time", "month months monthly", 2_592_000),
-    ("time", "year years yearly annual annually", 31_536_000),
-    ("mass", "mg milligram milligrams", 1),
-    ("mass", "gram grams", 1000),
-    ("mass", "kg kilogram kilograms", 1_000_000),
-    ("mass", "lb lbs pound pounds", 453_592),
-    ("mass", "oz ounce ounces", 28_350),
-    ("mass", "ton tons", 907_184_000),
-    ("capacity", "ml milliliter milliliters millilitre", 10),
-    ("capacity", "liter liters litre litres", 10_000),
-    ("capacity", "gallon gallons", 37_854),
-    ("capacity", "quart quarts", 9464),
-    ("capacity", "pint pints", 4732),
-    ("capacity", "cup cups", 2366),
-    ("money", "cent cents", 1),
-    ("money", "dollar dollars", 100),
-    ("angle", "radian radians", 1),
-    ("angle", "degree degrees", 2),
+_SHORT = word_set("mm cm dm km ft yd mi mg kg lb oz ml")
+"""Symbols that are no words: of the others only names count, and a few letters right behind a number."""
+_ADVERBS: Mapping[str, str] = MappingProxyType(
+    {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month"}
+    | dict.fromkeys(("yearly", "annual", "annually"), "year")
 )
 _LETTERS: Mapping[str, str] = MappingProxyType({"m": "meter", "g": "gram", "h": "hour", "s": "second", "in": "inch"})
 """Only right behind a number: a letter may be anything."""
 _BEHIND = word_set("and apart away by deep from high in is long of per square tall to wide")
+_BETWEEN = word_set("- square cubic more additional further } $")
 _AMBIGUOUS = frozenset({"second", "min", "mi", "pound", "cup", "cups"})
-
-
-class Unit(NamedTuple):
-    """A unit by its usual name; `size` counts the smallest unit of the same measure."""
-
-    measures: str
-    name: str
-    size: int
 
 
 class Measured(NamedTuple):
@@ -68,12 +36,12 @@ class Measured(NamedTuple):
 
 
 def _units() -> dict[str, Unit]:
-    found: dict[str, Unit] = {}
-    for measures, words, size in _TABLE:
-        names = words.split()
-        name = names[1] if len(names[0]) < 3 and len(names) > 1 else names[0]
-        found.update({word: Unit(measures, name, size) for word in names})
-    return found
+    units = {unit.symbol: unit for unit in ALL_UNITS if unit.measures}
+    return (
+        {word: unit for unit in units.values() for word in unit.spellings}
+        | {symbol.lower(): unit for symbol, unit in units.items() if symbol.lower() in _SHORT or len(symbol) > 2}
+        | {word: units[symbol] for word, symbol in _ADVERBS.items()}
+    )
 
 
 UNITS: Mapping[str, Unit] = MappingProxyType(_units())
@@ -99,9 +67,9 @@ def measured(tokens: Sequence[TextToken], mentions: Sequence[Mention]) -> list[M
 
 
 def _number_before(tokens: Sequence[TextToken], at: int, numbers: Mapping[int, Fraction]) -> Fraction | None:
-    """Return 5 of "5 feet", "5-foot" and "5 square feet"."""
+    """Return 5 of "5 feet", "5-foot", "5 more feet" and "5 square feet"."""
     here = at - 1
-    while here >= 0 and tokens[here].text in ("-", "square", "cubic", "}", "$"):
+    while here >= 0 and tokens[here].text in _BETWEEN:
         here -= 1
     return numbers.get(tokens[here].end) if here >= 0 else None
 
@@ -111,11 +79,16 @@ def _stands_alone(tokens: Sequence[TextToken], at: int) -> bool:
     if tokens[at].kind == "letter":
         return False
     following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if (
+        tokens[at].text != "in"
+        and at
+        and tokens[at - 1].kind == "number"
+        and tokens[at].start == tokens[at - 1].end + 1
+    ):
+        return True
     return tokens[at].math or following is None or following.kind in ("sign", "break") or following.text in _BEHIND
 
 
-_THROUGHOUT = 2
-"""How often a unit must stand for that it can be said to stand throughout."""
 _STORY = frozenset({"time", "money"})
 """What stories use as they like: "each day", "last week", "a 50-cent coin"."""
 
@@ -142,17 +115,25 @@ def _measured_in(answer: str | None) -> Sequence[Measured]:
 def _exchanged(before: Sequence[Measured], after: Sequence[Measured]) -> set[str]:
     """Return the measures that have one unit throughout the original, and another throughout the paraphrase."""
     there, here = _by_measure(before), _by_measure(after)
-    return {
-        kind
-        for kind, old in there.items()
-        if len(here.get(kind, ())) >= _THROUGHOUT and len({*old}) == len({*here[kind]}) == 1
+    return {kind for kind, old in there.items() if kind in here and kind != "angle" and _is_renaming(old, here[kind])}
+
+
+def _is_renaming(old: Sequence[Measured], new: Sequence[Measured]) -> bool:
+    """Return whether each unit of the one text is another one in the other, by the numbers that it stands with."""
+    units, others = {each.unit for each in old}, {each.unit for each in new}
+    if len(units) == len(others) == 1:
+        return True
+    names = {
+        (one.unit, other.unit) for one in old for other in new if one.value is not None and one.value == other.value
     }
+    pairs = len(names) == len({one for one, _ in names}) == len({other for _, other in names})
+    return pairs and len(names) == len(units) == len(others) and units.isdisjoint(others)
 
 
-def _by_measure(units: Sequence[Measured]) -> dict[str, list[Unit]]:
-    found: dict[str, list[Unit]] = {}
+def _by_measure(units: Sequence[Measured]) -> dict[str, list[Measured]]:
+    found: dict[str, list[Measured]] = {}
     for each in units:
-        found.setdefault(each.unit.measures, []).append(each.unit)
+        found.setdefault(each.unit.measures, []).append(each)
     return found
 
 

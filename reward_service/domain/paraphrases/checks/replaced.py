@@ -1,0 +1,98 @@
+"""Tell numbers that took the place of others from numbers that a paraphrase only says otherwise."""
+
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+
+from reward_service.domain.paraphrases.formulas import LETTER, Piece
+from reward_service.domain.paraphrases.quantities import Mention
+from reward_service.domain.paraphrases.reading import Pair, TextReading
+
+SMALL = 3
+"""Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
+_IDLE = frozenset({Fraction(0), Fraction(1)})
+_SMALL_ONES = frozenset(map(Fraction, range(SMALL + 1)))
+_LEAST_SHAPE = 4
+"""Shorter formulas have one shape by chance: x = 3."""
+
+
+def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> bool:
+    """Return whether one number took the place of one other, or a formula came back with other numbers.
+
+    Where several numbers are lost or new, the text says them in another way more often than not. So it does where a
+    formula was rearranged and the new number follows from the old one.
+    """
+    before, after = _all_counted(pair.original), _all_counted(pair.paraphrase)
+    fewer, more = before - after, after - before
+    lost, come = ({each.value for each in mentions} for mentions in (gone, new))
+    if _same_shape(pair, lost or {*fewer}, come or {*more}):
+        return True
+    lost = lost or {value for value in fewer if value > SMALL}
+    come = come or {value for value in more if value > SMALL and before[value]}
+    if not (fewer and more and lost and come):
+        return False
+    if (gone and len(lost) > 1) or (new and len(come) > 1) or all(value in _SMALL_ONES for value in (*lost, *come)):
+        return False
+    if not _IDLE.isdisjoint((*lost, *come)) or _is_square(pair, gone, new):
+        return False
+    return not _rearranged(pair, gone, new) and not _counted_from_zero(pair, gone, new)
+
+
+def _counted_from_zero(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
+    """Return whether one of two numbers is an ordinal beside the other: row 15 is the 16th."""
+    if len(lost) != 1 or len(come) != 1 or abs(lost[0].value - come[0].value) != 1:
+        return False
+    texts = pair.original.text[lost[0].start : lost[0].end], pair.paraphrase.text[come[0].start : come[0].end]
+    return texts[0].isdecimal() != texts[1].isdecimal()
+
+
+def _is_square(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> bool:
+    """Return whether one number is the square of the other, and in a formula: a radius of 5 for x^2 + y^2 = 25."""
+    if not gone or not new:
+        return False
+    old, result = gone[0].value, new[0].value
+    larger = _formula_of(pair.original, gone) if old > result else _formula_of(pair.paraphrase, new)
+    return larger is not None and max(old, result) == min(old, result) ** 2
+
+
+def _same_shape(pair: Pair, lost: set[Fraction], come: set[Fraction]) -> bool:
+    """Return whether a formula comes back with other numbers: lost ones in the original's, new ones in the other."""
+    old, new = ({(each.skeleton, each.numbers) for each in text.pieces} for text in (pair.original, pair.paraphrase))
+    shapes = {skeleton for skeleton, numbers in old - new if _has(numbers, lost) and len(skeleton) >= _LEAST_SHAPE}
+    return any(skeleton in shapes and _has(numbers, come) for skeleton, numbers in new - old)
+
+
+def _has(numbers: Sequence[str], values: set[Fraction]) -> bool:
+    return any(Fraction(number) in values for number in numbers)
+
+
+def _rearranged(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:
+    """Return whether a new number of a formula follows from a lost one and another of its formula: 10y for 3y + 7y."""
+    there, here = (_formula_of(text, mentions) for text, mentions in ((pair.original, lost), (pair.paraphrase, come)))
+    if not lost or not come:
+        return there is not None or here is not None
+    if there is None or here is None:
+        return False
+    old, result = lost[0].value, come[0].value
+    others = {Fraction(number) for number in (*there.numbers, *here.numbers)}
+    return any(result in (old + each, abs(old - each), old * each, each and old / each) for each in others)
+
+
+def _formula_of(reading: TextReading, mentions: Sequence[Mention]) -> Piece | None:
+    """Return the formula with letters that the first of some numbers stands in."""
+    formulas = [each for each in reading.formulas if LETTER in each.skeleton]
+    return next((each for each in formulas if any(each.start <= one.start < each.end for one in mentions)), None)
+
+
+def _all_counted(reading: TextReading) -> Counter[Fraction]:
+    spelt = (each.value for each in reading.mentions if not each.digits and each.value > SMALL)
+    return counted(reading) + Counter(spelt)
+
+
+def counted(reading: TextReading) -> Counter[Fraction]:
+    """Count the numbers in digits, with those that they are written with."""
+    found: Counter[Fraction] = Counter()
+    for mention in reading.mentions:
+        if mention.digits:
+            found.update(mention.parts or (mention.value,))
+    return found
