@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.dashboard.browsing import CHROMIUM, OPTIONS, Watched
@@ -44,6 +45,7 @@ def taken(browser: Browser, url: str, name: str, address: str, then: str | None 
     page.wait_for_timeout(1500)  # a picture is of a page that has drawn
     path = DOCS / name
     page.screenshot(path=path)
+    Image.open(path).convert("RGB").quantize(192, dither=Image.Dither.NONE).save(path, optimize=True)
     at.check()
     page.context.close()
     assert path.stat().st_size < MOST_BYTES, f"{name} is too large"

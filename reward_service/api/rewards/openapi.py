@@ -21,6 +21,7 @@ _UNUSED = ("HTTPValidationError", "ValidationError")
 _TAGS = {
     "rewards": "Rollouts in, rewards out. The last two routes have formats of trainers.",
     "runs": "A run holds the settings by which its rollouts are rewarded, and what it has come to.",
+    "events": "Runs as they change: server-sent events, which the page at / shows.",
     "cohorts": "Why a rollout got its reward: the ballots, the classes of equal answers, the votes, the labels.",
     "teacher": "A slow average of the policy, which labels the rollouts of methods with a teacher.",
     "paraphrases": "Second views of questions, written by a model and checked.",
