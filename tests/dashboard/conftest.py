@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from reward_service.serving.supervisor import Supervisor
 from tests.dashboard.browsing import CHROMIUM, OPTIONS, Watched
 from tests.dashboard.seeding import seeded
 from tests.dashboard.services import served
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def service_url() -> Iterator[str]:
+def service() -> Iterator[Supervisor]:
     with served() as supervisor:
-        yield supervisor.url
+        yield supervisor
+
+
+@pytest.fixture(scope="session")
+def service_url(service: Supervisor) -> str:
+    return service.url
 
 
 @pytest.fixture(scope="session")
