@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import inspect
 import io
+import os
 import re
 import shlex
 import tomllib
@@ -133,6 +134,9 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
         case "export" if made := re.fullmatch(r"export \w+=\$\((.*)\)", statement):
             return check(page, made[1], service, paths)
         case "export":
+            return None
+        case script if script.startswith("scripts/"):
+            assert os.access(REPOSITORY / script, os.X_OK), f"{page}: there is no {script}"
             return None
     if page.startswith("docs/integrations/") and (program in FRAMEWORKS_OWN or program.startswith("--")):
         return check_names_of_ours(words)
