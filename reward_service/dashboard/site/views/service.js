@@ -49,6 +49,7 @@ function shown(now, before, ready, version) {
     ]),
     h("h2", {}, "Queue"),
     definitions([
+      ["Worker processes", count(metrics.value("workers")), "Seen in the last 10 s, of every service at this store"],
       ["Jobs that wait for a worker", count(waiting("queued"))],
       ["The oldest of them", oldest > 0 ? duration(oldest) : NONE],
       ["Open cohorts", count(waiting("open"))],
@@ -60,10 +61,8 @@ function shown(now, before, ready, version) {
       ["Comparisons left undecided", count(metrics.value("comparisons_undecided_total"))],
     ]),
     h("h2", {}, "Processes"),
-    table("Of this service, by role", [
+    table("Of this service, by role, all of its processes together", [
       { name: "Role", of: (role) => role },
-      { name: "Living", number: true, of: (role) => (role === "worker" ? `${count(metrics.value("workers"))} seen` : count(metrics.value("processes", { role }))) },
-      { name: "Started again", number: true, of: (role) => count(metrics.value("process_restarts_total", { role })) },
       { name: "Memory", number: true, of: (role) => bytes(metrics.value("process_resident_bytes", { role })) },
       { name: "CPU", number: true, of: (role) => percentOf(growth(now, before, "process_cpu_seconds_total", { role })) },
     ], roles, { class: "cards" }),
