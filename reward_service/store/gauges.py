@@ -15,7 +15,7 @@ from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.paraphrases import KEYS, by_kind
-from reward_service.store.run_looks import RunLooks, TeacherLook
+from reward_service.store.run_looks import RunLooks, TeacherLook, UnreadableRunError
 from reward_service.store.run_scripts import look_at_clock
 from reward_service.store.scripts import Stopwatch
 from reward_service.store.server_replies import WrongTypeError
@@ -136,7 +136,7 @@ class GaugeStore:
         """None of a run that is gone, or of which a key holds another kind of value: workers leave it out too."""
         try:
             return await self._run(run, unseen_ms)
-        except WrongTypeError:
+        except (UnreadableRunError, WrongTypeError):
             return None
 
     async def _run(self, run: str, unseen_ms: int) -> RunGauges | None:

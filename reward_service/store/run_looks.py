@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.run_names import DEFAULT_RUN, evaluated_run
 from co_rewarding_schema.run_settings import RunSettings
 
@@ -20,6 +21,10 @@ ABSENT = b"absent"
 MOST_KNOWN = 256
 LOOKED_AT_ONCE = 100
 """Runs that are looked at together; commands of others pass between."""
+
+
+class UnreadableRunError(CoRewardingError):
+    """What is kept of a run means nothing to this release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,16 @@ class RunLooks:
         """Look at a run and its latest steps, and at some before them; None for a run that was not made.
 
         Those before are `spread` steps in equal distances, the first among them.
+
+        Raises:
+            UnreadableRunError: a key holds a value of another kind, or one that a newer release has written.
         """
+        try:
+            return await self._looked(run, latest, spread)
+        except (WrongTypeError, msgspec.MsgspecError) as cause:
+            raise UnreadableRunError(f"run {run!r} cannot be read by this release: {cause}") from cause
+
+    async def _looked(self, run: str, latest: int, spread: int) -> RunLook | None:
         keys = RunKeys(run)
         revision, text, counted, waiting, teacher, kept = await look_at_run(
             self._connection,
@@ -101,7 +115,7 @@ class RunLooks:
         )
 
     async def look_at(self, runs: Sequence[str], latest: int, spread: int = 0) -> list[RunLook]:
-        """Look at many runs; those that are gone, or that hold a value of another kind, are left out."""
+        """Look at many runs; those that are gone or unreadable are left out."""
         found: list[RunLook | None] = []
         for first in range(0, len(runs), LOOKED_AT_ONCE):
             some = runs[first : first + LOOKED_AT_ONCE]
@@ -142,7 +156,7 @@ class RunLooks:
     async def _readable(self, run: str, latest: int, spread: int) -> RunLook | None:
         try:
             return await self.look(run, latest, spread)
-        except WrongTypeError:
+        except UnreadableRunError:
             return None
 
 

@@ -11,6 +11,7 @@ from reward_service.api.events.watching import Watchers
 from reward_service.api.http.problems import Problem
 from reward_service.background import Background
 from reward_service.domain.signs import SignSums
+from reward_service.store.keys import RunKeys
 from reward_service.store.run_looks import RunLooks
 from reward_service.workers.counting import JobSums
 from tests.contract.conftest import World
@@ -133,6 +134,28 @@ async def test_the_events_of_a_run_that_is_gone_end(world: World, background: Ba
     await holds(lambda: viewer.told("run"))
     await world.connection.execute("DEL", f"cr:{{{world.run}}}:settings")
     await holds(lambda: viewer.ended)
+
+
+@pytest.mark.parametrize("fault", ["a value of another kind", "a setting of a newer release"])
+async def test_a_run_that_cannot_be_read_troubles_its_viewers_alone(
+    world: World, background: Background, fault: str
+) -> None:
+    keys = RunKeys(world.run)
+    if fault == "a value of another kind":
+        await world.connection.execute("SET", keys.stats, "x")
+    else:
+        await world.connection.execute("HSET", keys.settings, "settings", '{"method": "of-tomorrow"}')
+    watchers = Watchers(RunLooks(world.connection), background)
+    own, others = Viewer(watchers.told_of(world.run, None)), Viewer(watchers.told_of_runs(None))
+    await holds(lambda: own.told("trouble"))
+    assert world.run in own.told("trouble")[0]["detail"]
+    await holds(lambda: others.told("trouble"))
+    assert others.told("trouble") == [{"detail": None}]
+    assert world.run not in {row["run"] for row in others.told("runs")}
+    assert background.failure is None
+    await world.connection.execute("DEL", keys.stats, keys.settings)
+    for viewer in (own, others):
+        await viewer.leave()
 
 
 async def test_nobody_is_let_in_who_is_one_too_many_or_late(

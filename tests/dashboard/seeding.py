@@ -30,7 +30,7 @@ def scored(client: httpx.Client, name: str, step: int, rollouts: Sequence[dict[s
 
 def trained(client: httpx.Client, name: str, sure: float, wrong: float, steps: int = STEPS) -> str:
     """A run whose policy grows sure: of the truth, and to the share `wrong` of one answer to everything."""
-    rng = random.Random(name)
+    rng = random.Random(f"{sure} {wrong}")
     run(client, name, method="majority-voting")
     for step in range(steps):
         gone = step / max(1, steps - 1)

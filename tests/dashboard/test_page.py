@@ -1,5 +1,6 @@
 """The page in a browser: what it shows, live, by keyboard, on a phone, dark; nothing leaves the service."""
 
+import re
 from collections.abc import Callable
 
 import httpx
@@ -60,7 +61,8 @@ def test_two_runs_are_laid_over_each_other(watched: Open, runs: dict[str, str]) 
     expect(page.locator("h1")).to_have_text(f"{runs['steady']} and {runs['collapsing']}")
     assert page.url.endswith(f"?with={runs['collapsing']}")
     accuracy = page.locator("figure", has_text="Label accuracy")
-    expect(accuracy).to_contain_text(f"{runs['steady']}: 100 %")
+    told = re.compile(f"over 40 steps; latest {runs['steady']}: 100 %, {runs['collapsing']}: ")
+    expect(accuracy.locator("[role=img]")).to_have_attribute("aria-label", told)
     expect(page.locator(".heads .card")).to_have_count(2)
     page.locator("summary", has_text="Figures of the last").click()
     expect(page.locator("details[open] table")).to_have_count(2)

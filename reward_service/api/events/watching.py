@@ -15,7 +15,7 @@ from reward_service.api.http.problems import away
 from reward_service.api.runs.history import signs_document
 from reward_service.background import Background
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.run_looks import RunLook, RunLooks
+from reward_service.store.run_looks import RunLook, RunLooks, UnreadableRunError
 from reward_service.store.traces import SignPoint
 
 RUN_LOOK_S = 1.0
@@ -122,7 +122,7 @@ class Watchers:
 
 
 def _told_of_trouble(feed: Feed, look: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Look, and tell viewers whether the store is away."""
+    """Look, and tell viewers what cannot be read, and why."""
 
     async def looked() -> None:
         detail: str | None = None
@@ -132,6 +132,8 @@ def _told_of_trouble(feed: Feed, look: Callable[[], Awaitable[None]]) -> Callabl
         except StoreUnavailableError as error:
             detail = str(error)
             raise
+        except UnreadableRunError as error:  # of this run alone: the process goes on
+            detail = str(error)
         finally:
             feed.put(TROUBLE, {"": msgspec.json.encode({"detail": detail})})
 
