@@ -7,6 +7,7 @@
 #   make docs    the documentation as a site with search: runs/site/index.html
 #   make pictures    the pictures of docs/concepts.md, and of the last `make demo` in a terminal
 #   make architecture    the made parts of docs/architecture.md: the floors, the way of a rollout
+#   make dashboards   Grafana's dashboards, from the table of metrics
 #   make histories   long drawn histories of cohorts and batches, beside a model of what they must come to
 #   make mutants     rules and scripts are changed one place at a time: what do the tests not notice? (hours; goes on where it stopped)
 #   make bench   rollouts per second next to a no-op endpoint
@@ -32,6 +33,7 @@
 #   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
 #   make e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl    each adapter, with its framework's own
 #                        code on the CPU (installs the framework beside, 1 to 2 GB)
+#   make e2e-trackers    `co-rewarding track` with tensorboard, trackio, wandb and MLflow themselves (installs them beside)
 #   make e2e-openrlhf-smollm2    two steps with a language model that can speak
 
 PYTHON ?= python3
@@ -42,19 +44,25 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check docs pictures helm coverage architecture histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls gpu-check clean
+.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls gpu-check clean
 
 help:
-	@sed -n 's/^#   //p' Makefile
+	@sed -n 's/^#   *//p' Makefile | fold -s -w 76 | sed '/^make /!s/^/    /'
 
 $(BIN)/python:
+	@echo "Making $(VENV) with $(PYTHON)"
 	@scripts/make-venv "$(PYTHON)" "$(VENV)"
 
 # What is installed is locked by version and hash (scripts/lock), but for torch, whose build depends on the machine.
+# pip is quiet, so that what it installs is told before.
 define install_locked
-	$(LOCKED) deploy/locks/$(1).txt
-	$(PIP) install --no-deps --constraint constraints.txt torch
-	$(PIP) install --no-deps --editable .
+	@echo "Installing into $(VENV), about 2 GB at first; nothing more is said until each part is done."
+	@echo "1 of 3: $$(grep -c == deploy/locks/$(1).txt) packages of deploy/locks/$(1).txt, some minutes"
+	@$(LOCKED) deploy/locks/$(1).txt
+	@echo "2 of 3: torch for this machine"
+	@$(PIP) install --no-deps --constraint constraints.txt torch
+	@echo "3 of 3: co-rewarding itself"
+	@$(PIP) install --no-deps --editable .
 endef
 
 $(VENV)/.local: $(BIN)/python pyproject.toml constraints.txt deploy/locks/local.txt
@@ -66,11 +74,13 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt deploy/locks/dev.txt
 	@touch $@ $(VENV)/.local
 
 $(VENV)/.openrlhf: $(VENV)/.dev deploy/locks/openrlhf.txt
-	$(LOCKED) deploy/locks/openrlhf.txt
+	@echo "Installing OpenRLHF's client code into $(VENV)"
+	@$(LOCKED) deploy/locks/openrlhf.txt
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev deploy/locks/docs.txt
-	$(LOCKED) deploy/locks/docs.txt
+	@echo "Installing what builds the documentation into $(VENV)"
+	@$(LOCKED) deploy/locks/docs.txt
 	@touch $@
 
 install: $(VENV)/.local
@@ -115,12 +125,16 @@ coverage: $(VENV)/.dev
 architecture: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture
 
+dashboards: $(VENV)/.dev
+	$(BIN)/python -m deploy.grafana.panels
+
 histories: $(VENV)/.dev
 	MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-500} $(PYTEST) tests/contract/test_*_machine.py --timeout 0
 
 # cosmic-ray's operators, apart from what the project installs: its own needs are many.
 runs/mutants/tools: $(VENV)/.dev
-	$(PIP) install --no-deps --target $@ cosmic-ray==8.7.0 parso==0.8.7 stevedore==5.10.0
+	@echo "Installing cosmic-ray into $@"
+	@$(PIP) install --no-deps --target $@ cosmic-ray==8.7.0 parso==0.8.7 stevedore==5.10.0
 
 mutants: runs/mutants/tools
 	nice $(BIN)/python -m tests.mutation named
@@ -181,7 +195,8 @@ e2e: $(VENV)/.openrlhf
 	$(PYTEST) tests/e2e
 
 $(OPENRLHF_VENV)/.installed: scripts/install-openrlhf-cpu
-	scripts/install-openrlhf-cpu "$(OPENRLHF_VENV)" "$(PYTHON)"
+	@echo "Installing OpenRLHF, vLLM and DeepSpeed for the CPU into $(OPENRLHF_VENV): 4 GB, some minutes of silence"
+	@scripts/install-openrlhf-cpu "$(OPENRLHF_VENV)" "$(PYTHON)"
 	@touch $@
 
 e2e-vllm: $(VENV)/.dev $(OPENRLHF_VENV)/.installed runs/smollm2-135m/tokenizer.json
@@ -204,11 +219,12 @@ FRAMEWORK_TESTS ?= framework
 # Each framework has an environment of its own: their requirements contradict each other.
 .venv-gym/.installed: PYTHON := $(or $(shell command -v python3.12),python3)
 .venv-%/.installed: deploy/locks/frameworks/%.txt scripts/install-framework
-	scripts/install-framework $* $(@D) "$(PYTHON)"
+	@echo "Installing $$(grep -c == $<) packages of $< into $(@D): up to 2 GB, some minutes of silence"
+	@scripts/install-framework $* $(@D) "$(PYTHON)"
 	@touch $@
 
 .PRECIOUS: .venv-%/.installed
-e2e-trl e2e-verl e2e-swift e2e-gym e2e-verifiers e2e-tinker: e2e-%: $(VENV)/.dev .venv-%/.installed
+e2e-trl e2e-verl e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-trackers: e2e-%: $(VENV)/.dev .venv-%/.installed
 	$(PYTEST) $(wildcard tests/frameworks/test_$*.py tests/frameworks/test_$*_*.py) -m "$(FRAMEWORK_TESTS)"
 
 e2e-slime e2e-areal e2e-skyrl: e2e-%: $(VENV)/.dev

@@ -16,13 +16,16 @@ from rich.text import Text
 
 from reward_service import __version__
 from reward_service.errors import Needing, SettingsError
+from reward_service.logs import quiet_libraries
 from reward_service.paraphrasing.command import paraphrase_app
-from reward_service.serving.children import set_up_logging, unknown_variables
+from reward_service.serving.children import require_installed, set_up_logging, unknown_variables
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
 from reward_service.tools.export.command import export
 from reward_service.tools.replay.command import replay, score
+from reward_service.tools.track.command import track
+from reward_service.tools.watch.command import watch
 from reward_service.training_commands import demo, train
 
 log = structlog.get_logger(__name__)
@@ -63,9 +66,10 @@ def commands(
         bool, typer.Option("--version", help="Prints the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Warn of unknown variables before a command that has no log."""
+    """Warn of unknown variables before a command that has no log, and keep libraries out of its bars."""
     if context.invoked_subcommand not in LOGGING:
         _tell_unknown()
+        quiet_libraries()
 
 
 @app.command()
@@ -135,6 +139,7 @@ def teacher(
     with Needing("a teacher", "local"):
         from reward_service.teaching.process import run_teacher
 
+    require_installed(settings)
     _begin(settings)
     run_teacher(settings)
 
@@ -155,6 +160,7 @@ def paraphraser(
     with Needing("a paraphraser", "local"):
         from reward_service.paraphrasing.paraphraser import run_paraphraser
 
+    require_installed(settings)
     _begin(settings)
     run_paraphraser(settings)
 
@@ -208,6 +214,8 @@ app.command()(demo)
 app.command()(score)
 app.command()(replay)
 app.command()(export)
+app.command()(watch)
+app.command()(track)
 app.add_typer(paraphrase_app, name="paraphrase")
 
 
@@ -215,16 +223,28 @@ def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: supervisor.stop_watching())
     _begin(settings)
-    console = Console(stderr=True)
     try:
         supervisor.start(api=api)
         if api and not supervisor.stopping:
-            store = without_password(supervisor.redis_url)
-            said = f"co-rewarding {__version__} at [link]{supervisor.url}[/link] over {store}"
-            console.print(said, soft_wrap=True)
+            _welcome(supervisor, settings)
         supervisor.watch()
     finally:
         supervisor.stop()
+
+
+def _welcome(supervisor: Supervisor, settings: Settings) -> None:
+    """Say where everything is; in a line, where the log is for a collector."""
+    console = Console(stderr=True)
+    store = without_password(supervisor.redis_url)
+    title = f"co-rewarding {__version__} at {supervisor.url}"
+    if settings.log_json or (settings.log_json is None and not console.is_terminal):
+        console.print(Text(f"{title} over {store}"), soft_wrap=True)
+        return
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    log_is = f"here, on standard error, from level {settings.log_level} on"
+    places = {"page": f"{supervisor.url}/", "docs": f"{supervisor.url}/docs", "store": store, "log": log_is}
+    for name, place in places.items():
+        console.print(Text(f"  {name:<6} {place}"), soft_wrap=True)
 
 
 def _begin(settings: Settings) -> None:

@@ -3,9 +3,13 @@
 import contextlib
 import logging
 import sys
+import warnings
 from typing import Any, TextIO, cast
 
 import structlog
+
+OURS = ("co_rewarding", "reward_service")
+"""How the names of our own loggers begin."""
 
 
 class _Lossy:
@@ -52,3 +56,16 @@ def configure_logging(*, as_json: bool | None = None, level: str = "INFO") -> No
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_OfLibraries()], level=logging.WARNING)
+
+
+def quiet_libraries() -> None:
+    """Hide warnings of libraries from a person who looks at a bar or a table; errors, and what is ours, is shown.
+
+    Whoever asks Python for warnings (-W, PYTHONWARNINGS) sees them.
+    """
+    if sys.warnoptions:
+        return
+    warnings.simplefilter("ignore")
+    handler = logging.StreamHandler(cast("TextIO", _Lossy(sys.stderr)))
+    handler.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith(OURS))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, format="%(message)s")

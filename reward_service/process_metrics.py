@@ -21,6 +21,9 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 
 from reward_service.errors import SettingsError
+from reward_service.metrics import Kind, Metric
+
+Family = CounterMetricFamily | GaugeMetricFamily
 
 _FILE = "processes.json"
 _UTIME, _CUTIME, _RSS = 11, 13, 21  # fields of /proc/PID/stat after the command's name; see proc(5)
@@ -62,6 +65,12 @@ def used(pid: int) -> tuple[float, int]:
     return cpu_s, int(fields[_RSS]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def family(metric: Metric) -> Family:
+    """Return a metric without values, for a collector."""
+    kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    return kind(metric.family, metric.help, labels=metric.labels)
+
+
 class ProcessCollector(Collector):
     """Reads /proc when it is asked. The CPU time of dead processes still counts: a counter never falls."""
 
@@ -69,7 +78,7 @@ class ProcessCollector(Collector):
         """Read `Processes` from `folder`, where the processes' parent keeps it."""
         self._folder = folder
 
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """Yield both families of metrics."""
         processes, readings = self._read()
         cpu_s: dict[str, float] = defaultdict(float, processes.ended_cpu_s)
@@ -77,8 +86,7 @@ class ProcessCollector(Collector):
         for pid, (seconds, size) in readings.items():
             cpu_s[processes.living[pid]] += seconds
             resident[processes.living[pid]] += size
-        cpu = CounterMetricFamily("co_rewarding_process_cpu_seconds", "CPU time of all processes.", labels=["role"])
-        memory = GaugeMetricFamily("co_rewarding_process_resident_bytes", "Their resident memory.", labels=["role"])
+        cpu, memory = family(Metric.PROCESS_CPU_SECONDS), family(Metric.PROCESS_RESIDENT_BYTES)
         for role in sorted(cpu_s):
             cpu.add_metric((role,), cpu_s[role])
             memory.add_metric((role,), resident[role])

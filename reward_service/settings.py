@@ -180,6 +180,11 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level logged."
     )
+    traces: str | None = Field(
+        default=None,
+        pattern="^(otlp|file:.+)$",
+        description="Where traces go: otlp (as OTEL_EXPORTER_OTLP_* say) or file:PATH; none: nothing is traced.",
+    )
 
     @model_validator(mode="after")
     def _with_a_store(self) -> Self:

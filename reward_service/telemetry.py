@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 from reward_service.domain.signs import SignSums
+from reward_service.metrics import Metric
 from reward_service.process_metrics import ProcessCollector
 from reward_service.run_counts import RunCounter, RunCounts, SharedRunCounts
 
@@ -21,38 +22,26 @@ KILLED = "killed"
 FLUSH_S = 0.25
 
 
+def _by_run(metric: Metric) -> RunCounter:
+    return RunCounter(metric.family, metric.help, metric.labels[1:])
+
+
 class Metrics:
     """The counters of one process; where several share a PROMETHEUS_MULTIPROC_DIR, any of them shows the sum."""
 
-    rewarded = RunCounter("co_rewarding_rollouts_rewarded", "Rollouts with a reward, by run.")
-    abstentions = RunCounter("co_rewarding_abstentions", "Rollouts without a reward, by run and reason.", ("reason",))
-    labels = RunCounter(
-        "co_rewarding_labels",
-        "Labels elected, by run and whether the ground truth, where known, is the same.",
-        ("truth",),
-    )
-    label_votes = RunCounter("co_rewarding_label_votes", "Votes for the labels that were elected.")
-    label_ballots = RunCounter(
-        "co_rewarding_label_ballots", "Ballots of their electorates: votes over ballots is the mean vote share."
-    )
-    groups = RunCounter("co_rewarding_groups", "Groups settled: the rollouts of one view of a question, by run.")
-    group_rollouts = RunCounter("co_rewarding_group_rollouts", "Rollouts of the groups that were settled.")
-    group_answered = RunCounter("co_rewarding_group_answered", "Those of them that held an answer.")
-    distinct_answers = RunCounter(
-        "co_rewarding_distinct_answers", "Different answers in groups: by groups, the mean of a group."
-    )
-    label_agreement = RunCounter(
-        "co_rewarding_label_agreement", "Sum, over labels, of the share of the view's own rollouts that gave the label."
-    )
-    labels_elected = RunCounter("co_rewarding_labels_elected", "Labels that ballots elected.")
-    view_pairs = RunCounter(
-        "co_rewarding_view_pairs",
-        "Questions both of whose views were labelled together, by whether the labels are the same.",
-        ("same",),
-    )
-    pairs = RunCounter(
-        "co_rewarding_pairs", "Pairs that came into quarantine (accused) or left it (acquitted), by run.", ("verdict",)
-    )
+    rewarded = _by_run(Metric.ROLLOUTS_REWARDED)
+    abstentions = _by_run(Metric.ABSTENTIONS)
+    labels = _by_run(Metric.LABELS)
+    label_votes = _by_run(Metric.LABEL_VOTES)
+    label_ballots = _by_run(Metric.LABEL_BALLOTS)
+    groups = _by_run(Metric.GROUPS)
+    group_rollouts = _by_run(Metric.GROUP_ROLLOUTS)
+    group_answered = _by_run(Metric.GROUP_ANSWERED)
+    distinct_answers = _by_run(Metric.DISTINCT_ANSWERS)
+    label_agreement = _by_run(Metric.LABEL_AGREEMENT)
+    labels_elected = _by_run(Metric.LABELS_ELECTED)
+    view_pairs = _by_run(Metric.VIEW_PAIRS)
+    pairs = _by_run(Metric.PAIRS)
     by_run = (
         rewarded, abstentions, labels, label_votes, label_ballots, pairs, groups, group_rollouts, group_answered,
         distinct_answers, label_agreement, labels_elected, view_pairs,
@@ -70,57 +59,26 @@ class Metrics:
         self._by_run = RunCounts(self.by_run)
         self._registry.register(self._by_run)
         self._rendering = asyncio.Lock()
-        self.requests = Counter(
-            "co_rewarding_requests", "Requests answered, by route and status.", ["route", "status"],
-            registry=self._registry,
-        )  # fmt: skip
-        self.rollouts = Counter(
-            "co_rewarding_rollouts", "Rollouts accepted, by route.", ["route"], registry=self._registry
-        )
-        self.prompts_not_found = Counter(
-            "co_rewarding_prompts_not_found", "Rollouts at /get_reward in whose query the prompt was not found.",
-            registry=self._registry,
-        )  # fmt: skip
-        self.settled = Counter(
-            "co_rewarding_cohorts_settled", "Cohorts settled, by how they ended.", ["state"], registry=self._registry
-        )
-        self.settle = Histogram(
-            "co_rewarding_settle_seconds", "From a job's queueing (a cohort's last ballot) to its settlement.",
-            buckets=LATENCY_BUCKETS_S, registry=self._registry,
-        )  # fmt: skip
-        self.claimed = Counter(
-            "co_rewarding_jobs_claimed", "Jobs taken over from a worker that died or was slow.", registry=self._registry
-        )
-        self.failures = Counter(
-            "co_rewarding_job_failures", "Jobs that raised and will be tried again.", registry=self._registry
-        )
-        self.expired = Counter(
-            "co_rewarding_cohorts_expired", "Cohorts whose deadline passed before their quorum.",
-            registry=self._registry,
-        )  # fmt: skip
-        self.undecided = Counter(
-            "co_rewarding_comparisons_undecided", "Pairs of answers that were left undecided, in settled cohorts.",
-            registry=self._registry,
-        )  # fmt: skip
-        self.judgements = Counter(
-            "co_rewarding_judgements", "Pairs of answers put to the symbolic judge, by verdict and reason.",
-            ["verdict", "reason"], registry=self._registry,
-        )  # fmt: skip
-        self.judge_kills = Counter(
-            "co_rewarding_judge_kills", "Children of the symbolic judge that were killed over their limit.",
-            registry=self._registry,
-        )  # fmt: skip
-        self.judge_cpu = Counter(
-            "co_rewarding_judge_cpu_seconds", "CPU time that the symbolic judge took.", registry=self._registry
-        )
-        self.closed_connections = Counter(
-            "co_rewarding_connections_closed", "Connections that were refused or given up, by reason.", ["reason"],
-            registry=self._registry,
-        )  # fmt: skip
-        self.latency = Histogram(
-            "co_rewarding_request_seconds", "Time to answer, waiting included.", ["route"],
-            buckets=LATENCY_BUCKETS_S, registry=self._registry,
-        )  # fmt: skip
+        self.requests = self._counter(Metric.REQUESTS)
+        self.rollouts = self._counter(Metric.ROLLOUTS)
+        self.prompts_not_found = self._counter(Metric.PROMPTS_NOT_FOUND)
+        self.settled = self._counter(Metric.COHORTS_SETTLED)
+        self.settle = self._histogram(Metric.SETTLE_SECONDS)
+        self.claimed = self._counter(Metric.JOBS_CLAIMED)
+        self.failures = self._counter(Metric.JOB_FAILURES)
+        self.expired = self._counter(Metric.COHORTS_EXPIRED)
+        self.undecided = self._counter(Metric.COMPARISONS_UNDECIDED)
+        self.judgements = self._counter(Metric.JUDGEMENTS)
+        self.judge_kills = self._counter(Metric.JUDGE_KILLS)
+        self.judge_cpu = self._counter(Metric.JUDGE_CPU_SECONDS)
+        self.closed_connections = self._counter(Metric.CONNECTIONS_CLOSED)
+        self.latency = self._histogram(Metric.REQUEST_SECONDS)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.family, metric.help, metric.labels, registry=self._registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(metric.family, metric.help, metric.labels, buckets=LATENCY_BUCKETS_S, registry=self._registry)
 
     def accepted(self, route: str, count: int) -> None:
         """Rollouts came in."""

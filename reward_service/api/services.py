@@ -100,6 +100,13 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     reader = FormReader(settings)
     singles = HeldSingles(scorer, cohorts, room, run_cache, held_requests, background, metrics)
     hot = HotRoutes(scorer, held_requests, singles, reader, settings, metrics)
+    if settings.traces is not None:
+        from reward_service.tracing.seams import trace_requests, trace_store
+        from reward_service.tracing.spans import open_tracing
+
+        tracing = open_tracing("api", settings.traces)
+        trace_requests(tracing, hot, metrics)
+        trace_store(tracing, connection, cohorts, labels)
     background.start("wakeups", listen(url, wake, room.wake, room.look_now))
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)

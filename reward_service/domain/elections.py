@@ -121,7 +121,8 @@ def label_of(rule: ViewRule, electors: Sequence[Ballot], parameters: MethodParam
         winner = elect(electors)
     else:
         winner = _elect_by_merit(rule, electors, parameters)
-    if winner is None or winner.votes < parameters.min_vote_share * winner.of:
+    # As a quotient, 7 of 25 are 0.28; as a product, 0.28 of 25 are more than 7.
+    if winner is None or (winner.of and winner.votes / winner.of < parameters.min_vote_share):
         return None
     ballots = winner.votes if rule.weight is Weight.ONE else _ballots_of(winner.answer_class, electors)
     return None if ballots < parameters.min_votes else winner

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TextIO
 
 from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -260,5 +260,7 @@ def _whole(path: Path) -> Iterator[TextIO]:
 
 
 def _bar(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

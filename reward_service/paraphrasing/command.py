@@ -112,6 +112,7 @@ def rewrite(
         typer.Option(
             min=1,
             max=4096,
+            metavar="1..4096",
             help="Questions under way at once; by default what suits the backend.",
             rich_help_panel=_DRAWING,
         ),

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from pydantic import SecretStr
 
 from reward_service.errors import Needing, SettingsError
 from reward_service.generation.generator import OPENAI, VLLM_SERVER, Backend
 from reward_service.logs import configure_logging
-from reward_service.process_metrics import expose
+from reward_service.metrics import Metric
+from reward_service.process_metrics import Family, expose, family
 from reward_service.processes import READY_FD, Beginning, dies_with_parent, end_unready
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.telemetry import registry_of
@@ -160,8 +160,8 @@ class _Living(Collector):
         self._pids = pids
         self._roles = roles
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        living = GaugeMetricFamily("co_rewarding_processes", "Living processes, by role.", labels=["role"])
+    def collect(self) -> Iterator[Family]:
+        living = family(Metric.PROCESSES)
         for role in self._roles:
             living.add_metric((role,), len(self._pids(role)))
         yield living
@@ -211,11 +211,14 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def require_installed(settings: Settings) -> None:
-    """Check that the packages for the processes of the models are installed.
+    """Check that the packages for traces, and for the processes of the models, are installed.
 
     Raises:
         NotInstalledError: one of them would lack a package; the message says how to install it.
     """
+    if settings.traces is not None:
+        with Needing("traces", "otel", "opentelemetry.sdk", "opentelemetry.exporter"):
+            pass
     if settings.teacher is not None:
         _require("a teacher", settings.teacher, settings.teacher_backend, AVERAGING)
     if settings.paraphraser is not None:

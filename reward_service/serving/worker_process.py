@@ -57,6 +57,11 @@ async def work(settings: Settings) -> None:
     worker = Worker(
         jobs, PairStore(connection, DisagreementRules()), Heartbeats(connection), grader, metrics, pace, background
     )
+    if settings.traces is not None:
+        from reward_service.tracing.seams import trace_settling
+        from reward_service.tracing.spans import open_tracing
+
+        trace_settling(open_tracing("worker", settings.traces), connection, worker, jobs)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)

@@ -56,6 +56,11 @@ async def teach(settings: Settings) -> None:
             teacher=name,
         )
         teacher = Teacher(queue, follower, generator)
+        if settings.traces is not None:
+            from reward_service.tracing.seams import trace_labels
+            from reward_service.tracing.spans import open_tracing
+
+            trace_labels(open_tracing("teacher", settings.traces), connection, teacher)
         log.info("teacher ready", teacher=name, model=generator.name, capacity=generator.capacity)
         try:
             await teacher.serve(settings.shutdown_s)

@@ -135,7 +135,7 @@ class Teacher(LeaseWorker[LabelClaim, LabelRequest, TeacherLabel]):
 
     async def _take_from(self, run: str, followed: TrackedRun, room: int) -> int:
         take = partial(self._queue.take, run, followed.version, room)
-        return await self._take(take, partial(self._label, followed.version, followed.settings))
+        return await self._take(take, partial(self.label, followed.version, followed.settings))
 
     async def _failed(self, item: LabelRequest, error: Exception) -> None:
         """The label is asked for again."""
@@ -156,7 +156,8 @@ class Teacher(LeaseWorker[LabelClaim, LabelRequest, TeacherLabel]):
         await super()._leave(claims)
         await self._follower.leave()
 
-    async def _label(self, version: int, settings: RunSettings, asked: LabelRequest) -> TeacherLabel:
+    async def label(self, version: int, settings: RunSettings, asked: LabelRequest) -> TeacherLabel:
+        """Make a label with the weights of this version, which are loaded."""
         view = VIEWS[asked.view]
         seed = draw_seed(asked.run, version, asked.question_id, view)
         sampling = sampling_of(settings, seed)

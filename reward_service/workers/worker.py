@@ -195,7 +195,7 @@ class Worker:
 
     async def _settle_or_give_up(self, delivery: Delivery, grader: Grader) -> None:
         try:
-            return await self._settle(delivery, grader)
+            return await self.settle(delivery, grader)
         except StoreUnavailableError:
             raise
         except Exception:
@@ -211,7 +211,8 @@ class Worker:
             log.exception("a job is dropped: it can be neither settled nor given up", run=delivery.run)
             return await self._jobs.acknowledge(delivery)
 
-    async def _settle(self, delivery: Delivery, grader: Grader) -> None:
+    async def settle(self, delivery: Delivery, grader: Grader) -> None:
+        """Settle a job, or acknowledge one that has nothing left to settle."""
         if delivery.job.batch is not None:
             job = unpack_job(delivery.job.payload)
             if delivery.job.cast is not None:

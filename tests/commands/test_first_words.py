@@ -11,6 +11,9 @@ import pytest
 from reward_service import __version__
 from reward_service.settings import Settings
 from tests.commands.calling import REPOSITORY, CommandLine, command_line
+from tests.support.ports import free_port
+from tests.support.started import CLI, started
+from tests.support.waiting import wait_until
 
 COMMANDS = [
     "serve",
@@ -23,6 +26,8 @@ COMMANDS = [
     "score",
     "replay",
     "export",
+    "watch",
+    "track",
     "paraphrase",
     "--help",
 ]
@@ -111,6 +116,51 @@ def test_a_demo_against_a_service_that_is_not_there_ends_in_seconds(call: Comman
     assert first.endswith("for up to 5 s")
     assert last.startswith("co-rewarding: --url http://127.0.0.1:9: GET /version")
     assert ended.seconds < 60, "of which 5 are patience, on a machine that does something else besides"
+
+
+def test_serve_says_where_everything_is() -> None:
+    port = free_port()
+    words = [*CLI, "serve", "--port", str(port), "--workers", "0"]
+    with started(words, CO_REWARDING_LOG_JSON="false", CO_REWARDING_LOG_LEVEL="ERROR") as one:
+        wait_until(lambda: "  log " in one.said, 120.0)
+        told = one.said.splitlines()
+        url = f"http://127.0.0.1:{port}"
+        assert told[0] == f"co-rewarding {__version__} at {url}"
+        places = dict(line.split(maxsplit=1) for line in told[1:5])
+        assert places["page"] == f"{url}/"
+        assert places["docs"] == f"{url}/docs"
+        assert places["store"].startswith("unix://")
+        assert places["log"] == "here, on standard error, from level ERROR on"
+
+
+NOISY = """
+import logging, sys, warnings
+import click
+from reward_service.cli import app
+
+@app.command()
+def noisy():
+    warnings.warn("of a library")
+    logging.getLogger("library").warning("a warning of a library")
+    logging.getLogger("library").error("an error of a library")
+    logging.getLogger("co_rewarding_client").warning("a word of ours")
+
+app(["noisy"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [([], ["an error of a library", "a word of ours"]), (["-Wdefault"], ["of a library", "a warning of a library"])],
+)
+def test_libraries_do_not_warn_between_bars_unless_asked(asked: list[str], told: list[str]) -> None:
+    words = [sys.executable, *asked, "-c", NOISY]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    lines = done.stderr.splitlines()
+    if asked:
+        assert all(any(word in line for line in lines) for word in told)
+    else:
+        assert lines == told
 
 
 LOSES_CTRL_C = """

@@ -39,6 +39,8 @@ BASE: dict[str, list[str]] = {
     "score": ["rollouts.jsonl", "--url", NOTHING],
     "replay": ["rollouts.jsonl"],
     "export": ["a-run", "out.parquet", "--url", NOTHING],
+    "watch": ["a-run", "--url", NOTHING, "--once"],
+    "track": ["a-run", "a-place", "--to", "tensorboard", "--url", NOTHING],
     "paraphrase rewrite": ["questions.jsonl", "out.jsonl", "--model", f"openai:{NOTHING}/v1#m"],
     "paraphrase audit": ["questions.jsonl"],
 }
@@ -152,6 +154,23 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--api-key": ["ключ", "a b"],
         "--all": ANY,
         "--teacher": ["a-folder", "a-file/below", "/proc/nobody", "out.parquet"],
+    },
+    "watch": {
+        "RUN": ["", "a/b", "x" * 300, ".."],
+        "--url": NO_URL,
+        "--api-key": ["ключ", "a b"],
+        "--every": [*NO_NUMBER, "0"],
+        "--once": ANY,
+    },
+    "track": {
+        "RUN": ["", "a/b", "x" * 300, ".."],
+        "PLACE": "a service that answers is asked for first: tests/watch/test_track.py",
+        "--to": NO_NAME,
+        "--url": NO_URL,
+        "--api-key": ["ключ", "a b"],
+        "--every": [*NO_NUMBER, "0"],
+        "--quiet": NO_NUMBER,
+        "--once": ANY,
     },
     "paraphrase rewrite": {
         "IN": NO_FILE,

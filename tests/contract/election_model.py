@@ -128,7 +128,7 @@ def elect(method: str, view: str, votes: Sequence[Vote], needs: Needs) -> Electe
         if method in HARMONIC:
             shares = [share_in(method, name, box, needs) for box in boxes]
             if all(shares):
-                merits[name] = len(shares) / sum(1 / share for share in shares)
+                merits[name] = len(shares) / sum((1 / share for share in shares), Fraction(0))
         else:
             merits[name] = sum((weight(method, v, needs) for v in ballots if _class(v) == name), Fraction(0))
     if not any(merits.values()):
@@ -138,7 +138,7 @@ def elect(method: str, view: str, votes: Sequence[Vote], needs: Needs) -> Electe
     votes_for = sum((weight(method, v, needs) for v in ballots if _class(v) == winner), Fraction(0))
     of = sum((weight(method, v, needs) for v in ballots), Fraction(0))
     ballots_for = sum(_class(v) == winner for v in ballots)
-    if ballots_for < needs.votes or votes_for < Fraction(needs.share) * of:
+    if ballots_for < needs.votes or votes_for / of < Fraction(str(needs.share)):
         return None
     shown = min((v for v in ballots if _class(v) == winner), key=_order)
     return Elected(shown.answer or "", _number(votes_for), _number(of))

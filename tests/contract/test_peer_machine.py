@@ -122,11 +122,19 @@ class PeerMachine(RuleBasedStateMachine):
         """Whole groups, in a batch."""
         self.submit(letter, whole(groups, step, attempt))
 
-    @rule(letter=st.sampled_from("bcc"), step=STEPS, place=st.sampled_from(PLACES), seats=st.permutations(range(SIZE)))
-    def send_parts(self, letter: str, step: int | None, place: Place, seats: list[int]) -> None:
-        """A group in two batches, the second of which may not come."""
-        for seat in seats[: SIZE - (letter == "b")]:
-            self.submit(letter, [Sent(place, step, 0, {seat: "456"[seat]}, SIZE)])
+    @rule(
+        letter=st.sampled_from("bcc"),
+        step=STEPS,
+        place=st.sampled_from(PLACES),
+        seats=st.permutations(range(SIZE)),
+        attempts=st.sampled_from([(0, 0), (0, 0), (1, 0), (0, 1)]),
+    )
+    def send_parts(
+        self, letter: str, step: int | None, place: Place, seats: list[int], attempts: tuple[int, int] = (0, 0)
+    ) -> None:
+        """A group in two batches, the second of which may not come, or be of another attempt."""
+        for seat, attempt in zip(seats[: SIZE - (letter == "b")], attempts, strict=False):
+            self.submit(letter, [Sent(place, step, attempt, {seat: "456"[seat]}, SIZE)])
 
     def submit(self, letter: str, groups: list[Sent]) -> None:
         if letter not in self.at:

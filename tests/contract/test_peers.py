@@ -94,6 +94,19 @@ async def test_an_earlier_step_stands_in_within_the_lag_once_the_run_has_gone_on
     assert await look(world, lag=2) == ["3"], "its own step is there"
 
 
+async def test_an_earlier_attempt_is_too_late_for_a_group_that_is_not_whole(world: World) -> None:
+    await peers(world).cast(world.run, cast("4", size=2, attempt=1))
+    await peers(world).cast(world.run, cast("5", size=2, first=1))
+    assert await look(world, final=True) == ["4"]
+
+
+async def test_the_latest_64_steps_may_stand_in(world: World) -> None:
+    for step in range(66):
+        await peers(world).cast(world.run, cast("4", step=step))
+    steps = await world.connection.execute("ZRANGE", RunKeys(world.run).cast_steps(SLOT), 0, -1)
+    assert [int(step) for step in steps] == list(range(2, 66))
+
+
 async def test_who_waits_is_found_by_whoever_casts(world: World) -> None:
     waiter, lagging = PeerWaiter("a", "bname", SLOT, "3", 0), PeerWaiter("a", "cname", SLOT, "3", 1)
     for each in (waiter, lagging):

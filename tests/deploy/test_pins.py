@@ -66,5 +66,5 @@ def test_the_example_names_the_images_that_are_used() -> None:
     files = ("docker-compose.yml", "deploy/Dockerfile", "deploy/Dockerfile.gpu")
     used = "".join((ROOT / name).read_text() for name in files)
     named = re.findall(r"^#?\w+_IMAGE=(.+@sha256:\w+)$", example, re.MULTILINE)
-    assert len(named) == 4
+    assert len(named) == 5
     assert all(image in used for image in named)

@@ -43,6 +43,7 @@ def test_the_tokens_of_a_text_stand_in_it_in_order(text: str) -> None:
         end = token.end
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("around", ["{}", "${}$", "${}", "a {} b"])
 def test_a_text_of_one_thing_takes_little_time(unit: str, around: str) -> None:
@@ -52,6 +53,7 @@ def test_a_text_of_one_thing_takes_little_time(unit: str, around: str) -> None:
     assert taken_s < 3 * min(cpu_s(half), cpu_s(half)) + NOISE_S
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("unit", UNITS)
 def test_an_answer_of_a_million_characters_is_not_read(unit: str) -> None:
     text = unit * (MOST // len(unit))

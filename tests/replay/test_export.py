@@ -1,6 +1,7 @@
 """`co-rewarding export`: a run's rollouts in a file that `replay` reads, with the labels that the service gave."""
 
 import asyncio
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,3 +183,33 @@ def test_what_cannot_be_exported_is_a_line_and_leaves_no_file(url: str, tmp_path
         assert result.exit_code == 2, result.output
         assert said in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replay_takes_the_settings_of_the_run_unless_it_is_told_others(
+    url: str, client: RewardClient, tmp_path: Path
+) -> None:
+    run = client._calls._run_name
+    client.put_run(run, RunSettings(method="majority-voting", min_vote_share=0.6, conventions="strict"))
+    answers = {"sure": ["3", "3", "3", "4"], "unsure": ["3", "3", "4", "5"]}
+    batch = [
+        Rollout(question_id=question, rollout=at, response=boxed(answer))
+        for question, some in answers.items()
+        for at, answer in enumerate(some)
+    ]
+    labels = client.rewards(batch, step=1).labels
+    assert [label.question_id for label in labels] == ["sure"]
+    exported(url, run, tmp_path / "run.parquet")
+
+    def coverage(*more: object) -> tuple[float, str]:
+        figures = tmp_path / "figures.json"
+        result = co_rewarding(
+            "replay", tmp_path / "run.parquet", "--method", "majority-voting", "--json", figures, *more
+        )
+        assert result.exit_code == 0, result.output
+        (column,) = json.loads(figures.read_text())["columns"]
+        return column["coverage"], result.output
+
+    share, said = coverage()
+    assert share == 0.5
+    assert "settings of the run: min_vote_share=0.6, conventions=strict" in said
+    assert coverage("--set", "min_vote_share=0")[0] == 1.0

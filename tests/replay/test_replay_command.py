@@ -288,3 +288,21 @@ def expect_by_text(voted: dict, given: dict, answers: list[tuple[str, list[str |
     assert voted["label_accuracy"] == pytest.approx(right / labels)
     assert voted["reward_mean"] == pytest.approx(rewards / rewarded)
     assert given["reward_mean"] == pytest.approx(matches / sum(len(group) for _, group in answers))
+
+
+def test_a_step_or_view_that_is_none_is_told(tmp_path: Path) -> None:
+    rows = [{"question_id": "q", "response": boxed("3"), "step": "1", "view": "sideways"}] * 2
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = co_rewarding("replay", file)
+    assert result.exit_code == 0, result.output
+    assert "view is not read as the view: it holds 'sideways'" in result.output
+    assert "step is not read as the step: it holds '1'" in result.output
+
+
+def test_two_outputs_in_one_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"question_id": "q", "response": boxed("3")}) + "\n")
+    result = co_rewarding("replay", tmp_path / "rows.jsonl", "--json", tmp_path / "out", "--markdown", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "one file cannot hold two outputs" in str(result.output)
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import inspect
 import io
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 import typer
 import yaml
@@ -22,6 +24,7 @@ from co_rewarding_client import RewardClient
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
 
 from reward_service.cli import app
+from scripts.site.http_reference import openapi
 from tests.deploy.helm_values import leaves, schema
 from tests.snippets.reading import REPOSITORY, Snippet, mentioned, snippets, statements
 from tests.support.service import running
@@ -109,7 +112,9 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
     if first.startswith("client."):
         return check_client(statement)
     if first in {"GET", "POST", "PUT", "PATCH", "DELETE"}:
-        return check_route(first, statement.split()[1], paths)
+        method, path, *body = statement.split(maxsplit=2)
+        check_route(method, path, paths)
+        return check_body(method, path, body[0]) if body and body[0].startswith("{") else None
     if statement[0] in " {":  # what was answered
         return None
     words = shlex.split(statement, comments=True)
@@ -226,6 +231,30 @@ def check_route(method: str, path: str, paths: dict[str, Any]) -> None:
         if method.lower() in item and re.fullmatch(re.sub(r"\{\w+\}", ".+", template), path):
             return
     raise AssertionError(f"there is no {method} {path}")
+
+
+def check_body(method: str, path: str, text: str) -> None:
+    """A body is one that the route takes, as far as its schema says; one with an ellipsis is no whole body."""
+    body, end = json.JSONDecoder().raw_decode(text)
+    assert text[end:].lstrip()[:1] in {"", "#"}, "a comment may follow"
+    document = openapi()
+    for template, item in document["paths"].items():
+        form = item.get(method.lower(), {}).get("requestBody")
+        if form is not None and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            schema = form["content"]["application/json"]["schema"]
+            checked = jsonschema_rs.validator_for(schema | {"components": document["components"]})
+            if "…" not in text:
+                checked.validate(body)
+            return
+    raise AssertionError(f"{method} {path} takes no body")
+
+
+def test_a_body_that_no_route_takes_is_found() -> None:
+    check_body("PUT", "/v1/runs/a", '{"method": "co-rewarding-i"}')
+    with pytest.raises(jsonschema_rs.ValidationError):
+        check_body("PUT", "/v1/runs/a", '{"metod": "co-rewarding-i"}')
+    with pytest.raises(AssertionError):
+        check_body("GET", "/v1/runs", "{}")
 
 
 def check_curl(words: list[str], service: str, paths: dict[str, Any]) -> None:

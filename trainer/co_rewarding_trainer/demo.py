@@ -15,7 +15,7 @@ from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS
 from msgspec.structs import asdict
 from msgspec.structs import replace as replace_settings
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
 from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy
@@ -60,6 +60,7 @@ def run_demo(
     options = _DemoOptions(service_url, api_key, warm_start, weights_root)
     runs = [_registered(each, options, config, teacher_within_s) for each in methods]  # before anything is trained
     out_dir.mkdir(parents=True, exist_ok=True)
+    console.print(f"the page of the runs, while the demo trains: {service_url}/", soft_wrap=True)
     with Progress(*progress_columns(), console=console) as progress:
         report, trained = DemoReport(config, ()), list[MethodReport]()
         for each, run in zip(methods, runs, strict=True):
@@ -77,7 +78,8 @@ def progress_columns() -> tuple[ProgressColumn, ...]:
     """Make the columns of the bars: the method, how far it is, and what `shown` says."""
     return (
         TextColumn("{task.description:<15}"),
-        BarColumn(bar_width=12),
+        BarColumn(bar_width=8),
+        MofNCompleteColumn(),
         TextColumn("{task.fields[shown]}"),
         TimeRemainingColumn(),
     )

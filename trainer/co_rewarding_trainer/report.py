@@ -43,8 +43,9 @@ class MethodReport:
 
     @property
     def end(self) -> float:
-        """Returns the mean accuracy of the last evaluations."""
-        return _mean([each.accuracy for each in self.training.evaluations[-EVALUATIONS_AT_END:]])
+        """Returns the mean accuracy of the last evaluations; the start is none of them, however short the training."""
+        start, *others = self.training.evaluations
+        return _mean([each.accuracy for each in (others or [start])[-EVALUATIONS_AT_END:]])
 
     @property
     def reward_at_end(self) -> float:

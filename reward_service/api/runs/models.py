@@ -100,8 +100,8 @@ class RunDocument(RunForm):
     absent_peers: list[str] | None = Field(
         None,
         description="The peers for which the run does not wait until they send rollouts again, where the run is asked "
-        "for alone.",
-        examples=[[]],
+        "for alone; null without any.",
+        examples=[None],
     )
 
 

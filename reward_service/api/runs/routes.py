@@ -120,7 +120,7 @@ async def get_run(request: Request, run: RunPath) -> RunDocument:
     if look is None:
         raise no_such_run(run)
     absent = await made.looks.absent_peers(run, look.settings)
-    return run_document(look).model_copy(update={"absent_peers": absent})
+    return run_document(look).model_copy(update={"absent_peers": absent or None})
 
 
 @router.get(

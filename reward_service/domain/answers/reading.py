@@ -71,7 +71,7 @@ _BASE_WORD = re.compile(r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(\w+)\s*\}\s*\}?$")
 def read_answer(answer: str, conventions: Conventions = Conventions.LENIENT) -> Reading:
     """Return the reading of an answer.
 
-    Pure and bounded: at most 4096 tokens, 48 levels, 8,000 products of terms, sums of 4,096 bits; what goes beyond
+    Pure and bounded: at most 4096 tokens, 32 levels, 8,000 products of terms, sums of 4,096 bits; what goes beyond
     is kept as it was written, and is equal to itself only. Nothing is evaluated that could grow.
     """
     if len(answer) > MOST_CHARS:

@@ -1,6 +1,7 @@
 """Export a run: ask for its cohorts page by page, and write their ballots as parquet."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from co_rewarding_client import RewardClient
+from co_rewarding_client import RewardClient, RunSettings
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.vocabulary import Voter
 from pyarrow.parquet import ParquetWriter
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from reward_service.tools.export.rows import SCHEMA, Row, Selection
 from reward_service.tools.replay.reading import progress_bar
+from reward_service.tools.replay.sources import RUN_METADATA
 
 PATIENCE_S = 120.0
 OTHER_FORMATS = {".csv", ".json", ".jsonl"}
@@ -61,9 +63,10 @@ def export_run(request: ExportRequest) -> Exported:
         raise ExportError(f"--teacher {request.teacher} is the file of the rollouts: name another")
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
-        table = stack.enter_context(_table(request.file))
-        teachers = stack.enter_context(_table(request.teacher)) if request.teacher is not None else None
         client = stack.enter_context(_client(request))
+        schema = SCHEMA.with_metadata({RUN_METADATA: json.dumps(_settings(client.run(request.run)))})
+        table = stack.enter_context(_table(request.file, schema))
+        teachers = stack.enter_context(_table(request.teacher, schema)) if request.teacher is not None else None
         bar = stack.enter_context(progress_bar(errors))
         cohorts = _written(client, request, table, teachers, bar)
     exported = Exported(cohorts, table.rows, 0 if teachers is None else teachers.rows)
@@ -90,6 +93,10 @@ def _written(
         cohorts += written > 0
         bar.advance(progress)
     return cohorts
+
+
+def _settings(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in run.items() if name in RunSettings.__struct_fields__}
 
 
 def _expected(run: Mapping[str, Any]) -> int:
@@ -123,8 +130,9 @@ def _client(request: ExportRequest) -> Iterator[RewardClient]:
 class _Table:
     """A file of rows, written some at a time."""
 
-    def __init__(self, writer: ParquetWriter) -> None:
+    def __init__(self, writer: ParquetWriter, schema: pa.Schema) -> None:
         self._writer = writer
+        self._schema = schema
         self._pending: list[Row] = []
         self.rows = 0
 
@@ -136,12 +144,12 @@ class _Table:
 
     def flush(self) -> None:
         if self._pending:
-            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=SCHEMA))
+            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
             self._pending.clear()
 
 
 @contextlib.contextmanager
-def _table(path: Path) -> Iterator[_Table]:
+def _table(path: Path, schema: pa.Schema) -> Iterator[_Table]:
     """A file that takes its name when it is whole; none is left if it was not.
 
     Raises:
@@ -153,8 +161,8 @@ def _table(path: Path) -> Iterator[_Table]:
         raise ExportError(f"{path} would be parquet: name it {path.with_suffix('.parquet')}")
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with ParquetWriter(beside, SCHEMA) as writer:
-            table = _Table(writer)
+        with ParquetWriter(beside, schema) as writer:
+            table = _Table(writer, schema)
             yield table
             table.flush()
         beside.replace(path)

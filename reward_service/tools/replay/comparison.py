@@ -13,6 +13,7 @@ from rich.text import Text
 
 from reward_service.tools.replay.comparing import Agreement, ColumnFigures, Share
 from reward_service.tools.replay.fields import Layout
+from reward_service.tools.replay.fitting import fitting_tables
 from reward_service.tools.replay.recording import RecordingCounts
 from reward_service.tools.replay.report import groups_of_one
 
@@ -94,10 +95,12 @@ def print_comparison(comparison: Comparison, said: Sequence[str], console: Conso
     if plain:
         console = Console(file=console.file, width=PLAIN_WIDTH, color_system=None)
     console.print(Text(header(comparison)), soft_wrap=True)
-    console.print(_columns_table(comparison, plain=plain))
+    for table in _columns_tables(comparison, console, plain=plain):
+        console.print(table)
     if any(pair.comparable for pair in comparison.agreements):
         console.print(Text(MATRIX), soft_wrap=True)
-        console.print(_agreement_table(comparison, plain=plain))
+        for table in _agreement_tables(comparison, console, plain=plain):
+            console.print(table)
     for note in said:
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
 
@@ -115,26 +118,29 @@ def header(comparison: Comparison) -> str:
     )
 
 
-def _columns_table(comparison: Comparison, *, plain: bool) -> Table:
-    table = _table(plain=plain)
-    for name in NAMES:
-        table.add_column(name, style=None if plain else "bold", overflow="fold")
-    # A terminal may be narrow, and gets these in two lines.
-    for name in FIGURES:
-        table.add_column(name if plain else name.replace(" ", "\n"), justify="right")
-    for number, column in enumerate(comparison.columns, start=1):
-        table.add_row(*cells(number, column))
-    return table
+def _columns_tables(comparison: Comparison, console: Console, *, plain: bool) -> Iterator[Table]:
+    def made(heads: Sequence[str]) -> Table:
+        table = _table(plain=plain)
+        for head in heads:
+            if head in NAMES:
+                table.add_column(head, style=None if plain else "bold")
+            else:  # a terminal may be narrow, and gets these in two lines
+                table.add_column(head if plain else head.replace(" ", "\n"), justify="right")
+        return table
+
+    rows = [cells(number, column) for number, column in enumerate(comparison.columns, start=1)]
+    return fitting_tables((*NAMES, *FIGURES), rows, 2, made, console)
 
 
-def _agreement_table(comparison: Comparison, *, plain: bool) -> Table:
-    table = _table(plain=plain)
-    table.add_column("#")
-    for number in range(1, len(comparison.columns) + 1):
-        table.add_column(str(number), justify="right")
-    for row in agreement_matrix(comparison):
-        table.add_row(*row)
-    return table
+def _agreement_tables(comparison: Comparison, console: Console, *, plain: bool) -> Iterator[Table]:
+    def made(heads: Sequence[str]) -> Table:
+        table = _table(plain=plain)
+        for head in heads:
+            table.add_column(head, justify="left" if head == "#" else "right")
+        return table
+
+    heads = ["#", *(str(number) for number in range(1, len(comparison.columns) + 1))]
+    return fitting_tables(heads, agreement_matrix(comparison), 1, made, console)
 
 
 def cells(number: int, column: ColumnFigures) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ class Layout:
     verified: str | None = None
     confidence: str | None = None
     plain_answers: bool = False
+    left_aside: tuple[str, ...] = ()
 
     @property
     def columns(self) -> frozenset[str]:
@@ -92,7 +93,8 @@ class Layout:
         }
         parts |= {row.name: getattr(self, row.statistic) for row in METHODS.values() if row.statistic is not None}
         parts |= {name: getattr(self, name) for name in EVIDENCE}
-        return ", ".join(f"{what} = {name}" for what, name in parts.items() if name is not None)
+        found = ", ".join(f"{what} = {name}" for what, name in parts.items() if name is not None)
+        return "; ".join([found, *self.left_aside])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,18 @@ def layout_of(sample: Sequence[Row], named: FieldNames, where: str) -> Layout:
         verified=_field(VERIFIED, named.verified, records, where),
         confidence=_field(CONFIDENCE, named.confidence, records, where),
         plain_answers=named.plain_answers,
+        left_aside=_left_aside(named, sample, records),
+    )
+
+
+def _left_aside(named: FieldNames, sample: Sequence[Row], records: Sequence[Record]) -> tuple[str, ...]:
+    """Tell of fields that have the name of a view, an index or a step, and hold what is none."""
+    looked_for = (VIEW, named.view, [*records, *sample]), (ROLLOUT, named.rollout, records), (STEP, named.step, sample)
+    return tuple(
+        f"{name} is not read as {wanted.what}: it holds {unfit[0]!r}"
+        for wanted, own, rows in looked_for
+        for name in wanted.names
+        if own is None and (unfit := [value for value in _values(rows, name) if not wanted.suits(value)])
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from reward_service.tools.replay.batches import Census, take_census
 from reward_service.tools.replay.errors import RolloutFileError
@@ -35,6 +35,8 @@ def counted(file: RolloutFile, bar: Progress) -> Census:
 
 
 def progress_bar(console: Console) -> Progress:
-    """A bar with counts and the time; it shows on a terminal only."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    """A bar with counts, the time and how much is left; it shows on a terminal only."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from co_rewarding_schema.errors import InvalidRunError
@@ -92,9 +92,13 @@ def replay_file(request: ReplayRequest) -> Comparison:
         RolloutFileError: the file cannot be read as rollouts.
         ScoringError: the figures cannot be written.
     """
-    plan = planned(request)
+    planned(request)
     files = voter_files(request)
+    request, taken = with_run_settings(request, files[0].file.source.run_settings())
+    plan = planned(request)
     errors = Console(stderr=True)
+    if taken:
+        errors.print(Text(f"{files[0].file.source.path}: settings of the run: {', '.join(taken)}"), soft_wrap=True)
     for each in files:
         errors.print(Text(f"{each.file.source.path}: {each.file.layout.described()}"), soft_wrap=True)
     first = files[0].file
@@ -126,6 +130,9 @@ def planned(request: ReplayRequest, table: Mapping[str, GraderRow] = GRADERS) ->
         )
     if request.formats and request.names.plain_answers:
         raise ReplayError("--answer-format says how a response is read, and --plain-answers that there is none to read")
+    written = [str(path) for path in (request.json_out, request.markdown_out, request.picture_out) if path is not None]
+    if len(set(written)) < len(written):
+        raise ReplayError(f"one file cannot hold two outputs: {', '.join(written)}; name each another")
     if request.picture_out is not None and request.picture_out.suffix not in PICTURES:
         raise ReplayError(f"--picture: {request.picture_out} ends in none of {', '.join(PICTURES)}")
     try:
@@ -143,6 +150,21 @@ def planned(request: ReplayRequest, table: Mapping[str, GraderRow] = GRADERS) ->
         reference=reference_row(request.reference, table),
         left_out=left_out,
     )
+
+
+def with_run_settings(request: ReplayRequest, kept: Mapping[str, Any]) -> tuple[ReplayRequest, list[str]]:
+    """Return the request under the settings that an exported file holds, and those that are not the defaults.
+
+    What the command line says goes before them.
+    """
+    run = RunSettings()
+    differ = [name for name in MethodParameters._fields if kept.get(name, getattr(run, name)) != getattr(run, name)]
+    taken = [f"{name}={kept[name]}" for name in differ]
+    request = replace(request, settings=[*taken, *request.settings])
+    if kept.get("conventions", run.conventions) != run.conventions and not request.graders and not request.conventions:
+        taken.append(f"conventions={kept['conventions']}")
+        request = replace(request, conventions=Conventions(kept["conventions"]))
+    return request, taken
 
 
 def voter_files(request: ReplayRequest) -> list[VoterFile]:

@@ -18,6 +18,9 @@ SAMPLE_ROWS = 64
 PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 256
 
+RUN_METADATA = b"co-rewarding.run"
+"""The key under which an exported file holds the settings of its run, as JSON."""
+
 
 class Source(Protocol):
     """A file of rows, numbered from 1, that can be read again from its beginning."""
@@ -37,6 +40,14 @@ class Source(Protocol):
 
     def place(self, row: int) -> str:
         """Where a row is, for a message."""
+        ...
+
+    def run_settings(self) -> Mapping[str, Any]:
+        """The settings of the run that was exported to this file; none of another file.
+
+        Raises:
+            RolloutFileError: the file cannot be read.
+        """
         ...
 
 
@@ -59,6 +70,10 @@ class JsonLines:
     def place(self, row: int) -> str:
         """file:line, which editors understand."""
         return f"{self.path}:{row}"
+
+    def run_settings(self) -> Mapping[str, Any]:
+        """A file of this kind holds none."""
+        return {}
 
     def _row(self, number: int, line: bytes) -> Row:
         try:
@@ -100,6 +115,15 @@ class Parquet:
     def place(self, row: int) -> str:
         """The file and the row."""
         return f"{self.path}, row {row}"
+
+    def run_settings(self) -> Mapping[str, Any]:
+        """Those in the file's metadata."""
+        try:
+            with self._opened() as file:
+                kept = (file.schema_arrow.metadata or {}).get(RUN_METADATA)
+        except OSError as cause:
+            raise _unreadable(self.path, cause) from cause
+        return {} if kept is None else json.loads(kept)
 
     def _opened(self) -> "ParquetFile":
         from pyarrow.parquet import ParquetFile

@@ -1,0 +1,1 @@
+"""Copy a run's series from a service to an experiment tracker."""

@@ -1,0 +1,1 @@
+"""Show a run in the terminal, as it goes on."""
