@@ -198,8 +198,8 @@ def test_the_two_forms_of_a_request_agree(path: tuple[Any, ...], value: Any, rem
     body = json.dumps(replaced(path, value, remove=remove)).encode()
     fast = accepts(msgspec.json.Decoder(RewardRequest).decode, body)
     described = accepts(RewardForm.model_validate_json, body)
-    # The names of runs and methods are checked against what there is, not by the form. A whole number that is written as
-    # 3.0 is none for the fast decoder: the careful reader, which follows the form, takes it.
+    # The names of runs and methods are checked against what there is, not by the form. A whole number that is written
+    # as 3.0 is none for the fast decoder: the careful reader, which follows the form, takes it.
     assert fast == described or (fast and path in {("run",), ("method",)}) or (described and is_whole_float(value))
 
 

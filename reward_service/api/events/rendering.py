@@ -33,12 +33,16 @@ def run_row(look: RunLook, used_s: float, rollouts_per_s: float | None) -> RunRo
 
 
 def watched_run(
-    look: RunLook, points: Sequence[SignPoint], used_s: float | None, rollouts_per_s: float | None
+    look: RunLook,
+    points: Sequence[SignPoint],
+    used_s: float | None,
+    rollouts_per_s: float | None,
+    absent_peers: list[str],
 ) -> WatchedRunDocument:
     """Render a run that is watched; `points` are all of its steps that are known."""
     teacher = look.teacher
     return WatchedRunDocument(
-        **run_document(look).model_dump(),
+        **run_document(look).model_dump() | {"absent_peers": absent_peers or None},
         last_used_s=used_s,
         rollouts_per_s=_rounded(rollouts_per_s),
         concerns=_concerns(look, points, used_s),

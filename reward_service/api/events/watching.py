@@ -169,7 +169,8 @@ class _RunReader:
         self._trim()
         self._feed.put(STEPS, {_text(name): encoded(signs_document(point)) for name, point in changed.items()})
         points = [self._points[name] for name in sorted(self._points)]
-        told = watched_run(look, points, used_s, self._rate.after(points, now_s))
+        absent = await self._looks.absent_peers(self._run, look.settings)
+        told = watched_run(look, points, used_s, self._rate.after(points, now_s), absent)
         self._feed.put(RUN, {"": encoded(told)})
 
     def _trim(self) -> None:

@@ -16,7 +16,7 @@ const WAITS = {
   generation: "the teacher's answers",
 }
 // What the views show apart from settings.
-const TOLD = new Set(["run", "state", "signs", "concerns", "teacher", "last_used_s", "rollouts_per_s", "revision"])
+const TOLD = new Set(["run", "state", "signs", "concerns", "teacher", "last_used_s", "rollouts_per_s", "revision", "absent_peers"])
 
 export async function run(page) {
   const [name] = page.path
@@ -92,6 +92,7 @@ function headOf({ run: told, teacher }, place) {
     ["Wait for a worker", count(state.queued), "Jobs in the queue"],
     ["Wait for the teacher", count(state.waiting_for_teacher), "Requests whose labels the teacher has not made"],
     ["Wait for peers", state.waiting_for_peers ? `${count(state.waiting_for_peers)} (${told.peers.join(", ")})` : null],
+    ["Absent peers", told.absent_peers?.join(", ") ?? null, "They have cast no ballot for a whole deadline: nothing waits for them"],
     ["The teacher waits for", teacher?.waiting_for ? WAITS[teacher.waiting_for] ?? teacher.waiting_for : null],
     ["Refused weights", teacher?.refused ?? null],
   ]
