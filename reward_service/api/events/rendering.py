@@ -41,8 +41,9 @@ def watched_run(
 ) -> WatchedRunDocument:
     """Render a run that is watched; `points` are all of its steps that are known."""
     teacher = look.teacher
+    told = run_document(look).model_copy(update={"absent_peers": absent_peers or None})
     return WatchedRunDocument(
-        **run_document(look).model_dump() | {"absent_peers": absent_peers or None},
+        **told.model_dump(),
         last_used_s=used_s,
         rollouts_per_s=_rounded(rollouts_per_s),
         concerns=_concerns(look, points, used_s),
