@@ -56,7 +56,9 @@ def _add(whole: dict[str, Any]) -> None:
     _, schemas = models_json_schema([(f, "validation") for f in forms + documents], ref_template=_REFS)
     components = whole.setdefault("components", {})
     described = {name: schema for name, schema in components.get("schemas", {}).items() if name not in _UNUSED}
-    components["schemas"] = schemas["$defs"] | {name: described[name] for name in described.keys() - schemas["$defs"]}
+    components["schemas"] = schemas["$defs"] | {
+        name: schema for name, schema in described.items() if name not in schemas["$defs"]
+    }
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "basic": {"type": "http", "scheme": "basic", "description": "The key is the password."},
