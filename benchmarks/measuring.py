@@ -130,7 +130,7 @@ class Bench:
         turns: dict[str, list[Turn]] = {server.name: [] for server in servers}
         for number in range(rounds + 1):
             for server in servers:
-                turn = await self._turn(server, kind, seconds)
+                turn = await self.turn(server, kind, seconds)
                 if number:
                     turns[server.name].append(turn)
         return Throughput(kind, turns)
@@ -169,7 +169,8 @@ class Bench:
                 samples_s[server.name] += await turn(server)
         return Latency(name, samples_s)
 
-    async def _turn(self, server: Server, kind: Kind, seconds: float) -> Turn:
+    async def turn(self, server: Server, kind: Kind, seconds: float) -> Turn:
+        """One server's turn."""
         load = self._load(server, kind, lambda _: False)
         await load.open(server.host, server.port, kind.connections)
         load.keep_busy()

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_service import __version__
 from reward_service.api.documentation import documentation_router, serve_files
+from reward_service.api.events.routes import router as events_router
 from reward_service.api.http.auth import Keyring
 from reward_service.api.http.form_reader import MAX_LISTED
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal, place
@@ -65,7 +66,7 @@ class ApiService:
             redoc_url=None,
         )
         uploads, pages = uploads_router(settings, self.background), documentation_router(TITLE)
-        routers = (router, history_router, teacher_router, uploads, paraphrase_router, pages)
+        routers = (router, history_router, events_router, teacher_router, uploads, paraphrase_router, pages)
         for each in routers:
             self._api.include_router(each)
         _answer_with_problems(self._api, routers)
@@ -85,6 +86,7 @@ class ApiService:
     def drain(self) -> None:
         """The process stops: those who wait get a ticket, or are told to come again."""
         self._services.room.drain()
+        self._services.watchers.close()
 
     @property
     def _services(self) -> Services:

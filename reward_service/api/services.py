@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
+from reward_service.api.events.watching import Watchers
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.prometheus import exposition
 from reward_service.api.paraphrases.job_builder import ParaphraseIntake
@@ -31,6 +32,7 @@ from reward_service.store.keys import SEPARATOR, channel, qualified, split_quali
 from reward_service.store.labels import LabelStore
 from reward_service.store.pairs import PairStore
 from reward_service.store.paraphrases import ParaphraseJobs
+from reward_service.store.run_looks import RunLooks
 from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import check_store
 from reward_service.store.subscription import listen
@@ -54,6 +56,8 @@ class Services:
     run_cache: RunCache
     pairs: PairStore
     traces: TraceStore
+    looks: RunLooks
+    watchers: Watchers
     room: WaitingRoom
     heartbeats: Heartbeats
     gauges: GaugeStore
@@ -107,9 +111,11 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)
     try:
-        gauges = GaugeStore(connection, runs)
+        gauges = GaugeStore(connection)
         pairs, heartbeats = PairStore(connection, DisagreementRules()), Heartbeats(connection)
         jobs = ParaphraseJobs(connection, settings.paraphrase_limits)
+        looks = RunLooks(connection)
+        watchers = Watchers(looks, background)
         intake = ParaphraseIntake(jobs, room, settings)
         yield Services(
             settings,
@@ -122,6 +128,8 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
             run_cache,
             pairs,
             TraceStore(connection),
+            looks,
+            watchers,
             room,
             heartbeats,
             gauges,

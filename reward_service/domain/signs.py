@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from co_rewarding_schema.vocabulary import Abstention
+
 from reward_service.domain.cohort import Ballot, ElectedLabel
 
 
@@ -17,6 +19,9 @@ class SignSums(NamedTuple):
         agreement: the shares of the views' own rollouts that gave their labels.
         pairs, same: questions both of whose views were labelled, together or, by a history, apart; with one label.
         measured, length: rollouts that came with their length, and their tokens.
+        rewarded, reward: rollouts with a reward, and the sum of the rewards.
+        truths, right: labels that came with a ground truth, and those that equal it.
+        no_label, expired, ...: rollouts without a reward, by the reason.
     """
 
     groups: int = 0
@@ -30,6 +35,37 @@ class SignSums(NamedTuple):
     same: int = 0
     measured: int = 0
     length: int = 0
+    rewarded: int = 0
+    reward: float = 0.0
+    truths: int = 0
+    right: int = 0
+    no_label: int = 0
+    expired: int = 0
+    no_ground_truth: int = 0
+    no_statistics: int = 0
+    quarantined: int = 0
+    gated: int = 0
+
+    @property
+    def distinct_answers(self) -> float | None:
+        """Return the different answers in a group, the mean."""
+        return _ratio(self.distinct, self.groups)
+
+    @property
+    def mean_reward(self) -> float | None:
+        """Return the mean of the rewards."""
+        return _ratio(self.reward, self.rewarded)
+
+    @property
+    def label_accuracy(self) -> float | None:
+        """Return the share of labels that equal the ground truth, where one came."""
+        return _ratio(self.right, self.truths)
+
+    @property
+    def abstentions(self) -> dict[Abstention, int]:
+        """Return the reasons for which rollouts have no reward, and of how many."""
+        counts = self[-len(Abstention) :]
+        return {reason: int(count) for reason, count in zip(Abstention, counts, strict=True) if count}
 
 
 class Signs(NamedTuple):
@@ -41,18 +77,22 @@ class Signs(NamedTuple):
     view_agreement: float | None
     answered: float | None
     length: float | None
+    reward: float | None
+    label_accuracy: float | None
     top_share: float | None
 
 
 def signs_of(sums: SignSums, top: int) -> Signs:
     """Return the means of sums; `top` is how many rollouts gave the most frequent answer."""
     return Signs(
-        distinct_answers=_ratio(sums.distinct, sums.groups),
+        distinct_answers=sums.distinct_answers,
         vote_share=_ratio(sums.votes, sums.labels),
         label_agreement=_ratio(sums.agreement, sums.labels),
         view_agreement=_ratio(sums.same, sums.pairs),
         answered=_ratio(sums.answered, sums.rollouts),
         length=_ratio(sums.length, sums.measured),
+        reward=sums.mean_reward,
+        label_accuracy=sums.label_accuracy,
         top_share=_ratio(top, sums.answered),
     )
 

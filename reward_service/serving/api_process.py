@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 
 from reward_service.api.app import ApiService
+from reward_service.dashboard.page import WithPage
 from reward_service.processes import keep_what_was_made, raise_open_files_limit, say_ready
 from reward_service.serving.children import SOCKET_FD, settings_from_environment
 from reward_service.serving.connection_limits import ConnectionLimits, Doorkeeper
@@ -66,7 +67,7 @@ def main() -> None:
     service = ApiService(settings)
     keeper = Doorkeeper(ConnectionLimits.of(settings), service.metrics)
     config = uvicorn.Config(
-        service.asgi,
+        WithPage(service.asgi),
         loop="uvloop",
         http=partial(BoundedProtocol, keeper, service),  # type: ignore[arg-type] - called as the class would be
         ws="none",

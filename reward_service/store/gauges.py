@@ -15,12 +15,11 @@ from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import queued_at_ms
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.paraphrases import KEYS, by_kind
+from reward_service.store.run_looks import RunLooks, TeacherLook, UnreadableRunError
 from reward_service.store.run_scripts import look_at_clock
-from reward_service.store.runs import RunStore
 from reward_service.store.scripts import Stopwatch
 from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.teachers import TeacherStore
-from reward_service.store.traces import TraceStore
 
 SHOWN_RUNS = 100
 """Of the runs in use only the latest are told of: each is a few series for as long as it is remembered."""
@@ -104,14 +103,13 @@ class Gauges:
 class GaugeStore:
     """Reads the gauges; it changes nothing."""
 
-    def __init__(self, connection: RedisConnection, runs: RunStore) -> None:
+    def __init__(self, connection: RedisConnection) -> None:
         """Over an open connection."""
         self._connection = connection
-        self._runs = runs
+        self._looks = RunLooks(connection)
         self._heartbeats = Heartbeats(connection)
         self._paraphrases = ParaphraseGaugeStore(connection)
         self._teachers = TeacherStore(connection)
-        self._traces = TraceStore(connection)
         self._unseen = Stopwatch()
 
     async def read(self) -> Gauges:
@@ -135,22 +133,23 @@ class GaugeStore:
         return Gauges(workers, cpu_s, int(held["used_memory"]), tuple(runs), paraphrases)
 
     async def _readable(self, run: str, unseen_ms: int) -> RunGauges | None:
-        """None of a run of which a key holds another kind of value: workers say so, and leave it out too."""
+        """None of a run that is gone, or of which a key holds another kind of value: workers leave it out too."""
         try:
             return await self._run(run, unseen_ms)
-        except WrongTypeError:
+        except (UnreadableRunError, WrongTypeError):
             return None
 
-    async def _run(self, run: str, unseen_ms: int) -> RunGauges:
+    async def _run(self, run: str, unseen_ms: int) -> RunGauges | None:
         keys = RunKeys(run)
-        state, oldest_job_s, revised, awaited, latest = await asyncio.gather(
-            self._runs.state(run),
+        look, oldest_job_s, awaited = await asyncio.gather(
+            self._looks.look(run, 1),
             self._oldest_s(keys, unseen_ms),
-            self._runs.look(run),
             self._connection.execute("HGETALL", keys.awaited_peers),
-            self._traces.series(run, 1),
         )
-        taught = revised is not None and method_named(revised.settings.method).needs_teacher
+        if look is None:
+            return None
+        state = look.state
+        taught = method_named(look.settings.method).needs_teacher
         return RunGauges(
             run,
             state["open"],
@@ -161,9 +160,9 @@ class GaugeStore:
             state["waiting_for_teacher"],
             state.get("waiting_for_peers", 0),
             {peer.decode(): int(count) for peer, count in as_dict(awaited).items()},
-            [] if revised is None else await self._runs.absent_peers(run, revised.settings),
-            await self._teacher(keys) if taught else None,
-            signs_of(latest[0].sums, latest[0].top).top_share if latest else None,
+            await self._looks.absent_peers(run, look.settings),
+            await self._teacher(run, look.teacher) if taught else None,
+            signs_of(look.points[-1].sums, look.points[-1].top).top_share if look.points else None,
         )
 
     async def _oldest_s(self, keys: RunKeys, unseen_ms: int) -> float:
@@ -174,16 +173,11 @@ class GaugeStore:
         )
         return max(0.0, (now_ms - queued_at_ms(entries[0][0])) / 1000) if entries else 0.0
 
-    async def _teacher(self, keys: RunKeys) -> TeacherGauges:
-        stands, asked, making, said = await asyncio.gather(
-            self._connection.execute("HMGET", keys.teacher, "version", "accepted"),
-            self._connection.execute("ZCARD", keys.asks),
-            self._connection.execute("ZCARD", keys.taken),
-            self._teachers.seen(keys.run),
+    async def _teacher(self, run: str, look: TeacherLook) -> TeacherGauges:
+        said = await self._teachers.seen(run)
+        return TeacherGauges(
+            look.version, look.lag, look.asked, look.making, Counter(each.waiting_for or NOTHING for each in said)
         )
-        version, accepted = (int(value or 0) for value in stands)
-        lately = Counter(each.waiting_for or NOTHING for each in said)
-        return TeacherGauges(version, max(0, accepted - version), asked, making, lately)
 
 
 def _figures(info: bytes) -> dict[str, float]:

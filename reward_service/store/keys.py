@@ -11,6 +11,11 @@ GROUP = "settlers"
 RUNS = "cr:runs"
 """Sorted set of the runs in use, by the time (s) of their last use: how workers learn which jobs to read."""
 
+RUN_RETENTION_S = 30 * 24 * 3600.0
+"""A run that nobody has used for so long is forgotten."""
+
+RUN_TTL_MS = round(RUN_RETENTION_S * 1000)
+
 SEPARATOR = "~"
 """Between a run and an id in tickets and cohort ids; never part of a run's name."""
 

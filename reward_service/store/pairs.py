@@ -7,8 +7,7 @@ from typing import NamedTuple
 from reward_service.domain.quarantine import Base, DisagreementRules, PairRecord, weights
 from reward_service.store import run_scripts
 from reward_service.store.connection import Argument, RedisConnection
-from reward_service.store.keys import RunKeys
-from reward_service.store.runs import RUN_TTL_MS
+from reward_service.store.keys import RUN_TTL_MS, RunKeys
 
 MOST_PAIRS = 1_000_000
 """Of one run; a pair that comes when so many are known is not watched, so that ids without end take no memory."""

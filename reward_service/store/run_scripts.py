@@ -1,7 +1,19 @@
 """Declare the scripts about runs, workers and time; lua/<name>.lua says what each does and answers."""
 
+from collections.abc import Sequence
+
 from reward_service.store.connection import RedisConnection
 from reward_service.store.scripts import Key, Rest, script
+
+RunReply = tuple[
+    bytes | None,
+    bytes | None,
+    Sequence[bytes],
+    tuple[int, int, int, int],
+    tuple[bytes | None, bytes | None, int, int],
+    Sequence[bytes],
+]
+"""What lua/look_at_run.lua answers."""
 
 
 @script()
@@ -26,6 +38,29 @@ async def list_questions(
 
 @script()
 async def touch(connection: RedisConnection, *, settings: Key, ttl_ms: int) -> tuple[bytes, bytes]: ...
+
+
+@script("traces")
+async def look_at_run(
+    connection: RedisConnection,
+    *,
+    settings: Key,
+    stats: Key,
+    deadlines: Key,
+    waits: Key,
+    peer_waits: Key,
+    jobs: Key,
+    teacher: Key,
+    asks: Key,
+    taken: Key,
+    steps: Key,
+    series: Key,
+    waiting_sums: Key,
+    answers: str,
+    latest: int,
+    spread: int,
+    ttl_ms: int,
+) -> RunReply: ...
 
 
 @script()

@@ -7,25 +7,14 @@ from dataclasses import dataclass
 
 import msgspec
 from co_rewarding_schema.errors import CoRewardingError
-from co_rewarding_schema.run_names import DEFAULT_RUN, RUN_NAME_PATTERN, check_own_run, evaluated_run
+from co_rewarding_schema.run_names import RUN_NAME_PATTERN, check_own_run
 from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection, as_dict
-from reward_service.store.keys import RUNS, SEPARATOR, RunKeys
+from reward_service.store.keys import RUN_RETENTION_S, RUN_TTL_MS, RUNS, SEPARATOR, RunKeys
+from reward_service.store.run_looks import RunLook, RunLooks, settings_of
 from reward_service.store.submissions import Revised, StoreLimits
-
-RUN_RETENTION_S = 30 * 24 * 3600.0
-"""A run that nobody has used for so long is forgotten."""
-
-RUN_TTL_MS = round(RUN_RETENTION_S * 1000)
-
-ABSENT = b"absent"
-"""What lua/look_at_ballots.lua notes of a peer for which a run does not wait."""
-
-ASKED_AT_ONCE = 100
-"""Runs whose state travels together; commands of others pass between."""
-
 
 RUNS_CURSOR_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,20})?" + SEPARATOR + RUN_NAME_PATTERN.removeprefix("^")
 """Seconds since the epoch, without an exponent, whose + would be a space in a URL."""
@@ -36,19 +25,10 @@ class CursorError(CoRewardingError):
 
 
 @dataclass(frozen=True, slots=True)
-class RunOverview:
-    """A run: its settings, and what it has come to."""
-
-    run: str
-    revised: Revised
-    state: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class RunPage:
     """Some of the runs in use, the latest used first; `cursor` continues behind them, None where they are the last."""
 
-    runs: list[RunOverview]
+    runs: list[RunLook]
     cursor: str | None
 
 
@@ -59,6 +39,7 @@ class RunStore:
         """Over an open connection."""
         self._connection = connection
         self._limits = limits
+        self._looks = RunLooks(connection)
 
     async def put(self, run: str, settings: RunSettings) -> Revised:
         """Make a run, or change one: its evaluation changes with it. The same settings again change nothing.
@@ -80,7 +61,7 @@ class RunStore:
     async def use(self, run: str) -> Revised | None:
         """A run's settings, for use: workers learn that it has work. None for a run that was not made."""
         revision, text = await run_scripts.touch(self._connection, settings=RunKeys(run).settings, ttl_ms=RUN_TTL_MS)
-        settings = _settings(run, text)
+        settings = settings_of(run, text)
         if settings is None:
             return None
         await self._list(run)
@@ -90,7 +71,7 @@ class RunStore:
     async def look(self, run: str) -> Revised | None:
         """A run's settings, for those who only serve it: it is not in use for that. None for a run that is gone."""
         revision, text = await self._connection.execute("HMGET", RunKeys(run).settings, "revision", "settings")
-        settings = _settings(run, text)
+        settings = settings_of(run, text)
         return None if settings is None else Revised(settings, revision.decode() if text else "0")
 
     async def names(self) -> list[str]:
@@ -107,44 +88,9 @@ class RunStore:
         """
         places = await self._places(most + 1, cursor)
         names = [name for _, name in places[:most]]
-        found: list[RunOverview | None] = []
-        for first in range(0, len(names), ASKED_AT_ONCE):
-            found += await asyncio.gather(*map(self._overview, names[first : first + ASKED_AT_ONCE]))
+        found = await self._looks.look_at(names, 0)
         last = "{1}{0}{2}".format(SEPARATOR, *places[most - 1]) if len(places) > most else None
-        return RunPage([each for each in found if each is not None], last)
-
-    async def state(self, run: str) -> dict[str, int]:
-        """What a run has come to: cohorts settled, abstained and open, requests without a label yet, and jobs.
-
-        What waits for peers is told if there is any.
-        """
-        keys = RunKeys(run)
-        counted, opened, waiting, with_peers, queued = await asyncio.gather(
-            self._connection.execute("HGETALL", keys.stats),
-            self._connection.execute("ZCARD", keys.deadlines),
-            self._connection.execute("ZCARD", keys.waits),
-            self._connection.execute("ZCARD", keys.peer_waits),
-            self._connection.execute("XLEN", keys.jobs),
-        )
-        stats = {name.decode(): int(n) for name, n in as_dict(counted).items()}
-        return {
-            "settled": stats.get("settled", 0),
-            "abstained": stats.get("abstained", 0),
-            "open": opened,
-            "waiting_for_teacher": waiting,
-            "queued": queued,
-        } | ({"waiting_for_peers": with_peers} if with_peers else {})
-
-    async def absent_peers(self, run: str, settings: RunSettings) -> list[str]:
-        """Return the peers for which a run does not wait: they have cast no ballot for a whole deadline of the run."""
-        standing: list[bytes | None] = await asyncio.gather(
-            *(self._connection.execute("HGET", RunKeys(peer).missing, run) for peer in settings.peers)
-        )
-        return [peer for peer, how in zip(settings.peers, standing, strict=True) if how == ABSENT]
-
-    async def _overview(self, run: str) -> RunOverview | None:
-        revised, state = await asyncio.gather(self.look(run), self.state(run))
-        return None if revised is None else RunOverview(run, revised, state)
+        return RunPage(found, last)
 
     async def _places(self, most: int, cursor: str | None) -> list[tuple[str, str]]:
         """Runs by falling (time of last use, name), those behind the cursor."""
@@ -183,19 +129,3 @@ def _place(cursor: str) -> tuple[str, str]:
     if separator and re.fullmatch(RUNS_CURSOR_PATTERN, cursor):
         return used, run
     raise CursorError("the cursor is none that a page gave: ask without one for the first page")
-
-
-def _settings(run: str, text: bytes | None) -> RunSettings | None:
-    """Return settings as they were put, as the run or its evaluation has them; None for a run that was not made.
-
-    A setting that is newer than the text has its default. A name that this release does not know is an error: a replica
-    that is older than a run would reward it otherwise.
-    """
-    evaluated = evaluated_run(run)
-    if text:
-        settings = msgspec.json.decode(text, type=RunSettings)
-    elif (evaluated or run) == DEFAULT_RUN:
-        settings = RunSettings()
-    else:
-        return None
-    return settings if evaluated is None else settings.for_evaluation()

@@ -11,9 +11,8 @@ from reward_service.domain.history import PastLabel
 from reward_service.store import cohort_scripts
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.job_records import Job
-from reward_service.store.keys import GROUP, RunKeys, qualified
+from reward_service.store.keys import GROUP, RUN_TTL_MS, RunKeys, qualified
 from reward_service.store.records import OpenCohort
-from reward_service.store.runs import RUN_TTL_MS
 from reward_service.store.traces import MOST_QUESTIONS, NO_TRACES, Traces, last_labels
 
 

@@ -6,8 +6,7 @@ import msgspec
 
 from reward_service.store import label_scripts
 from reward_service.store.connection import RedisConnection, as_dict
-from reward_service.store.keys import RunKeys
-from reward_service.store.runs import RUN_TTL_MS
+from reward_service.store.keys import RUN_TTL_MS, RunKeys
 from reward_service.store.scripts import Stopwatch
 
 SEEN_LATELY_S = 10.0

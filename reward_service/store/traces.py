@@ -1,6 +1,6 @@
 """Keep what settlements leave for their run: the last labels of each question, and the signs of each step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,9 +10,8 @@ from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
 from reward_service.store import cohort_scripts, run_scripts
 from reward_service.store.connection import RedisConnection, as_dict
-from reward_service.store.keys import RunKeys
+from reward_service.store.keys import RUN_TTL_MS, RunKeys
 from reward_service.store.records import VIEWS
-from reward_service.store.runs import RUN_TTL_MS
 
 MOST_QUESTIONS = 200_000
 """Of one run; a question that comes when the labels of so many are kept has no history."""
@@ -144,8 +143,13 @@ class TraceStore:
             most=most,
             ttl_ms=RUN_TTL_MS,
         )
-        points = [_point(name, sums) for name, sums in as_dict(found).items()]
-        return sorted(points, key=lambda point: (point.step, point.attempt))
+        return points_of(as_dict(found))
+
+
+def points_of(kept: Mapping[bytes, bytes]) -> list[SignPoint]:
+    """Return the signs of steps as they are kept, in the order of steps and attempts."""
+    points = [_point(name, sums) for name, sums in kept.items()]
+    return sorted(points, key=lambda point: (point.step, point.attempt))
 
 
 async def last_labels(connection: RedisConnection, run: str, questions: Sequence[str]) -> dict[str, list[PastLabel]]:
@@ -162,4 +166,5 @@ def _labels(kept: bytes) -> list[PastLabel]:
 def _point(name: bytes, kept: bytes) -> SignPoint:
     step, attempt = name.split(b":")
     *sums, top = msgspec.msgpack.decode(kept)
-    return SignPoint(int(step), int(attempt), msgspec.convert(sums, SignSums), int(top))
+    known = sums[: len(SignSums._fields)]  # a newer release may have written more
+    return SignPoint(int(step), int(attempt), msgspec.convert(known, SignSums), int(top))

@@ -46,8 +46,9 @@ def packed_sums(jobs: Iterable[JobSums]) -> bytes:
 
 
 def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
-    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = 0
-    votes = agreement = 0.0
+    groups = rollouts = answered = distinct = labels = pairs = same = measured = length = rewarded = truths = right = 0
+    votes = agreement = reward = 0.0
+    abstained: list[int] = []
     answers: dict[str, int] = {}
     alone: dict[str, str] = {}  # labels of cohorts of one view, by question
     for record in records:
@@ -74,11 +75,21 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
                     answers[answer] = answers.get(answer, 0) + count
         elected: list[int] = []
         for label in record.labels:
+            if label.matches_truth is not None:
+                truths += 1
+                right += label.matches_truth
             if label.of:
                 elected.append(label.answer_class)
                 votes += label.votes / label.of
                 agreement += counts[label.view].get(label.answer_class, 0) / (sizes[label.view] or 1)
         labels += len(elected)
+        if None in record.rewards_B:
+            given = [each for each in record.rewards_B if each is not None]
+            abstained += record.abstentions_B
+        else:
+            given = record.rewards_B
+        rewarded += len(given)
+        reward += sum(given)  # type: ignore[arg-type] - without None
         if len(elected) == len(counts):
             pairs += 1
             same += elected[0] == elected[1]
@@ -90,7 +101,24 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
             else:
                 pairs += 1
                 same += answer == other
-    sums = SignSums(groups, rollouts, answered, distinct, labels, votes, agreement, pairs, same, measured, length)
+    sums = SignSums(
+        groups,
+        rollouts,
+        answered,
+        distinct,
+        labels,
+        votes,
+        agreement,
+        pairs,
+        same,
+        measured,
+        length,
+        rewarded,
+        reward,
+        truths,
+        right,
+        *([abstained.count(index) for index in range(len(ABSTENTIONS))] if abstained else ()),
+    )
     return sums, {_name(answer): count for answer, count in answers.items()}
 
 

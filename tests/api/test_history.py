@@ -189,6 +189,9 @@ def test_signs_of_each_step_come_from_settled_groups(client: httpx.Client) -> No
         "view_agreement": 0.5,
         "answered": 7 / 8,
         "length": 200.0,
+        "reward": 3 / 8,
+        "label_accuracy": None,
+        "abstentions": {},
     }  # fmt: skip
     assert (second["step"], second["top_share"], second["view_agreement"]) == (4, 1.0, 1.0)
     assert client.get(f"/v1/runs/{run}").json()["signs"] == second
@@ -203,6 +206,18 @@ def test_signs_of_each_step_come_from_settled_groups(client: httpx.Client) -> No
         )
 
     wait_until(counted)
+
+
+def test_a_step_tells_who_was_not_rewarded_and_which_labels_were_right(client: httpx.Client) -> None:
+    run = made(client, method="majority-voting", group_size=2)
+    right, wrong = (
+        [rollout(question, "original", at, "7", ground_truth=truth) for at in range(2)]
+        for question, truth in (("p", "7"), ("q", "8"))
+    )
+    nothing = [rollout("r", "original", at, None) for at in range(2)]
+    step(client, run, 1, right + wrong + nothing)
+    (signs,) = client.get(f"/v1/runs/{run}/series").json()["steps"]
+    assert (signs["reward"], signs["label_accuracy"], signs["abstentions"]) == (1.0, 0.5, {"no-label": 2})
 
 
 @pytest.mark.parametrize("history", [True, False])

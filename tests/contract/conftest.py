@@ -20,6 +20,7 @@ from reward_service.store.jobs import JobStore
 from reward_service.store.keys import channel
 from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
 from reward_service.store.records import BallotRow, CohortHead, Rules, packed
+from reward_service.store.run_looks import RunLooks
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import JoiningCohort, Revised, StoreLimits
 from tests.contract.paraphrase_office import Office
@@ -84,6 +85,12 @@ class World:
     def another_worker(self) -> JobStore:
         """The jobs as another worker sees them."""
         return JobStore(self.connection, self.connection, self.limits, uuid4().hex)
+
+    async def state(self) -> dict[str, int]:
+        """What the run has come to."""
+        look = await RunLooks(self.connection).look(self.run, 0)
+        assert look is not None
+        return look.state
 
     async def make(self, **settings: object) -> None:
         """Gives the run other settings."""

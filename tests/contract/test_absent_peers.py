@@ -9,6 +9,7 @@ from co_rewarding_schema.run_settings import RunSettings
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.peers import Asker, CastGroup, Group, Look, PeerStore, PeerWaiter
 from reward_service.store.records import BallotRow
+from reward_service.store.run_looks import RunLooks
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import StoreLimits
 from tests.contract.histories import EPOCH_MS
@@ -47,7 +48,7 @@ class Timed:
         await self.store.cast(self.peer, cast, is_alive=is_alive)
 
     async def absent(self) -> list[str]:
-        return await self.runs.absent_peers(self.run, self.settings)
+        return await RunLooks(self.connection).absent_peers(self.run, self.settings)
 
 
 WAITS, NONE_COMES = Look(None, False, False), Look(None, True, False)

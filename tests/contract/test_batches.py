@@ -34,7 +34,7 @@ async def test_whoever_settles_first_decides(world: World) -> None:
     assert await world.another_worker().settle_batch(delivery, "b", b"two", settled=2, abstained=1) == "known"
     assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
     assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == StoredBatch(PRINT, b"one")
-    state = await world.runs.state(world.run)
+    state = await world.state()
     assert (state["settled"], state["abstained"], state["queued"]) == (2, 1, 0)
 
 
@@ -51,7 +51,7 @@ async def test_a_batch_whose_key_holds_something_else_costs_those_beside_it_noth
     assert answers == ["settled"] * 3
     kept = [await world.store.batch(world.run, name) for name in names]
     assert [each.record for each in kept if each is not None] == [b"one"] * 3
-    state = await world.runs.state(world.run)
+    state = await world.state()
     assert (state["settled"], state["queued"]) == (3, 0)
 
 
@@ -64,7 +64,7 @@ async def test_a_batch_that_comes_twice_at_once_is_settled_once(world: World) ->
     ))  # fmt: skip
     assert answers == ["settled", "known"]
     assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
-    assert (await world.runs.state(world.run))["settled"] == 1
+    assert (await world.state())["settled"] == 1
 
 
 async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: World) -> None:

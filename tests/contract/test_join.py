@@ -134,7 +134,7 @@ async def test_two_workers_settle_once(world: World) -> None:
     other = world.another_worker()
     answers = await asyncio.gather(settle(world, world.jobs, delivery), settle(world, other, delivery))
     assert sorted(answers) == ["gone", "settled"]
-    assert (await world.runs.state(world.run))["settled"] == 1
+    assert (await world.state())["settled"] == 1
 
 
 async def test_a_late_ballot_is_rewarded_and_does_not_vote(world: World) -> None:
@@ -153,7 +153,7 @@ async def test_a_late_ballot_is_rewarded_and_does_not_vote(world: World) -> None
         assert after.labels == first.labels
         assert after.rewards_B[-1] == reward
         assert not after.rows_B[-1].counted
-    assert (await world.runs.state(world.run))["settled"] == 1
+    assert (await world.state())["settled"] == 1
 
 
 async def test_a_late_ballot_between_closing_and_settling_does_not_vote(world: World) -> None:

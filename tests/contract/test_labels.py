@@ -49,14 +49,14 @@ async def jobs(world: World) -> list[tuple[str | None, bool]]:
 async def test_a_batch_waits_for_its_label_and_goes_on_with_it(world: World) -> None:
     assert await submit(world, "b", wanted()) == StoredBatch(PRINT, None, 1)
     assert await jobs(world) == []
-    assert (await world.runs.state(world.run))["waiting_for_teacher"] == 1
+    assert (await world.state())["waiting_for_teacher"] == 1
     (asked,) = (await queue(world).take(world.run, 0, 10)).items
     assert (asked.slot, asked.question_id, asked.prompt.text) == ("s", "question of s", "1 + 1 =")
     assert await queue(world).keep((world.run, "s"), label()) == 1
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
     assert (delivery.job.batch, delivery.job.payload, delivery.channel) == ("b", b"payload", world.channel)
     assert await world.jobs.labels(world.run, ["s", "other"]) == [label(), None]
-    assert (await world.runs.state(world.run))["waiting_for_teacher"] == 0
+    assert (await world.state())["waiting_for_teacher"] == 0
 
 
 async def test_a_batch_whose_labels_are_there_is_queued_at_once(world: World) -> None:

@@ -132,7 +132,7 @@ async def test_a_batch_goes_on_with_the_last_of_its_peers(world: World) -> None:
     assert not await peers(world).came(world.run, "bb", ["x s"])
     assert not await peers(world).came(world.run, "bb", ["x s"]), "told twice it counts once"
     assert await peers(world).wait(waiting, ["x s", "y s"]) == ["y s"], "a job that is done again waits for the rest"
-    assert (await world.runs.state(world.run))["waiting_for_peers"] == 1
+    assert (await world.state())["waiting_for_peers"] == 1
     assert await world.connection.execute("HGETALL", RunKeys(world.run).awaited_peers) == [b"y", b"1"]
     assert await peers(world).came(world.run, "bb", ["y s"])
     (delivery,) = await jobs(world)
@@ -141,7 +141,7 @@ async def test_a_batch_goes_on_with_the_last_of_its_peers(world: World) -> None:
     assert delivery.channel == "one\ntwo"
     assert not await peers(world).came(world.run, "bb", ["y s"])
     assert await jobs(world) == []
-    assert "waiting_for_peers" not in (await world.runs.state(world.run))
+    assert "waiting_for_peers" not in (await world.state())
     assert await world.connection.execute("HGETALL", RunKeys(world.run).awaited_peers) == []
 
 
@@ -153,7 +153,7 @@ async def test_what_is_settled_waits_for_nobody(world: World) -> None:
     (delivery,) = await jobs(world)
     await world.jobs.settle_batch(delivery, "b", b"record", settled=1, abstained=0)
     assert await peers(world).wait(waiting, ["x s"]) == []
-    assert "waiting_for_peers" not in (await world.runs.state(world.run))
+    assert "waiting_for_peers" not in (await world.state())
 
 
 async def test_a_cohort_that_has_waited_long_enough_goes_on(world: World) -> None:

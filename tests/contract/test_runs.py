@@ -57,7 +57,7 @@ async def test_a_page_tells_settings_and_state_and_uses_no_run(world: World, man
     await asyncio.gather(*(world.connection.execute("PEXPIRE", key, 50_000) for key in keys))
     page = await world.runs.page(1, "1600000000.5~x")
     ((one,), cursor) = page.runs, page.cursor
-    assert (one.run, one.revised.settings.group_size, one.state["queued"], cursor) == (many[0], 5, 0, None)
+    assert (one.run, one.settings.group_size, one.state["queued"], cursor) == (many[0], 5, 0, None)
     await paged(world, 100)
     await asyncio.gather(*map(world.runs.look, many))
     assert max(await asyncio.gather(*(world.connection.execute("PTTL", key) for key in keys))) <= 50_000

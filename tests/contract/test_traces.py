@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from uuid import uuid4
 
+import msgspec
 import pytest
 from co_rewarding_schema.vocabulary import QuestionSort, View
 
@@ -119,6 +120,16 @@ async def test_signs_add_up_in_any_order(world: World) -> None:
         for job in own:
             answers.update(job.answers)
         assert point.top == max(answers.values())
+
+
+async def test_sums_of_an_older_release_go_on(world: World) -> None:
+    older = (1, 8, 8, 2, 1, 0.5, 0.5, 0, 0, 0, 0)
+    await world.connection.execute("HSET", RunKeys(world.run).series, "1:0", msgspec.msgpack.encode((*older, 5)))
+    await world.connection.execute("ZADD", RunKeys(world.run).steps, 1, "1:0")
+    await settle(world, sums=summed(JobSums(1, 0, SOME._replace(rewarded=16, reward=9.5), {"4": 7})))
+    (point,) = await TraceStore(world.connection).series(world.run, 10)
+    assert point.sums == SignSums(*map(sum, zip(older, SOME, strict=False)))._replace(rewarded=16, reward=9.5)
+    assert point.top == 7
 
 
 async def test_the_series_holds_the_latest_steps_and_counts_answers_of_the_last_few(world: World) -> None:

@@ -1,6 +1,6 @@
 """The laws of a question's history, and of the signs of a collapse."""
 
-from co_rewarding_schema.vocabulary import View, Voter
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,4 +66,10 @@ def test_the_agreement_is_of_the_labels_own_view_and_of_counted_ballots() -> Non
 def test_a_mean_over_nothing_is_none() -> None:
     assert set(signs_of(SignSums(), 0)) == {None}
     found = signs_of(SignSums(2, 16, 12, 5, 2, 1.5, 1.0, 1, 0, 4, 100), 6)
-    assert found == (2.5, 0.75, 0.5, 0.0, 0.75, 25.0, 0.5)
+    assert found == (2.5, 0.75, 0.5, 0.0, 0.75, 25.0, None, None, 0.5)
+
+
+def test_reasons_are_counted_under_their_own_names() -> None:
+    assert SignSums._fields[-len(Abstention) :] == tuple(reason.name.lower() for reason in Abstention)
+    assert SignSums().abstentions == {}
+    assert SignSums(expired=3, gated=1).abstentions == {Abstention.EXPIRED: 3, Abstention.GATED: 1}

@@ -21,6 +21,7 @@ _UNUSED = ("HTTPValidationError", "ValidationError")
 _TAGS = {
     "rewards": "Rollouts in, rewards out. The last two routes have formats of trainers.",
     "runs": "A run holds the settings by which its rollouts are rewarded, and what it has come to.",
+    "events": "Runs as they change: server-sent events, which the page at / shows.",
     "cohorts": "Why a rollout got its reward: the ballots, the classes of equal answers, the votes, the labels.",
     "teacher": "A slow average of the policy, which labels the rollouts of methods with a teacher.",
     "paraphrases": "Second views of questions, written by a model and checked.",
@@ -68,6 +69,9 @@ def _add(whole: dict[str, Any]) -> None:
             responses = operation["responses"]
             for status in ("401", "403"):
                 responses.setdefault(status, _response("A key is missing or wrong.", ProblemDocument, MEDIA_TYPE))
+            for media_type, content in responses.get("200", {}).get("content", {}).items():
+                if media_type == "text/event-stream":
+                    content["schema"].pop("type")  # FastAPI says string beside the reference
             for status, response in responses.items():
                 if int(status) >= 400:
                     responses[status] = _response(

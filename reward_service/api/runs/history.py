@@ -1,12 +1,20 @@
-"""List the questions of a run by their last labels, page by page, and tell the signs of its steps."""
+"""Tell what a run has come to: its settings, the signs of its steps, and its questions, page by page."""
 
 import struct
 
+import msgspec
 from co_rewarding_schema.vocabulary import QuestionSort, View
 
-from reward_service.api.runs.models import PastLabelDocument, QuestionDocument, QuestionsDocument, SignsDocument
+from reward_service.api.runs.models import (
+    PastLabelDocument,
+    QuestionDocument,
+    QuestionsDocument,
+    RunDocument,
+    SignsDocument,
+)
 from reward_service.domain.history import standing_of
 from reward_service.domain.signs import signs_of
+from reward_service.store.run_looks import RunLook
 from reward_service.store.traces import PastQuestion, Place, SignPoint, TraceStore
 
 QUESTIONS_CURSOR_PATTERN = r"^[0-9a-f]{16}\.([0-9a-f]{2}){1,4096}$"
@@ -21,6 +29,17 @@ async def list_questions(
     return QuestionsDocument(questions=questions, cursor=_cursor(page[-1].place) if more and page else None)
 
 
+def run_document(look: RunLook) -> RunDocument:
+    """Return a run as it is told, with the signs of the latest step that was looked at."""
+    return RunDocument(
+        **msgspec.structs.asdict(look.settings),
+        run=look.run,
+        revision=look.revision,
+        state=look.state,
+        signs=signs_document(look.points[-1]) if look.points else None,
+    )
+
+
 def signs_document(point: SignPoint) -> SignsDocument:
     """Return the signs of a step as they are told."""
     sums = point.sums
@@ -30,6 +49,7 @@ def signs_document(point: SignPoint) -> SignsDocument:
         groups=sums.groups,
         rollouts=sums.rollouts,
         labels=sums.labels,
+        abstentions=sums.abstentions,
         **signs_of(sums, point.top)._asdict(),
     )
 

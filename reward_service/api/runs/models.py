@@ -63,6 +63,13 @@ class SignsDocument(StructForm):
     length: float | None = Field(
         description="Tokens of a response, the mean of those that came with statistics.length.", examples=[812.5]
     )
+    reward: float | None = Field(None, description="The mean of the rewards.", examples=[0.58])
+    label_accuracy: float | None = Field(
+        None, description="The share of labels that equal the ground truth, where one was sent.", examples=[0.71]
+    )
+    abstentions: dict[Abstention, int] = Field(
+        default_factory=dict, description="Rollouts without a reward, by the reason.", examples=[{"no-label": 16}]
+    )
 
 
 class SeriesDocument(StructForm):

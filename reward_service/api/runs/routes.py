@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from co_rewarding_schema.errors import DomainError
 from co_rewarding_schema.limits import MAX_COUNT, MAX_ID_CHARS
 from co_rewarding_schema.methods import METHODS
@@ -17,14 +16,13 @@ from co_rewarding_schema.run_names import (
 from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import Quarantine
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator
 
 from reward_service import __version__
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.explanation import explain_cohort, find_cohorts
-from reward_service.api.runs.history import signs_document
+from reward_service.api.runs.history import run_document
 from reward_service.api.runs.models import (
     CohortDocument,
     CohortsDocument,
@@ -38,7 +36,7 @@ from reward_service.api.runs.models import (
 from reward_service.api.services import Services
 from reward_service.errors import StoreUnavailableError
 from reward_service.store.cohort_finder import COHORTS_CURSOR_PATTERN
-from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError, RunOverview
+from reward_service.store.runs import RUNS_CURSOR_PATTERN, CursorError
 
 CURSOR = "That of the page before; none: the first page."
 RunName = Annotated[str, AfterValidator(check_run_name)]
@@ -90,9 +88,11 @@ async def put_run(request: Request, run: OwnRunPath) -> RunDocument:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:
         raise Problem(ProblemKind.INVALID, f"{cause}.") from cause
-    runs = services(request).runs
-    revised = await runs.put(run, settings)
-    return _document(RunOverview(run, revised, await runs.state(run)))
+    made = services(request)
+    await made.runs.put(run, settings)
+    look = await made.looks.look(run, 0)
+    assert look is not None, "it was made just now"
+    return run_document(look)
 
 
 @router.get("/v1/runs", tags=["runs"], responses={422: PROBLEM, 503: PROBLEM}, summary="The runs in use")
@@ -109,21 +109,18 @@ async def get_runs(
         page = await services(request).runs.page(limit, cursor)
     except CursorError as cause:
         raise Problem(ProblemKind.INVALID, f"cursor: {cause}.") from cause
-    return RunsDocument(runs=[_document(each) for each in page.runs], cursor=page.cursor)
+    return RunsDocument(runs=[run_document(each) for each in page.runs], cursor=page.cursor)
 
 
 @router.get("/v1/runs/{run}", tags=["runs"], responses={404: PROBLEM, 422: PROBLEM, 503: PROBLEM}, summary="One run")
 async def get_run(request: Request, run: RunPath) -> RunDocument:
     """A run's settings and what it has come to."""
     made = services(request)
-    revised = await made.runs.look(run)
-    if revised is None:
+    look = await made.looks.look(run, 1)
+    if look is None:
         raise no_such_run(run)
-    latest = await made.traces.series(run, 1)
-    signs = signs_document(latest[0]) if latest else None
-    absent = await made.runs.absent_peers(run, revised.settings)
-    document = _document(RunOverview(run, revised, await made.runs.state(run)))
-    return document.model_copy(update={"signs": signs, "absent_peers": absent or None})
+    absent = await made.looks.absent_peers(run, look.settings)
+    return run_document(look).model_copy(update={"absent_peers": absent or None})
 
 
 @router.get(
@@ -247,16 +244,3 @@ async def metrics(request: Request) -> Response:
 async def version() -> dict[str, str | list[str]]:
     """The version, and the methods of its table."""
     return {"version": __version__, "contract": "1", "methods": list(METHODS)}
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> RedirectResponse:
-    """A person who opens the service finds its documentation."""
-    return RedirectResponse("/docs")
-
-
-def _document(found: RunOverview) -> RunDocument:
-    revised = found.revised
-    return RunDocument(
-        **msgspec.structs.asdict(revised.settings), run=found.run, revision=int(revised.revision), state=found.state
-    )

@@ -91,6 +91,7 @@ end
 
 -- The signs of a run's steps: a hash by '<step>:<attempt>', of sums and, last, of how many rollouts gave the most frequent
 -- answer. For that each answer is counted, in a hash of the step; those of the latest steps only are kept.
+-- Sums may end early, as those of an older release do: what is missing is 0.
 -- `sums` is an array of {step, attempt, sums, {answer: rollouts}}; `answers` is what the names of the counts begin with.
 local MOST_STEPS = 1000
 local COUNTED_STEPS = 8
@@ -128,7 +129,7 @@ local function merged(packed)
       local name = string.format('%d:%d', each[1], each[2])
       local known = of_name[name]
       if known then
-        for at = 1, #each[3] do known.total[at] = known.total[at] + each[3][at] end
+        for at = 1, #each[3] do known.total[at] = (known.total[at] or 0) + each[3][at] end
         for answer, rollouts in pairs(each[4]) do known.answers[answer] = (known.answers[answer] or 0) + rollouts end
       else
         of_name[name] = {name = name, step = each[1], total = each[3], answers = each[4]}
@@ -147,8 +148,8 @@ local function add_signs(series, steps, answers, packed, ttl_ms)
     local top, forgotten = 0, false
     if kept then
       local known = cmsgpack.unpack(kept)
-      for at = 1, #total do total[at] = total[at] + (known[at] or 0) end
-      top = known[#total + 1] or 0
+      top = table.remove(known)
+      for at = 1, math.max(#total, #known) do total[at] = (total[at] or 0) + (known[at] or 0) end
     else
       redis.call('ZADD', steps, each.step, name)
       fresh = true

@@ -1,0 +1,1 @@
+"""Tell viewers what changes in runs, by server-sent events."""

@@ -1,0 +1,107 @@
+// Draw figures over steps: sparklines as SVG, curves with uPlot.
+
+import { fill, h } from "./dom.js"
+import { figure, percent } from "./format.js"
+
+const COLOURS = ["--first", "--second"]
+const DASHES = [[], [6, 4]]
+const HEIGHT = 170
+
+// A line of values, scaled to its own range; what it shows is told in words too.
+export function sparkline(name, values, width = 96, height = 22) {
+  const known = values.filter((value) => typeof value === "number")
+  if (known.length < 2) return null
+  const least = Math.min(...known)
+  const span = Math.max(...known) - least
+  const x = (at) => (2 + (at / (values.length - 1)) * (width - 4)).toFixed(1)
+  const y = (value) => (span === 0 ? height / 2 : height - 3 - ((value - least) / span) * (height - 6)).toFixed(1)
+  const points = values.map((value, at) => [at, value]).filter(([, value]) => typeof value === "number")
+  const path = points.map(([at, value], n) => `${n ? "L" : "M"}${x(at)} ${y(value)}`).join("")
+  const last = points[points.length - 1]
+  const said = `${name}: from ${figure(known[0])} to ${figure(known[known.length - 1])}, lowest ${figure(least)}, highest ${figure(least + span)}`
+  return h("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": said },
+    h("title", {}, said), h("path", { d: path }), h("circle", { cx: x(last[0]), cy: y(last[1]), r: 2 }))
+}
+
+// The line with which the curves of the first or the second run are drawn.
+export function curveOf(place) {
+  return h("svg", { class: `sample ${COLOURS[place].slice(2)}`, viewBox: "0 0 34 10", width: 34, height: 10, "aria-hidden": "true" },
+    h("path", { d: "M1 5L33 5", "stroke-dasharray": DASHES[place].join(" ") || null }))
+}
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+// Curves of one figure for one or two runs; `set` takes new values, `end` removes the chart.
+export class Curves {
+  constructor(name, note, runs, write = figure) {
+    this.share = write === percent
+    this.name = name
+    this.runs = runs
+    this.write = write
+    this.place = h("div", { class: "curve" })
+    this.said = h("span", { class: "latest" })
+    this.at = null
+    this.element = h("figure", {}, h("figcaption", { title: note }, h("strong", {}, name), " ", this.said), this.place)
+    this.data = null
+    this.paint = () => this.draw()
+    this.sizes = new ResizeObserver(() => this.plot && this.place.clientWidth > 0 && this.plot.setSize(this.size()))
+    addEventListener("painted", this.paint)
+  }
+
+  // `curves` has for each run a Map of values by step.
+  set(curves) {
+    const steps = [...new Set(curves.flatMap((curve) => [...curve.keys()]))].sort((one, other) => one - other)
+    this.data = [steps, ...curves.map((curve) => steps.map((step) => curve.get(step) ?? null))]
+    this.element.hidden = !curves.some((curve) => [...curve.values()].some((value) => value !== null))
+    this.say()
+    if (this.element.hidden) return
+    if (this.plot && this.plot.series.length === this.data.length) this.plot.setData(this.data)
+    else this.draw()
+  }
+
+  say() {
+    const [steps, ...values] = this.data
+    const latest = values.map((each, at) => `${this.runs.length > 1 ? `${this.runs[at]}: ` : ""}${this.write(each.findLast((value) => value !== null))}`)
+    const pointed = values.map((each) => this.write((this.at === null ? each.findLast((value) => value !== null) : each[this.at]) ?? undefined))
+    fill(this.said, this.at !== null && `step ${steps[this.at]} `, pointed.map((text, at) => h("span", { class: this.runs.length > 1 ? COLOURS[at].slice(2) : null }, text)))
+    this.place.setAttribute("role", "img")
+    this.place.setAttribute("aria-label", `${this.name} over ${this.data[0].length} steps; latest ${latest.join(", ")}`)
+  }
+
+  size() {
+    return { width: Math.max(200, this.place.clientWidth), height: HEIGHT }
+  }
+
+  draw() {
+    if (!this.data || this.element.hidden || !this.element.isConnected) return
+    this.plot?.destroy()
+    const ink = colour("--ink-quiet")
+    const axis = { stroke: ink, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" }
+    const series = this.runs.map((run, at) => ({
+      label: run,
+      stroke: colour(COLOURS[at]),
+      width: 2,
+      dash: DASHES[at],
+      spanGaps: true,
+      points: { show: this.data[0].length < 2 },
+      value: (_, value) => this.write(value ?? undefined),
+    }))
+    this.plot = new uPlot({
+      ...this.size(),
+      scales: { x: { time: false }, ...(this.share ? { y: { range: [0, 1] } } : {}) },
+      axes: [{ ...axis, size: 28 }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (this.share ? percent(tick) : Number(tick.toPrecision(6)).toString())) }],
+      series: [{ label: "step" }, ...series],
+      cursor: { sync: { key: "steps" }, drag: { x: true, y: false } },
+      legend: { show: false },
+      hooks: { setCursor: [(plot) => { this.at = plot.cursor.idx ?? null; this.say() }] },
+    }, this.data, this.place)
+    this.sizes.observe(this.place)
+  }
+
+  end() {
+    removeEventListener("painted", this.paint)
+    this.sizes.disconnect()
+    this.plot?.destroy()
+    this.plot = null
+  }
+}

@@ -1,0 +1,66 @@
+// Make elements. Whatever a response said becomes a text node or an attribute that runs nothing: never HTML.
+
+const SVG = "http://www.w3.org/2000/svg"
+const SVG_TAGS = new Set(["svg", "path", "circle", "title"])
+
+// h("p", { class: "note" }, "text", child): children that are null or false are left out.
+export function h(tag, attributes = {}, ...children) {
+  const element = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value)
+    else element.setAttribute(name, value === true ? "" : String(value))
+  }
+  element.append(...shown(children))
+  return element
+}
+
+export function fill(element, ...children) {
+  element.replaceChildren(...shown(children))
+  return element
+}
+
+function shown(children) {
+  return children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false)
+    .map((each) => (each instanceof Node ? each : visible(String(each))))
+}
+
+// Marks that turn the direction of a text, and other invisible ones, could make one answer look like another.
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g
+
+export function visible(text) {
+  return text.replace(INVISIBLE, (mark) => `<U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`)
+}
+
+// An address within the page, as the router reads it: link(["runs", name], { sort: "flips" }).
+export function address(path, query = {}) {
+  const asked = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "")
+  const tail = asked.map(([name, value]) => `${name}=${encodeURIComponent(wellFormed(value))}`).join("&")
+  return `#/${path.map((each) => encodeURIComponent(wellFormed(each))).join("/")}${tail && `?${tail}`}`
+}
+
+function wellFormed(value) {
+  const text = String(value)
+  return text.toWellFormed ? text.toWellFormed() : text
+}
+
+export function link(path, text, query) {
+  return h("a", { href: address(path, query) }, text)
+}
+
+// A table with headings; each column is { name, of(row), number, title }.
+export function table(caption, columns, rows, attributes = {}) {
+  const head = columns.map((column) => h("th", { scope: "col", class: column.number && "number", title: column.title }, column.name))
+  const body = rows.map((row) => h("tr", {}, columns.map((column, at) => {
+    const cell = { class: column.number && "number", "data-name": column.name }
+    const shown = h("div", {}, column.of(row))
+    return at === 0 ? h("th", { scope: "row", ...cell }, shown) : h("td", cell, shown)
+  })))
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    h("table", attributes, h("caption", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)))
+}
+
+export function definitions(pairs) {
+  return h("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value, title]) => h("div", { title }, h("dt", {}, name), h("dd", {}, value))))
+}

@@ -1,0 +1,176 @@
+"""Runs are watched by one reader each, however many look, and by none when nobody does."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from reward_service.api.events.watching import Watchers
+from reward_service.api.http.problems import Problem
+from reward_service.background import Background
+from reward_service.domain.signs import SignSums
+from reward_service.store.keys import RunKeys
+from reward_service.store.run_looks import RunLooks
+from reward_service.workers.counting import JobSums
+from tests.contract.conftest import World
+from tests.contract.test_traces import settle, summed
+from tests.support.events import Event, parsed
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+
+class Counted(RunLooks):
+    """Counts the looks at runs."""
+
+    looked = 0
+
+    async def look(self, run: str, latest: int, spread: int = 0) -> Any:
+        self.looked += 1
+        return await super().look(run, latest, spread)
+
+
+@pytest.fixture
+async def background() -> AsyncIterator[Background]:
+    async with Background() as made:
+        yield made
+
+
+class Viewer:
+    """What one viewer has been told."""
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self.events: list[Event] = []
+        self.written = b""
+        self._reading = asyncio.create_task(self._read(stream))
+
+    async def _read(self, stream: AsyncIterator[bytes]) -> None:
+        async with contextlib.aclosing(stream):  # type: ignore[type-var]
+            async for piece in stream:
+                self.written += piece
+                self.events = parsed(self.written)
+
+    def told(self, name: str) -> list[Any]:
+        return [each for event in self.events if event.name == name for each in event.data]
+
+    @property
+    def ended(self) -> bool:
+        return self._reading.done()
+
+    async def leave(self) -> None:
+        self._reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._reading
+
+
+def step(number: int, rollouts: int = 16, attempt: int = 0) -> JobSums:
+    return JobSums(number, attempt, SignSums(groups=2, rollouts=rollouts, answered=rollouts), {"4": rollouts})
+
+
+def tasks() -> set[str]:
+    return {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def holds(condition: Any) -> None:
+    async def look() -> bool:
+        return condition()
+
+    await until(look)
+
+
+async def test_fifty_viewers_have_one_reader(world: World, background: Background) -> None:
+    looks = Counted(world.connection)
+    watchers = Watchers(looks, background)
+    await settle(world, sums=summed(step(1), step(2)))
+    viewers = [Viewer(watchers.told_of(world.run, None)) for _ in range(50)]
+    await holds(lambda: all(viewer.told("run") for viewer in viewers))
+    assert looks.looked < 5
+    await settle(world, sums=summed(step(3)))
+    await holds(lambda: all(len(viewer.told("steps")) == 3 for viewer in viewers))
+    assert looks.looked < 10
+    first = viewers[0]
+    assert [each["step"] for each in first.told("steps")] == [1, 2, 3]
+    assert first.told("run")[-1]["signs"]["step"] == 3
+    assert first.told("run")[-1]["state"]["settled"] == 2
+    assert first.told("trouble") == [{"detail": None}]
+    for viewer in viewers:
+        await viewer.leave()
+
+
+async def test_a_reader_ends_when_nobody_has_looked_for_a_while(world: World, background: Background) -> None:
+    looks = Counted(world.connection)
+    watchers = Watchers(looks, background, linger_s=0.05)
+    viewer = Viewer(watchers.told_of(world.run, None))
+    await holds(lambda: viewer.told("run"))
+    assert f"watch {world.run}" in tasks()
+    await viewer.leave()
+    await holds(lambda: f"watch {world.run}" not in tasks())
+
+
+async def test_the_list_tells_of_all_runs_and_then_of_those_that_change(world: World, background: Background) -> None:
+    watchers = Watchers(RunLooks(world.connection), background)
+    viewer = Viewer(watchers.told_of_runs(None))
+
+    def rows() -> list[Any]:
+        return [row for row in viewer.told("runs") if row["run"] == world.run]
+
+    await holds(rows)
+    assert [(row["signs"], row["rollouts_per_s"], row["concerns"]) for row in rows()] == [(None, None, [])]
+    await settle(world, sums=summed(*(step(number) for number in range(100))))
+    await holds(lambda: len(rows()) == 2)
+    row = rows()[-1]
+    assert row["rollouts_per_s"] > 0
+    steps = row["recent"]["step"]
+    assert len(steps) == 20
+    assert (steps[0], steps[-12:]) == (0, list(range(88, 100)))
+    await viewer.leave()
+
+
+async def test_the_events_of_a_run_that_is_gone_end(world: World, background: Background) -> None:
+    watchers = Watchers(RunLooks(world.connection), background)
+    viewer = Viewer(watchers.told_of(world.run, None))
+    await holds(lambda: viewer.told("run"))
+    await world.connection.execute("DEL", f"cr:{{{world.run}}}:settings")
+    await holds(lambda: viewer.ended)
+
+
+@pytest.mark.parametrize("fault", ["a value of another kind", "a setting of a newer release"])
+async def test_a_run_that_cannot_be_read_troubles_its_viewers_alone(
+    world: World, background: Background, fault: str
+) -> None:
+    keys = RunKeys(world.run)
+    if fault == "a value of another kind":
+        await world.connection.execute("SET", keys.stats, "x")
+    else:
+        await world.connection.execute("HSET", keys.settings, "settings", '{"method": "of-tomorrow"}')
+    watchers = Watchers(RunLooks(world.connection), background)
+    own, others = Viewer(watchers.told_of(world.run, None)), Viewer(watchers.told_of_runs(None))
+    await holds(lambda: own.told("trouble"))
+    assert world.run in own.told("trouble")[0]["detail"]
+    await holds(lambda: others.told("trouble"))
+    assert others.told("trouble") == [{"detail": None}]
+    assert world.run not in {row["run"] for row in others.told("runs")}
+    assert background.failure is None
+    await world.connection.execute("DEL", keys.stats, keys.settings)
+    for viewer in (own, others):
+        await viewer.leave()
+
+
+async def test_nobody_is_let_in_who_is_one_too_many_or_late(
+    world: World, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reward_service.api.events.watching.MOST_VIEWERS", 2)
+    watchers = Watchers(RunLooks(world.connection), background)
+    viewers = [Viewer(watchers.told_of(world.run, None)) for _ in range(2)]
+    await holds(lambda: all(viewer.told("run") for viewer in viewers))
+    with pytest.raises(Problem) as refused:
+        watchers.admit()
+    assert refused.value.status == 503
+    await viewers[0].leave()
+    watchers.admit()
+    watchers.close()
+    await holds(lambda: viewers[1].ended)
+    with pytest.raises(Problem):
+        watchers.admit()

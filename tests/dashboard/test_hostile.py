@@ -1,0 +1,105 @@
+"""Nothing that a response, an id or a paraphrase says can run in the page, leave the service or break it."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from reward_service.domain.paraphrases.rewriting import Question
+from reward_service.serving.supervisor import Supervisor
+from tests.api.paraphrase_jobs import done
+from tests.dashboard.browsing import Watched
+from tests.dashboard.hostile_texts import HOSTILE
+from tests.dashboard.seeding import hostile, paraphrased
+from tests.dashboard.services import served
+from tests.support.scripted_rewriter import ScriptedRewriter, paraphrasing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
+Open = Callable[..., Watched]
+
+
+@pytest.fixture(scope="module")
+def attacked() -> Iterator[Supervisor]:
+    with served() as supervisor:
+        yield supervisor
+
+
+@pytest.fixture(scope="module")
+def attacker(attacked: Supervisor) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=attacked.url, timeout=60.0) as client:
+        yield client
+
+
+def show_all(page: "Page") -> None:
+    """Asks for more of a list until there is no more."""
+    more = page.locator("button.more")
+    while more.is_visible():
+        more.click()
+        expect(page.locator("button.more:disabled:visible")).to_have_count(0)
+
+
+def test_there_are_two_hundred() -> None:
+    assert len(set(HOSTILE)) == 200
+
+
+def test_answers_and_truths_are_texts(watched: Open, attacked: Supervisor, attacker: httpx.Client) -> None:
+    cohort = hostile(attacker, "hostile", HOSTILE)
+    at = watched(attacked.url)
+    page = at.open(f"#/cohorts/{cohort}")
+    expect(page.locator("#ballots tbody tr")).to_have_count(len(HOSTILE))
+    told = attacker.get(f"/v1/cohorts/{cohort}").json()
+    shown = page.locator('#ballots td[data-name="Answer"] code').all_text_contents()
+    assert len(shown) == sum(ballot["answer"] is not None for ballot in told["ballots"])
+    assert any("<script>hacked()</script>" in text for text in shown)
+    assert not any(mark in text for text in shown for mark in "\u202e\u200b\x00")
+    assert page.locator("main script, main iframe, main img, main form, main style, main base, main meta").count() == 0
+    assert at.wide() <= 0
+
+
+def test_ids_are_texts_and_their_addresses_work(watched: Open, attacked: Supervisor, attacker: httpx.Client) -> None:
+    hostile(attacker, "hostile-ids", HOSTILE)
+    at = watched(attacked.url)
+    page = at.open("#/runs/hostile-ids/questions?sort=share")
+    show_all(page)
+    addresses = page.locator("main table a").evaluate_all("links => links.map((each) => each.getAttribute('href'))")
+    assert len(addresses) >= 100
+    assert all(address.startswith("#/runs/hostile-ids/question?id=") for address in addresses)
+    for address in addresses[::20]:
+        at.open(address)
+        expect(page.locator("main table tbody tr")).not_to_have_count(0)
+    assert at.wide() <= 0
+
+
+def test_paraphrases_are_texts(watched: Open, attacked: Supervisor, attacker: httpx.Client) -> None:
+    def script(question: Question) -> str:
+        return f"{question.question} {question.question[::-1]}"
+
+    with paraphrasing(attacked.redis_url, ScriptedRewriter(script)):
+        job = paraphrased(attacker, [text[:2000] for text in HOSTILE])
+        done(attacker, job)
+    at = watched(attacked.url)
+    page = at.open(f"#/paraphrases/{job}")
+    show_all(page)
+    expect(page.locator("article.pair")).to_have_count(len(HOSTILE))
+    assert page.locator("main script, main iframe, main img, main style, main a[href^=javascript]").count() == 0
+    assert at.wide() <= 0
+
+
+@pytest.mark.parametrize("header", ["content-security-policy", "x-content-type-options", "referrer-policy"])
+def test_each_file_of_the_page_is_sent_with_its_headers(attacker: httpx.Client, header: str) -> None:
+    for path in ("/", "/page/main.js", "/page/style.css", "/page/uplot/uPlot.iife.min.js", "/page/katex/katex.min.css"):
+        answer = attacker.get(path)
+        assert answer.status_code == 200, path
+        assert header in answer.headers
+
+
+def test_the_policy_lets_no_text_run(attacker: httpx.Client) -> None:
+    written = attacker.get("/").headers["content-security-policy"]
+    policy = dict(part.split(" ", 1) for part in written.split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+    assert {policy[name] for name in policy if name.endswith("-src") and name != "default-src"} == {"'self'"}
+    assert policy["require-trusted-types-for"] == "'script'"

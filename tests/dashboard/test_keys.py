@@ -1,0 +1,78 @@
+"""The page behind keys, and over losses of the service."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.dashboard.browsing import Watched
+from tests.dashboard.seeding import run, scored
+from tests.dashboard.services import served
+from tests.support.served import Served
+from tests.support.service import assert_problem, rollout
+
+KEY = "schlüssel-☃"
+expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
+Open = Callable[..., Watched]
+
+
+@pytest.fixture(scope="module")
+def locked_url() -> Iterator[str]:
+    with served(api_keys=[KEY]) as supervisor:
+        yield supervisor.url
+
+
+def test_the_files_need_no_key_and_the_data_do(locked_url: str) -> None:
+    with httpx.Client(base_url=locked_url) as client:
+        page = client.get("/")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert client.get("/", headers={"if-none-match": page.headers["etag"]}).status_code == 304
+        assert client.head("/page/main.js").headers["content-length"] == str(len(client.get("/page/main.js").content))
+        assert_problem(client.get("/v1/runs"), 401)
+        assert_problem(client.get("/page/nothing.js"), 401)
+        assert_problem(client.post("/"), 401)
+        assert client.get("/page/uplot/LICENSE").status_code == 401
+
+
+def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(watched: Open, locked_url: str) -> None:
+    at = watched(locked_url)
+    at.forgiven = ("error: Failed to load resource",)
+    page = at.page
+    page.goto(f"{locked_url}/#/service")
+    field = page.get_by_label("Key of the service")
+    expect(field).to_be_focused()
+    field.fill("wrong")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_have_text("The service does not know this key.")
+    page.get_by_label("Key of the service").fill(KEY)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Service")
+    page.reload()
+    expect(page.locator("h1")).to_have_text("Service")
+    assert page.evaluate("[localStorage.length, document.cookie, location.href.includes('schl')]") == [0, "", False]
+    page.get_by_role("button", name="Forget the key").click()
+    expect(page.get_by_label("Key of the service")).to_be_visible()
+    assert KEY not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def test_the_page_goes_on_when_the_service_comes_again(watched: Open, tmp_path: Path) -> None:
+    service = Served(tmp_path)
+    service.start()
+    try:
+        with httpx.Client(base_url=service.url, timeout=30.0) as client:
+            name = run(client, "goes-on")
+            group = [rollout("q", "original", at, "4") for at in range(8)]
+            scored(client, name, 1, group)
+            at = watched(service.url)
+            at.forgiven = ("error: Failed to load resource",)
+            page = at.open(f"#/runs/{name}")
+            expect(page.locator("#live")).to_have_text("live")
+            service.kill()
+            expect(page.locator("#live")).to_contain_text("connection lost")
+            service.start()
+            scored(client, name, 2, group)
+        expect(page.locator("#live")).to_have_text("live", timeout=30_000)
+        expect(page.locator("dl div", has_text="Step").locator("dd").first).to_have_text("2")
+    finally:
+        service.stop()

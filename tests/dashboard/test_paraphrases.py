@@ -1,0 +1,70 @@
+"""Paraphrase jobs and their pairs in the page: verdicts, words that differ, formulas."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from reward_service.domain.paraphrases.rewriting import Question
+from reward_service.serving.supervisor import Supervisor
+from tests.api.paraphrase_jobs import done
+from tests.dashboard.browsing import Watched
+from tests.dashboard.seeding import paraphrased
+from tests.support.scripted_rewriter import ScriptedRewriter, in_other_words, paraphrasing
+
+expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
+Open = Callable[..., Watched]
+APPLES = "A box has 3 apples. How many apples are in 12 boxes?"
+FORMULA = r"A box has $\frac{6}{2}$ apples. How many apples are in 12 boxes?"
+
+
+def scripted(question: Question) -> str:
+    """A paraphrase; of the last question one with another number."""
+    told = in_other_words(question)
+    return told.replace("12", "13") if question.question_id == "q2" else told
+
+
+@pytest.fixture(scope="module")
+def job(service: Supervisor) -> str:
+    with (
+        httpx.Client(base_url=service.url, timeout=60.0) as client,
+        paraphrasing(service.redis_url, ScriptedRewriter(scripted)),
+    ):
+        made = paraphrased(client, [APPLES, FORMULA, APPLES + " Say why."])
+        done(client, made)
+        return made
+
+
+def test_a_job_is_listed_with_its_progress(watched: Open, job: str) -> None:
+    page = watched().open("#/paraphrases")
+    row = page.locator("tbody tr", has_text=job)
+    expect(row).to_contain_text("3 of 3")
+    expect(row.get_by_role("progressbar")).to_have_attribute("aria-label", "3 of 3 questions are done")
+    row.get_by_role("link").click()
+    expect(page.locator("h1")).to_have_text(f"Job {job}")
+    expect(page.locator("article.pair")).to_have_count(3)
+
+
+def test_words_that_differ_are_marked_on_both_sides(watched: Open, job: str) -> None:
+    page = watched().open(f"#/paraphrases/{job}")
+    pair = page.locator("article.pair").first
+    assert pair.locator(".original mark").all_text_contents() == ["A", "box", "has", "How", "many", "are"]
+    assert "number" in pair.locator(".paraphrase mark").all_text_contents()
+    assert "apples" not in pair.locator("mark").all_text_contents()
+
+
+def test_formulas_are_set(watched: Open, job: str) -> None:
+    page = watched().open(f"#/paraphrases/{job}")
+    formula = page.locator("article.pair").nth(1).locator(".original .formula")
+    expect(formula.locator(".katex .mfrac")).to_be_visible()
+    expect(formula).to_have_attribute("aria-label", r"\frac{6}{2}")
+
+
+def test_a_rejected_pair_says_why(watched: Open, job: str) -> None:
+    page = watched().open(f"#/paraphrases/{job}")
+    page.get_by_label("Show", exact=True).select_option("rejected")
+    expect(page.locator("article.pair")).to_have_count(1)
+    pair = page.locator("article.pair")
+    expect(pair).to_contain_text("left-out")
+    expect(pair.locator("ul.why li")).not_to_have_count(0)
+    expect(pair).to_contain_text("numbers_kept")
