@@ -7,11 +7,11 @@ _CONTEST = (
     r"USA[JT]?S?MO|Championship|Competition|Contest|Cup|Olympiad|Shortlist|Tournament|[Pp]oints?|[Mm]arks?|pts?|[Gg]rade)\b"
 )
 _HEADING = re.compile(
-    r"\s*(?:\[b\]|\*\*|#+)?\s*"
+    r"\s*+(?:\[b\]|\*\*|#{1,6})?+\s*+"
     rf"(?:[(\[][^()\[\]\n]{{0,60}}?{_CONTEST}[^()\[\]\n]{{0,40}}[)\]]|{_CONTEST}[^.?!\n]{{0,40}}[.:]"
     r"|(?:Problem|Example|Exercise|Question|Task|No\.?|[pPQ])?\s?[A-Z]?\d{1,4}(?:\.\d{1,3})?\s?(?:[.):](?!\d)|(?=\())"
     r"|(?:Problem|Example|Exercise|Question|Task)\s\d{1,3}(?:\.\d{1,3})?\b)"
-    r"(?:\[/b\]|\*\*)?\s*"
+    r"(?:\[/b\]|\*\*)?\s*+"
 )
 """The title of a problem in front of it: "(2016 AMC 10A)", "7. (10 points)", "Problem 3."."""
 _MOST_HEADINGS = 3

@@ -92,8 +92,9 @@ def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[
     """Return the numbers of a text that the other one does not say, except those that need not be kept."""
     found: list[Mention] = []
     covered: dict[object, bool] = {}
+    begin = title_end(reading.text)
     for at, mention in enumerate(reading.mentions):
-        if at in reading.loose or mention.start >= end or (mention.label and mention.value <= _LABELS):
+        if at in reading.loose or not begin <= mention.start < end or (mention.label and mention.value <= _LABELS):
             continue
         written = reading.text[mention.start : mention.end], mention.values, mention.within
         if written not in covered:
@@ -105,12 +106,10 @@ def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[
 
 def _names(reading: TextReading, mention: Mention) -> bool:
     """Return whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
-    if mention.start < title_end(reading.text):
-        return True
     before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
     if _DAY.search(before) is not None and _YEAR_BEHIND.match(reading.text, mention.end) is not None:
         return True
-    if mention.value in _YEARS and _DATED.search(before) is not None:
+    if mention.value.denominator == 1 and mention.value.numerator in _YEARS and _DATED.search(before) is not None:
         return True
     if mention.value in _SPACES and reading.text[mention.end : mention.end + 1] == "D":
         return True
@@ -157,7 +156,9 @@ def _swapped(original: TextReading, paraphrase: TextReading) -> _Found | None:
     if not _IDLE.isdisjoint((gone, new)) and abs(gone - new) > 1:
         return None
     if any(
-        _names(text, each) for text, value in ((original, gone), (paraphrase, new)) for each in _of_value(text, value)
+        each.start < title_end(text.text) or _names(text, each)
+        for text, value in ((original, gone), (paraphrase, new))
+        for each in _of_value(text, value)
     ):
         return None
     if _spelt(paraphrase, gone) > _spelt(original, gone) or _spelt(original, new) > _spelt(paraphrase, new):

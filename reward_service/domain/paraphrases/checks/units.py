@@ -123,9 +123,10 @@ def _is_renaming(old: Sequence[Measured], new: Sequence[Measured]) -> bool:
     units, others = {each.unit for each in old}, {each.unit for each in new}
     if len(units) == len(others) == 1:
         return True
-    names = {
-        (one.unit, other.unit) for one in old for other in new if one.value is not None and one.value == other.value
-    }
+    others_of: dict[Fraction | None, set[Unit]] = {}
+    for other in new:
+        others_of.setdefault(other.value, set()).add(other.unit)
+    names = {(one.unit, each) for one in old if one.value is not None for each in others_of.get(one.value, ())}
     pairs = len(names) == len({one for one, _ in names}) == len({other for _, other in names})
     return pairs and len(names) == len(units) == len(others) and units.isdisjoint(others)
 
