@@ -1,5 +1,6 @@
 """Which field is taken for what."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -49,7 +50,8 @@ def test_a_usual_name_that_holds_something_else_is_passed_over():
          "view": "front", "rollout": "text", "step": -1, "entropy": "low"},
     )  # fmt: skip
 
-    assert found == Layout(question="prompt", response="output")
+    assert replace(found, left_aside=()) == Layout(question="prompt", response="output")
+    assert [said.split()[0] for said in found.left_aside] == ["view", "rollout", "step"]
 
 
 def test_what_only_some_rows_hold_is_found():

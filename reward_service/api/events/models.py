@@ -1,6 +1,7 @@
 """Define what events tell of runs."""
 
 from co_rewarding_schema.forms import StructForm
+from co_rewarding_schema.methods import DEFAULT_METHOD
 from pydantic import ConfigDict, Field
 
 from reward_service.api.runs.models import RunDocument, SignsDocument
@@ -24,7 +25,7 @@ class RunRowDocument(StructForm):
     """A run in the list of runs."""
 
     run: str = Field(description="Its name.", examples=["qwen3-8b-math"])
-    method: str = Field(description="The method that rewards it.", examples=["co-rewarding-i"])
+    method: str = Field(description="The method that rewards it.", examples=[DEFAULT_METHOD])
     last_used_s: float = Field(description="When it was used last, in seconds since 1970.", examples=[1764500000.0])
     state: dict[str, int] = Field(description="As of GET /v1/runs/{run}.", examples=[{"settled": 128, "open": 4}])
     signs: SignsDocument | None = Field(description="Those of the latest step; null without any.", examples=[None])

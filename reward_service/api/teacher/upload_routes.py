@@ -39,7 +39,12 @@ from reward_service.teaching.uploads import UploadLimits, Uploads
 SWEEP_EVERY_S = 600.0
 
 PROBLEM: dict[str, Any] = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
-BYTES = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+BYTES = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 UploadPath = Annotated[str, Path(description="As POST /v1/teacher/uploads named it.", examples=[UPLOAD])]
 OFFSET: dict[str, Any] = {"headers": {"Upload-Offset": {"schema": {"type": "integer"}}}}

@@ -31,7 +31,7 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
     lost, come = ({each.value for each in mentions} for mentions in (gone, new))
     if _same_shape(pair, lost or {*fewer}, come or {*more}):
         return True
-    if len(fewer) == len(more) == 1 and _SMALL_ONES.isdisjoint((*fewer, *more)):
+    if len(fewer) == len(more) == 1 and _IDLE.isdisjoint((*fewer, *more)) and max(*fewer, *more) > SMALL:
         return True  # All other numbers stand as often as before.
     lost = lost or {value for value in fewer if value > SMALL}
     come = come or {value for value in more if value > SMALL and before[value]}
