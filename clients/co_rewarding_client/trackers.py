@@ -36,7 +36,9 @@ class _TensorBoard:
         writing: Foreign = importlib.import_module("tensorboardX.event_file_writer")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._last_step = max(map(self._last_step_in, self._folder.glob(f"*{SUFFIX}")), default=NO_STEP)
-        self._writer: Foreign = writing.EventsWriter(str(self._folder / "events"), f".{os.getpid()}.{time.time_ns()}{SUFFIX}")
+        self._writer: Foreign = writing.EventsWriter(
+            str(self._folder / "events"), f".{os.getpid()}.{time.time_ns()}{SUFFIX}"
+        )
 
     def last_step(self) -> int:
         return self._last_step

@@ -125,16 +125,21 @@ class PeerBallots:
             await self._store.waits_no_more(delivery.run, name)
             rows = {pair: look.rows for pair, look in looks.items() if look.rows is not None}
             return Heard(rows, is_short=any(looks[pair].is_absent for pair in missed))
-        await self._wait(delivery, name, [sought[pair] for pair in awaited], asker)
+        await self._wait(delivery, name, awaited, sought, asker)
         return None
 
-    async def _wait(self, delivery: Delivery, name: str, awaited: Sequence[Sought], asker: Asker) -> None:
-        """Notes what a job waits for: in its own run first, so that no peer that casts meanwhile tells nobody."""
+    async def _wait(
+        self, delivery: Delivery, name: str, awaited: Sequence[str], sought: Mapping[str, Sought], asker: Asker
+    ) -> None:
+        """Notes what a job waits for: in its own run first, so that no peer that casts meanwhile tells nobody.
+
+        A worker that died may have noted more than is missing by now, and told no peer: all that is noted is looked at.
+        """
         job, patience_ms = delivery.job, asker.patience_ms
         due_ms = queued_at_ms(job.entry) + patience_ms if job.due_ms is None else job.due_ms
         waiting = Waiting(delivery.run, name, due_ms, patience_ms, job.payload, delivery.channel)
-        left = {*await self._store.wait(waiting, [each.pair for each in awaited])}
-        looks = await self._looks(asker, [each for each in awaited if each.pair in left], waiter=name)
+        left = await self._store.wait(waiting, awaited)
+        looks = await self._looks(asker, [sought[pair] for pair in left if pair in sought], waiter=name)
         done = [pair for pair, look in looks.items() if look.rows is not None or look.is_absent]
         if done:
             await self._store.came(delivery.run, name, done)
