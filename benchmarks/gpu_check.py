@@ -14,6 +14,7 @@ on the CPU, in the small size, and says so.
 """
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -53,8 +54,12 @@ def machine(device: torch.device) -> dict[str, Any]:
     return found
 
 
-def checked(device: torch.device, size: str) -> dict[str, Any]:
-    """Run every stage; one that fails leaves its traceback in place of figures."""
+def checked(device: torch.device, size: str, folder: Path) -> dict[str, Any]:
+    """Run every stage; one that fails leaves its traceback in place of figures.
+
+    The files are written after each stage: a process that is killed leaves what was found before.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {"machine": machine(device), "size": {"name": size, **asdict(SIZES[size])}, "stages": {}}
     for name, stage in STAGES.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -68,6 +73,11 @@ def checked(device: torch.device, size: str) -> dict[str, Any]:
         if device.type == "cuda":
             figures["peak_gpu_memory_gb"] = torch.cuda.max_memory_allocated(device) / 1e9
         found["stages"][name] = figures | {"took_s": time.perf_counter() - began_s}
+        (folder / "gpu-check.json").write_text(json.dumps(found, indent=2) + "\n")
+        (folder / "gpu-check.md").write_text(page(found))
+        gc.collect()  # what a stage that has failed still holds
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
     return found
 
 
@@ -79,10 +89,7 @@ def main() -> int:
     options = parser.parse_args()
     transformers_logging.disable_progress_bar()
     device = device_of_this_machine()
-    found = checked(device, options.size or ("full" if device.type == "cuda" else "small"))
-    options.folder.mkdir(parents=True, exist_ok=True)
-    (options.folder / "gpu-check.json").write_text(json.dumps(found, indent=2) + "\n")
-    (options.folder / "gpu-check.md").write_text(page(found))
+    found = checked(device, options.size or ("full" if device.type == "cuda" else "small"), options.folder)
     print(page(found))
     return 0 if all(stage["ok"] for stage in found["stages"].values()) else 1
 

@@ -93,15 +93,17 @@ def teacher(device: torch.device, size: Size) -> dict[str, Any]:
             took_s = time.perf_counter() - began_s
             return took_s, [answer.texts_n for answer in answers], sum(answer.tokens for answer in answers)
 
-        await answered(1)
-        took_s, texts, tokens = await answered(2)
-        _, again, _ = await answered(2)
-        began_s = time.perf_counter()
-        await generator.load(folder / "policy")
-        _wait(device)
-        loaded_s = time.perf_counter() - began_s
-        _, under_others, _ = await answered(2)
-        await generator.close()
+        try:
+            await answered(1)
+            took_s, texts, tokens = await answered(2)
+            _, again, _ = await answered(2)
+            began_s = time.perf_counter()
+            await generator.load(folder / "policy")
+            _wait(device)
+            loaded_s = time.perf_counter() - began_s
+            _, under_others, _ = await answered(2)
+        finally:
+            await generator.close()
         weights_bytes = (folder / "policy" / "model.safetensors").stat().st_size
         return {
             "opened_s": opened_s,

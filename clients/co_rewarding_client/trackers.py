@@ -6,13 +6,13 @@ stopped. wandb cannot tell while it is offline, so a file beside its own says so
 
 import contextlib
 import importlib
-import json
 import os
 import struct
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import quote
 
 from co_rewarding_client.errors import invalid
 from co_rewarding_client.foreign import Foreign
@@ -93,18 +93,20 @@ class _Wandb:
     def __init__(self, project: str, run: str) -> None:
         wandb: Foreign = importlib.import_module("wandb")
         folder = Path(os.environ.get("WANDB_DIR") or ".") / "wandb"
-        folder.mkdir(parents=True, exist_ok=True)
-        self._noted = folder / f"co-rewarding-{_plain(project)}-{run}.json"
+        self._noted = folder / "co-rewarding" / quote(project, safe="") / f"{run}.json"
+        self._noted.parent.mkdir(parents=True, exist_ok=True)
         self._run: Foreign = wandb.init(project=project, id=run, name=run, resume="allow")
 
     def last_step(self) -> int:
-        noted = json.loads(self._noted.read_text())["step"] if self._noted.exists() else NO_STEP
+        noted = NO_STEP
+        with contextlib.suppress(FileNotFoundError, ValueError):  # nothing was noted, or a machine died as it was
+            noted = int(self._noted.read_text())
         return max(noted, self._run.step - 1 if self._run.resumed else NO_STEP)
 
     def log(self, step: int, figures: Figures) -> None:
         """Note the step before it is logged: a process that is killed between the two logs it never, and not twice."""
-        beside = self._noted.with_suffix(".part")
-        beside.write_text(json.dumps({"step": step}))
+        beside = self._noted.with_suffix(f".{os.getpid()}.part")
+        beside.write_text(str(step))
         beside.replace(self._noted)
         self._run.log(dict(figures), step=step, commit=True)
 
@@ -160,7 +162,3 @@ def open_tracker(kind: str, place: str, run: str) -> Generator[Tracker, None, No
         yield tracker
     finally:
         tracker.close()
-
-
-def _plain(name: str) -> str:
-    return "".join(char if char.isalnum() or char in "._-" else "_" for char in name)

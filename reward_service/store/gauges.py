@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from co_rewarding_schema.methods import method_named
+from redis.exceptions import ResponseError
 
 from reward_service.domain.signs import signs_of
 from reward_service.store import paraphrase_scripts
@@ -18,7 +19,6 @@ from reward_service.store.paraphrases import KEYS, by_kind
 from reward_service.store.run_looks import RunLooks, TeacherLook, UnreadableRunError
 from reward_service.store.run_scripts import look_at_clock
 from reward_service.store.scripts import Stopwatch
-from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.teachers import TeacherStore
 
 SHOWN_RUNS = 100
@@ -136,7 +136,7 @@ class GaugeStore:
         """None of a run that is gone, or of which a key holds another kind of value: workers leave it out too."""
         try:
             return await self._run(run, unseen_ms)
-        except (UnreadableRunError, WrongTypeError):
+        except (UnreadableRunError, ResponseError):
             return None
 
     async def _run(self, run: str, unseen_ms: int) -> RunGauges | None:

@@ -8,11 +8,11 @@ import msgspec
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.run_names import DEFAULT_RUN, evaluated_run
 from co_rewarding_schema.run_settings import RunSettings
+from redis.exceptions import ResponseError
 
 from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.keys import RUN_TTL_MS, RUNS, RunKeys
 from reward_service.store.run_scripts import look_at_run
-from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.traces import SignPoint, points_of
 
 ABSENT = b"absent"
@@ -76,7 +76,7 @@ class RunLooks:
         """
         try:
             return await self._looked(run, latest, spread)
-        except (WrongTypeError, msgspec.MsgspecError) as cause:
+        except (ResponseError, msgspec.MsgspecError) as cause:  # also what a script cannot compute with
             raise UnreadableRunError(f"run {run!r} cannot be read by this release: {cause}") from cause
 
     async def _looked(self, run: str, latest: int, spread: int) -> RunLook | None:
@@ -147,10 +147,17 @@ class RunLooks:
         return settings
 
     async def absent_peers(self, run: str, settings: RunSettings) -> list[str]:
-        """Return the peers for which a run does not wait: they have cast no ballot for a whole deadline of the run."""
-        standing: list[bytes | None] = await asyncio.gather(
-            *(self._connection.execute("HGET", RunKeys(peer).missing, run) for peer in settings.peers)
-        )
+        """Return the peers for which a run does not wait: they have cast no ballot for a whole deadline of the run.
+
+        Raises:
+            UnreadableRunError: a key of a peer holds a value of another kind.
+        """
+        try:
+            standing: list[bytes | None] = await asyncio.gather(
+                *(self._connection.execute("HGET", RunKeys(peer).missing, run) for peer in settings.peers)
+            )
+        except ResponseError as cause:
+            raise UnreadableRunError(f"what is kept of the peers of run {run!r} cannot be read: {cause}") from cause
         return [peer for peer, how in zip(settings.peers, standing, strict=True) if how == ABSENT]
 
     async def _readable(self, run: str, latest: int, spread: int) -> RunLook | None:

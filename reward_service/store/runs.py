@@ -1,6 +1,7 @@
 """Keep runs in Redis: their settings, and which are in use."""
 
 import asyncio
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from reward_service.store import run_scripts
 from reward_service.store.connection import RedisConnection, as_dict
 from reward_service.store.keys import RUN_RETENTION_S, RUN_TTL_MS, RUNS, SEPARATOR, RunKeys
 from reward_service.store.run_looks import RunLook, RunLooks, settings_of
+from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.submissions import Revised, StoreLimits
 
 RUNS_CURSOR_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,20})?" + SEPARATOR + RUN_NAME_PATTERN.removeprefix("^")
@@ -55,7 +57,10 @@ class RunStore:
         await self._list(run)
         await self._follow(run, settings)
         # A trainer that starts makes its run: it waits for each of its peers, whoever was absent before.
-        await asyncio.gather(*(self._connection.execute("HDEL", RunKeys(peer).missing, run) for peer in settings.peers))
+        with contextlib.suppress(WrongTypeError):  # of a peer that is not served
+            await asyncio.gather(
+                *(self._connection.execute("HDEL", RunKeys(peer).missing, run) for peer in settings.peers)
+            )
         return Revised(settings, revision.decode())
 
     async def use(self, run: str) -> Revised | None:

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from reward_service.domain.cohort import CohortEvent
 from reward_service.domain.history import PastLabel
+from reward_service.errors import StoreUnavailableError
 from reward_service.store import cohort_scripts
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.job_records import Job
 from reward_service.store.keys import GROUP, RUN_TTL_MS, RunKeys, qualified
 from reward_service.store.records import OpenCohort
+from reward_service.store.server_replies import LinkLostError, code_of, refused
 from reward_service.store.traces import MOST_QUESTIONS, NO_TRACES, Traces, last_labels
 
 
@@ -100,7 +103,7 @@ class Settlements:
         run, answer = delivery.run, asyncio.get_running_loop().create_future()
         name = qualified(run, batch)
         told = (record, delivery.job.entry, name, delivery.channel, settled, abstained, batch, *traces, len(marks))
-        ending = _Ending(RunKeys(run).batch(batch), (*told, *marks), len(record), answer)
+        ending = _Ending(RunKeys(run).batch(batch), (*told, *marks), len(record) + sum(map(len, traces)), answer)
         others = self._ending.get(run)
         if others is None:
             self._ending[run] = [ending]
@@ -139,14 +142,25 @@ class Settlements:
                 ended=[value for ending in share for value in ending.told],
                 **_tracing(keys),
             )
-        except Exception as error:  # an error of all: each job answers for itself
+        except Exception as error:  # of all: each job answers for itself
             for ending in share:
                 if not ending.answer.done():
                     ending.answer.set_exception(error)
             return
         for ending, answer in zip(share, answers, strict=True):
             if not ending.answer.done():
-                ending.answer.set_result(answer.decode())
+                _tell(ending.answer, answer.decode(errors="replace"))
+
+
+def _tell(waiting: asyncio.Future[str], answer: str) -> None:
+    """Give a job its answer, or the error that kept it alone from ending."""
+    kind, _, text = answer.partition(" ")
+    if kind != "error":
+        waiting.set_result(answer)
+        return
+    error = ResponseError(text)
+    found = refused(code_of(error), error)
+    waiting.set_exception(StoreUnavailableError(str(found)) if isinstance(found, LinkLostError) else found)
 
 
 def _shares(together: Sequence["_Ending"]) -> Iterator[list["_Ending"]]:

@@ -14,6 +14,7 @@ from reward_service.store.jobs import Delivery, queued_at_ms
 from reward_service.store.peer_records import PeerRecords
 from reward_service.store.peers import Asker, CastGroup, Group, Look, PeerStore, PeerWaiter, Sought, Waiting
 from reward_service.store.records import VIEWS, VOTERS, BallotRow, BatchJob, CohortHead, OpenCohort
+from reward_service.store.server_replies import WrongTypeError
 from reward_service.workers.answer_classes import PeerVote
 
 PeerRows = Mapping[str, Sequence[BallotRow]]
@@ -158,7 +159,10 @@ class PeerBallots:
         async def look(each: Sought) -> Look:
             place = each.group.slot, each.group.step_text
             waits = None if waiter is None else PeerWaiter(asker.run, waiter, *place, each.lag)
-            return await self._store.look(each.peer, *place, each.lag, asker=asker, final=final, waiter=waits)
+            try:
+                return await self._store.look(each.peer, *place, each.lag, asker=asker, final=final, waiter=waits)
+            except WrongTypeError:  # a key of the peer's: its run is not served, and has no ballots for this one
+                return Look(None, is_absent=True, is_recorded=False)
 
         asked = list(sought)
         looks = await asyncio.gather(*map(look, asked))

@@ -240,20 +240,28 @@ class PeerModel:
                 looks[peer, place] = self.look(peer, place, step, self.lag, name, waited_ms)
         awaited = {pair for pair, seen in looks.items() if seen.answers is None and not seen.is_absent}
         if awaited and not job.how:
-            self._wait(name, job, [each for each in sought if each[:2] in awaited], waited_ms)
+            self._wait(name, job, sought, awaited, waited_ms)
             return None
         self.runs[name].awaiting.pop(job.name, None)
         missed = [seen for seen in looks.values() if seen.answers is None]
         answers = {pair: seen.answers for pair, seen in looks.items() if seen.answers is not None}
         return Heard(answers, any(seen.is_absent for seen in missed))
 
-    def _wait(self, name: str, job: Job, sought: Sequence[tuple[str, Place, int | None]], waited_ms: int) -> None:
+    def _wait(
+        self,
+        name: str,
+        job: Job,
+        sought: Sequence[tuple[str, Place, int | None]],
+        awaited: set[tuple[str, Place]],
+        waited_ms: int,
+    ) -> None:
+        """A job waits. One that a dead worker had left waiting looks at all that was noted, also at what came since."""
         run = self.runs[name]
         if job.name in run.settled:
             return
         if job.name not in run.awaiting:
             due_ms = job.queued_ms + self.patience_ms if job.due_ms is None else job.due_ms
-            run.awaiting[job.name] = Awaiting(job, due_ms, {(peer, place) for peer, place, _ in sought})
+            run.awaiting[job.name] = Awaiting(job, due_ms, set(awaited))
         left = set(run.awaiting[job.name].missed)
         done: set[tuple[str, Place]] = set()
         for peer, place, step in sought:

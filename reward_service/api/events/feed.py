@@ -1,6 +1,7 @@
 """Hold the newest state of what is watched, in parts, and tell each viewer the parts that it has not seen."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from uuid import uuid4
 
@@ -11,6 +12,9 @@ BEAT_S = 15.0
 """After how long without news a viewer is sent a comment, so that what lies between does not close the connection."""
 
 RETRY_MS = 1000
+RETRY_SPREAD_MS = 1000
+"""Viewers that a process has lost all at once come again over so long."""
+
 FRESH = b"event: fresh\ndata: []\n\n"
 BEAT = b": \n\n"
 
@@ -100,7 +104,7 @@ class Feed:
 async def told(feed: Feed, event_id: str | None, beat_s: float = BEAT_S) -> AsyncIterator[bytes]:
     """Yield the events for one viewer, from the id of the last one that it has seen on, until the feed ends."""
     seen = feed.version_of(event_id)
-    yield b"retry: %d\n\n" % RETRY_MS
+    yield b"retry: %d\n\n" % (RETRY_MS + secrets.randbelow(RETRY_SPREAD_MS))
     while True:
         try:
             async with asyncio.timeout(beat_s):

@@ -1,11 +1,12 @@
 """Answer the routes of events: what changes in a run, or in the list of runs, as it changes."""
 
+import asyncio
 import contextlib
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from reward_service.api.events.models import RunEventsDocument, RunsEventsDocument
 from reward_service.api.http.problems import no_such_run
@@ -14,6 +15,9 @@ from reward_service.api.runs.routes import PROBLEM, RunPath, services
 LastEventId = Annotated[
     str | None, Header(max_length=64, description="The id of the last event that came: what has changed since is told.")
 ]
+PIECE_S = 10.0
+"""How long a piece may take to be sent: while it is, all that its viewer is told stays in memory."""
+
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 router = APIRouter(tags=["events"])
@@ -26,8 +30,14 @@ class EventStream(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """Write until either side ends it."""
+
+        async def sent(message: Message) -> None:
+            async with asyncio.timeout(PIECE_S):
+                await send(message)
+
         async with contextlib.aclosing(self.body_iterator):  # type: ignore[type-var] - a generator of ours
-            await super().stream_response(send)
+            with contextlib.suppress(TimeoutError):  # it reads too slowly for what it holds: it comes again
+                await super().stream_response(sent)
 
 
 @router.get(

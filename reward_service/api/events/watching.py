@@ -75,17 +75,24 @@ class Watchers:
         """
         if self._closed:
             raise away("this process is stopping")
-        if sum(each.viewers for each in self._watched.values()) >= MOST_VIEWERS:
+        if self._is_full():
             raise away(f"{MOST_VIEWERS} viewers look at this process already", retry_after_s=10.0)
+
+    def _is_full(self) -> bool:
+        return sum(each.viewers for each in self._watched.values()) >= MOST_VIEWERS
 
     async def told_of_runs(self, event_id: str | None) -> AsyncIterator[bytes]:
         """Yield the events of the list of runs for one viewer."""
+        if self._is_full():  # others were let in since: this one comes again, and is told
+            return
         with self._watching(None, LIST_LOOK_S, lambda feed: _ListReader(self._looks, feed).look) as feed:
             async for events in told(feed, event_id):
                 yield events
 
     async def told_of(self, run: str, event_id: str | None) -> AsyncIterator[bytes]:
         """Yield the events of a run for one viewer. They end when the run is gone."""
+        if self._is_full():  # others were let in since: this one comes again, and is told
+            return
         with self._watching(run, RUN_LOOK_S, lambda feed: _RunReader(self._looks, feed, run).look) as feed:
             async for events in told(feed, event_id):
                 yield events

@@ -10,6 +10,7 @@ from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.run_names import check_run_name, evaluated_run
 
 from reward_service.api.http.problems import Problem, away, full, key_reused, no_such_run
+from reward_service.errors import StoreUnavailableError
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import Refusal, Refused, Revised
 
@@ -102,7 +103,13 @@ class Tries:
         if self._revision is None:  # they could not be read
             return False
         self._stale += 1
-        return self._stale < TRIES and (await self._runs.settings(self._run, fresh=True)).revision != self._revision
+        if self._stale >= TRIES:
+            return False
+        try:
+            now = await self._runs.settings(self._run, fresh=True)
+        except StoreUnavailableError:  # the refusal stands: it needs no store
+            return False
+        return now.revision != self._revision
 
     async def refused(self, refused: Refused, rollout: str = "a rollout") -> None:
         """Return when the call is to be tried again; `rollout` names the one that a refusal is about.

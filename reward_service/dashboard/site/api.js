@@ -123,7 +123,7 @@ export function follow(path, onNews, onState) {
         await once()
       } catch (error) {
         if (ended.signal.aborted) return
-        if (error instanceof Problem && error.status < 500 && error.status !== 429) return onState("refused", error)
+        if (!passing(error)) return onState("refused", error)
       }
       if (ended.signal.aborted) return
       if (document.hidden) await seenAgain(ended.signal)
@@ -147,10 +147,16 @@ function eventOf(block) {
   return event.name ? event : null
 }
 
+// Whether a call may do in a moment: the service is away, busy or restarting.
+export function passing(error) {
+  return !(error instanceof Problem) || error.status >= 500 || error.status === 429
+}
+
 function pause(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener("abort", () => { clearTimeout(timer); resolve() }, { once: true })
+    const end = () => { clearTimeout(timer); signal.removeEventListener("abort", end); resolve() }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener("abort", end)
   })
 }
 

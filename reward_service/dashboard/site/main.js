@@ -1,6 +1,6 @@
 // The page: which view an address shows, the key, and how it looks.
 
-import { Problem, key } from "./api.js"
+import { Problem, key, passing } from "./api.js"
 import { fill, h } from "./dom.js"
 import { login } from "./views/login.js"
 import { cohort } from "./views/cohort.js"
@@ -49,6 +49,8 @@ async function show() {
     tell,
     onEnd: (stop) => (ended.signal.aborted ? stop() : stops.push(stop)),
     failed: (error) => !ended.signal.aborted && failed(error),
+    // For what is looked at again and again: what may do in a moment ends nothing.
+    lost: (error) => (passing(error) ? tell("away") : page.failed(error)),
   }
   if (!found) return nothing(page)
   try {

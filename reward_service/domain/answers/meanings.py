@@ -69,7 +69,9 @@ class Understanding(RelationMeanings):
             case Bracketed(opening, items, closing):
                 parts, marks = self.parts(items)
                 shapes = [self.form(opening + closing, parts)]
-                choices = opening == "(" and all(_CHOICE.fullmatch(part.key) for part in parts)
+                choices = (
+                    opening + closing == "()" and len(parts) > 1 and all(_CHOICE.fullmatch(part.key) for part in parts)
+                )
                 if self.lenient and (choices or (len(items) > 2 and opening + closing == "[]")):
                     shapes.append(self._collection(parts))
                 return tuple(shapes), marks

@@ -37,7 +37,9 @@ def to_latex(text: str) -> str:
     text = _RAISED.sub(lambda found: "^{" + found[0].translate(_SUPERSCRIPTS) + "}", text)
     text = _LOWERED.sub(lambda found: "_{" + found[0].translate(_SUBSCRIPTS) + "}", text)
     text = _VULGAR.sub(_fraction, text)
-    text = _CIRCLED.sub(lambda found: ", ".join(filter(str.isdigit, found[0])), text)  # ①③ is a list, and not 13
+    text = _CIRCLED.sub(
+        lambda found: ", ".join(each for each in found[0] if "①" <= each <= "⑳"), text
+    )  # ①③ is a list, and not 13
     return unicodedata.normalize("NFKC", text.translate(_TABLE)).translate(_TABLE)
 
 
@@ -150,7 +152,7 @@ _REPEATED = re.compile(r"(-?\d+\.\d*)\((\d+)\)")
 _SQUARED = re.compile(r"(?<![A-Za-z\\])(sq|cu)(?:\.\\?\s?|\\?\s)\s*([A-Za-z]+)")
 _CHOOSE = re.compile(r"\{\s*(\w+)\s*\\choose\s*(\w+)\s*\}|^(\w+)\s*\\choose\s*(\w+)$")
 _MODULO = re.compile(
-    r"\\(?:pmod|mod|bmod)\s*(?:\{([^{}]*)\}|(\w+))|\(\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*mod\s*\}|\\?mod)\s*(\w+)\s*\)"
+    r"\\(?:pmod|mod|bmod)\s*(?:\{([^{}]*)\}|(\w+)(?!\s*[\w\\^_*/+-]))|\(\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*mod\s*\}|\\?mod)\s*(\w+)\s*\)"
 )
 _MINUTES = re.compile(r"(?<=\d)\s*min(?![A-Za-z(_\\])")
 _UNIT_GROUP = re.compile(r"\\(?:mathrm|text)\s*\{([^{}\\]*(?:\\|\{[^{}]*\})(?:[^{}]|\{[^{}]*\})*)\}")
@@ -216,7 +218,7 @@ def _spelled_commands(text: str) -> str:
     if "prime" in text or "'" in text:
         text = _PRIMES.sub(lambda found: "'" * (1 if found[1] is None else len(_PRIME.findall(found[1]))), text)
     if "\\choose" in text:
-        text = _CHOOSE.sub(lambda found: rf"\binom{{{found[1] or found[3]}}}{{{found[2] or found[4]}}}", text)
+        text = _CHOOSE.sub(lambda found: rf"{{\binom{{{found[1] or found[3]}}}{{{found[2] or found[4]}}}}}", text)
     if "\\dot" in text:
         text = _DOTTED.sub(_dotted, text)
     if "\\mathbb" in text:

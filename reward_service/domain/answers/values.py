@@ -23,11 +23,10 @@ class UndefinedError(Exception):
 
 
 class Expression(NamedTuple):
-    """A sum, with what it was marked with where it stood: a unit, a percent sign."""
+    """A sum, with what it was marked with where it stood: a unit."""
 
     terms: Sum
     unit: str = ""
-    percent: bool = False
 
 
 class Based(NamedTuple):

@@ -20,6 +20,7 @@ _BEFORE, _BEHIND = 4, 4
 _FAR = 6
 _WRAPPING = frozenset({"$", "\\$", "{", "}"})
 _PERIOD = re.compile(r"^(\d{1,6}?)\1+$")
+_MOST_WHOLE = 12
 _MOST_PERIOD = 4
 
 
@@ -44,7 +45,7 @@ def _periodic(decimal: str) -> Iterator[Fraction]:
     """Yield what 0.3737... is: 37/99, and 0.37 as it is written in short."""
     whole, _, rest = decimal.partition(".")
     found = _PERIOD.match(rest)
-    if found is not None and whole.isdecimal():
+    if found is not None and whole.isdecimal() and len(whole) <= _MOST_WHOLE:
         yield from repeating(whole, "", found[1])
 
 

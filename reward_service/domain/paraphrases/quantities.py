@@ -124,9 +124,12 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
 def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     r"""Read 0.\overline{37}: 37/99."""
     last = at + 3 + (_text(tokens, at + 3) == "{")
-    if _kind(tokens, last) != "number" or not tokens[last].text.isdecimal() or len(tokens[last].text) > _MOST_POWER:
+    if _kind(tokens, last) != "number":
         return None
-    values = tuple(repeating(tokens[at].text, "", tokens[last].text))
+    whole, period = tokens[at].text.replace(",", ""), tokens[last].text
+    if not all(each.isdecimal() and len(each) <= _MOST_POWER for each in (whole, period)):
+        return None
+    values = tuple(repeating(whole, "", period))
     last += _text(tokens, last + 1) == "}"
     return Mention(values, tokens[at].start, tokens[last].end), last - at + 1
 

@@ -9,14 +9,6 @@ for k = 1, spread do
   local place = latest - 1 + math.floor(k * before / spread)
   names[#names + 1] = redis.call('ZREVRANGE', steps, place, place)[1]
 end
-local points = {}
-for _, name in ipairs(names) do
-  local kept = redis.call('HGET', series, name)
-  if kept then
-    points[#points + 1] = name
-    points[#points + 1] = kept
-  end
-end
 local teacher_stands = redis.call('HMGET', teacher, 'version', 'accepted')
 return {
   redis.call('HGET', settings, 'revision'),
@@ -34,5 +26,5 @@ return {
     redis.call('ZCARD', asks),
     redis.call('ZCARD', taken),
   },
-  points,
+  points_of(series, names),
 }

@@ -21,9 +21,7 @@ redis.call('DEL', cohort)
 if not settled then
   redis.call('HINCRBY', stats, to, 1)
   redis.call('PEXPIRE', stats, ttl_ms)
-  local apart = note_labels(history, orders, noted, most_questions, run_ttl_ms)
-  note_signs(series, steps, answers, waiting_sums, sums, run_ttl_ms)
-  note_signs(series, steps, answers, waiting_sums, apart, run_ttl_ms)
+  note_traces(history, orders, series, steps, answers, waiting_sums, noted, sums, most_questions, run_ttl_ms)
 end
 done()
 for _, replica in ipairs(waiting) do tell(replica, qualified_name, record) end

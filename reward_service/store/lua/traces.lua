@@ -182,7 +182,8 @@ local SMALL_BYTES = 1024
 local function add_waiting_signs(series, steps, answers, waiting, ttl_ms)
   local packed = redis.call('LRANGE', waiting, 0, -1)
   if #packed == 0 then return end
-  redis.call('DEL', waiting)
+  local dropped = redis.pcall('DEL', waiting)
+  if type(dropped) == 'table' then return end -- the server takes no writes now: who reads sees what is added up
   add_signs(series, steps, answers, packed, ttl_ms)
 end
 
@@ -194,4 +195,24 @@ local function note_signs(series, steps, answers, waiting, sums, ttl_ms)
   elseif count == 1 then
     redis.call('PEXPIRE', waiting, ttl_ms)
   end
+end
+
+-- What a settlement leaves for its run.
+local function note_traces(history, orders, series, steps, answers, waiting, noted, sums, most_questions, ttl_ms)
+  local apart = note_labels(history, orders, noted, most_questions, ttl_ms)
+  note_signs(series, steps, answers, waiting, sums, ttl_ms)
+  note_signs(series, steps, answers, waiting, apart, ttl_ms)
+end
+
+-- The names and sums of steps, one after the other, as readers take them; of those that are kept.
+local function points_of(series, names)
+  local points = {}
+  for _, name in ipairs(names) do
+    local kept = redis.call('HGET', series, name)
+    if kept then
+      points[#points + 1] = name
+      points[#points + 1] = kept
+    end
+  end
+  return points
 end

@@ -64,7 +64,8 @@ def export_run(request: ExportRequest) -> Exported:
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(_client(request))
-        schema = SCHEMA.with_metadata({RUN_METADATA: json.dumps(_settings(client.run(request.run)))})
+        run = client.run(request.run)
+        schema = SCHEMA.with_metadata({RUN_METADATA: json.dumps(_settings(run))})
         table = stack.enter_context(_table(request.file, schema))
         teachers = stack.enter_context(_table(request.teacher, schema)) if request.teacher is not None else None
         bar = stack.enter_context(progress_bar(errors))

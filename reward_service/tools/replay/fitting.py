@@ -20,12 +20,11 @@ def fitting_tables(
     these, the table is too wide all the same.
     """
     columns = list(zip(heads, *rows, strict=True))
-    names: list[int] = []
-    left = list(range(len(heads)))
+    names, left = list(range(kept)), list(range(kept, len(heads)))
     while left:
         count = _fitting(columns, names, left, made, console)
         yield _table(columns, [*names, *left[:count]], made)
-        names, left = list(range(kept)), left[count:]
+        left = left[count:]
 
 
 def _fitting(

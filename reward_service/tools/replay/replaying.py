@@ -157,13 +157,17 @@ def with_run_settings(request: ReplayRequest, kept: Mapping[str, Any]) -> tuple[
 
     What the command line says goes before them.
     """
-    run = RunSettings()
-    differ = [name for name in MethodParameters._fields if kept.get(name, getattr(run, name)) != getattr(run, name)]
-    taken = [f"{name}={kept[name]}" for name in differ]
+    usual, read = RunSettings(), (*MethodParameters._fields, "conventions")
+    try:
+        run = msgspec.convert({name: kept[name] for name in read if name in kept}, RunSettings)
+    except (msgspec.ValidationError, InvalidRunError) as cause:
+        raise ReplayError(f"the file's run has settings that this release does not know: {cause}") from cause
+    differ = [name for name in MethodParameters._fields if getattr(run, name) != getattr(usual, name)]
+    taken = [f"{name}={getattr(run, name)}" for name in differ]
     request = replace(request, settings=[*taken, *request.settings])
-    if kept.get("conventions", run.conventions) != run.conventions and not request.graders and not request.conventions:
-        taken.append(f"conventions={kept['conventions']}")
-        request = replace(request, conventions=Conventions(kept["conventions"]))
+    if run.conventions != usual.conventions and not request.graders and not request.conventions:
+        taken.append(f"conventions={run.conventions}")
+        request = replace(request, conventions=Conventions(run.conventions))
     return request, taken
 
 

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from reward_service.tools.replay.errors import RolloutFileError
 
 if TYPE_CHECKING:
@@ -123,7 +125,12 @@ class Parquet:
                 kept = (file.schema_arrow.metadata or {}).get(RUN_METADATA)
         except OSError as cause:
             raise _unreadable(self.path, cause) from cause
-        return {} if kept is None else json.loads(kept)
+        if kept is None:
+            return {}
+        try:
+            return msgspec.json.decode(kept, type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+            raise RolloutFileError(f"{self.path}: the settings of its run cannot be read: {cause}") from cause
 
     def _opened(self) -> "ParquetFile":
         from pyarrow.parquet import ParquetFile

@@ -39,7 +39,7 @@ export async function jobs(page) {
     fill(found, told.jobs.length ? table("Jobs", columns, told.jobs, { class: "cards" }) : h("p", {}, "No job is kept. docs/paraphrasing.md says how one is made."))
   }
   await look(page.signal)
-  page.onEnd(repeat((signal) => look(signal).catch(page.failed), LOOK_MS))
+  page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS))
 }
 
 export async function job(page) {
@@ -61,7 +61,7 @@ export async function job(page) {
     ]))
   }
   await look(page.signal)
-  page.onEnd(repeat((signal) => look(signal).catch(page.failed), LOOK_MS))
+  page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS))
 
   let rows = null
   const begin = () => {
@@ -71,11 +71,13 @@ export async function job(page) {
     return more()
   }
   const more = async () => {
+    const mine = rows
     next.disabled = true
     const [, wanted] = SHOWS[show.value]
     let shown = 0
     while (shown < PAGE) {
-      const { done, value } = await rows.next()
+      const { done, value } = await mine.next()
+      if (rows !== mine) return // another outcome is shown by now
       if (done) { next.hidden = true; break }
       if (!value) continue
       const row = JSON.parse(value)

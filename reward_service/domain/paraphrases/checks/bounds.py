@@ -1,6 +1,7 @@
 """Check bounds: at least, at most, less and more than are kept."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -96,8 +97,8 @@ def bounds_kept(pair: Pair, _: Tolerances) -> Evidence | None:
 
 def _never_reached(reading: TextReading, value: Fraction, mention: Mention) -> bool:
     """Return whether it is the same to reach a bound or not: 100x, and 350 where multiples of 12 are meant."""
-    behind = next((token for token in reading.tokens if token.start >= mention.end), None)
-    if behind is not None and behind.kind == "letter" and behind.start == mention.end:
+    behind = bisect_left(reading.tokens, mention.end, key=lambda token: token.start)
+    if any(token.kind == "letter" and token.start == mention.end for token in reading.tokens[behind : behind + 1]):
         return True
     sentence = next((each for each in sentences_of(reading.tokens) if each[-1].end >= mention.end), ())
     if not sentence or _EXTREMES.isdisjoint(token.text for token in sentence):

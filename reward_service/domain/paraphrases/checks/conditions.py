@@ -74,7 +74,7 @@ _VERBS = word_set("increasing decreasing")
 """What makes no condition in front of "by": exponents increasing by 1."""
 _SUPERLATIVE = r"\b(?:smallest|least|lowest|minimum)(?: possible)?"
 _LEAST_POSITIVE = re.compile(rf"{_SUPERLATIVE} positive\b")
-_LEAST = re.compile(rf"{_SUPERLATIVE} (?:real )?(?:integer|number|value)\b(?! of)(?!.{0, 12}[>≥])")
+_LEAST = re.compile(rf"{_SUPERLATIVE} (?:real )?(?:integer|number|value)\b(?! of)(?!.{{0,12}}[>≥])")
 _POSITIVE_THINGS = word_set(
     "integer integers number numbers real reals divisor divisors factor factors value values root roots solution "
     "solutions prime primes odd even rational"
