@@ -9,9 +9,9 @@ import os
 import socket
 import sys
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -25,6 +25,8 @@ from reward_service.metrics import Kind, Metric
 
 Family = CounterMetricFamily | GaugeMetricFamily
 
+STORE = "store"
+"""The role of the embedded server."""
 _FILE = "processes.json"
 _UTIME, _CUTIME, _RSS = 11, 13, 21  # fields of /proc/PID/stat after the command's name; see proc(5)
 _TRIES = 20
@@ -32,16 +34,25 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """The processes of a folder, as their parent tells: living pids with roles, and the CPU time of ended processes."""
+    """The processes of a folder, as their parent tells.
+
+    Attributes:
+        living: the role of each process, by pid.
+        ended_cpu_s: CPU time of the processes that ended, by role.
+        restarts: how often a process was started in place of one that died, by role; 0 too.
+        started_s: when the latest process of each role was started, in Unix time.
+    """
 
     living: Mapping[int, str] = field(default_factory=dict)
     ended_cpu_s: Mapping[str, float] = field(default_factory=dict)
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    started_s: Mapping[str, float] = field(default_factory=dict)
 
     def write(self, folder: str) -> None:
         """Write this to the folder, in one step."""
         path = Path(folder) / _FILE
         beside = path.with_suffix(".part")
-        beside.write_text(json.dumps({"living": self.living, "ended_cpu_s": self.ended_cpu_s}))
+        beside.write_text(json.dumps(asdict(self)))
         beside.replace(path)
 
     @classmethod
@@ -51,7 +62,8 @@ class Processes:
             told = json.loads((Path(folder) / _FILE).read_text())
         except FileNotFoundError:
             return cls()
-        return cls({int(pid): role for pid, role in told["living"].items()}, told["ended_cpu_s"])
+        living = {int(pid): role for pid, role in told.pop("living").items()}
+        return cls(living, **told)
 
 
 def used(pid: int) -> tuple[float, int]:
@@ -79,7 +91,7 @@ class ProcessCollector(Collector):
         self._folder = folder
 
     def collect(self) -> Iterator[Family]:
-        """Yield both families of metrics."""
+        """Yield the families of metrics."""
         processes, readings = self._read()
         cpu_s: dict[str, float] = defaultdict(float, processes.ended_cpu_s)
         resident: dict[str, int] = defaultdict(int)
@@ -91,6 +103,7 @@ class ProcessCollector(Collector):
             cpu.add_metric((role,), cpu_s[role])
             memory.add_metric((role,), resident[role])
         yield from (cpu, memory)
+        yield from _of_parent(processes)
 
     def _read(self) -> tuple[Processes, dict[int, tuple[float, int]]]:
         """Read all living processes at one time: a process that ends meanwhile makes the read start again."""
@@ -105,6 +118,19 @@ class ProcessCollector(Collector):
                 continue
             break
         return processes, readings
+
+
+def _of_parent(processes: Processes) -> Iterator[Family]:
+    living, restarts, started = (
+        family(each) for each in (Metric.PROCESSES, Metric.PROCESS_RESTARTS, Metric.PROCESS_START_TIME_SECONDS)
+    )
+    count = Counter(processes.living.values())
+    for role in sorted(processes.restarts):
+        if role != STORE:  # which tells of itself whether it is there
+            living.add_metric((role,), count[role])
+        restarts.add_metric((role,), processes.restarts[role])
+        started.add_metric((role,), processes.started_s.get(role, 0.0))
+    yield from (living, restarts, started)
 
 
 MOST_SCRAPES = 16
