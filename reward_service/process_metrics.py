@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -65,6 +66,11 @@ class Processes:
         living = {int(pid): role for pid, role in told.pop("living").items()}
         return cls(living, **told)
 
+    @classmethod
+    def alone(cls, role: str) -> "Processes":
+        """Return this process as the only one, which nobody here starts again."""
+        return cls({os.getpid(): role}, started_s={role: time.time()})
+
 
 def used(pid: int) -> tuple[float, int]:
     """Return the CPU seconds of a process and its ended children, and its resident bytes; also of a zombie.
@@ -86,9 +92,9 @@ def family(metric: Metric) -> Family:
 class ProcessCollector(Collector):
     """Reads /proc when it is asked. The CPU time of dead processes still counts: a counter never falls."""
 
-    def __init__(self, folder: str) -> None:
-        """Read `Processes` from `folder`, where the processes' parent keeps it."""
-        self._folder = folder
+    def __init__(self, told: Callable[[], Processes]) -> None:
+        """Show the processes that are told of whenever it is asked."""
+        self._told = told
 
     def collect(self) -> Iterator[Family]:
         """Yield the families of metrics."""
@@ -110,7 +116,7 @@ class ProcessCollector(Collector):
         readings: dict[int, tuple[float, int]] = {}
         processes = Processes()
         for _ in range(_TRIES):
-            processes, readings = Processes.read(self._folder), {}
+            processes, readings = self._told(), {}
             try:
                 for pid in processes.living:
                     readings[pid] = used(pid)
@@ -125,11 +131,12 @@ def _of_parent(processes: Processes) -> Iterator[Family]:
         family(each) for each in (Metric.PROCESSES, Metric.PROCESS_RESTARTS, Metric.PROCESS_START_TIME_SECONDS)
     )
     count = Counter(processes.living.values())
-    for role in sorted(processes.restarts):
+    for role in sorted(processes.started_s):
         if role != STORE:  # which tells of itself whether it is there
             living.add_metric((role,), count[role])
+        started.add_metric((role,), processes.started_s[role])
+    for role in sorted(processes.restarts):
         restarts.add_metric((role,), processes.restarts[role])
-        started.add_metric((role,), processes.started_s.get(role, 0.0))
     yield from (living, restarts, started)
 
 

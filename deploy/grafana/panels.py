@@ -233,7 +233,7 @@ def document(dashboard: Dashboard) -> str:
         "editable": True,
         "refresh": "10s",
         "time": {"from": "now-1h", "to": "now"},
-        "links": [{"type": "dashboards", "title": "Co-rewarding", "tags": ["co-rewarding"], "keepTime": True}],
+        "links": [_link()],
         "templating": {"list": _variables()},
         "panels": panels,
     }
@@ -260,6 +260,21 @@ def _panel(place: int, panel: Panel) -> dict[str, Any]:
         "gridPos": {"x": place % 2 * WIDTH, "y": place // 2 * HEIGHT, "w": WIDTH, "h": HEIGHT},
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, **top}, "overrides": []},
         "targets": targets,
+    }
+
+
+def _link() -> dict[str, Any]:
+    """Return the link from each dashboard to the others."""
+    return {
+        "type": "dashboards",
+        "title": "Co-rewarding",
+        "tags": ["co-rewarding"],
+        "keepTime": True,
+        "includeVars": True,
+        "asDropdown": False,
+        "targetBlank": False,
+        "icon": "external link",
+        "tooltip": "",
     }
 
 

@@ -10,9 +10,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from reward_service.process_metrics import Processes
+from reward_service.processes import run_alone
 from reward_service.serving.children import started
 from reward_service.serving.ledger import ProcessLedger
 from reward_service.serving.supervisor import Supervisor
+from reward_service.settings import Settings
+from tests.support.ports import free_port
 from tests.support.service import running
 from tests.support.waiting import wait_until
 
@@ -64,3 +67,22 @@ def test_a_process_that_is_down_does_not_live(tmp_path: Path) -> None:
     finally:
         ledger.close()
     assert not Path(ledger.folder).exists()
+
+
+def test_a_process_without_a_supervisor_tells_of_itself() -> None:
+    port, interrupted, seen = free_port(), signal.getsignal(signal.SIGINT), ""
+
+    async def work(settings: Settings) -> None:
+        nonlocal seen
+        async with httpx.AsyncClient() as client:
+            seen = (await client.get(f"http://127.0.0.1:{settings.metrics_port}/metrics")).text
+
+    try:
+        run_alone("teacher", work, Settings(metrics_port=port))
+    finally:
+        signal.signal(signal.SIGINT, interrupted)
+    families = {each.name: each for each in text_string_to_metric_families(seen)}
+    for name in ("processes", "process_start_time_seconds", "process_resident_bytes", "process_cpu_seconds"):
+        (sample,) = families[f"co_rewarding_{name}"].samples
+        assert (sample.labels, sample.value > 0) == ({"role": "teacher"}, True)
+    assert families["co_rewarding_process_restarts"].samples == []
