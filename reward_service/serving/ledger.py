@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -28,7 +29,7 @@ class ProcessLedger:
         self.folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-", dir=_folder_in_memory())
         self._restarts = dict.fromkeys(roles, 0)
         self._started_s: dict[str, float] = {}
-        self._ended_cpu_s = dict.fromkeys(self._restarts, 0.0)
+        self._ended_cpu_s: dict[str, float] = defaultdict(float)
 
     @property
     def restarts(self) -> Mapping[str, int]:

@@ -40,6 +40,7 @@ def told(service: Supervisor, name: str) -> dict[str, float]:
 def test_nothing_was_restarted_at_first(service: Supervisor) -> None:
     assert told(service, "processes") == {"api": 1, "worker": 2}
     assert told(service, "process_restarts_total") == {"api": 0, "worker": 0, "store": 0}
+    assert {*told(service, "process_resident_bytes")} == {"api", "worker"}, "the store tells of itself"
 
 
 @pytest.mark.parametrize("role", ["worker", "api", "store"])
