@@ -5,7 +5,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -29,7 +28,7 @@ class ProcessLedger:
         self.folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-", dir=_folder_in_memory())
         self._restarts = dict.fromkeys(roles, 0)
         self._started_s: dict[str, float] = {}
-        self._ended_cpu_s: dict[str, float] = defaultdict(float)
+        self._ended_cpu_s: dict[str, float] = {}
 
     @property
     def restarts(self) -> Mapping[str, int]:
@@ -44,7 +43,8 @@ class ProcessLedger:
     def ended(self, child: Child, children: Iterable[Child]) -> None:
         """Keep what a child has used, then let it go: a reader finds it in one place or in the other."""
         with contextlib.suppress(OSError):  # no /proc, or it was waited for elsewhere
-            self._ended_cpu_s[child.role] += used(child.process.pid)[0]
+            seconds, _ = used(child.process.pid)
+            self._ended_cpu_s[child.role] = self._ended_cpu_s.get(child.role, 0.0) + seconds
         self.tell(each for each in children if each is not child)
         child.process.poll()
 

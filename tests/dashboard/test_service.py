@@ -23,3 +23,12 @@ def test_a_killed_worker_is_seen(watched: Open, service: Supervisor) -> None:
     expect(restarts).to_have_text("1", timeout=30_000)
     expect(worker.locator('td[data-name="Alive"]')).to_have_text("1", timeout=30_000)
     expect(page.locator("dl div", has_text="Runs for").locator("dd")).not_to_have_text("–")
+
+
+def test_a_phone_shows_captions_over_the_whole_width_and_values_in_line(watched: Open) -> None:
+    page = watched(viewport={"width": 390, "height": 800}).open("#/service")
+    caption = page.locator("caption", has_text="Of this service").bounding_box()
+    cell = page.locator('td[data-name="Memory"]').first.bounding_box()
+    assert caption is not None
+    assert cell is not None
+    assert caption["width"] > cell["width"]
