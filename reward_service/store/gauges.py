@@ -144,7 +144,7 @@ class GaugeStore:
             lost,
             about["used_cpu_sys"] + about["used_cpu_user"],
             int(about["used_memory"]),
-            int(about["uptime_in_seconds"]),
+            max(0, int(about["uptime_in_seconds"])),  # below 0 after its clock was set back
             tuple(runs),
             paraphrases,
         )
@@ -199,7 +199,7 @@ class GaugeStore:
 def _figures(info: bytes) -> dict[str, float]:
     """The lines of INFO that are plain numbers."""
     pairs = (line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-    return {name: float(value) for name, value in pairs if re.fullmatch(r"\d+(\.\d+)?", value)}
+    return {name: float(value) for name, value in pairs if re.fullmatch(r"-?\d+(\.\d+)?", value)}
 
 
 class ParaphraseGaugeStore:
