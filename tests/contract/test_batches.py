@@ -1,17 +1,25 @@
 """Self-contained batches: queued once, settled once, known again by their name."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError
 
 from reward_service.errors import StoreUnavailableError, UnusableStoreError
+from reward_service.store import cohort_scripts
 from reward_service.store.connection import RedisConnection
+from reward_service.store.job_records import Job
 from reward_service.store.keys import GROUP, RunKeys
 from reward_service.store.server_checks import check_store
+from reward_service.store.server_replies import WrongTypeError
+from reward_service.store.settling import ENDED_BYTES, Delivery
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.subscription import listen
+from reward_service.store.traces import NO_TRACES, Traces
 from tests.contract.conftest import World, joining
+from tests.contract.test_traces import SOME, JobSums, label, noted, summed
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +61,68 @@ async def test_a_batch_whose_key_holds_something_else_costs_those_beside_it_noth
     assert [each.record for each in kept if each is not None] == [b"one"] * 3
     state = await world.state()
     assert (state["settled"], state["queued"]) == (3, 0)
+
+
+UNFIT: dict[str, Callable[[RunKeys], tuple[str, ...]]] = {
+    "a history of another kind": lambda keys: ("SET", keys.history, "x"),
+    "a question's labels that are none": lambda keys: ("HSET", keys.history, "q", "x"),
+    "an order of another kind": lambda keys: ("SET", f"{keys.orders}flips", "x"),
+    "sums that wait, of another kind": lambda keys: ("SET", keys.waiting_sums, "x"),
+    "a series of another kind": lambda keys: ("SET", keys.series, "x"),
+    "sums of a step that are none": lambda keys: ("HSET", keys.series, "1:0", "x"),
+}
+
+
+@pytest.mark.parametrize("fault", UNFIT)
+async def test_a_batch_whose_traces_cannot_be_kept_keeps_none_beside_it_from_ending(world: World, fault: str) -> None:
+    keys, names = RunKeys(world.run), ["a", "b", "c"]
+    for name in names:
+        await world.store.submit(world.run, name, PRINT, b"payload", world.at)
+    deliveries = await world.jobs.read([world.run], 10, 0.01)
+    _, key, *_ = wrong = UNFIT[fault](keys)
+    await world.connection.execute(*wrong)
+    long = summed(JobSums(1, 0, SOME, {str(number) * 20: 1 for number in range(60)}))  # added to the series at once
+
+    async def settle(number: int) -> str:
+        traces = Traces(noted(label(1, "4")), long) if number == 1 else NO_TRACES
+        return await world.jobs.settle_batch(
+            deliveries[number], names[number], b"one", settled=1, abstained=0, traces=traces
+        )
+
+    first, error, last = await asyncio.gather(*map(settle, range(3)), return_exceptions=True)
+    assert (first, last) == ("settled", "settled")
+    assert isinstance(error, ResponseError)
+    assert isinstance(error, WrongTypeError) == fault.endswith("of another kind")
+    assert [await world.store.batch(world.run, name) for name in names] == [
+        StoredBatch(PRINT, b"one"), StoredBatch(PRINT, None), StoredBatch(PRINT, b"one")
+    ]  # fmt: skip
+    state = await world.state() if "kind" not in fault else None
+    assert state is None or (state["settled"], state["queued"]) == (2, 1)
+    await world.connection.execute("DEL", key)
+    assert await settle(1) == "settled"
+    state = await world.state()
+    assert (state["settled"], state["queued"]) == (3, 0)
+
+
+async def test_batches_that_leave_much_end_in_some_scripts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else waits in the server while a script runs: it is given so many bytes, traces included."""
+    asked: list[int] = []
+    settle_batches = cohort_scripts.settle_batches
+
+    async def counted(*args: Any, batches: Sequence[str], **more: Any) -> Any:
+        asked.append(len(batches))
+        return await settle_batches(*args, batches=batches, **more)
+
+    monkeypatch.setattr(cohort_scripts, "settle_batches", counted)
+    traces = Traces(noted(label(1, "4" * (ENDED_BYTES // 4))), summed(JobSums(1, 0, SOME, {"4": 9})))
+    answers = await asyncio.gather(*(
+        world.jobs.settle_batch(
+            Delivery(world.run, Job(b"0-1", batch=name)), name, b"one", settled=1, abstained=0, traces=traces
+        )
+        for name in "abcdef"
+    ))  # fmt: skip
+    assert answers == ["settled"] * 6
+    assert asked == [3, 3]
 
 
 async def test_a_batch_that_comes_twice_at_once_is_settled_once(world: World) -> None:
