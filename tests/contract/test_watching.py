@@ -193,6 +193,22 @@ async def test_a_peer_whose_key_is_of_another_kind_troubles_those_who_look_at_it
         await viewer.leave()
 
 
+async def test_of_viewers_that_are_let_in_at_once_no_more_are_told_than_may_look(
+    world: World, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reward_service.api.events.watching.MOST_VIEWERS", 2)
+    watchers = Watchers(RunLooks(world.connection), background)
+    for _ in range(4):  # none of them looks yet
+        watchers.admit()
+    told = (watchers.told_of(world.run, None), watchers.told_of_runs(None))
+    viewers = [Viewer(stream) for stream in (*told, watchers.told_of(world.run, None), watchers.told_of_runs(None))]
+    await holds(lambda: viewers[0].told("run") and viewers[1].told("runs"))
+    assert [viewer.ended for viewer in viewers] == [False, False, True, True]
+    assert [viewer.written for viewer in viewers[2:]] == [b"", b""]
+    for viewer in viewers[:2]:
+        await viewer.leave()
+
+
 async def test_nobody_is_let_in_who_is_one_too_many_or_late(
     world: World, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
