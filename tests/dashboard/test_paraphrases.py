@@ -68,3 +68,38 @@ def test_a_rejected_pair_says_why(watched: Open, job: str) -> None:
     expect(pair).to_contain_text("left-out")
     expect(pair.locator("ul.why li")).not_to_have_count(0)
     expect(pair).to_contain_text("numbers_kept")
+
+
+@pytest.mark.parametrize(
+    ("view", "asked", "status"),
+    [("paraphrases", "jobs*", 429), ("paraphrases/{job}", "jobs/*", 503), ("service", "metrics", 429)],
+)
+def test_what_passes_ends_no_view(watched: Open, job: str, view: str, asked: str, status: int) -> None:
+    at = watched()
+    at.forgiven = ("error: Failed to load resource",)
+    page = at.open(f"#/{view.format(job=job)}")
+    title = page.locator("h1").text_content() or ""
+    expect(page.locator("#live")).to_have_text("live")
+    page.route(f"**/{asked}", lambda route: route.fulfill(status=status, json={"title": "busy"}))
+    expect(page.locator("#live")).to_contain_text("connection lost", timeout=20_000)
+    expect(page.locator("h1")).to_have_text(title)
+    page.unroute(f"**/{asked}")
+    expect(page.locator("#live")).to_have_text("live", timeout=20_000)
+
+
+def test_a_job_that_is_gone_ends_its_view(watched: Open, job: str) -> None:
+    at = watched()
+    at.forgiven = ("error: Failed to load resource",)
+    page = at.open(f"#/paraphrases/{job}")
+    page.route("**/jobs/*", lambda route: route.fulfill(status=404, json={"title": "gone", "detail": "it is gone"}))
+    expect(page.locator("main")).to_contain_text("it is gone", timeout=20_000)
+
+
+def test_a_look_that_a_view_leaves_behind_says_nothing_of_the_next(watched: Open) -> None:
+    at = watched()
+    page = at.open("#/service")
+    with page.expect_request("**/metrics"):
+        page.route("**/metrics", lambda route: None)  # it is never answered
+    page.evaluate("location.hash = '#/nowhere'")
+    expect(page.locator("h1")).not_to_have_text("Service")
+    expect(page.locator("#live")).to_have_text("")
