@@ -1,6 +1,8 @@
 """Paraphrase jobs and their pairs in the page: verdicts, words that differ, formulas."""
 
+import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,6 +13,9 @@ from tests.api.paraphrase_jobs import done
 from tests.dashboard.browsing import Watched
 from tests.dashboard.seeding import paraphrased
 from tests.support.scripted_rewriter import ScriptedRewriter, in_other_words, paraphrasing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
 Open = Callable[..., Watched]
@@ -103,3 +108,19 @@ def test_a_look_that_a_view_leaves_behind_says_nothing_of_the_next(watched: Open
     page.evaluate("location.hash = '#/nowhere'")
     expect(page.locator("h1")).not_to_have_text("Service")
     expect(page.locator("#live")).to_have_text("")
+
+
+def test_pairs_of_an_outcome_that_is_no_longer_shown_are_left_out(
+    watched: Open, client: httpx.Client, job: str
+) -> None:
+    told = client.get(f"/v1/paraphrases/jobs/{job}/results", params={"partial": True}).text
+    page, held = watched().open(f"#/paraphrases/{job}"), list["Route"]()
+    page.route("**/results*", lambda route: held.append(route))
+    show = page.get_by_label("Show", exact=True)
+    for number, outcome in enumerate(("rewritten", "rejected"), start=1):
+        show.select_option(outcome)
+        while len(held) < number:
+            page.wait_for_timeout(10)
+    for route in held:
+        route.fulfill(body=told)
+    expect(page.locator("article.pair")).to_have_text([re.compile("left-out")])
