@@ -1,23 +1,20 @@
 """Self-contained batches: queued once, settled once, known again by their name."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from redis.exceptions import ResponseError
 
 from reward_service.errors import StoreUnavailableError, UnusableStoreError
-from reward_service.store import cohort_scripts
 from reward_service.store.connection import RedisConnection
-from reward_service.store.job_records import Job
 from reward_service.store.keys import GROUP, RunKeys
 from reward_service.store.server_checks import check_store
 from reward_service.store.server_replies import WrongTypeError
-from reward_service.store.settling import ENDED_BYTES, Delivery
+from reward_service.store.settling import BatchEnding
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.subscription import listen
-from reward_service.store.traces import NO_TRACES, Traces
+from reward_service.store.traces import Traces
 from tests.contract.conftest import World, joining
 from tests.contract.test_traces import SOME, JobSums, label, noted, summed
 from tests.support.waiting import until
@@ -38,8 +35,9 @@ async def test_a_batch_is_queued_once_however_often_it_comes(world: World) -> No
 async def test_whoever_settles_first_decides(world: World) -> None:
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    assert await world.jobs.settle_batch(delivery, "b", b"one", settled=2, abstained=1) == "settled"
-    assert await world.another_worker().settle_batch(delivery, "b", b"two", settled=2, abstained=1) == "known"
+    one, two = (BatchEnding(delivery, "b", record, settled=2, abstained=1) for record in (b"one", b"two"))
+    assert await world.jobs.settle_batch(one) == "settled"
+    assert await world.another_worker().settle_batch(two) == "known"
     assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
     assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == StoredBatch(PRINT, b"one")
     state = await world.state()
@@ -53,10 +51,8 @@ async def test_a_batch_whose_key_holds_something_else_costs_those_beside_it_noth
     deliveries = await world.jobs.read([world.run], 10, 0.01)
     await world.connection.execute("DEL", RunKeys(world.run).batch("b"))
     await world.connection.execute("HSET", RunKeys(world.run).batch("b"), "somebody", "else's")
-    answers = await asyncio.gather(*(
-        world.jobs.settle_batch(each, each.job.batch or "", b"one", settled=1, abstained=0) for each in deliveries
-    ))  # fmt: skip
-    assert answers == ["settled"] * 3
+    endings = [BatchEnding(each, each.job.batch or "", b"one", settled=1, abstained=0) for each in deliveries]
+    assert await world.jobs.settle_batches(world.run, endings) == "settled"
     kept = [await world.store.batch(world.run, name) for name in names]
     assert [each.record for each in kept if each is not None] == [b"one"] * 3
     state = await world.state()
@@ -74,67 +70,47 @@ UNFIT: dict[str, Callable[[RunKeys], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("fault", UNFIT)
-async def test_a_batch_whose_traces_cannot_be_kept_keeps_none_beside_it_from_ending(world: World, fault: str) -> None:
-    keys, names = RunKeys(world.run), ["a", "b", "c"]
-    for name in names:
+async def test_batches_whose_traces_cannot_be_kept_stay_as_they_were(world: World, fault: str) -> None:
+    for name in "abc":
         await world.store.submit(world.run, name, PRINT, b"payload", world.at)
     deliveries = await world.jobs.read([world.run], 10, 0.01)
-    _, key, *_ = wrong = UNFIT[fault](keys)
+    *both, other = (BatchEnding(each, each.job.batch or "", b"one", settled=1, abstained=0) for each in deliveries)
+    _, key, *_ = wrong = UNFIT[fault](RunKeys(world.run))
     await world.connection.execute(*wrong)
     long = summed(JobSums(1, 0, SOME, {str(number) * 20: 1 for number in range(60)}))  # added to the series at once
-
-    async def settle(number: int) -> str:
-        traces = Traces(noted(label(1, "4")), long) if number == 1 else NO_TRACES
-        return await world.jobs.settle_batch(
-            deliveries[number], names[number], b"one", settled=1, abstained=0, traces=traces
-        )
-
-    first, error, last = await asyncio.gather(*map(settle, range(3)), return_exceptions=True)
-    assert (first, last) == ("settled", "settled")
-    assert isinstance(error, ResponseError)
-    assert isinstance(error, WrongTypeError) == fault.endswith("of another kind")
-    assert [await world.store.batch(world.run, name) for name in names] == [
-        StoredBatch(PRINT, b"one"), StoredBatch(PRINT, None), StoredBatch(PRINT, b"one")
-    ]  # fmt: skip
-    state = await world.state() if "kind" not in fault else None
-    assert state is None or (state["settled"], state["queued"]) == (2, 1)
+    traces = Traces(noted(label(1, "4")), long)
+    with pytest.raises(ResponseError) as refused:
+        await world.jobs.settle_batches(world.run, both, traces)
+    assert isinstance(refused.value, WrongTypeError) == fault.endswith("of another kind")
+    assert await world.jobs.settle_batch(other) == "settled", "it leaves none"
     await world.connection.execute("DEL", key)
-    assert await settle(1) == "settled"
+    kept = [await world.store.batch(world.run, name) for name in "abc"]
+    assert kept == [StoredBatch(PRINT, None), StoredBatch(PRINT, None), StoredBatch(PRINT, b"one")]
+    state = await world.state()
+    assert (state["settled"], state["queued"]) == (1, 2)
+    assert await world.jobs.settle_batches(world.run, both, traces) == "settled"
     state = await world.state()
     assert (state["settled"], state["queued"]) == (3, 0)
 
 
-async def test_batches_that_leave_much_end_in_some_scripts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All else waits in the server while a script runs: it is given so many bytes, traces included."""
-    asked: list[int] = []
-    settle_batches = cohort_scripts.settle_batches
-
-    async def counted(*args: Any, batches: Sequence[str], **more: Any) -> Any:
-        asked.append(len(batches))
-        return await settle_batches(*args, batches=batches, **more)
-
-    monkeypatch.setattr(cohort_scripts, "settle_batches", counted)
-    traces = Traces(noted(label(1, "4" * (ENDED_BYTES // 4))), summed(JobSums(1, 0, SOME, {"4": 9})))
-    answers = await asyncio.gather(*(
-        world.jobs.settle_batch(
-            Delivery(world.run, Job(b"0-1", batch=name)), name, b"one", settled=1, abstained=0, traces=traces
-        )
-        for name in "abcdef"
-    ))  # fmt: skip
-    assert answers == ["settled"] * 6
-    assert asked == [3, 3]
-
-
-async def test_a_batch_that_comes_twice_at_once_is_settled_once(world: World) -> None:
-    """As a job is that was claimed from a worker which was only slow, by the worker itself."""
-    await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
-    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    answers = await asyncio.gather(*(
-        world.jobs.settle_batch(delivery, "b", record, settled=1, abstained=0) for record in (b"one", b"two")
-    ))  # fmt: skip
-    assert answers == ["settled", "known"]
-    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
-    assert (await world.state())["settled"] == 1
+async def test_batches_of_which_one_is_known_or_comes_twice_are_to_be_settled_apart(world: World) -> None:
+    """As a job is that was claimed from a worker which was only slow: the traces of all would be written once more."""
+    for name in "ab":
+        await world.store.submit(world.run, name, PRINT, b"payload", world.at)
+    first, second = await world.jobs.read([world.run], 10, 0.01)
+    one, again = (BatchEnding(first, "a", record, settled=1, abstained=0) for record in (b"one", b"two"))
+    other = BatchEnding(second, "b", b"other", settled=1, abstained=0)
+    assert await world.jobs.settle_batches(world.run, [one, again, other]) == "apart"
+    assert await world.store.batch(world.run, "a") == StoredBatch(PRINT, None)
+    assert await world.jobs.settle_batch(one) == "settled"
+    assert await world.jobs.settle_batches(world.run, [again, other]) == "apart"
+    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, None)
+    assert await world.jobs.settle_batch(again) == "known"
+    assert await world.jobs.settle_batch(other) == "settled"
+    assert await world.store.batch(world.run, "a") == StoredBatch(PRINT, b"one")
+    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"other")
+    state = await world.state()
+    assert (state["settled"], state["queued"]) == (2, 0)
 
 
 async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: World) -> None:
@@ -147,7 +123,7 @@ async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: Worl
     assert await world.jobs.read([world.run], 10, 0.01) == []
     (again,) = await world.jobs.read([world.run], 10, 0.01)
     assert again == delivery
-    assert await world.jobs.settle_batch(delivery, "b", b"one", settled=1, abstained=0) == "settled"
+    assert await world.jobs.settle_batch(BatchEnding(delivery, "b", b"one", settled=1, abstained=0)) == "settled"
 
 
 async def test_a_full_queue_refuses(world: World) -> None:
@@ -166,7 +142,7 @@ async def test_the_replica_that_waits_is_woken(world: World, record: bytes) -> N
     await asyncio.wait_for(ready.wait(), 10)
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    await world.jobs.settle_batch(delivery, "b", record, settled=1, abstained=0)
+    await world.jobs.settle_batch(BatchEnding(delivery, "b", record, settled=1, abstained=0))
 
     async def woken() -> list[bytes]:
         return heard

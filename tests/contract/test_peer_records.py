@@ -10,7 +10,7 @@ from reward_service.store.keys import RunKeys, mark_of
 from reward_service.store.peer_records import QUESTIONS_AT_ONCE, PeerRecords
 from reward_service.store.peers import CastGroup, Group
 from reward_service.store.records import BallotRow, BatchRecord, CohortHead, CohortRecord, Rules, packed
-from reward_service.store.settling import Delivery
+from reward_service.store.settling import BatchEnding, Delivery
 from tests.contract.conftest import World
 from tests.contract.test_finding import join
 
@@ -31,7 +31,7 @@ async def settle(world: World, *cohorts: CohortRecord, record: bytes | None = No
     whole = packed(BatchRecord(world.run, 1, METHOD, list(cohorts), [[0, 1] for _ in cohorts]))
     marks = [mark_of(each.head.question_id, each.head.step) for each in cohorts]
     delivery = Delivery(world.run, Job(b"0-1", batch=name))
-    await world.jobs.settle_batch(delivery, name, record or whole, settled=1, abstained=0, marks=marks)
+    await world.jobs.settle_batch(BatchEnding(delivery, name, record or whole, settled=1, abstained=0, marks=marks))
     return name
 
 
