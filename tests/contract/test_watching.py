@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.api.events.watching import Watchers
 from reward_service.api.http.problems import Problem
@@ -53,7 +54,11 @@ class Viewer:
                 self.events = parsed(self.written)
 
     def told(self, name: str) -> list[Any]:
-        return [each for event in self.events if event.name == name for each in event.data]
+        return self.data(self.events, name)
+
+    @staticmethod
+    def data(events: Sequence[Event], name: str) -> list[Any]:
+        return [each for event in events if event.name == name for each in event.data]
 
     @property
     def ended(self) -> bool:
@@ -134,6 +139,42 @@ async def test_the_events_of_a_run_that_is_gone_end(world: World, background: Ba
     await holds(lambda: viewer.told("run"))
     await world.connection.execute("DEL", f"cr:{{{world.run}}}:settings")
     await holds(lambda: viewer.ended)
+
+
+async def made_anew(world: World) -> None:
+    """The store loses the run, and somebody makes another under its name."""
+    await world.connection.execute("FLUSHALL")
+    await world.runs.put(world.run, RunSettings())
+    await settle(world, sums=summed(step(1, rollouts=4)))
+
+
+def since_fresh(viewer: Viewer) -> list[Event]:
+    at = max(at for at, event in enumerate(viewer.events) if event.name == "fresh")
+    return viewer.events[at:]
+
+
+async def test_a_run_that_was_made_anew_is_told_anew(world: World, background: Background) -> None:
+    watchers = Watchers(RunLooks(world.connection), background)
+    for _ in range(2):
+        await settle(world, sums=summed(*(step(number) for number in range(30))))
+    viewer, late = Viewer(watchers.told_of(world.run, None)), None
+    await holds(lambda: len(viewer.told("steps")) == 30)
+    await made_anew(world)
+    late = Viewer(watchers.told_of(world.run, viewer.events[-1].id))
+    for each in (viewer, late):
+        await holds(lambda each=each: [event.name for event in each.events].count("fresh") >= 1)
+        await holds(lambda each=each: [signs["step"] for signs in Viewer.data(since_fresh(each), "steps")] == [1])
+        await each.leave()
+
+
+async def test_a_run_that_is_gone_leaves_the_list(world: World, background: Background) -> None:
+    watchers = Watchers(RunLooks(world.connection), background)
+    await world.runs.put("another", RunSettings())
+    viewer = Viewer(watchers.told_of_runs(None))
+    await holds(lambda: {row["run"] for row in viewer.told("runs")} >= {world.run, "another"})
+    await made_anew(world)
+    await holds(lambda: {row["run"] for row in Viewer.data(since_fresh(viewer), "runs")} == {world.run})
+    await viewer.leave()
 
 
 @pytest.mark.parametrize("fault", ["a value of another kind", "a setting of a newer release"])

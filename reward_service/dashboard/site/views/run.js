@@ -69,7 +69,7 @@ export async function run(page) {
       due ||= requestAnimationFrame(draw)
       if (known[at].run) resolve()
     }
-    const state = (now, problem) => (now === "refused" ? (reject(problem), page.failed(problem)) : page.tell(now))
+    const state = (now, problem) => (now === "refused" ? (reject(problem), page.failed(problem)) : page.tell(now, problem?.message))
     page.onEnd(follow(`v1/runs/${encodeURIComponent(each)}/events`, told, state))
   })))
 }
