@@ -1,6 +1,7 @@
 // Make elements. Whatever a response said becomes a text node or an attribute that runs nothing: never HTML.
 
 const SVG = "http://www.w3.org/2000/svg"
+const READ = new Set(["title", "aria-label"]) // attributes that people read
 const SVG_TAGS = new Set(["svg", "path", "circle", "title"])
 
 // h("p", { class: "note" }, "text", child): children that are null or false are left out.
@@ -9,7 +10,7 @@ export function h(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value)
-    else element.setAttribute(name, value === true ? "" : String(value))
+    else element.setAttribute(name, value === true ? "" : READ.has(name) ? visible(String(value)) : String(value))
   }
   element.append(...shown(children))
   return element
@@ -26,7 +27,7 @@ function shown(children) {
 }
 
 // Marks that turn the direction of a text, and other invisible ones, could make one answer look like another.
-const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g
+const INVISIBLE = /(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u202f]/gu
 
 export function visible(text) {
   return text.replace(INVISIBLE, (mark) => `<U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`)

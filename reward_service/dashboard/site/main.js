@@ -1,7 +1,7 @@
 // The page: which view an address shows, the key, and how it looks.
 
 import { Problem, key, passing } from "./api.js"
-import { fill, h } from "./dom.js"
+import { fill, h, visible } from "./dom.js"
 import { keep, kept } from "./session.js"
 import { login } from "./views/login.js"
 import { cohort } from "./views/cohort.js"
@@ -71,7 +71,7 @@ function decoded(part) {
 }
 
 function titled(root, text) {
-  document.title = `${text} · Co-rewarding`
+  document.title = `${visible(String(text))} · Co-rewarding`
   const heading = h("h1", { tabindex: "-1" }, text)
   root.append(heading)
   if (show.again) heading.focus({ preventScroll: true }) // who follows a link by keyboard is told where it led
