@@ -45,7 +45,7 @@ class Watched:
         assert [fault for fault in self.faults if not fault.startswith(self.forgiven)] == []
 
     def _is_ours(self, url: str) -> bool:
-        return urlsplit(url).netloc == urlsplit(self.url).netloc
+        return urlsplit(url).netloc.rpartition("@")[2] == urlsplit(self.url).netloc
 
     def _pass(self, route: "Route") -> None:
         if self._is_ours(route.request.url):

@@ -76,7 +76,6 @@ export async function job(page) {
     next.disabled = true
     const [, wanted] = SHOWS[show.value]
     let shown = 0
-    next.hidden = true
     for await (const line of lines(`${path}/results`, { partial: true }, page.signal)) {
       if (known !== mine) return // another outcome is shown by now
       const row = line ? JSON.parse(line) : null
@@ -84,8 +83,9 @@ export async function job(page) {
       mine.add(row.question_id)
       if (!wanted(row)) continue
       pairs.append(pair(row))
-      if (++shown === PAGE) { next.hidden = false; break }
+      if (++shown === PAGE) break
     }
+    next.hidden = shown < PAGE
     if (!pairs.childElementCount) fill(pairs, h("p", {}, "No question has such an outcome yet."))
     next.disabled = false
   }
