@@ -150,3 +150,29 @@ def test_dark_follows_the_system_and_the_button(watched: Open, runs: dict[str, s
     assert page.evaluate(ground) == "rgb(255, 255, 255)"
     page.reload()
     assert page.evaluate(ground) == "rgb(255, 255, 255)"
+
+
+def test_a_tab_that_nobody_sees_holds_no_connection(watched: Open, runs: dict[str, str]) -> None:
+    """Also one that was opened behind others: a browser has six connections to a host."""
+    at = watched()
+    at.page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !window.shown })")
+    asked: list[str] = []
+    at.page.on("request", lambda request: asked.append(request.url))
+    at.page.goto(f"{at.url}/#/runs/{runs['steady']}")
+    expect(at.page.locator("h1")).to_have_text(runs["steady"])
+    expect(at.page.locator("#with option")).not_to_have_count(1)  # the page has run
+    assert not [url for url in asked if url.endswith("/events")]
+    at.page.evaluate("window.shown = true; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(at.page.locator("#live")).to_have_text("live")
+    expect(at.page.locator("figure:visible .u-over")).not_to_have_count(0)
+
+
+def test_what_an_earlier_view_asked_for_says_nothing_of_the_next(watched: Open, runs: dict[str, str]) -> None:
+    at = watched()
+    page = at.open("#/service")
+    with page.expect_request("**/metrics"):
+        page.route("**/metrics", lambda _: None)  # never answered
+    page.evaluate(f"location.hash = '#/runs/{runs['steady']}/questions?sort=cohorts'")
+    expect(page.locator("h1")).to_have_text(f"Questions of {runs['steady']}")
+    expect(page.locator("main table")).to_be_visible()
+    expect(page.locator("#live")).to_have_text("")

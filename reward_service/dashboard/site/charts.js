@@ -9,15 +9,18 @@ const HEIGHT = 170
 const LARGEST = 1e100 // larger figures are left out: their range is none that a number can hold
 const FINEST = 1e-6 // of a figure: a range that is narrower is widened, since its ticks would be too close for numbers
 
+const drawn = (value) => (typeof value === "number" && Math.abs(value) < LARGEST ? value : null)
+
 // A line of values, scaled to its own range; what it shows is told in words too.
-export function sparkline(name, values, width = 96, height = 22) {
-  const known = values.filter((value) => typeof value === "number")
+export function sparkline(name, told, width = 96, height = 22) {
+  const values = told.map(drawn)
+  const known = values.filter((value) => value !== null)
   if (known.length < 2) return null
   const least = Math.min(...known)
   const span = Math.max(...known) - least
   const x = (at) => (2 + (at / (values.length - 1)) * (width - 4)).toFixed(1)
   const y = (value) => (span === 0 ? height / 2 : height - 3 - ((value - least) / span) * (height - 6)).toFixed(1)
-  const points = values.map((value, at) => [at, value]).filter(([, value]) => typeof value === "number")
+  const points = values.map((value, at) => [at, value]).filter(([, value]) => value !== null)
   const path = points.map(([at, value], n) => `${n ? "L" : "M"}${x(at)} ${y(value)}`).join("")
   const last = points[points.length - 1]
   const said = `${name}: from ${figure(known[0])} to ${figure(known[known.length - 1])}, lowest ${figure(least)}, highest ${figure(least + span)}`
@@ -30,8 +33,6 @@ export function curveOf(place) {
   return h("svg", { class: `sample ${COLOURS[place].slice(2)}`, viewBox: "0 0 34 10", width: 34, height: 10, "aria-hidden": "true" },
     h("path", { d: "M1 5L33 5", "stroke-dasharray": DASHES[place].join(" ") || null }))
 }
-
-const drawn = (value) => (typeof value === "number" && Math.abs(value) < LARGEST ? value : null)
 
 function rangeOf(_, least, most) {
   if (least === null) return [0, 1]
