@@ -67,5 +67,13 @@ MOVING = (
 )
 """TeX that sets what it says elsewhere, or is wider than any window."""
 
-UNSEEN = ("$\\text{\u202egnp.4\u202c}$", r"$\@char{8238}4$", "$4\u200b$", "$4\U000e0041$", "4\ufe0f", "4\u3164", "4\U000e0041")
+UNSEEN = (
+    "$\\text{\u202egnp.4\u202c}$",
+    r"$\@char{8238}4$",
+    "$4\u200b$",
+    "$4\U000e0041$",
+    "4\ufe0f",
+    "4\u3164",
+    "4\U000e0041",
+)
 """Marks that cannot be seen, in formulas and beside them."""

@@ -41,12 +41,16 @@ def test_any_rewards_are_drawn(watched: Open, client: httpx.Client, kind: str) -
     page = watched().open(f"#/runs/{name}")
     expect(page.locator("figure", has_text="Reward").locator(".u-over")).to_be_visible()
     said = f"Reward over {len(REWARDS[kind])} steps"
-    expect(page.locator("figure", has_text="Reward").locator("[role=img]")).to_have_attribute("aria-label", re.compile(said))
+    expect(page.locator("figure", has_text="Reward").locator("[role=img]")).to_have_attribute(
+        "aria-label", re.compile(said)
+    )
     page.locator("header nav").get_by_role("link", name="Runs").click()
     expect(page.locator(f'tr[data-run="{name}"] svg').first).to_be_visible()
 
 
-@pytest.mark.parametrize("steps", [(MAX_COUNT - 1, MAX_COUNT), (0, MAX_COUNT), (MAX_COUNT,)], ids=["close", "far", "one"])
+@pytest.mark.parametrize(
+    "steps", [(MAX_COUNT - 1, MAX_COUNT), (0, MAX_COUNT), (MAX_COUNT,)], ids=["close", "far", "one"]
+)
 def test_any_steps_are_drawn(watched: Open, client: httpx.Client, steps: tuple[int, ...]) -> None:
     """Ticks between steps that are too close for numbers were looked for without an end."""
     name = certain(client, f"steps-{len(steps)}-{steps[0]}", [1.0] * len(steps), steps)
