@@ -106,7 +106,7 @@ def test_what_was_0_all_the_time_is_drawn():
 
 def test_a_curve_below_zero_rises_as_its_figures_do():
     lines = drawn(seen(points=[{**points(1)[0], "step": at, "reward": float(at - 8)} for at in range(8)])).splitlines()
-    at = next(at for at, line in enumerate(lines) if "reward" in line)
+    at = next(at for at, line in enumerate(lines) if line.startswith(" reward "))
     upper, lower = ([block for block in line if block in BLOCKS[1:]] for line in lines[at : at + 2])
     assert "".join(lower + upper) == "▁▂▄▆████" + "▂▄▆"
 

@@ -114,6 +114,30 @@ def test_a_record_that_was_cut_by_a_kill_is_written_again(url: str, tmp_path: Pa
     assert [Event.FromString(record).step for record in records(other.read_bytes())] == [0, 2]
 
 
+TAILS = {
+    "zeros": bytes(4096),
+    "noise": bytes(range(256)),
+    "a length that no memory has": struct.pack("<Q", 2**62) + bytes(64),
+    "data that are no event": struct.pack("<Q", 16) + bytes(4) + b"\xff" * 16 + bytes(4),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_what_a_dead_machine_has_left_behind_the_records_is_passed_over(url: str, tmp_path: Path, tail: str):
+    run = f"run-{uuid4().hex[:8]}"
+    step_done(url, run, 1)
+    words = ("track", run, tmp_path, "--to", "tensorboard", "--url", url, *PACE, "--once")
+    assert co_rewarding(*words).exit_code == 0
+    (file,) = (tmp_path / run).iterdir()
+    with file.open("ab") as stream:
+        stream.write(TAILS[tail])
+    step_done(url, run, 2)
+    result = co_rewarding(*words)
+    assert result.exit_code == 0, result.output
+    (other,) = set((tmp_path / run).iterdir()) - {file}
+    assert [Event.FromString(record).step for record in records(other.read_bytes())] == [0, 2]
+
+
 def test_a_service_that_goes_away_and_returns_is_followed_on(tmp_path: Path):
     port = free_port()
     url = f"http://127.0.0.1:{port}"

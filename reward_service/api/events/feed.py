@@ -7,8 +7,10 @@ from itertools import takewhile
 from uuid import uuid4
 
 PIECE_BYTES = 2**15
-"""Of the parts that are told at a time, if there are two or more. A viewer that does not read holds a few such pieces in
-the buffers of its connection."""
+"""Of the parts that are told at a time, if there are two or more.
+
+A viewer that does not read holds at most a few such pieces in the buffers of its connection.
+"""
 
 MOST_WRITTEN = 128
 """Pieces that are kept for others who ask for the same."""
