@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.types import Message
 
 from reward_service.api.events.feed import PIECE_BYTES, Feed, told
+from reward_service.api.events.routes import EventStream
 from tests.support.events import Event, parsed
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +154,51 @@ async def test_a_viewer_in_the_middle_is_told_what_changes_meanwhile() -> None:
     rest = await all_of(stream, feed.version)
     assert numbers(rest) == {str(at): 9 for at in range(500)}
     assert [event.name for event in [*events, *rest]].count("fresh") == 1
+
+
+async def test_viewers_that_sleep_hold_a_piece_each_and_no_state() -> None:
+    """Each has begun to read another state of the feed, and reads no further: a blob for each would be 450 KB."""
+    feed, viewers = Feed(), 50
+    much(feed)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        sleeping: list[tuple[AsyncIterator[bytes], bytes]] = []
+        for value in range(viewers):
+            much(feed, value)
+            stream = told(feed, None)
+            await anext(stream)
+            sleeping.append((stream, await anext(stream)))
+        asleep, _ = tracemalloc.get_traced_memory()
+        for value in range(viewers, 3 * viewers):
+            much(feed, value)
+        later, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    state = 500 * 1000
+    assert asleep - before < 2 * viewers * PIECE_BYTES + 2 * state
+    assert later - asleep < 2 * state
+    for stream, first in sleeping:
+        rest = parsed(first) + await all_of(stream, feed.version)
+        assert numbers(rest) == {str(at): 3 * viewers - 1 for at in range(500)}
+
+
+async def test_a_viewer_that_reads_nothing_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reward_service.api.events.routes.PIECE_S", 0.01)
+    feed = Feed()
+    much(feed)
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    stream = told(feed, None)
+    await EventStream(stream).stream_response(send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
 
 
 async def test_a_viewer_that_was_cut_off_in_the_middle_goes_on_there() -> None:
