@@ -11,7 +11,7 @@ from reward_service.serving.supervisor import Supervisor
 from tests.api.paraphrase_jobs import done
 from tests.dashboard.browsing import Watched
 from tests.dashboard.hostile_texts import DEEP, HOSTILE, MOVING, UNSEEN
-from tests.dashboard.seeding import hostile, paraphrased
+from tests.dashboard.seeding import hostile, paraphrased, run
 from tests.dashboard.services import served
 from tests.support.scripted_rewriter import ScriptedRewriter, paraphrasing
 
@@ -97,6 +97,16 @@ def test_paraphrases_are_texts(watched: Open, attacked: Supervisor, attacker: ht
     expect(page.locator("article.pair")).to_have_count(len(HOSTILE))
     assert page.locator("main script, main iframe, main img, main style, main a[href^=javascript]").count() == 0
     assert at.wide() <= 0
+
+
+def test_settings_are_texts(watched: Open, attacked: Supervisor, attacker: httpx.Client) -> None:
+    model = f"{HOSTILE[0]} \u202e __proto__"
+    name = run(attacker, "hostile-settings", method="co-rewarding-ii", teacher_model=model, end_tokens=[HOSTILE[1]])
+    page = watched(attacked.url).open(f"#/runs/{name}")
+    page.locator("summary", has_text="Settings").click()
+    shown = page.locator("details[open] dl")
+    expect(shown).to_contain_text(f"{HOSTILE[0]} <U+202E> __proto__")
+    expect(shown).to_contain_text(HOSTILE[1])
 
 
 @pytest.fixture(scope="module")

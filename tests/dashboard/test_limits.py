@@ -68,3 +68,18 @@ def test_names_of_any_length_fit_a_phone(watched: Open, client: httpx.Client) ->
     for address in ("", f"#/runs/{names[0]}?with={names[1]}", f"#/runs/{names[0]}/questions"):
         at.open(address)
         assert at.wide() <= 0, address
+
+
+def test_a_large_cohort_is_shown_a_part_at_a_time(watched: Open, client: httpx.Client) -> None:
+    """Each ballot is a class of its own."""
+    run(client, "large", group_size=1200)
+    told = scored(client, "large", 1, [rollout("q", "original", at, f"{at}{'x' * 60}") for at in range(1200)])
+    page = watched().open(f"#/cohorts/{told['labels'][0]['cohort']}")
+    ballots = page.locator("#ballots tbody tr")
+    expect(ballots).to_have_count(500)
+    more = page.locator("#ballots ~ button")
+    expect(more).to_have_text("Show 500 more of 1200")
+    more.click()
+    more.click()
+    expect(ballots).to_have_count(1200)
+    expect(more).to_be_hidden()

@@ -1,6 +1,7 @@
 // Make elements. Whatever a response said becomes a text node or an attribute that runs nothing: never HTML.
 
 const SVG = "http://www.w3.org/2000/svg"
+const MOST_ROWS = 500
 const READ = new Set(["title", "aria-label"]) // attributes that people read
 const SVG_TAGS = new Set(["svg", "path", "circle", "title"])
 
@@ -49,16 +50,31 @@ export function link(path, text, query) {
   return h("a", { href: address(path, query) }, text)
 }
 
-// A table with headings; each column is { name, of(row), number, title }.
+// A table with headings; each column is { name, of(row), number, title }. Of many rows some are shown at first: a browser
+// takes seconds to lay out thousands.
 export function table(caption, columns, rows, attributes = {}) {
   const head = columns.map((column) => h("th", { scope: "col", class: column.number && "number", title: column.title }, column.name))
-  const body = rows.map((row) => h("tr", {}, columns.map((column, at) => {
+  const body = h("tbody")
+  const next = h("button", { type: "button", class: "rows" })
+  const show = () => {
+    const shown = body.childElementCount
+    body.append(...rows.slice(shown, shown + MOST_ROWS).map((row) => rowOf(columns, row)))
+    const left = rows.length - body.childElementCount
+    next.hidden = left === 0
+    next.textContent = `Show ${Math.min(left, MOST_ROWS)} more of ${rows.length}`
+  }
+  next.addEventListener("click", show)
+  show()
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    h("table", attributes, h("caption", {}, caption), h("thead", {}, h("tr", {}, head)), body), next)
+}
+
+function rowOf(columns, row) {
+  return h("tr", {}, columns.map((column, at) => {
     const cell = { class: column.number && "number", "data-name": column.name }
     const shown = h("div", {}, column.of(row))
     return at === 0 ? h("th", { scope: "row", ...cell }, shown) : h("td", cell, shown)
-  })))
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", attributes, h("caption", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)))
+  }))
 }
 
 export function definitions(pairs) {
