@@ -176,3 +176,25 @@ def test_what_an_earlier_view_asked_for_says_nothing_of_the_next(watched: Open, 
     expect(page.locator("h1")).to_have_text(f"Questions of {runs['steady']}")
     expect(page.locator("main table")).to_be_visible()
     expect(page.locator("#live")).to_have_text("")
+
+
+def test_what_is_open_and_where_the_focus_is_stay_while_a_run_goes_on(watched: Open, client: httpx.Client) -> None:
+    name = run(client, "stays-open")
+    group = [rollout("q", "original", at, "4") for at in range(8)]
+    scored(client, name, 1, group)
+    page = watched().open(f"#/runs/{name}")
+    settings = page.locator("summary", has_text="Settings")
+    settings.click()
+    expect(settings).to_be_focused()
+    scored(client, name, 2, group)
+    expect(page.locator("dl div", has_text="Step").locator("dd").first).to_have_text("2")
+    expect(page.locator("details[open] dl")).to_be_visible()
+    expect(settings).to_be_focused()
+
+
+def test_the_focus_stays_in_the_service_view(watched: Open, runs: dict[str, str]) -> None:
+    page = watched().open("#/service")
+    table = page.get_by_role("region", name="By route")
+    table.evaluate("table => { table.old = true; table.focus() }")
+    page.wait_for_function("!document.querySelector('[aria-label=\"By route\"]').old")
+    expect(table).to_be_focused()

@@ -2,6 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg"
 const MOST_ROWS = 500
+const FOCUSED = "a, button, summary, [tabindex]"
 const READ = new Set(["title", "aria-label"]) // attributes that people read
 const SVG_TAGS = new Set(["svg", "path", "circle", "title"])
 
@@ -21,6 +22,22 @@ export function fill(element, ...children) {
   element.replaceChildren(...shown(children))
   return element
 }
+
+// As `fill`, for what is drawn again and again: what is open stays open, the focus stays, and so does what is scrolled.
+export function refill(element, ...children) {
+  const [focused, opened, scrolled] = [FOCUSED, "details", ".scroll"].map((each) => [...element.querySelectorAll(each)])
+  const at = focused.indexOf(document.activeElement)
+  fill(element, ...children)
+  element.querySelectorAll("details").forEach((each, n) => { each.open = opened[n]?.open ?? each.open })
+  element.querySelectorAll(".scroll").forEach((each, n) => { each.scrollLeft = scrolled[n]?.scrollLeft ?? 0 })
+  if (at < 0) return element
+  const now = [...element.querySelectorAll(FOCUSED)]
+  const same = now.find((each) => named(each) === named(focused[at])) ?? now[at]
+  same?.focus({ preventScroll: true })
+  return element
+}
+
+const named = (element) => element.getAttribute("href") ?? element.getAttribute("aria-label") ?? element.textContent
 
 function shown(children) {
   return children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false)

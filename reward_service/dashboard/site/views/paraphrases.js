@@ -1,7 +1,7 @@
 // Paraphrase jobs with their progress, and the pairs of a job.
 
 import { ask, lines, repeat } from "../api.js"
-import { definitions, fill, h, link, table } from "../dom.js"
+import { definitions, fill, h, link, refill, table } from "../dom.js"
 import { count, figure, list } from "../format.js"
 import { compared } from "../texts.js"
 
@@ -36,7 +36,7 @@ export async function jobs(page) {
     const told = await ask("v1/paraphrases/jobs", {}, signal)
     if (JSON.stringify(told) === said) return
     said = JSON.stringify(told)
-    fill(found, told.jobs.length ? table("Jobs", columns, told.jobs, { class: "cards" }) : h("p", {}, "No job is kept. docs/paraphrasing.md says how one is made."))
+    refill(found, told.jobs.length ? table("Jobs", columns, told.jobs, { class: "cards" }) : h("p", {}, "No job is kept. docs/paraphrasing.md says how one is made."))
   }
   await look(page.signal)
   page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS))

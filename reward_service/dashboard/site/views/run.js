@@ -2,7 +2,7 @@
 
 import { ask, follow, repeat } from "../api.js"
 import { Curves, curveOf } from "../charts.js"
-import { address, definitions, fill, h, link, table } from "../dom.js"
+import { address, definitions, h, link, refill, table } from "../dom.js"
 import { ago, count, list, rate } from "../format.js"
 import { SIGNS } from "../signs.js"
 import { concerns } from "./runs.js"
@@ -46,8 +46,8 @@ export async function run(page) {
     due = 0
     const latest = known.map((each) => lastAttempts(each.steps))
     SIGNS.forEach(([, of], at) => curves[at].set(latest.map((steps) => new Map([...steps].map(([step, signs]) => [step, of(signs) ?? null])))))
-    fill(figures, names.map((each, at) => stepTable(each, latest[at])))
-    heads.forEach((head, at) => known[at].run && fill(head, headOf(known[at], names.length > 1 ? at : null)))
+    refill(figures, names.map((each, at) => stepTable(each, latest[at])))
+    heads.forEach((head, at) => known[at].run && refill(head, headOf(known[at], names.length > 1 ? at : null)))
   }
   page.onEnd(() => cancelAnimationFrame(due))
 
