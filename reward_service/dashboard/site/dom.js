@@ -26,10 +26,11 @@ export function fill(element, ...children) {
 // As `fill`, for what is drawn again and again: what is open stays open, the focus stays, and so does what is scrolled.
 export function refill(element, ...children) {
   const [focused, opened, scrolled] = [FOCUSED, "details", ".scroll"].map((each) => [...element.querySelectorAll(each)])
+  const lefts = scrolled.map((each) => each.scrollLeft)
   const at = focused.indexOf(document.activeElement)
   fill(element, ...children)
   element.querySelectorAll("details").forEach((each, n) => { each.open = opened[n]?.open ?? each.open })
-  element.querySelectorAll(".scroll").forEach((each, n) => { each.scrollLeft = scrolled[n]?.scrollLeft ?? 0 })
+  element.querySelectorAll(".scroll").forEach((each, n) => { each.scrollLeft = lefts[n] ?? 0 })
   if (at < 0) return element
   const now = [...element.querySelectorAll(FOCUSED)]
   const same = now.find((each) => named(each) === named(focused[at])) ?? now[at]
