@@ -33,7 +33,8 @@ export function refill(element, ...children) {
   element.querySelectorAll(".scroll").forEach((each, n) => { each.scrollLeft = lefts[n] ?? 0 })
   if (at < 0) return element
   const now = [...element.querySelectorAll(FOCUSED)]
-  const same = now.find((each) => named(each) === named(focused[at])) ?? now[at]
+  const isSame = (each) => each && named(each) === named(focused[at])
+  const same = isSame(now[at]) ? now[at] : now.find(isSame) ?? now[at]
   same?.focus({ preventScroll: true })
   return element
 }

@@ -63,7 +63,7 @@ export async function run(page) {
       for (const { name: event, data } of news) {
         if (event === "fresh") known[at].steps.clear()
         if (event === "run") known[at].run = data[0]
-        if (event === "steps") for (const signs of data) known[at].steps.set(`${signs.step}:${signs.attempt}`, signs)
+        if (event === "steps") for (const signs of data) known[at].steps.set(placeOf(signs), signs)
         if (event === "trouble") page.tell(data[0].detail ? "away" : "live", data[0].detail)
       }
       due ||= requestAnimationFrame(draw)
@@ -74,10 +74,14 @@ export async function run(page) {
   })))
 }
 
-// Of a step that was done again the last attempt counts; as many steps as the service keeps.
+const placeOf = (signs) => `${signs.step}:${signs.attempt}`
+
+// Of a step that was done again the last attempt counts; as many steps as the service keeps. Others are forgotten: a page
+// may be open for all of a long training.
 function lastAttempts(steps) {
   const found = new Map()
   const sorted = [...steps.values()].sort((one, other) => one.step - other.step || one.attempt - other.attempt)
+  for (const signs of sorted.slice(0, -MOST_STEPS)) steps.delete(placeOf(signs))
   for (const signs of sorted) found.set(signs.step, signs)
   return new Map([...found].slice(-MOST_STEPS))
 }
