@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message
 
-from reward_service.api.events.feed import PIECE_BYTES, Feed, told
-from reward_service.api.events.routes import EventStream
+from reward_service.api.events import routes
+from reward_service.api.events.feed import PIECE_BYTES, RETRY_MS, RETRY_SPREAD_MS, Feed, told
 from tests.support.events import Event, parsed
 
 pytestmark = pytest.mark.anyio
@@ -183,24 +183,6 @@ async def test_viewers_that_sleep_hold_a_piece_each_and_no_state() -> None:
         assert numbers(rest) == {str(at): 3 * viewers - 1 for at in range(500)}
 
 
-async def test_a_viewer_that_reads_nothing_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reward_service.api.events.routes.PIECE_S", 0.01)
-    feed = Feed()
-    much(feed)
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-        if message["type"] == "http.response.body":
-            await asyncio.Event().wait()
-
-    stream = told(feed, None)
-    await EventStream(stream).stream_response(send)
-    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
-    with pytest.raises(StopAsyncIteration):
-        await anext(stream)
-
-
 async def test_a_viewer_that_was_cut_off_in_the_middle_goes_on_there() -> None:
     feed = Feed()
     much(feed)
@@ -225,3 +207,27 @@ async def test_what_is_void_is_told_to_all_as_if_they_had_seen_nothing() -> None
     assert [event.name for event in await next_of(stream)] == ["fresh", "seen"]
     put(feed, c=3)
     assert [event.name for event in await next_of(stream)] == ["numbers", "seen"]
+
+
+async def test_viewers_that_are_lost_together_come_again_over_a_while() -> None:
+    feed = Feed()
+    asked = {int((await anext(told(feed, None))).removeprefix(b"retry: ")) for _ in range(20)}
+    assert len(asked) > 1
+    assert RETRY_MS <= min(asked) <= max(asked) < RETRY_MS + RETRY_SPREAD_MS
+
+
+@pytest.mark.parametrize("stuck", ["http.response.start", "http.response.body"])
+async def test_a_viewer_that_does_not_read_is_let_go_of_with_what_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, stuck: str
+) -> None:
+    monkeypatch.setattr(routes, "PIECE_S", 0.001)
+    feed = Feed()
+    feed.put("texts", {"": json.dumps("x" * PIECE_BYTES).encode()})
+    stream = told(feed, None)
+
+    async def send(message: Message) -> None:
+        if message["type"] == stuck:
+            await asyncio.Event().wait()
+
+    await routes.EventStream(stream).stream_response(send)
+    assert await anext(stream, None) is None

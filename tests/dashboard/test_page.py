@@ -167,17 +167,6 @@ def test_a_tab_that_nobody_sees_holds_no_connection(watched: Open, runs: dict[st
     expect(at.page.locator("figure:visible .u-over")).not_to_have_count(0)
 
 
-def test_what_an_earlier_view_asked_for_says_nothing_of_the_next(watched: Open, runs: dict[str, str]) -> None:
-    at = watched()
-    page = at.open("#/service")
-    with page.expect_request("**/metrics"):
-        page.route("**/metrics", lambda _: None)  # never answered
-    page.evaluate(f"location.hash = '#/runs/{runs['steady']}/questions?sort=cohorts'")
-    expect(page.locator("h1")).to_have_text(f"Questions of {runs['steady']}")
-    expect(page.locator("main table")).to_be_visible()
-    expect(page.locator("#live")).to_have_text("")
-
-
 def test_what_is_open_and_where_the_focus_is_stay_while_a_run_goes_on(watched: Open, client: httpx.Client) -> None:
     name = run(client, "stays-open")
     group = [rollout("q", "original", at, "4") for at in range(8)]

@@ -85,6 +85,7 @@ export async function job(page) {
       pairs.append(pair(row))
       if (++shown === PAGE) break
     }
+    if (known !== mine) return
     next.hidden = shown < PAGE
     if (!pairs.childElementCount) fill(pairs, h("p", {}, "No question has such an outcome yet."))
     next.disabled = false
