@@ -206,7 +206,7 @@ async def test_a_run_that_cannot_be_read_troubles_its_viewers_alone(
     told = {row["run"] for row in others.told("runs")}
     assert other in told
     assert world.run not in told
-    shown = [each.run for each in (await GaugeStore(world.connection).read()).runs]
+    shown = [each.run for each in (await GaugeStore(world.connection, world.runs.looks).read()).runs]
     assert (other in shown, world.run in shown) == (True, False)
     assert background.failure is None
     await world.connection.execute("DEL", keys.stats, keys.settings, keys.waiting_sums, keys.series, keys.steps)
@@ -225,7 +225,7 @@ async def test_a_peer_whose_key_is_of_another_kind_troubles_those_who_look_at_it
     await holds(lambda: own.told("trouble"))
     assert "peers" in own.told("trouble")[0]["detail"]
     await holds(lambda: world.run in {row["run"] for row in others.told("runs")})
-    assert world.run not in {each.run for each in (await GaugeStore(world.connection).read()).runs}
+    assert world.run not in {each.run for each in (await GaugeStore(world.connection, world.runs.looks).read()).runs}
     assert background.failure is None
     await world.connection.execute("DEL", RunKeys(peer).missing)
     await holds(lambda: own.told("run"))
