@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -81,6 +82,15 @@ def test_an_address_that_holds_a_key_shows_the_page(watched: Open, locked_url: s
     at.page.get_by_label("Key of the service").fill(KEY)
     at.page.keyboard.press("Enter")
     expect(at.page.locator("#live")).to_have_text("live")
+
+
+@pytest.mark.parametrize("path", ["docs", "redoc"])
+def test_the_pages_of_the_api_open_at_an_address_that_holds_the_key(watched: Open, locked_url: str, path: str) -> None:
+    at = watched(locked_url)
+    logo = "https://cdn.redoc.ly/"  # of ReDoc's makers; the policy blocks it
+    at.forgiven = ("warning: ", "error: Loading the image", f"leaves the service: {logo}")
+    at.page.goto(f"{locked_url.replace('://', f'://x:{quote(KEY)}@')}/{path}")
+    expect(at.page.get_by_text("Send rollouts").first).to_be_visible(timeout=30_000)
 
 
 def test_a_browser_that_keeps_nothing_shows_the_page_and_asks_again(watched: Open, locked_url: str) -> None:
