@@ -1,6 +1,7 @@
 """Run the reward service, and work with it, from a terminal."""
 
 import contextlib
+import errno
 import os
 import signal
 import tempfile
@@ -32,6 +33,7 @@ from reward_service.training_commands import demo, train
 log = structlog.get_logger(__name__)
 
 FAILED = 2
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 LOGGING = frozenset({"serve", "worker", "teacher", "paraphraser"})
 """Commands that run for long, and say what they have to say in a log."""
 
@@ -276,6 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _tell(str(error), "red")
         raise SystemExit(FAILED) from error
     except OSError as error:
+        if error.errno in NO_ROOM:
+            _tell(f"what is written has no room: {error.strerror}", "red")
+            raise SystemExit(FAILED) from error
         if error.filename is None:  # not about a file that was named, so perhaps our fault
             raise
         _tell(f"{os.fsdecode(error.filename)}: {error.strerror}", "red")

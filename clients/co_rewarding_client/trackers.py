@@ -34,6 +34,7 @@ class _TensorBoard:
         self._events: Foreign = importlib.import_module("tensorboardX.proto.event_pb2")
         self._summaries: Foreign = importlib.import_module("tensorboardX.proto.summary_pb2")
         writing: Foreign = importlib.import_module("tensorboardX.event_file_writer")
+        self._crc: Callable[[bytes], int] = importlib.import_module("tensorboardX.record_writer").masked_crc32c
         self._folder.mkdir(parents=True, exist_ok=True)
         self._last_step = max(map(self._last_step_in, self._folder.glob(f"*{SUFFIX}")), default=NO_STEP)
         self._writer: Foreign = writing.EventsWriter(
@@ -53,17 +54,22 @@ class _TensorBoard:
         self._writer.close()
 
     def _last_step_in(self, file: Path) -> int:
-        events = map(self._events.Event.FromString, _records(file))
+        events = map(self._events.Event.FromString, _records(file, self._crc))
         return max((event.step for event in events if event.HasField("summary")), default=NO_STEP)
 
 
-def _records(file: Path) -> Iterator[bytes]:
-    """Yield the whole records of a file in TFRecord: length (8 bytes), its CRC (4), data, its CRC (4)."""
+def _records(file: Path, crc_of: Callable[[bytes], int]) -> Iterator[bytes]:
+    """Yield the whole records of a file in TFRecord: length (8 bytes), its CRC (4), data, its CRC (4).
+
+    What follows a record that is not whole is left out: its process was killed while it wrote, or its machine died.
+    """
     with file.open("rb") as stream:
         while len(head := stream.read(12)) == 12:
-            (length,) = struct.unpack("<Q", head[:8])
-            data = stream.read(length)
-            if len(data) < length or len(stream.read(4)) < 4:  # its process was killed while it wrote
+            length, crc = struct.unpack("<QI", head)
+            if crc != crc_of(head[:8]):
+                return
+            data, tail = stream.read(length), stream.read(4)
+            if len(tail) < 4 or struct.unpack("<I", tail)[0] != crc_of(data):
                 return
             yield data
 

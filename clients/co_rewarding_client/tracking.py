@@ -57,12 +57,12 @@ class Pace:
 class EndedSteps:
     """Tells which steps of a series have ended: what a step is said to be changes while its groups are settled.
 
-    A step ends once; an attempt that comes after is passed over.
+    A step ends once; an attempt that comes after is passed over. `last_step` is the last one that has ended.
     """
 
     def __init__(self, last_step: int, quiet_s: float) -> None:
         """Steps up to `last_step` were told before."""
-        self._last_step = last_step
+        self.last_step = last_step
         self._quiet_s = quiet_s
         self._changed_s: dict[int, tuple[Point, float]] = {}
         self.open = 0
@@ -70,7 +70,7 @@ class EndedSteps:
     def look(self, points: Sequence[Point], now_s: float) -> Iterator[tuple[int, Figures]]:
         """Yield the steps that have ended since the last look, in order; `open` says how many have not."""
         latest = {point["step"]: point for point in points}  # a later attempt comes behind
-        steps = sorted(step for step in latest if step > self._last_step)
+        steps = sorted(step for step in latest if step > self.last_step)
         known = self._changed_s
         self._changed_s = {}
         for step in steps:
@@ -80,9 +80,9 @@ class EndedSteps:
             unchanged_s = now_s - self._changed_s[step][1]
             if unchanged_s <= 0.0 or (step == steps[-1] and unchanged_s < self._quiet_s):
                 break
-            self._last_step = step
+            self.last_step = step
             yield step, figures_of(latest[step])
-        self.open = sum(step > self._last_step for step in steps)
+        self.open = sum(step > self.last_step for step in steps)
 
 
 def figures_of(point: Point) -> dict[str, float]:
@@ -107,8 +107,8 @@ def follow(
 ) -> None:
     """Log the steps of `run` as they end, behind those that the tracker has; `told` is called with each.
 
-    A service that is away, or does not know the run yet, is asked again for as long as it takes; `trouble` is called
-    with what is wrong, once until it is over.
+    A service that is away, or does not know the run yet, is asked again for as long as it takes, and so is a run that
+    was made anew and is behind what is logged; `trouble` is called with what is wrong, once until it is over.
     """
     pace = pace or Pace()
     ended = EndedSteps(tracker.last_step(), pace.quiet_s)
@@ -121,7 +121,13 @@ def follow(
                 trouble(str(error))
             troubled = True
         else:
-            troubled = False
+            newest = points[-1]["step"] if points else ended.last_step
+            if newest < ended.last_step and not troubled:
+                trouble(
+                    f"run {run} is at step {newest}, and steps up to {ended.last_step} are logged: if the run was made "
+                    "anew, log it to another place; here its earlier steps are passed over"
+                )
+            troubled = newest < ended.last_step
             for step, figures in ended.look(points, clock_s()):
                 tracker.log(step, figures)
                 told(step)

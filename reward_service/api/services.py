@@ -113,11 +113,10 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)
     try:
-        gauges = GaugeStore(connection)
+        gauges = GaugeStore(connection, runs.looks)
         pairs, heartbeats = PairStore(connection, DisagreementRules()), Heartbeats(connection)
         jobs = ParaphraseJobs(connection, settings.paraphrase_limits)
-        looks = RunLooks(connection)
-        watchers = Watchers(looks, background)
+        watchers = Watchers(runs.looks, background)
         intake = ParaphraseIntake(jobs, room, settings)
         yield Services(
             settings,
@@ -130,7 +129,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
             run_cache,
             pairs,
             TraceStore(connection),
-            looks,
+            runs.looks,
             watchers,
             room,
             heartbeats,

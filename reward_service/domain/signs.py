@@ -1,5 +1,6 @@
 """Sum up the signs of a collapse: what settled groups say of a policy that comes to give one answer to everything."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -69,7 +70,7 @@ class SignSums(NamedTuple):
 
 
 class Signs(NamedTuple):
-    """The signs as means; None where there is nothing to average. `top_share` is that of a whole step."""
+    """The signs as means; None where there is none. `top_share` is that of a whole step."""
 
     distinct_answers: float | None
     vote_share: float | None
@@ -104,4 +105,5 @@ def agreement_of(label: ElectedLabel, ballots: Iterable[Ballot]) -> float:
 
 
 def _ratio(total: float, count: float) -> float | None:
-    return total / count if count else None
+    """Return a mean; None where there is nothing to average, and of rewards whose sum no float holds."""
+    return total / count if count and math.isfinite(total) else None

@@ -250,13 +250,16 @@ def _verdict(reviewed: Reviewed) -> dict[str, Any]:
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[TextIO]:
     """Open a file that gets its name when all of it is written. Lone surrogates become question marks."""
-    beside = path.with_name(f"{path.name}.part")
+    named = path.exists() and not path.is_file()  # /dev/null or a pipe, which is written to and never replaced
+    beside = path if named else path.with_name(f"{path.name}.part")
     try:
         with beside.open("w", encoding="utf-8", errors="replace") as file:
             yield file
-        beside.replace(path)
+        if not named:
+            beside.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        if not named:
+            beside.unlink(missing_ok=True)
 
 
 def _bar(console: Console) -> Progress:

@@ -222,6 +222,9 @@ def _write_parquet(out: Path, pairs: list[Mapping[str, Any]]) -> int:
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file gets its name when all of it is written."""
+    if path.exists() and not path.is_file():  # /dev/null or a pipe, which is written to and never replaced
+        yield path
+        return
     writing = beside(path, "writing")
     try:
         yield writing

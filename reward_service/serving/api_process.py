@@ -54,9 +54,15 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+NO_NEWS = {"Invalid HTTP request received.", "ASGI callable returned without completing response."}
+
+
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether the log is to have it: what is no HTTP is counted as `malformed`, and anybody can send any number."""
-    return record.msg != "Invalid HTTP request received."
+    """Whether the log is to have it: anybody can cause any number of the others.
+
+    What is no HTTP is counted as `malformed`. An answer that is not complete is that of a viewer who reads too slowly.
+    """
+    return record.msg not in NO_NEWS
 
 
 def main() -> None:

@@ -113,10 +113,10 @@ class Gauges:
 class GaugeStore:
     """Reads the gauges; it changes nothing."""
 
-    def __init__(self, connection: RedisConnection) -> None:
+    def __init__(self, connection: RedisConnection, looks: RunLooks) -> None:
         """Over an open connection."""
         self._connection = connection
-        self._looks = RunLooks(connection)
+        self._looks = looks
         self._heartbeats = Heartbeats(connection)
         self._paraphrases = ParaphraseGaugeStore(connection)
         self._teachers = TeacherStore(connection)

@@ -38,10 +38,10 @@ class RunStore:
     """Settings by run."""
 
     def __init__(self, connection: RedisConnection, limits: StoreLimits) -> None:
-        """Over an open connection."""
+        """Over an open connection. `looks` looks at the runs."""
         self._connection = connection
         self._limits = limits
-        self._looks = RunLooks(connection)
+        self.looks = RunLooks(connection)
 
     async def put(self, run: str, settings: RunSettings) -> Revised:
         """Make a run, or change one: its evaluation changes with it. The same settings again change nothing.
@@ -93,7 +93,7 @@ class RunStore:
         """
         places = await self._places(most + 1, cursor)
         names = [name for _, name in places[:most]]
-        found = await self._looks.look_at(names, 0)
+        found = await self.looks.look_at(names, 0)
         last = "{1}{0}{2}".format(SEPARATOR, *places[most - 1]) if len(places) > most else None
         return RunPage(found, last)
 

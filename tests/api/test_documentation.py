@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-ADDRESS = re.compile(r"""(?:src|href)="([^"]+)"|url: '([^']+)'|spec-url="([^"]+)\"""")
+ADDRESS = re.compile(r"""(?:src|href)="([^"]+)"|new URL\('([^']+)', location.href\)|spec-url="([^"]+)\"""")
 
 
 def addresses(page: str) -> set[str]:

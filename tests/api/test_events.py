@@ -109,6 +109,23 @@ def test_the_list_tells_of_runs_and_of_changes(client: httpx.Client) -> None:
         assert told[runs[1]]["step"] == 5  # type: ignore[index]
 
 
+def test_rewards_whose_sum_no_float_holds_hinder_no_viewer(client: httpx.Client) -> None:
+    run = f"run-{uuid4().hex[:8]}"
+    client.put(f"/v1/runs/{run}", json={"method": "self-certainty", "group_size": 2}).raise_for_status()
+    group = pair("q", ["1", "1"], ["1", "2"])
+    sent = [each | {"statistics": {"self_certainty": -1.7e308}} for each in group]
+    client.post("/v1/rewards", json={"run": run, "step": 1, "rollouts": sent}).raise_for_status()
+    with streamed(client, f"/v1/runs/{run}/events") as stream:
+        (signs,) = stream.next()["steps"][0].data
+    assert (signs["rollouts"], signs["reward"]) == (4, None)
+    told: dict[str, dict[str, list[float | None]]] = {}
+    with streamed(client, "/v1/events") as stream:
+        while run not in told:
+            told |= {row["run"]: row["recent"] for event in stream.next().get("runs", []) for row in event.data}
+    assert told[run]["reward"] == [None]
+    assert client.get(f"/v1/runs/{run}").json()["signs"] == signs
+
+
 def test_an_unknown_run_and_an_id_that_is_too_long_are_refused(client: httpx.Client) -> None:
     assert_problem(client.get("/v1/runs/nobody/events"), 404, "nobody")
     assert_problem(client.get("/v1/events", headers={"last-event-id": "x" * 65}), 422, "last-event-id")

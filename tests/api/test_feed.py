@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -108,14 +109,104 @@ async def test_without_news_a_comment_comes_and_at_the_end_nothing() -> None:
         waiting = asyncio.ensure_future(anext(stream, None))
 
 
+async def all_of(stream: AsyncIterator[bytes], version: int) -> list[Event]:
+    """The events up to a version."""
+    events: list[Event] = []
+    while not events or not (events[-1].id or "").endswith(f"-{version}"):
+        events += await next_of(stream)
+    return events
+
+
+def much(feed: Feed, value: int = 0) -> None:
+    feed.put("numbers", {str(at): json.dumps([str(at), value]).ljust(900).encode() for at in range(500)})
+
+
 async def test_much_is_told_in_pieces_and_to_all_alike() -> None:
     feed = Feed()
-    feed.put("texts", {str(number): json.dumps("x" * 900).encode() for number in range(500)})
-    streams = [told(feed, None) for _ in range(3)]
-    pieces = [[await anext(stream) for _ in range(2)] for stream in streams]
-    assert all(0 < len(piece) <= PIECE_BYTES for some in pieces for piece in some)
-    assert feed.told_since(0) is feed.told_since(0)
-    assert len(parsed(feed.told_since(0))[1].data) == 500
+    much(feed)
+    for stream in [told(feed, None) for _ in range(3)]:
+        events = await all_of(stream, feed.version)
+        assert [event.name for event in events].count("fresh") == 1
+        assert len(numbers(events)) == 500
+    pieces, seen = [], 0
+    while seen < feed.version:
+        assert feed.told_since(seen) is feed.told_since(seen)
+        piece, seen = feed.told_since(seen)
+        pieces.append(piece)
+    assert len(pieces) == -(-500 // (PIECE_BYTES // 900))
+    assert all(len(piece) < PIECE_BYTES + 1000 for piece in pieces)
+
+
+async def test_a_part_that_is_larger_than_a_piece_is_told() -> None:
+    feed = Feed()
+    feed.put("numbers", {"a": b'["a",1]'.ljust(3 * PIECE_BYTES), "b": b'["b",2]'})
+    assert numbers(await all_of(told(feed, None), feed.version)) == {"a": 1, "b": 2}
+
+
+async def test_a_viewer_in_the_middle_is_told_what_changes_meanwhile() -> None:
+    feed = Feed()
+    much(feed)
+    stream = told(feed, None)
+    events: list[Event] = []
+    for value in range(1, 10):
+        events += await next_of(stream)
+        much(feed, value)
+    rest = await all_of(stream, feed.version)
+    assert numbers(rest) == {str(at): 9 for at in range(500)}
+    assert [event.name for event in [*events, *rest]].count("fresh") == 1
+
+
+async def test_viewers_that_sleep_hold_a_piece_each_and_no_state() -> None:
+    """Each has begun to read another state of the feed, and reads no further: a blob for each would be 450 KB."""
+    feed, viewers = Feed(), 50
+    much(feed)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        sleeping: list[tuple[AsyncIterator[bytes], bytes]] = []
+        for value in range(viewers):
+            much(feed, value)
+            stream = told(feed, None)
+            await anext(stream)
+            sleeping.append((stream, await anext(stream)))
+        asleep, _ = tracemalloc.get_traced_memory()
+        for value in range(viewers, 3 * viewers):
+            much(feed, value)
+        later, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    state = 500 * 1000
+    assert asleep - before < 2 * viewers * PIECE_BYTES + 2 * state
+    assert later - asleep < 2 * state
+    for stream, first in sleeping:
+        rest = parsed(first) + await all_of(stream, feed.version)
+        assert numbers(rest) == {str(at): 3 * viewers - 1 for at in range(500)}
+
+
+async def test_a_viewer_that_was_cut_off_in_the_middle_goes_on_there() -> None:
+    feed = Feed()
+    much(feed)
+    first = await next_of(told(feed, None))
+    rest = await all_of(told(feed, first[-1].id), feed.version)
+    assert "fresh" not in {event.name for event in rest}
+    assert numbers(first).keys().isdisjoint(numbers(rest))
+    assert numbers(first).keys() | numbers(rest).keys() == {str(at) for at in range(500)}
+
+
+async def test_what_is_void_is_told_to_all_as_if_they_had_seen_nothing() -> None:
+    feed = Feed()
+    put(feed, a=1, b=2)
+    stream = told(feed, None)
+    seen = (await next_of(stream))[-1].id
+    feed.void("numbers", {"a"})
+    for later in (stream, told(feed, seen), told(feed, None)):
+        events = await next_of(later)
+        assert [event.name for event in events] == ["fresh", "numbers", "seen"]
+        assert numbers(events) == {"b": 2}
+    feed.void("numbers", {"b"})
+    assert [event.name for event in await next_of(stream)] == ["fresh", "seen"]
+    put(feed, c=3)
+    assert [event.name for event in await next_of(stream)] == ["numbers", "seen"]
 
 
 async def test_viewers_that_are_lost_together_come_again_over_a_while() -> None:

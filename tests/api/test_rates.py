@@ -37,3 +37,10 @@ def test_a_run_that_rests_comes_to_nothing() -> None:
         now_s += 1.0
         last = rate.after([point(0, 80)], now_s)
     assert last == 0.0
+
+
+def test_a_run_that_was_made_anew_is_counted_anew() -> None:
+    rate = RolloutRate()
+    rate.after([point(100, 500)], 0.0)
+    assert rate.after([point(1, 30)], 3.0) == 10.0
+    assert rate.after([point(1, 30), point(2, 30)], 6.0) == 10.0

@@ -93,9 +93,9 @@ class Series:
         return reply if isinstance(reply, httpx.Response) else httpx.Response(200, json={"run": "math", "steps": reply})
 
 
-def followed(service: Series, tracker: Noted, pace: Pace) -> list[str]:
+def followed(service: Series, tracker: Noted, pace: Pace, told: list[str] | None = None) -> list[str]:
     """Follow until all is logged; what was said of trouble."""
-    time, said = FakeTime(), []
+    time, said = FakeTime(), [] if told is None else told
     with RewardClient(
         "http://service", patience_s=0.0, transport=httpx.MockTransport(service), surroundings=time.surroundings()
     ) as client:
@@ -125,8 +125,21 @@ def test_a_run_that_is_not_there_yet_is_waited_for():
 
 def test_a_run_that_began_anew_is_not_logged_over_what_is_there():
     tracker = Noted(last_step=9)
-    followed(Series([point(1), point(2)]), tracker, UNTIL_QUIET)
-    assert not tracker.logged
+    said = followed(Series([point(1)], [point(1), point(2)], [point(9)], [point(9), point(10)]), tracker, UNTIL_QUIET)
+    assert list(tracker.logged) == []
+    assert len(said) == 1
+    assert "is at step 1, and steps up to 9 are logged" in said[0]
+
+
+def test_a_run_that_was_made_anew_while_it_is_followed_is_told_and_logged_from_where_it_is_ahead():
+    three, five = [*map(point, range(1, 4))], [*map(point, range(1, 6))]
+    ends = problem(401, "Unauthorized")
+    tracker, said = Noted(), []
+    with pytest.raises(Unauthorized):
+        followed(Series(three, three, three[:1], three[:2], five, five, ends), tracker, Pace(every_s=5.0), said)
+    assert list(tracker.logged) == [1, 2, 3, 4]
+    assert len(said) == 1
+    assert "is at step 1, and steps up to 2 are logged" in said[0]
 
 
 def test_a_refusal_ends_it():

@@ -248,7 +248,7 @@ async def test_a_dead_paraphrasers_questions_are_taken_after_a_step_back(offices
 @jumps
 async def test_the_age_of_the_oldest_job_goes_on(moved: Moved, jump_s: int) -> None:
     world, clock = moved
-    gauges = GaugeStore(world.connection)
+    gauges = GaugeStore(world.connection, world.runs.looks)
 
     async def age_s() -> float:
         (gauge,) = [each for each in (await gauges.read()).runs if each.run == world.run]

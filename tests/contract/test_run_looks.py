@@ -63,7 +63,7 @@ async def test_the_teacher_is_told_with_the_run(world: World) -> None:
 
 
 async def test_gauges_leave_out_a_run_whose_time_is_none(world: World) -> None:
-    gauges, clock = GaugeStore(world.connection), RunKeys(world.run).clock
+    gauges, clock = GaugeStore(world.connection, world.runs.looks), RunKeys(world.run).clock
     await world.connection.execute("HSET", clock, "w", "x", "s", "x")
     assert world.run not in {each.run for each in (await gauges.read()).runs}
     await world.connection.execute("DEL", clock)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -55,7 +55,11 @@ class Viewer:
                 self.events = parsed(self.written)
 
     def told(self, name: str) -> list[Any]:
-        return [each for event in self.events if event.name == name for each in event.data]
+        return self.data(self.events, name)
+
+    @staticmethod
+    def data(events: Sequence[Event], name: str) -> list[Any]:
+        return [each for event in events if event.name == name for each in event.data]
 
     @property
     def ended(self) -> bool:
@@ -138,6 +142,42 @@ async def test_the_events_of_a_run_that_is_gone_end(world: World, background: Ba
     await holds(lambda: viewer.ended)
 
 
+async def made_anew(world: World) -> None:
+    """The store loses the run, and somebody makes another under its name."""
+    await world.connection.execute("FLUSHALL")
+    await world.runs.put(world.run, RunSettings())
+    await settle(world, sums=summed(step(1, rollouts=4)))
+
+
+def since_fresh(viewer: Viewer) -> list[Event]:
+    at = max(at for at, event in enumerate(viewer.events) if event.name == "fresh")
+    return viewer.events[at:]
+
+
+async def test_a_run_that_was_made_anew_is_told_anew(world: World, background: Background) -> None:
+    watchers = Watchers(RunLooks(world.connection), background)
+    for _ in range(2):
+        await settle(world, sums=summed(*(step(number) for number in range(30))))
+    viewer, late = Viewer(watchers.told_of(world.run, None)), None
+    await holds(lambda: len(viewer.told("steps")) == 30)
+    await made_anew(world)
+    late = Viewer(watchers.told_of(world.run, viewer.events[-1].id))
+    for each in (viewer, late):
+        await holds(lambda each=each: [event.name for event in each.events].count("fresh") >= 1)
+        await holds(lambda each=each: [signs["step"] for signs in Viewer.data(since_fresh(each), "steps")] == [1])
+        await each.leave()
+
+
+async def test_a_run_that_is_gone_leaves_the_list(world: World, background: Background) -> None:
+    watchers = Watchers(RunLooks(world.connection), background)
+    await world.runs.put("another", RunSettings())
+    viewer = Viewer(watchers.told_of_runs(None))
+    await holds(lambda: {row["run"] for row in viewer.told("runs")} >= {world.run, "another"})
+    await made_anew(world)
+    await holds(lambda: {row["run"] for row in Viewer.data(since_fresh(viewer), "runs")} == {world.run})
+    await viewer.leave()
+
+
 FAULTS: dict[str, Callable[[RunKeys], tuple[str, ...]]] = {
     "counts of another kind": lambda keys: ("SET", keys.stats, "x"),
     "counts that are none": lambda keys: ("HSET", keys.stats, "settled", "x"),
@@ -166,7 +206,7 @@ async def test_a_run_that_cannot_be_read_troubles_its_viewers_alone(
     told = {row["run"] for row in others.told("runs")}
     assert other in told
     assert world.run not in told
-    shown = [each.run for each in (await GaugeStore(world.connection).read()).runs]
+    shown = [each.run for each in (await GaugeStore(world.connection, world.runs.looks).read()).runs]
     assert (other in shown, world.run in shown) == (True, False)
     assert background.failure is None
     await world.connection.execute("DEL", keys.stats, keys.settings, keys.waiting_sums, keys.series, keys.steps)
@@ -185,7 +225,7 @@ async def test_a_peer_whose_key_is_of_another_kind_troubles_those_who_look_at_it
     await holds(lambda: own.told("trouble"))
     assert "peers" in own.told("trouble")[0]["detail"]
     await holds(lambda: world.run in {row["run"] for row in others.told("runs")})
-    assert world.run not in {each.run for each in (await GaugeStore(world.connection).read()).runs}
+    assert world.run not in {each.run for each in (await GaugeStore(world.connection, world.runs.looks).read()).runs}
     assert background.failure is None
     await world.connection.execute("DEL", RunKeys(peer).missing)
     await holds(lambda: own.told("run"))

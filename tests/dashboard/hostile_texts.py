@@ -48,3 +48,32 @@ BASES = (
 SHAPES = ("{}", "4 {}", "{} = 4", "\\text{{{}}}", "\n{}\t")
 
 HOSTILE = tuple(shape.format(base) for shape, base in product(SHAPES, BASES))
+
+
+DEEP = tuple(
+    f"${opened * 280}x{'}' * 280}$" for opened in (r"\frac{1}{", r"\sqrt{", r"x^{", r"\overline{", r"\underbrace{")
+)
+"""TeX that is deeper than a browser can lay out."""
+
+MOVING = (
+    r"$\smash{\raisebox{20em}{\raisebox{20em}{MOVED}}}$",
+    r"$\smash{\raisebox{-20em}{\raisebox{-20em}{MOVED}}}$",
+    r"$\kern-20em\kern-20em\kern-20em\kern-20em MOVED$",
+    r"$\rlap{\kern20em\kern20em\kern20em MOVED}$",
+    r"$\mathllap{\rule{20em}{20em}\rule{20em}{20em}}MOVED$",
+    "$" + r"\hspace{20em}" * 8 + "MOVED$",
+    "$$" + r"\hspace{20em}" * 8 + "MOVED$$",
+    "$" + r"\rule{20em}{20em}" * 200 + "$",
+)
+"""TeX that sets what it says elsewhere, or is wider than any window."""
+
+UNSEEN = (
+    "$\\text{\u202egnp.4\u202c}$",
+    r"$\@char{8238}4$",
+    "$4\u200b$",
+    "$4\U000e0041$",
+    "4\ufe0f",
+    "4\u3164",
+    "4\U000e0041",
+)
+"""Marks that cannot be seen, in formulas and beside them."""

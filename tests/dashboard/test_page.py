@@ -150,3 +150,40 @@ def test_dark_follows_the_system_and_the_button(watched: Open, runs: dict[str, s
     assert page.evaluate(ground) == "rgb(255, 255, 255)"
     page.reload()
     assert page.evaluate(ground) == "rgb(255, 255, 255)"
+
+
+def test_a_tab_that_nobody_sees_holds_no_connection(watched: Open, runs: dict[str, str]) -> None:
+    """Also one that was opened behind others: a browser has six connections to a host."""
+    at = watched()
+    at.page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !window.shown })")
+    asked: list[str] = []
+    at.page.on("request", lambda request: asked.append(request.url))
+    at.page.goto(f"{at.url}/#/runs/{runs['steady']}")
+    expect(at.page.locator("h1")).to_have_text(runs["steady"])
+    expect(at.page.locator("#with option")).not_to_have_count(1)  # the page has run
+    assert not [url for url in asked if url.endswith("/events")]
+    at.page.evaluate("window.shown = true; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(at.page.locator("#live")).to_have_text("live")
+    expect(at.page.locator("figure:visible .u-over")).not_to_have_count(0)
+
+
+def test_what_is_open_and_where_the_focus_is_stay_while_a_run_goes_on(watched: Open, client: httpx.Client) -> None:
+    name = run(client, "stays-open")
+    group = [rollout("q", "original", at, "4") for at in range(8)]
+    scored(client, name, 1, group)
+    page = watched().open(f"#/runs/{name}")
+    settings = page.locator("summary", has_text="Settings")
+    settings.click()
+    expect(settings).to_be_focused()
+    scored(client, name, 2, group)
+    expect(page.locator("dl div", has_text="Step").locator("dd").first).to_have_text("2")
+    expect(page.locator("details[open] dl")).to_be_visible()
+    expect(settings).to_be_focused()
+
+
+def test_the_focus_stays_in_the_service_view(watched: Open, runs: dict[str, str]) -> None:
+    page = watched().open("#/service")
+    table = page.get_by_role("region", name="By route")
+    table.evaluate("table => { table.old = true; table.focus() }")
+    page.wait_for_function("!document.querySelector('[aria-label=\"By route\"]').old")
+    expect(table).to_be_focused()

@@ -1,6 +1,8 @@
 """Paraphrase jobs and their pairs in the page: verdicts, words that differ, formulas."""
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,9 @@ from reward_service.serving.supervisor import Supervisor
 from tests.api.paraphrase_jobs import done
 from tests.dashboard.browsing import Watched
 from tests.dashboard.seeding import paraphrased
+from tests.dashboard.services import served
 from tests.support.scripted_rewriter import ScriptedRewriter, in_other_words, paraphrasing
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
@@ -124,3 +128,31 @@ def test_pairs_of_an_outcome_that_is_no_longer_shown_are_left_out(
     for route in held:
         route.fulfill(body=told)
     expect(page.locator("article.pair")).to_have_text([re.compile("left-out")])
+
+
+def test_more_pairs_can_be_asked_for_after_the_service_has_left_the_first_answer(watched: Open) -> None:
+    """The answer is longer than what a browser reads ahead: it waits for its reader, and ends with its process."""
+    long = 19_000
+    with served() as supervisor, httpx.Client(base_url=supervisor.url, timeout=60.0) as client:
+        with paraphrasing(supervisor.redis_url, ScriptedRewriter(lambda question: "y" * long)):
+            made = paraphrased(client, [f"{number} {'x' * long}" for number in range(300)])
+            done(client, made)
+        at = watched(supervisor.url)
+        at.forgiven = ("error: Failed to load resource",)
+        page = at.open(f"#/paraphrases/{made}")
+        expect(page.locator("article.pair")).to_have_count(20)
+        (pid,) = supervisor.pids("api")
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: answers(client), 60.0)
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator("article.pair")).to_have_count(40)
+        heads = page.locator("article.pair > h3")
+        ids = heads.evaluate_all("all => all.map((each) => each.firstChild.textContent)")
+        assert ids == [f"q{number}" for number in range(40)]
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/ready").status_code == 200
+    except httpx.TransportError:
+        return False

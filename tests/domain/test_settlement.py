@@ -44,7 +44,7 @@ def test_rewards_follow_their_ballots_in_any_order(name: str, ballots: list[Ball
 def test_co_rewarding_i_crosses_the_views(ballots: list[Ballot]) -> None:
     settlement = settle(method_named("co-rewarding-i"), ballots)
     for view, other in [(View.ORIGINAL, View.PARAPHRASE), (View.PARAPHRASE, View.ORIGINAL)]:
-        winner = elect(b for b in ballots if b.view is other)
+        winner = elect([each for each in ballots if each.view is other])
         for b, reward, why in zip(ballots, settlement.rewards_B, settlement.abstentions_B, strict=True):
             if b.view is view:
                 assert reward == (None if winner is None else float(b.answer_class == winner.answer_class))

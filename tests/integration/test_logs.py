@@ -1,5 +1,6 @@
 """A service's log is JSON lines whatever happens, its libraries' too; and nobody can fill it by sending rubbish."""
 
+import inspect
 import json
 import re
 import socket
@@ -7,7 +8,9 @@ import subprocess
 import sys
 
 import httpx
+from uvicorn.protocols.http import httptools_impl
 
+from reward_service.serving.api_process import NO_NEWS
 from tests.support.started import CLI, started
 from tests.support.waiting import wait_until
 
@@ -31,6 +34,11 @@ def test_what_libraries_log_is_in_the_log_s_own_form() -> None:
     assert (warning["logger"], warning["level"], warning["event"]) == ("a.library", "warning", "90% is\nmuch")
     assert (error["level"], error["event"]) == ("error", "oh")
     assert "ZeroDivisionError" in error["exception"]
+
+
+def test_what_the_log_leaves_out_is_what_the_server_says() -> None:
+    source = inspect.getsource(httptools_impl)
+    assert all(words in source for words in NO_NEWS)
 
 
 def listens(port: int) -> bool:

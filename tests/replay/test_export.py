@@ -1,9 +1,12 @@
 """`co-rewarding export`: a run's rollouts in a file that `replay` reads, with the labels that the service gave."""
 
 import asyncio
+import io
 import json
+import os
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -183,6 +186,18 @@ def test_what_cannot_be_exported_is_a_line_and_leaves_no_file(url: str, tmp_path
         assert result.exit_code == 2, result.output
         assert said in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_written_to_and_not_replaced(url: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reading:
+        read = reading.submit(pipe.read_bytes)
+        result = co_rewarding("export", "default", pipe, "--url", url, "--api-key", KEY)
+        assert result.exit_code == 0, result.output
+        assert pipe.is_fifo()
+        assert pq.read_table(io.BytesIO(read.result())).schema.names[0] == "run"
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_replay_takes_the_settings_of_the_run_unless_it_is_told_others(

@@ -7,7 +7,7 @@ import pytest
 from co_rewarding_client.model import TeacherState
 from rich.console import Console
 
-from reward_service.tools.watch.drawing import ASCII, Screen, curve
+from reward_service.tools.watch.drawing import ASCII, BLOCKS, Screen, curve
 from reward_service.tools.watch.watching import Seen
 
 SETTINGS = {"method": "co-rewarding-ii", "state": {"settled": 123456, "abstained": 12, "open": 4321}}
@@ -102,3 +102,19 @@ def test_a_low_terminal_gets_lower_curves(height: int, rows: int):
 
 def test_what_was_0_all_the_time_is_drawn():
     assert "vote share" in drawn(seen(points=points(3, vote_share=0.0)))
+
+
+def test_a_curve_below_zero_rises_as_its_figures_do():
+    lines = drawn(seen(points=[{**points(1)[0], "step": at, "reward": float(at - 8)} for at in range(8)])).splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith(" reward "))
+    upper, lower = ([block for block in line if block in BLOCKS[1:]] for line in lines[at : at + 2])
+    assert "".join(lower + upper) == "▁▂▄▆████" + "▂▄▆"
+
+
+@pytest.mark.parametrize("rewards", [[1.7e308, -1.7e308], [5e-324, 0.0], [-5e-324], [1e99, -1e99], [1e15, 1e15 + 0.25]])
+def test_any_figures_are_drawn_and_written(rewards: list[float]):
+    said = drawn(
+        seen(points=[{**points(1)[0], "step": at, "reward": reward} for at, reward in enumerate(rewards * 40)])
+    )
+    assert max(map(len, said.splitlines())) <= 80
+    assert "…" not in said

@@ -1,5 +1,6 @@
 """`co-rewarding track`: the series of a real run in event files, each step once, whatever happens to the command."""
 
+import contextlib
 import os
 import signal
 import struct
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from co_rewarding_client import RewardClient
+from co_rewarding_client.tracking import NO_STEP, Figures
 from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event
 
@@ -114,6 +116,30 @@ def test_a_record_that_was_cut_by_a_kill_is_written_again(url: str, tmp_path: Pa
     assert [Event.FromString(record).step for record in records(other.read_bytes())] == [0, 2]
 
 
+TAILS = {
+    "zeros": bytes(4096),
+    "noise": bytes(range(256)),
+    "a length that no memory has": struct.pack("<Q", 2**62) + bytes(64),
+    "data that are no event": struct.pack("<Q", 16) + bytes(4) + b"\xff" * 16 + bytes(4),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_what_a_dead_machine_has_left_behind_the_records_is_passed_over(url: str, tmp_path: Path, tail: str):
+    run = f"run-{uuid4().hex[:8]}"
+    step_done(url, run, 1)
+    words = ("track", run, tmp_path, "--to", "tensorboard", "--url", url, *PACE, "--once")
+    assert co_rewarding(*words).exit_code == 0
+    (file,) = (tmp_path / run).iterdir()
+    with file.open("ab") as stream:
+        stream.write(TAILS[tail])
+    step_done(url, run, 2)
+    result = co_rewarding(*words)
+    assert result.exit_code == 0, result.output
+    (other,) = set((tmp_path / run).iterdir()) - {file}
+    assert [Event.FromString(record).step for record in records(other.read_bytes())] == [0, 2]
+
+
 def test_a_service_that_goes_away_and_returns_is_followed_on(tmp_path: Path):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -138,6 +164,29 @@ def test_a_tracker_that_is_not_installed_is_told_with_its_extra(url: str, tmp_pa
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ)
     assert done.returncode == 2
     assert "--to tensorboard needs tensorboardX, which the extra 'tensorboard' installs" in done.stderr
+
+
+class Full:
+    """A tracker whose account is full."""
+
+    def last_step(self) -> int:
+        return NO_STEP
+
+    def log(self, step: int, figures: Figures) -> None:
+        raise RuntimeError("429: your quota is used up")
+
+
+def test_what_a_tracker_raises_while_it_logs_is_a_line(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    @contextlib.contextmanager
+    def opened(*_: object) -> Iterator[Full]:
+        yield Full()
+
+    monkeypatch.setattr("reward_service.tools.track.command.open_tracker", opened)
+    run = f"run-{uuid4().hex[:8]}"
+    step_done(url, run, 3)
+    refused = co_rewarding("track", run, "project", "--to", "mlflow", "--url", url, *PACE, "--once")
+    assert refused.exit_code == 2
+    assert "mlflow cannot log to project, step 3: 429: your quota is used up" in refused.stderr
 
 
 def test_a_place_that_cannot_be_is_told(url: str, tmp_path: Path):

@@ -27,7 +27,7 @@ async def test_other_runs_are_served_and_it_is_when_the_key_is_gone(shop: Shop, 
     await shop.connection.execute("SET", name, "somebody else's")
     shop.open(SymbolicGrader())
     await _others_are_served(shop)
-    told = [each.run for each in (await GaugeStore(shop.connection).read()).runs]
+    told = [each.run for each in (await GaugeStore(shop.connection, shop.runs.looks).read()).runs]
     assert "other" in told
     await shop.connection.execute("DEL", name)
     await shop.settled("broken", await shop.send("broken", rows(["1"])), timeout_s=20.0)

@@ -2,11 +2,18 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import takewhile
 from uuid import uuid4
 
 PIECE_BYTES = 2**15
-"""A viewer that does not read holds at most a few such pieces in the buffers of its connection."""
+"""Of the parts that are told at a time, if there are two or more.
+
+A viewer that does not read holds at most a few such pieces in the buffers of its connection.
+"""
+
+MOST_WRITTEN = 128
+"""Pieces that are kept for others who ask for the same."""
 
 BEAT_S = 15.0
 """After how long without news a viewer is sent a comment, so that what lies between does not close the connection."""
@@ -20,18 +27,20 @@ BEAT = b": \n\n"
 
 
 class Feed:
-    """The state of something that is watched: named parts, each a JSON text, and in which version each has changed.
+    """The state of something that is watched: named parts, each a JSON text, numbered in the order of their changes.
 
-    A viewer asks for what changed since the version that it has. So a slow viewer is told the newest state when it
-    reads again, nothing queues for it, and one that comes again is told what it has missed.
+    A viewer is told some parts at a time, those that changed first before the others, and asks for more behind the
+    number of the last one. So a slow viewer is told the newest state when it reads again, nothing queues for it, what
+    it has not read yet stays nowhere but in the feed, and one that comes again is told what it has missed.
     """
 
     def __init__(self) -> None:
         """Begin without parts. The version that another feed or process gave is another feed's."""
         self._name = uuid4().hex[:8]
         self._parts: dict[tuple[str, str], tuple[int, bytes]] = {}
-        self._told: dict[int, bytes] = {}
+        self._told: dict[int, tuple[bytes, int]] = {}
         self._news = asyncio.Event()
+        self._begun = 1
         self.version = 0
         self.ended = False
 
@@ -42,14 +51,8 @@ class Feed:
             for name, part in parts.items()
             if (known := self._parts.get((event, name))) is None or known[1] != part
         }
-        if not changed:
-            return
-        self.version += 1
-        for place, part in changed.items():
-            self._parts.pop(place, None)  # the last that changed stand last
-            self._parts[place] = (self.version, part)
-        self._told.clear()
-        self._wake()
+        if changed:
+            self._take(changed)
 
     def forget(self, event: str, names: set[str]) -> None:
         """Drop parts. Viewers that were told of them are not told that they are gone."""
@@ -57,6 +60,13 @@ class Feed:
             self._parts.pop((event, name), None)
         if names:
             self._told.clear()
+
+    def void(self, event: str, names: set[str]) -> None:
+        """Drop parts that are wrong to know of: all viewers are told anew what is left."""
+        self.forget(event, names)
+        self.version += 1
+        self._begun = self.version
+        self._take({place: part for place, (_, part) in self._parts.items()})
 
     def end(self) -> None:
         """Send the viewers away: they come again, or find that there is nothing any more."""
@@ -70,12 +80,12 @@ class Feed:
             return 0
         return int(version) if int(version) <= self.version else 0
 
-    def told_since(self, seen: int) -> bytes:
-        """Return the events of what changed since a version, and behind them the id of the newest."""
+    def told_since(self, seen: int) -> tuple[bytes, int]:
+        """Return some events of what changed since a version, and the version that a viewer has then seen."""
         told = self._told.get(seen)
         if told is None:
             told = self._written(seen)
-            if seen in (0, self.version - 1):  # what most viewers ask for
+            if len(self._told) < MOST_WRITTEN:  # many viewers ask for the same
                 self._told[seen] = told
         return told
 
@@ -84,17 +94,35 @@ class Feed:
         while self.version <= seen and not self.ended:
             await self._news.wait()
 
-    def _written(self, seen: int) -> bytes:
+    def _take(self, parts: Mapping[tuple[str, str], bytes]) -> None:
+        for place, part in parts.items():
+            self._parts.pop(place, None)  # the last that changed stand last
+            self.version += 1
+            self._parts[place] = (self.version, part)
+        self._told.clear()
+        self._wake()
+
+    def _written(self, seen: int) -> tuple[bytes, int]:
+        void = seen < self._begun
         by_event: dict[str, list[bytes]] = {}
-        for (event, _), (version, part) in reversed(self._parts.items()):
-            if version <= seen:
+        size, version = 0, self.version
+        for (event, _), (number, part) in self._since(0 if void else seen):
+            if size and size + len(part) > PIECE_BYTES:
                 break
             by_event.setdefault(event, []).append(part)
-        events = [FRESH] if seen == 0 else []
+            size, version = size + len(part), number
+        else:
+            version = self.version
+        events = [FRESH] if void else []
         for event, parts in sorted(by_event.items()):
-            events.append(b"event: %s\ndata: [%s]\n\n" % (event.encode(), b",".join(reversed(parts))))
+            events.append(b"event: %s\ndata: [%s]\n\n" % (event.encode(), b",".join(parts)))
         # The id comes last: a viewer that is cut off in between has not seen this version.
-        return b"".join([*events, f"id: {self._name}-{self.version}\nevent: seen\ndata: []\n\n".encode()])
+        return b"".join([*events, f"id: {self._name}-{version}\nevent: seen\ndata: []\n\n".encode()]), version
+
+    def _since(self, seen: int) -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
+        """Yield the parts that changed since a version, in the order of their changes."""
+        newer = takewhile(lambda each: each[1][0] > seen, reversed(self._parts.items()))
+        return reversed(list(newer))
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
@@ -114,6 +142,5 @@ async def told(feed: Feed, event_id: str | None, beat_s: float = BEAT_S) -> Asyn
             continue
         if feed.ended:
             return
-        events, seen = feed.told_since(seen), feed.version
-        for first in range(0, len(events), PIECE_BYTES):
-            yield events[first : first + PIECE_BYTES]
+        events, seen = feed.told_since(seen)
+        yield events

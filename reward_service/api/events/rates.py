@@ -23,6 +23,8 @@ class RolloutRate:
         Only the newest step of the look before and later ones are counted: others may be new to the look alone.
         """
         settled = 0
+        if self._newest is not None and points and _name(points[-1]) < self._newest:  # the run began anew
+            self._newest, self._counted = (-1, -1), 0
         if self._newest is not None:
             later = [point for point in points if (point.step, point.attempt) >= self._newest]
             settled = sum(point.sums.rollouts for point in later)

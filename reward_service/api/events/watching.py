@@ -156,6 +156,7 @@ class _RunReader:
         self._run = run
         self._rate = RolloutRate()
         self._points: dict[tuple[int, int], SignPoint] = {}
+        self._ended = 0
         self._whole_at_s = 0.0
 
     async def look(self) -> None:
@@ -167,6 +168,7 @@ class _RunReader:
         if look is None:
             self._feed.end()
             return
+        self._forget_another(look, whole=whole)
         if whole:
             self._whole_at_s = now_s + WHOLE_LOOK_S
         elif self._points and look.points and _name(look.points[0]) > max(self._points):
@@ -179,6 +181,18 @@ class _RunReader:
         absent = await self._looks.absent_peers(self._run, look.settings)
         told = watched_run(look, points, used_s, self._rate.after(points, now_s), absent)
         self._feed.put(RUN, {"": encoded(told)})
+
+    def _forget_another(self, look: RunLook, *, whole: bool) -> None:
+        """Tell viewers anew if the run that was known is gone, and this one was made under its name."""
+        ended = look.state["settled"] + look.state["abstained"]
+        kept = {_name(point) for point in look.points}
+        oldest = min(kept) if len(kept) == MOST_STEPS else (-1, -1)
+        if ended < self._ended or (whole and any(name > oldest and name not in kept for name in self._points)):
+            self._feed.void(STEPS, {_text(name) for name in self._points})
+            self._points.clear()
+            self._rate = RolloutRate()
+            self._whole_at_s = 0.0
+        self._ended = ended
 
     def _trim(self) -> None:
         gone = sorted(self._points)[:-MOST_STEPS]
@@ -210,8 +224,8 @@ class _ListReader:
         self._looked_at_s = now_s
         if whole:
             self._whole_at_s = now_s + WHOLE_LOOK_S
-            gone = self._rates.keys() - used.keys()
-            self._feed.forget(RUNS, gone)
+        if gone := self._rates.keys() - used.keys():
+            (self._feed.void if len(used) < MOST_RUNS else self._feed.forget)(RUNS, gone)
             self._busy -= gone
             for run in gone:
                 del self._rates[run]

@@ -12,6 +12,9 @@ from reward_service.api.http.problems import Problem
 OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
 """What a probe may ask without a key."""
 
+CHALLENGES = {"www-authenticate": "Bearer", "WWW-Authenticate": 'Basic realm="co-rewarding"'}
+"""A line for each, because browsers read one challenge of a line. HTTP does not tell the two names apart."""
+
 
 class Keyring:
     """The keys that clients may show; an empty ring opens every door (the service is then on loopback only)."""
@@ -34,7 +37,7 @@ class Keyring:
             raise Problem(
                 ProblemKind.NO_KEY,
                 "this service asks for a key: send `Authorization: Bearer KEY`, or put it into the URL as http://x:KEY@host/.",
-                headers={"www-authenticate": 'Bearer, Basic realm="co-rewarding"'},
+                headers=CHALLENGES,
             )
         # Every key is compared, so that the time does not tell which one came near.
         matches = [hmac.compare_digest(key, known) for known in self._keys]

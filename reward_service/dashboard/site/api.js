@@ -1,6 +1,9 @@
 // Ask the service. The key stays in the tab's session and goes nowhere but into the Authorization header.
 
+import { forget, keep, kept } from "./session.js"
+
 const KEY = "co-rewarding-key"
+const MOST_KEY_BYTES = 8192 // a larger head is refused, and the connection closed
 const SILENT_MS = 40_000 // the service says something every 15 s
 const LONGEST_PAUSE_MS = 10_000
 const MOST_UNREAD_CHARS = 64_000_000
@@ -14,18 +17,27 @@ export class Problem extends Error {
 }
 
 export const key = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
+  get: () => kept(KEY),
+  set: (value) => keep(KEY, value),
+  forget: () => forget(KEY),
 }
 
 // Headers hold bytes; the service compares those of the key in UTF-8.
-const latin = (text) => String.fromCharCode(...new TextEncoder().encode(text))
+function bearer(shown) {
+  const bytes = new TextEncoder().encode(shown)
+  // What no header can hold would look like a service that is away.
+  if (bytes.length > MOST_KEY_BYTES || bytes.some((byte) => byte < 32 || byte === 127)) throw new Problem(403, "No key is like that")
+  return `Bearer ${Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")}`
+}
+
+// A browser asks for nothing below an address that holds a key (http://x:KEY@host/), but shows the page there.
+const base = new URL(".", document.baseURI)
+base.username = base.password = ""
 
 async function sent(path, headers, signal) {
   const shown = key.get()
-  const response = await fetch(path, {
-    headers: shown ? { ...headers, authorization: `Bearer ${latin(shown)}` } : headers,
+  const response = await fetch(new URL(path, base), {
+    headers: shown ? { ...headers, authorization: bearer(shown) } : headers,
     credentials: "omit", // else the browser asks for a password by itself
     cache: "no-store",
     redirect: "error",
@@ -76,7 +88,8 @@ async function* texts(response) {
 }
 
 // Follows a path of events until the function that it returns is called. `onNews` gets lists of { name, data } that
-// belong together, `onState` what the connection is: "live", "away", "refused" (with the problem; it does not go on).
+// belong together, `onState` what the connection is: "live", "away" (with the problem, if the service told one), "refused"
+// (with the problem; it does not go on).
 export function follow(path, onNews, onState) {
   const ended = new AbortController()
   let seen = ""
@@ -118,16 +131,21 @@ export function follow(path, onNews, onState) {
   async function forever() {
     let pause_ms = 500
     while (!ended.signal.aborted) {
+      if (document.hidden) await seenAgain(ended.signal) // also of a tab that was opened behind others
+      if (ended.signal.aborted) return
       const began = performance.now()
+      let problem = null
       try {
         await once()
       } catch (error) {
         if (ended.signal.aborted) return
-        if (!passing(error)) return onState("refused", error)
+        const lost = seen && error.status === 404 // with the store, or its process has another one: it may be made again
+        if (!passing(error) && !lost) return onState("refused", error)
+        if (error instanceof Problem) problem = error
       }
       if (ended.signal.aborted) return
-      if (document.hidden) await seenAgain(ended.signal)
-      else onState("away")
+      if (document.hidden) continue
+      onState("away", problem)
       pause_ms = performance.now() - began > LONGEST_PAUSE_MS ? 500 : Math.min(2 * pause_ms, LONGEST_PAUSE_MS)
       await pause(pause_ms, ended.signal)
     }

@@ -5,10 +5,18 @@ const LOCALE = "en"
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 })
 const fine = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 2, maximumFractionDigits: 2 })
 
+const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumSignificantDigits: 5 })
+
 const missing = (value) => typeof value !== "number" || !Number.isFinite(value)
 
 export const count = (value) => (missing(value) ? NONE : whole.format(value))
 export const figure = (value) => (missing(value) ? NONE : fine.format(value))
+// For an axis, where there is little room.
+export function brief(value) {
+  const size = Math.abs(value)
+  return size !== 0 && (size < 1e-4 || size >= 1e15) ? value.toExponential(2) : size >= 1e5 ? compact.format(value) : String(Number(value.toPrecision(6)))
+}
+
 export const rate = (value) => (missing(value) ? NONE : value < 10 ? value.toFixed(1) : whole.format(value))
 export const percent = (value) => (missing(value) ? NONE : `${Math.round(value * 100)} %`)
 

@@ -1,7 +1,8 @@
 // The page: which view an address shows, the key, and how it looks.
 
 import { Problem, key, passing } from "./api.js"
-import { fill, h } from "./dom.js"
+import { fill, h, visible } from "./dom.js"
+import { keep, kept } from "./session.js"
 import { login } from "./views/login.js"
 import { cohort } from "./views/cohort.js"
 import { job, jobs } from "./views/paraphrases.js"
@@ -45,12 +46,12 @@ async function show() {
     query: new URLSearchParams(query ?? ""),
     signal: ended.signal,
     title: (text) => titled(root, text),
-    ready: () => main.querySelector(":scope > .quiet")?.remove(),
-    tell,
+    ready: () => !ended.signal.aborted && main.querySelector(":scope > .quiet")?.remove(),
+    tell: (state, detail) => !ended.signal.aborted && tell(state, detail), // what an earlier view still hears is not of this one
     onEnd: (stop) => (ended.signal.aborted ? stop() : stops.push(stop)),
     failed: (error) => !ended.signal.aborted && failed(error),
     // For what is looked at again and again: what may do in a moment ends nothing.
-    lost: (error) => !ended.signal.aborted && (passing(error) ? tell("away") : failed(error)),
+    lost: (error) => (passing(error) ? page.tell("away") : page.failed(error)),
   }
   if (!found) return nothing(page)
   try {
@@ -70,7 +71,7 @@ function decoded(part) {
 }
 
 function titled(root, text) {
-  document.title = `${text} · Co-rewarding`
+  document.title = `${visible(String(text))} · Co-rewarding`
   const heading = h("h1", { tabindex: "-1" }, text)
   root.append(heading)
   if (show.again) heading.focus({ preventScroll: true }) // who follows a link by keyboard is told where it led
@@ -121,11 +122,11 @@ function paint(name) {
 }
 
 const wanted = matchMedia("(prefers-color-scheme: dark)")
-paint(sessionStorage.getItem("co-rewarding-theme") ?? (wanted.matches ? "dark" : "light"))
+paint(kept("co-rewarding-theme") ?? (wanted.matches ? "dark" : "light"))
 wanted.addEventListener("change", () => paint(wanted.matches ? "dark" : "light"))
 theme.addEventListener("click", () => {
   paint(dark() ? "light" : "dark")
-  sessionStorage.setItem("co-rewarding-theme", document.documentElement.dataset.theme)
+  keep("co-rewarding-theme", document.documentElement.dataset.theme)
 })
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus() })
 leave.hidden = key.get() === null

@@ -18,12 +18,20 @@ export function readMetrics(text) {
 
 export class Metrics {
   constructor(text) {
-    this.all = readMetrics(text)
+    this.named = new Map()
+    this.ofRun = new Map()
+    for (const each of readMetrics(text)) {
+      put(this.named, each.name, each)
+      if (each.labels.run !== undefined) put(this.ofRun, `${each.name} ${each.labels.run}`, each)
+    }
   }
 
-  // Those of a name, without the prefix that all have.
+  // Those of a name, without the prefix that all have. With a thousand runs, those of one are found at once.
   of(name, labels = {}) {
-    return this.all.filter((each) => each.name === `co_rewarding_${name}` && Object.entries(labels).every(([label, value]) => each.labels[label] === value))
+    const full = `co_rewarding_${name}`
+    const found = labels.run === undefined ? this.named.get(full) : this.ofRun.get(`${full} ${labels.run}`)
+    const asked = Object.entries(labels)
+    return (found ?? []).filter((each) => asked.every(([label, value]) => each.labels[label] === value))
   }
 
   value(name, labels) {
@@ -33,4 +41,10 @@ export class Metrics {
   sum(name, labels) {
     return this.of(name, labels).reduce((sum, each) => sum + each.value, 0)
   }
+}
+
+function put(lists, name, each) {
+  const list = lists.get(name)
+  if (list) list.push(each)
+  else lists.set(name, [each])
 }

@@ -1,11 +1,13 @@
 // Show a question and its paraphrase: words that differ are marked, formulas are set.
 
-import { h } from "./dom.js"
+import { h, visible } from "./dom.js"
 
 const FORMULA = /\$\$([\s\S]{1,4000}?)\$\$|\$((?:[^$\\]|\\[\s\S]){1,4000}?)\$|\\\[([\s\S]{1,4000}?)\\\]|\\\(([\s\S]{1,4000}?)\\\)/g
 const WORD = /\s+|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu
 const MOST_COMPARED = 1200 * 1200
 const MOST_SHOWN = 20_000
+const DEEPEST = 150 // some ten fractions within each other
+const MOST_NODES = 20_000
 
 // A text in pieces: { text, tex, block, space }.
 function pieces(text) {
@@ -26,14 +28,15 @@ function pieces(text) {
 function common(one, other) {
   const kept = [new Set(), new Set()]
   if (one.length * other.length > MOST_COMPARED) return null
-  const width = other.length + 1
-  const longest = new Uint16Array((one.length + 1) * width)
-  for (let i = one.length - 1; i >= 0; i--)
-    for (let j = other.length - 1; j >= 0; j--)
-      longest[i * width + j] = one[i].text.toLowerCase() === other[j].text.toLowerCase()
+  const [left, right] = [one, other].map((pieces) => pieces.map(({ text }) => text.toLowerCase()))
+  const width = right.length + 1
+  const longest = new Uint16Array((left.length + 1) * width)
+  for (let i = left.length - 1; i >= 0; i--)
+    for (let j = right.length - 1; j >= 0; j--)
+      longest[i * width + j] = left[i] === right[j]
         ? longest[(i + 1) * width + j + 1] + 1 : Math.max(longest[(i + 1) * width + j], longest[i * width + j + 1])
-  for (let i = 0, j = 0; i < one.length && j < other.length;) {
-    if (one[i].text.toLowerCase() === other[j].text.toLowerCase()) { kept[0].add(i++); kept[1].add(j++) }
+  for (let i = 0, j = 0; i < left.length && j < right.length;) {
+    if (left[i] === right[j]) { kept[0].add(i++); kept[1].add(j++) }
     else if (longest[(i + 1) * width + j] >= longest[i * width + j + 1]) i++
     else j++
   }
@@ -57,16 +60,34 @@ let katex = null
 
 // The library is large, and loaded by the first formula. Until then, and where TeX is wrong, the text stays as it is.
 function formula({ text, tex, block }) {
-  const place = h("span", { class: block ? "formula block" : "formula" }, text)
+  const place = h("span", { class: block ? "formula block" : "formula", title: tex }, text)
+  if (visible(tex) !== tex) return place
   katex ??= import("./katex/katex.min.js").then(() => globalThis.katex)
   katex.then((library) => {
-    try {
-      library.render(tex, place, { displayMode: block, throwOnError: true, trust: false, strict: "ignore", maxSize: 20, maxExpand: 200, output: "html" })
-      place.setAttribute("role", "math")
-      place.setAttribute("aria-label", tex)
-    } catch {
-      place.textContent = text
-    }
-  })
+    const found = set(library, tex, block)
+    if (!found) return
+    place.replaceChildren(...found)
+    place.setAttribute("role", "math")
+    place.setAttribute("aria-label", tex)
+  }, () => { katex = null }) // the next formula asks again
   return place
+}
+
+// The nodes of a formula; null where TeX is wrong, where they would be more or deeper than a browser can lay out, and
+// where TeX has written marks that cannot be seen.
+function set(library, tex, block) {
+  const place = h("span")
+  try {
+    library.render(tex, place, { displayMode: block, throwOnError: true, trust: false, strict: "ignore", maxSize: 20, maxExpand: 200, output: "html" })
+  } catch {
+    return null
+  }
+  const waiting = [[place, 0]]
+  for (let nodes = 0; waiting.length; nodes++) {
+    const [node, depth] = waiting.pop()
+    if (depth > DEEPEST || nodes > MOST_NODES) return null
+    for (const child of node.childNodes) waiting.push([child, depth + 1])
+  }
+  const written = place.textContent.replaceAll("\u200b", "") // the library's own
+  return visible(written) === written ? place.childNodes : null
 }

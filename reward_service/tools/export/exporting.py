@@ -151,7 +151,7 @@ class _Table:
 
 @contextlib.contextmanager
 def _table(path: Path, schema: pa.Schema) -> Iterator[_Table]:
-    """A file that takes its name when it is whole; none is left if it was not.
+    """A file that takes its name when the file is whole; none is left if it was not.
 
     Raises:
         ExportError: it cannot be written.
@@ -160,14 +160,17 @@ def _table(path: Path, schema: pa.Schema) -> Iterator[_Table]:
         raise ExportError(f"{path} is a folder: name a file in it")
     if path.suffix in OTHER_FORMATS:
         raise ExportError(f"{path} would be parquet: name it {path.with_suffix('.parquet')}")
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    named = path.exists() and not path.is_file()  # /dev/null or a pipe, which is written to and never replaced
+    beside = path if named else path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with ParquetWriter(beside, schema) as writer:
+        with beside.open("wb") as file, ParquetWriter(file, schema) as writer:
             table = _Table(writer, schema)
             yield table
             table.flush()
-        beside.replace(path)
+        if not named:
+            beside.replace(path)
     except OSError as cause:
         raise ExportError(f"{path} cannot be written: {cause.strerror or cause}; name another file") from cause
     finally:
-        beside.unlink(missing_ok=True)
+        if not named:
+            beside.unlink(missing_ok=True)

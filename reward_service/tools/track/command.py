@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from co_rewarding_client import RewardClient
 from co_rewarding_client.trackers import open_tracker
-from co_rewarding_client.tracking import NO_STEP, Pace, Tracker, follow
+from co_rewarding_client.tracking import NO_STEP, Figures, Pace, Tracker, follow
 from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 from rich.text import Text
@@ -87,4 +87,23 @@ def _opened(to: TrackerKind, place: str, run: str) -> Iterator[Tracker]:
         raise TrackError(f"{to} cannot log to {place}: {cause}") from cause
     with contextlib.ExitStack() as stack:
         stack.push(opening)
-        yield tracker
+        yield _Named(tracker, f"{to} cannot log to {place}")
+
+
+class _Named:
+    """A tracker whose own exceptions, of a network or a full account, say whose they are."""
+
+    def __init__(self, tracker: Tracker, words: str) -> None:
+        self._tracker = tracker
+        self._words = words
+
+    def last_step(self) -> int:
+        return self._tracker.last_step()
+
+    def log(self, step: int, figures: Figures) -> None:
+        try:
+            self._tracker.log(step, figures)
+        except (CoRewardingError, OSError):
+            raise
+        except Exception as cause:
+            raise TrackError(f"{self._words}, step {step}: {cause}; the same command goes on from there") from cause

@@ -21,6 +21,10 @@ LEVELS = len(BLOCKS) - 1
 FIGURE_COLUMNS = 47
 """What the other columns of the table take at most."""
 LEAST_CURVE = 10
+LONGEST, SHORTEST = 1e12, 1e-12
+"""Larger and smaller figures are written with an exponent and few digits, so that they fit their column."""
+LARGEST = 1e100
+"""Larger figures are gaps: sums of them may be no number."""
 BEFORE = 10
 """How many steps before the latest the other figure is of."""
 
@@ -30,6 +34,8 @@ def _share(value: float) -> str:
 
 
 def _number(value: float) -> str:
+    if abs(value) >= LONGEST or 0.0 < abs(value) < SHORTEST:
+        return f"{value:.2g}"
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -77,15 +83,24 @@ class Screen:
 
 
 def curve(
-    values: Sequence[float | None], columns: int, top: float, blocks: str = BLOCKS, rows: int = CURVE_ROWS
+    values: Sequence[float | None],
+    columns: int,
+    top: float,
+    blocks: str = BLOCKS,
+    rows: int = CURVE_ROWS,
+    bottom: float = 0.0,
 ) -> list[str]:
-    """Return the last values as lines of blocks, the upper one first; a step without a value is a gap.
+    """Return the last values, from `bottom` to `top`, as lines of blocks, the upper one first.
+
+    A step without a value is a gap.
 
     Of more values than columns, each column shows the mean of some, so that the whole run is seen.
     """
     shown = list(_fitted(values, columns))
     full = rows * LEVELS
-    heights = [None if value is None else max(1, min(full, round(full * value / top))) for value in shown]
+    heights = [
+        None if value is None else max(1, min(full, round(full * (value - bottom) / (top - bottom)))) for value in shown
+    ]
     lines: list[str] = []
     for row in reversed(range(rows)):
         within = [0 if height is None else max(0, min(LEVELS, height - row * LEVELS)) for height in heights]
@@ -127,12 +142,14 @@ def _signs(seen: Seen, width: int, height: int, blocks: str) -> Table:
     table.add_column(f"{len(seen.points)} steps", no_wrap=True)
     table.add_column(f"{BEFORE} before", justify="right", no_wrap=True)
     table.add_column("latest", justify="right", no_wrap=True)
-    drawn = [(figure, [point.get(figure.name) for point in seen.points]) for figure in _figures(seen)]
+    drawn = [(figure, [_drawn(point.get(figure.name)) for point in seen.points]) for figure in _figures(seen)]
     drawn = [(figure, values) for figure, values in drawn if any(value is not None for value in values)]
     rows = CURVE_ROWS if CURVE_ROWS * len(drawn) + OTHER_ROWS <= height else 1
     for figure, values in drawn:
-        top = 1.0 if figure.written is _share else max(value for value in values if value is not None) or 1.0
-        lines = "\n".join(curve(values, columns, top, blocks, rows))
+        known = [value for value in values if value is not None]
+        bottom = min(0.0, *known)
+        top = 1.0 if figure.written is _share else max(0.0, *known) or (0.0 if bottom else 1.0)
+        lines = "\n".join(curve(values, columns, top, blocks, rows, bottom))
         earlier = None if before is None else before.get(figure.name)
         table.add_row(figure.title, lines, _written(figure, earlier), _written(figure, latest.get(figure.name)))
     return table
@@ -145,6 +162,10 @@ def _figures(seen: Seen) -> Iterator[Figure]:
     for name, value in seen.points[-1].items():
         if name not in known and isinstance(value, int | float):
             yield Figure(name, name.replace("_", " ")[:18])
+
+
+def _drawn(value: float | None) -> float | None:
+    return None if value is None or abs(value) >= LARGEST else value
 
 
 def _written(figure: Figure, value: float | None) -> str:

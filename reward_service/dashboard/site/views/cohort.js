@@ -47,9 +47,13 @@ function labelCard(label) {
 
 function classTable(told) {
   const labelled = new Set(told.labels.map((label) => classOf(told, label)))
+  const written = new Map()
+  for (const { answer, answer_class: key } of told.ballots) {
+    if (key !== null && answer !== null) written.set(key, (written.get(key) ?? new Set()).add(answer))
+  }
   const total = Object.values(told.classes).reduce((sum, n) => sum + n, 0)
   const rows = Object.entries(told.classes).sort(([, one], [, other]) => other - one)
-  const texts = (key) => [...new Set(told.ballots.filter((ballot) => ballot.answer_class === key && ballot.answer !== null).map((ballot) => ballot.answer))]
+  const texts = (key) => [...(written.get(key) ?? [])]
   return rows.length === 0 ? h("p", {}, "No answer has a class yet.") : table("Classes", [
     { name: "Class", of: ([key]) => [h("code", {}, key), labelled.has(key) && h("span", { class: "chip good" }, "label")] },
     { name: "Votes", number: true, of: ([, n]) => [count(n), h("meter", { min: 0, max: total, value: n, "aria-label": `${n} of ${total} votes` })] },
@@ -70,6 +74,7 @@ function classOf(told, label) {
 }
 
 function ballotTable(told, byView) {
+  const classes = new Map(told.labels.map((label) => [label, classOf(told, label)]))
   return table("Ballots", [
     { name: "Rollout", of: (ballot) => (ballot.rollout === null ? "–" : count(ballot.rollout)) },
     { name: "View", of: (ballot) => ballot.view },
@@ -77,18 +82,18 @@ function ballotTable(told, byView) {
     { name: "Answer", of: (ballot) => (ballot.answer === null ? h("span", { class: "quiet" }, "none") : h("code", {}, ballot.answer)) },
     { name: "Class", of: (ballot) => (ballot.answer_class === null ? "–" : h("code", {}, ballot.answer_class)) },
     { name: "Reward", number: true, of: (ballot) => (ballot.reward === null ? "–" : figure(ballot.reward)) },
-    { name: "Why", of: (ballot) => why(told, ballot, byView[ballot.view]?.[0]) },
+    { name: "Why", of: (ballot) => why(told, ballot, byView[ballot.view]?.[0], classes) },
     { name: "Sent with it", of: (ballot) => sent(ballot) },
   ], told.ballots, { class: "cards", id: "ballots" })
 }
 
-function why(told, ballot, label) {
+function why(told, ballot, label, classes) {
   if (ballot.abstention) return `No reward (${ballot.abstention}): ${ABSTENTIONS[ballot.abstention] ?? ballot.abstention}.`
   if (ballot.reward === null) return told.state === "open" ? "The cohort is open." : `A ${ballot.voter}'s ballot votes and earns nothing.`
   const late = ballot.counted ? "" : " It came late or was replaced: rewarded, not voted."
   if (ballot.answer === null) return `No answer was found in the response.${late}`
   if (!label) return `The method ${told.method} elects no label for this view.${late}`
-  const same = ballot.answer_class === classOf(told, label)
+  const same = ballot.answer_class === classes.get(label)
   return `${same ? "Its answer equals" : "Its answer differs from"} the label of its view, ${label.answer.slice(0, 80)}.${late}`
 }
 

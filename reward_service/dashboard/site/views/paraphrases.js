@@ -1,7 +1,7 @@
 // Paraphrase jobs with their progress, and the pairs of a job.
 
 import { ask, lines, repeat } from "../api.js"
-import { definitions, fill, h, link, table } from "../dom.js"
+import { definitions, fill, h, link, refill, table } from "../dom.js"
 import { count, figure, list } from "../format.js"
 import { compared } from "../texts.js"
 
@@ -36,7 +36,7 @@ export async function jobs(page) {
     const told = await ask("v1/paraphrases/jobs", {}, signal)
     if (JSON.stringify(told) === said) return
     said = JSON.stringify(told)
-    fill(found, told.jobs.length ? table("Jobs", columns, told.jobs, { class: "cards" }) : h("p", {}, "No job is kept. docs/paraphrasing.md says how one is made."))
+    refill(found, told.jobs.length ? table("Jobs", columns, told.jobs, { class: "cards" }) : h("p", {}, "No job is kept. docs/paraphrasing.md says how one is made."))
   }
   await look(page.signal)
   page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS))
@@ -63,35 +63,35 @@ export async function job(page) {
   await look(page.signal)
   page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS))
 
-  let rows = null
+  // Each page of pairs is read anew behind those that are known: an answer that waits for its reader is given up by the
+  // service, and would keep one of the browser's few connections.
+  let known = new Set()
   const begin = () => {
-    rows?.return()
-    rows = lines(`${path}/results`, { partial: true }, page.signal)
+    known = new Set()
     fill(pairs)
     return more()
   }
   const more = async () => {
-    const mine = rows
+    const mine = known
     next.disabled = true
     const [, wanted] = SHOWS[show.value]
     let shown = 0
-    while (shown < PAGE) {
-      const { done, value } = await mine.next()
-      if (rows !== mine) return // another outcome is shown by now
-      if (done) { next.hidden = true; break }
-      if (!value) continue
-      const row = JSON.parse(value)
+    for await (const line of lines(`${path}/results`, { partial: true }, page.signal)) {
+      if (known !== mine) return // another outcome is shown by now
+      const row = line ? JSON.parse(line) : null
+      if (!row || mine.has(row.question_id)) continue
+      mine.add(row.question_id)
       if (!wanted(row)) continue
       pairs.append(pair(row))
-      shown++
-      next.hidden = false
+      if (++shown === PAGE) break
     }
+    if (known !== mine) return
+    next.hidden = shown < PAGE
     if (!pairs.childElementCount) fill(pairs, h("p", {}, "No question has such an outcome yet."))
     next.disabled = false
   }
   show.addEventListener("change", () => begin().catch(page.failed))
   next.addEventListener("click", () => more().catch(page.failed))
-  page.onEnd(() => rows?.return())
   await begin()
 }
 

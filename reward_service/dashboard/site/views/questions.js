@@ -69,7 +69,7 @@ function doubtful(page, run, found, sort) {
   const none = h("p", {}, "No labels are kept. They are under a method with the gate `stability`, and where the run sets `history`. ",
     h("a", { href: `#/runs/${encodeURIComponent(run)}/questions?sort=cohorts` }, "Its cohorts"))
   return paged(page, found, `${ofRun(run)}/questions`, { sort, limit: PAGE },
-    (answer, before) => (answer.questions.length || before ? table("Questions", columns, answer.questions, { class: "cards" }) : none))
+    (answer, before) => (answer.questions.length ? table("Questions", columns, answer.questions, { class: "cards" }) : before ? "" : none))
 }
 
 async function quarantine(page, run, found) {
@@ -91,7 +91,7 @@ function cohorts(page, run, found) {
     ...COHORT,
   ]
   return paged(page, found, `${ofRun(run)}/cohorts`, { limit: 20 },
-    (answer, before) => (answer.cohorts.length || before || answer.cursor ? table("Cohorts", columns, answer.cohorts, { class: "cards" }) : h("p", {}, "No cohort is kept.")))
+    (answer, before) => (answer.cohorts.length ? table("Cohorts", columns, answer.cohorts, { class: "cards" }) : before || answer.cursor ? "" : h("p", {}, "No cohort is kept.")))
 }
 
 const COHORT = [
@@ -116,5 +116,5 @@ export async function question(page) {
     { name: "Views", of: (row) => row.views.join(", ") },
   ]
   await paged(page, found, "v1/cohorts", { question_id: id, run, limit: 20 },
-    (answer, before) => (answer.cohorts.length || before || answer.cursor ? table("Labels over the steps", columns, answer.cohorts, { class: "cards" }) : h("p", {}, "No cohort of this question is kept in this run.")))
+    (answer, before) => (answer.cohorts.length ? table("Labels over the steps", columns, answer.cohorts, { class: "cards" }) : before || answer.cursor ? "" : h("p", {}, "No cohort of this question is kept in this run.")))
 }

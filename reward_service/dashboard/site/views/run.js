@@ -2,7 +2,7 @@
 
 import { ask, follow, repeat } from "../api.js"
 import { Curves, curveOf } from "../charts.js"
-import { address, definitions, fill, h, link, table } from "../dom.js"
+import { address, definitions, h, link, refill, table } from "../dom.js"
 import { ago, count, list, rate } from "../format.js"
 import { SIGNS } from "../signs.js"
 import { concerns } from "./runs.js"
@@ -46,8 +46,8 @@ export async function run(page) {
     due = 0
     const latest = known.map((each) => lastAttempts(each.steps))
     SIGNS.forEach(([, of], at) => curves[at].set(latest.map((steps) => new Map([...steps].map(([step, signs]) => [step, of(signs) ?? null])))))
-    fill(figures, names.map((each, at) => stepTable(each, latest[at])))
-    heads.forEach((head, at) => known[at].run && fill(head, headOf(known[at], names.length > 1 ? at : null)))
+    refill(figures, names.map((each, at) => stepTable(each, latest[at])))
+    heads.forEach((head, at) => known[at].run && refill(head, headOf(known[at], names.length > 1 ? at : null)))
   }
   page.onEnd(() => cancelAnimationFrame(due))
 
@@ -63,21 +63,25 @@ export async function run(page) {
       for (const { name: event, data } of news) {
         if (event === "fresh") known[at].steps.clear()
         if (event === "run") known[at].run = data[0]
-        if (event === "steps") for (const signs of data) known[at].steps.set(`${signs.step}:${signs.attempt}`, signs)
+        if (event === "steps") for (const signs of data) known[at].steps.set(placeOf(signs), signs)
         if (event === "trouble") page.tell(data[0].detail ? "away" : "live", data[0].detail)
       }
       due ||= requestAnimationFrame(draw)
       if (known[at].run) resolve()
     }
-    const state = (now, problem) => (now === "refused" ? (reject(problem), page.failed(problem)) : page.tell(now))
+    const state = (now, problem) => (now === "refused" ? (reject(problem), page.failed(problem)) : page.tell(now, problem?.message))
     page.onEnd(follow(`v1/runs/${encodeURIComponent(each)}/events`, told, state))
   })))
 }
 
-// Of a step that was done again the last attempt counts; as many steps as the service keeps.
+const placeOf = (signs) => `${signs.step}:${signs.attempt}`
+
+// Of a step that was done again the last attempt counts; as many steps as the service keeps. Others are forgotten: a page
+// may be open for all of a long training.
 function lastAttempts(steps) {
   const found = new Map()
   const sorted = [...steps.values()].sort((one, other) => one.step - other.step || one.attempt - other.attempt)
+  for (const signs of sorted.slice(0, -MOST_STEPS)) steps.delete(placeOf(signs))
   for (const signs of sorted) found.set(signs.step, signs)
   return new Map([...found].slice(-MOST_STEPS))
 }

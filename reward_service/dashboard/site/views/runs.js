@@ -105,7 +105,7 @@ export function runs(page) {
       due ||= setTimeout(draw, drawn.size ? PAUSE_MS : 0)
       resolve()
     }
-    page.onEnd(follow("v1/events", told, (state, problem) => (state === "refused" ? (reject(problem), page.failed(problem)) : page.tell(state))))
+    page.onEnd(follow("v1/events", told, (state, problem) => (state === "refused" ? (reject(problem), page.failed(problem)) : page.tell(state, problem?.message))))
     const clock = setInterval(draw, 10_000)
     page.onEnd(() => { clearInterval(clock); clearTimeout(due) })
   })

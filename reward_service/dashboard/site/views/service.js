@@ -1,7 +1,7 @@
 // What the service is made of: processes, store, queue, teachers.
 
 import { ask, askText, repeat } from "../api.js"
-import { definitions, fill, h, link, table } from "../dom.js"
+import { definitions, h, link, refill, table } from "../dom.js"
 import { NONE, ago, bytes, count, duration, figure, rate } from "../format.js"
 import { Metrics } from "../metrics.js"
 
@@ -16,7 +16,7 @@ export async function service(page) {
   const look = async (signal) => {
     const now = { at: performance.now() / 1000, metrics: new Metrics(await askText("metrics", signal)) }
     const ready = await ask("ready", {}, signal).catch((problem) => ({ status: problem.message, workers: 0 }))
-    fill(found, shown(now, before, ready, version))
+    refill(found, shown(now, before, ready, version))
     before = now
     page.tell("live")
   }
