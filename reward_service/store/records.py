@@ -102,10 +102,8 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
         row = method_named(method)
         quarantine = settings.quarantine if row.apart is not None else Quarantine.OFF.value
         history = settings.history or row.needs_history
-        read: list[tuple[str, float | int | PeerRules | None]] = [
-            (name, getattr(settings, name)) for name in _READ_BY_RULES
-        ]
-        parameters = tuple((name, value) for name, value in read if value != _READ_BY_RULES[name])
+        read: list[tuple[str, Any]] = [(name, getattr(settings, name)) for name in _READ_BY_RULES]
+        parameters = tuple(each for each in read if each[1] != _READ_BY_RULES[each[0]])
         if row.needs_peers and settings.peers:
             patience = settings.peer_absent, settings.cohort_deadline_s
             parameters += (("peers", PeerRules(settings.peers, settings.max_peer_lag, *patience)),)
