@@ -27,13 +27,13 @@ ROUNDS = 30
 RIDGE = 1.0
 SHARES = (0.005, 0.01, 0.02, 0.04, 0.08)
 Features = numpy.ndarray
-"""A row for each pair: the lack, how much shorter, how many fewer sentences; shape (pairs, 3)."""
+"""A row for each pair: what the coverage measures, in the order of its fields; shape (pairs, 5)."""
 
 
 def features_of(pairs: Sequence[tuple[str, str]]) -> Features:
     """Measure how the second text of each pair covers the first."""
     found = [coverage_of(read_text(question), read_text(paraphrase)) for question, paraphrase in pairs]
-    return numpy.array([(each.lack, each.shorter, each.fewer) for each in found])
+    return numpy.array([(each.lack, each.shorter, each.fewer, each.owed, each.least) for each in found])
 
 
 def planted(rows: Sequence[PairRow], seed: int) -> list[tuple[PairRow, str]]:
@@ -98,7 +98,7 @@ def main() -> None:
     good = features_of([(row.question, row.paraphrase) for row in rows])
     weights = regression(good, features_of(_left_out(rows)))
     console = Console(width=120)
-    names = ", ".join(("INTERCEPT", "LACK", "SHORTER", "FEWER"))
+    names = ", ".join(("INTERCEPT", "LACK", "SHORTER", "FEWER", "OWED", "LEAST"))
     console.print(f"{names} = {', '.join(f'{each:.2f}' for each in weights)}", highlight=False)
     exam = exam_of(given.faults, given.pairs, HELD_OUT)
     left_out = _texts(exam.faulty.get("condition_sentence_dropped", ()))

@@ -241,7 +241,7 @@ def asks(sentence: Sequence[TextToken]) -> bool:
 def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
     """Return the tokens of all sentences that ask, or of the last one where none does."""
     sentences = list(sentences_of(tokens))
-    asking = [sentence for sentence in sentences if _asks_clearly(sentence)]
+    asking = [sentence for sentence in sentences if asks_clearly(sentence)]
     asking = asking or [sentence for sentence in sentences if asks(sentence)] or sentences[-1:]
     return [token for sentence in asking for token in sentence]
 
@@ -256,7 +256,7 @@ def commands_of(sentence: Sequence[TextToken]) -> Iterator[int]:
             yield at
 
 
-def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
+def asks_clearly(sentence: Sequence[TextToken]) -> bool:
     """Return whether a sentence is a question or a command."""
     return any(token.text == "?" for token in sentence) or any(True for _ in commands_of(sentence))
 
