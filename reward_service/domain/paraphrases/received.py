@@ -26,6 +26,9 @@ _NEAREST = 4
 _LEAST_WEIGHT = 0.1
 _UNDECIDED = 0.5
 """How much of a sentence goes to each sentence of the original before anything is known."""
+_KEPT, _KEPT_NUMBER = 1.0, 2.0
+"""How much more a word or number of only one sentence is, where it is kept: another sentence would not have it."""
+_SMALL = frozenset({"#0", "#1", "#2", "#3"})
 _SPARE = 1.0
 """What a sentence may lack in a ratio, so that short ones count less."""
 _LEAST_SENTENCE, _LEAST_QUESTION = 2.5, 5.0
@@ -63,11 +66,28 @@ def receipts(
         for at, weight in _shared_out(told, _shared_out(told, {}, len(sentences)), len(sentences)).items():
             received[at] += weight
     found: list[Receipt] = []
-    for (first, last, least), got in zip(sentences, received, strict=True):
+    for (first, last, least), got, kept in zip(sentences, received, _kept(there, here, sentences), strict=True):
         weight = sum(each.weight for each in there[first:last])
         if weight >= least:
-            found.append(Receipt(weight, got, Span(there[first].start, there[last - 1].end)))
+            found.append(Receipt(weight, got + kept, Span(there[first].start, there[last - 1].end)))
     return found
+
+
+def _kept(
+    there: Sequence[Element], here: Sequence[Element], sentences: Sequence[tuple[int, int, float]]
+) -> Iterator[float]:
+    """Yield how much more each sentence has received as it is the only one with a word or number that is kept."""
+    said = {each.text for each in here}
+    places: dict[str, set[int]] = {}
+    for at, (first, last, _) in enumerate(sentences):
+        for each in there[first:last]:
+            if each.weight >= 1 and each.text in said:
+                places.setdefault(each.text, set()).add(at)
+    kept = [0.0] * len(sentences)
+    for text, found in places.items():
+        if len(found) == 1:
+            kept[next(iter(found))] += _KEPT_NUMBER if text.startswith("#") and text not in _SMALL else _KEPT
+    yield from kept
 
 
 def _sentences(reading: TextReading, elements: Sequence[Element]) -> Iterator[tuple[int, int, float]]:
