@@ -22,6 +22,7 @@ _WRAPPING = frozenset({"$", "\\$", "{", "}"})
 _PERIOD = re.compile(r"^(\d{1,6}?)\1+$")
 _MOST_WHOLE = 12
 _MOST_PERIOD = 4
+_LONGEST_BINOMIAL = 5
 
 
 def equivalents(tokens: Sequence[TextToken], first: int, last: int, value: Fraction) -> Iterator[Fraction]:
@@ -37,8 +38,17 @@ def equivalents(tokens: Sequence[TextToken], first: int, last: int, value: Fract
         yield value / 2
     if "radius" in before:
         yield 2 * value
+    yield from _chosen_otherwise(tokens, first, value)
     if last + 1 < len(tokens) and tokens[last + 1].text == "\\dots":
         yield from _periodic(tokens[last].text)
+
+
+def _chosen_otherwise(tokens: Sequence[TextToken], first: int, value: Fraction) -> Iterator[Fraction]:
+    r"""Yield 7 for 10 of \binom{17}{10}: to choose 10 of 17 is to leave out 7."""
+    around = [token.text for token in tokens[max(0, first - _LONGEST_BINOMIAL) : first]]
+    binomial = around[:2] + around[3:] == ["\\binom", "{", "}", "{"]
+    if binomial and around[2].isdecimal() and len(around[2]) <= _MOST_WHOLE:
+        yield max(Fraction(around[2]) - value, Fraction(0))
 
 
 def _periodic(decimal: str) -> Iterator[Fraction]:

@@ -100,6 +100,8 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
         return Mention(values, token.start, mixed.end, (value, *mixed.parts)), used + 1
     if one == "." and two == "\\overline" and (periodic := _repeating(tokens, at)) is not None:
         return periodic
+    if _text(tokens, at - 1) == "{" and (barred := _under_a_bar(tokens, at)) is not None:
+        return barred, 1
     if one == "^" and (power := _power(tokens, at, value)) is not None:
         return power
     if one in ("%", "percent"):
@@ -132,6 +134,16 @@ def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | No
     values = tuple(repeating(whole, "", period))
     last += _text(tokens, last + 1) == "}"
     return Mention(values, tokens[at].start, tokens[last].end), last - at + 1
+
+
+def _under_a_bar(tokens: Sequence[TextToken], at: int) -> Mention | None:
+    r"""Read .\overline{28}: 28/99."""
+    token = tokens[at]
+    if _text(tokens, at - 2) != "\\overline" or _text(tokens, at - 3) != "." or not token.text.isdecimal():
+        return None
+    if len(token.text) > _MOST_POWER:
+        return None
+    return Mention((*repeating("", "", token.text), _value(token.text)), token.start, token.end)
 
 
 def _power(tokens: Sequence[TextToken], at: int, base: Fraction) -> tuple[Mention, int] | None:

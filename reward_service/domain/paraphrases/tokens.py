@@ -167,6 +167,8 @@ def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
         kind = lexeme.lastgroup or ""
         first, behind = lexeme.span(kind) if kind else (end, end)
         yield from _break(text, lexeme.start(), first, math=True)
+        if text[first - 1 : first] == text[behind : behind + 1] == "^":
+            takes = 1
         if kind == "styled":
             yield from _styled(text, lexeme)
         elif kind == "word":
@@ -174,7 +176,7 @@ def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
                 takes, last = max(takes - 1, 0), token.text
                 yield token
         elif kind == "number" and takes and lexeme[kind].isdecimal() and behind - first > 1:
-            # After \log_ one digit belongs to it, after \frac two: \log_432, \frac12.
+            # After \log_ one digit belongs to it, after \frac two, and one in 5^65^w: \log_432, \frac12.
             for at in range(first, min(first + takes, behind)):
                 yield TextToken("number", text[at], at, at + 1, True)
             if first + takes < behind:
