@@ -22,8 +22,8 @@ from benchmarks.paraphrase_pairs import MATH, SHARED
 from benchmarks.paraphrase_readings import VERDICTS, Precision, precisions, read_verdicts
 from reward_service.domain.paraphrases.coverage import coverage_of
 from reward_service.domain.paraphrases.doubt import PRIOR, SCORED
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
-from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import read_pairs
 

@@ -5,8 +5,8 @@ import pytest
 from reward_service.domain.paraphrases.checks.figures import figure_kept
 from reward_service.domain.paraphrases.checks.numbers import numbers_kept
 from reward_service.domain.paraphrases.checks.units import units_kept
+from reward_service.domain.paraphrases.pairs import Tolerances, pair_of
 from reward_service.domain.paraphrases.quantities import mentions_of
-from reward_service.domain.paraphrases.reading import Tolerances, pair_of
 from reward_service.domain.paraphrases.tokens import segments_of, tokens_of
 
 KEPT = [

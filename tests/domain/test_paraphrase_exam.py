@@ -9,8 +9,8 @@ from benchmarks.paraphrase_exam import exam_of, rejected
 from benchmarks.paraphrase_meaning import FAULTS
 from benchmarks.paraphrase_pairs import MATH, SHARED
 from benchmarks.paraphrase_told import told_pairs
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
-from reward_service.domain.paraphrases.reading import pair_of
 
 SEED = 5
 MADE = {

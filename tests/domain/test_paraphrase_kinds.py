@@ -2,8 +2,8 @@
 
 import pytest
 
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
-from reward_service.domain.paraphrases.reading import pair_of
 
 TEAMS = "Each of 9 clubs has at least one keeper. How many keepers are there at least if 4 clubs have 2 each?"
 MARBLES = "Tom has 17 red marbles and Ann has 29 blue marbles. Tom gives Ann 4 marbles. How many has each?"

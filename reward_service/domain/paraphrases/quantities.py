@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.equivalents import between, equivalents, repeating
+from reward_service.domain.paraphrases.equivalents import between, equivalents, just_inside, repeating
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
 
@@ -14,10 +14,6 @@ MOST_DIGITS = 40
 _NOT_DIGITS = re.compile(r"[^\d.]")
 _MOST_POWER = 12
 _JOINED = frozenset({*UNITS, *TENS, *SCALES})
-_BELOW = frozenset({"less", "fewer", "smaller", "lower", "shorter"})
-_ABOVE = frozenset({"more", "greater", "larger", "bigger", "higher", "longer"})
-_BELOW_ALONE = frozenset({"<", "below", "under"})
-_ABOVE_ALONE = frozenset({">", "above", "over", "exceeds", "exceed", "exceeding"})
 
 
 class Mention(NamedTuple):
@@ -119,7 +115,7 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
     if "." in token.text:
         whole, _, rest = token.text.partition(".")
         parts = (_value(whole), _value(rest))
-    within = _within(value, tokens, at, at + 1)
+    within = just_inside(value, tokens, at, at + 1)
     return Mention(values, token.start, token.end, parts, within, label=label), 1
 
 
@@ -216,7 +212,7 @@ def _words(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
         values = (value + part, *_other_values(value + part, tokens, here + 3))
         return Mention(values, tokens[at].start, tokens[here + 2].end, (value, part), digits=False), here + 3 - at
     values = (value, *_other_values(value, tokens, here))
-    within = _within(value, tokens, at, here)
+    within = just_inside(value, tokens, at, here)
     return Mention(values, tokens[at].start, tokens[here - 1].end, within=within, digits=False), here - at
 
 
@@ -284,21 +280,6 @@ def _other_values(value: Fraction, tokens: Sequence[TextToken], after: int) -> t
             product *= each
         return (Fraction(product),)
     return ()
-
-
-def _within(value: Fraction, tokens: Sequence[TextToken], at: int, after: int) -> Fraction | None:
-    """The whole number just inside a strict bound: 99 of "less than 100"; "5 less than x" bounds nothing."""
-    at -= _text(tokens, at - 1) in ("$", "\\$")
-    last, compared, before = (_text(tokens, at - back) for back in (1, 2, 3))
-    if last == "than":
-        if before in ("no", "not") or before in UNITS or _kind(tokens, at - 3) == "number":
-            return None
-        return value - 1 if compared in _BELOW else value + 1 if compared in _ABOVE else None
-    if last in _BELOW_ALONE or _text(tokens, after) == ">":
-        return value - 1
-    if last in _ABOVE_ALONE or _text(tokens, after) == "<":
-        return value + 1
-    return None
 
 
 def _text(tokens: Sequence[TextToken], at: int) -> str:

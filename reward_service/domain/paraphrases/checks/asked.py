@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from reward_service.domain.paraphrases.checks.places import spans_of
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.targets import NEW, RIVALS, Concept
 from reward_service.domain.paraphrases.tokens import TextToken, asks, commands_of, question_of, sentences_of
 from reward_service.domain.paraphrases.vocabulary import ROUNDED_TO, ROUNDING, word_set

@@ -8,8 +8,9 @@ from fractions import Fraction
 from reward_service.domain.paraphrases.checks.replaced import SMALL, counted, took_places
 from reward_service.domain.paraphrases.counted_numbers import CoveredNumbers, assignments
 from reward_service.domain.paraphrases.derived import follows_from_its_neighbours, worked_out
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.titles import title_end
 
 _SHOWN = 4

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from reward_service.domain.paraphrases.derived import follows_from_its_neighbours
 from reward_service.domain.paraphrases.formulas import LETTER, Piece
+from reward_service.domain.paraphrases.pairs import Pair
 from reward_service.domain.paraphrases.quantities import MOST_DIGITS, Mention
-from reward_service.domain.paraphrases.reading import Pair, TextReading
+from reward_service.domain.paraphrases.reading import TextReading
 
 SMALL = 3
 """Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""

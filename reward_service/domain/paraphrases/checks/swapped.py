@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from reward_service.domain.paraphrases.formulas import LETTER, SIGN, Piece
 from reward_service.domain.paraphrases.lexicon import COUNTERPARTS, SIGNS
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
 from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS, stem, word_set
 
