@@ -23,15 +23,16 @@ _SPARE = 0.5
 """What each term may lack of its expected support."""
 _NEVER = math.log(0.01)
 _SPARE_WEIGHT, _SPARE_SENTENCES = 4.0, 1.0
+_NONE_MISSED = -1.0
 
 
 class Coverage(NamedTuple):
     """How a paraphrase covers its original.
 
-    `lack` is what the stretch of the original from `start` to `end` lacks of its expected support, less what the
-    paraphrase says instead in the same place. `shorter` and `fewer` tell how much less the paraphrase says, in elements
-    and in sentences, as logarithms. `owed` is the most that a sentence of the original has not received, `least` how
-    much less than it says, as a logarithm, the sentence received for which that is most.
+    `lack` is what a stretch of the original lacks of its expected support, less what the paraphrase says instead in the
+    same place. `shorter` and `fewer` tell how much less the paraphrase says, in elements and in sentences, as
+    logarithms. `owed` is the most that a sentence of the original has not received, `least` the same as a logarithm of
+    what it says over what it received. `stretch` is the place of what lacks most.
     """
 
     lack: float
@@ -64,7 +65,15 @@ def coverage_of(original: TextReading, paraphrase: TextReading) -> Coverage:
     lack, stretch = _worst(there, [lack - room for lack, room in zip(lacks, rooms, strict=True)])
     got = receipts(original, paraphrase, all_there, all_here)
     owed = max((each.owed for each in got), default=0.0)
-    return Coverage(lack, shorter, fewer, max(owed, 0.0), max((each.ratio for each in got), default=-1.0), stretch)
+    worst = max(got, key=lambda each: each.ratio, default=None)
+    least = worst.ratio if worst else _NONE_MISSED
+    if worst and LEAST * least > LACK * lack:
+        stretch = worst.place
+    return Coverage(lack, shorter, fewer, max(owed, 0.0), least, stretch)
+
+
+def _ratio(one: float, other: float, spare: float) -> float:
+    return math.log((one + spare) / (other + spare))
 
 
 def _without_letters(elements: Sequence[Element]) -> list[Element]:

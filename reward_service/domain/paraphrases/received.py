@@ -36,10 +36,14 @@ _LEAST_SENTENCE, _LEAST_QUESTION = 2.5, 5.0
 
 
 class Receipt(NamedTuple):
-    """A sentence of the original: its weight, and that of the elements of the paraphrase that stand for it."""
+    """A sentence of the original: its weight, and that of the elements of the paraphrase that stand for it.
+
+    `kept` is what the words and numbers count besides that only the sentence has and that the paraphrase says.
+    """
 
     weight: float
     received: float
+    kept: float
     place: Span
 
     @property
@@ -50,7 +54,7 @@ class Receipt(NamedTuple):
     @property
     def ratio(self) -> float:
         """Return how much more it says than what stands for it, as a logarithm."""
-        return math.log((self.weight + _SPARE) / (self.received + _SPARE))
+        return math.log((self.weight + _SPARE) / (self.received + self.kept + _SPARE))
 
 
 def receipts(
@@ -69,7 +73,7 @@ def receipts(
     for (first, last, least), got, kept in zip(sentences, received, _kept(there, here, sentences), strict=True):
         weight = sum(each.weight for each in there[first:last])
         if weight >= least:
-            found.append(Receipt(weight, got + kept, Span(there[first].start, there[last - 1].end)))
+            found.append(Receipt(weight, got, kept, Span(there[first].start, there[last - 1].end)))
     return found
 
 
