@@ -10,7 +10,7 @@ from itertools import pairwise
 from reward_service.domain.paraphrases.elements import Element
 from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS
 
-_MOST_PLACES, _FAR = 4, 0.35
+_MOST_PLACES, _FAR = 4, 0.25
 """Where a term may be the same as one of the other text: a term of few places, at about the same share of the text."""
 _LEAST_RENAMED, _MOST_RENAMED = 2, 12
 """How often a renamed word stands at least, and how many of the most frequent words are compared."""
@@ -25,13 +25,14 @@ def anchors_of(there: Sequence[Element], here: Sequence[Element]) -> list[tuple[
     places: dict[tuple[str, bool], list[int]] = {}
     for at, each in enumerate(here):
         places.setdefault((each.text, each.weight > 0), []).append(at)
+    lengths = max(_end(there), 1), max(_end(here), 1)
     pairs: list[tuple[int, int]] = []
     for at, each in enumerate(there):
         others = places.get((each.text, each.weight > 0), [])
         if 0 < len(others) <= _MOST_PLACES:
-            wanted = at / len(there)
-            other = min(others, key=lambda place: abs(place / len(here) - wanted))
-            if abs(other / len(here) - wanted) < _FAR:
+            wanted = at * lengths[1] / lengths[0]
+            other = min(others, key=lambda place: abs(place - wanted))
+            if abs(other - wanted) < _FAR * lengths[1]:
                 pairs.append((at, other))
     return _rising(pairs)
 

@@ -15,7 +15,7 @@ from reward_service.domain.paraphrases.lexicon import ORIGINALS, SAME
 from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.tokens import asks_clearly, sentences_of
 
-_WIDTH = 3.0
+_WIDTH = 4.0
 """Over how many elements the nearness of a place falls to 1/e."""
 _FAR = 0.02
 """What is left of the nearness anywhere."""
