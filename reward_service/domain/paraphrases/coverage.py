@@ -72,10 +72,6 @@ def coverage_of(original: TextReading, paraphrase: TextReading) -> Coverage:
     return Coverage(lack, shorter, fewer, max(owed, 0.0), least, stretch)
 
 
-def _ratio(one: float, other: float, spare: float) -> float:
-    return math.log((one + spare) / (other + spare))
-
-
 def _without_letters(elements: Sequence[Element]) -> list[Element]:
     return [each for each in elements if each.text.removeprefix(LETTER) in ("", each.text)]
 
