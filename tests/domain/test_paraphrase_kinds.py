@@ -48,6 +48,9 @@ KINDS = [
      "The chord $PR$ is 5. What is the square of the length of $PQ$?", None),
     ("swapped", MARBLES, "17 red marbles are Tom's, 29 blue ones are Ann's. Tom hands 4 to Ann. How many has each?",
      "29 red marbles are Tom's, 17 blue ones are Ann's. Tom hands 4 to Ann. How many has each?", None),
+    ("swapped", "Nia got 7 scores from 91 to 100. What is their largest sum?",
+     "Lea has 7 scores, each an integer from 91 to 100. How large can the sum be?",
+     "Lea has 100 scores, each an integer from 91 to 7. How large can the sum be?", None),
     ("variables", HOUSE, "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves $PS$. Determine $QT$.",
      "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves $PS$. Determine $BT$.", None),
 ]  # fmt: skip
@@ -65,6 +68,7 @@ def test_a_fault_without_a_new_number_is_seen_and_its_twin_passes(check, origina
 
 EQUAL = [
     # original, paraphrase, ground truth
+    ("Compute $55\\times1212-15\\times1212$.", "Multiply 1212 by the difference between 55 and 15.", None),
     ("A truck carries 1 ton of sand in bags of 25 kg. How many bags are there?",
      "A lorry is loaded with 1000 kg of sand, packed in sacks of 25 kg each. Find the number of sacks.", None),
     ("It takes half an hour to fill a pool at 40 liters per minute. Find its volume.",
