@@ -26,8 +26,8 @@ _SAME_SIGN, _SAME_LETTER, _COUNTERPART, _NUMBER = 0.5, 0.9, 1.5, 0.7
 _SAME_ORDER = 0.3
 """What the same place among all quantities says."""
 _RANGE = re.compile(
-    r"\b(?:(?<!difference )(?<!distance )between|(?:integers?|numbers?) from)[\s$\\(]{1,4}(\d{1,12})[\s$\\)]{1,4}(?:to|and|through)[\s$\\(]{1,4}"
-    r"(\d{1,12})(?![\d.,]*\d|:)"
+    r"\b(?:(?<!difference )(?<!distance )between|(?:integers?|numbers?) from)[\s$\\(]{1,4}(\d{1,12})"
+    r"[\s$\\)]{1,4}(?:to|and|through)[\s$\\(]{1,4}(\d{1,12})(?![\d.,]*\d|:)"
 )
 """Numbers between which others are: "between 100 and 500", "an integer from 91 to 100"."""
 _LEAST, _LEAST_WORDS = 0.45, 0.1
