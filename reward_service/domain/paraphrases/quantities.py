@@ -1,5 +1,6 @@
 """Find the numbers of a text: in digits, in words, as fractions, percentages, powers and bounds."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -122,14 +123,11 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
 def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     r"""Read 0.\overline{37}: 37/99."""
     last = at + 3 + (_text(tokens, at + 3) == "{")
-    if _kind(tokens, last) != "number":
+    whole, period = tokens[at].text.replace(",", ""), _text(tokens, last)
+    if not (whole.isdecimal() and period.isdecimal()) or max(len(whole), len(period)) > _MOST_POWER:
         return None
-    whole, period = tokens[at].text.replace(",", ""), tokens[last].text
-    if not all(each.isdecimal() and len(each) <= _MOST_POWER for each in (whole, period)):
-        return None
-    values = tuple(repeating(whole, "", period))
     last += _text(tokens, last + 1) == "}"
-    return Mention(values, tokens[at].start, tokens[last].end), last - at + 1
+    return Mention(tuple(repeating(whole, "", period)), tokens[at].start, tokens[last].end), last - at + 1
 
 
 def _under_a_bar(tokens: Sequence[TextToken], at: int) -> Mention | None:
@@ -275,10 +273,7 @@ def _other_values(value: Fraction, tokens: Sequence[TextToken], after: int) -> t
     if word in FACTORS:
         return tuple(value * factor for factor in FACTORS[word])
     if word == "!" and value.denominator == 1 and value <= _MOST_POWER:
-        product = 1
-        for each in range(2, int(value) + 1):
-            product *= each
-        return (Fraction(product),)
+        return (Fraction(math.factorial(int(value))),)
     return ()
 
 
