@@ -49,7 +49,7 @@ class Coverage(NamedTuple):
         return found + OWED * self.owed + LEAST * self.least
 
 
-INTERCEPT, LACK, SHORTER, FEWER, OWED, LEAST = -1.88, 0.36, -2.30, 1.70, 0.09, 1.89
+INTERCEPT, LACK, SHORTER, FEWER, OWED, LEAST = -2.10, 0.35, -2.74, 1.64, 0.18, 1.73
 
 
 def coverage_of(original: TextReading, paraphrase: TextReading) -> Coverage:
