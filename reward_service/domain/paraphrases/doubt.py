@@ -12,7 +12,7 @@ PRIOR = 0.2
 
 WEIGHTS: Mapping[str, float] = MappingProxyType({
     "parsed": 5.5, "copy": 3.0, "language": 0.9, "length": 0.9, "truncated": 2.0, "latex": 2.0, "figure": 2.3,
-    "numbers": 4.7, "numerals": 0.4, "swapped": 4.1, "formulas": 3.0, "variables": 4.3, "units": 4.5, "bounds": 5.0,
+    "numbers": 4.7, "numerals": 0.4, "swapped": 4.3, "formulas": 3.0, "variables": 4.3, "units": 4.5, "bounds": 5.0,
     "conditions": 4.8, "quantifiers": 4.4, "dropped": 0.0, "negation": 0.0, "asked": 4.6, "leak": 4.8, "solved": 0.9,
     "foreign": 2.4,
 })  # fmt: skip
@@ -26,11 +26,11 @@ SILENCE = -1.2
 
 LACKING: tuple[tuple[float, float], ...] = (
     (-1.0, -1.3),
-    (0.0, -0.2),
-    (1.0, 0.5),
+    (0.0, 0.0),
+    (1.0, 0.2),
     (2.0, 1.0),
-    (4.0, 2.9),
-    (math.inf, 4.3),
+    (4.0, 3.3),
+    (math.inf, 3.8),
 )
 """What the score of the coverage says where no check objects: up to a limit, a logarithm of the same kind."""
 
