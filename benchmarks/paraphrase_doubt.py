@@ -25,7 +25,7 @@ from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import read_pairs
 
-LIMITS = (-1.0, 0.0, 1.0, 2.0, 4.0, math.inf)
+LIMITS = (-1.0, 0.0, 1.0, 2.2, 4.0, math.inf)
 SMOOTHING = 0.5
 BINS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9, 1.0)
 
@@ -151,9 +151,9 @@ def main() -> None:
     reviews = list(review_rows(rows, AcceptancePolicy(), processes=2))
     by_verdicts(tables.weights, pairs, precisions(reviews, verdicts))
     console = Console(width=120)
-    weights = ", ".join(f'"{name}": {weight:.1f}' for name, weight in tables.weights.items())
-    lacking = ", ".join(f"({limit}, {weight:.1f})" for limit, weight in tables.lacking).replace("inf", "math.inf")
-    for line in (f"WEIGHTS: {weights}", f"SILENCE = {tables.silence:.1f}", f"LACKING = ({lacking})"):
+    weights = ", ".join(f'"{name}": {weight:.2f}' for name, weight in tables.weights.items())
+    lacking = ", ".join(f"({limit}, {weight:.2f})" for limit, weight in tables.lacking).replace("inf", "math.inf")
+    for line in (f"WEIGHTS: {weights}", f"SILENCE = {tables.silence:.2f}", f"LACKING = ({lacking})"):
         console.print(line, markup=False, highlight=False)
     console.print(reliability(crossed(pairs)))
 
