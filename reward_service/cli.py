@@ -24,6 +24,7 @@ from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
 from reward_service.tools.export.command import export
 from reward_service.tools.replay.command import replay, score
+from reward_service.tools.status.command import status
 from reward_service.tools.track.command import track
 from reward_service.tools.watch.command import watch
 from reward_service.training_commands import demo, train
@@ -215,6 +216,7 @@ app.command()(score)
 app.command()(replay)
 app.command()(export)
 app.command()(watch)
+app.command()(status)
 app.command()(track)
 app.add_typer(paraphrase_app, name="paraphrase")
 

@@ -59,7 +59,9 @@ class Metric(Enum):
     STORE_UP = Kind.GAUGE, "1 if Redis answers, else 0."
     STORE_CPU_SECONDS = Kind.COUNTER, "CPU time that Redis has used."
     STORE_BYTES = Kind.GAUGE, "Memory that Redis holds."
+    STORE_UPTIME_SECONDS = Kind.GAUGE, "For how long Redis has been running."
     WORKERS = Kind.GAUGE, "Worker processes seen lately."
+    WORKERS_LOST = Kind.COUNTER, "Worker processes that were seen no more, and had not said that they stop."
     WAITING = (
         Kind.GAUGE, "Cohorts that are open, jobs that are queued, what waits for a teacher or peers.", "run", "what",
     )  # fmt: skip
@@ -81,6 +83,9 @@ class Metric(Enum):
     TEACHERS = (
         Kind.GAUGE, "Teacher processes seen in the last 10 s, by what they wait for.", "run", "waiting_for",
     )  # fmt: skip
+    TEACHERS_LOST = (
+        Kind.COUNTER, "Teacher processes that were seen no more, and had not said that they stop.", "run",
+    )  # fmt: skip
 
     PARAPHRASERS = Kind.GAUGE, "Paraphraser processes that work on jobs."
     PARAPHRASE_JOBS = Kind.GAUGE, "Jobs that are unfinished, by state.", "state"
@@ -91,6 +96,8 @@ class Metric(Enum):
     PARAPHRASE_REJECTIONS = Kind.COUNTER, "Candidates by the check that rejects.", "check"
 
     PROCESSES = Kind.GAUGE, "Living processes, by role.", "role"
+    PROCESS_RESTARTS = Kind.COUNTER, "Processes started in place of one that died, by role.", "role"
+    PROCESS_START_TIME_SECONDS = Kind.GAUGE, "When a process of the role was started last, in Unix time.", "role"
     PROCESS_CPU_SECONDS = Kind.COUNTER, "CPU time of all processes.", "role"
     PROCESS_RESIDENT_BYTES = Kind.GAUGE, "Their resident memory.", "role"
 

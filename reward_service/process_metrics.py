@@ -9,9 +9,10 @@ import os
 import socket
 import sys
 import threading
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -25,6 +26,8 @@ from reward_service.metrics import Kind, Metric
 
 Family = CounterMetricFamily | GaugeMetricFamily
 
+STORE = "store"
+"""The role of the embedded server."""
 _FILE = "processes.json"
 _UTIME, _CUTIME, _RSS = 11, 13, 21  # fields of /proc/PID/stat after the command's name; see proc(5)
 _TRIES = 20
@@ -32,16 +35,25 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """The processes of a folder, as their parent tells: living pids with roles, and the CPU time of ended processes."""
+    """The processes of a folder, as their parent tells.
+
+    Attributes:
+        living: the role of each process, by pid.
+        ended_cpu_s: CPU time of the processes that ended, by role.
+        restarts: how often a process was started in place of one that died, by role; 0 too.
+        started_s: when the latest process of each role was started, in Unix time.
+    """
 
     living: Mapping[int, str] = field(default_factory=dict)
     ended_cpu_s: Mapping[str, float] = field(default_factory=dict)
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    started_s: Mapping[str, float] = field(default_factory=dict)
 
     def write(self, folder: str) -> None:
         """Write this to the folder, in one step."""
         path = Path(folder) / _FILE
         beside = path.with_suffix(".part")
-        beside.write_text(json.dumps({"living": self.living, "ended_cpu_s": self.ended_cpu_s}))
+        beside.write_text(json.dumps(asdict(self)))
         beside.replace(path)
 
     @classmethod
@@ -51,7 +63,13 @@ class Processes:
             told = json.loads((Path(folder) / _FILE).read_text())
         except FileNotFoundError:
             return cls()
-        return cls({int(pid): role for pid, role in told["living"].items()}, told["ended_cpu_s"])
+        living = {int(pid): role for pid, role in told.pop("living").items()}
+        return cls(living, **told)
+
+    @classmethod
+    def alone(cls, role: str) -> "Processes":
+        """Return this process as the only one, which nobody here starts again."""
+        return cls({os.getpid(): role}, started_s={role: time.time()})
 
 
 def used(pid: int) -> tuple[float, int]:
@@ -74,12 +92,12 @@ def family(metric: Metric) -> Family:
 class ProcessCollector(Collector):
     """Reads /proc when it is asked. The CPU time of dead processes still counts: a counter never falls."""
 
-    def __init__(self, folder: str) -> None:
-        """Read `Processes` from `folder`, where the processes' parent keeps it."""
-        self._folder = folder
+    def __init__(self, told: Callable[[], Processes]) -> None:
+        """Show the processes that are told of whenever it is asked."""
+        self._told = told
 
     def collect(self) -> Iterator[Family]:
-        """Yield both families of metrics."""
+        """Yield the families of metrics."""
         processes, readings = self._read()
         cpu_s: dict[str, float] = defaultdict(float, processes.ended_cpu_s)
         resident: dict[str, int] = defaultdict(int)
@@ -91,13 +109,14 @@ class ProcessCollector(Collector):
             cpu.add_metric((role,), cpu_s[role])
             memory.add_metric((role,), resident[role])
         yield from (cpu, memory)
+        yield from _of_parent(processes)
 
     def _read(self) -> tuple[Processes, dict[int, tuple[float, int]]]:
         """Read all living processes at one time: a process that ends meanwhile makes the read start again."""
         readings: dict[int, tuple[float, int]] = {}
         processes = Processes()
         for _ in range(_TRIES):
-            processes, readings = Processes.read(self._folder), {}
+            processes, readings = self._told(), {}
             try:
                 for pid in processes.living:
                     readings[pid] = used(pid)
@@ -105,6 +124,20 @@ class ProcessCollector(Collector):
                 continue
             break
         return processes, readings
+
+
+def _of_parent(processes: Processes) -> Iterator[Family]:
+    living, restarts, started = (
+        family(each) for each in (Metric.PROCESSES, Metric.PROCESS_RESTARTS, Metric.PROCESS_START_TIME_SECONDS)
+    )
+    count = Counter(processes.living.values())
+    for role in sorted(processes.started_s):
+        if role != STORE:  # which tells of itself whether it is there
+            living.add_metric((role,), count[role])
+        started.add_metric((role,), processes.started_s[role])
+    for role in sorted(processes.restarts):
+        restarts.add_metric((role,), processes.restarts[role])
+    yield from (living, restarts, started)
 
 
 MOST_SCRAPES = 16

@@ -22,7 +22,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from reward_service.errors import SettingsError
 from reward_service.logs import configure_logging
-from reward_service.process_metrics import expose
+from reward_service.process_metrics import ProcessCollector as ServiceProcesses
+from reward_service.process_metrics import Processes, expose
 from reward_service.settings import Settings, settings_given
 
 
@@ -131,8 +132,8 @@ Work = Callable[[Settings], Awaitable[None]]
 """Until a signal comes."""
 
 
-def run_alone(work: Work, settings: Settings) -> None:
-    """Run the work with these settings, and serve the process's metrics where a port is set.
+def run_alone(role: str, work: Work, settings: Settings) -> None:
+    """Run the work of a role with these settings, and serve the process's metrics where a port is set.
 
     Raises:
         CoRewardingError: it cannot begin; the message says what to change.
@@ -147,16 +148,18 @@ def run_alone(work: Work, settings: Settings) -> None:
         if settings.metrics_port is not None:
             registry = CollectorRegistry()
             ProcessCollector(registry=registry)
+            alone = Processes.alone(role)
+            registry.register(ServiceProcesses(lambda: alone))
             stack.callback(expose(registry, settings.metrics_host, settings.metrics_port))
         asyncio.run(working())
 
 
-def main_of(work: Work) -> None:
-    """Run the work with the settings of the environment; print one line if they do not allow it to begin."""
+def main_of(role: str, work: Work) -> None:
+    """Run the work of a role with the settings of the environment; print one line if they do not allow it to begin."""
     try:
         settings = settings_given()
         configure_logging(as_json=settings.log_json, level=settings.log_level)
-        run_alone(work, settings)
+        run_alone(role, work, settings)
     except CoRewardingError as error:
         end_unready(error, 2 if isinstance(error, SettingsError) else 1)
 

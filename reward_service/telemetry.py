@@ -4,6 +4,7 @@ import asyncio
 import os
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from reward_service.domain.signs import SignSums
 from reward_service.metrics import Metric
-from reward_service.process_metrics import ProcessCollector
+from reward_service.process_metrics import ProcessCollector, Processes
 from reward_service.run_counts import RunCounter, RunCounts, SharedRunCounts
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 900.0)
@@ -244,5 +245,5 @@ def registry_of(folder: str) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(_Shared(registry=None, path=folder))
     registry.register(SharedRunCounts(Metrics.by_run, folder))
-    registry.register(ProcessCollector(folder))
+    registry.register(ProcessCollector(partial(Processes.read, folder)))
     return registry

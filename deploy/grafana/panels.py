@@ -14,8 +14,8 @@ from reward_service.metrics import Metric
 FOLDER = Path(__file__).with_name("dashboards")
 OF_PROMETHEUS = frozenset({"instance", "job", "le"})
 """Labels that Prometheus adds to those of the table."""
-SOON, CALM = "1m", "5m"
-"""Over how long rates are taken: of load, and of ratios that would else jump from step to step."""
+SOON, CALM, LONG = "1m", "5m", "1h"
+"""Over how long growth is taken: of load, of ratios that would else jump from step to step, and of what is rare."""
 WIDTH, HEIGHT = 12, 8
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
@@ -55,6 +55,16 @@ def rate(metric: Metric, *by: str, over: str = SOON, where: str = "") -> str:
     """
     _check(metric, by)
     return f"sum{_by(by)} (rate({metric.series}{_selector(metric, where)}[{over}]))"
+
+
+def growth(metric: Metric, *by: str) -> str:
+    """Return how much a metric counted in the last hour over all processes, by these labels.
+
+    Raises:
+        ValueError: the metric has no such label.
+    """
+    _check(metric, by)
+    return f"sum{_by(by)} (increase({metric.series}{_selector(metric)}[{LONG}]))"
 
 
 def gauge(metric: Metric, *by: str) -> str:
@@ -123,6 +133,15 @@ SERVICE = Dashboard(
             Query(gauge(Metric.PARAPHRASERS), "paraphrasers"),
             Query(f"sum by (role) ({Metric.PROCESSES.series})", "processes: {{role}}"),
             Query(f"min({Metric.STORE_UP.series})", "store"),
+        ]),
+        Panel("Processes that died, in the last hour", "short", [
+            Query(growth(Metric.PROCESS_RESTARTS, "job", "role"), "started again: {{job}}, {{role}}"),
+            Query(f"max(increase({Metric.WORKERS_LOST.series}[{LONG}]))", "workers lost"),
+            Query(f"max by (run) (increase({Metric.TEACHERS_LOST.series}[{LONG}]))", "teachers lost by {{run}}"),
+        ], "Lost: seen no more for 10 s, wherever they ran."),
+        Panel("Time since the last start", "s", [
+            Query(f"time() - max by (job, role) ({Metric.PROCESS_START_TIME_SECONDS.series})", "{{job}}, {{role}}"),
+            Query(gauge(Metric.STORE_UPTIME_SECONDS), "store"),
         ]),
         Panel("Cohorts settled and expired", "ops", [
             Query(rate(Metric.COHORTS_SETTLED, "state"), "{{state}}"),
@@ -214,7 +233,7 @@ def document(dashboard: Dashboard) -> str:
         "editable": True,
         "refresh": "10s",
         "time": {"from": "now-1h", "to": "now"},
-        "links": [{"type": "dashboards", "title": "Co-rewarding", "tags": ["co-rewarding"], "keepTime": True}],
+        "links": [_link()],
         "templating": {"list": _variables()},
         "panels": panels,
     }
@@ -241,6 +260,21 @@ def _panel(place: int, panel: Panel) -> dict[str, Any]:
         "gridPos": {"x": place % 2 * WIDTH, "y": place // 2 * HEIGHT, "w": WIDTH, "h": HEIGHT},
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, **top}, "overrides": []},
         "targets": targets,
+    }
+
+
+def _link() -> dict[str, Any]:
+    """Return the link from each dashboard to the others."""
+    return {
+        "type": "dashboards",
+        "title": "Co-rewarding",
+        "tags": ["co-rewarding"],
+        "keepTime": True,
+        "includeVars": True,
+        "asDropdown": False,
+        "targetBlank": False,
+        "icon": "external link",
+        "tooltip": "",
     }
 
 

@@ -100,11 +100,13 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     reader = FormReader(settings)
     singles = HeldSingles(scorer, cohorts, room, run_cache, held_requests, background, metrics)
     hot = HotRoutes(scorer, held_requests, singles, reader, settings, metrics)
+    ending = contextlib.ExitStack()
     if settings.traces is not None:
         from reward_service.tracing.seams import trace_requests, trace_store
         from reward_service.tracing.spans import open_tracing
 
         tracing = open_tracing("api", settings.traces)
+        ending.callback(tracing.close)
         trace_requests(tracing, hot, metrics)
         trace_store(tracing, connection, cohorts, labels)
     background.start("wakeups", listen(url, wake, room.wake, room.look_now))
@@ -142,6 +144,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
         await held_requests.close()
         await background.close()
         await connection.close()
+        await asyncio.to_thread(ending.close)
 
 
 async def _beat(cohorts: CohortStore, room: WaitingRoom) -> None:

@@ -144,8 +144,8 @@ def run_paraphraser(settings: Settings) -> None:
     Raises:
         CoRewardingError: it cannot begin; the message says what to change.
     """
-    run_alone(work, settings)
+    run_alone("paraphraser", work, settings)
 
 
 if __name__ == "__main__":
-    main_of(work)
+    main_of("paraphraser", work)

@@ -8,19 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import structlog
-from prometheus_client.registry import Collector
 from pydantic import SecretStr
 
 from reward_service.errors import Needing, SettingsError
 from reward_service.generation.generator import OPENAI, VLLM_SERVER, Backend
 from reward_service.logs import configure_logging
-from reward_service.metrics import Metric
-from reward_service.process_metrics import Family, expose, family
+from reward_service.process_metrics import expose
 from reward_service.processes import READY_FD, Beginning, dies_with_parent, end_unready
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.telemetry import registry_of
@@ -153,31 +151,13 @@ def stop(children: Sequence[Child], within_s: float) -> None:
         child.beginning.close()
 
 
-class _Living(Collector):
-    """How many processes of each role live: a container's health check looks for 0."""
-
-    def __init__(self, pids: Callable[[str], Sequence[int]], roles: Sequence[str]) -> None:
-        self._pids = pids
-        self._roles = roles
-
-    def collect(self) -> Iterator[Family]:
-        living = family(Metric.PROCESSES)
-        for role in self._roles:
-            living.add_metric((role,), len(self._pids(role)))
-        yield living
-
-
-def expose_children(
-    settings: Settings, folder: str, pids: Callable[[str], Sequence[int]], roles: Sequence[str]
-) -> Callable[[], None]:
+def expose_children(settings: Settings, folder: str) -> Callable[[], None]:
     """Serve the summed metrics of a folder's processes at the settings' metrics port; return how to end it.
 
     Raises:
         SettingsError: the port cannot be bound.
     """
-    registry = registry_of(folder)
-    registry.register(_Living(pids, roles))
-    return expose(registry, settings.metrics_host, settings.metrics_port or 0)
+    return expose(registry_of(folder), settings.metrics_host, settings.metrics_port or 0)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -4,13 +4,9 @@ import asyncio
 import contextlib
 import errno
 import http.client
-import os
-import shutil
 import socket
-import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +14,7 @@ import structlog
 from co_rewarding_schema.errors import CoRewardingError
 
 from reward_service.errors import EmbeddedServerError, SettingsError
-from reward_service.process_metrics import Processes, used
+from reward_service.process_metrics import STORE
 from reward_service.processes import has_ended
 from reward_service.serving.children import (
     LONGEST_PAUSE_S,
@@ -30,6 +26,7 @@ from reward_service.serving.children import (
     started,
     stop,
 )
+from reward_service.serving.ledger import ProcessLedger
 from reward_service.settings import Settings, settings_given
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.server_checks import wait_for_store
@@ -38,7 +35,6 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 0.05
 READY_TIMEOUT_S = 60.0
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the folder made in it has a name of its own
 
 
 class Supervisor:
@@ -51,8 +47,7 @@ class Supervisor:
         self._listener: socket.socket | None = None
         self._children: list[Child] = []
         self._stopping = threading.Event()
-        self._metrics_folder = ""
-        self._ended_cpu_s: dict[str, float] = defaultdict(float)
+        self._ledger: ProcessLedger | None = None
         self._end_exposing = contextlib.ExitStack()
 
     @property
@@ -98,18 +93,20 @@ class Supervisor:
         if self._embedded is not None:
             self._embedded.start(self._stopping)
         asyncio.run(self._reach_store())
-        self._metrics_folder = tempfile.mkdtemp(prefix="co-rewarding-metrics-", dir=_folder_in_memory())
         roles = ["worker"] * self._settings.workers + (["api"] * self._settings.api_processes if api else [])
         roles += ["teacher"] if self._settings.teacher is not None else []
         roles += ["paraphraser"] if self._settings.paraphraser is not None else []
+        ledger = self._ledger = ProcessLedger([*roles, *([STORE] if self._embedded is not None else [])])
+        if self._embedded is not None:
+            ledger.started(STORE)
         for role in roles:
             if self._stopping.is_set():
                 return
             self._children.append(started(role, *self._surroundings(role)))
-        self._tell_processes()
+            ledger.started(role)
+        ledger.tell(self._children)
         if not api and self._settings.metrics_port is not None:
-            end = expose_children(self._settings, self._metrics_folder, self.pids, sorted(set(roles)))
-            self._end_exposing.callback(end)
+            self._end_exposing.callback(expose_children(self._settings, ledger.folder))
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Returns when the API says that it is able to serve.
@@ -139,34 +136,23 @@ class Supervisor:
         Raises:
             OSError, EmbeddedServerError: something could not be started now.
         """
+        assert self._ledger is not None, "start first"
         if self._embedded is not None and not self._embedded.running():
             log.error("the embedded server died; starting it again over its data")
             self._embedded.start(self._stopping)
+            self._ledger.started(STORE, again=True)
+            self._ledger.tell(self._children)
         now_s = time.monotonic()
         for index, child in enumerate(self._children):
             if not has_ended(child.process):
                 continue
             if child.start_at_s is None:
-                self._count_ended(child)
+                self._ledger.ended(child, self._children)
                 child.ended(now_s)
             elif now_s >= child.start_at_s:
                 self._children[index] = child.successor(*self._surroundings(child.role))
-                self._tell_processes()
-
-    def _count_ended(self, child: Child) -> None:
-        """Keeps what a child has used, then lets it go: a reader finds it in one place or in the other."""
-        with contextlib.suppress(OSError):  # no /proc, or it was waited for elsewhere
-            self._ended_cpu_s[child.role] += used(child.process.pid)[0]
-        self._tell_processes(but=child)
-        child.process.poll()
-
-    def _tell_processes(self, but: Child | None = None) -> None:
-        living = [child for child in self._children if child is not but and child.start_at_s is None]
-        told = Processes({child.process.pid: child.role for child in living}, self._ended_cpu_s)
-        try:
-            told.write(self._metrics_folder)
-        except OSError as error:  # a full disk costs a figure, and nothing else
-            log.warning("what the processes use cannot be told", error=str(error))
+                self._ledger.started(child.role, again=True)
+                self._ledger.tell(self._children)
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -210,7 +196,8 @@ class Supervisor:
             self._listener.close()
         if self._embedded is not None:
             self._embedded.stop()
-        shutil.rmtree(self._metrics_folder, ignore_errors=True)
+        if self._ledger is not None:
+            self._ledger.close()
 
     async def _reach_store(self) -> None:
         """Returns when the store answers, or when the supervisor is to stop."""
@@ -229,7 +216,8 @@ class Supervisor:
         """The environment and the files that a process of this role begins with."""
         told = {"redis_url": self.redis_url, "metrics_port": None}
         environment = environment_of(self._settings.model_copy(update=told))
-        environment["PROMETHEUS_MULTIPROC_DIR"] = self._metrics_folder
+        if self._ledger is not None:
+            environment["PROMETHEUS_MULTIPROC_DIR"] = self._ledger.folder
         if role != "api" or self._listener is None:
             return environment, ()
         environment[SOCKET_FD] = str(self._listener.fileno())
@@ -266,11 +254,6 @@ def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = N
     with supervisor.kept():
         supervisor.wait_ready()
         yield supervisor.url
-
-
-def _folder_in_memory() -> str | None:
-    """Where shared counters are kept: mapped files on a disk that is full kill whoever counts (SIGBUS)."""
-    return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
 
 def _bound(host: str, port: int) -> socket.socket:

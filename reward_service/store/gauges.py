@@ -57,6 +57,7 @@ class TeacherGauges:
         lag: steps between it and the newest weights that were announced.
         asked, making: labels that no teacher has begun, and those at which one is at work.
         teachers: the processes that were seen lately, by what they wait for.
+        lost: those that were seen no more without having left.
     """
 
     version: int
@@ -64,6 +65,7 @@ class TeacherGauges:
     asked: int
     making: int
     teachers: Counter[str]
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,19 @@ class RunGauges:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """All of it, at one moment; `store_cpu_s` and `store_bytes` are what Redis itself has used, and holds."""
+    """All of it, at one moment.
+
+    Attributes:
+        workers, workers_lost: seen lately; seen no more without having left.
+        store_cpu_s, store_bytes: what Redis itself has used, and holds.
+        store_uptime_s: for how long this Redis runs.
+    """
 
     workers: int
+    workers_lost: int
     store_cpu_s: float
     store_bytes: int
+    store_uptime_s: int
     runs: tuple[RunGauges, ...]
     paraphrases: ParaphraseGauges
 
@@ -118,19 +128,26 @@ class GaugeStore:
         Raises:
             StoreUnavailableError: Redis is away.
         """
-        workers, paraphrases, names, cpu, memory = await asyncio.gather(
+        workers, lost, paraphrases, names, info = await asyncio.gather(
             self._heartbeats.workers(),
+            self._heartbeats.lost(),
             self._paraphrases.read(),
             self._connection.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1),
-            self._connection.execute("INFO", "cpu"),
-            self._connection.execute("INFO", "memory"),
+            self._connection.execute("INFO", "server", "cpu", "memory"),
         )
         unseen_ms = self._unseen.lap_ms()
         found = await asyncio.gather(*(self._readable(name.decode(), unseen_ms) for name in names))
         runs = [run for run in found if run is not None]
-        used, held = _figures(cpu), _figures(memory)
-        cpu_s = used["used_cpu_sys"] + used["used_cpu_user"]
-        return Gauges(workers, cpu_s, int(held["used_memory"]), tuple(runs), paraphrases)
+        about = _figures(info)
+        return Gauges(
+            workers,
+            lost,
+            about["used_cpu_sys"] + about["used_cpu_user"],
+            int(about["used_memory"]),
+            max(0, int(about["uptime_in_seconds"])),  # below 0 after its clock was set back
+            tuple(runs),
+            paraphrases,
+        )
 
     async def _readable(self, run: str, unseen_ms: int) -> RunGauges | None:
         """None of a run that is gone, or of which a key holds another kind of value: workers leave it out too."""
@@ -175,15 +192,14 @@ class GaugeStore:
 
     async def _teacher(self, run: str, look: TeacherLook) -> TeacherGauges:
         said = await self._teachers.seen(run)
-        return TeacherGauges(
-            look.version, look.lag, look.asked, look.making, Counter(each.waiting_for or NOTHING for each in said)
-        )
+        waiting_for = Counter(each.waiting_for or NOTHING for each in said)
+        return TeacherGauges(look.version, look.lag, look.asked, look.making, waiting_for, look.lost)
 
 
 def _figures(info: bytes) -> dict[str, float]:
     """The lines of INFO that are plain numbers."""
     pairs = (line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-    return {name: float(value) for name, value in pairs if re.fullmatch(r"[\d.]+", value)}
+    return {name: float(value) for name, value in pairs if re.fullmatch(r"-?\d+(\.\d+)?", value)}
 
 
 class ParaphraseGaugeStore:

@@ -8,6 +8,9 @@ WORKERS = "cr:workers"
 WORKERS_CLOCK = "cr:clock:{cr:workers}"
 """The time by which workers are seen: beside them in a cluster."""
 
+WORKERS_LOST = "cr:lost:{cr:workers}"
+"""How many were seen no more without having left."""
+
 WRITE_PROBE = "cr:write-probe"
 SEEN_LATELY_S = 10.0
 
@@ -23,7 +26,12 @@ class Heartbeats:
     async def say(self, worker: str) -> None:
         """This worker is there."""
         await run_scripts.say_worker(
-            self._connection, workers=WORKERS, clock=WORKERS_CLOCK, worker=worker, lately_ms=round(SEEN_LATELY_S * 1000)
+            self._connection,
+            workers=WORKERS,
+            lost=WORKERS_LOST,
+            clock=WORKERS_CLOCK,
+            worker=worker,
+            lately_ms=round(SEEN_LATELY_S * 1000),
         )
 
     async def leave(self, worker: str) -> None:
@@ -47,3 +55,7 @@ class Heartbeats:
             lately_ms=round(SEEN_LATELY_S * 1000),
             unseen_ms=self._unseen.lap_ms(),
         )
+
+    async def lost(self) -> int:
+        """How many were seen no more without having left; noted by those that live."""
+        return int(await self._connection.execute("GET", WORKERS_LOST) or 0)

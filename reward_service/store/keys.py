@@ -134,7 +134,7 @@ class RunKeys:
 
     @property
     def teacher(self) -> str:
-        """Hash: what the run's teacher stands at, and the step of the last weights that were announced."""
+        """Hash: what the run's teacher stands at, the step of the last weights that were announced, teachers lost."""
         return f"{self.prefix}teacher"
 
     @property

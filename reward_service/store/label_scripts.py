@@ -146,7 +146,15 @@ async def advance(
 
 @script()
 async def say_teacher(
-    connection: RedisConnection, *, teachers: Key, clock: Key, teacher: str, presence: bytes, lately_ms: int
+    connection: RedisConnection,
+    *,
+    teachers: Key,
+    standing: Key,
+    clock: Key,
+    teacher: str,
+    presence: bytes,
+    lately_ms: int,
+    ttl_ms: int,
 ) -> None: ...
 
 

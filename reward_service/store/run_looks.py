@@ -29,12 +29,16 @@ class UnreadableRunError(CoRewardingError):
 
 @dataclass(frozen=True, slots=True)
 class TeacherLook:
-    """Where a run's teacher stands: its average, the newest weights that were announced, and its labels."""
+    """Where a run's teacher stands: its average, the newest weights that were announced, and its labels.
+
+    `lost` counts the processes that were seen no more without having left.
+    """
 
     version: int
     announced: int | None
     asked: int
     making: int
+    lost: int
 
     @property
     def lag(self) -> int:
@@ -104,13 +108,15 @@ class RunLooks:
         if settings is None:
             return None
         stats = {name.decode(): int(count) for name, count in as_dict(counted).items()}
-        version, announced, asked, making = teacher
+        version, announced, asked, making, lost = teacher
         return RunLook(
             run,
             settings,
             int(revision or 0),
             _state(stats, *waiting),
-            TeacherLook(int(version or 0), None if announced is None else int(announced), asked, making),
+            TeacherLook(
+                int(version or 0), None if announced is None else int(announced), asked, making, int(lost or 0)
+            ),
             points_of(as_dict(kept)),
         )
 

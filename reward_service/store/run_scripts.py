@@ -10,7 +10,7 @@ RunReply = tuple[
     bytes | None,
     Sequence[bytes],
     tuple[int, int, int, int],
-    tuple[bytes | None, bytes | None, int, int],
+    tuple[bytes | None, bytes | None, int, int, bytes | None],
     Sequence[bytes],
 ]
 """What lua/look_at_run.lua answers."""
@@ -82,7 +82,9 @@ async def observe_pairs(
 
 
 @script()
-async def say_worker(connection: RedisConnection, *, workers: Key, clock: Key, worker: str, lately_ms: int) -> None: ...
+async def say_worker(
+    connection: RedisConnection, *, workers: Key, lost: Key, clock: Key, worker: str, lately_ms: int
+) -> None: ...
 
 
 @script()

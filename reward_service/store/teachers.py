@@ -128,10 +128,12 @@ class TeacherStore:
         await label_scripts.say_teacher(
             self._connection,
             teachers=keys.teachers,
+            standing=keys.teacher,
             clock=keys.clock,
             teacher=teacher,
             presence=msgspec.json.encode(presence),
             lately_ms=LATELY_MS,
+            ttl_ms=RUN_TTL_MS,
         )
 
     async def seen(self, run: str) -> tuple[TeacherPresence, ...]:

@@ -89,8 +89,8 @@ def run_teacher(settings: Settings) -> None:
     Raises:
         CoRewardingError: it cannot begin; the message says what to change.
     """
-    run_alone(teach, settings)
+    run_alone("teacher", teach, settings)
 
 
 if __name__ == "__main__":
-    main_of(teach)
+    main_of("teacher", teach)

@@ -38,6 +38,10 @@ class Tracing:
         self._provider.add_span_processor(exporting)
         self.tracer = self._provider.get_tracer("co-rewarding")
 
+    def close(self) -> None:
+        """Send the spans that were not sent yet; for a process that a signal ends, which calls nothing at exit."""
+        self._provider.shutdown()
+
     def spans(
         self, part: object, method: str, name: str, about: Callable[..., Attributes] = lambda *_, **__: {}
     ) -> None:

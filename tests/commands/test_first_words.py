@@ -27,6 +27,7 @@ COMMANDS = [
     "replay",
     "export",
     "watch",
+    "status",
     "track",
     "paraphrase",
     "--help",

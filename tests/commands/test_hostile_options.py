@@ -40,6 +40,7 @@ BASE: dict[str, list[str]] = {
     "replay": ["rollouts.jsonl"],
     "export": ["a-run", "out.parquet", "--url", NOTHING],
     "watch": ["a-run", "--url", NOTHING, "--once"],
+    "status": ["--url", NOTHING],
     "track": ["a-run", "a-place", "--to", "tensorboard", "--url", NOTHING],
     "paraphrase rewrite": ["questions.jsonl", "out.jsonl", "--model", f"openai:{NOTHING}/v1#m"],
     "paraphrase audit": ["questions.jsonl"],
@@ -162,6 +163,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--every": [*NO_NUMBER, "0"],
         "--once": ANY,
     },
+    "status": {"--url": NO_URL, "--api-key": ["ключ", "a b"]},
     "track": {
         "RUN": ["", "a/b", "x" * 300, ".."],
         "PLACE": "a service that answers is asked for first: tests/watch/test_track.py",

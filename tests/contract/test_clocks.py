@@ -13,6 +13,7 @@ from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.leases import Taken
 from reward_service.store.paraphrases import PREFIX, ParaphraseJobs, ParaphraseLimits
+from reward_service.store.run_looks import RunLooks
 from reward_service.store.submissions import Placed, Refusal, Refused
 from reward_service.store.teachers import TeacherPresence, TeacherStore
 from tests.contract.conftest import World, ballot, joining, open_world, whole
@@ -134,6 +135,14 @@ async def test_who_works_is_seen_whatever_the_clock_says(moved: Moved, jump_s: i
         TeacherStore(world.connection),
         TeacherPresence("model", 3, 2, None),
     )
+    looks = RunLooks(world.connection)
+
+    async def lost() -> tuple[int, int]:
+        look = await looks.look(world.run, 0)
+        assert look is not None
+        return await heartbeats.lost(), look.teacher.lost
+
+    before = await lost()
     await heartbeats.say("worker")
     await teachers.say(world.run, "teacher", there)
     await set_clock(world.connection, clock, jump_s)
@@ -144,6 +153,13 @@ async def test_who_works_is_seen_whatever_the_clock_says(moved: Moved, jump_s: i
         return not await heartbeats.workers() and not await teachers.seen(world.run)
 
     await until(none)
+    assert await lost() == before
+    for other in ("other", "third"):
+        await heartbeats.say(other)
+        await teachers.say(world.run, other, there)
+        assert await lost() == (before[0] + 1, before[1] + 1), "who is gone is lost once, and who leaves never"
+        await heartbeats.leave(other)
+        await teachers.leave(world.run, other)
 
 
 @jumps

@@ -6,6 +6,7 @@ file over one project, since a build and a start take most of the time.
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from compose_load import A_WAVE, Trainer
+from compose_panels import has_data, panel_queries, send_what_panels_show
 from compose_project import ROOT, CommandError, Project, engine_is_there, run, seconds
 from e2e_rule import co_rewarding
 
@@ -68,12 +70,32 @@ def test_the_image_is_small_and_holds_no_torch(project: Project):
         run("docker", "run", "--rm", "--entrypoint", "python3", image, "-c", "import torch")
 
 
-def test_all_are_healthy_within_a_minute(project: Project):
+def test_all_are_healthy_and_a_rollout_is_rewarded_within_a_minute(
+    project: Project, capsys: pytest.CaptureFixture[str]
+):
     began_s = time.monotonic()
     project.compose("up", "-d")
+    wait_until(lambda: _rewards(project), START_S, every_s=0.1)
+    first_s = seconds(began_s)
+    with capsys.disabled():
+        sys.stdout.write(f"\n`up` to the first reward: {first_s:.0f} s; images:\n{_sizes()}")
     for service in SERVICES:
         wait_until(lambda service=service: project.healthy(service), START_S)
     assert seconds(began_s) <= START_S
+
+
+def _rewards(project: Project) -> bool:
+    with contextlib.suppress(CommandError, httpx.HTTPError), project.client(project.key()) as client:
+        return client.post("/v1/rewards", json={"rollouts": pair("first", ["4"], ["4"])}).status_code == 200
+    return False
+
+
+def _sizes() -> str:
+    ours = {
+        os.environ.get(f"{name}_IMAGE", f"co-rewarding/{name.lower()}") for name in ("SERVICE", "LOCAL", "LOADTEST")
+    }
+    lines = run("docker", "image", "ls", "--format", "{{.Repository}} {{.Size}}").splitlines(keepends=True)
+    return "".join(line for line in lines if line.split()[0] in ours)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -119,15 +141,31 @@ def test_every_target_is_up_and_its_series_are_there(project: Project):
     }
 
 
+def test_every_panel_has_data_while_traffic_flows(project: Project, client: httpx.Client):
+    name = f"run-{uuid4().hex[:8]}"
+    client.put(f"/v1/runs/{name}", json={"method": "co-rewarding-i"}).raise_for_status()
+    waves = itertools.count()
+    for asked, expected in panel_queries():
+
+        def answered(asked: str = asked) -> bool:
+            send_what_panels_show(client, name, next(waves))
+            return has_data(project, asked)
+
+        if expected:
+            wait_until(answered, START_S, every_s=0.2)
+        else:
+            has_data(project, asked)  # it is understood
+
+
 @pytest.mark.usefixtures("engine")
 def test_the_alert_rules_say_what_they_should():
     rules = f"{ROOT}/deploy/prometheus:/rules:ro"
     image = "prom/prometheus:v2.53.0"
-    said = run(
-        "docker", "run", "--rm", "-v", rules, "-w", "/rules", "--entrypoint", "promtool", image,
-        "test", "rules", "alerts_test.yml",
-    )  # fmt: skip
-    assert "SUCCESS" in said
+    for words in (("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")):
+        said = run(
+            "docker", "run", "--rm", "-v", rules, "-w", "/rules", "--entrypoint", "promtool", image, *words
+        )  # fmt: skip
+        assert "SUCCESS" in said
 
 
 def test_the_dockerfiles_are_linted():

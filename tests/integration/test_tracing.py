@@ -5,15 +5,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from reward_service.serving.supervisor import Supervisor
 from tests.support.rollout_files import boxed
@@ -138,6 +141,51 @@ def test_a_refusal_is_told_by_its_span(traced: Traced, client: httpx.Client):
     assert client.post("/v1/rewards", json={"rollouts": [{}]}, headers=headers).status_code == 422
     found = traced.trace(trace, "POST /v1/rewards")
     assert found["POST /v1/rewards"].attributes["http.response.status_code"] == 422
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes spans by OTLP over HTTP."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), CollectorHandler)
+        self.spans: list[tuple[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class CollectorHandler(BaseHTTPRequestHandler):
+    """Notes the process and the name of each span."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        assert self.path == "/v1/traces"
+        sent = ExportTraceServiceRequest.FromString(zlib.decompress(body, 31) if body[:2] == b"\x1f\x8b" else body)
+        for each in sent.resource_spans:
+            (process,) = (told.value.string_value for told in each.resource.attributes if told.key == "service.name")
+            names = [span.name for scope in each.scope_spans for span in scope.spans]
+            self.server.spans += [(process.removeprefix("co-rewarding-"), name) for name in names]  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Nothing."""
+
+
+def test_a_collector_gets_the_spans_of_a_service_that_stops_at_once(monkeypatch: pytest.MonkeyPatch):
+    with Collector() as collector, ThreadPoolExecutor(1) as pool:
+        pool.submit(collector.serve_forever)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "600000")  # not before the end
+        try:
+            with running(traces="otlp") as supervisor:
+                body = {"rollouts": [rollout("q", view, 0, "4") for view in ("original", "paraphrase")]}
+                assert httpx.post(f"{supervisor.url}/v1/rewards", json=body, timeout=30.0).status_code == 200
+                assert collector.spans == []
+        finally:
+            collector.shutdown()
+    assert {("api", "POST /v1/rewards"), ("api", "store.submit"), ("worker", "settle")} <= {*collector.spans}
 
 
 OFF = """

@@ -23,7 +23,9 @@ class _Shown(Collector):
         if self._gauges is not None:
             yield _value(Metric.STORE_CPU_SECONDS, self._gauges.store_cpu_s)
             yield _value(Metric.STORE_BYTES, self._gauges.store_bytes)
+            yield _value(Metric.STORE_UPTIME_SECONDS, self._gauges.store_uptime_s)
             yield _value(Metric.WORKERS, self._gauges.workers)
+            yield _value(Metric.WORKERS_LOST, self._gauges.workers_lost)
             yield from _families(self._gauges.runs)
             yield from _paraphrases(self._gauges.paraphrases)
 
@@ -46,6 +48,7 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[Family]:
     lag = family(Metric.TEACHER_LAG_STEPS)
     labels = family(Metric.TEACHER_LABELS)
     teachers = family(Metric.TEACHERS)
+    lost = family(Metric.TEACHERS_LOST)
     for each in runs:
         for what, count in (
             ("open", each.open),
@@ -68,9 +71,10 @@ def _families(runs: tuple[RunGauges, ...]) -> Iterator[Family]:
             lag.add_metric((each.run,), each.teacher.lag)
             labels.add_metric((each.run, "asked"), each.teacher.asked)
             labels.add_metric((each.run, "making"), each.teacher.making)
+            lost.add_metric((each.run,), each.teacher.lost)
             for waiting_for in sorted({*TEACHER_WAITS, *each.teacher.teachers}):  # 0 too: so that its absence is seen
                 teachers.add_metric((each.run, waiting_for), each.teacher.teachers[waiting_for])
-    yield from (waiting, peers, absent, cohorts, oldest, top, version, lag, labels, teachers)
+    yield from (waiting, peers, absent, cohorts, oldest, top, version, lag, labels, teachers, lost)
 
 
 def _paraphrases(gauges: ParaphraseGauges) -> Iterator[Family]:

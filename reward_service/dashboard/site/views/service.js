@@ -2,7 +2,7 @@
 
 import { ask, askText, repeat } from "../api.js"
 import { definitions, fill, h, link, table } from "../dom.js"
-import { NONE, bytes, count, duration, figure, rate } from "../format.js"
+import { NONE, ago, bytes, count, duration, figure, rate } from "../format.js"
 import { Metrics } from "../metrics.js"
 
 const LOOK_MS = 5000
@@ -36,7 +36,8 @@ function shown(now, before, ready, version) {
   const runs = [...new Set(metrics.of("waiting").map((each) => each.labels.run))]
   const oldest = Math.max(0, ...metrics.of("oldest_job_seconds").map((each) => each.value))
   const up = metrics.value("store_up") === 1
-  const roles = metrics.of("process_resident_bytes").map((each) => each.labels.role)
+  const roles = metrics.of("process_restarts_total").map((each) => each.labels.role).filter((role) => role !== "store")
+  const embedded = metrics.of("process_restarts_total", { role: "store" })
   const waiting = (what) => metrics.sum("waiting", { what })
   const busy = runs.filter((run) => metrics.of("waiting", { run }).some((each) => each.value > 0) || metrics.of("teachers", { run }).some((each) => each.value > 0))
   return [
@@ -46,10 +47,13 @@ function shown(now, before, ready, version) {
       ["State", up ? "answers" : "is away"],
       ["Memory", bytes(metrics.value("store_bytes"))],
       ["CPU", percentOf(growth(now, before, "store_cpu_seconds_total"))],
+      ["Runs for", duration(metrics.value("store_uptime_seconds"))],
+      ["Restarts", embedded.length > 0 ? count(embedded[0].value) : null, "Of the embedded server, since the service was started"],
     ]),
     h("h2", {}, "Queue"),
     definitions([
       ["Worker processes", count(metrics.value("workers")), "Seen in the last 10 s, of every service at this store"],
+      ["Workers lost", count(metrics.value("workers_lost_total")), "Seen no more for 10 s, and had not said that they stop; of every service at this store"],
       ["Jobs that wait for a worker", count(waiting("queued"))],
       ["The oldest of them", oldest > 0 ? duration(oldest) : NONE],
       ["Open cohorts", count(waiting("open"))],
@@ -61,8 +65,11 @@ function shown(now, before, ready, version) {
       ["Comparisons left undecided", count(metrics.value("comparisons_undecided_total"))],
     ]),
     h("h2", {}, "Processes"),
-    table("Of this service, by role, all of its processes together", [
+    table("Of this service, by role, all of its processes together; restarts since the service was started", [
       { name: "Role", of: (role) => role },
+      { name: "Alive", number: true, of: (role) => count(metrics.value("processes", { role })) },
+      { name: "Restarts", number: true, of: (role) => count(metrics.value("process_restarts_total", { role })) },
+      { name: "Last start", number: true, of: (role) => ago(metrics.value("process_start_time_seconds", { role })) },
       { name: "Memory", number: true, of: (role) => bytes(metrics.value("process_resident_bytes", { role })) },
       { name: "CPU", number: true, of: (role) => percentOf(growth(now, before, "process_cpu_seconds_total", { role })) },
     ], roles, { class: "cards" }),
@@ -75,6 +82,7 @@ function shown(now, before, ready, version) {
       { name: "Wait for the teacher", number: true, of: (run) => count(metrics.value("waiting", { run, what: "teacher" })) },
       { name: "Wait for peers", of: (run) => metrics.of("peer_groups_awaited", { run }).map((each) => `${each.labels.peer} ${count(each.value)}`).join(", ") || count(metrics.value("waiting", { run, what: "peers" })) },
       { name: "Teachers", of: (run) => metrics.of("teachers", { run }).filter((each) => each.value > 0).map((each) => `${count(each.value)} (waiting for ${each.labels.waiting_for})`).join(", ") || NONE },
+      { name: "Teachers lost", number: true, of: (run) => count(metrics.value("teachers_lost_total", { run })) },
       { name: "Version", number: true, of: (run) => count(metrics.value("teacher_version", { run })) },
       { name: "Lag", number: true, of: (run) => count(metrics.value("teacher_lag_steps", { run })) },
     ], busy, { class: "cards" }),
