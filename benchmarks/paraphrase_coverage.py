@@ -13,9 +13,8 @@ import numpy
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.paraphrase_exam import FAULTS, exam_of, sampled
-from benchmarks.paraphrase_meaning import dropped_sentence
-from benchmarks.paraphrase_pairs import MATH, SHARED, Sample
+from benchmarks.paraphrase_exam import DROPPED, FAULTS, LEFT_OUT, exam_of, planted, sampled
+from benchmarks.paraphrase_pairs import MATH, SHARED
 from reward_service.domain.paraphrases.coverage import coverage_of
 from reward_service.domain.paraphrases.reading import read_text
 from reward_service.paraphrasing.audit_findings import Reviewed
@@ -27,24 +26,13 @@ ROUNDS = 30
 RIDGE = 1.0
 SHARES = (0.005, 0.01, 0.02, 0.04, 0.08)
 Features = numpy.ndarray
-"""A row for each pair: the lack, how much shorter, how many fewer sentences; shape (pairs, 3)."""
+"""A row for each pair: what the coverage measures, in the order of its fields; shape (pairs, 5)."""
 
 
 def features_of(pairs: Sequence[tuple[str, str]]) -> Features:
     """Measure how the second text of each pair covers the first."""
     found = [coverage_of(read_text(question), read_text(paraphrase)) for question, paraphrase in pairs]
-    return numpy.array([(each.lack, each.shorter, each.fewer) for each in found])
-
-
-def planted(rows: Sequence[PairRow], seed: int) -> list[tuple[PairRow, str]]:
-    """Leave a sentence out of each paraphrase that has one to spare."""
-    rng = random.Random(seed)
-    found: list[tuple[PairRow, str]] = []
-    for row in rows:
-        text = dropped_sentence(rng, Sample(row.question, row.paraphrase, row.ground_truth or "", ""), ())
-        if text is not None:
-            found.append((row, text))
-    return found
+    return numpy.array([(each.lack, each.shorter, each.fewer, each.owed, each.least) for each in found])
 
 
 def regression(good: Features, faulty: Features) -> Features:
@@ -98,11 +86,10 @@ def main() -> None:
     good = features_of([(row.question, row.paraphrase) for row in rows])
     weights = regression(good, features_of(_left_out(rows)))
     console = Console(width=120)
-    names = ", ".join(("INTERCEPT", "LACK", "SHORTER", "FEWER"))
+    names = ", ".join(("INTERCEPT", "LACK", "SHORTER", "FEWER", "OWED", "LEAST"))
     console.print(f"{names} = {', '.join(f'{each:.2f}' for each in weights)}", highlight=False)
     exam = exam_of(given.faults, given.pairs, HELD_OUT)
-    left_out = _texts(exam.faulty.get("condition_sentence_dropped", ()))
-    others = _left_out([each.row for each in exam.good])
+    left_out, others = (_texts(exam.faulty.get(name, ())) for name in (DROPPED, LEFT_OUT))
     real = scores(weights, features_of(_texts(exam.real)))
     console.print(
         table_of(

@@ -9,25 +9,23 @@ where the other half was counted.
 import argparse
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.paraphrase_coverage import SEED, planted
 from benchmarks.paraphrase_exam import FAULTS, exam_of
 from benchmarks.paraphrase_pairs import MATH, SHARED
 from benchmarks.paraphrase_readings import VERDICTS, Precision, precisions, read_verdicts
-from reward_service.domain.paraphrases.coverage import coverage_of
 from reward_service.domain.paraphrases.doubt import PRIOR, SCORED
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
-from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import read_pairs
 
-LIMITS = (-1.0, 0.0, 1.0, 1.75, 2.75, math.inf)
+LIMITS = (-1.0, 0.0, 1.0, 2.2, 4.0, math.inf)
 SMOOTHING = 0.5
 BINS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9, 1.0)
 
@@ -60,7 +58,7 @@ def observed(reviews: Sequence[Reviewed], *, faulty: bool) -> Iterator[Observed]
     """Yield what is seen of pairs."""
     for each in reviews:
         pair = pair_of(each.row.question, each.row.paraphrase)
-        score = coverage_of(pair.original, pair.paraphrase).score
+        score = pair.coverage.score
         names = {objection.check for objection in each.review.objections}
         yield Observed(frozenset(names - SCORED), score, faulty)
 
@@ -144,9 +142,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, default=SHARED / MATH)
     given = parser.parse_args()
     exam = exam_of(given.faults, given.pairs, 1000)
-    pairs = [*(each for some in exam.faulty.values() for each in observed(some, faulty=True))]
-    left_out = [replace(row, paraphrase=text) for row, text in planted([each.row for each in exam.good], SEED)]
-    pairs += observed(list(review_rows(left_out, AcceptancePolicy(), processes=2)), faulty=True)
+    pairs = [each for some in exam.faulty.values() for each in observed(some, faulty=True)]
     pairs += [*observed(exam.good, faulty=False), *observed(exam.real, faulty=False)]
     tables = tables_of(pairs)
     verdicts = read_verdicts(VERDICTS)
@@ -155,9 +151,9 @@ def main() -> None:
     reviews = list(review_rows(rows, AcceptancePolicy(), processes=2))
     by_verdicts(tables.weights, pairs, precisions(reviews, verdicts))
     console = Console(width=120)
-    weights = ", ".join(f'"{name}": {weight:.1f}' for name, weight in tables.weights.items())
-    lacking = ", ".join(f"({limit}, {weight:.1f})" for limit, weight in tables.lacking).replace("inf", "math.inf")
-    for line in (f"WEIGHTS: {weights}", f"SILENCE = {tables.silence:.1f}", f"LACKING = ({lacking})"):
+    weights = ", ".join(f'"{name}": {weight:.2f}' for name, weight in tables.weights.items())
+    lacking = ", ".join(f"({limit}, {weight:.2f})" for limit, weight in tables.lacking).replace("inf", "math.inf")
+    for line in (f"WEIGHTS: {weights}", f"SILENCE = {tables.silence:.2f}", f"LACKING = ({lacking})"):
         console.print(line, markup=False, highlight=False)
     console.print(reliability(crossed(pairs)))
 

@@ -1,21 +1,25 @@
 """Measure the checks on pairs with one planted fault each and on real pairs: `python -m benchmarks.paraphrase_exam`.
 
-A fault counts as caught if the pair is rejected. `good` are the paraphrases that the faults were planted in, each once.
+A fault counts as caught if the pair is rejected. `good` are the paraphrases that the faults were planted in, each once,
+and in `sentence left out of good` each that has one to spare lacks a sentence. Who changes the checks looks at one half
+of the questions, and measures on the other: `--half 0`, `--half 1`.
 `--list NAME` prints the objections of a check, or the pairs with a fault that are accepted, for reading.
 """
 
 import argparse
+import hashlib
 import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.paraphrase_pairs import MATH, SHARED
+from benchmarks.paraphrase_meaning import dropped_sentence
+from benchmarks.paraphrase_pairs import MATH, SHARED, Sample
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import PairRow, read_pairs
@@ -23,6 +27,8 @@ from reward_service.paraphrasing.pair_files import PairRow, read_pairs
 SEED = 20251130
 FAULTS = "paraphrase_faults_dev.jsonl"
 GOOD = "good"
+DROPPED = "condition_sentence_dropped"
+LEFT_OUT = "sentence left out of good"
 DOUBTS = (0.05, 0.1, 0.2, 0.3)
 
 
@@ -35,21 +41,40 @@ class Exam:
     real: Sequence[Reviewed]
 
 
-def exam_of(faults: Path, pairs: Path, count: int, processes: int = 2) -> Exam:
+def exam_of(faults: Path, pairs: Path, count: int, processes: int = 2, half: int | None = None) -> Exam:
     """Review what the files hold, and `count` real pairs by the fixed seed; a missing file holds nothing."""
     rows = [json.loads(line) for line in faults.read_text("utf-8").splitlines()] if faults.is_file() else []
     names = list(dict.fromkeys(row["fault"] for row in rows))
     known = {(row["question"], row["good_paraphrase"]): row for row in rows if row["good_paraphrase"]}
-    good = [{**row, "paraphrase": row["good_paraphrase"]} for row in known.values()]
+    good = [_row(at, {**row, "paraphrase": row["good_paraphrase"]}) for at, row in enumerate(known.values())]
+    faulty = {name: [_row(at, row) for at, row in enumerate(rows) if row["fault"] == name] for name in names}
+    faulty[LEFT_OUT] = [replace(row, paraphrase=text) for row, text in planted(good, SEED)]
 
     def reviewed(rows: Iterable[PairRow]) -> list[Reviewed]:
-        return list(review_rows(rows, AcceptancePolicy(), processes=processes))
+        some = [row for row in rows if half in (None, half_of(row.question))]
+        return list(review_rows(some, AcceptancePolicy(), processes=processes))
 
     return Exam(
-        {name: reviewed(_row(at, row) for at, row in enumerate(rows) if row["fault"] == name) for name in names},
-        reviewed(_row(at, row) for at, row in enumerate(good)),
+        {name: reviewed(some) for name, some in faulty.items()},
+        reviewed(good),
         reviewed(sampled(pairs, count)) if count and pairs.is_file() else [],
     )
+
+
+def half_of(question: str) -> int:
+    """Return in which half a question is, 0 or 1."""
+    return hashlib.sha256(question.encode()).digest()[0] & 1
+
+
+def planted(rows: Sequence[PairRow], seed: int) -> list[tuple[PairRow, str]]:
+    """Leave a sentence out of each paraphrase that has one to spare."""
+    rng = random.Random(seed)
+    found: list[tuple[PairRow, str]] = []
+    for row in rows:
+        text = dropped_sentence(rng, Sample(row.question, row.paraphrase, row.ground_truth or "", ""), ())
+        if text is not None:
+            found.append((row, text))
+    return found
 
 
 def sampled(pairs: Path, count: int) -> list[PairRow]:
@@ -93,7 +118,7 @@ def by_doubt(exam: Exam) -> Table:
     """Return, for each doubt from which a second reader is asked, the share of accepted pairs that it reads."""
     table = Table("second reader from", "good", "real", "missed faults", "missed, of a dropped sentence", box=None)
     faulty = [each for reviews in exam.faulty.values() for each in reviews]
-    dropped = exam.faulty.get("condition_sentence_dropped", ())
+    dropped = [each for name in (DROPPED, LEFT_OUT) for each in exam.faulty.get(name, ())]
     for doubt in DOUBTS:
         shares = (_doubted(reviews, doubt) for reviews in (exam.good, exam.real, faulty, dropped))
         table.add_row(f"{doubt}", *shares)
@@ -135,13 +160,14 @@ def main() -> None:
     parser.add_argument("--faults", type=Path, default=SHARED / FAULTS, help="JSON lines with fault, good_paraphrase")
     parser.add_argument("--pairs", type=Path, default=SHARED / MATH, help="real pairs")
     parser.add_argument("--count", type=int, default=1000, help="how many real pairs to draw")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="only the questions of one half")
     parser.add_argument("--list", help="a check, a fault, or `good` for all that is rejected without a planted fault")
     given = parser.parse_args()
     console = Console(width=None if Console().is_terminal else 120)
     for file in (given.faults, given.pairs):
         if not file.is_file():
             console.print(f"{file} is not there: what it would show is left out", highlight=False)
-    exam = exam_of(given.faults, given.pairs, given.count)
+    exam = exam_of(given.faults, given.pairs, given.count, half=given.half)
     if given.list:
         for each in listed(exam, given.list):
             print_pair(console, each)

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from benchmarks.paraphrase_pairs import MATH, SHARED, Sample, made_pairs, shared_pairs
 from benchmarks.paraphrase_planting import FAULTS, Plant
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
-from reward_service.domain.paraphrases.reading import pair_of
 
 DOUBT = "doubt"
 SEED = 20250729

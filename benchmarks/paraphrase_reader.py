@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.paraphrase_exam import FAULTS, GOOD, Exam, exam_of
+from benchmarks.paraphrase_exam import DROPPED, FAULTS, GOOD, Exam, exam_of
 from benchmarks.paraphrase_pairs import MATH, SHARED
 from reward_service.domain.paraphrases.rewriting import Candidate, Question, RewritingRecipe
 from reward_service.generation.generator import FixedWeightsError, Generated, Prompt, Sampling
@@ -24,7 +24,7 @@ from reward_service.paraphrasing.model_rewriter import ModelRewriter
 from reward_service.paraphrasing.prompts import INSTRUCTIONS, instruction_named
 
 PROMPT = "reword"
-DROPPED = "condition_sentence_dropped"
+
 REAL = "real pairs"
 DOUBTFUL = (1.0, 0.3, 0.2, 0.1, 0.05, 0.0)
 SEED = 20251130

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy, Review, review
-from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.paraphrasing.pair_files import PairRow
 
 BATCH = 128

@@ -13,8 +13,8 @@ from co_rewarding_schema.vocabulary import AnswerFormat, Conventions, View, Vote
 from reward_service.domain.cohort import Ballot
 from reward_service.domain.elections import elect
 from reward_service.domain.extraction import Extractor, extractor
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import review
-from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.errors import SettingsError
 from reward_service.generation.generator import Backend, GenerationError, Generator, Sampling, question_prompt

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from reward_service.api.paraphrases.rendering import outcome_document
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
-from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fate, Outcome, RewritingRecipe
 from tests.support.scripted_rewriter import apples
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from reward_service.domain.paraphrases.pairs import Evidence
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, Objection, Review
-from reward_service.domain.paraphrases.reading import Evidence, Span
+from reward_service.domain.paraphrases.reading import Span
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrases import (

@@ -2,8 +2,8 @@
 
 import pytest
 
+from reward_service.domain.paraphrases.pairs import Tolerances, pair_of
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy, review
-from reward_service.domain.paraphrases.reading import Tolerances, pair_of
 
 CARDS = "A box holds 12 red cards and 15 blue cards. How many ways are there to draw 4 cards of the same color?"
 

@@ -2,8 +2,11 @@
 
 import pytest
 
-from reward_service.domain.paraphrases.coverage import coverage_of, elements_of
+from reward_service.domain.paraphrases.alignment import renamings
+from reward_service.domain.paraphrases.coverage import coverage_of
+from reward_service.domain.paraphrases.elements import elements_of
 from reward_service.domain.paraphrases.reading import read_text
+from reward_service.domain.paraphrases.received import receipts
 
 QUESTION = (
     "A shop sells 12 red lamps and 15 green lamps. Before the sale, the owner puts two lamps of each color aside for "
@@ -84,3 +87,66 @@ def test_people_may_get_other_names():
     told = WHOLE.replace("The owner", "Apollonia Rex")
 
     assert coverage(question, told).score < 0
+
+
+def test_of_a_story_told_with_other_things_only_what_is_left_out_is_missing():
+    told = WHOLE.replace("lamps", "chairs").replace("lamp", "chair").replace("owner", "boss")
+    less = told.replace("The boss keeps two chairs of each color for her sister before the sale begins. ", "")
+
+    assert coverage(QUESTION, told).score < 0 < coverage(QUESTION, less).score
+
+
+def test_words_that_stand_in_the_same_places_are_renamed_and_others_are_not():
+    there, here = (
+        elements_of(read_text(text))
+        for text in (
+            "The red truck has 12 sacks. One truck is full. Each truck weighs 9 tons, and sacks weigh more.",
+            "The red lorry has 12 sacks. One lorry is full. Each lorry weighs 9 tons, and bags weigh more.",
+        )
+    )
+
+    assert renamings(there, here) == {"lorry": "truck"}
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_a_sentence_that_is_left_out_receives_least(left_out):
+    sentences = QUESTION.split(". ")
+    told = ". ".join(part for at, part in enumerate(WHOLE.split(". ")) if at != left_out)
+    original, paraphrase = read_text(QUESTION), read_text(told)
+
+    found = receipts(original, paraphrase, elements_of(original), elements_of(paraphrase))
+    place = max(found, key=lambda each: each.ratio).place
+
+    assert sentences[left_out].endswith(QUESTION[place.start : place.end])
+    assert max(each.ratio for each in found) > 0.5
+
+
+def test_what_one_sentence_receives_is_all_that_the_paraphrase_says():
+    original, paraphrase = read_text(QUESTION), read_text(WHOLE)
+    there, here = elements_of(original), elements_of(paraphrase)
+
+    found = receipts(original, paraphrase, there, here)
+
+    assert sum(each.weight for each in there) == pytest.approx(sum(each.weight for each in found), abs=5)
+    assert sum(each.received for each in found) <= sum(each.weight for each in here) + 1e-9
+
+
+def test_a_text_without_words_receives_nothing():
+    assert receipts(read_text("?"), read_text("7"), [], []) == []
+
+
+def test_a_question_that_is_put_into_the_sentence_before_is_not_missed():
+    question = "A positive integer $n$ is divisible by 12 and by 15. Find the smallest value of $n$."
+    told = "Which is the smallest positive integer $n$ that is divisible by 12 and by 15?"
+
+    assert coverage(question, told).score < 1.0
+
+
+@pytest.mark.parametrize(
+    "idle",
+    ["Write the equation in slope-intercept form.", "Your answer should be an integer.", "See the figure below."],
+)
+def test_what_only_gives_the_form_or_points_at_a_figure_has_no_weight(idle):
+    elements = elements_of(read_text(f"{QUESTION} {idle}"))
+
+    assert {each.weight for each in elements if each.start > len(QUESTION)} == {0.0}

@@ -5,8 +5,8 @@ import pytest
 from reward_service.domain.paraphrases.checks.figures import figure_kept
 from reward_service.domain.paraphrases.checks.numbers import numbers_kept
 from reward_service.domain.paraphrases.checks.units import units_kept
+from reward_service.domain.paraphrases.pairs import Tolerances, pair_of
 from reward_service.domain.paraphrases.quantities import mentions_of
-from reward_service.domain.paraphrases.reading import Tolerances, pair_of
 from reward_service.domain.paraphrases.tokens import segments_of, tokens_of
 
 KEPT = [
@@ -24,6 +24,13 @@ KEPT = [
     ("Compute $-1-3-9-27-81-243$.", "Multiply by 3 six times, from $-1$ on, and add. The first is 1, then 3."),
     ("He rides 12 miles for three and a half hours.", "For 3.5 hours he rides 12 miles."),
     ("Multiply 7 by $1024$.", "What is 7 times one-thousand-twenty-four?"),
+    ("Factor $36-9x^2$.", "Write $9(4-x^2)$ as a product."),
+    ("Given $\\binom{17}{10}=19448$, find $\\binom{18}{12}$.", "If $\\binom{17}{7}=19448$, what is $\\binom{18}{6}$?"),
+    ("Find the fourth number in row 15 of the triangle.", "What is the fourth number in the 16th row of the triangle?"),
+    ("A leg of a right triangle is 12, opposite to an angle of $30^\\circ$.",
+     "A leg of a right triangle is 12, beside an angle of $60^\\circ$."),
+    ("Find $w$ with $5^65^w=25$.", "For which $w$ is $5^6 \\cdot 5^w = 5^2$?"),
+    ("Its faces are numbered from 1 to 8 and from 10 to 20.", "Its faces have 1 to 8, not 9, and 10 to 20."),
 ]  # fmt: skip
 
 FAULTS = [
@@ -33,6 +40,10 @@ FAULTS = [
     ("A rectangle has sides of 24 and 10.", "A garden of 24 by 100 meters is rectangular."),
     ("If $a=2$ when $b=81$, and $a>3$ else, find $b$.", "Given $a=3$ with $b=81$, and else $a>3$, what is $b$?"),
     ("A club has 20 members, 10 boys and 10 girls.", "A club has 25 members, 10 boys and 10 girls."),
+    ("For which $n$ is $-50 < n < 60$?", "Multiply 11 by 8 and add the result to 35."),
+    ("$AB=14$, $DA=12$. Find a circle inside.", "$PQ=14$, $SP=11$. Find a circle within the edges."),
+    ("A leg of a right triangle is 12, at $30^\\circ$.", "A leg of a right triangle is 12, at $50^\\circ$."),
+    ("Factor $36-9x^2$.", "Write $9(5-x^2)$ as a product."),
 ]  # fmt: skip
 
 

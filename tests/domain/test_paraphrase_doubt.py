@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from reward_service.domain.paraphrases.doubt import LACKING, PRIOR, WEIGHTS, doubt_of
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy, review
-from reward_service.domain.paraphrases.reading import pair_of
 
 QUESTION = (
     "A box holds 12 red cards and 15 blue cards. Before the draw, two red cards are taken out and kept by the dealer. "

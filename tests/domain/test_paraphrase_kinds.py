@@ -2,8 +2,8 @@
 
 import pytest
 
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import AcceptancePolicy, review
-from reward_service.domain.paraphrases.reading import pair_of
 
 TEAMS = "Each of 9 clubs has at least one keeper. How many keepers are there at least if 4 clubs have 2 each?"
 MARBLES = "Tom has 17 red marbles and Ann has 29 blue marbles. Tom gives Ann 4 marbles. How many has each?"
@@ -31,6 +31,12 @@ KINDS = [
      "Let either $p$ or $q$ be a prime less than 20. What is the largest sum?", None),
     ("conditions", "How many positive integers divide 60?", "Count the positive integers that 60 is a multiple of.",
      "Count the integers that 60 is a multiple of.", None),
+    ("conditions", "What is the smallest positive integer that 6 and 8 divide?",
+     "Determine the smallest integer $n > 0$ that is divisible by 6 and 8.",
+     "Determine the smallest integer $n$ that is divisible by 6 and 8.", None),
+    ("conditions", "Find the least positive value of $x$ with $x^2-9x=36$.",
+     "For which value of $x>0$, the smallest one, is $x^2-9x=36$?",
+     "What is the smallest value at which $x^2-9x=36$?", None),
     ("conditions", "Three consecutive numbers have the sum 48. Find them.",
      "The sum of three successive numbers is 48. Which numbers are they?",
      "The sum of three numbers is 48. Which numbers are they?", None),
@@ -40,8 +46,14 @@ KINDS = [
      "Determine the quotient if $7^{12}$ is divided by 10.", None),
     ("asked", "Find $PQ$ if the chord $PR=5$.", "The chord $PR$ is 5. What is the length of $PQ$?",
      "The chord $PR$ is 5. What is the square of the length of $PQ$?", None),
+    ("asked", "Write $0.35$ as $\\frac{k}{m}$ in lowest terms. Find the value of $k + m$.",
+     "Reduce the fraction for $0.35$, and give the numerator plus the denominator.",
+     "Reduce the fraction for $0.35$. Compute the product of the numerator and the denominator.", None),
     ("swapped", MARBLES, "17 red marbles are Tom's, 29 blue ones are Ann's. Tom hands 4 to Ann. How many has each?",
      "29 red marbles are Tom's, 17 blue ones are Ann's. Tom hands 4 to Ann. How many has each?", None),
+    ("swapped", "Nia got 7 scores from 91 to 100. What is their largest sum?",
+     "Lea has 7 scores, each an integer from 91 to 100. How large can the sum be?",
+     "Lea has 100 scores, each an integer from 91 to 7. How large can the sum be?", None),
     ("variables", HOUSE, "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves $PS$. Determine $QT$.",
      "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves $PS$. Determine $BT$.", None),
 ]  # fmt: skip
@@ -59,6 +71,7 @@ def test_a_fault_without_a_new_number_is_seen_and_its_twin_passes(check, origina
 
 EQUAL = [
     # original, paraphrase, ground truth
+    ("Compute $55\\times1212-15\\times1212$.", "Multiply 1212 by the difference between 55 and 15.", None),
     ("A truck carries 1 ton of sand in bags of 25 kg. How many bags are there?",
      "A lorry is loaded with 1000 kg of sand, packed in sacks of 25 kg each. Find the number of sacks.", None),
     ("It takes half an hour to fill a pool at 40 liters per minute. Find its volume.",

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy, Review, review
-from reward_service.domain.paraphrases.reading import MOST_CHARS, pair_of, read_text
+from reward_service.domain.paraphrases.reading import MOST_CHARS, read_text
 
 LIMIT_S = 5.0
 """Of CPU time, for two pairs and all checks twice. Measured on a busy core: at most 2.3 s."""

@@ -1,5 +1,6 @@
 """What is read of a text: prose, formulas and figures, and the numbers in them."""
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -67,6 +68,8 @@ def test_a_figure_is_neither_and_its_labels_are_known():
         ("½ of ²", [[Fraction(1, 2)]]),
         ("rounded to two decimal places, to the nearest hundredth", []),
         ("three-digit", [[3, 100, 1000, 99, 999]]),
+        ("$5^65^w$", [[15625], [5]]),
+        ("$\\binom{17}{10}$", [[17], [10, 7]]),
     ],
 )
 def test_numbers_in_all_their_spellings(text, values):
@@ -131,3 +134,29 @@ def test_formulas_are_the_same_under_other_letters():
     assert one.skeleton == other.skeleton
     assert one.numbers == other.numbers == ("2", "7", "12")
     assert one.letters != other.letters
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "rest"),
+    [
+        ("$1,234.\\overline{5}$", Fraction(11111, 9), 0),
+        ("$0.\\overline{37}$", Fraction(37, 99), 0),
+        (".$\\overline{28}$", Fraction(28, 99), 0),
+        ("$½.\\overline{3}$", Fraction(1, 2), 1),
+        ("$2.\\overline{½}$", Fraction(2), 1),
+        ("$0.\\overline{xy}$", Fraction(0), 0),
+    ],
+)
+def test_a_bar_over_digits_is_a_period_and_over_anything_else_is_none(text, first, rest):
+    (mention, *others) = read_text(text).mentions
+
+    assert mention.value == first
+    assert len(others) == rest
+
+
+@pytest.mark.parametrize("text", ["9" * 4400 + ".\\overline{3}", "0.\\overline{" + "3" * 4400 + "}"])
+def test_a_period_of_more_digits_than_any_problem_has_is_read_as_numbers_and_soon(text):
+    began_s = time.process_time()
+
+    assert [mention.digits for mention in read_text(f"${text}$").mentions] == [True, True]
+    assert time.process_time() - began_s < 1.0

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from reward_service.domain.paraphrases.pairs import pair_of
 from reward_service.domain.paraphrases.policy import review
-from reward_service.domain.paraphrases.reading import pair_of
 from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fate, Outcome, Question, RewritingRecipe
 from reward_service.lease_worker import LeasePace
 from reward_service.paraphrasing.paraphraser import Paraphraser

@@ -13,6 +13,9 @@ _TRIVIAL = 3
 _NEIGHBOURS = 2
 _IDLE = frozenset({Fraction(0), Fraction(1)})
 """No operands of a sum: any number follows from its neighbour and 1."""
+_WHOLE = Fraction(100)
+_IN_A_ROW = ((-2, -1), (-1, 1), (1, 2))
+"""What the neighbours of a number are more than it where all three stand in a row: 4 of 2, 3, 4."""
 
 
 def worked_out(
@@ -36,10 +39,12 @@ def follows_from_its_neighbours(mentions: Sequence[Mention], at: int) -> bool:
         for place in range(max(0, at - _NEIGHBOURS), min(len(mentions), at + _NEIGHBOURS + 1))
         if place != at
     ]
-    if 0 < value < 1 and 1 - value in near:
+    if (0 < value < 1 and 1 - value in near) or (len(mentions[at].values) > 1 and _WHOLE - value in near):
+        return True
+    if any({value + one, value + other} <= {*near} for one, other in _IN_A_ROW):
         return True
     return any(
-        value in (one + other, abs(one - other), one * other)
+        value in (one + other, abs(one - other), one * other, max(one, other) / min(one, other))
         for one, other in combinations(near, 2)
         if min(one, other) > 1
     )

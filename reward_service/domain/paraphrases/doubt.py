@@ -11,26 +11,26 @@ PRIOR = 0.2
 """The share of faulty pairs that a doubt assumes: about as many as the published pairs of MATH have."""
 
 WEIGHTS: Mapping[str, float] = MappingProxyType({
-    "parsed": 5.5, "copy": 3.0, "language": 0.9, "length": 0.9, "truncated": 2.0, "latex": 2.0, "figure": 2.3,
-    "numbers": 4.1, "numerals": 0.3, "swapped": 4.1, "formulas": 3.0, "variables": 4.3, "units": 4.5, "bounds": 5.0,
-    "conditions": 4.8, "quantifiers": 4.4, "dropped": 0.0, "negation": 0.0, "asked": 4.6, "leak": 4.8, "solved": 0.9,
-    "foreign": 2.4,
+    "parsed": 5.50, "copy": 3.00, "language": 0.92, "length": 0.92, "truncated": 2.02, "latex": 1.97, "figure": 2.34,
+    "numbers": 4.68, "numerals": 0.37, "swapped": 4.29, "formulas": 3.02, "variables": 4.33, "units": 4.47,
+    "bounds": 5.03, "conditions": 4.77, "quantifiers": 4.35, "dropped": 0.00, "negation": -0.05, "asked": 4.63,
+    "leak": 4.83, "solved": 0.92, "foreign": 2.39,
 })  # fmt: skip
 """What an objection of a check says for a fault: the logarithm of its share of faulty pairs over that of good ones."""
 
 SCORED = frozenset({"dropped"})
 """Checks that object by the score of the coverage, which counts itself."""
 
-SILENCE = -1.2
+SILENCE = -1.19
 """What it says that no check objects."""
 
 LACKING: tuple[tuple[float, float], ...] = (
-    (-1.0, -1.4),
-    (0.0, -0.4),
-    (1.0, 0.8),
-    (1.75, 0.8),
-    (2.75, 1.9),
-    (math.inf, 3.0),
+    (-1.0, -1.34),
+    (0.0, -0.04),
+    (1.0, 0.17),
+    (2.2, 1.12),
+    (4.0, 3.71),
+    (math.inf, 3.83),
 )
 """What the score of the coverage says where no check objects: up to a limit, a logarithm of the same kind."""
 

@@ -67,6 +67,18 @@ COUNTERPARTS: Mapping[str, Mapping[str, float]] = MappingProxyType({word: others
 """The words of a paraphrase that may stand for a word of the question, each with its probability."""
 
 
+def _turned(counterparts: Mapping[str, Mapping[str, float]]) -> Mapping[str, Mapping[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for word, others in counterparts.items():
+        for other, weight in others.items():
+            found.setdefault(other, {})[word] = weight
+    return MappingProxyType(found)
+
+
+ORIGINALS = _turned(COUNTERPARTS)
+"""The words of a question that a word of a paraphrase may stand for."""
+
+
 def supports(
     terms: Sequence[str], others: Sequence[str], counterparts: Mapping[str, Mapping[str, float]] = COUNTERPARTS
 ) -> list[float]:

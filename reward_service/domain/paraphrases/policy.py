@@ -26,9 +26,8 @@ from reward_service.domain.paraphrases.checks.wording import (
     same_language,
     same_problem,
 )
-from reward_service.domain.paraphrases.coverage import coverage_of
 from reward_service.domain.paraphrases.doubt import doubt_of
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 
 Check = Callable[[Pair, Tolerances], Evidence | None]
 """Evidence against a pair, or None."""
@@ -120,7 +119,7 @@ class Review:
 def review(pair: Pair, policy: AcceptancePolicy) -> Review:
     """Ask the policy's checks, cheap ones first, up to a fatal objection."""
     objections = tuple(_objections(pair, policy))
-    score = coverage_of(pair.original, pair.paraphrase).score
+    score = pair.coverage.score
     names = [each.check for each in objections]
     deciding = [name for name in names if name in policy.deciding or CHECKS[name].warns]
     accepted = policy.deciding.isdisjoint(names) and doubt_of(deciding, score) <= policy.most_doubt

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from reward_service.domain.paraphrases.equivalents import between, equivalents, repeating
+from reward_service.domain.paraphrases.equivalents import between, equivalents, just_inside, repeating
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import FACTORS, ORDINALS, PARTS, SCALES, TENS, UNITS
 
@@ -15,10 +15,6 @@ MOST_DIGITS = 40
 _NOT_DIGITS = re.compile(r"[^\d.]")
 _MOST_POWER = 12
 _JOINED = frozenset({*UNITS, *TENS, *SCALES})
-_BELOW = frozenset({"less", "fewer", "smaller", "lower", "shorter"})
-_ABOVE = frozenset({"more", "greater", "larger", "bigger", "higher", "longer"})
-_BELOW_ALONE = frozenset({"<", "below", "under"})
-_ABOVE_ALONE = frozenset({">", "above", "over", "exceeds", "exceed", "exceeding"})
 
 
 class Mention(NamedTuple):
@@ -101,6 +97,8 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
         return Mention(values, token.start, mixed.end, (value, *mixed.parts)), used + 1
     if one == "." and two == "\\overline" and (periodic := _repeating(tokens, at)) is not None:
         return periodic
+    if _text(tokens, at - 1) == "{" and (barred := _under_a_bar(tokens, at)) is not None:
+        return barred, 1
     if one == "^" and (power := _power(tokens, at, value)) is not None:
         return power
     if one in ("%", "percent"):
@@ -118,7 +116,8 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
     if "." in token.text:
         whole, _, rest = token.text.partition(".")
         parts = (_value(whole), _value(rest))
-    return Mention(values, token.start, token.end, parts, _within(value, tokens, at, at + 1), label=label), 1
+    within = just_inside(value, tokens, at, at + 1)
+    return Mention(values, token.start, token.end, parts, within, label=label), 1
 
 
 def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
@@ -129,6 +128,16 @@ def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | No
         return None
     last += _text(tokens, last + 1) == "}"
     return Mention(tuple(repeating(whole, "", period)), tokens[at].start, tokens[last].end), last - at + 1
+
+
+def _under_a_bar(tokens: Sequence[TextToken], at: int) -> Mention | None:
+    r"""Read .\overline{28}: 28/99."""
+    token = tokens[at]
+    if _text(tokens, at - 2) != "\\overline" or _text(tokens, at - 3) != "." or not token.text.isdecimal():
+        return None
+    if len(token.text) > _MOST_POWER:
+        return None
+    return Mention((*repeating("", "", token.text), _value(token.text)), token.start, token.end)
 
 
 def _power(tokens: Sequence[TextToken], at: int, base: Fraction) -> tuple[Mention, int] | None:
@@ -201,7 +210,7 @@ def _words(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
         values = (value + part, *_other_values(value + part, tokens, here + 3))
         return Mention(values, tokens[at].start, tokens[here + 2].end, (value, part), digits=False), here + 3 - at
     values = (value, *_other_values(value, tokens, here))
-    within = _within(value, tokens, at, here)
+    within = just_inside(value, tokens, at, here)
     return Mention(values, tokens[at].start, tokens[here - 1].end, within=within, digits=False), here - at
 
 
@@ -266,21 +275,6 @@ def _other_values(value: Fraction, tokens: Sequence[TextToken], after: int) -> t
     if word == "!" and value.denominator == 1 and value <= _MOST_POWER:
         return (Fraction(math.factorial(int(value))),)
     return ()
-
-
-def _within(value: Fraction, tokens: Sequence[TextToken], at: int, after: int) -> Fraction | None:
-    """The whole number just inside a strict bound: 99 of "less than 100"; "5 less than x" bounds nothing."""
-    at -= _text(tokens, at - 1) in ("$", "\\$")
-    last, compared, before = (_text(tokens, at - back) for back in (1, 2, 3))
-    if last == "than":
-        if before in ("no", "not") or before in UNITS or _kind(tokens, at - 3) == "number":
-            return None
-        return value - 1 if compared in _BELOW else value + 1 if compared in _ABOVE else None
-    if last in _BELOW_ALONE or _text(tokens, after) == ">":
-        return value - 1
-    if last in _ABOVE_ALONE or _text(tokens, after) == "<":
-        return value + 1
-    return None
 
 
 def _text(tokens: Sequence[TextToken], at: int) -> str:

@@ -28,6 +28,16 @@ def _concepts(**lines: str) -> Mapping[str, Concept]:
     return MappingProxyType(found)
 
 
+OPERATIONS = _concepts(
+    sum="sum sums total | add adding combined altogether together overall combine combining collective aggregate",
+    product="product products | multiply multiplied multiplying multiplication times *",
+    difference="difference differences | subtract subtracted subtracting more less fewer apart gap minus exceed "
+    "exceeds extra further change distance older younger taller",
+    ratio="ratio | quotient divide divided dividing fraction proportion compare compared comparison times per "
+    "relationship \\frac",
+)
+"""What two numbers or letters may be put together to."""
+
 RIVALS: tuple[Mapping[str, Concept], ...] = (
     _concepts(
         area="area areas | space covered coverage cover",
@@ -36,14 +46,7 @@ RIVALS: tuple[Mapping[str, Concept], ...] = (
         volume="volume volumes | capacity hold holds cubic fit much space",
     ),
     _concepts(radius="radius radii | diameter wide center", diameter="diameter diameters | radius across wide width"),
-    _concepts(
-        sum="sum sums total | add adding combined altogether together overall combine combining collective aggregate",
-        product="product products | multiply multiplied multiplying multiplication times *",
-        difference="difference differences | subtract subtracted subtracting more less fewer apart gap minus exceed "
-        "exceeds extra further change distance older younger taller",
-        ratio="ratio | quotient divide divided dividing fraction proportion compare compared comparison times per "
-        "relationship \\frac",
-    ),
+    OPERATIONS,
     _concepts(
         quotient="quotient | divide divided divides dividing division \\frac / ÷ ratio fraction times goes",
         remainder="remainder remainders | residue mod modulo \\pmod \\bmod \\equiv left leftover leaves remain remains "

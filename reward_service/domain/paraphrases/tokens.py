@@ -167,6 +167,8 @@ def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
         kind = lexeme.lastgroup or ""
         first, behind = lexeme.span(kind) if kind else (end, end)
         yield from _break(text, lexeme.start(), first, math=True)
+        if text[first - 1 : first] == text[behind : behind + 1] == "^":
+            takes = 1
         if kind == "styled":
             yield from _styled(text, lexeme)
         elif kind == "word":
@@ -174,7 +176,7 @@ def _formula(text: str, start: int, end: int) -> Iterator[TextToken]:
                 takes, last = max(takes - 1, 0), token.text
                 yield token
         elif kind == "number" and takes and lexeme[kind].isdecimal() and behind - first > 1:
-            # After \log_ one digit belongs to it, after \frac two: \log_432, \frac12.
+            # After \log_ one digit belongs to it, after \frac two, and one in 5^65^w: \log_432, \frac12.
             for at in range(first, min(first + takes, behind)):
                 yield TextToken("number", text[at], at, at + 1, True)
             if first + takes < behind:
@@ -241,7 +243,7 @@ def asks(sentence: Sequence[TextToken]) -> bool:
 def question_of(tokens: Sequence[TextToken]) -> list[TextToken]:
     """Return the tokens of all sentences that ask, or of the last one where none does."""
     sentences = list(sentences_of(tokens))
-    asking = [sentence for sentence in sentences if _asks_clearly(sentence)]
+    asking = [sentence for sentence in sentences if asks_clearly(sentence)]
     asking = asking or [sentence for sentence in sentences if asks(sentence)] or sentences[-1:]
     return [token for sentence in asking for token in sentence]
 
@@ -256,7 +258,7 @@ def commands_of(sentence: Sequence[TextToken]) -> Iterator[int]:
             yield at
 
 
-def _asks_clearly(sentence: Sequence[TextToken]) -> bool:
+def asks_clearly(sentence: Sequence[TextToken]) -> bool:
     """Return whether a sentence is a question or a command."""
     return any(token.text == "?" for token in sentence) or any(True for _ in commands_of(sentence))
 

@@ -34,6 +34,9 @@ DENYING = word_set(
     "not no never none neither nor cannot without except excluding excluded unable impossible squarefree"
 )
 """Words, beside non- and -n't, that deny what follows."""
+_PLAIN_DENIALS = word_set("no not none never cannot without")
+BELOW, ABOVE = word_set("less fewer smaller lower shorter"), word_set("more greater larger bigger higher longer")
+"""Words that compare, with "than" behind them."""
 ALSO_DENYING = word_set(
     "absent any apart avoid avoiding avoids besides beyond composite delayed different disallowed disjoint "
     "disregarding distinct duplicates either empty exclude excludes exclusive exclusively fail failed failing fails "
@@ -56,6 +59,11 @@ ROUNDED_TO = word_set(
     "whole integer one ones ten tens tenth hundred hundredth thousand thousandth cent cents dollar dollars percent "
     "degree percentage decimal"
 )
+
+
+def denies(word: str) -> bool:
+    """Return whether a word denies what follows."""
+    return word in _PLAIN_DENIALS or word.endswith("n't")
 
 
 def stem(word: str) -> str:

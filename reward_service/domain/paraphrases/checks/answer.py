@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from reward_service.domain.paraphrases.formulas import plain_number
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances, read_text
+from reward_service.domain.paraphrases.reading import Span, TextReading, read_text
 from reward_service.domain.paraphrases.tokens import TextToken, asks, commands_of, sentences_of
 from reward_service.domain.paraphrases.vocabulary import word_set
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from reward_service.domain.paraphrases.checks.places import spans_of
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
-from reward_service.domain.paraphrases.targets import NEW, RIVALS, Concept
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.targets import NEW, OPERATIONS, RIVALS, Concept
 from reward_service.domain.paraphrases.tokens import TextToken, asks, commands_of, question_of, sentences_of
 from reward_service.domain.paraphrases.vocabulary import ROUNDED_TO, ROUNDING, word_set
 
@@ -14,7 +14,7 @@ def asked_kept(pair: Pair, _: Tolerances) -> Evidence | None:
     """Object to a paraphrase that asks nothing, asks for another thing (an area, a length), or rounds otherwise."""
     if asks(pair.original.tokens) and not asks(pair.paraphrase.tokens):
         return Evidence("asks nothing")
-    return _other_thing(pair) or _new_thing(pair) or _not_rounded(pair)
+    return _other_thing(pair) or _other_operation(pair) or _new_thing(pair) or _not_rounded(pair)
 
 
 class _Asked:
@@ -65,6 +65,25 @@ def _took_its_place(original: _Asked, paraphrase: _Asked, gone: Concept, come: C
     fewer = paraphrase.count(gone.named) < original.count(gone.named)
     more = paraphrase.count(come.named) > original.count(come.named)
     return fewer and more and not original.asked_for(come.said)
+
+
+def _other_operation(pair: Pair) -> Evidence | None:
+    """Find a product or a difference that the paraphrase asks for where the original asks for k + m."""
+    wanted = [token for target in _targets(pair.original.tokens) for token in _sum_of_letters(target)]
+    original, paraphrase = _Asked.of(pair.original.tokens), _Asked.of(pair.paraphrase.tokens)
+    if not wanted or paraphrase.asked_for(OPERATIONS["sum"].said | {"+", "plus"}):
+        return None
+    for name in ("product", "difference"):
+        come = paraphrase.asked_for(OPERATIONS[name].named)
+        if come and not original.count(OPERATIONS[name].named):
+            return Evidence(f"asks for the {come[0].text} instead of a sum", spans_of(wanted), spans_of(come))
+    return None
+
+
+def _sum_of_letters(target: Sequence[TextToken]) -> Sequence[TextToken]:
+    """Return the end of a phrase that is a sum of letters: m + n of "the value of m + n"."""
+    kinds = [token.text if token.text == "+" else token.kind for token in target]
+    return target[-3:] if kinds[-3:] == ["letter", "+", "letter"] and kinds[-4:-3] != ["sign"] else ()
 
 
 _REACH = 12

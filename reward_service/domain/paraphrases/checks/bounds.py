@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.checks.places import spans_of
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
-from reward_service.domain.paraphrases.vocabulary import word_set
+from reward_service.domain.paraphrases.vocabulary import ABOVE, BELOW, denies, word_set
 
 
 class Bound(StrEnum):
@@ -36,9 +37,6 @@ _BEFORE = {
     "exceeds": Bound.ABOVE, "exceed": Bound.ABOVE, "exceeding": Bound.ABOVE,
 }  # fmt: skip
 _BEHIND = {"<": Bound.ABOVE, "≤": Bound.AT_LEAST, ">": Bound.BELOW, "≥": Bound.AT_MOST}
-_LESS = frozenset({"less", "fewer", "smaller", "lower", "shorter"})
-_MORE = frozenset({"more", "greater", "larger", "bigger", "higher", "longer"})
-_DENIALS = frozenset({"no", "not", "none", "never", "cannot", "without"})
 _SKIPPED = frozenset({"\\sqrt", "$", "\\$", "{", "(", "-"})
 _REACH_OF_A_BOUND = 7
 _ONE = 1
@@ -185,31 +183,27 @@ def _comparisons(reading: TextReading) -> Iterator[_Comparison]:
     tokens = [token for token in reading.tokens if token.text not in ("{", "}", "(", ")", "$")]
     for at, token in enumerate(tokens):
         behind = [each.text for each in tokens[at + 1 : at + 2]]
-        if token.text in _EXCEEDING or (token.text in _LESS | _MORE and behind == ["than"]):
+        if token.text in _EXCEEDING or (token.text in BELOW | ABOVE and behind == ["than"]):
             before = [each.text for each in tokens[max(0, at - _REACH_OF_A_DENIAL) : at]]
             denied = _is_denied(before)
-            if not denied and any(map(_denies, before)):
+            if not denied and any(map(denies, before)):
                 continue  # "no number that is less" says as much as "all that are more"
             following = tokens[at + 1 + (behind == ["than"]) :]
             if [each.text for each in following[:3]] == ["or", "equal", "to"]:
                 following = following[3:]
             by = [each.text for each in tokens[max(0, at - 1) : at] if each.kind == "number"]
             than = *by, *(each.text for each in following[:2] if each.kind in ("number", "letter", "command"))
-            yield _Comparison(token, (token.text in _LESS) != denied, than)
+            yield _Comparison(token, (token.text in BELOW) != denied, than)
 
 
 def _is_denied(before: Sequence[str]) -> bool:
     """Return whether a comparison is denied itself: "is not to be more than", not "no cube that is more than"."""
     for word in reversed(before):
-        if _denies(word):
+        if denies(word):
             return True
         if word not in _LINKS:
             return False
     return False
-
-
-def _denies(word: str) -> bool:
-    return word in _DENIALS or word.endswith("n't")
 
 
 def _same_thing(one: _Comparison, other: _Comparison) -> bool:
@@ -264,7 +258,7 @@ def _bound(tokens: Sequence[TextToken], first: int, last: int) -> Bound | None:
     if bound is not None:
         return bound
     if behind[:1] == ["or"] and len(behind) > 1:
-        return Bound.AT_MOST if behind[1] in _LESS else Bound.AT_LEAST if behind[1] in _MORE else None
+        return Bound.AT_MOST if behind[1] in BELOW else Bound.AT_LEAST if behind[1] in ABOVE else None
     return _BEHIND.get(behind[0]) if behind else None
 
 
@@ -274,10 +268,10 @@ def _from_words(before: Sequence[str]) -> Bound | None:
         return None
     bound, rest = _BEFORE.get(before[0]), before[1:]
     if before[0] == "than" and rest:
-        bound, rest = Bound.BELOW if rest[0] in _LESS else Bound.ABOVE if rest[0] in _MORE else None, rest[1:]
+        bound, rest = Bound.BELOW if rest[0] in BELOW else Bound.ABOVE if rest[0] in ABOVE else None, rest[1:]
     elif list(before[:4]) == ["to", "equal", "or", "than"] and len(before) > 4:
         word, rest = before[4], before[5:]
-        bound = Bound.AT_MOST if word in _LESS else Bound.AT_LEAST if word in _MORE else None
+        bound = Bound.AT_MOST if word in BELOW else Bound.AT_LEAST if word in ABOVE else None
     elif list(before[:2]) == ["most", "at"] or (list(before[:2]) == ["to", "up"] and _ADDING.isdisjoint(before[2:3])):
         bound, rest = Bound.AT_MOST, before[2:]
     elif list(before[:3]) == ["as", "many", "as"]:
@@ -286,7 +280,7 @@ def _from_words(before: Sequence[str]) -> Bound | None:
         bound, rest = Bound.AT_LEAST, before[2:]
     if bound is None:
         return None
-    denied = not _DENIALS.isdisjoint(_same_clause(rest))
+    denied = any(map(denies, _same_clause(rest)))
     return _DENIED[bound] if denied else bound
 
 

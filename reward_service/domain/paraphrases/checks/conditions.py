@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.checks.places import spans_of
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import word_set
 

@@ -2,7 +2,8 @@
 
 import re
 
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import Span
 
 _DRAWING = r"(?:figure|diagram|graph|chart|histogram|picture|illustration|drawing)s?"
 _SHOWN_OR_DRAWN = r"(?:shown|illustrated|displayed|depicted|pictured)"

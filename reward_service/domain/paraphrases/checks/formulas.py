@@ -5,8 +5,9 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.formulas import SIGN, Piece
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 
 _LEAST_FORMULA, _LEAST_PIECE, _LEAST_TERM = 5, 2, 3
 _SHOWN = 40

@@ -6,7 +6,8 @@ from itertools import groupby
 
 from reward_service.domain.paraphrases.checks.places import spans_of
 from reward_service.domain.paraphrases.formulas import LETTER, Piece
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.tokens import TextToken
 
 _LEAST = 4

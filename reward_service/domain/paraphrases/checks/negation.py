@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from reward_service.domain.paraphrases.checks.places import spans_of
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import (
     ALSO_DENYING,

@@ -8,8 +8,9 @@ from fractions import Fraction
 from reward_service.domain.paraphrases.checks.replaced import SMALL, counted, took_places
 from reward_service.domain.paraphrases.counted_numbers import CoveredNumbers, assignments
 from reward_service.domain.paraphrases.derived import follows_from_its_neighbours, worked_out
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.titles import title_end
 
 _SHOWN = 4
@@ -23,6 +24,7 @@ _DATE_CHARS = 16
 _MONTHS = "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
 _DAY = re.compile(rf"\b(?:{_MONTHS}|Nov(?:ember)?|Dec(?:ember)?)\.? $")
 _YEAR_BEHIND = re.compile(r",? (?:1[5-9]|20)\d\d\b")
+_DAY_OF_THE_YEAR = re.compile(r" day of (?:the|that) year\b")
 _SPACES = frozenset({Fraction(2), Fraction(3)})
 """In "2D" and "3D"."""
 _DECIMAL = Fraction(10)
@@ -105,9 +107,11 @@ def _unaccounted(reading: TextReading, there: CoveredNumbers, end: int) -> list[
 
 
 def _names(reading: TextReading, mention: Mention) -> bool:
-    """Return whether a number only dates a story or is part of a name: "in 2006", "the 1998 season", "the AMC 8"."""
+    """Return whether a number only dates, or is part of a name: "in 2006", "the 284th day of the year", "the AMC 8"."""
     before = reading.text[max(0, mention.start - _DATE_CHARS) : mention.start]
     if _DAY.search(before) is not None and _YEAR_BEHIND.match(reading.text, mention.end) is not None:
+        return True
+    if _DAY_OF_THE_YEAR.match(reading.text, mention.end) is not None:
         return True
     if mention.value.denominator == 1 and mention.value.numerator in _YEARS and _DATED.search(before) is not None:
         return True

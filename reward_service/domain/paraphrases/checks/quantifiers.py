@@ -5,9 +5,10 @@ from itertools import pairwise
 
 from reward_service.domain.paraphrases.checks.places import spans_of
 from reward_service.domain.paraphrases.lexicon import COUNTERPARTS
-from reward_service.domain.paraphrases.reading import Evidence, Pair, TextReading, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import TextReading
 from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
-from reward_service.domain.paraphrases.vocabulary import ASKING, stem, word_set
+from reward_service.domain.paraphrases.vocabulary import ASKING, denies, stem, word_set
 
 _EVERY = word_set("all every each arbitrary always whenever whichever everywhere \\forall")
 _SOME = word_set("some exist exists existence certain several there few \\exists somewhere sometimes particular")
@@ -100,12 +101,8 @@ def _exactly(reading: TextReading) -> list[TextToken]:
     return [
         token
         for at, token in enumerate(reading.tokens)
-        if token.text in _EXACTLY and not any(_denies(each.text) for each in reading.tokens[max(0, at - _REACH) : at])
+        if token.text in _EXACTLY and not any(denies(each.text) for each in reading.tokens[max(0, at - _REACH) : at])
     ]
-
-
-def _denies(word: str) -> bool:
-    return word in ("not", "cannot", "never", "no") or word.endswith("n't")
 
 
 def _limits(reading: TextReading) -> list[TextToken]:

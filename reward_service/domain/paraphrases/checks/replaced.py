@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
+from reward_service.domain.paraphrases.derived import follows_from_its_neighbours
 from reward_service.domain.paraphrases.formulas import LETTER, Piece
+from reward_service.domain.paraphrases.pairs import Pair
 from reward_service.domain.paraphrases.quantities import MOST_DIGITS, Mention
-from reward_service.domain.paraphrases.reading import Pair, TextReading
+from reward_service.domain.paraphrases.reading import TextReading
 
 SMALL = 3
 """Up to this, numbers go without saying ("squared", "the origin") and come by counting ("three friends")."""
@@ -16,6 +18,9 @@ _SMALL_ONES = frozenset(map(Fraction, range(SMALL + 1)))
 _BASE = re.compile(r"\bbase[\s~${-]{1,3}$", re.IGNORECASE)
 _NO_DIGIT = re.compile(r"[^\d.]|\.(?=.*\.)")
 _BASE_CHARS = 8
+_LEAST_OF_ITS_OWN = 2
+"""With more numbers than that, and none of the original's, a text is another one."""
+_RIGHT = Fraction(90)
 _LEAST_SHAPE = 4
 """Shorter formulas have one shape by chance: x = 3."""
 
@@ -31,8 +36,13 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
     lost, come = ({each.value for each in mentions} for mentions in (gone, new))
     if _same_shape(pair, lost or {*fewer}, come or {*more}):
         return True
-    if len(fewer) == len(more) == 1 and _IDLE.isdisjoint((*fewer, *more)) and max(*fewer, *more) > SMALL:
-        return True  # All other numbers stand as often as before.
+    if gone and new and len(lost | come) > _LEAST_OF_ITS_OWN and not _shared(pair):
+        return True  # Another text, with numbers of its own.
+    if _told_otherwise(pair, gone, new, fewer, more):
+        return False
+    for less, added in ((fewer, more), _in_digits(pair)):
+        if len(less) == len(added) == 1 and _IDLE.isdisjoint((*less, *added)) and max(*less, *added) > SMALL:
+            return True  # All other numbers stand as often as before.
     lost = lost or {value for value in fewer if value > SMALL}
     come = come or {value for value in more if value > SMALL and before[value]}
     if not (fewer and more and lost and come):
@@ -43,7 +53,49 @@ def took_places(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> 
         return False
     if not _IDLE.isdisjoint((*lost, *come)) or _is_square(pair, gone, new):
         return False
-    return not _rearranged(pair, gone, new) and not _counted_from_zero(pair, gone, new)
+    return not _rearranged(pair, gone, new)
+
+
+def _in_digits(pair: Pair) -> tuple[Counter[Fraction], Counter[Fraction]]:
+    """Return the numbers that stand in digits less often and more often, but for those that a text has in words."""
+    before, after = counted(pair.original), counted(pair.paraphrase)
+    spelt = {each.value for text in (pair.original, pair.paraphrase) for each in text.mentions if not each.digits}
+    less, added = before - after, after - before
+    return (Counter(), Counter()) if spelt & {*less, *added} else (less, added)
+
+
+def _shared(pair: Pair) -> bool:
+    """Return whether both texts say a number that is not small."""
+    texts = pair.original, pair.paraphrase
+    there, here = ({value for each in text.mentions for value in each.values} for text in texts)
+    return any(value > SMALL for value in there & here)
+
+
+def _told_otherwise(
+    pair: Pair, gone: Sequence[Mention], new: Sequence[Mention], fewer: Counter[Fraction], more: Counter[Fraction]
+) -> bool:
+    """Return whether the new numbers say no more than the others beside them do, or only count in another way."""
+    if not gone and max(fewer, default=0) <= SMALL and _all_follow(pair.paraphrase, new):
+        return True
+    if not new and max(more, default=0) <= SMALL and _all_follow(pair.original, gone):
+        return True
+    if _counted_from_zero(pair, gone, new) or _factored(pair, gone, new):
+        return True
+    return len(gone) == len(new) == 1 and gone[0].value + new[0].value == _RIGHT and "right" in pair.original.words
+
+
+def _all_follow(reading: TextReading, mentions: Sequence[Mention]) -> bool:
+    places = {each.start: at for at, each in enumerate(reading.mentions)}
+    found = [follows_from_its_neighbours(reading.mentions, places[each.start]) for each in mentions]
+    return bool(found) and all(found)
+
+
+def _factored(pair: Pair, gone: Sequence[Mention], new: Sequence[Mention]) -> bool:
+    """Return whether a number of a formula is one of a product with a number behind it: 4 of 9(4 - x) for 36 - 9x."""
+    here = _formula_of(pair.paraphrase, new)
+    if len(gone) != 1 or len(new) != 1 or here is None or "(" not in here.skeleton:
+        return False
+    return any(_value(number) * new[0].value == gone[0].value for number in here.numbers)
 
 
 def _counted_from_zero(pair: Pair, lost: Sequence[Mention], come: Sequence[Mention]) -> bool:

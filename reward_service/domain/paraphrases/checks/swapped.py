@@ -1,5 +1,6 @@
 """Check that quantities stand where they stood: no two have changed places."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -9,8 +10,9 @@ from typing import NamedTuple
 
 from reward_service.domain.paraphrases.formulas import LETTER, SIGN, Piece
 from reward_service.domain.paraphrases.lexicon import COUNTERPARTS, SIGNS
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.reading import Span, TextReading
 from reward_service.domain.paraphrases.tokens import TextToken, sentences_of
 from reward_service.domain.paraphrases.vocabulary import FUNCTION_WORDS, stem, word_set
 
@@ -23,6 +25,11 @@ _TELLING = word_set("from to than each per more less first between")
 _SAME_SIGN, _SAME_LETTER, _COUNTERPART, _NUMBER = 0.5, 0.9, 1.5, 0.7
 _SAME_ORDER = 0.3
 """What the same place among all quantities says."""
+_RANGE = re.compile(
+    r"\b(?:(?<!difference )(?<!distance )between|(?:integers?|numbers?) from)[\s$\\(]{1,4}(\d{1,12})"
+    r"[\s$\\)]{1,4}(?:to|and|through)[\s$\\(]{1,4}(\d{1,12})(?![\d.,]*\d|:)"
+)
+"""Numbers between which others are: "between 100 and 500", "an integer from 91 to 100"."""
 _LEAST, _LEAST_WORDS = 0.45, 0.1
 """By how much two quantities must fit each other's places better than their own, with and without their order."""
 
@@ -61,7 +68,24 @@ class _Gain(NamedTuple):
 
 
 def quantities_in_place(pair: Pair, _tolerances: Tolerances) -> Evidence | None:
-    """Object to two quantities that fit each other's places of the original, by the words and letters around them."""
+    """Object to two quantities that fit each other's places of the original, by the words and letters around them.
+
+    Object as well to a range that begins above its end, where no range of the original does.
+    """
+    return _backwards(pair) or _in_each_others_places(pair)
+
+
+def _backwards(pair: Pair) -> Evidence | None:
+    there, here = (
+        [found for found in _RANGE.finditer(text.text) if int(found[1]) > int(found[2])]
+        for text in (pair.original, pair.paraphrase)
+    )
+    if there or not here:
+        return None
+    return Evidence(f"{here[0].group()} begins above its end", (), (Span(*here[0].span()),))
+
+
+def _in_each_others_places(pair: Pair) -> Evidence | None:
     before, after = _slots(pair.original), _slots(pair.paraphrase)
     kept_terms = list(_kept_terms(pair))
     after = [slot for slot in after if _counts(slot.mention) and not _inside(slot.mention, kept_terms)]

@@ -6,8 +6,9 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
 from reward_service.domain.paraphrases.quantities import Mention
-from reward_service.domain.paraphrases.reading import Evidence, Pair, Span, Tolerances, read_text
+from reward_service.domain.paraphrases.reading import Span, read_text
 from reward_service.domain.paraphrases.tokens import TextToken
 from reward_service.domain.paraphrases.vocabulary import word_set
 from reward_service.domain.units import UNITS as ALL_UNITS

@@ -9,7 +9,8 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from reward_service.domain.paraphrases.lexicon import EXPECTED, UNKNOWN, supports, terms_of
-from reward_service.domain.paraphrases.reading import MOST_CHARS, Evidence, Pair, Span, TextReading, Tolerances
+from reward_service.domain.paraphrases.pairs import Evidence, Pair, Tolerances
+from reward_service.domain.paraphrases.reading import MOST_CHARS, Span, TextReading
 from reward_service.domain.paraphrases.tokens import Kind
 from reward_service.domain.paraphrases.vocabulary import content, word_set
 
