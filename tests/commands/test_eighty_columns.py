@@ -93,7 +93,13 @@ def comparison() -> Comparison:
     pairs = [(one, other) for other in range(len(columns)) for one in range(other)]
     agreements = [Agreement(one, other, Share(98, 100), Share(97, 100)) for one, other in pairs]
     counts = RecordingCounts(
-        questions=MANY, with_truth=MANY, one_view=0, groups={View.ORIGINAL: MANY}, rollouts=MANY, answered=MANY
+        questions=MANY,
+        with_truth=MANY,
+        one_view=0,
+        steps=MANY,
+        groups={View.ORIGINAL: MANY},
+        rollouts=MANY,
+        answered=MANY,
     )
     return Comparison("math-verify", counts, columns, agreements, 0)
 

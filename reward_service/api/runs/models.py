@@ -256,4 +256,9 @@ class QuestionsDocument(StructForm):
     """A page of the questions whose labels are kept, those first that are most in doubt."""
 
     questions: list[QuestionDocument] = Field(description="In the order that was asked for.")
+    history: bool = Field(
+        description="Whether the run keeps the last labels of its questions: by its setting `history`, or because its "
+        "method reads them. If not, the page is empty; PUT the run's settings with `history: true`.",
+        examples=[True],
+    )
     cursor: str | None = Field(description="For the next page; null on the last.", examples=[None])

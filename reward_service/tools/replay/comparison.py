@@ -57,6 +57,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "reference_undecided": comparison.reference_undecided,
         "questions": counts.questions,
         "questions_with_ground_truth": counts.with_truth,
+        "steps": counts.steps,
         "groups": {view.value: number for view, number in counts.groups.items()},
         "rollouts": counts.rollouts,
         "answered": counts.answered,
@@ -109,10 +110,11 @@ def header(comparison: Comparison) -> str:
     """What was replayed, and how figures are to be read."""
     counts = comparison.counts
     groups = " and ".join(f"{number} {view.value}" for view, number in counts.groups.items())
+    steps = f"{counts.steps} steps; " if counts.steps > 1 else ""
     others = "".join(f", and {number} ballots of a {voter.value}" for voter, number in counts.others.items())
     return (
-        f"{counts.questions} questions in {groups} groups, {counts.with_truth} with a ground truth; {counts.rollouts} "
-        f"rollouts, {counts.answered} with an answer{others}\n"
+        f"{counts.questions} questions, {counts.with_truth} with a ground truth; {steps}{groups} groups; "
+        f"{counts.rollouts} rollouts, {counts.answered} with an answer{others}\n"
         f"label accuracy and equal labels: as the grader '{comparison.reference}' judges them, whichever elected them; "
         "95 %: Wilson's interval; flat groups: of equal rewards, which teach nothing; CPU-ms: grading of a cohort"
     )
