@@ -22,6 +22,7 @@ from reward_service.serving.children import require_installed, set_up_logging, u
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
+from reward_service.tools.explain.command import explain
 from reward_service.tools.export.command import export
 from reward_service.tools.replay.command import replay, score
 from reward_service.tools.track.command import track
@@ -214,6 +215,7 @@ app.command()(demo)
 app.command()(score)
 app.command()(replay)
 app.command()(export)
+app.command()(explain)
 app.command()(watch)
 app.command()(track)
 app.add_typer(paraphrase_app, name="paraphrase")
