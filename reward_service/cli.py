@@ -184,7 +184,7 @@ def loadtest(
     seed: Annotated[int, typer.Option(help="Of arrivals.")] = 0,
     web: Annotated[int | None, typer.Option(metavar="PORT", help="Locust's page here, to start it from.")] = None,
 ) -> None:
-    """Load-tests the scorer with traffic as trainers send it, and writes a report."""
+    """Load-tests the service with traffic as trainers send it, and writes a report."""
     with Needing("the load test", "loadtest", "locust", "matplotlib", "psutil"):
         from reward_service.tools.loadtest import command
         from reward_service.tools.loadtest.arrivals import Traffic

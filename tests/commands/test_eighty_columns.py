@@ -1,5 +1,6 @@
 """A terminal of 80 columns: every help and every table fits, nothing is cut off, and help tells each default."""
 
+import inspect
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -58,6 +59,16 @@ def test_help_fits(call: CommandLine, tmp_path: Path, words: str):
     ended = call([*words.split(), "--help"], folder=tmp_path, environment=NARROW)
     assert (ended.code, ended.err) == (0, "")
     fits(ended.out)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_paragraph_of_help_is_wrapped_by_the_terminal_alone(words: str):
+    """Typer keeps the line ends of each paragraph but the first."""
+    callback = COMMANDS[words].callback
+    assert callback is not None
+    paragraphs = (inspect.getdoc(callback) or "").split("\n\n")
+    assert paragraphs[0]
+    assert not [each for each in paragraphs[1:] if "\n" in each]
 
 
 @pytest.mark.parametrize("words", COMMANDS)

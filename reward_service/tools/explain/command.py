@@ -27,13 +27,13 @@ def explain(
         typer.Argument(help="A question's id, or a cohort's id as an answer names it.", show_default=False),
     ],
     run: Annotated[str, typer.Option(help="The run of the question.", callback=check_run)] = DEFAULT_RUN,
-    step: Annotated[int | None, typer.Option(min=0, help="The step of the question; by default the latest.")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="The step; by default the latest.")] = None,
     url: Url = LOCAL,
     api_key: ApiKey = None,
 ) -> None:
     """Says why rollouts got their rewards: the labels of a question's cohort, and what each ballot earned.
 
-    Shows the latest three cohorts of the question, or of its step.
+    Of a question that came in several steps, the latest step is shown. A step has several cohorts after a repetition.
     """
     console = Console()
     try:
