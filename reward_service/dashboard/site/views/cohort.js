@@ -21,7 +21,7 @@ export async function cohort(page) {
     ]),
     h("h2", {}, "Labels"),
     told.labels.length ? h("div", { class: "heads" }, told.labels.map(labelCard)) : h("p", {}, told.state === "open" ? "None yet: the cohort is open." : "None."),
-    Object.entries(told.unlabelled).map(([view, why]) => h("p", {}, `The ${view} has no reward: ${why}.`)),
+    ...Object.entries(told.unlabelled).map(([view, why]) => h("p", {}, `The ${view} has no reward: ${why}.`)),
     h("h2", {}, "Classes of equal answers"),
     classTable(told),
     h("h2", {}, "Ballots and rewards"),
