@@ -52,7 +52,7 @@ def test_the_table_of_a_small_file(tmp_path):
     assert lines[9:11] == [["1", "0.500", "–", "–"], ["2", "0.500", "–", "–"]]
     (note,) = result.stdout.splitlines()[13:]
     assert note.startswith(
-        "note: co-rewarding-i takes two views, and 2 of 2 questions have only one: they get no label"
+        "note: co-rewarding-i takes two views, and 2 of 2 questions have one alone: they get no label"
     )
 
 
@@ -118,7 +118,7 @@ def test_a_question_of_several_steps_is_one_question(tmp_path):
     assert result.stderr.splitlines()[1].startswith(
         "2 questions, 2 with a ground truth; 6 steps; 12 original and 6 paraphrase groups; 18 rollouts, 18 with an"
     )
-    assert "co-rewarding-i takes two views, and 1 of 2 questions have only one" in result.stderr
+    assert "co-rewarding-i takes two views, and 1 of 2 questions have one alone" in result.stderr
 
 
 def test_the_service_s_own_grader_is_taken_where_none_is_named(tmp_path):

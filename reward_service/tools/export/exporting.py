@@ -74,8 +74,8 @@ def export_run(request: ExportRequest) -> Exported:
     exported = Exported(cohorts, table.rows, 0 if teachers is None else teachers.rows, left_out)
     errors.print(Text(f"{request.file}: {exported.rollouts} rollouts of {cohorts} cohorts"), soft_wrap=True)
     if left_out:
-        why = "later cohorts of the same question, step and view are written; --all writes both"
-        errors.print(Text(f"{request.file}: {left_out} cohorts are left out: {why}"), soft_wrap=True)
+        why = "earlier attempts or rounds of a question's step; --all writes them too"
+        errors.print(Text(f"{request.file}: cohorts left out: {left_out}, {why}"), soft_wrap=True)
     if request.teacher is not None:
         errors.print(Text(f"{request.teacher}: {exported.teacher_ballots} ballots of the teacher"), soft_wrap=True)
     return exported

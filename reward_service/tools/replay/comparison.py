@@ -79,7 +79,7 @@ def notes(comparison: Comparison, layout: Layout) -> Iterator[str]:
         elif counts.one_view and len(method.views_decided_with(View.ORIGINAL)) > 1:
             alone = all(len(rule.views) == 1 for rule in method.rules.values())
             yield (
-                f"{method.name} takes two views, and {counts.one_view} of {counts.questions} questions have only one: "
+                f"{method.name} takes two views, and {counts.one_view} of {counts.questions} questions have one alone: "
                 + ("they get no label" if alone else f"there it is {WITHIN_A_VIEW}")
                 + "; --view-field or --paraphrase-rollouts-field names where the other is"
             )
