@@ -1,1 +1,1 @@
-"""Use the service: the load test, rollouts of a file scored or replayed, and a run exported, watched or tracked."""
+"""Use the service: load it, score or replay rollouts of a file, and export, explain, watch or track a run."""
