@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 ASIDE = "dim"
+NUMBERS = frozenset({"rollout", "reward"})
 
 
 def picture(cohort: Mapping[str, Any], url: str) -> RenderableType:
@@ -33,9 +34,8 @@ def _head(cohort: Mapping[str, Any], url: str) -> Iterator[Text]:
 
 def _ballots(cohort: Mapping[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("view", "left"), ("rollout", "right"), ("answer", "left"), ("reward", "right")):
-        table.add_column(name, justify=justify, overflow="fold")
-    table.add_column("why", overflow="fold")
+    for name in ("view", "rollout", "answer", "reward", "why"):
+        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
     class_of = {label["view"]: _class_of(cohort, label["answer"]) for label in cohort["labels"]}
     for ballot in cohort["ballots"]:
         rollout = "–" if ballot["rollout"] is None else str(ballot["rollout"])
