@@ -50,31 +50,29 @@ def rank(ballot: Ballot) -> Rank:
     return (0, ballot.rollout, int(ballot.view is not View.ORIGINAL), key, ballot.answer or "")
 
 
-def elect(ballots: Iterable[Ballot]) -> Winner | None:
+def elect(ballots: Sequence[Ballot]) -> Winner | None:
     """Elect the largest class of the ballots, each of weight one; None if not one of them holds an answer.
 
     A tie goes to the class whose first ballot ranks lowest. Ballots without an answer do not vote, and count in `of`.
     Invariant under any permutation of the ballots and under any relabelling of classes that carry indices.
     """
-    cast: dict[str, list[Ballot]] = {}
-    of = 0
+    votes_of: dict[str, int] = {}
     for ballot in ballots:
-        of += 1
         answer_class = ballot.answer_class
         if answer_class is not None and ballot.answer is not None:
-            if answer_class in cast:
-                cast[answer_class].append(ballot)
-            else:
-                cast[answer_class] = [ballot]
-    if not cast:
+            votes_of[answer_class] = votes_of.get(answer_class, 0) + 1
+    if not votes_of:
         return None
-    votes = max(map(len, cast.values()))
-    largest = [(key, those) for key, those in cast.items() if len(those) == votes]
-    if len(largest) == 1 and len({ballot.answer for ballot in largest[0][1]}) == 1:
-        return Winner(largest[0][1][0].answer or "", largest[0][0], votes, of)
+    votes = max(votes_of.values())
+    largest = [key for key, count in votes_of.items() if count == votes]
+    if len(largest) == 1:
+        (elected,) = largest
+        answers = {ballot.answer for ballot in ballots if ballot.answer_class == elected}
+        if len(answers) == 1:
+            return Winner(answers.pop() or "", elected, votes, len(ballots))
     # Who comes first is asked only where it decides something: a tie, or which of several texts speaks for a class.
-    (*_, answer), elected = min((min(map(rank, those)), key) for key, those in largest)
-    return Winner(answer, elected, votes, of)
+    first = min((each for each in ballots if each.answer_class in largest and each.answer is not None), key=rank)
+    return Winner(first.answer or "", first.answer_class or "", votes, len(ballots))
 
 
 class BoxCount(NamedTuple):

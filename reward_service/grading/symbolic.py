@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.vocabulary import Conventions
 
 from reward_service.domain.answers.comparing import ClassMerging, Proof, compare, group, may_be_equal, pairs_in_doubt
@@ -21,6 +22,9 @@ KEPT_CHARS = 256
 """Readings of longer answers are not kept beyond their job: they are rare, and what they hold is large."""
 
 KEPT_CHARS_OF_A_JOB = 200_000
+
+PROMPT_CHARS = 64
+"""How long an answer may be that is read between two others' turns."""
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -64,6 +68,10 @@ class SymbolicGrader:
     def work(self, run: str) -> JobWork:
         """The computing of one job of a run; it takes turns with all others on this event loop."""
         return JobWork(run, self._turns, self.budget.job_cpu_s)
+
+    def at_once(self, work: JobWork) -> "PromptGrader":
+        """The grader of small jobs, which are done in `work.measured` one after the other."""
+        return PromptGrader(self.read, work)
 
     def of_job(self, work: JobWork) -> "JobGrader":
         """The grader of one job, which is done in `work.measured`."""
@@ -208,3 +216,54 @@ class JobGrader:
             if known is not None:
                 await known.put(key, judgement.verdict)
         return [verdict_of.get(pair, Verdict.UNDECIDED) for pair in pairs]
+
+
+class NotAtOnceError(CoRewardingError):
+    """Answers are not as plain as they must be to be graded at once."""
+
+
+class PromptGrader:
+    """Grades at once, as JobGrader would: short answers of one meaning, whose keys say everything.
+
+    No method waits for anything.
+    """
+
+    def __init__(self, read: Callable[[str, Conventions], Reading], work: JobWork) -> None:
+        """`work` tells when its time is over."""
+        self._read = read
+        self._work = work
+
+    async def classify(self, answers: Collection[str], conventions: Conventions) -> Classes:
+        """The class of each answer.
+
+        Raises:
+            NotAtOnceError: an answer is long, or may be told in several ways, or the time is over.
+        """
+        distinct = set(answers)
+        if len(distinct) == 1:
+            (answer,) = distinct
+            return Classes({answer: self._short(answer, conventions).meanings[0].key})
+        return Classes({answer: self._certain(answer, conventions).meanings[0].key for answer in distinct})
+
+    async def match(self, truth: str, answers: Collection[str], conventions: Conventions) -> Matches:
+        """Each answer against the truth.
+
+        Raises:
+            NotAtOnceError: as `classify`.
+        """
+        against = self._certain(truth, conventions)
+        proofs = {answer: compare(against, self._certain(answer, conventions)) for answer in set(answers)}
+        if Proof.OPEN in proofs.values():
+            raise NotAtOnceError("a judge is asked")
+        return Matches(frozenset(answer for answer, proof in proofs.items() if proof is Proof.SAME))
+
+    def _certain(self, answer: str, conventions: Conventions) -> Reading:
+        reading = self._short(answer, conventions)
+        if not reading.is_certain:
+            raise NotAtOnceError("an answer has several meanings, or marks")
+        return reading
+
+    def _short(self, answer: str, conventions: Conventions) -> Reading:
+        if len(answer) > PROMPT_CHARS or self._work.is_long():
+            raise NotAtOnceError("an answer is long, or the time is over")
+        return self._read(answer, conventions)

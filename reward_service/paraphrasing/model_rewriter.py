@@ -51,8 +51,10 @@ class Answerer:
         found = sorted({answer for answer in answers_n if answer is not None})
         classes = (await self._grader.classify(found, self._conventions)).class_of
         winner = elect(
-            Ballot(View.ORIGINAL, Voter.POLICY, place, answer, None if answer is None else classes[answer])
-            for place, answer in enumerate(answers_n)
+            [
+                Ballot(View.ORIGINAL, Voter.POLICY, place, answer, None if answer is None else classes[answer])
+                for place, answer in enumerate(answers_n)
+            ]
         )
         return None if winner is None else winner.answer
 

@@ -185,13 +185,17 @@ async def settle_batches(
     batches: Keys,
     ttl_ms: int,
     group: str,
+    settled: int,
+    abstained: int,
+    noted: bytes,
+    sums: bytes,
     lists: str,
     answers: str,
     orders: str,
     most_questions: int,
     run_ttl_ms: int,
     ended: Rest,
-) -> list[bytes]: ...
+) -> bytes: ...
 
 
 @script("traces")

@@ -48,7 +48,10 @@ def trace_store(tracing: Tracing, connection: RedisConnection, cohorts: CohortSt
 
 
 def trace_settling(tracing: Tracing, connection: RedisConnection, worker: Any, jobs: JobStore) -> None:  # noqa: ANN401
-    """Make each settled job a span of the trace that its request began, with the worker's calls of the store in it."""
+    """Make each settled job a span of the trace that its request began, with the worker's calls of the store in it.
+
+    Each job is settled by a task of its own.
+    """
     settle = worker.settle
 
     async def traced(delivery: Delivery, *args: Any) -> None:  # noqa: ANN401 - as Worker.settle
@@ -60,6 +63,7 @@ def trace_settling(tracing: Tracing, connection: RedisConnection, worker: Any, j
         await tracing.called("settle", SpanKind.CONSUMER, context, about, settle(delivery, *args))
 
     worker.settle = traced
+    worker.may_be_together = lambda _: False
     for method in ("load", "labels", "settle_cohort", "settle_batch"):
         tracing.spans(jobs, method, f"store.{method}")
 

@@ -161,21 +161,25 @@ async def classes_under(
 def ballots_of(rows: Iterable[BallotRow], classes: CohortClasses) -> list[Ballot]:
     """Stored ballots as the rules read them."""
     of_answer, of_truth = classes.of_answer, classes.of_truth
+    new = tuple.__new__  # Ballot(...) is a call in Python for each, and costs twice as much
     return [
-        Ballot(
-            VIEWS[row.view],
-            VOTERS[row.voter],
-            row.rollout,
-            row.answer,
-            None if row.answer is None else of_answer.get(row.answer),
-            row.ground_truth,
-            None if row.ground_truth is None else of_truth.get(row.ground_truth),
-            row.self_certainty,
-            row.entropy,
-            row.counted,
-            None,
-            row.evidence and row.evidence[0],
-            row.evidence and row.evidence[1],
+        new(
+            Ballot,
+            (
+                VIEWS[row.view],
+                VOTERS[row.voter],
+                row.rollout,
+                answer := row.answer,
+                None if answer is None else of_answer.get(answer),
+                truth := row.ground_truth,
+                None if truth is None else of_truth.get(truth),
+                row.self_certainty,
+                row.entropy,
+                row.counted,
+                None,
+                None if (evidence := row.evidence) is None else evidence[0],
+                None if evidence is None else evidence[1],
+            ),
         )
         for row in rows
     ]

@@ -27,15 +27,16 @@ class JobSums(NamedTuple):
     answers: dict[str, int]
 
 
-def sums_of(records: Iterable[CohortRecord]) -> list[JobSums]:
-    """Return the sums of each step and attempt.
+def sums_of(*jobs: Iterable[CohortRecord]) -> list[JobSums]:
+    """Return the sums of each step and attempt, of the cohorts of some jobs.
 
     Only ballots of the policy that were counted are looked at. Two views are compared that one job has settled; those
     that were settled apart are compared by lua/traces.lua, which has the labels of a history.
     """
-    steps: dict[tuple[int | None, int], list[CohortRecord]] = {}
-    for record in records:
-        steps.setdefault((record.head.step, record.head.attempt), []).append(record)
+    steps: dict[tuple[int | None, int], list[tuple[int, CohortRecord]]] = {}
+    for job, records in enumerate(jobs):
+        for record in records:
+            steps.setdefault((record.head.step, record.head.attempt), []).append((job, record))
     return [JobSums(step, attempt, *_summed(some)) for (step, attempt), some in steps.items()]
 
 
@@ -45,13 +46,13 @@ def packed_sums(jobs: Iterable[JobSums]) -> bytes:
     return msgspec.msgpack.encode(steps) if steps else b""
 
 
-def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
+def _summed(records: Iterable[tuple[int, CohortRecord]]) -> tuple[SignSums, dict[str, int]]:
     groups = rollouts = answered = distinct = labels = pairs = same = measured = length = rewarded = truths = right = 0
     votes = agreement = reward = 0.0
     abstained: list[int] = []
     answers: dict[str, int] = {}
-    alone: dict[str, str] = {}  # labels of cohorts of one view, by question
-    for record in records:
+    alone: dict[tuple[int, str], str] = {}  # labels of cohorts of one view, by job and question
+    for job, record in records:
         classes = record.classes
         counts: tuple[dict[int, int], ...] = {}, {}
         for row, place in zip(record.rows_B, record.classes_B, strict=True):  # every ballot: what is done here costs
@@ -95,9 +96,10 @@ def _summed(records: Sequence[CohortRecord]) -> tuple[SignSums, dict[str, int]]:
             same += elected[0] == elected[1]
         elif elected:
             answer = classes[elected[0]]
-            other = alone.pop(record.head.question_id, None)
+            question = job, record.head.question_id
+            other = alone.pop(question, None)
             if other is None:
-                alone[record.head.question_id] = answer
+                alone[question] = answer
             else:
                 pairs += 1
                 same += answer == other
@@ -127,13 +129,18 @@ def _name(answer: str) -> str:
 
 
 def count_settled(
-    metrics: Metrics, run: str, age_s: float | None, records: Sequence[CohortRecord], sums: Sequence[JobSums] = ()
+    metrics: Metrics,
+    run: str,
+    ages_s: Iterable[float | None],
+    records: Sequence[CohortRecord],
+    sums: Sequence[JobSums] = (),
 ) -> None:
-    """Count the cohorts of one settled job, which was queued `age_s` ago where that is known."""
+    """Count the cohorts of settled jobs of a run, which were queued `ages_s` ago where that is known."""
     for job in sums:
         metrics.signs(run, job.sums)
-    if age_s is not None:
-        metrics.settled_after(age_s)
+    for age_s in ages_s:
+        if age_s is not None:
+            metrics.settled_after(age_s)
     rewarded = votes = ballots = undecided = 0
     states: dict[str, int] = {}  # a Counter takes longer than all that is counted of one cohort
     truths: dict[bool | None, int] = {}

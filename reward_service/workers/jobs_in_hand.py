@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from reward_service.store.jobs import Delivery
 
@@ -25,13 +25,16 @@ class InHand:
         """Whether this job is under way."""
         return (delivery.run, delivery.job.entry) in self._tasks
 
-    def add(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
-        """One more job is under way, until its task ends."""
-        name = delivery.run, delivery.job.entry
-        self._tasks[name] = task
-        self._since_s[name] = self._clock()
-        self._of_run[delivery.run] += 1
-        task.add_done_callback(lambda _: self._ended(name))
+    def add(self, deliveries: Sequence[Delivery], task: asyncio.Task[None]) -> None:
+        """Some jobs are under way, until their task ends or another takes them."""
+        names = [(delivery.run, delivery.job.entry) for delivery in deliveries]
+        now_s = self._clock()
+        for name in names:
+            if name not in self._tasks:
+                self._of_run[name[0]] += 1
+            self._tasks[name] = task
+            self._since_s[name] = now_s
+        task.add_done_callback(lambda ended: self._ended(names, ended))
 
     def room(self, run: str) -> int:
         """How many more of this run may be taken."""
@@ -61,16 +64,19 @@ class InHand:
         await self._one_ended.wait()
 
     async def all_end(self) -> None:
-        """Returns when every job has ended."""
-        await asyncio.gather(*self._tasks.values())
+        """Returns when every job has ended, also one that a task has left to another."""
+        while self._tasks:
+            await asyncio.gather(*set(self._tasks.values()))
 
     def _share(self) -> int:
         return max(1, self._most // (len(self._of_run) + 1))
 
-    def _ended(self, name: Name) -> None:
+    def _ended(self, names: Iterable[Name], task: asyncio.Task[None]) -> None:
         self._one_ended.set()
-        del self._tasks[name], self._since_s[name]
-        run, _ = name
-        self._of_run[run] -= 1
-        if not self._of_run[run]:
-            del self._of_run[run]
+        for name in names:
+            if self._tasks[name] is task:
+                del self._tasks[name], self._since_s[name]
+                run, _ = name
+                self._of_run[run] -= 1
+                if not self._of_run[run]:
+                    del self._of_run[run]

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 
 import structlog
 
@@ -15,7 +16,6 @@ from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.grading.verdicts import Grader
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import Delivery, JobStore
-from reward_service.store.keys import mark_of
 from reward_service.store.pairs import Observation, PairStore
 from reward_service.store.records import BatchRecord, CohortHead, packed, unpack_cohort, unpack_job
 from reward_service.store.server_replies import WrongTypeError
@@ -33,6 +33,7 @@ from reward_service.workers.settlement_jobs import (
     settle_batch,
     settle_cohort,
 )
+from reward_service.workers.small_batches import SmallBatches, ending_of, is_small, together
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,8 @@ class Worker:
         self._stopping = asyncio.Event()
         self._runs: list[str] = []
         self._in_hand = InHand(self._pace.jobs_in_hand, time.monotonic)
+        self._small = SmallBatches(jobs, grader, metrics, self._start)
+        self.may_be_together = is_small
         self._background = background or Background()
 
     def stop(self) -> None:
@@ -169,9 +172,14 @@ class Worker:
 
         What is in hand already is not begun again: a job that is slow looks to Redis like one that was left.
         """
-        for delivery in deliveries:
-            if delivery not in self._in_hand:
-                self._in_hand.add(delivery, self._background.start("settles", self._settle_in_turn(delivery)))
+        fresh = [each for each in deliveries if each not in self._in_hand]
+        for group in together(filter(self.may_be_together, fresh)):
+            self._in_hand.add(group, self._background.start("settles", self._small.settle(group)))
+        for delivery in filterfalse(self.may_be_together, fresh):
+            self._start(delivery)
+
+    def _start(self, delivery: Delivery) -> None:
+        self._in_hand.add([delivery], self._background.start("settles", self._settle_in_turn(delivery)))
 
     async def _settle_in_turn(self, delivery: Delivery) -> None:
         """What a job computes takes turns with all others, so that no run waits for another's hard answers."""
@@ -230,7 +238,7 @@ class Worker:
             pairs, past = await self._known(delivery.run, [each.head for each in job.cohorts])
             settled = await settle_batch(job, grader, labels, pairs, past, overdue=overdue, heard=heard)
             sums = sums_of(settled.record.cohorts)
-            return await self._keep_batch(delivery, delivery.job.batch, settled, sums)
+            return await self._keep_batch(delivery, settled, sums)
         cohort = delivery.job.cohort or ""
         while True:
             seen, stored = await self._jobs.load(delivery.run, cohort)
@@ -250,7 +258,7 @@ class Worker:
             traces = Traces(packed_labels(settled.labels), packed_sums(sums))
             answer = await self._jobs.settle_cohort(delivery, cohort, seen, event, packed(settled.record), traces)
             if answer == "settled" and event is not CohortEvent.LATE:
-                count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), [settled.record], sums)
+                count_settled(self._metrics, delivery.run, [self._jobs.age_s(delivery)], [settled.record], sums)
                 await self._observe(delivery.run, settled.observations)
             if answer != "changed":
                 return None
@@ -270,26 +278,18 @@ class Worker:
         self._metrics.count(self._metrics.pairs, changes.accused, run, "accused")
         self._metrics.count(self._metrics.pairs, changes.acquitted, run, "acquitted")
 
-    async def _keep_batch(
-        self, delivery: Delivery, batch: str, kept: Settled[BatchRecord], sums: Sequence[JobSums] = ()
-    ) -> None:
-        record = kept.record
-        settled = sum(cohort.state == CohortState.SETTLED for cohort in record.cohorts)
-        abstained = len(record.cohorts) - settled
-        marks = [mark_of(each.head.question_id, each.head.step) for each in record.cohorts]
+    async def _keep_batch(self, delivery: Delivery, kept: Settled[BatchRecord], sums: Sequence[JobSums] = ()) -> None:
         traces = Traces(packed_labels(kept.labels), packed_sums(sums))
-        answer = await self._jobs.settle_batch(
-            delivery, batch, packed(record), settled=settled, abstained=abstained, marks=marks, traces=traces
-        )
+        answer = await self._jobs.settle_batch(ending_of(delivery, kept.record), traces)
         if answer == "settled":
-            count_settled(self._metrics, delivery.run, self._jobs.age_s(delivery), record.cohorts, sums)
+            count_settled(self._metrics, delivery.run, [self._jobs.age_s(delivery)], kept.record.cohorts, sums)
             await self._observe(delivery.run, kept.observations)
 
     async def _give_up(self, delivery: Delivery) -> None:
         log.error("a job is given up: its rollouts abstain", run=delivery.run, job=delivery.job.entry.decode())
         if delivery.job.batch is not None:
             abandoned = Settled(abandon_batch(unpack_job(delivery.job.payload)))
-            await self._keep_batch(delivery, delivery.job.batch, abandoned)
+            await self._keep_batch(delivery, abandoned)
             return
         cohort = delivery.job.cohort or ""
         seen, stored = await self._jobs.load(delivery.run, cohort)

@@ -27,6 +27,7 @@ from reward_service.store.records import (
     unpack_job,
 )
 from reward_service.store.runs import RunStore
+from reward_service.store.settling import BatchEnding
 from reward_service.store.submissions import Refused, Revised, StoredBatch, StoreLimits
 from reward_service.store.teachers import AnnouncedWeights, TeacherStore
 from reward_service.workers.settlement_jobs import settle_batch
@@ -323,7 +324,7 @@ class BatchMachine(RuleBasedStateMachine):
         assert cohort.state == ("settled" if elected else "abstained")
         record = packed(settled.record)
         kept = self.workers[worker].settle_batch(
-            delivery, job.batch, record, settled=int(elected), abstained=int(not elected)
+            BatchEnding(delivery, job.batch, record, settled=int(elected), abstained=int(not elected))
         )
         expected, told = self.model.settle(job, record)
         assert self.bench.do(kept) == expected

@@ -9,6 +9,7 @@ from reward_service.errors import StoreUnavailableError, UnusableStoreError
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import GROUP, RunKeys
 from reward_service.store.server_checks import check_store
+from reward_service.store.settling import BatchEnding
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.subscription import listen
 from tests.contract.conftest import World, joining
@@ -30,8 +31,9 @@ async def test_a_batch_is_queued_once_however_often_it_comes(world: World) -> No
 async def test_whoever_settles_first_decides(world: World) -> None:
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    assert await world.jobs.settle_batch(delivery, "b", b"one", settled=2, abstained=1) == "settled"
-    assert await world.another_worker().settle_batch(delivery, "b", b"two", settled=2, abstained=1) == "known"
+    one, two = (BatchEnding(delivery, "b", record, settled=2, abstained=1) for record in (b"one", b"two"))
+    assert await world.jobs.settle_batch(one) == "settled"
+    assert await world.another_worker().settle_batch(two) == "known"
     assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
     assert await world.store.submit(world.run, "b", "0" * 32, b"other", world.at) == StoredBatch(PRINT, b"one")
     state = await world.state()
@@ -45,26 +47,32 @@ async def test_a_batch_whose_key_holds_something_else_costs_those_beside_it_noth
     deliveries = await world.jobs.read([world.run], 10, 0.01)
     await world.connection.execute("DEL", RunKeys(world.run).batch("b"))
     await world.connection.execute("HSET", RunKeys(world.run).batch("b"), "somebody", "else's")
-    answers = await asyncio.gather(*(
-        world.jobs.settle_batch(each, each.job.batch or "", b"one", settled=1, abstained=0) for each in deliveries
-    ))  # fmt: skip
-    assert answers == ["settled"] * 3
+    endings = [BatchEnding(each, each.job.batch or "", b"one", settled=1, abstained=0) for each in deliveries]
+    assert await world.jobs.settle_batches(world.run, endings) == "settled"
     kept = [await world.store.batch(world.run, name) for name in names]
     assert [each.record for each in kept if each is not None] == [b"one"] * 3
     state = await world.state()
     assert (state["settled"], state["queued"]) == (3, 0)
 
 
-async def test_a_batch_that_comes_twice_at_once_is_settled_once(world: World) -> None:
-    """As a job is that was claimed from a worker which was only slow, by the worker itself."""
-    await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
-    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    answers = await asyncio.gather(*(
-        world.jobs.settle_batch(delivery, "b", record, settled=1, abstained=0) for record in (b"one", b"two")
-    ))  # fmt: skip
-    assert answers == ["settled", "known"]
-    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"one")
-    assert (await world.state())["settled"] == 1
+async def test_batches_of_which_one_is_known_or_comes_twice_are_to_be_settled_apart(world: World) -> None:
+    """As a job is that was claimed from a worker which was only slow: the traces of all would be written once more."""
+    for name in "ab":
+        await world.store.submit(world.run, name, PRINT, b"payload", world.at)
+    first, second = await world.jobs.read([world.run], 10, 0.01)
+    one, again = (BatchEnding(first, "a", record, settled=1, abstained=0) for record in (b"one", b"two"))
+    other = BatchEnding(second, "b", b"other", settled=1, abstained=0)
+    assert await world.jobs.settle_batches(world.run, [one, again, other]) == "apart"
+    assert await world.store.batch(world.run, "a") == StoredBatch(PRINT, None)
+    assert await world.jobs.settle_batch(one) == "settled"
+    assert await world.jobs.settle_batches(world.run, [again, other]) == "apart"
+    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, None)
+    assert await world.jobs.settle_batch(again) == "known"
+    assert await world.jobs.settle_batch(other) == "settled"
+    assert await world.store.batch(world.run, "a") == StoredBatch(PRINT, b"one")
+    assert await world.store.batch(world.run, "b") == StoredBatch(PRINT, b"other")
+    state = await world.state()
+    assert (state["settled"], state["queued"]) == (2, 0)
 
 
 async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: World) -> None:
@@ -77,7 +85,7 @@ async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: Worl
     assert await world.jobs.read([world.run], 10, 0.01) == []
     (again,) = await world.jobs.read([world.run], 10, 0.01)
     assert again == delivery
-    assert await world.jobs.settle_batch(delivery, "b", b"one", settled=1, abstained=0) == "settled"
+    assert await world.jobs.settle_batch(BatchEnding(delivery, "b", b"one", settled=1, abstained=0)) == "settled"
 
 
 async def test_a_full_queue_refuses(world: World) -> None:
@@ -96,7 +104,7 @@ async def test_the_replica_that_waits_is_woken(world: World, record: bytes) -> N
     await asyncio.wait_for(ready.wait(), 10)
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
-    await world.jobs.settle_batch(delivery, "b", record, settled=1, abstained=0)
+    await world.jobs.settle_batch(BatchEnding(delivery, "b", record, settled=1, abstained=0))
 
     async def woken() -> list[bytes]:
         return heard

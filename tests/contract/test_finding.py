@@ -7,6 +7,7 @@ from reward_service.store.cohort_finder import CohortFinder
 from reward_service.store.keys import RunKeys, mark_of
 from reward_service.store.records import BallotRow, packed
 from reward_service.store.runs import CursorError
+from reward_service.store.settling import BatchEnding
 from reward_service.store.submissions import ArrivingRollout, JoiningCohort, Placed
 from tests.contract.conftest import World, ballot, head
 
@@ -78,7 +79,7 @@ async def test_the_cohorts_of_a_batch_are_found_once_it_is_settled(world: World)
     assert await find(world, "q") == []
     marks = [mark_of("p", 3), mark_of("q", 3), mark_of("q", 3)]
     for worker in (world.jobs, world.another_worker()):
-        await worker.settle_batch(delivery, "b", b"record", settled=3, abstained=0, marks=marks)
+        await worker.settle_batch(BatchEnding(delivery, "b", b"record", settled=3, abstained=0, marks=marks))
     assert await find(world, "q", 3) == ["b.2", "b.1"]
     assert await find(world, "p") == ["b.0"]
 

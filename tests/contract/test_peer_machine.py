@@ -31,6 +31,7 @@ from reward_service.store.records import (
     unpack_row,
 )
 from reward_service.store.runs import RunStore
+from reward_service.store.settling import BatchEnding
 from reward_service.store.submissions import JoiningCohort, Revised, StoredBatch, StoreLimits
 from reward_service.workers.peer_ballots import NO_PEERS, PeerBallots
 from reward_service.workers.peer_ballots import Heard as RealHeard
@@ -337,7 +338,7 @@ class PeerMachine(RuleBasedStateMachine):
             marks = [mark_of(each.head.question_id, each.head.step) for each in record.cohorts]
             self.bench.do(
                 self.jobs.settle_batch(
-                    delivery, delivery.job.batch or "", packed(record), settled=1, abstained=0, marks=marks
+                    BatchEnding(delivery, delivery.job.batch or "", packed(record), settled=1, abstained=0, marks=marks)
                 )
             )
             return record.cohorts

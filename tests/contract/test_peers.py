@@ -11,6 +11,7 @@ from reward_service.store.jobs import Delivery
 from reward_service.store.keys import RunKeys
 from reward_service.store.peers import PEER, CastGroup, Group, PeerStore, PeerWaiter, Waiting
 from reward_service.store.records import BallotRow
+from reward_service.store.settling import BatchEnding
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from tests.contract.conftest import World, ballot, joining
 from tests.support.waiting import until
@@ -151,7 +152,7 @@ async def test_what_is_settled_waits_for_nobody(world: World) -> None:
     assert await peers(world).wait(Waiting(world.run, "cc", PATIENCE_MS, 0), ["x s"]) == []
     await submit(world)
     (delivery,) = await jobs(world)
-    await world.jobs.settle_batch(delivery, "b", b"record", settled=1, abstained=0)
+    await world.jobs.settle_batch(BatchEnding(delivery, "b", b"record", settled=1, abstained=0))
     assert await peers(world).wait(waiting, ["x s"]) == []
     assert "waiting_for_peers" not in (await world.state())
 

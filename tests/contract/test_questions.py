@@ -11,7 +11,7 @@ from co_rewarding_schema.vocabulary import QuestionSort, View
 from reward_service.domain.history import PastLabel, Standing, standing_of
 from reward_service.store.job_records import Job
 from reward_service.store.keys import RunKeys
-from reward_service.store.settling import Delivery
+from reward_service.store.settling import BatchEnding, Delivery
 from reward_service.store.traces import (
     KeptLabel,
     NotedLabel,
@@ -35,7 +35,7 @@ async def settle(world: World, *labels: NotedLabel) -> None:
     name = uuid4().hex
     delivery = Delivery(world.run, Job(b"0-1", batch=name))
     traces = Traces(packed_labels(labels))
-    await world.jobs.settle_batch(delivery, name, b"record", settled=1, abstained=0, traces=traces)
+    await world.jobs.settle_batch(BatchEnding(delivery, name, b"record", settled=1, abstained=0), traces)
 
 
 def noted(question: str, label: PastLabel) -> NotedLabel:

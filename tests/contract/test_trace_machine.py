@@ -17,7 +17,7 @@ from reward_service.store.connection import as_dict
 from reward_service.store.job_records import Job
 from reward_service.store.jobs import JobStore
 from reward_service.store.runs import RunStore
-from reward_service.store.settling import Delivery
+from reward_service.store.settling import BatchEnding, Delivery
 from reward_service.store.submissions import StoreLimits
 from reward_service.store.traces import KeptLabel, NotedLabel, PastQuestion, Place, Traces, TraceStore, packed_labels
 from reward_service.workers.counting import JobSums, packed_sums
@@ -135,8 +135,8 @@ class TraceMachine(RuleBasedStateMachine):
         traces = Traces(noted, packed_sums(jobs))
         for expected in ("settled", "known") if again else ("settled",):
             delivery = Delivery(self.run, Job(b"0-1", batch=name))
-            settled = self.jobs.settle_batch(delivery, name, b"record", settled=1, abstained=0, traces=traces)
-            assert self.bench.do(settled) == expected
+            ending = BatchEnding(delivery, name, b"record", settled=1, abstained=0)
+            assert self.bench.do(self.jobs.settle_batch(ending, traces)) == expected
         self.model.settle(labels, jobs)
 
     @rule(question=QUESTIONS, step=st.integers(0, 10), answers=st.tuples(*[st.sampled_from("45")] * 2), share=SHARES)

@@ -13,7 +13,7 @@ from reward_service.domain.history import PastLabel
 from reward_service.domain.signs import SignSums
 from reward_service.store.job_records import Job
 from reward_service.store.keys import RunKeys
-from reward_service.store.settling import Delivery
+from reward_service.store.settling import BatchEnding, Delivery
 from reward_service.store.traces import KeptLabel, NotedLabel, Traces, TraceStore, last_labels, packed_labels
 from reward_service.workers.counting import JobSums, packed_sums
 from tests.contract.conftest import World
@@ -26,7 +26,9 @@ async def settle(world: World, labels: bytes = b"", sums: bytes = b"", batch: st
     """A batch is settled with its traces."""
     name = batch or uuid4().hex
     delivery = Delivery(world.run, Job(b"0-1", batch=name))
-    return await world.jobs.settle_batch(delivery, name, b"record", settled=1, abstained=0, traces=Traces(labels, sums))
+    return await world.jobs.settle_batch(
+        BatchEnding(delivery, name, b"record", settled=1, abstained=0), Traces(labels, sums)
+    )
 
 
 def label(step: int | None, answer: str, view: View = View.ORIGINAL, attempt: int = 0) -> PastLabel:

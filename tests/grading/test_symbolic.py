@@ -18,8 +18,8 @@ from reward_service.domain.answers.reading import read_answer
 from reward_service.domain.extraction import last_boxed
 from reward_service.grading.fairness import Allowances
 from reward_service.grading.judge import Judgement
-from reward_service.grading.symbolic import Budget, SymbolicGrader
-from reward_service.grading.verdicts import Classes, KnownVerdicts, Verdict
+from reward_service.grading.symbolic import Budget, NotAtOnceError, SymbolicGrader
+from reward_service.grading.verdicts import Classes, KnownVerdicts, Matches, Verdict
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 QWEN, RHO = DATA / "rollouts_qwen_math100x8.jsonl", DATA / "rollouts_rho_math500x4.jsonl"
@@ -291,3 +291,27 @@ def test_a_flood_of_questions_goes_undecided_when_the_judges_time_is_used_up() -
     now_s[0] += 1.0
     assert [undecided(number) for number in range(6, 9)] == [0, 1, 1]
     assert len(judge.asked) == 5
+
+
+@pytest.mark.parametrize("conventions", Conventions)
+@given(answers=st.lists(st.sampled_from([*CLEAR, *OPEN, "0.5", "7", "-7", "x" * 65]), min_size=1, max_size=5))
+def test_what_is_graded_at_once_is_graded_alike(conventions: Conventions, answers: list[str]) -> None:
+    """The grader of small jobs gives up, or says what the other says."""
+    grader = SymbolicGrader()
+    work = grader.work("r")
+
+    async def graded() -> tuple[tuple[Classes, Matches] | None, tuple[Classes, Matches]]:
+        prompt = grader.at_once(work)
+        expected = await grader.classify(answers, conventions), await grader.match(answers[0], answers, conventions)
+        try:
+            return (
+                await prompt.classify(answers, conventions),
+                await prompt.match(answers[0], answers, conventions),
+            ), (expected)
+        except NotAtOnceError:
+            return None, expected
+
+    at_once, expected = asyncio.run(work.measured(graded()))
+    assert at_once is None or at_once == expected
+    plain = {"6", "12", "0.5", "7", "-7"}
+    assert at_once is not None or not set(answers) <= plain

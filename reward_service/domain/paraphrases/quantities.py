@@ -117,17 +117,14 @@ def _digits(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int]:
     if "." in token.text:
         whole, _, rest = token.text.partition(".")
         parts = (_value(whole), _value(rest))
-    within = _within(value, tokens, at, at + 1)
-    return Mention(values, token.start, token.end, parts, within, label=label), 1
+    return Mention(values, token.start, token.end, parts, _within(value, tokens, at, at + 1), label=label), 1
 
 
 def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | None:
     r"""Read 0.\overline{37}: 37/99."""
     last = at + 3 + (_text(tokens, at + 3) == "{")
-    if _kind(tokens, last) != "number":
-        return None
-    whole, period = tokens[at].text.replace(",", ""), tokens[last].text
-    if not all(each.isdecimal() and len(each) <= _MOST_POWER for each in (whole, period)):
+    whole, period = tokens[at].text.replace(",", ""), _text(tokens, last)
+    if not (whole.isdecimal() and period.isdecimal()) or max(len(whole), len(period)) > _MOST_POWER:
         return None
     values = tuple(repeating(whole, "", period))
     last += _text(tokens, last + 1) == "}"

@@ -1,44 +1,39 @@
--- Self-contained batches end: whoever settles one first decides. `ended` is for each: record, job, full name, replicas that
--- wait (one a line), how many of its cohorts are settled, how many abstained, name, traces (labels, sums), how many marks,
--- and what each of its cohorts is found by.
--- Answers 'settled' or 'known' of each, or the error that keeps one from ending: the others end.
-local lists_now
-local entries, answers_B = {}, {}
-local settled_now, abstained_now, at = 0, 0, 1
--- By key, since two jobs may be of one batch. MGET takes what is no string for nothing: its batch ends all the same.
-local known_of = {}
-for place, known in ipairs(redis.call('MGET', unpack(batches))) do known_of[batches[place]] = known end
+-- Self-contained batches end, all of them: whoever settles one first decides. `ended` is for each: record, job, full name,
+-- replicas that wait (one a line), name, how many marks, and what each of its cohorts is found by. `settled`, `abstained`
+-- and the traces (`noted`, `sums`) are of all together.
+-- Answers 'settled', or 'known' of one that was settled before. Of several nothing is done where one was, or where one comes
+-- twice: the answer is 'apart', and each is to be sent by itself.
+local known_of, seen, is_known = redis.call('MGET', unpack(batches)), {}, false
+for place, batch in ipairs(batches) do
+  local known = known_of[place] -- not what is no string: it is written over
+  is_known = is_known or seen[batch] or known and known:sub(1, 1) ~= 'P'
+  seen[batch] = true
+end
+if is_known and #batches > 1 then return 'apart' end
 
-local function ends(batch, at)
-  local record, entry, qualified_name, replicas, settled, abstained, name, noted, sums, marks = unpack(ended, at, at + 9)
-  local known = known_of[batch]
-  local first = not known or known:sub(1, 1) == 'P'
-  if first then
-    -- First what may fail for what is stored: an error leaves the batch as it was.
-    note_traces(history, orders, series, steps, answers, waiting_sums, noted, sums, most_questions, run_ttl_ms)
+local lists_now
+if not is_known then
+  -- First what may fail for what is stored: an error leaves the batches as they were.
+  note_traces(history, orders, series, steps, answers, waiting_sums, noted, sums, most_questions, run_ttl_ms)
+  if settled > 0 then redis.call('HINCRBY', stats, 'settled', settled) end
+  if abstained > 0 then redis.call('HINCRBY', stats, 'abstained', abstained) end
+  redis.call('PEXPIRE', stats, ttl_ms)
+  lists_now = lists_of_now(lists, ttl_ms)
+end
+
+local entries, at = {}, 1
+for place, batch in ipairs(batches) do
+  local record, entry, qualified_name, replicas, name, marks = unpack(ended, at, at + 5)
+  local known = known_of[place]
+  if not is_known then
     known = 'S' .. (known and known:sub(2, 33) or string.rep('0', 32)) .. record
     redis.call('SET', batch, known, 'PX', ttl_ms)
-    known_of[batch] = known
-    settled_now, abstained_now = settled_now + settled, abstained_now + abstained
-    lists_now = lists_now or lists_of_now(lists, ttl_ms)
-    for k = 0, marks - 1 do note(lists_now, ended[at + 10 + k], name .. '.' .. k, 2 * ttl_ms) end
+    for k = 0, marks - 1 do note(lists_now, ended[at + 6 + k], name .. '.' .. k, 2 * ttl_ms) end
   end
-  entries[#entries + 1] = entry
+  entries[place] = entry
   for replica in replicas:gmatch('[^\n]+') do tell(replica, qualified_name, known) end
-  return first and 'settled' or 'known'
+  at = at + 6 + marks
 end
-
-for place, batch in ipairs(batches) do
-  local whole, answer = pcall(ends, batch, at)
-  answers_B[place] = whole and answer or 'error ' .. (type(answer) == 'table' and answer.err or tostring(answer))
-  at = at + 10 + ended[at + 9]
-end
-
-if settled_now > 0 then redis.call('HINCRBY', stats, 'settled', settled_now) end
-if abstained_now > 0 then redis.call('HINCRBY', stats, 'abstained', abstained_now) end
-if #entries > 0 then
-  redis.call('PEXPIRE', stats, ttl_ms)
-  redis.call('XACK', jobs, group, unpack(entries))
-  redis.call('XDEL', jobs, unpack(entries))
-end
-return answers_B
+redis.call('XACK', jobs, group, unpack(entries))
+redis.call('XDEL', jobs, unpack(entries))
+return is_known and 'known' or 'settled'
