@@ -6,8 +6,8 @@ from tests.architecture.page import PAGE, floors, listed
 from tests.architecture.trace import traced
 
 MOST_MODULES = 43
-"""On the way of a rollout, answer algebra apart. One more needs a reason: the last five came with rules of methods, with
-what settled cohorts leave for their run, and with small batches, whose tasks cost as much as their rewards."""
+"""On the way of a rollout, answer algebra apart. One more needs a reason: the last five came with rules of methods,
+with what settled cohorts leave for their run, and with small batches, whose tasks cost as much as their rewards."""
 
 
 def test_a_rollout_passes_the_modules_that_the_page_lists() -> None:
