@@ -5,7 +5,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
+from co_rewarding_schema.vocabulary import Abstention, View, Voter
 
+from reward_service.api.rewards.missing_labels import why_unlabelled
+from reward_service.api.runs.models import BallotDocument
+from reward_service.store.records import Rules
 from tests.support.service import pair
 from tests.support.waiting import wait_until
 
@@ -51,6 +56,23 @@ def test_the_reason_names_what_was_missing(
     assert words in whole["unlabelled"]["original"]
     listed = client.get("/v1/cohorts", params={"run": run, "question_id": "q"}).json()["cohorts"]
     assert whole["unlabelled"] in [each["unlabelled"] for each in listed]
+
+
+def test_a_cohort_that_no_worker_could_settle_says_so() -> None:
+    ballots = [
+        BallotDocument(
+            view=View.ORIGINAL, voter=Voter.POLICY, rollout=0, answer=answer, answer_class=None, counted=True,
+            reward=None, abstention=Abstention.EXPIRED,
+        )
+        for answer in ("4", None)
+    ]  # fmt: skip
+    rules = Rules.of("majority-voting", RunSettings(method="majority-voting"))
+
+    (why,) = why_unlabelled(rules, ballots).values()
+
+    assert why.startswith("no worker could settle the cohort")
+    unanswered = why_unlabelled(rules, ballots[1:])[View.ORIGINAL]
+    assert unanswered.startswith("the deadline passed, and the label is elected by the policy on the original")
 
 
 def test_an_expired_cohort_says_so_and_a_settled_one_says_nothing(client: httpx.Client) -> None:

@@ -26,6 +26,8 @@ def why_unlabelled(rules: Rules, ballots: Sequence[BallotDocument]) -> dict[View
 def _why(rules: Rules, view: View, reason: Abstention, ballots: Sequence[BallotDocument]) -> str:
     if reason in REASONS:
         return REASONS[reason]
+    if any(each.answer is not None for each in ballots) and all(each.answer_class is None for each in ballots):
+        return "no worker could settle the cohort: its job failed again and again, and the log of a worker says why"
     late = "the deadline passed, and " if reason is Abstention.EXPIRED else ""
     return late + _missing(rules, view, ballots)
 
