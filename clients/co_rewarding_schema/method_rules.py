@@ -100,7 +100,8 @@ class Method:
     `apart` names the row that labels a pair whose views are not to vote for each other any more, `unaided` the row that
     labels where no peer has voted. `needs_others`: not the policy alone elects labels. `needs_ground_truth`: each
     rollout must come with its question's. `is_match_alone`: every reward is 1 for the label's class, else 0.
-    `needs_history`: a gate reads the last labels of the question.
+    `needs_history`: a gate reads the last labels of the question. `is_drawn`: a reward is drawn from the rollout's
+    identity. `evidence`: the field of a rollout's evidence that each rollout must bring; None where none is asked for.
     """
 
     name: str
@@ -116,6 +117,8 @@ class Method:
     needs_ground_truth: bool = field(init=False)
     is_match_alone: bool = field(init=False)
     needs_history: bool = field(init=False)
+    is_drawn: bool = field(init=False)
+    evidence: str | None = field(init=False)
     _decided_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
     _elected_with: Mapping[View, tuple[View, ...]] = field(init=False, repr=False)
 
@@ -131,6 +134,10 @@ class Method:
         object.__setattr__(self, "is_match_alone", match)
         history = any(Gate.STABILITY in rule.gates for rule in self.rules.values())
         object.__setattr__(self, "needs_history", history)
+        drawn = any(rule.reward is RewardShape.DRAW for rule in self.rules.values())
+        object.__setattr__(self, "is_drawn", drawn)
+        weights = {rule.weight for rule in self.rules.values()} - {Weight.ONE}
+        object.__setattr__(self, "evidence", min(weights, default=None))
         policy = {view: self._linked_with(view, frozenset({Voter.POLICY})) for view in View}
         object.__setattr__(self, "_decided_with", MappingProxyType(policy))
         anyone = {view: self._linked_with(view, frozenset(Voter)) for view in View}
@@ -140,11 +147,6 @@ class Method:
     def has_labels(self) -> bool:
         """Whether answers are labelled, by a vote or by the ground truth."""
         return any(rule.label is not LabelRule.NONE for rule in self.rules.values())
-
-    @property
-    def is_drawn(self) -> bool:
-        """Whether rewards are drawn from the identity of each rollout."""
-        return any(rule.reward is RewardShape.DRAW for rule in self.rules.values())
 
     @property
     def needs_peers(self) -> bool:
@@ -165,12 +167,6 @@ class Method:
     def needs_both_views(self) -> bool:
         """Whether a view's label is elected on the other view, so that a question must come in both wordings."""
         return any(set(rule.views) - {view} for view, rule in self.rules.items())
-
-    @property
-    def evidence(self) -> str | None:
-        """The field of a rollout's evidence that each rollout must bring; None where none is asked for."""
-        weights = {rule.weight for rule in self.rules.values()} - {Weight.ONE}
-        return min(weights, default=None)
 
     def views_decided_with(self, view: View) -> tuple[View, ...]:
         """Return the views whose policy rollouts must be known together with those of `view`: those of a cohort.

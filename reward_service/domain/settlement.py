@@ -141,11 +141,8 @@ def labels_of(
         truth = truth_of.get(view)
         labels.append(
             ElectedLabel(
-                view=view,
-                answer=winner.answer,
-                answer_class=winner.answer_class,
-                votes=winner.votes,
-                of=winner.of,
+                view,
+                *winner,
                 voter=rule.electorate,
                 voted_on=rule.views,
                 matches_truth=None if truth is None else truth[1] == winner.answer_class,
@@ -163,8 +160,11 @@ def _version(electors: Sequence[Ballot]) -> int | None:
 
 def _truths(ballots_B: Sequence[Ballot]) -> dict[View, tuple[str, str]]:
     """Return each view's ground truth: of its lowest ranked ballot that has one, else of the other view (x′ ≡ x)."""
+    carrying = [ballot for ballot in ballots_B if ballot.ground_truth is not None]
+    if not carrying:
+        return {}
     found: dict[View, tuple[str, str]] = {}
-    for ballot in sorted([ballot for ballot in ballots_B if ballot.ground_truth is not None], key=rank):
+    for ballot in sorted(carrying, key=rank):
         if ballot.ground_truth is not None and ballot.ground_truth_class is not None:
             found.setdefault(ballot.view, (ballot.ground_truth, ballot.ground_truth_class))
     if not found:

@@ -37,9 +37,16 @@ class PeerRecords:
     async def groups(self, run: str, sought: Sequence[Group], patience_s: float) -> list[CastGroup]:
         """Return those of the groups of a run that its records hold, each of its highest attempt.
 
-        Some questions are read at a time: a record may be as large as a batch.
+        Some questions are read at a time: a record may be as large as a batch. None is found of a run that this release
+        cannot read.
+
+        Raises:
+            WrongTypeError: a key of the run holds a value of another kind.
         """
-        size = await self._group_size(run)
+        try:
+            size = await self._group_size(run)
+        except msgspec.MsgspecError:
+            return []
         wanted: dict[tuple[str, int | None], list[Group]] = {}
         for group in sought:
             wanted.setdefault((group.question_id, group.step), []).append(group)

@@ -1,6 +1,7 @@
 """Define what is kept in Redis, as arrays: a name for each field would double the memory of a million cohorts."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -95,8 +96,9 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     history: bool = False
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, method: str, settings: RunSettings) -> "Rules":
-        """A run's rules under a method."""
+        """A run's rules under a method. Each rollout asks for them."""
         row = method_named(method)
         quarantine = settings.quarantine if row.apart is not None else Quarantine.OFF.value
         history = settings.history or row.needs_history

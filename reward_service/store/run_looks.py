@@ -76,7 +76,7 @@ class RunLooks:
         """
         try:
             return await self._looked(run, latest, spread)
-        except (ResponseError, msgspec.MsgspecError) as cause:  # also what a script cannot compute with
+        except (ResponseError, msgspec.MsgspecError, ValueError) as cause:  # also what nobody can compute with
             raise UnreadableRunError(f"run {run!r} cannot be read by this release: {cause}") from cause
 
     async def _looked(self, run: str, latest: int, spread: int) -> RunLook | None:

@@ -116,11 +116,16 @@ class RunStore:
     async def _follow(self, run: str, settings: RunSettings) -> None:
         """Notes that the ballots of a run's peers are wanted, and its own: runs that name others are mostly named."""
         if settings.peers:
-            ttl_ms = round(self._limits.retention_s * 1000)
-            for keys in map(RunKeys, (run, *settings.peers)):
-                await run_scripts.follow(
-                    self._connection, settings=keys.settings, stats=keys.stats, standing=keys.standing, ttl_ms=ttl_ms
-                )
+            await self._want(run)
+            for peer in settings.peers:
+                with contextlib.suppress(WrongTypeError):  # of a peer that is not served
+                    await self._want(peer)
+
+    async def _want(self, run: str) -> None:
+        keys, ttl_ms = RunKeys(run), round(self._limits.retention_s * 1000)
+        await run_scripts.follow(
+            self._connection, settings=keys.settings, stats=keys.stats, standing=keys.standing, ttl_ms=ttl_ms
+        )
 
     async def _list(self, run: str) -> None:
         now_s = time.time()

@@ -165,6 +165,6 @@ def _labels(kept: bytes) -> list[PastLabel]:
 
 def _point(name: bytes, kept: bytes) -> SignPoint:
     step, attempt = name.split(b":")
-    *sums, top = msgspec.msgpack.decode(kept)
+    *sums, top = msgspec.msgpack.decode(kept, type=list[int | float])
     known = sums[: len(SignSums._fields)]  # a newer release may have written more
     return SignPoint(int(step), int(attempt), msgspec.convert(known, SignSums), int(top))

@@ -213,6 +213,9 @@ class Electors:
         return taught + ballots_of(self._peer_rows, classes)
 
 
+NOBODY = Electors((), ())
+
+
 async def classified(
     rules: Rules, rows_B: Sequence[BallotRow], rows_E: Sequence[BallotRow], grader: Grader
 ) -> tuple[Method, CohortClasses]:

@@ -54,26 +54,24 @@ def _summed(records: Iterable[tuple[int, CohortRecord]]) -> tuple[SignSums, dict
     alone: dict[tuple[int, str], str] = {}  # labels of cohorts of one view, by job and question
     for job, record in records:
         classes = record.classes
-        counts: tuple[dict[int, int], ...] = {}, {}
+        blank = len(classes)  # the last place, which is that of -1 too
+        counts = [0] * (blank + 1), [0] * (blank + 1)
         for row, place in zip(record.rows_B, record.classes_B, strict=True):  # every ballot: what is done here costs
             if row.voter == POLICY and row.counted:
-                count_of = counts[row.view]
-                count_of[place] = count_of.get(place, 0) + 1
+                counts[row.view][place] += 1
                 if row.evidence is not None and row.evidence[2] is not None:
                     measured += 1
                     length += row.evidence[2]
-        sizes = [0, 0]
-        for view, count_of in enumerate(counts):
-            if count_of:
-                size = sizes[view] = sum(count_of.values())
-                blank = count_of.pop(-1, 0)
+        sizes = sum(counts[0]), sum(counts[1])
+        for size, count_of in zip(sizes, counts, strict=True):
+            if size:
                 groups += 1
                 rollouts += size
-                answered += size - blank
-                distinct += len(count_of)
-                for place, count in count_of.items():
-                    answer = classes[place]
-                    answers[answer] = answers.get(answer, 0) + count
+                answered += size - count_of[blank]
+                distinct += blank + 1 - count_of.count(0) - (count_of[blank] > 0)
+        for answer, of_original, of_paraphrase in zip(classes, *counts, strict=False):
+            if of_original or of_paraphrase:
+                answers[answer] = answers.get(answer, 0) + of_original + of_paraphrase
         elected: list[int] = []
         for label in record.labels:
             if label.matches_truth is not None:
@@ -82,7 +80,7 @@ def _summed(records: Iterable[tuple[int, CohortRecord]]) -> tuple[SignSums, dict
             if label.of:
                 elected.append(label.answer_class)
                 votes += label.votes / label.of
-                agreement += counts[label.view].get(label.answer_class, 0) / (sizes[label.view] or 1)
+                agreement += counts[label.view][label.answer_class] / (sizes[label.view] or 1)
         labels += len(elected)
         if None in record.rewards_B:
             given = [each for each in record.rewards_B if each is not None]

@@ -1,6 +1,7 @@
 """Keep the ballots of a run's policy for its peers, and find or wait for those of peers, as jobs need it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -92,10 +93,14 @@ class PeerBallots:
         pairs_of: dict[tuple[str, str], list[str]] = {}
         for waiter in ready.values():
             pairs_of.setdefault((waiter.run, waiter.name), []).append(f"{run} {waiter.slot}")
-        await asyncio.gather(*(self._store.came(*waiting, pairs) for waiting, pairs in pairs_of.items()))
+        await asyncio.gather(*(self._tell(*waiting, pairs) for waiting, pairs in pairs_of.items()))
         await self._store.stop_waiting(run, ready.values())
         # The others have been passed over: they wait for their own step, and are not looked at with every cast.
         await self._store.stop_lagging(run, [each for name, each in lagging.items() if name not in ready])
+
+    async def _tell(self, run: str, name: str, pairs: Sequence[str]) -> None:
+        with contextlib.suppress(WrongTypeError):  # a key of the run that waits: it is not served
+            await self._store.came(run, name, pairs)
 
     async def _look(self, run: str, waiter: PeerWaiter) -> bool:
         return (await self._store.look(run, waiter.slot, waiter.step, waiter.lag)).rows is not None
@@ -151,7 +156,8 @@ class PeerBallots:
         for each in recorded:
             groups_of.setdefault(each.peer, []).append(each.group)
         for peer, groups in groups_of.items():
-            await self._cast(peer, await self._records.groups(peer, groups, patience_s), is_alive=False)
+            with contextlib.suppress(WrongTypeError):  # a key of the peer's: its records tell nothing
+                await self._cast(peer, await self._records.groups(peer, groups, patience_s), is_alive=False)
 
     async def _looks(
         self, asker: Asker, sought: Iterable[Sought], *, final: bool = False, waiter: str | None = None

@@ -1,18 +1,17 @@
 """Settle the cohorts of one job: labels, rewards, abstentions."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from co_rewarding_schema.method_rules import Method
 from co_rewarding_schema.methods import method_named
-from co_rewarding_schema.vocabulary import Abstention, Quarantine
+from co_rewarding_schema.vocabulary import Abstention, Quarantine, View
 
 from reward_service.domain.cohort import FINAL_STATES, Ballot, CohortEvent, CohortState, ElectedLabel, advance
 from reward_service.domain.quarantine import DisagreementRules, settle_pair
-from reward_service.domain.settlement import Settlement, settle, settle_under
+from reward_service.domain.settlement import NO_INSTABILITY, Settlement, settle, settle_under
 from reward_service.grading.verdicts import Grader
 from reward_service.store.label_records import TeacherLabel
 from reward_service.store.pairs import Observation
@@ -30,6 +29,7 @@ from reward_service.store.records import (
 )
 from reward_service.store.traces import NotedLabel
 from reward_service.workers.answer_classes import (
+    NOBODY,
     CohortClasses,
     Electors,
     ballots_of,
@@ -93,8 +93,10 @@ async def _settled(
     heard: Heard,
 ) -> Settled[CohortRecord]:
     overdue = overdue or heard.is_short
-    answered = [labels[slot] for slot in cohort.slots if slot in labels]
-    electors = Electors(answered, votes_for(cohort.head, cohort.rows_B, heard.rows) if heard.rows else ())
+    electors = NOBODY
+    if cohort.slots or heard.rows:
+        answered = [labels[slot] for slot in cohort.slots if slot in labels]
+        electors = Electors(answered, votes_for(cohort.head, cohort.rows_B, heard.rows) if heard.rows else ())
     method, classes = await classified(cohort.head.rules, cohort.rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(cohort.rows_B, classes), electors.ballots_of(classes)
     settlement, observations, noted = await _decided(
@@ -124,7 +126,7 @@ async def settle_cohort(
     if cohort.state in FINAL_STATES and earlier is not None:
         return CohortEvent.LATE, Settled(await _with_late(earlier, cohort.late, grader))
     ids_B, rows_B = [*cohort.ballots, *cohort.late], cohort.all_rows()
-    electors = Electors((), votes_for(cohort.head, rows_B, heard.rows) if heard.rows else ())
+    electors = Electors((), votes_for(cohort.head, rows_B, heard.rows)) if heard.rows else NOBODY
     method, classes = await classified(cohort.head.rules, rows_B, electors.rows_E, grader)
     ballots_B, ballots_E = ballots_of(rows_B, classes), electors.ballots_of(classes)
     expired = overdue or heard.is_short or cohort.state is CohortState.EXPIRED
@@ -158,14 +160,20 @@ async def _decided(
     `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
     """
     rules = head.rules
-    decided = partial(
-        settle,
-        ballots_B=ballots_B,
-        parameters=rules.of_method,
-        electors_E=electors_E,
-        expired=expired,
-        identity="\n".join((run, head.question_id, str(head.step), str(head.attempt))),
-    )
+    parameters = rules.of_method
+    identity = "\n".join((run, head.question_id, str(head.step), str(head.attempt))) if method.is_drawn else ""
+
+    def decided(row: Method, instability_of: Mapping[View, float] = NO_INSTABILITY) -> Settlement:
+        return settle(
+            row,
+            ballots_B,
+            parameters,
+            electors_E=electors_E,
+            expired=expired,
+            instability_of=instability_of,
+            identity=identity,
+        )
+
     observations: Sequence[Observation] = ()
     if rules.watched:
         quarantined = head.question_id in pairs.quarantined
@@ -177,7 +185,7 @@ async def _decided(
         return settlement, observations, ()
     noted, instability_of = await note_labels(head, settlement.labels, ballots_B, past, grader)
     if method.needs_history and any(instability_of.values()):
-        settlement = decided(method, instability_of=instability_of)
+        settlement = decided(method, instability_of)
     return settlement, observations, noted
 
 

@@ -5,8 +5,10 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.types import Message
 
-from reward_service.api.events.feed import PIECE_BYTES, Feed, told
+from reward_service.api.events import routes
+from reward_service.api.events.feed import PIECE_BYTES, RETRY_MS, RETRY_SPREAD_MS, Feed, told
 from tests.support.events import Event, parsed
 
 pytestmark = pytest.mark.anyio
@@ -114,3 +116,27 @@ async def test_much_is_told_in_pieces_and_to_all_alike() -> None:
     assert all(0 < len(piece) <= PIECE_BYTES for some in pieces for piece in some)
     assert feed.told_since(0) is feed.told_since(0)
     assert len(parsed(feed.told_since(0))[1].data) == 500
+
+
+async def test_viewers_that_are_lost_together_come_again_over_a_while() -> None:
+    feed = Feed()
+    asked = {int((await anext(told(feed, None))).removeprefix(b"retry: ")) for _ in range(20)}
+    assert len(asked) > 1
+    assert RETRY_MS <= min(asked) <= max(asked) < RETRY_MS + RETRY_SPREAD_MS
+
+
+@pytest.mark.parametrize("stuck", ["http.response.start", "http.response.body"])
+async def test_a_viewer_that_does_not_read_is_let_go_of_with_what_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, stuck: str
+) -> None:
+    monkeypatch.setattr(routes, "PIECE_S", 0.001)
+    feed = Feed()
+    feed.put("texts", {"": json.dumps("x" * PIECE_BYTES).encode()})
+    stream = told(feed, None)
+
+    async def send(message: Message) -> None:
+        if message["type"] == stuck:
+            await asyncio.Event().wait()
+
+    await routes.EventStream(stream).stream_response(send)
+    assert await anext(stream, None) is None

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,3 +66,33 @@ def test_the_page_says_that_no_gpu_was_there(checked: Path) -> None:
     page = (checked / "gpu-check.md").read_text()
     assert "no GPU: the figures are of the CPU" in page
     assert page.count(": ok") == 4
+
+
+def test_what_was_found_is_written_after_each_stage_and_one_that_fails_ends_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from benchmarks import gpu_check
+
+    folder, seen = tmp_path / "not" / "there", dict[str, list[str]]()
+
+    def stage(name: str) -> Callable[..., dict[str, Any]]:
+        def found(device: torch.device, size: object) -> dict[str, Any]:
+            file = folder / "gpu-check.json"
+            seen[name] = list(json.loads(file.read_text())["stages"]) if file.exists() else []
+            if name == "second":
+                raise RuntimeError("no memory is left")
+            return {"took_figures": 1}
+
+        return found
+
+    monkeypatch.setattr(gpu_check, "STAGES", {name: stage(name) for name in ("first", "second", "third")})
+    found = gpu_check.checked(torch.device("cpu"), "small", folder)
+    assert seen == {"first": [], "second": ["first"], "third": ["first", "second"]}
+    assert [each["ok"] for each in found["stages"].values()] == [True, False, True]
+    assert json.loads((folder / "gpu-check.json").read_text()) == found
+    page = (folder / "gpu-check.md").read_text()
+    assert "## second: FAILED" in page
+    assert "no memory is left" in page
+    assert page.count(": ok") == 2

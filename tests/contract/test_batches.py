@@ -1,6 +1,7 @@
 """Self-contained batches: queued once, settled once, known again by their name."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from redis.exceptions import ResponseError
@@ -9,10 +10,13 @@ from reward_service.errors import StoreUnavailableError, UnusableStoreError
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import GROUP, RunKeys
 from reward_service.store.server_checks import check_store
+from reward_service.store.server_replies import WrongTypeError
 from reward_service.store.settling import BatchEnding
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
 from reward_service.store.subscription import listen
+from reward_service.store.traces import Traces
 from tests.contract.conftest import World, joining
+from tests.contract.test_traces import SOME, JobSums, label, noted, summed
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +55,40 @@ async def test_a_batch_whose_key_holds_something_else_costs_those_beside_it_noth
     assert await world.jobs.settle_batches(world.run, endings) == "settled"
     kept = [await world.store.batch(world.run, name) for name in names]
     assert [each.record for each in kept if each is not None] == [b"one"] * 3
+    state = await world.state()
+    assert (state["settled"], state["queued"]) == (3, 0)
+
+
+UNFIT: dict[str, Callable[[RunKeys], tuple[str, ...]]] = {
+    "a history of another kind": lambda keys: ("SET", keys.history, "x"),
+    "a question's labels that are none": lambda keys: ("HSET", keys.history, "q", "x"),
+    "an order of another kind": lambda keys: ("SET", f"{keys.orders}flips", "x"),
+    "sums that wait, of another kind": lambda keys: ("SET", keys.waiting_sums, "x"),
+    "a series of another kind": lambda keys: ("SET", keys.series, "x"),
+    "sums of a step that are none": lambda keys: ("HSET", keys.series, "1:0", "x"),
+}
+
+
+@pytest.mark.parametrize("fault", UNFIT)
+async def test_batches_whose_traces_cannot_be_kept_stay_as_they_were(world: World, fault: str) -> None:
+    for name in "abc":
+        await world.store.submit(world.run, name, PRINT, b"payload", world.at)
+    deliveries = await world.jobs.read([world.run], 10, 0.01)
+    *both, other = (BatchEnding(each, each.job.batch or "", b"one", settled=1, abstained=0) for each in deliveries)
+    _, key, *_ = wrong = UNFIT[fault](RunKeys(world.run))
+    await world.connection.execute(*wrong)
+    long = summed(JobSums(1, 0, SOME, {str(number) * 20: 1 for number in range(60)}))  # added to the series at once
+    traces = Traces(noted(label(1, "4")), long)
+    with pytest.raises(ResponseError) as refused:
+        await world.jobs.settle_batches(world.run, both, traces)
+    assert isinstance(refused.value, WrongTypeError) == fault.endswith("of another kind")
+    assert await world.jobs.settle_batch(other) == "settled", "it leaves none"
+    await world.connection.execute("DEL", key)
+    kept = [await world.store.batch(world.run, name) for name in "abc"]
+    assert kept == [StoredBatch(PRINT, None), StoredBatch(PRINT, None), StoredBatch(PRINT, b"one")]
+    state = await world.state()
+    assert (state["settled"], state["queued"]) == (1, 2)
+    assert await world.jobs.settle_batches(world.run, both, traces) == "settled"
     state = await world.state()
     assert (state["settled"], state["queued"]) == (3, 0)
 

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from reward_service.store.gauges import GaugeStore
 from reward_service.store.keys import RUNS, RunKeys
 from reward_service.store.run_looks import RunLooks
 from tests.contract.conftest import World
@@ -59,3 +60,11 @@ async def test_the_teacher_is_told_with_the_run(world: World) -> None:
     assert look is not None
     teacher = look.teacher
     assert (teacher.version, teacher.announced, teacher.lag, teacher.asked, teacher.making) == (3, 5, 2, 2, 1)
+
+
+async def test_gauges_leave_out_a_run_whose_time_is_none(world: World) -> None:
+    gauges, clock = GaugeStore(world.connection), RunKeys(world.run).clock
+    await world.connection.execute("HSET", clock, "w", "x", "s", "x")
+    assert world.run not in {each.run for each in (await gauges.read()).runs}
+    await world.connection.execute("DEL", clock)
+    assert world.run in {each.run for each in (await gauges.read()).runs}

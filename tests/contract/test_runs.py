@@ -109,3 +109,18 @@ async def test_a_stream_that_was_forgotten_is_read_again(world: World) -> None:
     await world.connection.execute("XADD", jobs, "*", "c", "cohort")
     (delivery,) = await worker.read([world.run], 1, 5.0)
     assert (delivery.run, delivery.job.cohort) == (world.run, "cohort")
+
+
+@pytest.mark.parametrize("key", ["settings", "stats", "standing", "missing"])
+async def test_a_run_is_made_and_used_whatever_a_key_of_its_peer_holds(world: World, key: str) -> None:
+    broken, peer = f"{world.run}-broken", f"{world.run}-peer"
+    await world.runs.put(peer, RunSettings())
+    settings = RunSettings(method="peer-majority", peers=(broken, peer))
+    await world.connection.execute("SET", getattr(RunKeys(broken), key), "x")
+    await world.connection.execute("HSET", RunKeys(peer).missing, world.run, "absent")
+    made = await world.runs.put(world.run, settings)
+    assert made.settings == settings
+    assert await world.runs.use(world.run) == made
+    assert await world.connection.execute("HEXISTS", RunKeys(peer).missing, world.run) == 0, "it is waited for again"
+    assert await world.connection.execute("HEXISTS", RunKeys(peer).settings, "followed") == 1
+    await world.connection.execute("DEL", getattr(RunKeys(broken), key))

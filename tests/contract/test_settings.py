@@ -1,13 +1,18 @@
 """Settings and rules that an earlier release has kept are read by this one."""
 
+import time
+
 import msgspec
 import pytest
 from co_rewarding_schema.errors import InvalidRunError
 from co_rewarding_schema.run_settings import RunSettings
 from msgspec.structs import asdict
 
+from reward_service.api.rewards.run_cache import RunCache
+from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortHead, Rules, packed, unpack_head
+from reward_service.store.runs import RunStore
 from reward_service.store.submissions import Revised
 from tests.contract.conftest import World
 
@@ -65,3 +70,14 @@ async def test_keys_of_an_evaluation_are_apart_in_the_slot_of_its_run(world: Wor
     keys, own = RunKeys("a"), RunKeys("a.evaluation")
     assert own.settings == keys.settings
     assert (own.prefix, own.jobs) == ("cr:{a}.evaluation:", "cr:{a}.evaluation:jobs")
+
+
+async def test_a_refusal_stands_where_the_store_cannot_say_whether_the_settings_have_changed(world: World) -> None:
+    connection = RedisConnection(world.url, patience_s=0.1)
+    tries = RunCache(RunStore(connection, world.limits), time.monotonic).tries(world.run)
+    read = await tries.settings()
+    await world.runs.put(world.run, RunSettings(group_size=7))
+    assert await tries.changed(), "they have"
+    assert (await tries.settings()).revision != read.revision
+    await connection.close()
+    assert not await tries.changed()

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.api.events.watching import Watchers
 from reward_service.api.http.problems import Problem
 from reward_service.background import Background
 from reward_service.domain.signs import SignSums
+from reward_service.store.gauges import GaugeStore
 from reward_service.store.keys import RunKeys
 from reward_service.store.run_looks import RunLooks
 from reward_service.workers.counting import JobSums
@@ -136,25 +138,74 @@ async def test_the_events_of_a_run_that_is_gone_end(world: World, background: Ba
     await holds(lambda: viewer.ended)
 
 
-@pytest.mark.parametrize("fault", ["a value of another kind", "a setting of a newer release"])
+FAULTS: dict[str, Callable[[RunKeys], tuple[str, ...]]] = {
+    "counts of another kind": lambda keys: ("SET", keys.stats, "x"),
+    "counts that are none": lambda keys: ("HSET", keys.stats, "settled", "x"),
+    "a setting of a newer release": lambda keys: ("HSET", keys.settings, "settings", '{"method": "of-tomorrow"}'),
+    "sums that wait, of another kind": lambda keys: ("SET", keys.waiting_sums, "x"),
+    "a series of another kind": lambda keys: ("SET", keys.series, "x"),
+    "sums of a step that are none": lambda keys: ("HSET", keys.series, "1:0", "x"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_a_run_that_cannot_be_read_troubles_its_viewers_alone(
     world: World, background: Background, fault: str
 ) -> None:
-    keys = RunKeys(world.run)
-    if fault == "a value of another kind":
-        await world.connection.execute("SET", keys.stats, "x")
-    else:
-        await world.connection.execute("HSET", keys.settings, "settings", '{"method": "of-tomorrow"}')
+    keys, other = RunKeys(world.run), f"{world.run}-other"
+    await world.runs.put(other, RunSettings())
+    await settle(world, sums=summed(step(1)))
+    await world.connection.execute("ZADD", keys.steps, 1, "1:0")
+    await world.connection.execute(*FAULTS[fault](keys))
     watchers = Watchers(RunLooks(world.connection), background)
     own, others = Viewer(watchers.told_of(world.run, None)), Viewer(watchers.told_of_runs(None))
     await holds(lambda: own.told("trouble"))
     assert world.run in own.told("trouble")[0]["detail"]
     await holds(lambda: others.told("trouble"))
     assert others.told("trouble") == [{"detail": None}]
-    assert world.run not in {row["run"] for row in others.told("runs")}
+    told = {row["run"] for row in others.told("runs")}
+    assert other in told
+    assert world.run not in told
+    shown = [each.run for each in (await GaugeStore(world.connection).read()).runs]
+    assert (other in shown, world.run in shown) == (True, False)
     assert background.failure is None
-    await world.connection.execute("DEL", keys.stats, keys.settings)
+    await world.connection.execute("DEL", keys.stats, keys.settings, keys.waiting_sums, keys.series, keys.steps)
     for viewer in (own, others):
+        await viewer.leave()
+
+
+async def test_a_peer_whose_key_is_of_another_kind_troubles_those_who_look_at_its_run(
+    world: World, background: Background
+) -> None:
+    peer = f"{world.run}-peer"
+    await world.make(method="peer-majority", peers=(peer,))
+    await world.connection.execute("SET", RunKeys(peer).missing, "x")
+    watchers = Watchers(RunLooks(world.connection), background)
+    own, others = Viewer(watchers.told_of(world.run, None)), Viewer(watchers.told_of_runs(None))
+    await holds(lambda: own.told("trouble"))
+    assert "peers" in own.told("trouble")[0]["detail"]
+    await holds(lambda: world.run in {row["run"] for row in others.told("runs")})
+    assert world.run not in {each.run for each in (await GaugeStore(world.connection).read()).runs}
+    assert background.failure is None
+    await world.connection.execute("DEL", RunKeys(peer).missing)
+    await holds(lambda: own.told("run"))
+    for viewer in (own, others):
+        await viewer.leave()
+
+
+async def test_of_viewers_that_are_let_in_at_once_no_more_are_told_than_may_look(
+    world: World, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reward_service.api.events.watching.MOST_VIEWERS", 2)
+    watchers = Watchers(RunLooks(world.connection), background)
+    for _ in range(4):  # none of them looks yet
+        watchers.admit()
+    told = (watchers.told_of(world.run, None), watchers.told_of_runs(None))
+    viewers = [Viewer(stream) for stream in (*told, watchers.told_of(world.run, None), watchers.told_of_runs(None))]
+    await holds(lambda: viewers[0].told("run") and viewers[1].told("runs"))
+    assert [viewer.ended for viewer in viewers] == [False, False, True, True]
+    assert [viewer.written for viewer in viewers[2:]] == [b"", b""]
+    for viewer in viewers[:2]:
         await viewer.leave()
 
 

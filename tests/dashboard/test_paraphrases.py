@@ -1,6 +1,8 @@
 """Paraphrase jobs and their pairs in the page: verdicts, words that differ, formulas."""
 
+import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,6 +13,9 @@ from tests.api.paraphrase_jobs import done
 from tests.dashboard.browsing import Watched
 from tests.dashboard.seeding import paraphrased
 from tests.support.scripted_rewriter import ScriptedRewriter, in_other_words, paraphrasing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
 Open = Callable[..., Watched]
@@ -68,3 +73,54 @@ def test_a_rejected_pair_says_why(watched: Open, job: str) -> None:
     expect(pair).to_contain_text("left-out")
     expect(pair.locator("ul.why li")).not_to_have_count(0)
     expect(pair).to_contain_text("numbers_kept")
+
+
+@pytest.mark.parametrize(
+    ("view", "asked", "status"),
+    [("paraphrases", "jobs*", 429), ("paraphrases/{job}", "jobs/*", 503), ("service", "metrics", 429)],
+)
+def test_what_passes_ends_no_view(watched: Open, job: str, view: str, asked: str, status: int) -> None:
+    at = watched()
+    at.forgiven = ("error: Failed to load resource",)
+    page = at.open(f"#/{view.format(job=job)}")
+    title = page.locator("h1").text_content() or ""
+    expect(page.locator("#live")).to_have_text("live")
+    page.route(f"**/{asked}", lambda route: route.fulfill(status=status, json={"title": "busy"}))
+    expect(page.locator("#live")).to_contain_text("connection lost", timeout=20_000)
+    expect(page.locator("h1")).to_have_text(title)
+    page.unroute(f"**/{asked}")
+    expect(page.locator("#live")).to_have_text("live", timeout=20_000)
+
+
+def test_a_job_that_is_gone_ends_its_view(watched: Open, job: str) -> None:
+    at = watched()
+    at.forgiven = ("error: Failed to load resource",)
+    page = at.open(f"#/paraphrases/{job}")
+    page.route("**/jobs/*", lambda route: route.fulfill(status=404, json={"title": "gone", "detail": "it is gone"}))
+    expect(page.locator("main")).to_contain_text("it is gone", timeout=20_000)
+
+
+def test_a_look_that_a_view_leaves_behind_says_nothing_of_the_next(watched: Open) -> None:
+    at = watched()
+    page = at.open("#/service")
+    with page.expect_request("**/metrics"):
+        page.route("**/metrics", lambda route: None)  # it is never answered
+    page.evaluate("location.hash = '#/nowhere'")
+    expect(page.locator("h1")).not_to_have_text("Service")
+    expect(page.locator("#live")).to_have_text("")
+
+
+def test_pairs_of_an_outcome_that_is_no_longer_shown_are_left_out(
+    watched: Open, client: httpx.Client, job: str
+) -> None:
+    told = client.get(f"/v1/paraphrases/jobs/{job}/results", params={"partial": True}).text
+    page, held = watched().open(f"#/paraphrases/{job}"), list["Route"]()
+    page.route("**/results*", lambda route: held.append(route))
+    show = page.get_by_label("Show", exact=True)
+    for number, outcome in enumerate(("rewritten", "rejected"), start=1):
+        show.select_option(outcome)
+        while len(held) < number:
+            page.wait_for_timeout(10)
+    for route in held:
+        route.fulfill(body=told)
+    expect(page.locator("article.pair")).to_have_text([re.compile("left-out")])

@@ -557,11 +557,16 @@ R == \mathbb{R}
 x>1且x≠2 == (1,2)\cup(2,\infty)
 ①③④ == ①、③、④
 ①③ == ①,③
+①③⑩ == 1, 3, 10
+⑩⑳ == ⑩、⑳
 C_{10}^{3} == 120
 {10\choose 3} == \binom{10}{3}
 \lg 2 == \log_{10}2
 x\equiv 7\pmod{12} == x\equiv 7 \mod 12
 x\equiv 7\pmod{12} == x \equiv 7 \ (\text{mod } 12)
+x\equiv 3 \mod 10 \text{ or } x\equiv 4 \mod 10 == x\equiv 3\pmod{10} \text{ or } x\equiv 4\pmod{10}
+x\equiv 3 \mod 10 or x\equiv 4 \mod 10 == x\equiv 3\pmod{10} or x\equiv 4\pmod{10}
+x\equiv 3 \mod 10 \quad == x\equiv 3\pmod{10}
 \overrightarrow{AB} == \vec{AB}
 \text{(B) and (C)} == B, C
 \$1{,}000 == 1000\text{ dollars}
@@ -594,6 +599,8 @@ n=3k+1\ (k\in\mathbb{Z}) == n=3k+1
 x^2\neq4 == x\neq\pm2
 2x\neq4 == x\neq2
 {n\choose k} == \binom{n}{k}
+2{5 \choose 2} == 20
+x^{5 \choose 2} == x^{10}
 \begin{pmatrix}1\\[2pt]2\end{pmatrix} == \begin{pmatrix}1\\2\end{pmatrix}
 1, 2, 3, ... == 1,2,3,\ldots
 x^2~+~3x == x^2+3x
@@ -1083,6 +1090,8 @@ A,C == C
 \log_2 3 == \log_3 2
 ①③ == ①②
 ①③ == ③
+①③⑩ == ①③
+①⑩ == ①
 选A == 选B
 选A == B
 x>1且x≠2 == x>1
@@ -1128,6 +1137,14 @@ ABCD == A, B, D, C, E
 |x-1|\neq3 == x\neq4
 {10\choose 3} == {10\choose 4}
 x\equiv 7\pmod{12} == x\equiv 7\pmod{21}
+x\equiv 5 \mod p^2 == x\equiv 5 \pmod{p}^2
+x\equiv 5 \mod abc^2 == x\equiv 5 \pmod{a}bc^2
+x\equiv 5 \mod n+1 == x\equiv 5 \pmod{n}+1
+x\equiv 5 \mod 2 k == x\equiv 5 \pmod{2} k
+(A,B] == (B,A]
+(A,B] == A,B
+(A,B) == (B,A)
+() == \emptyset
 yes, no == no, yes
 ①③ == 13
 \sum\vec{a} == \sum\vec{b}

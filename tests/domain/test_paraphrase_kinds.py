@@ -78,6 +78,8 @@ EQUAL = [
     ("Find the diagonal of a square of side 7 in the form $a\\sqrt{b}$, and give $a+b$.",
      "A square has side 7. Its diagonal can be written in the form $a\\sqrt{b}$. The answer is expressed as $a+b$. "
      "Find it.", "9"),
+    ("Find the smallest positive integer $n$ that 6 and 8 divide.",
+     "What is the smallest integer $n ≥ 1$ that both 6 and 8 divide?", None),
     ("Simplify $5x+2x^2+7$.", "Write the sum $2x^2+5x+7$ as simply as possible.", None),
 ]  # fmt: skip
 

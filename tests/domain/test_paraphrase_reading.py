@@ -74,6 +74,20 @@ def test_numbers_in_all_their_spellings(text, values):
 
 
 @pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("$1,000.\\overline{3}$", Fraction(3001, 3)),
+        ("$1.5.\\overline{3}$", Fraction(3, 2)),
+        ("9" * 5000 + ".\\overline{3}", 10**40 - 1),
+        ("9" * 5000 + ".373737\\ldots", 10**40 - 1),
+    ],
+    ids=["commas", "two points", "long", "long with dots"],
+)
+def test_a_period_behind_any_number_is_read_or_passed_over(text, first):
+    assert said(text)[0][0] == first
+
+
+@pytest.mark.parametrize(
     ("text", "within"),
     [
         ("less than 100", 99),

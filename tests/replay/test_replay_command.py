@@ -7,12 +7,14 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 from typer.main import get_command
 
 from reward_service.cli import app
 from reward_service.domain.extraction import last_boxed
+from reward_service.tools.replay.sources import RUN_METADATA
 from reward_service.tools.replay.values import boxed_answer_of
 from tests.support.interrupting import COMMAND
 from tests.support.rollout_files import boxed, co_rewarding, jsonl, parquet
@@ -54,6 +56,40 @@ def test_the_table_of_a_small_file(tmp_path):
     assert note.startswith(
         "note: co-rewarding-i takes two views, and 2 of 2 questions have one alone: they get no label"
     )
+
+
+def of_a_run(path: Path, settings: bytes) -> Path:
+    """A file as `export` writes one, of a run with these settings."""
+    table = pq.read_table(parquet(path, ROWS))
+    pq.write_table(table.replace_schema_metadata({RUN_METADATA: settings}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (b"{", ["settings of its run cannot be read", "truncated"]),
+        (b"[]", ["settings of its run cannot be read", "object"]),
+        (b'{"conventions": "\xff"}', ["settings of its run cannot be read"]),
+        (b'{"conventions": "of-tomorrow"}', ["does not know", "of-tomorrow"]),
+        (b'{"min_vote_share": "much"}', ["does not know", "min_vote_share"]),
+        (b'{"min_vote_share": 7}', ["does not know", "min_vote_share"]),
+    ],
+)
+def test_settings_of_a_run_that_cannot_be_taken_are_told_of_in_a_sentence(tmp_path, settings, words):
+    result = called(of_a_run(tmp_path / "f.parquet", settings))
+
+    assert result.exit_code == 2, result.output
+    said = " ".join(result.output.split())
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
+
+
+def test_settings_of_a_run_that_a_later_release_has_added_are_passed_over(tmp_path):
+    result = called(of_a_run(tmp_path / "f.parquet", b'{"min_vote_share": 0.6, "of_tomorrow": 1}'))
+
+    assert result.exit_code == 0, result.output
+    assert "settings of the run: min_vote_share=0.6" in result.output
 
 
 def test_figures_as_json_beside_the_table_or_in_its_place(tmp_path):

@@ -84,18 +84,30 @@ class Shop:
         self.working.add(task)
         return worker, task
 
-    async def send(self, run: str, *cohorts: list[BallotRow], method: str = "majority-voting") -> str:
+    async def send(
+        self,
+        run: str,
+        *cohorts: list[BallotRow],
+        method: str = "majority-voting",
+        settings: RunSettings = RunSettings(),  # noqa: B008 - it is frozen
+        step: int | None = None,
+    ) -> str:
         """A batch of some cohorts is queued: its name."""
-        at = await self.runs.put(run, RunSettings())
+        at = await self.runs.put(run, settings)
         name = uuid4().hex
-        rules = Rules.of(method, RunSettings())
+        rules = Rules.of(method, settings)
         rows = [
-            CohortRows(CohortHead(str(number), None, 0, rules), rows_B, list(range(len(rows_B))))
+            CohortRows(CohortHead(str(number), step, 0, rules), rows_B, list(range(len(rows_B))))
             for number, rows_B in enumerate(cohorts)
         ]
         kept = await self.store.submit(run, name, "0" * 32, packed(BatchJob(run, None, method, rows)), at)
         assert isinstance(kept, StoredBatch)
         return name
+
+    def failures(self) -> float:
+        """How many jobs have failed."""
+        (metric,) = self.metrics.failures.collect()
+        return sum(sample.value for sample in metric.samples if sample.name.endswith("_total"))
 
     async def record(self, run: str, name: str) -> BatchRecord | None:
         """What a batch came to, if it is settled."""

@@ -70,8 +70,8 @@ def batch_of(
     if any(rollout.rollout is None for rollout in request.rollouts):
         seats = Counter()
     # A batch that brings the ballots of other voters holds them with all whose labels they elect.
-    policy_alone = all(rollout.voter is Voter.POLICY for rollout in request.rollouts)
-    linked = method.views_decided_with if policy_alone else method.views_elected_with
+    brings_others = method.needs_others and any(each.voter is not Voter.POLICY for each in request.rollouts)
+    linked = method.views_elected_with if brings_others else method.views_decided_with
     views = [letters(linked(view)) for view in VIEWS]
     answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
     for position, rollout in enumerate(request.rollouts):
@@ -287,7 +287,7 @@ def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str
         None if rollout.ground_truth is None else text_of_truth(rollout.ground_truth),
         None if statistics is None else statistics.self_certainty,
         None if statistics is None else statistics.entropy,
-        evidence=_evidence(rollout),
+        evidence=None if rollout.evidence is None and statistics is None else _evidence(rollout),
     )
 
 

@@ -50,7 +50,7 @@ async function show() {
     onEnd: (stop) => (ended.signal.aborted ? stop() : stops.push(stop)),
     failed: (error) => !ended.signal.aborted && failed(error),
     // For what is looked at again and again: what may do in a moment ends nothing.
-    lost: (error) => (passing(error) ? tell("away") : page.failed(error)),
+    lost: (error) => !ended.signal.aborted && (passing(error) ? tell("away") : failed(error)),
   }
   if (!found) return nothing(page)
   try {

@@ -151,8 +151,11 @@ _PER_CENT = re.compile(r"(?<![A-Za-z])(?:per\s+cent|pct\.?)(?![A-Za-z])")
 _REPEATED = re.compile(r"(-?\d+\.\d*)\((\d+)\)")
 _SQUARED = re.compile(r"(?<![A-Za-z\\])(sq|cu)(?:\.\\?\s?|\\?\s)\s*([A-Za-z]+)")
 _CHOOSE = re.compile(r"\{\s*(\w+)\s*\\choose\s*(\w+)\s*\}|^(\w+)\s*\\choose\s*(\w+)$")
+_GOES_ON = r"(?!\s*(?:[\d^_*/+-]|[A-Za-z](?![A-Za-z])|\\(?!text|mbox|q?quad|[^A-Za-z])))"
+"""Behind a modulus: the name or number is not all of it. A word, a space or a text may come behind a whole one."""
 _MODULO = re.compile(
-    r"\\(?:pmod|mod|bmod)\s*(?:\{([^{}]*)\}|(\w+)(?!\s*[\w\\^_*/+-]))|\(\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*mod\s*\}|\\?mod)\s*(\w+)\s*\)"
+    rf"\\(?:pmod|mod|bmod)\s*(?:\{{([^{{}}]*)\}}|(\w++){_GOES_ON})|"
+    r"\(\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*mod\s*\}|\\?mod)\s*(\w+)\s*\)"
 )
 _MINUTES = re.compile(r"(?<=\d)\s*min(?![A-Za-z(_\\])")
 _UNIT_GROUP = re.compile(r"\\(?:mathrm|text)\s*\{([^{}\\]*(?:\\|\{[^{}]*\})(?:[^{}]|\{[^{}]*\})*)\}")

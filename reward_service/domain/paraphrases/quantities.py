@@ -1,5 +1,6 @@
 """Find the numbers of a text: in digits, in words, as fractions, percentages, powers and bounds."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -126,9 +127,8 @@ def _repeating(tokens: Sequence[TextToken], at: int) -> tuple[Mention, int] | No
     whole, period = tokens[at].text.replace(",", ""), _text(tokens, last)
     if not (whole.isdecimal() and period.isdecimal()) or max(len(whole), len(period)) > _MOST_POWER:
         return None
-    values = tuple(repeating(whole, "", period))
     last += _text(tokens, last + 1) == "}"
-    return Mention(values, tokens[at].start, tokens[last].end), last - at + 1
+    return Mention(tuple(repeating(whole, "", period)), tokens[at].start, tokens[last].end), last - at + 1
 
 
 def _power(tokens: Sequence[TextToken], at: int, base: Fraction) -> tuple[Mention, int] | None:
@@ -264,10 +264,7 @@ def _other_values(value: Fraction, tokens: Sequence[TextToken], after: int) -> t
     if word in FACTORS:
         return tuple(value * factor for factor in FACTORS[word])
     if word == "!" and value.denominator == 1 and value <= _MOST_POWER:
-        product = 1
-        for each in range(2, int(value) + 1):
-            product *= each
-        return (Fraction(product),)
+        return (Fraction(math.factorial(int(value))),)
     return ()
 
 
