@@ -23,6 +23,7 @@ from reward_service.serving.children import require_installed, set_up_logging, u
 from reward_service.serving.supervisor import Supervisor, embedded_service
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
+from reward_service.tools.explain.command import explain
 from reward_service.tools.export.command import export
 from reward_service.tools.replay.command import replay, score
 from reward_service.tools.status.command import status
@@ -186,7 +187,7 @@ def loadtest(
     seed: Annotated[int, typer.Option(help="Of arrivals.")] = 0,
     web: Annotated[int | None, typer.Option(metavar="PORT", help="Locust's page here, to start it from.")] = None,
 ) -> None:
-    """Load-tests the scorer with traffic as trainers send it, and writes a report."""
+    """Load-tests the service with traffic as trainers send it, and writes a report."""
     with Needing("the load test", "loadtest", "locust", "matplotlib", "psutil"):
         from reward_service.tools.loadtest import command
         from reward_service.tools.loadtest.arrivals import Traffic
@@ -212,14 +213,8 @@ def version() -> None:
     typer.echo(__version__)
 
 
-app.command()(train)
-app.command()(demo)
-app.command()(score)
-app.command()(replay)
-app.command()(export)
-app.command()(watch)
-app.command()(status)
-app.command()(track)
+for _command in (train, demo, score, replay, export, explain, watch, status, track):
+    app.command()(_command)
 app.add_typer(paraphrase_app, name="paraphrase")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.method_rules import Method, Weight
-from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
 
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service
@@ -31,6 +31,8 @@ def _lacking(row: Method) -> str | None:
 
 
 CHOICES = tuple(name for name, row in METHODS.items() if _lacking(row) is None)
+COMPARED = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
+"""The methods of a demo that names none."""
 
 
 def train(
@@ -52,7 +54,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in the output folder.")] = False,
 ) -> None:
-    """OpenRLHF trains with rewards from the service: data set, run, checks and launch from one recipe."""
+    """Trains with OpenRLHF by a recipe: makes the data set and the run, checks both, and starts the training."""
     with Needing("training", "openrlhf"):
         from co_rewarding_trainer.openrlhf import command
 
@@ -73,7 +75,11 @@ def demo(
     steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Training steps of each method.")] = 300,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Everything that is random follows from it.")] = 0,
     methods: Annotated[
-        list[str] | None, typer.Option("--method", help=f"One of {', '.join(CHOICES)} (repeat the option).")
+        list[str] | None,
+        typer.Option(
+            "--method",
+            help=f"One of {', '.join(CHOICES)} (repeat the option); by default {', '.join(COMPARED)}.",
+        ),
     ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the rollouts of each method, as a file that `replay` reads.")
@@ -84,7 +90,7 @@ def demo(
         Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
     ] = None,
 ) -> None:
-    """A small language model learns arithmetic, with rewards from the service and without labels."""
+    """Trains a small language model on arithmetic, with rewards from the service and without labels."""
     from co_rewarding_client import RewardClient
     from co_rewarding_trainer.folders import try_folder
 
@@ -100,7 +106,7 @@ def demo(
     except CoRewardingError as cause:
         raise TrainingRunError(f"--url {url}: {cause}") from cause
     with Needing("the demo", "local"):
-        from co_rewarding_trainer.demo import DEFAULT_METHODS, run_demo
+        from co_rewarding_trainer.demo import run_demo
         from co_rewarding_trainer.warm_start import SHIPPED
 
     with contextlib.ExitStack() as stack:
@@ -113,7 +119,7 @@ def demo(
         run_demo(
             url,
             out,
-            methods=chosen or DEFAULT_METHODS,
+            methods=chosen or COMPARED,
             steps=steps,
             seed=seed,
             record=record,

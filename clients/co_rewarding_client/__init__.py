@@ -69,6 +69,7 @@ from co_rewarding_client.model import (
     TeacherState,
     TeacherUpdate,
     Ticket,
+    Unlabelled,
     View,
     Voter,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "TeacherUpdate",
     "Ticket",
     "Unauthorized",
+    "Unlabelled",
     "View",
     "Voter",
 ]

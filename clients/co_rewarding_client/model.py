@@ -8,7 +8,7 @@ import msgspec
 from co_rewarding_schema import rollouts, run_settings
 from co_rewarding_schema.errors import DomainError, UnknownMethodError
 from co_rewarding_schema.paraphrases import Paraphrase
-from co_rewarding_schema.rollouts import Evidence, Label, Pending, Rewards, Statistics, Ticket
+from co_rewarding_schema.rollouts import Evidence, Label, Pending, Rewards, Statistics, Ticket, Unlabelled
 from co_rewarding_schema.teaching import TeacherState, TeacherUpdate
 from co_rewarding_schema.vocabulary import View, ViewText, Voter
 from co_rewarding_schema.waiting import Awaited
@@ -30,6 +30,7 @@ __all__ = [
     "TeacherState",
     "TeacherUpdate",
     "Ticket",
+    "Unlabelled",
     "View",
     "Voter",
 ]

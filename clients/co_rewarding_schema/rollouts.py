@@ -177,7 +177,22 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = None
 
 
-class Rewards(msgspec.Struct, frozen=True, kw_only=True):
+class Unlabelled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One view of a question for which no label was elected, and the cohort that shows why."""
+
+    question_id: QuestionId
+    view: Annotated[ViewWord, Meta(description="The wording that was answered.", examples=["original"])]
+    cohort: CohortId
+    abstention: Annotated[
+        AbstentionWord | None,
+        Meta(
+            description="Why its rollouts have no reward; absent where they have one, by a method without labels.",
+            examples=["no-label"],
+        ),
+    ] = None
+
+
+class Rewards(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rewards, abstentions and answers in the order of the B rollouts."""
 
     run: RunName
@@ -211,6 +226,9 @@ class Rewards(msgspec.Struct, frozen=True, kw_only=True):
             examples=[{"reward_mean": 0.5, "vote_share_mean": 0.75}],
         ),
     ]
+    unlabelled: Annotated[
+        Sequence[Unlabelled], Meta(description="One for each question and view without a label; absent without any.")
+    ] = ()
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):

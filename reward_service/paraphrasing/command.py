@@ -50,10 +50,11 @@ QuestionIdField = Annotated[str, typer.Option(help="The id's column, if there is
 
 @paraphrase_app.callback()
 def paraphrase() -> None:
-    """Second views of questions: writes them with a model, and checks those that there are.
+    """Writes second views of questions with a model, and checks existing pairs.
 
-    `co-rewarding paraphrase IN OUT --model MODEL` rewrites the questions of IN: the command `rewrite`, whose name may
-    be left out. `co-rewarding paraphrase audit FILE` checks existing pairs without a model.
+    `co-rewarding paraphrase IN OUT --model MODEL` rewrites the questions of IN; the word `rewrite` may be left out.
+
+    `co-rewarding paraphrase audit FILE` checks existing pairs without a model.
     """
 
 
@@ -160,8 +161,9 @@ def rewrite(
 ) -> None:
     """Rewrites questions with a model, and writes pairs that `co-rewarding train` reads.
 
-    Beside OUT are OUT.report.json, with counts, and OUT.candidates.jsonl, with every text that the model gave and what
-    speaks against it. A run that was stopped is in OUT.part: the same command goes on from there.
+    Beside OUT are OUT.report.json with counts, and OUT.candidates.jsonl with each text of the model and its verdict.
+
+    A run that was stopped is in OUT.part: the same command goes on from there.
     """
     from rich.console import Console
 

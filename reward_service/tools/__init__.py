@@ -1,1 +1,1 @@
-"""Use the service: show its state, load-test it, score or replay rollouts of a file; export, watch or track a run."""
+"""Use the service: show its state, load it, score or replay rollouts of a file; export, explain or follow a run."""

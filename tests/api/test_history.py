@@ -61,6 +61,16 @@ def test_a_label_that_changes_earns_less(client: httpx.Client, complete: bool) -
     assert flipping(answers["original"], 4) > 0
 
 
+def test_an_empty_list_says_whether_labels_are_kept(client: httpx.Client) -> None:
+    kept = {
+        made(client): True,
+        made(client, method="majority-voting", history=True): True,
+        made(client, method="majority-voting"): False,
+    }
+    for run, history in kept.items():
+        assert questions(client, run) == {"questions": [], "history": history, "cursor": None}
+
+
 def test_equal_answers_are_no_change_and_a_window_of_one_never_is(client: httpx.Client) -> None:
     run, narrow = made(client), made(client, stability_window=1)
     for number, answer in enumerate(["0.5", "\\frac{1}{2}", "1/2", "2/4"]):
@@ -149,7 +159,7 @@ def test_disagreement_is_of_views_or_of_voters(client: httpx.Client) -> None:
 def test_labels_are_kept_only_where_the_run_says_so(client: httpx.Client) -> None:
     run = made(client, method="majority-voting")
     step(client, run, 1, voted("1"))
-    assert questions(client, run) == {"questions": [], "cursor": None}
+    assert questions(client, run) == {"questions": [], "history": False, "cursor": None}
     client.put(f"/v1/runs/{run}", json=STABLE | {"method": "majority-voting", "history": True})
     step(client, run, 2, voted("1"))
     (question,) = questions(client, run)["questions"]

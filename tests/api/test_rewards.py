@@ -81,6 +81,31 @@ def test_abstentions_say_why_and_take_whole_groups(client: httpx.Client) -> None
     assert post(client, [])["metrics"]["reward_mean"] is None
 
 
+@pytest.mark.parametrize("complete", [True, False], ids=["a batch", "a part"])
+def test_a_view_without_a_label_names_its_cohort(client: httpx.Client, complete: bool) -> None:
+    run = f"run-{uuid4().hex[:8]}"
+    client.put(f"/v1/runs/{run}", json={"method": "co-rewarding-i", "group_size": 2})
+    rollouts = pair("lone", ["4", "5"], [None, None]) + pair("both", ["4", "4"], ["4", "4"])
+    answer = post(client, rollouts, run=run, complete=complete)
+
+    assert {(label["question_id"], label["view"]) for label in answer["labels"]} == {
+        ("lone", "paraphrase"), ("both", "original"), ("both", "paraphrase")
+    }  # fmt: skip
+    (unlabelled,) = answer["unlabelled"]
+    cohort = client.get(f"/v1/cohorts/{unlabelled.pop('cohort')}").json()
+    assert unlabelled == {"question_id": "lone", "view": "original", "abstention": "no-label"}
+    assert cohort["question_id"] == "lone"
+    assert [each["abstention"] for each in cohort["ballots"] if each["view"] == "original"] == ["no-label"] * 2
+
+
+def test_a_method_without_labels_names_the_cohorts_and_no_abstention(client: httpx.Client) -> None:
+    answer = post(client, pair("q", ["4"], ["4"]), method="format")
+
+    assert answer["rewards"] == [1.0, 1.0]
+    assert [sorted(each) for each in answer["unlabelled"]] == [["cohort", "question_id", "view"]] * 2
+    assert "unlabelled" not in post(client, pair("q", ["4"], ["4"]))
+
+
 def test_ground_truths_are_compared_and_never_voted(client: httpx.Client) -> None:
     truths = [each | {"ground_truth": "5"} for each in pair("q", ["4", "4"], ["4", "4"])]
     answer = post(client, truths)

@@ -1,5 +1,6 @@
 """A terminal of 80 columns: every help and every table fits, nothing is cut off, and help tells each default."""
 
+import inspect
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -61,6 +62,16 @@ def test_help_fits(call: CommandLine, tmp_path: Path, words: str):
 
 
 @pytest.mark.parametrize("words", COMMANDS)
+def test_a_paragraph_of_help_is_wrapped_by_the_terminal_alone(words: str):
+    """Typer keeps the line ends of each paragraph but the first."""
+    callback = COMMANDS[words].callback
+    assert callback is not None
+    paragraphs = (inspect.getdoc(callback) or "").split("\n\n")
+    assert paragraphs[0]
+    assert not [each for each in paragraphs[1:] if "\n" in each]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
 def test_help_tells_every_default(call: CommandLine, tmp_path: Path, words: str):
     lines = call([*words.split(), "--help"], folder=tmp_path).out.splitlines()
     for parameter in COMMANDS[words].params:
@@ -93,7 +104,13 @@ def comparison() -> Comparison:
     pairs = [(one, other) for other in range(len(columns)) for one in range(other)]
     agreements = [Agreement(one, other, Share(98, 100), Share(97, 100)) for one, other in pairs]
     counts = RecordingCounts(
-        questions=MANY, with_truth=MANY, one_view=0, groups={View.ORIGINAL: MANY}, rollouts=MANY, answered=MANY
+        questions=MANY,
+        with_truth=MANY,
+        one_view=0,
+        steps=MANY,
+        groups={View.ORIGINAL: MANY},
+        rollouts=MANY,
+        answered=MANY,
     )
     return Comparison("math-verify", counts, columns, agreements, 0)
 

@@ -39,6 +39,7 @@ BASE: dict[str, list[str]] = {
     "score": ["rollouts.jsonl", "--url", NOTHING],
     "replay": ["rollouts.jsonl"],
     "export": ["a-run", "out.parquet", "--url", NOTHING],
+    "explain": ["a-question", "--url", NOTHING],
     "watch": ["a-run", "--url", NOTHING, "--once"],
     "status": ["--url", NOTHING],
     "track": ["a-run", "a-place", "--to", "tensorboard", "--url", NOTHING],
@@ -155,6 +156,13 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--api-key": ["ключ", "a b"],
         "--all": ANY,
         "--teacher": ["a-folder", "a-file/below", "/proc/nobody", "out.parquet"],
+    },
+    "explain": {
+        "WHAT": ["", "a~b"],
+        "--run": ["", "a/b", "x" * 300, ".."],
+        "--step": NO_INTEGER,
+        "--url": NO_URL,
+        "--api-key": ["ключ", "a b"],
     },
     "watch": {
         "RUN": ["", "a/b", "x" * 300, ".."],

@@ -91,7 +91,20 @@ def test_an_abstention_is_explained(watched: Open, client: httpx.Client) -> None
     cohort = client.get("/v1/cohorts", params={"run": name, "question_id": "q"}).json()["cohorts"][0]["cohort"]
     page = watched().open(f"#/cohorts/{cohort}")
     expect(page.locator("#ballots")).to_contain_text("No reward (no-label)")
-    expect(page.locator("main")).to_contain_text("None: the cohort abstained.")
+    why = "the label is elected by the policy on the original, which gave no answer."
+    expect(page.locator("#ballots")).to_contain_text(f"No reward (no-label): {why}")
+    expect(page.locator("main")).to_contain_text(f"The original has no reward: {why}")
+
+
+def test_a_run_that_keeps_no_labels_of_questions_says_how_to_keep_them(watched: Open, client: httpx.Client) -> None:
+    off, empty = run(client, "no-history", history=False), run(client, "no-labels-yet")
+    page = watched().open(f"#/runs/{off}/questions")
+    expect(page.locator("main")).to_contain_text(
+        f'send the run\'s settings again with "history": true (PUT /v1/runs/{off})'
+    )
+    page.get_by_role("link", name="Look at its cohorts").click()
+    expect(page.locator("main")).to_contain_text("No cohort is kept.")
+    expect(watched().open(f"#/runs/{empty}/questions").locator("main")).to_contain_text("and has none yet")
 
 
 @pytest.mark.parametrize(

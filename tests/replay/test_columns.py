@@ -101,8 +101,8 @@ def test_methods_over_two_views(tmp_path):
         Agreement(1, 2, labels=Share(2, 3), rewards=Share(4, 7)),
     ]
     said = " ".join(notes(made, LAYOUT))
-    assert "co-rewarding-i takes two views, and 1 of 2 questions have only one: they get no label" in said
-    assert "majority-voting-union takes two views, and 1 of 2 questions have only one: there it is majority-v" in said
+    assert "co-rewarding-i takes two views, and 1 of 2 questions have one alone: they get no label" in said
+    assert "majority-voting-union takes two views, and 1 of 2 questions have one alone: there it is majority-v" in said
 
 
 def test_without_a_paraphrase_a_method_that_needs_it_covers_nothing(tmp_path):
@@ -110,7 +110,7 @@ def test_without_a_paraphrase_a_method_that_needs_it_covers_nothing(tmp_path):
 
     assert figures(made.columns[0]) == (Share(0, 0), Share(0, 4), None, 0)
     assert not made.agreements[0].comparable
-    assert any("4 of 4 questions have only one: they get no label" in note for note in notes(made, LAYOUT))
+    assert any("4 of 4 questions have one alone: they get no label" in note for note in notes(made, LAYOUT))
 
 
 def test_steps_are_questions_of_their_own(tmp_path):

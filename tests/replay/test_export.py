@@ -136,6 +136,9 @@ def test_of_a_step_done_again_the_latest_attempt_is_written_unless_all_are_wante
         again = [Rollout(question_id="q", rollout=at, attempt=attempt, response=boxed(attempt)) for at in range(2)]
         client.rewards(again, step=1)
     assert [row["attempt"] for row in exported(url, run, tmp_path / "latest.parquet")] == [2, 2]
+    told = co_rewarding("export", run, tmp_path / "again.parquet", "--url", url, "--api-key", KEY).stderr
+    assert "2 rollouts of 1 cohorts" in told
+    assert "cohorts left out: 2, earlier attempts or rounds of a question's step; --all writes them too" in told
     assert [row["attempt"] for row in exported(url, run, tmp_path / "all.parquet", "--all")] == [2, 2, 1, 1, 0, 0]
 
 

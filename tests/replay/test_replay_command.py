@@ -40,9 +40,7 @@ def test_the_table_of_a_small_file(tmp_path):
 
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert " ".join(lines[0]) == (
-        "2 questions in 2 original groups, 2 with a ground truth; 8 rollouts, 7 with an answer"
-    )
+    assert " ".join(lines[0]) == "2 questions, 2 with a ground truth; 2 original groups; 8 rollouts, 7 with an answer"
     assert "as the grader 'lenient' judges them" in result.stdout
     columns = lines[3:7]
     assert [line[:11] for line in columns] == [
@@ -56,7 +54,7 @@ def test_the_table_of_a_small_file(tmp_path):
     assert lines[9:11] == [["1", "0.500", "–", "–"], ["2", "0.500", "–", "–"]]
     (note,) = result.stdout.splitlines()[13:]
     assert note.startswith(
-        "note: co-rewarding-i takes two views, and 2 of 2 questions have only one: they get no label"
+        "note: co-rewarding-i takes two views, and 2 of 2 questions have one alone: they get no label"
     )
 
 
@@ -139,6 +137,24 @@ def test_figures_as_json_beside_the_table_or_in_its_place(tmp_path):
     assert made["reference"] == "lenient"
     assert made["notes"] == []
     assert (made["questions"], made["groups"], made["answered"]) == (2, {"original": 2}, 7)
+
+
+def test_a_question_of_several_steps_is_one_question(tmp_path):
+    rows = [
+        {"qid": qid, "step": step, "view": view, "gold": "4", "response": boxed(4)}
+        for step in range(6)
+        for qid in ("a", "b")
+        for view in ("original", "paraphrase")
+        if (qid, view) != ("b", "paraphrase")
+    ]
+    result = called(jsonl(tmp_path / "f.jsonl", rows), "--method", "co-rewarding-i", "--json", "-")
+
+    made = json.loads(result.stdout)
+    assert (made["questions"], made["questions_with_ground_truth"], made["steps"]) == (2, 2, 6)
+    assert result.stderr.splitlines()[1].startswith(
+        "2 questions, 2 with a ground truth; 6 steps; 12 original and 6 paraphrase groups; 18 rollouts, 18 with an"
+    )
+    assert "co-rewarding-i takes two views, and 1 of 2 questions have one alone" in result.stderr
 
 
 def test_the_service_s_own_grader_is_taken_where_none_is_named(tmp_path):

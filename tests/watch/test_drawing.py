@@ -53,7 +53,7 @@ def test_it_fits_and_nothing_is_cut(width: int, count: int):
 def test_the_figures_are_those_of_the_latest_step_and_of_ten_before():
     line = next(line for line in drawn(seen(100)).splitlines() if "top answer" in line)
     assert line.split()[-4:] == ["89.0", "%", "99.0", "%"]
-    assert "10 before" in drawn(seen(100))
+    assert "10 steps ago" in drawn(seen(100))
     assert next(line for line in drawn(seen(5)).splitlines() if "top answer" in line).split()[-2:] == ["80.0", "%"]
 
 

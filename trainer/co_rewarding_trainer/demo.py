@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 import torch
 from co_rewarding_client import RewardClient, Rollout, RunSettings
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
+from co_rewarding_schema.methods import METHODS
 from msgspec.structs import asdict
 from msgspec.structs import replace as replace_settings
 from rich.console import Console
@@ -29,13 +29,11 @@ Recorder = Callable[[int, Sequence[Rollout]], None]
 PEER = "-peer"
 """Behind the name of a run, that of its peer."""
 
-DEFAULT_METHODS = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
-
 
 def run_demo(
     service_url: str,
     out_dir: Path,
-    methods: Sequence[str] = DEFAULT_METHODS,
+    methods: Sequence[str],
     steps: int = 300,
     seed: int = 0,
     record: bool = False,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from co_rewarding_schema.vocabulary import Abstention, View
 
+from reward_service.api.rewards.missing_labels import why_unlabelled
 from reward_service.api.rewards.models import EvidenceForm, LabelDocument, StatisticsForm
 from reward_service.api.rewards.rendering import wire_label
 from reward_service.api.runs.models import (
@@ -164,4 +165,5 @@ def _document(
         labels=labels,
         classes=classes,
         ballots=ballots,
+        unlabelled=why_unlabelled(head.rules, ballots),
     )

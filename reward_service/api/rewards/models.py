@@ -13,6 +13,7 @@ from co_rewarding_schema.rollouts import (
     Rollout,
     Statistics,
     Ticket,
+    Unlabelled,
 )
 from co_rewarding_schema.run_names import MAX_EVALUATED_RUN_CHARS
 from co_rewarding_schema.trainer_formats import (
@@ -84,6 +85,10 @@ class RewardForm(WireForm, of=RewardRequest):
 
 class LabelDocument(StructForm, of=Label):
     """An elected label."""
+
+
+class UnlabelledDocument(StructForm, of=Unlabelled):
+    """A view without a label."""
 
 
 class RewardDocument(StructForm, of=Rewards):

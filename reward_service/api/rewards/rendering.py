@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from co_rewarding_schema.rollouts import Label, Rewards
+from co_rewarding_schema.rollouts import Label, Rewards, Unlabelled
 
 from reward_service.api.rewards.waiting_room import Waiter
 from reward_service.domain.summary import GroupOutcome, Summary, summarise
@@ -129,6 +129,7 @@ def _answer(
     """`cohorts` says which of a cohort's ballots the request holds."""
     groups: list[GroupOutcome] = []
     labels: list[Label] = []
+    unlabelled: list[Unlabelled] = []
     for name, (record, places) in cohorts.items():
         rows = record.rows_B
         for view in sorted({rows[place].view for place in places}):
@@ -137,7 +138,10 @@ def _answer(
             unanswered = classes.count(-1)
             rewards_G = [record.rewards_B[place] for place in of_view]
             groups.append(GroupOutcome(len({*classes}) - bool(unanswered), len(classes) - unanswered, rewards_G))
-            labels += [wire_label(name, record.head, row) for row in record.labels if row.view == view]
+            elected = [wire_label(name, record.head, row) for row in record.labels if row.view == view]
+            labels += elected
+            if not elected:
+                unlabelled.append(_unlabelled(name, record, of_view[0]))
     undecided = sum(record.undecided for record, _ in cohorts.values())
     metrics = _metrics(summarise(groups, labels, undecided))
     return Rewards(
@@ -149,6 +153,18 @@ def _answer(
         answers=answers,
         labels=labels,
         metrics=metrics,
+        unlabelled=tuple(unlabelled),  # an empty tuple is the default, and so is not sent
+    )
+
+
+def _unlabelled(cohort: str, record: CohortRecord, place: int) -> Unlabelled:
+    """Return the view of the ballot at `place`, to which no label was elected."""
+    reason = record.abstentions_B[place]
+    return Unlabelled(
+        question_id=record.head.question_id,
+        view=VIEWS[record.rows_B[place].view],
+        cohort=cohort,
+        abstention=None if reason < 0 else ABSTENTIONS[reason].value,
     )
 
 

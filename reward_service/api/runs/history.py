@@ -3,6 +3,8 @@
 import struct
 
 import msgspec
+from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.run_settings import RunSettings
 from co_rewarding_schema.vocabulary import QuestionSort, View
 
 from reward_service.api.runs.models import (
@@ -21,12 +23,15 @@ QUESTIONS_CURSOR_PATTERN = r"^[0-9a-f]{16}\.([0-9a-f]{2}){1,4096}$"
 
 
 async def list_questions(
-    traces: TraceStore, run: str, sort: QuestionSort, most: int, cursor: str | None
+    traces: TraceStore, run: str, settings: RunSettings, sort: QuestionSort, most: int, cursor: str | None
 ) -> QuestionsDocument:
     """Return a page of the questions whose labels are kept, from the cursor of a page of the same order on."""
     page, more = await traces.questions(run, sort, most, None if cursor is None else _place(cursor))
-    questions = [_document(each) for each in page]
-    return QuestionsDocument(questions=questions, cursor=_cursor(page[-1].place) if more and page else None)
+    return QuestionsDocument(
+        questions=[_document(each) for each in page],
+        history=settings.history or METHODS[settings.method].needs_history,
+        cursor=_cursor(page[-1].place) if more and page else None,
+    )
 
 
 def run_document(look: RunLook) -> RunDocument:

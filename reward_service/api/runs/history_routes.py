@@ -31,12 +31,14 @@ async def get_questions(
 ) -> QuestionsDocument:
     """Return the questions whose last labels are kept, those first that are most in doubt: worth a human label.
 
-    Labels are kept under a method with the gate `stability`, and where the run sets `history`.
+    Labels are kept where the run sets `history`, and by a method with the gate `stability`. `history` of the answer
+    says whether this run keeps them.
     """
     made = services(request)
-    if await made.runs.look(run) is None:
+    look = await made.runs.look(run)
+    if look is None:
         raise no_such_run(run)
-    return await list_questions(made.traces, run, sort, limit, cursor)
+    return await list_questions(made.traces, run, look.settings, sort, limit, cursor)
 
 
 @router.get("/v1/runs/{run}/series", tags=["runs"], responses=REFUSALS, summary="Signs of collapse by step")

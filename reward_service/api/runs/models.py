@@ -135,6 +135,12 @@ class BallotDocument(StructForm):
     )
 
 
+UNLABELLED = Field(
+    description="Of each view whose rollouts abstained, why, in words.",
+    examples=[{"original": "the label is elected by the policy on the paraphrase, which sent no ballot"}],
+)
+
+
 class CohortSummaryDocument(StructForm):
     """A cohort, without its ballots."""
 
@@ -146,6 +152,7 @@ class CohortSummaryDocument(StructForm):
     state: str = Field(description=STATES, examples=["settled"])
     views: list[View] = Field(description="Those that it has ballots of.", examples=[["original", "paraphrase"]])
     labels: list[LabelDocument] = Field(description="What was elected.")
+    unlabelled: dict[View, str] = UNLABELLED
 
 
 class CohortDocument(StructForm):
@@ -159,6 +166,7 @@ class CohortDocument(StructForm):
     method: str = Field(description="The method that rewards it.", examples=[DEFAULT_METHOD])
     state: str = Field(description=STATES, examples=["settled"])
     labels: list[LabelDocument] = Field(description="What was elected.")
+    unlabelled: dict[View, str] = UNLABELLED
     classes: dict[str, int] = Field(
         description="Ballots by class of equal answers, of every view and voter together, each counted once.",
         examples=[{"4": 12, "5": 4}],
@@ -256,4 +264,9 @@ class QuestionsDocument(StructForm):
     """A page of the questions whose labels are kept, those first that are most in doubt."""
 
     questions: list[QuestionDocument] = Field(description="In the order that was asked for.")
+    history: bool = Field(
+        description="Whether the run keeps the last labels of its questions: by its setting `history`, or because its "
+        "method reads them. If not, the page is empty; PUT the run's settings with `history: true`.",
+        examples=[True],
+    )
     cursor: str | None = Field(description="For the next page; null on the last.", examples=[None])

@@ -34,12 +34,3 @@ export const CONCERNS = {
 const URGENT = Object.keys(CONCERNS)
 
 export const urgency = (concerns) => concerns.reduce((sum, each) => sum + 2 ** (URGENT.length - URGENT.indexOf(each)), 0)
-
-export const ABSTENTIONS = {
-  "no-label": "no answer had a vote, or the label's votes were too few",
-  expired: "the cohort's deadline passed before it was complete",
-  "no-ground-truth": "no ground truth came with the rollout",
-  "no-statistics": "the trainer sent no statistic for this method",
-  quarantined: "the pair is in quarantine: its two views keep disagreeing",
-  gated: "the answers were spread too little or too widely for the run's entropy band",
-}

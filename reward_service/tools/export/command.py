@@ -18,8 +18,9 @@ def export(
 ) -> None:
     """Writes the rollouts of a run that the service keeps: a row each, with answer, reward, abstention and label.
 
-    The file is what `co-rewarding replay` reads: the response is the answer in a box, because the service keeps no
-    texts. Of a question's step the latest attempt is written, and only ballots that voted.
+    `co-rewarding replay` reads the file. A response there is the answer in a box, because the service keeps no texts.
+
+    Of a question's step the latest attempt is written, and only ballots that voted.
     """
     from reward_service.tools.export.exporting import ExportRequest, export_run
 

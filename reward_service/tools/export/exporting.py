@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from reward_service.tools.export.rows import SCHEMA, Row, Selection
+from reward_service.tools.export.rows import SCHEMA, SETTLED, Row, Selection
 from reward_service.tools.replay.reading import progress_bar
 from reward_service.tools.replay.sources import RUN_METADATA
 
@@ -46,11 +46,12 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """How much was written."""
+    """How much was written; `left_out` are settled cohorts of which nothing was."""
 
     cohorts: int
     rollouts: int
     teacher_ballots: int
+    left_out: int
 
 
 def export_run(request: ExportRequest) -> Exported:
@@ -69,9 +70,12 @@ def export_run(request: ExportRequest) -> Exported:
         table = stack.enter_context(_table(request.file, schema))
         teachers = stack.enter_context(_table(request.teacher, schema)) if request.teacher is not None else None
         bar = stack.enter_context(progress_bar(errors))
-        cohorts = _written(client, request, table, teachers, bar)
-    exported = Exported(cohorts, table.rows, 0 if teachers is None else teachers.rows)
+        cohorts, left_out = _written(client, request, table, teachers, bar)
+    exported = Exported(cohorts, table.rows, 0 if teachers is None else teachers.rows, left_out)
     errors.print(Text(f"{request.file}: {exported.rollouts} rollouts of {cohorts} cohorts"), soft_wrap=True)
+    if left_out:
+        why = "earlier attempts or rounds of a question's step; --all writes them too"
+        errors.print(Text(f"{request.file}: cohorts left out: {left_out}, {why}"), soft_wrap=True)
     if request.teacher is not None:
         errors.print(Text(f"{request.teacher}: {exported.teacher_ballots} ballots of the teacher"), soft_wrap=True)
     return exported
@@ -79,10 +83,11 @@ def export_run(request: ExportRequest) -> Exported:
 
 def _written(
     client: RewardClient, request: ExportRequest, table: "_Table", teachers: "_Table | None", bar: Progress
-) -> int:
+) -> tuple[int, int]:
+    """Write the rows, and return how many cohorts were written, and how many settled ones were left out."""
     selection = Selection(every=request.every)
     progress = bar.add_task("exporting", total=_expected(client.run(request.run)))
-    cohorts = 0
+    cohorts = left_out = 0
     for cohort in _cohorts(client, request.run):
         written = 0
         for row in selection.rows(cohort):
@@ -92,8 +97,9 @@ def _written(
             elif teachers is not None and row["voter"] == Voter.TEACHER:  # peers are runs of their own
                 teachers.add(row)
         cohorts += written > 0
+        left_out += not written and cohort["state"] in SETTLED
         bar.advance(progress)
-    return cohorts
+    return cohorts, left_out
 
 
 def _settings(run: Mapping[str, Any]) -> dict[str, Any]:

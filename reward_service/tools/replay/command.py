@@ -108,7 +108,7 @@ def replay(
     markdown: Annotated[Path | None, typer.Option(help="Where the tables go as Markdown.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Where a picture of the figures goes, as PNG or SVG.")] = None,
 ) -> None:
-    """Which labels would training have seen? Recorded rollouts under any set of methods and graders, side by side.
+    """Compares methods and graders on recorded rollouts: the labels and rewards that training would have seen.
 
     Nothing is started or sent: labels and rewards come from the rules of the service, in this process.
 

@@ -57,6 +57,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "reference_undecided": comparison.reference_undecided,
         "questions": counts.questions,
         "questions_with_ground_truth": counts.with_truth,
+        "steps": counts.steps,
         "groups": {view.value: number for view, number in counts.groups.items()},
         "rollouts": counts.rollouts,
         "answered": counts.answered,
@@ -78,7 +79,7 @@ def notes(comparison: Comparison, layout: Layout) -> Iterator[str]:
         elif counts.one_view and len(method.views_decided_with(View.ORIGINAL)) > 1:
             alone = all(len(rule.views) == 1 for rule in method.rules.values())
             yield (
-                f"{method.name} takes two views, and {counts.one_view} of {counts.questions} questions have only one: "
+                f"{method.name} takes two views, and {counts.one_view} of {counts.questions} questions have one alone: "
                 + ("they get no label" if alone else f"there it is {WITHIN_A_VIEW}")
                 + "; --view-field or --paraphrase-rollouts-field names where the other is"
             )
@@ -109,10 +110,11 @@ def header(comparison: Comparison) -> str:
     """What was replayed, and how figures are to be read."""
     counts = comparison.counts
     groups = " and ".join(f"{number} {view.value}" for view, number in counts.groups.items())
+    steps = f"{counts.steps} steps; " if counts.steps > 1 else ""
     others = "".join(f", and {number} ballots of a {voter.value}" for voter, number in counts.others.items())
     return (
-        f"{counts.questions} questions in {groups} groups, {counts.with_truth} with a ground truth; {counts.rollouts} "
-        f"rollouts, {counts.answered} with an answer{others}\n"
+        f"{counts.questions} questions, {counts.with_truth} with a ground truth; {steps}{groups} groups; "
+        f"{counts.rollouts} rollouts, {counts.answered} with an answer{others}\n"
         f"label accuracy and equal labels: as the grader '{comparison.reference}' judges them, whichever elected them; "
         "95 %: Wilson's interval; flat groups: of equal rewards, which teach nothing; CPU-ms: grading of a cohort"
     )

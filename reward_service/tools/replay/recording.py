@@ -63,14 +63,20 @@ class RecordedQuestion:
 class RecordingCounts:
     """Counts what a recording holds.
 
-    There are questions, those of them with a ground truth, and those with one view only; groups of each view; rollouts,
-    and those of them that hold an answer; ballots of others than the policy. A question is counted in each of its
-    steps.
+    Attributes:
+        questions: different questions. One that comes in several steps counts once.
+        with_truth: questions that have a ground truth in some step.
+        one_view: questions that have a single view in some step.
+        steps: different steps; 0 where the files name none.
+        groups: rollouts of one question, step and view, counted for each view.
+        rollouts, answered: rollouts of the policy, and those of them with an answer.
+        others: ballots of other voters than the policy.
     """
 
     questions: int
     with_truth: int
     one_view: int
+    steps: int
     groups: Mapping[View, int]
     rollouts: int
     answered: int
@@ -79,7 +85,7 @@ class RecordingCounts:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Every question that the policy answered. It is held in memory: answers, not texts."""
+    """Every question that the policy answered, once for each step. It is held in memory: answers, not texts."""
 
     questions_Q: tuple[RecordedQuestion, ...]
 
@@ -88,9 +94,10 @@ class Recording:
         questions = self.questions_Q
         ballots = [ballot for question in questions for ballot in question.ballots_B]
         return RecordingCounts(
-            questions=len(questions),
-            with_truth=sum(bool(question.truths) for question in questions),
-            one_view=sum(len(question.views) == 1 for question in questions),
+            questions=len({question.question_id for question in questions}),
+            with_truth=len({question.question_id for question in questions if question.truths}),
+            one_view=len({question.question_id for question in questions if len(question.views) == 1}),
+            steps=len({question.step for question in questions} - {None}),
             groups=Counter(view for question in questions for view in question.views),
             rollouts=len(ballots),
             answered=sum(ballot.answer is not None for ballot in ballots),

@@ -65,7 +65,8 @@ def track(
         tracker = stack.enter_context(_opened(to, place, run))
         last = tracker.last_step()
         behind = "from its first step" if last == NO_STEP else f"behind step {last}"
-        said(f"{run} at {url} goes to {to} in {place}, {behind}")
+        ends = f"the latest step is logged when it has not changed for {quiet:g} s (--quiet)"
+        said(f"{run} at {url} goes to {to} in {place}, {behind}; {ends}")
         try:
             pace = Pace(every, quiet, once)
             follow(client, run, tracker, pace, told=lambda step: said(f"step {step} is logged"), trouble=said)

@@ -18,7 +18,7 @@ CURVE_ROWS = 2
 OTHER_ROWS = 8
 """What stands above and below the curves, at most."""
 LEVELS = len(BLOCKS) - 1
-FIGURE_COLUMNS = 47
+FIGURE_COLUMNS = 50
 """What the other columns of the table take at most."""
 LEAST_CURVE = 10
 LONGEST, SHORTEST = 1e12, 1e-12
@@ -140,7 +140,7 @@ def _signs(seen: Seen, width: int, height: int, blocks: str) -> Table:
     columns = max(LEAST_CURVE, width - FIGURE_COLUMNS)
     table.add_column(f"step {latest['step']}", no_wrap=True)
     table.add_column(f"{len(seen.points)} steps", no_wrap=True)
-    table.add_column(f"{BEFORE} before", justify="right", no_wrap=True)
+    table.add_column(f"{BEFORE} steps ago", justify="right", no_wrap=True)
     table.add_column("latest", justify="right", no_wrap=True)
     drawn = [(figure, [_drawn(point.get(figure.name)) for point in seen.points]) for figure in _figures(seen)]
     drawn = [(figure, values) for figure, values in drawn if any(value is not None for value in values)]

@@ -59,7 +59,7 @@ class RunWatcher:
         except ServiceUnavailable:
             return self._troubled("the service does not answer")
         except NotFound:
-            return self._troubled("the service has no such run, or not yet")
+            return self._troubled(f"the service has no such run, or not yet; {self._seen.url} lists its runs")
         self._seen, self._troubled_s = seen, None
         return seen
 

@@ -3,7 +3,6 @@
 import { ask } from "../api.js"
 import { definitions, h, link, table } from "../dom.js"
 import { count, figure } from "../format.js"
-import { ABSTENTIONS } from "../signs.js"
 import { crumbs, truth, votes } from "./questions.js"
 
 export async function cohort(page) {
@@ -21,7 +20,8 @@ export async function cohort(page) {
       ["Cohort", h("code", {}, told.cohort)],
     ]),
     h("h2", {}, "Labels"),
-    told.labels.length ? h("div", { class: "heads" }, told.labels.map(labelCard)) : h("p", {}, told.state === "open" ? "None yet: the cohort is open." : "None: the cohort abstained."),
+    told.labels.length ? h("div", { class: "heads" }, told.labels.map(labelCard)) : h("p", {}, told.state === "open" ? "None yet: the cohort is open." : "None."),
+    ...Object.entries(told.unlabelled).map(([view, why]) => h("p", {}, `The ${view} has no reward: ${why}.`)),
     h("h2", {}, "Classes of equal answers"),
     classTable(told),
     h("h2", {}, "Ballots and rewards"),
@@ -88,7 +88,7 @@ function ballotTable(told, byView) {
 }
 
 function why(told, ballot, label, classes) {
-  if (ballot.abstention) return `No reward (${ballot.abstention}): ${ABSTENTIONS[ballot.abstention] ?? ballot.abstention}.`
+  if (ballot.abstention) return `No reward (${ballot.abstention}): ${told.unlabelled[ballot.view]}.`
   if (ballot.reward === null) return told.state === "open" ? "The cohort is open." : `A ${ballot.voter}'s ballot votes and earns nothing.`
   const late = ballot.counted ? "" : " It came late or was replaced: rewarded, not voted."
   if (ballot.answer === null) return `No answer was found in the response.${late}`

@@ -66,10 +66,19 @@ function doubtful(page, run, found, sort) {
     { name: "Vote share", number: true, of: (row) => percent(row.share) },
     { name: "Last labels", of: (row) => Object.entries(row.labels).map(([view, labels]) => h("div", {}, `${view}: `, labels.map((each, at) => [at > 0 && " → ", h("code", {}, each.answer)]))) },
   ]
-  const none = h("p", {}, "No labels are kept. They are under a method with the gate `stability`, and where the run sets `history`. ",
-    h("a", { href: `#/runs/${encodeURIComponent(run)}/questions?sort=cohorts` }, "Its cohorts"))
   return paged(page, found, `${ofRun(run)}/questions`, { sort, limit: PAGE },
-    (answer, before) => (answer.questions.length ? table("Questions", columns, answer.questions, { class: "cards" }) : before ? "" : none))
+    (answer, before) => {
+      if (answer.questions.length) return table("Questions", columns, answer.questions, { class: "cards" })
+      return before ? "" : noLabels(run, answer.history)
+    })
+}
+
+function noLabels(run, kept) {
+  const why = kept
+    ? ["The run keeps the last labels of each question, and has none yet. "]
+    : ["This list needs the last labels of each question. The run does not keep them, because its setting ", h("code", {}, "history"), " is off. To keep those of later steps, send the run's settings again with ",
+        h("code", {}, '"history": true'), " (", h("code", {}, `PUT /v1/runs/${run}`), "). "]
+  return h("p", {}, why, h("a", { href: `#/runs/${encodeURIComponent(run)}/questions?sort=cohorts` }, "Look at its cohorts"), " in its place.")
 }
 
 async function quarantine(page, run, found) {

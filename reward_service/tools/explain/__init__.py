@@ -1,0 +1,1 @@
+"""Explain rewards in the terminal: the labels and ballots of a cohort."""
