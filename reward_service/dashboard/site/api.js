@@ -186,10 +186,11 @@ function seenAgain(signal) {
   })
 }
 
-// Calls `look` now and every so often while the page is seen, until the function that it returns is called.
-export function repeat(look, every_ms) {
+// Calls `look` every so often while the page is seen, at first in `first_ms`, until the function that it returns is called.
+export function repeat(look, every_ms, first_ms = 0) {
   const ended = new AbortController()
   ;(async () => {
+    await pause(first_ms, ended.signal)
     while (!ended.signal.aborted) {
       if (!document.hidden) await look(ended.signal)
       await pause(every_ms, ended.signal)

@@ -39,7 +39,8 @@ export async function jobs(page) {
     refill(found, told.jobs.length ? table("Jobs", columns, told.jobs, { class: "cards" }) : h("p", {}, "No job is kept. docs/paraphrasing.md says how one is made."))
   }
   await look(page.signal)
-  page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS))
+  page.tell("live")
+  page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS, LOOK_MS))
 }
 
 export async function job(page) {
@@ -61,7 +62,8 @@ export async function job(page) {
     ]))
   }
   await look(page.signal)
-  page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS))
+  page.tell("live")
+  page.onEnd(repeat((signal) => look(signal).then(() => page.tell("live"), page.lost), LOOK_MS, LOOK_MS))
 
   // Each page of pairs is read anew behind those that are known: an answer that waits for its reader is given up by the
   // service, and would keep one of the browser's few connections.

@@ -8,6 +8,7 @@ import { CONCERNS, abstained, urgency } from "../signs.js"
 
 const SHOWN = 100
 const PAUSE_MS = 250 // between two drawings, while much is told
+const FIRST_MS = 50 // the list comes in pieces, one right after the other: they are drawn once
 const SORTS = {
   look: ["what needs a look", (row) => [-urgency(row.concerns), -row.last_used_s]],
   used: ["last seen", (row) => [-row.last_used_s]],
@@ -102,7 +103,7 @@ export function runs(page) {
         if (name === "runs") for (const row of data) rows.set(row.run, row)
         if (name === "trouble") page.tell(data[0].detail ? "away" : "live", data[0].detail)
       }
-      due ||= setTimeout(draw, drawn.size ? PAUSE_MS : 0)
+      due ||= setTimeout(draw, drawn.size ? PAUSE_MS : FIRST_MS)
       resolve()
     }
     page.onEnd(follow("v1/events", told, (state, problem) => (state === "refused" ? (reject(problem), page.failed(problem)) : page.tell(state, problem?.message))))

@@ -21,7 +21,7 @@ export async function service(page) {
     page.tell("live")
   }
   await look(page.signal)
-  page.onEnd(repeat((signal) => look(signal).catch(page.lost), LOOK_MS))
+  page.onEnd(repeat((signal) => look(signal).catch(page.lost), LOOK_MS, LOOK_MS))
 }
 
 // How fast a counter grows between two looks.
