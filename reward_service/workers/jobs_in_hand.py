@@ -74,7 +74,7 @@ class InHand:
     def _ended(self, names: Iterable[Name], task: asyncio.Task[None]) -> None:
         self._one_ended.set()
         for name in names:
-            if self._tasks[name] is task:
+            if self._tasks.get(name) is task:  # else another has taken the job, and perhaps ended first
                 del self._tasks[name], self._since_s[name]
                 run, _ = name
                 self._of_run[run] -= 1
