@@ -56,7 +56,7 @@ export function runs(page) {
   const sort = h("select", { id: "sort", onchange: () => draw() },
     Object.entries(SORTS).map(([name, [words]]) => h("option", { value: name, selected: page.query.get("sort") === name }, words)))
   const body = h("tbody")
-  const more = h("button", { type: "button", onclick: () => { most += 5 * SHOWN; draw() } })
+  const more = h("button", { type: "button", hidden: true, onclick: () => { most += 5 * SHOWN; draw() } })
   const head = COLUMNS.map(([name, , number, title]) => h("th", { scope: "col", class: number && "number", title }, name))
   page.root.append(
     h("div", { class: "controls" }, h("label", { for: "search" }, "Search"), search, h("label", { for: "sort" }, "Sorted by"), sort),
