@@ -10,7 +10,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from co_rewarding_client.client import RewardClient
 from co_rewarding_client.errors import NotFound, ServiceUnavailable
@@ -86,12 +86,21 @@ class EndedSteps:
 
 
 def figures_of(point: Point) -> dict[str, float]:
-    """Return what is a number of a step, by the name under which it is logged; what is unknown is left out."""
-    return {
-        f"{PREFIX}{name}": float(value)
-        for name, value in point.items()
-        if name not in IDENTITY and isinstance(value, int | float)
-    }
+    """Return what is a number of a step, by the name under which it is logged; what is unknown is left out.
+
+    Counts by kind, such as the abstentions by reason, are logged as their sum and as `name_kind` each.
+    """
+    figures: dict[str, float] = {}
+    for name, value in point.items():
+        if name in IDENTITY:
+            continue
+        if isinstance(value, int | float):
+            figures[f"{PREFIX}{name}"] = float(value)
+        elif isinstance(value, Mapping):
+            counts = cast("Mapping[str, float]", value)
+            figures[f"{PREFIX}{name}"] = float(sum(counts.values()))
+            figures |= {f"{PREFIX}{name}_{kind}": float(count) for kind, count in counts.items()}
+    return figures
 
 
 def follow(

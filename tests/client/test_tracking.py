@@ -64,6 +64,16 @@ def test_every_number_is_a_figure_and_nothing_else():
     assert figures_of(told) == {"co_rewarding/groups": 8.0, "co_rewarding/later_figure": 2.0}
 
 
+def test_counts_by_kind_are_logged_as_their_sum_and_each_alone():
+    assert figures_of(point(3, abstentions={}))["co_rewarding/abstentions"] == 0.0
+    assert figures_of(point(3, abstentions={"no-label": 16, "gated": 4})) == {
+        "co_rewarding/groups": 8.0,
+        "co_rewarding/abstentions": 20.0,
+        "co_rewarding/abstentions_no-label": 16.0,
+        "co_rewarding/abstentions_gated": 4.0,
+    }
+
+
 class Noted:
     """A tracker in memory that refuses to go back."""
 

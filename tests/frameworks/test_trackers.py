@@ -1,7 +1,9 @@
 """The trackers themselves hold what `track` logs: each figure of each step once, by one process after another."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,8 +20,15 @@ def step_done(url: str, run: str, step: int) -> None:
         for at in range(4)
     ]
     with RewardClient(url, run=run) as client:
-        client.put_run(run, RunSettings(method="co-rewarding-i"))
+        client.put_run(run, RunSettings(method="co-rewarding-i", min_vote_share=0.6))
         client.rewards(batch, step=step)
+
+
+def spread(point: Mapping[str, Any]) -> dict[str, Any]:
+    """A step whose abstentions stand beside its other figures."""
+    by_reason = point["abstentions"]
+    each = {f"abstentions_{reason}": count for reason, count in by_reason.items()}
+    return {**point, "abstentions": sum(by_reason.values()), **each}
 
 
 @pytest.mark.parametrize("kind", ["tensorboard", "trackio", "wandb", "mlflow"])
@@ -44,9 +53,10 @@ def test_each_step_is_in_the_tracker_once(service_url: str, program: Program, tm
     with RewardClient(service_url) as client:
         series = client.series(run)
     assert [point["step"] for point in series] == done
+    assert any(point["abstentions"] for point in series)
     expected = {
         (point["step"], f"co_rewarding/{name}"): value
-        for point in series
+        for point in map(spread, series)
         for name, value in point.items()
         if value is not None and name not in {"step", "attempt"}
     }
