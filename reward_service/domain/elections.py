@@ -50,6 +50,19 @@ def rank(ballot: Ballot) -> Rank:
     return (0, ballot.rollout, int(ballot.view is not View.ORIGINAL), key, ballot.answer or "")
 
 
+def first_of(ballots: Sequence[Ballot]) -> Ballot:
+    """Return the ballot that ranks lowest; ballots without an index come behind all others.
+
+    Raises:
+        ValueError: there is none.
+    """
+    indices = [ballot.rollout for ballot in ballots if ballot.rollout is not None]
+    if indices:  # a rank for each would cost more than the election
+        lowest = min(indices)
+        ballots = [ballot for ballot in ballots if ballot.rollout == lowest]
+    return ballots[0] if len(ballots) == 1 else min(ballots, key=rank)
+
+
 def elect(ballots: Sequence[Ballot]) -> Winner | None:
     """Elect the largest class of the ballots, each of weight one; None if not one of them holds an answer.
 
@@ -64,14 +77,8 @@ def elect(ballots: Sequence[Ballot]) -> Winner | None:
     if not votes_of:
         return None
     votes = max(votes_of.values())
-    largest = [key for key, count in votes_of.items() if count == votes]
-    if len(largest) == 1:
-        (elected,) = largest
-        answers = {ballot.answer for ballot in ballots if ballot.answer_class == elected}
-        if len(answers) == 1:
-            return Winner(answers.pop() or "", elected, votes, len(ballots))
-    # Who comes first is asked only where it decides something: a tie, or which of several texts speaks for a class.
-    first = min((each for each in ballots if each.answer_class in largest and each.answer is not None), key=rank)
+    largest = {answer_class for answer_class, count in votes_of.items() if count == votes}
+    first = first_of([each for each in ballots if each.answer_class in largest and each.answer is not None])
     return Winner(first.answer or "", first.answer_class or "", votes, len(ballots))
 
 
@@ -138,7 +145,7 @@ def _elect_by_merit(rule: ViewRule, electors: Sequence[Ballot], parameters: Meth
     if not most:
         return None
     best = {key for key, merit in merit_of.items() if merit == most}
-    first = min((each for each in electors if each.answer_class in best), key=rank)
+    first = first_of([each for each in electors if each.answer_class in best])
     answer, elected = first.answer or "", first.answer_class or ""
     votes = sum((count.votes_of.get(elected, Fraction(0)) for count in counts), Fraction(0))
     return Winner(answer, elected, count_from(votes), count_from(sum((count.of for count in counts), Fraction(0))))

@@ -26,6 +26,9 @@ KEPT_CHARS_OF_A_JOB = 200_000
 PROMPT_CHARS = 64
 """How long an answer may be that is read between two others' turns."""
 
+FEW_ANSWERS = 16
+"""So many short answers are read without a look at the clock after each: a look takes longer than a short answer."""
+
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
@@ -111,6 +114,10 @@ class JobGrader:
         if len(distinct) == 1:  # a policy that is sure of itself: most cohorts late in training
             (answer,) = distinct
             return Classes({answer: self._read(answer, conventions).meanings[0].key})
+        if len(distinct) <= FEW_ANSWERS and not (self._work.is_used_up or self._work.is_long()):
+            short = [self._read(answer, conventions) for answer in distinct if len(answer) <= PROMPT_CHARS]
+            if len(short) == len(distinct) and all(reading.is_certain for reading in short):
+                return Classes({reading.text: reading.meanings[0].key for reading in short})
         ordered = sorted(distinct)
         readings = await self._while_it_lasts(ordered, lambda answer: self._read(answer, conventions))
         unread = ordered[len(readings) :]

@@ -246,7 +246,9 @@ def _record(
         -1 if ballot.answer_class is None else index.setdefault(ballot.answer_class, len(index)) for ballot in ballots_B
     ]
     labels = [_label_row(label, index) for label in settlement.labels]
-    abstentions_B = [-1 if reason is None else ABSTENTIONS.index(reason) for reason in settlement.abstentions_B]
+    abstentions_B = [-1] * len(rows_B)
+    if any(settlement.abstentions_B):
+        abstentions_B = [-1 if reason is None else ABSTENTIONS.index(reason) for reason in settlement.abstentions_B]
     return CohortRecord(
         state.value,
         ids_B,
