@@ -16,7 +16,7 @@ from reward_service.api.documentation import documentation_router, serve_files
 from reward_service.api.events.routes import router as events_router
 from reward_service.api.http.auth import Keyring
 from reward_service.api.http.form_reader import MAX_LISTED
-from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal, place
+from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal, place, unreadable
 from reward_service.api.paraphrases.routes import router as paraphrase_router
 from reward_service.api.rewards.openapi import document
 from reward_service.api.rewards.routes import HotRoutes
@@ -28,6 +28,7 @@ from reward_service.api.teacher.upload_routes import uploads_router
 from reward_service.background import Background
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
+from reward_service.store.run_looks import UnreadableRunError
 from reward_service.telemetry import Metrics
 
 TITLE = "Co-rewarding"
@@ -124,6 +125,10 @@ def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     @app.exception_handler(StoreUnavailableError)
     async def unavailable(_: Request, error: StoreUnavailableError) -> Response:
         return _response(away(str(error), error.retry_after_s))
+
+    @app.exception_handler(UnreadableRunError)
+    async def unreadable_run(_: Request, error: UnreadableRunError) -> Response:
+        return _response(unreadable(str(error)))
 
     @app.exception_handler(Exception)
     async def fault(_: Request, __: Exception) -> Response:

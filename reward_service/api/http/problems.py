@@ -100,6 +100,14 @@ def internal() -> Problem:
     return Problem(ProblemKind.INTERNAL, "this is a fault of the service, and logged: please report it.")
 
 
+def unreadable(what: str) -> Problem:
+    """500: what is stored is not what this release reads."""
+    return Problem(
+        ProblemKind.INTERNAL,
+        f"{what}. Read it with the release that wrote it, or use another run; other runs are not concerned.",
+    )
+
+
 def no_such_run(run: str) -> Problem:
     """404: a run that was not made."""
     what = f"there is no run {run!r}: name one of GET /v1/runs, make it with PUT /v1/runs/{run}, or send no run."
