@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -127,6 +127,47 @@ def demo(
             weights_root=weights_root,
             teacher_within_s=teacher_within_s,
         )
+
+
+def experiment(
+    suite: Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped suite.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the results go; by default runs/experiments/<name of the suite>.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Trainings side by side; by default one a core.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    weights_root: Annotated[
+        Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
+    ] = None,
+) -> None:
+    """Trains every row of a suite with every learning rate, start and seed; goes on where it was ended."""
+    from co_rewarding_trainer.folders import try_folder
+
+    with Needing("experiments", "local"):
+        from co_rewarding_trainer.experiment.command import run_experiment
+        from co_rewarding_trainer.experiment.running import ServiceAt
+        from co_rewarding_trainer.experiment.suite import read_suite
+
+    chosen = read_suite(suite)
+    methods = {row.method for row in chosen.all_rows().values()}
+    _check_weights_root(weights_root, url, frozenset(name for name in methods if METHODS[name].needs_teacher))
+    folder = out or Path("runs/experiments") / Path(suite).stem
+    try_folder(folder)
+
+    @contextlib.contextmanager
+    def serve(checkpoint: Path, is_taught: bool) -> Iterator[ServiceAt]:
+        if url is not None:
+            yield ServiceAt(url, weights_root, api_key, TEACHER_SEEN_S)
+            return
+        with tempfile.TemporaryDirectory(prefix="cr-") as name:
+            place = Path(name)
+            with embedded_service(place, teacher=checkpoint if is_taught else None) as started:
+                yield ServiceAt(started, place / "weights", None, TEACHER_STARTED_S)
+
+    run_experiment(chosen, folder, serve, jobs or os.cpu_count() or 1)
 
 
 def _chosen(methods: Sequence[str]) -> list[str]:

@@ -116,10 +116,10 @@ class DemoReport:
         accuracy, reward, labels = figure.subplots(1, 3, sharex=True, sharey=True)
         for each in self.methods:
             evaluations = each.training.evaluations
-            _draw(accuracy, each.method, [e.step for e in evaluations], [e.accuracy for e in evaluations])
+            _draw(accuracy, each.method, [(e.step, e.accuracy) for e in evaluations])
             if METHODS[each.method].statistic is None:  # a statistic is no share, and has no place between 0 and 1
-                _draw(reward, each.method, *_smooth(each.rewards))
-            _draw(labels, each.method, *_smooth(each.label_accuracies))
+                _draw(reward, each.method, smoothed(each.rewards))
+            _draw(labels, each.method, smoothed(each.label_accuracies))
         _dress(accuracy, "Accuracy on held-out problems")
         _dress(reward, "Reward, as the trainer sees it")
         _dress(labels, "Labels that are right")
@@ -130,11 +130,12 @@ class DemoReport:
         figure.savefig(path, dpi=150)
 
 
-def _draw(axes: Axes, method: str, steps: Sequence[int], shares: Sequence[float]) -> None:
+def _draw(axes: Axes, method: str, points: Sequence[tuple[int, float]]) -> None:
     row = METHODS[method]
     colour = COLOURS[list(METHODS).index(method) % len(COLOURS)]
     by_others = TAUGHT if row.needs_teacher else BY_PEERS if row.needs_peers else VOTED
     dashes = by_others if row.voters else UNVOTED
+    steps, shares = [step for step, _ in points], [share for _, share in points]
     axes.plot(steps, shares, color=colour, linestyle=dashes, linewidth=2, label=method)
 
 
@@ -146,10 +147,10 @@ def _dress(axes: Axes, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _smooth(shares: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
-    """Replaces each share by the mean of the last SMOOTHING_STEPS shares; returns steps and means."""
-    steps, known = [step for step, _ in shares], [share for _, share in shares]
-    return steps, [_mean(known[max(0, end - SMOOTHING_STEPS) : end]) for end in range(1, len(known) + 1)]
+def smoothed(shares: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Returns the steps, with the mean of the last SMOOTHING_STEPS shares in place of each share."""
+    known = [share for _, share in shares]
+    return [(step, _mean(known[max(0, at + 1 - SMOOTHING_STEPS) : at + 1])) for at, (step, _) in enumerate(shares)]
 
 
 def _mean(shares: Sequence[float]) -> float:
