@@ -153,7 +153,11 @@ def experiment(
 
     chosen = read_suite(suite)
     methods = {row.method for row in chosen.all_rows().values()}
-    _check_weights_root(weights_root, url, frozenset(name for name in methods if METHODS[name].needs_teacher))
+    taught = frozenset(name for name in methods if METHODS[name].needs_teacher)
+    _check_weights_root(weights_root, url, taught)
+    if taught and url is not None and len(chosen.all_starts()) > 1:
+        problem = "its teacher begins with one start, and the suite has several: leave out --url, or the other starts"
+        raise typer.BadParameter(problem, param_hint="--url")
     folder = out or Path("runs/experiments") / Path(suite).stem
     try_folder(folder)
 

@@ -33,6 +33,7 @@ BASE: dict[str, list[str]] = {
     "teacher": ["--redis-url", "redis://127.0.0.1:9", "--model", "a-folder"],
     "paraphraser": ["--redis-url", "redis://127.0.0.1:9", "--model", "a-folder"],
     "demo": ["--steps", "1", "--method", "majority-voting"],
+    "experiment": ["smoke"],
     "train": ["cpu-smoke"],
     "loadtest": ["--url", NOTHING, "--seconds", "1"],
     "version": [],
@@ -93,6 +94,14 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--url": NO_URL,
         "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",
         "--weights-root": ["a-folder"],  # without --url; with it: tests/commands/test_demo.py
+    },
+    "experiment": {
+        "SUITE": [*NO_FILE, "smok"],
+        "--out": NO_FOLDER,
+        "--jobs": [*NO_INTEGER, "0"],
+        "--url": NO_URL,
+        "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",
+        "--weights-root": ["a-folder"],  # without --url
     },
     "train": {
         "RECIPE": [*NO_FILE, "cpu-smok"],
