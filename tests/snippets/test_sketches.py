@@ -121,7 +121,10 @@ def test_yaml_sets_what_an_adapter_reads(snippet: Snippet) -> None:
         form.model_validate(values["settings"])
 
 
-@pytest.mark.parametrize("snippet", [each for each in of("toml") if each.page != "docs/openrlhf.md"], ids=str)
+NO_ADAPTERS = {"docs/openrlhf.md", "docs/experiments.md"}
+
+
+@pytest.mark.parametrize("snippet", [each for each in of("toml") if each.page not in NO_ADAPTERS], ids=str)
 def test_toml_sets_what_an_adapter_reads(snippet: Snippet) -> None:
     """Its other sections belong to the framework."""
     (source,) = tomllib.loads(snippet.text)["orchestrator"]["train"]["source"]
@@ -130,6 +133,15 @@ def test_toml_sets_what_an_adapter_reads(snippet: Snippet) -> None:
     assert ours
     for name in ours:
         assert f"    {name}: " in adapter, name
+
+
+@pytest.mark.parametrize("snippet", [each for each in of("toml") if each.page == "docs/experiments.md"], ids=str)
+def test_a_suite_can_be_read(snippet: Snippet, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="an experiment needs torch: pip install 'co-rewarding[local]'")
+    from co_rewarding_trainer.experiment.suite import read_suite
+
+    (tmp_path / "suite.toml").write_text(snippet.text)
+    assert list(read_suite(str(tmp_path / "suite.toml")).cells())
 
 
 @pytest.mark.parametrize("snippet", of("mermaid"), ids=str)
