@@ -5,7 +5,6 @@ regression on these and on the paraphrases as they are. Behind them stands what 
 """
 
 import argparse
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,26 +12,25 @@ import numpy
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.paraphrase_exam import DROPPED, FAULTS, LEFT_OUT, exam_of, planted, sampled
+from benchmarks.paraphrase_exam import DROPPED, FAULTS, HELD_OUT, LEFT_OUT, exam_of, parts_of, planted_often
 from benchmarks.paraphrase_pairs import MATH, SHARED
-from reward_service.domain.paraphrases.coverage import coverage_of
+from reward_service.domain.paraphrases.coverage import Measures, coverage_of
 from reward_service.domain.paraphrases.reading import read_text
 from reward_service.paraphrasing.audit_findings import Reviewed
-from reward_service.paraphrasing.pair_files import PairRow, read_pairs
+from reward_service.paraphrasing.pair_files import PairRow
 
-HELD_OUT = 1000
-SEED = 20251130
+TIMES = 3
 ROUNDS = 30
 RIDGE = 1.0
 SHARES = (0.005, 0.01, 0.02, 0.04, 0.08)
 Features = numpy.ndarray
-"""A row for each pair: what the coverage measures, in the order of its fields; shape (pairs, 5)."""
+"""A row for each pair: what the coverage measures, in the order of its fields; shape (pairs, 6)."""
 
 
 def features_of(pairs: Sequence[tuple[str, str]]) -> Features:
     """Measure how the second text of each pair covers the first."""
     found = [coverage_of(read_text(question), read_text(paraphrase)) for question, paraphrase in pairs]
-    return numpy.array([(each.lack, each.shorter, each.fewer, each.owed, each.least) for each in found])
+    return numpy.array([each.measures for each in found])
 
 
 def regression(good: Features, faulty: Features) -> Features:
@@ -66,7 +64,7 @@ def table_of(real: Features, columns: dict[str, Features]) -> Table:
 
 
 def _left_out(rows: Sequence[PairRow]) -> list[tuple[str, str]]:
-    return [(row.question, text) for row, text in planted(rows, SEED)]
+    return [(row.question, text) for row, text in planted_often(rows, TIMES)]
 
 
 def _texts(reviews: Sequence[Reviewed]) -> list[tuple[str, str]]:
@@ -78,16 +76,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paraphrase_coverage", description=__doc__)
     parser.add_argument("--pairs", type=Path, default=SHARED / MATH)
     parser.add_argument("--faults", type=Path, default=SHARED / FAULTS)
-    parser.add_argument("--count", type=int, default=2000, help="from how many pairs to count")
     given = parser.parse_args()
-    held = {row.number for row in sampled(given.pairs, HELD_OUT)}
-    rows = [row for row in read_pairs(given.pairs) if row.number not in held]
-    rows = random.Random(SEED).sample(rows, min(given.count, len(rows)))
+    rows = parts_of(given.pairs).weighed
     good = features_of([(row.question, row.paraphrase) for row in rows])
     weights = regression(good, features_of(_left_out(rows)))
     console = Console(width=120)
-    names = ", ".join(("INTERCEPT", "LACK", "SHORTER", "FEWER", "OWED", "LEAST"))
-    console.print(f"{names} = {', '.join(f'{each:.2f}' for each in weights)}", highlight=False)
+    console.print(f"INTERCEPT = {weights[0]:.2f}", highlight=False)
+    told = zip(Measures._fields, weights[1:], strict=True)
+    console.print(f"WEIGHTS = Measures({', '.join(f'{name}={each:.2f}' for name, each in told)})", highlight=False)
     exam = exam_of(given.faults, given.pairs, HELD_OUT)
     left_out, others = (_texts(exam.faulty.get(name, ())) for name in (DROPPED, LEFT_OUT))
     real = scores(weights, features_of(_texts(exam.real)))

@@ -25,6 +25,7 @@ from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import PairRow, read_pairs
 
 SEED = 20251130
+HELD_OUT, WEIGHED = 1000, 1500
 FAULTS = "paraphrase_faults_dev.jsonl"
 GOOD = "good"
 DROPPED = "condition_sentence_dropped"
@@ -75,6 +76,31 @@ def planted(rows: Sequence[PairRow], seed: int) -> list[tuple[PairRow, str]]:
         if text is not None:
             found.append((row, text))
     return found
+
+
+def planted_often(rows: Sequence[PairRow], times: int) -> list[tuple[PairRow, str]]:
+    """Leave a sentence out of each paraphrase so many times, and keep what differs."""
+    found = {(row.number, text): row for seed in range(times) for row, text in planted(rows, seed)}
+    return [(row, text) for (_, text), row in found.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Pairs of a file: those of the exam, those that weights are counted from, and all others, to count words."""
+
+    exam: Sequence[PairRow]
+    weighed: Sequence[PairRow]
+    counted: Sequence[PairRow]
+
+
+def parts_of(pairs: Path) -> Parts:
+    """Divide a file, in the same way each time: what is judged was not counted, and what is weighed neither."""
+    exam = sampled(pairs, HELD_OUT)
+    drawn = {row.number for row in exam}
+    others = [row for row in read_pairs(pairs) if row.number not in drawn]
+    weighed = random.Random(SEED).sample(others, min(WEIGHED, len(others)))
+    drawn = {row.number for row in weighed}
+    return Parts(exam, weighed, [row for row in others if row.number not in drawn])
 
 
 def sampled(pairs: Path, count: int) -> list[PairRow]:
@@ -159,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paraphrase_exam", description=__doc__)
     parser.add_argument("--faults", type=Path, default=SHARED / FAULTS, help="JSON lines with fault, good_paraphrase")
     parser.add_argument("--pairs", type=Path, default=SHARED / MATH, help="real pairs")
-    parser.add_argument("--count", type=int, default=1000, help="how many real pairs to draw")
+    parser.add_argument("--count", type=int, default=HELD_OUT, help="how many real pairs to draw")
     parser.add_argument("--half", type=int, choices=(0, 1), help="only the questions of one half")
     parser.add_argument("--list", help="a check, a fault, or `good` for all that is rejected without a planted fault")
     given = parser.parse_args()

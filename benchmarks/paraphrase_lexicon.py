@@ -1,7 +1,8 @@
 """Count how words come back in paraphrases: `python -m benchmarks.paraphrase_lexicon` writes the checks' lexicon.
 
 The counts are those of IBM model 1 (Brown et al. 1993): each word of a question is explained by one word of its
-paraphrase, with probabilities found by expectation maximisation. The pairs that the exam draws are left out.
+paraphrase, with probabilities found by expectation maximisation. The pairs that the exam draws
+are left out, and those that the weights of the coverage are counted from.
 """
 
 import argparse
@@ -12,15 +13,13 @@ from pathlib import Path
 
 import numpy
 
-from benchmarks.paraphrase_exam import sampled
+from benchmarks.paraphrase_exam import parts_of
 from benchmarks.paraphrase_pairs import MATH, SHARED
 from reward_service.domain.paraphrases import lexicon
 from reward_service.domain.paraphrases.lexicon import LEAST, UNKNOWN, terms_of
 from reward_service.domain.paraphrases.reading import read_text
-from reward_service.paraphrasing.pair_files import read_pairs
 
 PLACE = Path(lexicon.__file__).with_suffix(".txt")
-HELD_OUT = 1000
 ROUNDS = 6
 LEAST_SEEN = 4
 LEAST_WEIGHT = 0.03
@@ -32,13 +31,12 @@ Texts = list[tuple[list[str], list[str]]]
 
 
 def texts_of(file: Path) -> Texts:
-    """Read the pairs that the exam does not draw."""
-    held = {row.number for row in sampled(file, HELD_OUT)}
-    rows = [row for row in read_pairs(file) if row.number not in held]
-    return [(_words(row.question), _words(row.paraphrase)) for row in rows]
+    """Read the pairs that are counted."""
+    return [(words_of(row.question), words_of(row.paraphrase)) for row in parts_of(file).counted]
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Return the words and signs that may come back."""
     return [term.text for term in terms_of(read_text(text).tokens)]
 
 

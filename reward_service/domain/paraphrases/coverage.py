@@ -10,10 +10,12 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from reward_service.domain.paraphrases.alignment import anchors_of, renamed, renamings
+from reward_service.domain.paraphrases.clues import clues_of, missed_of
 from reward_service.domain.paraphrases.elements import LETTER, Element, elements_of, sentence_count
 from reward_service.domain.paraphrases.lexicon import COUNTERPARTS, EXPECTED, ORIGINALS, UNKNOWN, supports
 from reward_service.domain.paraphrases.reading import Span, TextReading
-from reward_service.domain.paraphrases.received import receipts
+from reward_service.domain.paraphrases.received import receipts, sentences_in
+from reward_service.domain.paraphrases.symbols import symbols_of
 
 _SAID, _UNSAID = math.log(0.8), math.log(0.03)
 """The support of a number that the other text says, and of one that it does not."""
@@ -22,34 +24,41 @@ _MOST_EXPECTED = -0.2
 _SPARE = 0.5
 """What each term may lack of its expected support."""
 _NEVER = math.log(0.01)
-_SPARE_WEIGHT, _SPARE_SENTENCES = 4.0, 1.0
-_NONE_MISSED = -1.0
+_SPARE_SENTENCES = 1.0
 
 
-class Coverage(NamedTuple):
-    """How a paraphrase covers its original.
+class Measures(NamedTuple):
+    """How a paraphrase covers its original, in numbers of which more means less of it.
 
     `lack` is what a stretch of the original lacks of its expected support, less what the paraphrase says instead in the
-    same place. `shorter` and `fewer` tell how much less the paraphrase says, in elements and in sentences, as
-    logarithms. `owed` is the most that a sentence of the original has not received, `least` the same as a logarithm of
-    what it says over what it received. `stretch` is the place of what lacks most.
+    same place. `fewer` tells how many fewer sentences the paraphrase has, as a logarithm. `owed` is the most that a
+    sentence has not received, and `missed` the most that the clues of one say for its being left out, by its weight;
+    the first sentence does not count, since a paraphrase begins with it in other words. `lone` and `relations` compare
+    the symbols.
     """
 
     lack: float
-    shorter: float
     fewer: float
     owed: float
-    least: float
+    missed: float
+    lone: float
+    relations: float
+
+
+INTERCEPT = -1.24
+WEIGHTS = Measures(lack=0.23, fewer=0.95, owed=0.37, missed=1.09, lone=0.20, relations=1.15)
+
+
+class Coverage(NamedTuple):
+    """How a paraphrase covers its original; `stretch` is the place of what most probably lacks."""
+
+    measures: Measures
     stretch: Span
 
     @property
     def score(self) -> float:
         """The logarithm of the odds that something is left out, if that is as frequent as not."""
-        found = INTERCEPT + LACK * self.lack + SHORTER * self.shorter + FEWER * self.fewer
-        return found + OWED * self.owed + LEAST * self.least
-
-
-INTERCEPT, LACK, SHORTER, FEWER, OWED, LEAST = -2.10, 0.35, -2.74, 1.64, 0.18, 1.73
+        return INTERCEPT + sum(weight * each for weight, each in zip(WEIGHTS, self.measures, strict=True))
 
 
 def coverage_of(original: TextReading, paraphrase: TextReading) -> Coverage:
@@ -57,27 +66,24 @@ def coverage_of(original: TextReading, paraphrase: TextReading) -> Coverage:
     all_there, all_here = elements_of(original), elements_of(paraphrase)
     names = renamings(all_there, all_here)
     all_here = renamed(all_here, names)
-    there, here = _without_letters(all_there), _without_letters(all_here)
-    shorter = _ratio(sum(each.news for each in there), sum(each.news for each in here), _SPARE_WEIGHT)
-    fewer = _ratio(sentence_count(original), sentence_count(paraphrase), _SPARE_SENTENCES)
+    there, here = without_letters(all_there), without_letters(all_here)
+    fewer = math.log((sentence_count(original) + _SPARE_SENTENCES) / (sentence_count(paraphrase) + _SPARE_SENTENCES))
     lacks = _lacks(original, paraphrase, there, here)
     rooms = _rooms(there, here, _unexplained(original, paraphrase, there, here))
     lack, stretch = _worst(there, [lack - room for lack, room in zip(lacks, rooms, strict=True)])
-    got = receipts(original, paraphrase, all_there, all_here)
-    owed = max((each.owed for each in got), default=0.0)
-    worst = max(got, key=lambda each: each.ratio, default=None)
-    least = worst.ratio if worst else _NONE_MISSED
-    if worst and LEAST * least > LACK * lack:
-        stretch = worst.place
-    return Coverage(lack, shorter, fewer, max(owed, 0.0), least, stretch)
+    owing = max(receipts(original, paraphrase, all_there, all_here)[1:], default=None, key=lambda each: each.owed)
+    sentences = list(sentences_in(original, there))
+    missed, sentence = missed_of(clues_of(original, paraphrase, there, here, sentences), there, sentences)
+    measures = Measures(lack, fewer, owing.owed if owing else 0.0, missed, *symbols_of(all_there, all_here))
+    told = [(WEIGHTS.lack * lack, stretch), (WEIGHTS.missed * missed, sentence)]
+    if owing:
+        told.append((WEIGHTS.owed * owing.owed, owing.place))
+    return Coverage(measures, max(told)[1])
 
 
-def _without_letters(elements: Sequence[Element]) -> list[Element]:
+def without_letters(elements: Sequence[Element]) -> list[Element]:
+    """Return the words, signs and numbers."""
     return [each for each in elements if each.text.removeprefix(LETTER) in ("", each.text)]
-
-
-def _ratio(one: float, other: float, spare: float) -> float:
-    return math.log((one + spare) / (other + spare))
 
 
 def _lacks(

@@ -26,11 +26,9 @@ _NEAREST = 4
 _LEAST_WEIGHT = 0.1
 _UNDECIDED = 0.5
 """How much of a sentence goes to each sentence of the original before anything is known."""
-_KEPT, _KEPT_NUMBER = 1.0, 2.0
+_KEPT, _KEPT_NUMBER = 2.0, 4.0
 """How much more a word or number of only one sentence is, where it is kept: another sentence would not have it."""
 _SMALL = frozenset({"#0", "#1", "#2", "#3"})
-_SPARE = 1.0
-"""What a sentence may lack in a ratio, so that short ones count less."""
 _LEAST_SENTENCE, _LEAST_QUESTION = 2.5, 5.0
 """What is less is no sentence that may be missed: "Find it" goes into the sentence before."""
 
@@ -49,23 +47,18 @@ class Receipt(NamedTuple):
     @property
     def owed(self) -> float:
         """Return what the sentence has not received."""
-        return self.weight - self.received
-
-    @property
-    def ratio(self) -> float:
-        """Return how much more it says than what stands for it, as a logarithm."""
-        return math.log((self.weight + _SPARE) / (self.received + self.kept + _SPARE))
+        return max(0.0, self.weight - self.received - self.kept)
 
 
 def receipts(
     original: TextReading, paraphrase: TextReading, there: Sequence[Element], here: Sequence[Element]
 ) -> list[Receipt]:
     """Return what each sentence of the original receives, but for the shortest ones. Linear in the lengths."""
-    sentences = list(_sentences(original, there))
+    sentences = list(sentences_in(original, there))
     shares = _Likelihoods(there, [(first, last) for first, last, _ in sentences])
     drawn = [shares.of(each, place) for each, place in zip(here, places_in_original(there, here), strict=True)]
     received = [0.0] * len(sentences)
-    for first, last, _ in _sentences(paraphrase, here):
+    for first, last, _ in sentences_in(paraphrase, here):
         told = [(each.weight, likely) for each, likely in zip(here[first:last], drawn[first:last], strict=True)]
         for at, weight in _shared_out(told, _shared_out(told, {}, len(sentences)), len(sentences)).items():
             received[at] += weight
@@ -94,7 +87,7 @@ def _kept(
     yield from kept
 
 
-def _sentences(reading: TextReading, elements: Sequence[Element]) -> Iterator[tuple[int, int, float]]:
+def sentences_in(reading: TextReading, elements: Sequence[Element]) -> Iterator[tuple[int, int, float]]:
     """Yield the elements of each sentence, from one to another, and the least weight that may be missed."""
     first = 0
     for sentence in sentences_of(reading.tokens):
