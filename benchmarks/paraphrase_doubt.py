@@ -25,7 +25,7 @@ from reward_service.domain.paraphrases.policy import CHECKS, AcceptancePolicy
 from reward_service.paraphrasing.audit_findings import Reviewed, review_rows
 from reward_service.paraphrasing.pair_files import read_pairs
 
-LIMITS = (-1.0, 0.0, 1.0, 2.2, 4.0, math.inf)
+LIMITS = (-1.0, 0.0, 1.0, 1.75, 3.0, math.inf)
 SMOOTHING = 0.5
 BINS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9, 1.0)
 

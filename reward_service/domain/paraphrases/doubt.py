@@ -12,9 +12,9 @@ PRIOR = 0.2
 
 WEIGHTS: Mapping[str, float] = MappingProxyType({
     "parsed": 5.50, "copy": 3.00, "language": 0.92, "length": 0.92, "truncated": 2.02, "latex": 1.97, "figure": 2.34,
-    "numbers": 4.68, "numerals": 0.37, "swapped": 4.29, "formulas": 3.02, "variables": 4.33, "units": 4.47,
+    "numbers": 5.78, "numerals": 0.37, "swapped": 4.29, "formulas": 3.02, "variables": 4.33, "units": 4.47,
     "bounds": 5.03, "conditions": 4.77, "quantifiers": 4.35, "dropped": 0.00, "negation": -0.05, "asked": 4.63,
-    "leak": 4.83, "solved": 0.92, "foreign": 2.39,
+    "leak": 4.83, "solved": 0.92, "foreign": 2.65,
 })  # fmt: skip
 """What an objection of a check says for a fault: the logarithm of its share of faulty pairs over that of good ones."""
 
@@ -25,12 +25,12 @@ SILENCE = -1.19
 """What it says that no check objects."""
 
 LACKING: tuple[tuple[float, float], ...] = (
-    (-1.0, -1.34),
-    (0.0, -0.04),
-    (1.0, 0.17),
-    (2.2, 1.12),
-    (4.0, 3.71),
-    (math.inf, 3.83),
+    (-1.0, -1.26),
+    (0.0, -0.27),
+    (1.0, 0.58),
+    (1.75, 1.28),
+    (3.0, 3.40),
+    (math.inf, 4.03),
 )
 """What the score of the coverage says where no check objects: up to a limit, a logarithm of the same kind."""
 

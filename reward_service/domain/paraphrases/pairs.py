@@ -51,7 +51,7 @@ class Tolerances:
     least_words: float = 0.12
     least_numbers: float = 0.8
     least_support: float = -0.9
-    most_lacking: float = 2.2
+    most_lacking: float = 1.75
 
 
 def pair_of(original: str, paraphrase: str, ground_truth: str | None = None) -> Pair:
