@@ -101,7 +101,7 @@ def lines_of(of_whole: Counts, of_left_out: Counts) -> Iterator[str]:
             yield f"{text} {' '.join(str(round(100 * each)) for each in told)}"
 
 
-def _row(text: str, repeated: bool, of_whole: Counts, of_left_out: Counts) -> list[float]:  # noqa: FBT001 it is a key
+def _row(text: str, repeated: bool, of_whole: Counts, of_left_out: Counts) -> list[float]:
     shares = [
         _smoothed(counts, text, repeated, weight)
         for counts, weight in ((of_left_out, LEFT_OUT_AS_KIND), (of_whole, WHOLE_AS_KIND))
@@ -109,7 +109,7 @@ def _row(text: str, repeated: bool, of_whole: Counts, of_left_out: Counts) -> li
     return [math.log(one / other) for one, other in zip(*shares, strict=True)]
 
 
-def _smoothed(counts: Counts, text: str, repeated: bool, weight: float) -> list[float]:  # noqa: FBT001
+def _smoothed(counts: Counts, text: str, repeated: bool, weight: float) -> list[float]:
     none = numpy.zeros(len(GRADES) + 1)
     kind = counts.get((kind_of(text) if not text.startswith("?") else text, repeated), none) + 1
     if text.startswith("?"):

@@ -28,8 +28,9 @@ def test_a_sentence_left_out_scores_more_and_its_stretch_is_named():
 
     assert whole.score < 0 < less.score
     assert "aside for her sister" in QUESTION[less.stretch.start : less.stretch.end]
-    assert less.shorter > whole.shorter
-    assert less.fewer > whole.fewer == 0
+    assert less.measures.missed > whole.measures.missed
+    assert less.measures.owed > whole.measures.owed
+    assert less.measures.fewer > whole.measures.fewer == 0
 
 
 def test_other_words_in_the_same_place_count_for_the_stretch():
@@ -79,7 +80,7 @@ def test_titles_have_no_weight_and_choices_are_not_there():
 
 @pytest.mark.parametrize(("original", "paraphrase"), [("", ""), ("", WHOLE), ("?", "7")])
 def test_of_nothing_nothing_is_left_out(original, paraphrase):
-    assert coverage(original, paraphrase).lack == 0
+    assert coverage(original, paraphrase).measures.lack == 0
 
 
 def test_people_may_get_other_names():
@@ -115,10 +116,10 @@ def test_a_sentence_that_is_left_out_receives_least(left_out):
     original, paraphrase = read_text(QUESTION), read_text(told)
 
     found = receipts(original, paraphrase, elements_of(original), elements_of(paraphrase))
-    place = max(found, key=lambda each: each.ratio).place
+    most = max(found, key=lambda each: each.owed)
 
-    assert sentences[left_out].endswith(QUESTION[place.start : place.end])
-    assert max(each.ratio for each in found) > 0.5
+    assert sentences[left_out].endswith(QUESTION[most.place.start : most.place.end])
+    assert most.owed > most.weight / 4
 
 
 def test_what_one_sentence_receives_is_all_that_the_paraphrase_says():

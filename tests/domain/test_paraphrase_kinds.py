@@ -54,8 +54,9 @@ KINDS = [
     ("swapped", "Nia got 7 scores from 91 to 100. What is their largest sum?",
      "Lea has 7 scores, each an integer from 91 to 100. How large can the sum be?",
      "Lea has 100 scores, each an integer from 91 to 7. How large can the sum be?", None),
-    ("variables", HOUSE, "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves $PS$. Determine $QT$.",
-     "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves $PS$. Determine $BT$.", None),
+    ("variables", HOUSE,
+     "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves the segment $PS$. Determine $QT$.",
+     "Point $S$ is on side $QR$ of triangle $PQR$, and $PS=9$. $T$ halves the segment $PS$. Determine $BT$.", None),
 ]  # fmt: skip
 
 
