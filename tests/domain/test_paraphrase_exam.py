@@ -24,7 +24,7 @@ DEV = {
     "number changed everywhere": 0.95, "leak digits 10-9999": 0.95, "leak one digit": 0.9, "leak formula": 0.9,
     "answer_in_words": 0.9, "target_changed": 0.6, "bounds_flipped": 0.6, "and_or_quantifier": 0.6,
     "swap_quantities": 0.6, "off_by_one": 0.6, "one_unit_changed": 0.6, "condition_word_dropped": 0.6,
-    DROPPED: 0.5, LEFT_OUT: 0.75,
+    DROPPED: 0.6, LEFT_OUT: 0.75,
 }  # fmt: skip
 """The share of the shared faults that the words alone must reject."""
 MOST_GOOD = 0.02
