@@ -8,6 +8,8 @@ from pydantic import ByteSize, Field, SecretStr, ValidationError, model_validato
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
+from reward_service.access_file import read_access
+from reward_service.domain.access import AccessList, Grant, digest_of
 from reward_service.errors import SettingsError
 from reward_service.store.paraphrases import ParaphraseLimits
 from reward_service.store.redis_url import check_address, with_password
@@ -41,7 +43,7 @@ class Settings(BaseSettings):
     api_keys: list[SecretStr] = Field(default_factory=list, description="Keys that clients must show (a JSON list).")
     api_keys_file: Path | None = Field(
         default=None,
-        description="A file with one key a line, instead of or beside api_keys; lines that begin with # are skipped.",
+        description="A file of keys, instead of or beside api_keys: one a line, or TOML with scopes, runs and quotas.",
     )
 
     weights_root: Path | None = Field(
@@ -198,8 +200,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        keys = self.keys()  # read in any case: a file that is not there shall be told now
-        if self.host not in LOOPBACK and not keys:
+        access = self.access()  # read in any case: a file that is not there shall be told now
+        if self.host not in LOOPBACK and not access.grants:
             raise SettingsError(
                 f"refusing to listen on {self.host} without keys: set CO_REWARDING_API_KEYS_FILE (or "
                 "CO_REWARDING_API_KEYS='[\"...\"]'), or bind to 127.0.0.1"
@@ -214,20 +216,16 @@ class Settings(BaseSettings):
                 raise SettingsError(f"{name}: {folder} is no folder and cannot become one")
         return self
 
-    def keys(self) -> list[str]:
-        """The keys clients may show; none means that loopback is trusted.
+    def access(self) -> AccessList:
+        """What the keys of the settings, and those of the file as it is now, may do; none: loopback is trusted.
 
         Raises:
-            SettingsError: the file of keys cannot be read, or holds none: whoever names one wants keys to be asked for.
+            SettingsError: the file cannot be read, is wrong, or holds no key: whoever names one wants keys asked for.
         """
+        in_file = AccessList() if self.api_keys_file is None else read_access(self.api_keys_file)
         keys = [key.get_secret_value() for key in self.api_keys]
-        if self.api_keys_file is not None:
-            lines = _read(self.api_keys_file, "keys").splitlines()
-            in_file = [key for line in lines if not line.lstrip().startswith("#") for key in line.split()]
-            if not in_file:
-                raise SettingsError(f"{self.api_keys_file} holds no key: write one key a line, or leave the file out")
-            keys += in_file
-        return [key for key in keys if key]
+        named = {digest_of(key.encode()): Grant(f"api-keys-{place}") for place, key in enumerate(keys, 1) if key}
+        return AccessList(named | dict(in_file.grants), in_file.runs)
 
     @property
     def averages_dir(self) -> Path:

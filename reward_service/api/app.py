@@ -8,13 +8,13 @@ from co_rewarding_schema.problems import ProblemKind
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Match, Mount, Route
 
 from reward_service import __version__
+from reward_service.api.access.guard import Guarded, RouteFinder
+from reward_service.api.access.keyring import Keyring
 from reward_service.api.documentation import documentation_router, serve_files
 from reward_service.api.events.routes import router as events_router
-from reward_service.api.http.auth import Keyring
 from reward_service.api.http.form_reader import MAX_LISTED
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal, place, unreadable
 from reward_service.api.paraphrases.routes import router as paraphrase_router
@@ -40,10 +40,6 @@ rollout got its reward. A refusal is a problem document (RFC 9457): `detail` say
 """
 
 
-OTHER = "other"
-"""How metrics name a route that is asked without a key."""
-
-
 class ApiService:
     """The service as uvicorn runs it: an ASGI application, how to send those away who wait, and whether it failed."""
 
@@ -51,10 +47,11 @@ class ApiService:
         """Composes nothing yet: the lifespan does."""
         self.metrics = metrics = Metrics()
         self.background = Background()
+        self.keyring = keyring = Keyring(settings.access())
 
         @contextlib.asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-            async with open_services(settings, metrics, self.background) as services:
+            async with open_services(settings, metrics, self.background, keyring) as services:
                 app.state.services = services
                 yield
 
@@ -73,7 +70,9 @@ class ApiService:
         _answer_with_problems(self._api, routers)
         serve_files(self._api)
         document(self._api)
-        self.asgi = Guarded(self._api, Keyring(settings.keys()), metrics)
+        own = [route for route in self._api.routes if isinstance(route, Mount | Route)]  # the others are of routers
+        finder = RouteFinder([*own, *(route for each in routers for route in each.routes)])
+        self.asgi = Guarded(self._api, finder, keyring, metrics)
 
     @property
     def hot(self) -> HotRoutes:
@@ -92,27 +91,6 @@ class ApiService:
     @property
     def _services(self) -> Services:
         return self._api.state.services
-
-
-class Guarded:
-    """An ASGI application behind keys."""
-
-    def __init__(self, app: ASGIApp, keyring: Keyring, metrics: Metrics) -> None:
-        """`app` is asked only by those who may."""
-        self._app = app
-        self._keyring = keyring
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the lifespan."""
-        app = self._app
-        if scope["type"] == "http":
-            try:
-                self._keyring.check(scope["path"], scope["headers"])
-            except Problem as problem:
-                app = _response(problem)
-                self._metrics.answered(OTHER, problem.status, 0.0)
-        await app(scope, receive, send)
 
 
 def _answer_with_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:

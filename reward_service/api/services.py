@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
+from reward_service.api.access.keyring import Keyring
+from reward_service.api.access.reloading import LOOK_EVERY_S, KeysReloading
+from reward_service.api.access.sharing import SHARED_EVERY_S, QuotaSharing
 from reward_service.api.events.watching import Watchers
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.prometheus import exposition
@@ -32,6 +35,7 @@ from reward_service.store.keys import SEPARATOR, channel, qualified, split_quali
 from reward_service.store.labels import LabelStore
 from reward_service.store.pairs import PairStore
 from reward_service.store.paraphrases import ParaphraseJobs
+from reward_service.store.quotas import QuotaStore
 from reward_service.store.run_looks import RunLooks
 from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import check_store
@@ -75,7 +79,9 @@ class Services:
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics, background: Background) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, metrics: Metrics, background: Background, keyring: Keyring
+) -> AsyncIterator[Services]:
     """Composes the parts of an API process, and takes them apart again. `background` is closed with them.
 
     Raises:
@@ -91,7 +97,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     finder = CohortFinder(connection, settings.limits.retention_s)
     runs = RunStore(connection, settings.limits)
     room = WaitingRoom(_look(cohorts))
-    run_cache = RunCache(runs, time.monotonic)
+    run_cache = RunCache(runs, time.monotonic, keyring.open_cohorts_of)
     labels = LabelStore(connection, settings.limits, wake)
     teachers = TeacherStore(connection)
     progress = Progress(WaitStore(connection), teachers)
@@ -99,7 +105,7 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     held_requests = HeldRequests(scorer, cohorts, room, run_cache, background, settings.max_text_chars)
     reader = FormReader(settings)
     singles = HeldSingles(scorer, cohorts, room, run_cache, held_requests, background, metrics)
-    hot = HotRoutes(scorer, held_requests, singles, reader, settings, metrics)
+    hot = HotRoutes(scorer, held_requests, singles, reader, settings, metrics, keyring)
     ending = contextlib.ExitStack()
     if settings.traces is not None:
         from reward_service.tracing.seams import trace_requests, trace_store
@@ -112,6 +118,11 @@ async def open_services(settings: Settings, metrics: Metrics, background: Backgr
     background.start("wakeups", listen(url, wake, room.wake, room.look_now))
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)
+    if settings.api_keys_file is not None:  # only such a file has quotas
+        sharing = QuotaSharing(keyring.meters, QuotaStore(connection, wake))
+        background.keep("quotas", sharing.share, every_s=SHARED_EVERY_S)
+        reloading = KeysReloading(settings, settings.api_keys_file, keyring)
+        background.keep("keys", reloading.look, every_s=LOOK_EVERY_S)
     try:
         gauges = GaugeStore(connection, runs.looks)
         pairs, heartbeats = PairStore(connection, DisagreementRules()), Heartbeats(connection)

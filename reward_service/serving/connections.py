@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from reward_service.api.http.problems import Problem
-from reward_service.api.rewards.routes import HotRoutes, Route
+from reward_service.api.rewards.hot_route import Route
+from reward_service.api.rewards.routes import HotRoutes
 from reward_service.serving.connection_limits import LOOK_S, MOST_PIPELINED, Doorkeeper, Reason, RefusingProtocol
 from reward_service.serving.hot_exchange import HotExchange
 

@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from reward_service.api.access.callers import Caller
+from reward_service.api.access.meters import Stay
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import Problem
-from reward_service.api.http.requests import BodyParts, ClientGoneError
+from reward_service.api.http.requests import BodyParts, ClientGoneError, announced_bytes
 from reward_service.api.rewards.held_singles import HeldSingle
-from reward_service.api.rewards.routes import HotRoutes, Route
+from reward_service.api.rewards.hot_route import Route
+from reward_service.api.rewards.routes import HotRoutes
 
 Result = TypeVar("Result")
 
@@ -37,6 +40,7 @@ class HotExchange:
         "_tasks",
         "_transport",
         "_turn",
+        "caller",
         "disconnected",
         "expects_continue",
         "flow",
@@ -50,6 +54,7 @@ class HotExchange:
         "response_complete",
         "response_started",
         "route",
+        "stay",
     )
 
     def __init__(
@@ -83,6 +88,8 @@ class HotExchange:
         self.query = query
         self.headers = headers
         self.refusal: Problem | None = None
+        self.caller: Caller
+        self.stay: Stay | None = None
         self._hot = hot
         self._loop = loop
         self._transport = transport
@@ -94,7 +101,7 @@ class HotExchange:
         self._cancellable = False
         self._held: HeldSingle | None = None
         try:
-            hot.check_head(self, route)
+            self.caller = hot.check_head(self, route)
         except Problem as problem:
             self.refusal = problem
 
@@ -107,6 +114,7 @@ class HotExchange:
         """Take notice of a change: a client that has left is waited for no longer."""
         if not self.disconnected:
             return
+        self._end_stay()
         if self._held is not None:
             self._held, held = None, self._held
             held.left()
@@ -138,6 +146,11 @@ class HotExchange:
         return not self.flow.write_paused
 
     @property
+    def size_bytes(self) -> int:
+        """Return how large the body is, also when it was taken."""
+        return self._parts.size_bytes
+
+    @property
     def waiting_bytes(self) -> int:
         """What has come of the body of a request whose turn has not."""
         return 0 if self._turn else self._parts.size_bytes
@@ -145,6 +158,11 @@ class HotExchange:
     def begin(self) -> None:
         """The answers to earlier requests of the connection have been sent: this one is next."""
         self._turn = True
+        if self.refusal is None and self.caller.is_bounded:
+            try:
+                self.stay = self.caller.begin()
+            except Problem as problem:
+                self.refusal = problem
         if self.refusal is not None or not self.more_body:
             self._answer()
         elif self.expects_continue:
@@ -164,12 +182,18 @@ class HotExchange:
     def end(self) -> None:
         """The body is whole."""
         self.more_body = False
+        if self.refusal is None and self.caller.is_bounded and announced_bytes(self.headers) == 0:
+            self.caller.take_bytes(self._parts.size_bytes)  # of a body in chunks
         if self._turn and self._task is None:
             self._answer()
 
     def _answer(self) -> None:
         if self.refusal is not None or not self._hot.hold(self, self.route):
             self._start(self._hot.answer(self, self.route, self.refusal))
+
+    def _end_stay(self) -> None:
+        if self.stay is not None:
+            self.stay.end()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = self._loop.create_task(self._run(work))
@@ -251,6 +275,7 @@ class HotExchange:
             head.append(body)
         self._transport.write(b"".join(head))
         self.response_complete = True
+        self._end_stay()
         if not self.keep_alive:
             self._transport.close()
         self._on_answer()

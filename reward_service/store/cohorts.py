@@ -70,7 +70,7 @@ class CohortStore:
             ttl_ms=self._ttl_ms(),
             replica=self._channel,
             rollouts=count,
-            most_waiting=self._limits.open_cohorts,
+            most_waiting=most_open(self._limits, at),
             cast=str(cast or CastOf()),
         )
         match answer[0]:
@@ -111,7 +111,7 @@ class CohortStore:
             cohort_keys=cohort_keys,
             revision=at.revision,
             most_jobs=self._limits.jobs,
-            most_open=self._limits.open_cohorts,
+            most_open=most_open(self._limits, at),
             patience_ms=_ms(at.settings.cohort_deadline_s),
             ttl_ms=self._ttl_ms(at.settings.cohort_deadline_s),
             replica=self._channel,
@@ -150,7 +150,7 @@ class CohortStore:
             clock=keys.clock,
             revision=at.revision,
             most_jobs=self._limits.jobs,
-            most_open=self._limits.open_cohorts,
+            most_open=most_open(self._limits, at),
             patience_ms=_ms(at.settings.cohort_deadline_s),
             ttl_ms=self._ttl_ms(at.settings.cohort_deadline_s),
             replica=self._channel,
@@ -214,6 +214,11 @@ class CohortStore:
 
     def _ttl_ms(self, patience_s: float = 0.0) -> int:
         return _ms(self._limits.retention_s + patience_s)
+
+
+def most_open(limits: StoreLimits, at: Revised) -> int:
+    """Return how many cohorts of a run may be open: its quota, or the service's limit."""
+    return limits.open_cohorts if at.most_open is None else min(at.most_open, limits.open_cohorts)
 
 
 def parse_batch(data: bytes) -> StoredBatch:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from reward_service.store import label_scripts
-from reward_service.store.cohorts import VIEW_LETTERS, parse_batch
+from reward_service.store.cohorts import VIEW_LETTERS, most_open, parse_batch
 from reward_service.store.connection import Argument, RedisConnection
 from reward_service.store.job_records import CastOf
 from reward_service.store.keys import RunKeys
@@ -98,7 +98,7 @@ class LabelStore:
             ttl_ms=_ms(self._limits.retention_s + patience_s),
             replica=self._channel,
             rollouts=count,
-            most_waiting=self._limits.open_cohorts,
+            most_waiting=most_open(self._limits, at),
             patience_ms=_ms(patience_s),
             cast=str(cast or CastOf()),
             wanted=in_order,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -79,25 +80,30 @@ class RunStore:
         settings = settings_of(run, text)
         return None if settings is None else Revised(settings, revision.decode() if text else "0")
 
+    def may_queue(self, look: RunLook) -> bool:
+        """Return whether a run has room for another job."""
+        return look.state["queued"] < self._limits.jobs
+
     async def names(self) -> list[str]:
         """The runs in use, the latest first."""
         return [name.decode() for name in await self._connection.execute("ZREVRANGE", RUNS, 0, -1)]
 
-    async def page(self, most: int, cursor: str | None = None) -> RunPage:
+    async def page(self, most: int, cursor: str | None = None, admits: Callable[[str], bool] | None = None) -> RunPage:
         """At most `most` of the runs in use, from a page's cursor on. None of them is in use for that.
 
-        A run that is used between two pages moves to the front, behind which the next page goes on.
+        Runs that `admits` does not admit are left out. A run that is used between two pages moves to the front, behind
+        which the next page goes on.
 
         Raises:
             CursorError: the cursor is not one that a page gave.
         """
-        places = await self._places(most + 1, cursor)
+        places = await self._places(most + 1, cursor, admits or (lambda _: True))
         names = [name for _, name in places[:most]]
         found = await self.looks.look_at(names, 0)
         last = "{1}{0}{2}".format(SEPARATOR, *places[most - 1]) if len(places) > most else None
         return RunPage(found, last)
 
-    async def _places(self, most: int, cursor: str | None) -> list[tuple[str, str]]:
+    async def _places(self, most: int, cursor: str | None, admits: Callable[[str], bool]) -> list[tuple[str, str]]:
         """Runs by falling (time of last use, name), those behind the cursor."""
         used, name = ("+inf", "") if cursor is None else _place(cursor)
         found: list[tuple[str, str]] = []
@@ -108,7 +114,8 @@ class RunStore:
             )
             places = [(repr(float(score)), run.decode()) for run, score in as_dict(answer).items()]
             # Runs of the cursor's own time are there again, those that its page has shown among them.
-            found += [each for each in places if cursor is None or float(each[0]) < float(used) or each[1] < name]
+            behind = [each for each in places if cursor is None or float(each[0]) < float(used) or each[1] < name]
+            found += [each for each in behind if admits(each[1])]
             asked += most
             if len(found) >= most or len(places) < most:
                 return found[:most]
@@ -132,6 +139,12 @@ class RunStore:
         await self._connection.execute("ZADD", RUNS, now_s, run)
         await self._connection.execute("ZREMRANGEBYSCORE", RUNS, "-inf", now_s - RUN_RETENTION_S)
         await self._connection.execute("EXPIRE", RUNS, round(RUN_RETENTION_S))
+
+
+def waiting_in(look: RunLook) -> int:
+    """Return how many cohorts and batches of a run wait, for rollouts, a teacher or peers."""
+    state = look.state
+    return state["open"] + state["waiting_for_teacher"] + state.get("waiting_for_peers", 0)
 
 
 def _place(cursor: str) -> tuple[str, str]:

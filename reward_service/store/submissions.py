@@ -33,10 +33,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """A run's settings and the revision they were read at."""
+    """A run's settings and the revision they were read at; and the quota of its open cohorts, if it has one."""
 
     settings: RunSettings
     revision: str
+    most_open: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import takewhile
 from uuid import uuid4
 
@@ -21,6 +21,9 @@ BEAT_S = 15.0
 RETRY_MS = 1000
 RETRY_SPREAD_MS = 1000
 """Viewers that a process has lost all at once come again over so long."""
+
+Admits = Callable[[str], bool]
+"""Whether a viewer may be told of a part of this name."""
 
 FRESH = b"event: fresh\ndata: []\n\n"
 BEAT = b": \n\n"
@@ -80,8 +83,13 @@ class Feed:
             return 0
         return int(version) if int(version) <= self.version else 0
 
-    def told_since(self, seen: int) -> tuple[bytes, int]:
-        """Return some events of what changed since a version, and the version that a viewer has then seen."""
+    def told_since(self, seen: int, admits: Admits | None = None) -> tuple[bytes, int]:
+        """Return some events of what changed since a version, and the version that a viewer has then seen.
+
+        Of parts with a name, a viewer is told those that are admitted.
+        """
+        if admits is not None:
+            return self._written(seen, admits)
         told = self._told.get(seen)
         if told is None:
             told = self._written(seen)
@@ -102,11 +110,13 @@ class Feed:
         self._told.clear()
         self._wake()
 
-    def _written(self, seen: int) -> tuple[bytes, int]:
+    def _written(self, seen: int, admits: Admits | None = None) -> tuple[bytes, int]:
         void = seen < self._begun
         by_event: dict[str, list[bytes]] = {}
         size, version = 0, self.version
-        for (event, _), (number, part) in self._since(0 if void else seen):
+        for (event, name), (number, part) in self._since(0 if void else seen):
+            if admits is not None and name and not admits(name):
+                continue
             if size and size + len(part) > PIECE_BYTES:
                 break
             by_event.setdefault(event, []).append(part)
@@ -129,7 +139,9 @@ class Feed:
         news.set()
 
 
-async def told(feed: Feed, event_id: str | None, beat_s: float = BEAT_S) -> AsyncIterator[bytes]:
+async def told(
+    feed: Feed, event_id: str | None, admits: Admits | None = None, beat_s: float = BEAT_S
+) -> AsyncIterator[bytes]:
     """Yield the events for one viewer, from the id of the last one that it has seen on, until the feed ends."""
     seen = feed.version_of(event_id)
     yield b"retry: %d\n\n" % (RETRY_MS + secrets.randbelow(RETRY_SPREAD_MS))
@@ -142,5 +154,5 @@ async def told(feed: Feed, event_id: str | None, beat_s: float = BEAT_S) -> Asyn
             continue
         if feed.ended:
             return
-        events, seen = feed.told_since(seen)
+        events, seen = feed.told_since(seen, admits)
         yield events

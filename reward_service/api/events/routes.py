@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
+from reward_service.api.access.guard import admits
 from reward_service.api.events.models import RunEventsDocument, RunsEventsDocument
 from reward_service.api.http.problems import no_such_run
 from reward_service.api.runs.routes import PROBLEM, RunPath, services
@@ -55,7 +56,7 @@ async def get_events(request: Request, last_event_id: LastEventId = None) -> Eve
     """
     watchers = services(request).watchers
     watchers.admit()
-    return EventStream(watchers.told_of_runs(last_event_id), headers=HEADERS)
+    return EventStream(watchers.told_of_runs(last_event_id, admits(request)), headers=HEADERS)
 
 
 @router.get(

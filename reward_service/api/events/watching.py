@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from reward_service.api.events.feed import Feed, told
+from reward_service.api.events.feed import Admits, Feed, told
 from reward_service.api.events.rates import RolloutRate
 from reward_service.api.events.rendering import encoded, run_row, watched_run
 from reward_service.api.http.problems import away
@@ -81,12 +81,12 @@ class Watchers:
     def _is_full(self) -> bool:
         return sum(each.viewers for each in self._watched.values()) >= MOST_VIEWERS
 
-    async def told_of_runs(self, event_id: str | None) -> AsyncIterator[bytes]:
-        """Yield the events of the list of runs for one viewer."""
+    async def told_of_runs(self, event_id: str | None, admits: Admits | None = None) -> AsyncIterator[bytes]:
+        """Yield the events of the list of runs for one viewer, who is told of those that are admitted."""
         if self._is_full():  # others were let in since: this one comes again, and is told
             return
         with self._watching(None, LIST_LOOK_S, lambda feed: _ListReader(self._looks, feed).look) as feed:
-            async for events in told(feed, event_id):
+            async for events in told(feed, event_id, admits):
                 yield events
 
     async def told_of(self, run: str, event_id: str | None) -> AsyncIterator[bytes]:

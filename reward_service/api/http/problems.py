@@ -1,5 +1,6 @@
 """Make RFC 9457 problem documents: what was wrong, where, and what to do."""
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -28,8 +29,12 @@ class Problem(CoRewardingError):
         errors: Sequence[Mapping[str, str]] = (),
         retry_after_s: float | None = None,
         headers: Mapping[str, str] | None = None,
+        quota: Mapping[str, str | float] | None = None,
     ) -> None:
-        """Take the kind's status unless one is given; `errors` lists places ({where, what}) if there are several."""
+        """Take the kind's status unless one is given; `errors` lists places ({where, what}) if there are several.
+
+        `quota` says which quota is used up: its name, of what it is, its limit, and what is used.
+        """
         super().__init__(detail)
         self.status = kind.status if status is None else status
         self.kind = kind
@@ -37,8 +42,9 @@ class Problem(CoRewardingError):
         self.errors = tuple(errors)
         self.retry_after_s = retry_after_s
         self.headers = dict(headers or {})
+        self.quota = quota
         if retry_after_s is not None:
-            self.headers["retry-after"] = str(max(1, round(retry_after_s)))
+            self.headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))
 
     def document(self) -> dict[str, Any]:
         """The problem document."""
@@ -54,6 +60,8 @@ class Problem(CoRewardingError):
             ]
         if self.retry_after_s is not None:
             document["retry_after_s"] = self.retry_after_s
+        if self.quota is not None:
+            document["quota"] = self.quota
         return document
 
     def body(self) -> bytes:

@@ -12,6 +12,8 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from reward_service.api.access.callers import Caller
+from reward_service.api.access.meters import Stay
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.forms import Most
 from reward_service.api.http.json_reader import Data
@@ -35,6 +37,13 @@ class Exchange(Protocol):
     query: bytes
     headers: list[tuple[bytes, bytes]]
     """Names in lower case."""
+    caller: Caller
+    stay: Stay | None
+
+    @property
+    def size_bytes(self) -> int:
+        """Return how large the body is, also when it was taken."""
+        ...
 
     def whole_body(self) -> Data:
         """Return the body, which may be taken once."""
@@ -120,8 +129,7 @@ def idempotency_key(exchange: Exchange) -> str | None:
     Raises:
         Problem: 422 for an empty or a long one.
     """
-    value = header(exchange.headers, b"idempotency-key")
-    if value is None:
+    if (value := header(exchange.headers, b"idempotency-key")) is None:
         return None
     if not 0 < len(value) <= MAX_KEY_CHARS:
         raise Problem(ProblemKind.INVALID, f"Idempotency-Key: 1 to {MAX_KEY_CHARS} characters.")
@@ -186,9 +194,14 @@ def check_body_headers(headers: Sequence[tuple[bytes, bytes]], most_bytes: int) 
     """
     if header(headers, b"content-encoding") not in (None, b"identity"):
         raise Problem(ProblemKind.COMPRESSED, "compressed bodies are not read: send the JSON as it is.")
-    announced = header(headers, b"content-length")
-    if announced is not None and announced.isdigit() and int(announced) > most_bytes:
+    if announced_bytes(headers) > most_bytes:
         raise _too_large(most_bytes)
+
+
+def announced_bytes(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """Return how many bytes of a body the headers announce; 0 where they announce none."""
+    announced = header(headers, b"content-length")
+    return int(announced) if announced is not None and announced.isdigit() else 0
 
 
 def _too_large(most_bytes: int) -> Problem:

@@ -9,6 +9,7 @@ from co_rewarding_schema.problems import ProblemKind
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from reward_service.api.access.guard import admits, enter_run
 from reward_service.api.http.problems import Problem
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.paraphrases.bodies import job_body, received
@@ -48,6 +49,7 @@ async def post_paraphrases(request: Request) -> Paraphrases:
     """Rewrites questions while the caller waits, before all jobs. Sent again, it is the same request: it goes on."""
     made = services(request)
     form = await read_form(request, ParaphrasesForm)
+    enter_run(request, form.run)
     await made.run_cache.settings(form.run)
     return await made.paraphrase_intake.answer(form)
 
@@ -70,16 +72,19 @@ async def post_job(
     made = services(request)
     name = None if idempotency_key is None else keyed_job(idempotency_key)
     async with received(request, made.settings, order) as arrived:
+        enter_run(request, arrived.order.run)
         await made.run_cache.settings(arrived.order.run)
         return JobAcceptedDocument(job=await made.paraphrase_intake.accept(arrived, name))
 
 
 @router.get("/v1/paraphrases/jobs", responses={503: PROBLEM}, summary="The latest jobs")
 async def get_jobs(request: Request) -> JobsDocument:
-    """The latest jobs first."""
+    """The latest jobs first; of the latest 100, those of the runs that the key is for."""
     jobs = services(request).paraphrases
     there = len(await jobs.paraphrasers())
-    return JobsDocument(jobs=[job_document(each, there) for each in await jobs.latest(JOBS_LISTED)])
+    admitted = admits(request)
+    latest = [each for each in await jobs.latest(JOBS_LISTED) if admitted is None or admitted(each.order.run)]
+    return JobsDocument(jobs=[job_document(each, there) for each in latest])
 
 
 @router.get("/v1/paraphrases/jobs/{job}", responses=dict.fromkeys((404, 422, 503), PROBLEM), summary="One job")
@@ -149,6 +154,7 @@ async def cancel_job(request: Request, job: JobPath) -> JobDocument:
 )
 async def remove_job(request: Request, job: JobPath) -> None:
     """Removes a job with its questions and outcomes, done or not."""
+    await _standing(request, job)
     if not await services(request).paraphrases.forget(job):
         raise _unknown(job)
 
@@ -157,10 +163,12 @@ async def _standing(request: Request, job: str) -> JobStanding:
     standing = await services(request).paraphrases.look(job)
     if standing is None:
         raise _unknown(job)
+    enter_run(request, standing.order.run)
     return standing
 
 
 async def _steered(request: Request, job: str, event: JobEvent) -> JobDocument:
+    await _standing(request, job)
     done, state = await services(request).paraphrases.steer(job, event)
     if state is None:
         raise _unknown(job)

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,14 +16,17 @@ from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards, Ticket
 from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 
-from reward_service.api.http.auth import Keyring
+from reward_service.api.access.callers import Caller
+from reward_service.api.access.keyring import Keyring
+from reward_service.api.access.route_rules import RULES
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.json_reader import Data
-from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, internal
+from reward_service.api.http.problems import Problem, away, internal
 from reward_service.api.http.requests import (
     GONE,
     ClientGoneError,
     Exchange,
+    announced_bytes,
     check_body_headers,
     idempotency_key,
     run_of,
@@ -32,7 +35,8 @@ from reward_service.api.http.requests import (
 from reward_service.api.rewards.evaluation import in_its_run
 from reward_service.api.rewards.extraction import INLINE_BYTES
 from reward_service.api.rewards.held_requests import HeldRequests, Visit
-from reward_service.api.rewards.held_singles import Answerer, HeldSingle, HeldSingles, HoldingExchange
+from reward_service.api.rewards.held_singles import HeldSingle, HeldSingles, HoldingExchange
+from reward_service.api.rewards.hot_route import Route, admit, send_problem
 from reward_service.api.rewards.models import OpenRLHFForm, RemoteRMForm, RewardForm
 from reward_service.api.rewards.openrlhf import (
     SeatReward,
@@ -44,32 +48,17 @@ from reward_service.api.rewards.openrlhf import (
     size_bytes,
 )
 from reward_service.api.rewards.scoring import AcceptedRequest, Scorer
+from reward_service.api.rewards.single_plans import run_of as run_of_single
 from reward_service.api.rewards.waiting_room import DrainingError
 from reward_service.api.rewards.wire_reader import WireReader
 from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
+from reward_service.store.keys import split_qualified
 from reward_service.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[[Exchange], Awaitable[int]]
 TICKET_PREFIX = "/v1/rewards/"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A route as metrics name it, the one method that it takes, and its handler, which returns the status it sent.
-
-    `single` reads a body that may be one rollout, for a route by which most are. `hold_s` is the longest that the route
-    holds a request; None: until the request is settled.
-    """
-
-    name: str
-    method: str
-    handle: Handler
-    single: Callable[[Data], SingleRollout | None] | None = None
-    answer: Answerer = openrlhf_answer
-    hold_s: float | None = None
 
 
 class HotRoutes:
@@ -83,6 +72,7 @@ class HotRoutes:
         reader: FormReader,
         settings: Settings,
         metrics: Metrics,
+        keyring: Keyring,
     ) -> None:
         """Composed once, in the app's lifespan."""
         self.most_body_bytes = settings.max_body_bytes
@@ -94,7 +84,7 @@ class HotRoutes:
         self._settings = settings
         self._longest_text = settings.max_text_chars
         self._metrics = metrics
-        self._keyring = Keyring(settings.keys())
+        self._keyring = keyring
         self._encode = msgspec.json.Encoder().encode
         self._reward_request = msgspec.json.Decoder(RewardRequest)
         self._openrlhf_request = msgspec.json.Decoder(OpenRLHFRequest)
@@ -117,17 +107,21 @@ class HotRoutes:
             return self._ticket_route
         return route
 
-    def check_head(self, exchange: Exchange, route: Route) -> None:
-        """Refuse a request whose body need not be read.
+    def check_head(self, exchange: Exchange, route: Route) -> Caller:
+        """Return who asks; refuse a request whose body need not be read.
 
         Raises:
-            Problem: 401 or 403 for its key, 405, 413 or 415 for its announced body.
+            Problem: 401 or 403 for its key, 405, 413 or 415 for its announced body, 429 for a quota of its key.
         """
-        self._keyring.check(exchange.path, exchange.headers)
+        caller = self._keyring.caller(exchange.headers)
         if exchange.method != route.method:
             detail = f"{exchange.path} takes {route.method}."
             raise Problem(ProblemKind.WRONG_METHOD, detail, headers={"allow": route.method})
         check_body_headers(exchange.headers, self.most_body_bytes)
+        if caller.is_bounded:
+            caller.check_route(RULES[f"{route.method} {route.name}"])
+            caller.check_head(int(route.method == "POST"), announced_bytes(exchange.headers))
+        return caller
 
     def hold(self, exchange: HoldingExchange, route: Route) -> bool:
         """Hold a single rollout without a task, if nothing about it is out of the ordinary."""
@@ -137,9 +131,13 @@ class HotRoutes:
         # `answer` tells what is wrong. A fault that is raised here would end the parser, or the one who wakes all.
         with contextlib.suppress(Exception):
             item = route.single(body) if len(body) <= INLINE_BYTES else None
-            if item is not None and self._singles.hold(
-                exchange, route.name, item, run_of(exchange), route.answer, route.hold_s
-            ):
+            run, bounded = run_of(exchange), exchange.caller.is_bounded
+            counts = {run_of_single(item, run): 1} if bounded and item is not None else {}
+            if bounded:
+                exchange.caller.check(counts, len(body))
+            if item is not None and self._singles.hold(exchange, route.name, item, run, route.answer, route.hold_s):
+                if bounded:
+                    exchange.caller.charge(exchange.stay, counts, len(body))
                 self._metrics.accepted(route.name, 1)
                 if not item.prompt_found:
                     self._metrics.count(self._metrics.prompts_not_found, 1)
@@ -174,12 +172,12 @@ class HotRoutes:
         except ClientGoneError:
             status = GONE
         except Problem as problem:
-            status = await _send_problem(exchange, problem)
+            status = await send_problem(exchange, problem)
         except StoreUnavailableError as error:
-            status = await _send_problem(exchange, away(str(error), error.retry_after_s))
+            status = await send_problem(exchange, away(str(error), error.retry_after_s))
         except Exception:
             log.exception("a request failed", route=route.name, path=exchange.path)
-            status = await _send_problem(exchange, internal())
+            status = await send_problem(exchange, internal())
         finally:
             if status:
                 self._metrics.answered(route.name, status, time.perf_counter() - began_s)
@@ -198,8 +196,11 @@ class HotRoutes:
         return 202
 
     async def _ticket(self, exchange: Exchange) -> int:
-        wait_s = wait_of(exchange)
-        pending = await self._scorer.find(unquote(exchange.path[len(TICKET_PREFIX) :]))
+        wait_s, ticket = wait_of(exchange), unquote(exchange.path[len(TICKET_PREFIX) :])
+        split = split_qualified(ticket)
+        if split is not None:
+            exchange.caller.enter(split[0])
+        pending = await self._scorer.find(ticket)
         return await self._answer(exchange, await exchange.while_there(self._collect(pending, wait_s)))
 
     async def _get_reward(self, exchange: Exchange) -> int:
@@ -237,6 +238,8 @@ class HotRoutes:
         return in_its_run(request)
 
     async def _accept(self, route: str, request: RewardRequest, exchange: Exchange) -> AcceptedRequest:
+        if exchange.caller.is_bounded:
+            admit(exchange, {request.run: len(request.rollouts)})
         pending = await self._scorer.accept(request, idempotency_key(exchange))
         self._metrics.accepted(route, len(request.rollouts))
         return pending
@@ -272,8 +275,11 @@ class HotRoutes:
     async def _verdicts(
         self, route: str, items: list[SingleRollout], exchange: Exchange, visit: Visit
     ) -> list[SeatReward]:
+        run = run_of(exchange)
+        if exchange.caller.is_bounded:
+            admit(exchange, Counter(run_of_single(item, run) for item in items))
         self._metrics.accepted(route, len(items))
-        return await self._held_requests.verdicts(items, run_of(exchange), visit)
+        return await self._held_requests.verdicts(items, run, visit)
 
     async def _while_allowed(
         self, exchange: Exchange, visit: Visit, work: Coroutine[Any, Any, list[SeatReward]], hold_s: float | None
@@ -290,11 +296,3 @@ class HotRoutes:
         status = 200 if isinstance(answer, Rewards) else 202
         await exchange.send(status, self._encode(answer))
         return status
-
-
-async def _send_problem(exchange: Exchange, problem: Problem) -> int:
-    try:
-        await exchange.send(problem.status, problem.body(), problem.headers, MEDIA_TYPE.encode())
-    except ClientGoneError:
-        return GONE
-    return problem.status

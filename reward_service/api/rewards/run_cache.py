@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from co_rewarding_schema.errors import InvalidRunError, UnknownMethodError
 from co_rewarding_schema.method_rules import Method
@@ -9,14 +10,18 @@ from co_rewarding_schema.methods import method_named
 from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.run_names import check_run_name, evaluated_run
 
+from reward_service.api.access.meters import over_quota
 from reward_service.api.http.problems import Problem, away, full, key_reused, no_such_run
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.runs import RunStore
+from reward_service.store.runs import RunStore, waiting_in
 from reward_service.store.submissions import Refusal, Refused, Revised
 
 TRIES = 5
 UNSURE_FOR_S = 20.0
 ASK_AGAIN_S = 0.1
+
+AGAIN_S = 1.0
+"""When one is to come again whose run has too many open cohorts."""
 
 ASKING_S = 0.5
 """How long an answer about a run's settings is waited for before another caller asks."""
@@ -25,8 +30,15 @@ ASKING_S = 0.5
 class RunCache:
     """Runs' settings, read once in a while: a change is noticed at the store, which knows the revision."""
 
-    def __init__(self, runs: RunStore, now_s: Callable[[], float], keep_s: float = 2.0) -> None:
-        """Over the store of runs and a clock."""
+    def __init__(
+        self,
+        runs: RunStore,
+        now_s: Callable[[], float],
+        quota_of: Callable[[str], int | None] = lambda _: None,
+        keep_s: float = 2.0,
+    ) -> None:
+        """Over the store of runs and a clock. `quota_of` says how many cohorts of a run may be open, if one says so."""
+        self._quota_of = quota_of
         self._runs = runs
         self._now_s = now_s
         self._keep_s = keep_s
@@ -50,8 +62,18 @@ class RunCache:
             self._known.pop(run, None)
             self._asked_until_s.pop(run, None)
             raise no_such_run(evaluated_run(run) or run)
+        if (quota := self._quota_of(run)) is not None:
+            found = replace(found, most_open=quota)
         self._known[run] = (self._now_s() + self._keep_s, found)
         return found
+
+    async def full(self, run: str) -> Problem:
+        """Return what the caller of a run is told whose store refuses to take more."""
+        quota = self._quota_of(run)
+        look = None if quota is None else await self._runs.looks.look(run, 0)
+        if quota is not None and look is not None and self._runs.may_queue(look):
+            return over_quota(f"run {run!r}", "open_cohorts", quota, waiting_in(look), AGAIN_S)
+        return full(f"run {run!r} has as much waiting to be settled as the service may hold")
 
     def at_hand(self, run: str) -> Revised | None:
         """A run's settings, if they are known; None for one caller at a time who is to ask for those that are old.
@@ -120,6 +142,8 @@ class Tries:
         if refused.why is Refusal.UNSURE and self._now_s() < self._until_s:
             await asyncio.sleep(ASK_AGAIN_S)
             return
+        if refused.why is Refusal.FULL:
+            raise await self._runs.full(self._run)
         if refused.why is not Refusal.STALE:
             raise refusal_as_problem(self._run, refused, rollout)
         self._stale += 1
@@ -143,8 +167,6 @@ def usable_method(name: str) -> Method:
 def refusal_as_problem(run: str, refused: Refused, rollout: str) -> Problem:
     """Return what the caller of a run is told of a refusal."""
     match refused.why:
-        case Refusal.FULL:
-            return full(f"run {run!r} has as much waiting to be settled as the service may hold")
         case Refusal.UNSURE:
             return away("whether the process that held this rollout still lives cannot be told")
         case Refusal.UNTOLD:

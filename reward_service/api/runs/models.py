@@ -207,6 +207,11 @@ class ProblemDocument(StructForm):
         examples=[[{"where": "rollouts[0].view", "what": "Input should be 'original'"}]],
     )
     retry_after_s: float | None = Field(None, description="When to come again, in seconds.", examples=[1.0])
+    quota: dict[str, str | float] | None = Field(
+        None,
+        description="The quota that is used up: its name, of what key or run it is, its limit, and what is used.",
+        examples=[{"name": "held_requests", "of": "key 'team-a'", "limit": 2048, "used": 2048}],
+    )
 
 
 class PairDocument(StructForm):

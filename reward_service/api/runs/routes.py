@@ -1,5 +1,6 @@
 """Answer the routes of people and probes: runs, cohorts, health and metrics."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from co_rewarding_schema.errors import DomainError
@@ -19,6 +20,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator
 
 from reward_service import __version__
+from reward_service.api.access.guard import admits, enter_run
 from reward_service.api.http.problems import MEDIA_TYPE, Problem, away, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.explanation import explain_cohort, find_cohorts
@@ -84,15 +86,31 @@ async def put_run(request: Request, run: OwnRunPath) -> RunDocument:
     The run named `<run>.evaluation` holds the evaluation of a run, and follows its settings: it is not made.
     """
     form = await read_form(request, RunForm)
+    made = services(request)
     try:
         settings = RunSettings(**form.model_dump())
     except DomainError as cause:
         raise Problem(ProblemKind.INVALID, f"{cause}.") from cause
-    made = services(request)
+    await _enter_peers(request, run, settings.peers)
     await made.runs.put(run, settings)
     look = await made.looks.look(run, 0)
     assert look is not None, "it was made just now"
     return run_document(look)
+
+
+async def _enter_peers(request: Request, run: str, peers: Sequence[str]) -> None:
+    """Let the caller into the runs that are to elect labels of a run; those that do already stay, whoever named them.
+
+    Raises:
+        Problem: 403.
+    """
+    admitted = admits(request)
+    others = [] if admitted is None else [peer for peer in peers if not admitted(peer)]
+    if others:
+        known = await services(request).runs.look(run)
+        for peer in others:
+            if known is None or peer not in known.settings.peers:
+                enter_run(request, peer)
 
 
 @router.get("/v1/runs", tags=["runs"], responses={422: PROBLEM, 503: PROBLEM}, summary="The runs in use")
@@ -106,7 +124,7 @@ async def get_runs(
     A run that is used between two pages moves to the front.
     """
     try:
-        page = await services(request).runs.page(limit, cursor)
+        page = await services(request).runs.page(limit, cursor, admits(request))
     except CursorError as cause:
         raise Problem(ProblemKind.INVALID, f"cursor: {cause}.") from cause
     return RunsDocument(runs=[run_document(each) for each in page.runs], cursor=page.cursor)

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from reward_service.api.access.guard import enter_run
 from reward_service.api.http.problems import Problem, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.teacher_labels import slot_of
@@ -154,6 +155,7 @@ async def post_update(request: Request) -> TeacherUpdate:
     The same step again is one update, an older one is refused.
     """
     form = await read_form(request, UpdateForm)
+    enter_run(request, form.run)
     return await _announce(services(request), form.run, AnnouncedWeights(form.step, form.path, form.sha256))
 
 
@@ -182,6 +184,7 @@ async def post_prefetch(request: Request) -> PrefetchDocument:
     """Ask the teacher for labels before any rollout waits for them, and tell it how the questions are worded."""
     made = services(request)
     form = await read_form(request, PrefetchForm)
+    enter_run(request, form.run)
     settings = (await made.run_cache.settings(form.run)).settings
     longest = made.settings.max_text_chars
     for place, question in enumerate(form.questions):

@@ -15,6 +15,7 @@ from co_rewarding_schema.teaching import UPLOAD, Upload, UploadedFile
 from fastapi import APIRouter, FastAPI, Header, Path, Request, Response
 from pydantic import ConfigDict, Field
 
+from reward_service.api.access.guard import enter_run
 from reward_service.api.http.problems import MEDIA_TYPE, Problem
 from reward_service.api.http.requests import blocks, check_octets, json_body, read_form
 from reward_service.api.runs.models import OwnRunName, ProblemDocument
@@ -118,19 +119,20 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
         """Begins an upload of weights; the same body again finds it, with what is here of it already."""
         uploads = _configured(found)
         form = await read_form(request, UploadForm)
+        enter_run(request, form.run)
         with _as_problems():
             files = tuple(DeclaredFile(file.name, file.size, file.sha256) for file in form.files)
             return _document(await asyncio.to_thread(uploads.declare, Declaration(form.run, form.step, files)))
 
     @router.get("/v1/teacher/uploads/{upload}", response_model=UploadDocument, summary="One upload")
-    async def state(upload: UploadPath) -> Upload:
+    async def state(request: Request, upload: UploadPath) -> Upload:
         """How much of each file is here, and the path of the whole."""
-        with _as_problems():
-            return _document(await asyncio.to_thread(_configured(found).state, upload))
+        return _document(await _entered(request, _configured(found), upload))
 
     @router.delete("/v1/teacher/uploads/{upload}", status_code=204, summary="Remove an upload")
-    async def remove(upload: UploadPath) -> None:
+    async def remove(request: Request, upload: UploadPath) -> None:
         """Removes an upload, whole or not."""
+        await _entered(request, _configured(found), upload)
         with _as_problems():
             await asyncio.to_thread(_configured(found).remove, upload)
 
@@ -154,6 +156,7 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
         """
         uploads = _configured(found)
         check_octets(request)
+        await _entered(request, uploads, upload)
         with _as_problems():
             writer = await asyncio.to_thread(uploads.write, upload, name, upload_offset)
             try:
@@ -165,6 +168,18 @@ def uploads_router(settings: Settings, background: Background) -> APIRouter:
         return Response(status_code=204, headers={"upload-offset": str(writer.offset)})
 
     return router
+
+
+async def _entered(request: Request, uploads: Uploads, upload: str) -> UploadState:
+    """Return an upload, into whose run the caller may go.
+
+    Raises:
+        Problem: 403 for another's run, 404 for no upload.
+    """
+    with _as_problems():
+        state = await asyncio.to_thread(uploads.state, upload)
+    enter_run(request, state.declaration.run)
+    return state
 
 
 def _configured(uploads: Uploads | None) -> Uploads:

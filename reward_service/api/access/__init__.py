@@ -1,0 +1,1 @@
+"""Let callers in: by key, scope, run and quota; and note what they change."""

@@ -1,0 +1,14 @@
+-- Takes what a process has let through from the buckets that all processes share, and says how full each is now.
+-- Charges: per bucket the flow in a second, the burst, and what was taken. A bucket that is full again is forgotten.
+local now = now_ms()
+local levels = {}
+for place, bucket in ipairs(buckets) do
+  local per_s, burst, taken = tonumber(charges[3 * place - 2]), tonumber(charges[3 * place - 1]), tonumber(charges[3 * place])
+  local kept = redis.call('HMGET', bucket, 'level', 'at')
+  local passed_s = math.max(0, now - tonumber(kept[2] or now)) / 1000
+  local level = math.min(burst, tonumber(kept[1] or burst) + per_s * passed_s) - taken
+  levels[place] = string.format('%.6f', level)
+  redis.call('HSET', bucket, 'level', levels[place], 'at', string.format('%d', now))
+  redis.call('PEXPIRE', bucket, math.ceil(1000 * math.max(1, (burst - level) / per_s)) + 1000)
+end
+return levels
