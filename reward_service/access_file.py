@@ -16,6 +16,15 @@ BURST_S = 10.0
 
 KEY_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 PREFIX_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+FORMS = {
+    "name": "1 to 64 letters, digits, '.', '_', '@' or '-'",
+    "key": "16 or more visible ASCII characters",
+    "sha256": "64 hexadecimal digits in lower case, as `printf %s KEY | sha256sum` writes them",
+    "runs": "the beginning of a run's name, which holds letters, digits, '.', '_' and '-'",
+    "prefix": "the beginning of a run's name, which holds letters, digits, '.', '_' and '-'",
+}
+"""What a text is to look like, by its field."""
+
 _TABLES = re.compile(r"^\s*\[\[\s*(keys|runs)\s*\]\]")
 
 Prefix = Annotated[str, Field(pattern=PREFIX_PATTERN)]
@@ -118,7 +127,10 @@ def _of_toml(text: str, path: Path) -> AccessList:
     except ValidationError as cause:
         # The input is left out: it may be a key.
         first = cause.errors(include_input=False, include_url=False)[0]
-        raise SettingsError(f"{path}, {_place(text, first['loc'])}: {first['msg']}") from None
+        names = [part for part in first["loc"] if part in FORMS]
+        form = f": {FORMS[str(names[-1])]}" if names and "pattern" in first["type"] else ""
+        what = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{path}, {_place(text, first['loc'])}: {what}{form}") from None
     grants: dict[bytes, Grant] = {}
     names: set[str] = set()
     for index, table in enumerate(file.keys):
