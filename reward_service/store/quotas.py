@@ -26,8 +26,9 @@ class Charge(NamedTuple):
 class QuotaStore:
     """The buckets and gauges that processes share."""
 
-    def __init__(self, connection: RedisConnection, process: str) -> None:
-        """`process` is a name that no other process has."""
+    def __init__(self, connection: RedisConnection, process: str, lately_s: float = LATELY_S) -> None:
+        """`process` is a name that no other process has; without news of one for `lately_s`, it holds nothing."""
+        self._lately_ms = round(lately_s * 1000)
         self._connection = connection
         self._process = process
 
@@ -51,6 +52,6 @@ class QuotaStore:
             clock=CLOCK,
             gauges=[f"cr:held:{SLOT}:{gauge}" for gauge, _ in held],
             process=self._process,
-            lately_ms=round(LATELY_S * 1000),
+            lately_ms=self._lately_ms,
             held=[count for _, count in held],
         )
