@@ -33,7 +33,9 @@ class Rate:
 
     def refilled(self, level: float, passed_s: float) -> float:
         """Return the level after some seconds; a clock that goes back takes nothing."""
-        return min(self.burst, level + self.per_s * max(0.0, passed_s))
+        if passed_s > 0.0:
+            level += self.per_s * passed_s
+        return min(self.burst, level)
 
     def wait_s(self, level: float, wanted: float) -> float:
         """Return after how many seconds a request of this size is let in; 0: now."""

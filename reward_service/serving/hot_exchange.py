@@ -182,7 +182,7 @@ class HotExchange:
     def end(self) -> None:
         """The body is whole."""
         self.more_body = False
-        if self.refusal is None and self.caller.is_bounded and announced_bytes(self.headers) == 0:
+        if self.refusal is None and self.caller.meters_bytes and not announced_bytes(self.headers):
             self.caller.take_bytes(self._parts.size_bytes)  # of a body in chunks
         if self._turn and self._task is None:
             self._answer()

@@ -37,6 +37,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         entry("thin", ["score", "read"], bytes_per_s=1, bytes_burst=4000),
         entry("few", ["score", "read"], held_requests=2),
         entry("quick", ["score"], rollouts_per_s=2, rollouts_burst=2),
+        entry("big", ["score"], rollouts_per_s=0.001, rollouts_burst=4),
         entry("one", ["score"]),
         entry("two", ["score"]),
         RUNS,
@@ -181,6 +182,8 @@ def httpx_status(client: httpx.Client, run: str) -> int:
 
 def test_a_request_that_is_larger_than_the_burst_is_let_in_and_paid_for_later(client: httpx.Client) -> None:
     run = made(client, "slow.y")
+    assert batch(client, "big", 40).status_code == 200
+    wait_until(lambda: batch(client, "big", 2).status_code == 429)
     assert batch(client, "one", 40, run).status_code == 200
     assert refusal(batch(client, "one", 2, run), "rollouts_per_s", f"run {run!r}")["used"] == pytest.approx(40, abs=0.5)
 

@@ -10,6 +10,9 @@ from reward_service.api.access.route_rules import RouteRule, RunAt
 from reward_service.api.http.problems import Problem
 from reward_service.domain.access import ALL_SCOPES, AccessList, Grant, own_run
 
+MOST_ENTERED = 1000
+"""Of so many runs a caller's way is known."""
+
 
 class RunUsages:
     """The usage of each run that has quotas."""
@@ -37,16 +40,18 @@ class Caller:
     `is_bounded` is False for one that may do everything: then nothing of it has to be looked at.
     """
 
-    __slots__ = ("_runs", "_streams", "_usage", "ended", "grant", "is_bounded", "key")
+    __slots__ = ("_entered", "_runs", "_streams", "_usage", "ended", "grant", "is_bounded", "key", "meters_bytes")
 
     def __init__(self, key: str | None, grant: Grant, usage: Usage, runs: RunUsages) -> None:
         """Begin with nothing under way."""
         self.key = key
         self.grant = grant
+        self.meters_bytes = usage.request_bytes is not None
         self.is_bounded = runs.any or grant != Grant(grant.name)
         self.ended = False
         self._usage = usage
         self._runs = runs
+        self._entered: dict[str, Usage | None] = {}
         self._streams: set[asyncio.Task[None]] = set()
 
     def check_route(self, rule: RouteRule) -> None:
@@ -74,57 +79,90 @@ class Caller:
         if not self.grant.admits(run):
             raise self._other_run(f"this is about run {run[:128]!r}")
 
-    def check_head(self, rollouts: int, request_bytes: int) -> None:
-        """Refuse a request by what its head says; take its bytes. `rollouts`: how many there are at least.
+    def charge_head(self, rollouts: int, request_bytes: int) -> None:
+        """Take what a head tells of: the bytes, and how many rollouts there are at least.
 
         Raises:
-            Problem: 429.
+            Problem: 429 for a quota of the key; nothing was taken, and the body need not be read.
         """
         self._usage.check(rollouts, request_bytes)
-        self._usage.take(0, request_bytes)
+        self._usage.take(rollouts, request_bytes)
 
     def take_bytes(self, request_bytes: int) -> None:
         """Take bytes that no head has announced."""
         self._usage.take(0, request_bytes)
 
-    def begin(self) -> Stay:
-        """Count a request among those under way, until the end of the stay that is returned.
+    def begin(self) -> Stay | None:
+        """Count a request among those under way, until the end of the stay that is returned; None: nothing counts.
 
         Raises:
             Problem: 429.
         """
+        if self._usage.held is None and not self._runs.any:
+            return None
         self._usage.check_held()
         stay = Stay()
         if self._usage.held is not None:
             stay.enter(self._usage.held)
         return stay
 
-    def check(self, counts: Mapping[str, int], request_bytes: int) -> None:
-        """Refuse rollouts, so many of each run: all or none. Nothing is taken.
+    def check_one(self, run: str, request_bytes: int) -> Usage | None:
+        """Return the usage of a run, if it has quotas; refuse a rollout of the run. Nothing is taken.
 
         Raises:
-            Problem: 403 for another's run, 429 for a quota of the key or of a run.
+            Problem: 403 for another's run, 429 for a quota of the run.
         """
-        for run in counts:
-            self.enter(run)
-        total = sum(counts.values()) or 1
-        self._usage.check(sum(counts.values()), 0)
-        for run, count in counts.items():
-            usage = self._runs.of(run)
-            if usage is not None:
-                usage.check(count, request_bytes * count / total)
-                usage.check_held()
+        usage = self._usage_of(run)
+        if usage is not None:
+            usage.check(1, request_bytes)
+            usage.check_held()
+        return usage
 
-    def charge(self, stay: Stay | None, counts: Mapping[str, int], request_bytes: int) -> None:
-        """Take what was checked just now; the request is held for these runs until the end of its stay."""
-        total = sum(counts.values()) or 1
-        self._usage.take(sum(counts.values()), 0)
-        for run, count in counts.items():
-            usage = self._runs.of(run)
-            if usage is not None:
-                usage.take(count, request_bytes * count / total)
-                if usage.held is not None and stay is not None:
-                    stay.enter(usage.held)
+    def charge_one(self, usage: Usage | None, request_bytes: int, stay: Stay | None) -> None:
+        """Take a rollout of a run that was checked just now, and whose head is paid; the run holds the request."""
+        if usage is not None:
+            usage.take(1, request_bytes)
+            if usage.held is not None and stay is not None:
+                stay.enter(usage.held)
+
+    def charge(self, counts: Mapping[str, int], request_bytes: int, stay: Stay | None) -> None:
+        """Take rollouts, so many of each run, the first of which is paid with the head: all or none.
+
+        The runs hold the request until the end of its stay.
+
+        Raises:
+            Problem: 403 for another's run, 429 for a quota of the key or of a run; nothing was taken.
+        """
+        total, usages = sum(counts.values()), [(self._usage_of(run), count) for run, count in counts.items()]
+        meter = self._usage.rollouts
+        if meter is not None:  # one that is larger than the burst needs a bucket that was full before the head
+            self._usage.check(min(total, meter.rate.burst) - 1, 0)
+        of_runs = [
+            (usage, count, request_bytes * count / max(1, total)) for usage, count in usages if usage is not None
+        ]
+        for usage, count, share in of_runs:
+            usage.check(count, share)
+            usage.check_held()
+        self._usage.take(max(0, total - 1), 0)
+        for usage, count, share in of_runs:
+            usage.take(count, share)
+            if usage.held is not None and stay is not None:
+                stay.enter(usage.held)
+
+    def _usage_of(self, run: str) -> Usage | None:
+        """Return the usage of a run of the key's; None without quotas.
+
+        Raises:
+            Problem: 403.
+        """
+        entered = self._entered
+        if run in entered and ((usage := entered[run]) is None or not usage.forgotten):
+            return usage
+        self.enter(run)
+        if len(entered) >= MOST_ENTERED:
+            entered.clear()
+        usage = entered[run] = self._runs.of(run)
+        return usage
 
     async def streaming(self, stream: asyncio.Task[None]) -> None:
         """Wait for an answer without an end; it ends with the key."""

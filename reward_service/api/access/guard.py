@@ -164,7 +164,7 @@ class Guarded:
             visit.enter(run)
         if not visit.caller.is_bounded:
             return None
-        visit.caller.check_head(0, announced_bytes(scope["headers"]) if visit.rule.metered else 0)
+        visit.caller.charge_head(0, announced_bytes(scope["headers"]) if visit.rule.metered else 0)
         return visit.caller.begin()
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,6 +16,10 @@ CHALLENGES = {"www-authenticate": "Bearer", "WWW-Authenticate": 'Basic realm="co
 """A line for each, because browsers read one challenge of a line. HTTP does not tell the two names apart."""
 
 
+MOST_SHOWN = 4096
+"""Of so many headers it is remembered whose they are; a caller may write the same key in many ways."""
+
+
 class Keyring:
     """The keys that clients may show; an empty ring opens every door (the service is then on loopback only)."""
 
@@ -23,6 +27,7 @@ class Keyring:
         """Begin with these keys."""
         self.meters = Meters(time.monotonic)
         self._callers: dict[bytes, Caller] = {}
+        self._shown: dict[bytes | None, Caller] = {}
         self._everybody: Caller | None = None
         self.access = AccessList()
         self.replace(access)
@@ -31,7 +36,7 @@ class Keyring:
         """Take other keys in place of those of before; what was used of the quotas stays used."""
         runs, before = RunUsages(access, self.meters), self._callers
         same_runs = access.runs == self.access.runs
-        self._callers = {}
+        self._callers, self._shown = {}, {}
         for digest, grant in access.grants.items():
             known = before.get(digest)
             if known is not None and known.grant == grant and same_runs:
@@ -57,7 +62,14 @@ class Keyring:
         """
         if self._everybody is not None:
             return self._everybody
-        shown = next((value for name, value in headers if name == b"authorization"), None)
+        shown = None
+        for name, value in headers:
+            if name == b"authorization":
+                shown = value
+                break
+        # The way of every rollout: what a caller has shown before need not be hashed again.
+        if shown in self._shown:
+            return self._shown[shown]
         key = None if shown is None else _key_of(shown)
         if key is None:
             raise Problem(
@@ -72,6 +84,8 @@ class Keyring:
                 "this key is not one of the service's: check the file that CO_REWARDING_API_KEYS_FILE "
                 "(--api-keys-file) names there, and CO_REWARDING_API_KEYS as it was when the service started.",
             )
+        if shown is not None and len(self._shown) < MOST_SHOWN:
+            self._shown[shown] = caller
         return caller
 
 

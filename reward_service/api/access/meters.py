@@ -1,7 +1,6 @@
 """Measure what keys and runs use, in this process; the other processes' use is heard of in between (`shared`)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from co_rewarding_schema.problems import ProblemKind
 
@@ -33,10 +32,10 @@ class Meter:
     def wait_s(self, wanted: float) -> float:
         """Return after how many seconds so much may be taken; 0: now."""
         now_s = self._now_s()
-        self.level = self.rate.refilled(self.level, now_s - self._at_s)
+        level = self.level = self.rate.refilled(self.level, now_s - self._at_s)
         self._at_s = now_s
         self.touched = True
-        return self.rate.wait_s(self.level, wanted)
+        return 0.0 if level >= wanted else self.rate.wait_s(level, wanted)
 
     @property
     def full(self) -> bool:
@@ -93,15 +92,21 @@ class Stay:
             gauge.touched = True
 
 
-@dataclass(frozen=True, slots=True)
 class Usage:
-    """What a key or a run uses of its quotas. `of` names it for people."""
+    """What a key or a run uses of its quotas. `of` names it for people; `forgotten`, another has taken its place."""
 
-    of: str
-    quotas: Quotas
-    rollouts: Meter | None
-    request_bytes: Meter | None
-    held: Gauge | None
+    __slots__ = ("forgotten", "held", "of", "quotas", "request_bytes", "rollouts")
+
+    def __init__(
+        self, of: str, quotas: Quotas, rollouts: Meter | None, request_bytes: Meter | None, held: Gauge | None
+    ) -> None:
+        """Begin with what was used before."""
+        self.of = of
+        self.quotas = quotas
+        self.rollouts = rollouts
+        self.request_bytes = request_bytes
+        self.held = held
+        self.forgotten = False
 
     @property
     def idle(self) -> bool:
@@ -110,24 +115,24 @@ class Usage:
         held = self.held is not None and (self.held.here or self.held.touched)
         return not held and all(not each.unsaid and each.full for each in meters)
 
-    def check(self, rollouts: int, request_bytes: float) -> None:
+    def check(self, rollouts: float, request_bytes: float) -> None:
         """Refuse so much if it is not there; nothing is taken.
 
         Raises:
             Problem: 429, with the quota.
         """
-        for quota, meter, wanted in (
-            ("rollouts_per_s", self.rollouts, rollouts),
-            ("bytes_per_s", self.request_bytes, request_bytes),
-        ):
-            if meter is not None and wanted and (wait_s := meter.wait_s(wanted)) > 0.0:
-                raise _over_rate(self.of, quota, meter, wait_s)
+        meter = self.rollouts
+        if meter is not None and rollouts > 0 and (wait_s := meter.wait_s(rollouts)) > 0.0:
+            raise _over_rate(self.of, "rollouts_per_s", meter, wait_s)
+        meter = self.request_bytes
+        if meter is not None and request_bytes and (wait_s := meter.wait_s(request_bytes)) > 0.0:
+            raise _over_rate(self.of, "bytes_per_s", meter, wait_s)
 
     def take(self, rollouts: int, request_bytes: float) -> None:
         """Take so much."""
-        if self.rollouts is not None:
+        if self.rollouts is not None and rollouts:
             self.rollouts.take(rollouts)
-        if self.request_bytes is not None:
+        if self.request_bytes is not None and request_bytes:
             self.request_bytes.take(request_bytes)
 
     def check_held(self) -> None:
@@ -174,15 +179,19 @@ class Meters:
         for each in (*meters, *gauges):
             each.touched = False
         if len(self._runs) > MOST_IDLE_RUNS:
-            self._runs = {run: usage for run, usage in self._runs.items() if not usage.idle}
+            for run, usage in [each for each in self._runs.items() if each[1].idle]:
+                usage.forgotten = True
+                del self._runs[run]
         return meters, gauges
 
     def _usage(self, known: dict[str, Usage], kind: str, name: str, quotas: Quotas) -> Usage:
         before = known.get(name)
         if before is not None and before.quotas == quotas:
             return before
-        full, wide = f"{kind}:{name}", (None, None, None)
-        rollouts, request_bytes, held = (before.rollouts, before.request_bytes, before.held) if before else wide
+        full, nothing = f"{kind}:{name}", (None, None, None)
+        rollouts, request_bytes, held = (before.rollouts, before.request_bytes, before.held) if before else nothing
+        if before is not None:
+            before.forgotten = True
         usage = known[name] = Usage(
             f"{kind} {name!r}",
             quotas,

@@ -1,8 +1,9 @@
 """Describe a hot route: how metrics name it, what it takes, and who answers it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from reward_service.api.access.route_rules import RULES, RouteRule
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import MEDIA_TYPE, Problem
 from reward_service.api.http.requests import GONE, ClientGoneError, Exchange
@@ -26,6 +27,11 @@ class Route:
     single: Callable[[Data], SingleRollout | None] | None = None
     answer: Answerer = openrlhf_answer
     hold_s: float | None = None
+    rule: RouteRule = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up who may ask it."""
+        object.__setattr__(self, "rule", RULES[f"{self.method} {self.name}"])
 
 
 def admit(exchange: Exchange, counts: Mapping[str, int]) -> None:
@@ -34,8 +40,7 @@ def admit(exchange: Exchange, counts: Mapping[str, int]) -> None:
     Raises:
         Problem: 403 for another's run, 429 for a quota.
     """
-    exchange.caller.check(counts, exchange.size_bytes)
-    exchange.caller.charge(exchange.stay, counts, exchange.size_bytes)
+    exchange.caller.charge(counts, exchange.size_bytes, exchange.stay)
 
 
 async def send_problem(exchange: Exchange, problem: Problem) -> int:

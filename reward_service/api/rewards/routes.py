@@ -18,7 +18,6 @@ from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 
 from reward_service.api.access.callers import Caller
 from reward_service.api.access.keyring import Keyring
-from reward_service.api.access.route_rules import RULES
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.json_reader import Data
 from reward_service.api.http.problems import Problem, away, internal
@@ -119,8 +118,8 @@ class HotRoutes:
             raise Problem(ProblemKind.WRONG_METHOD, detail, headers={"allow": route.method})
         check_body_headers(exchange.headers, self.most_body_bytes)
         if caller.is_bounded:
-            caller.check_route(RULES[f"{route.method} {route.name}"])
-            caller.check_head(int(route.method == "POST"), announced_bytes(exchange.headers))
+            caller.check_route(route.rule)
+            caller.charge_head(int(route.method == "POST"), announced_bytes(exchange.headers))
         return caller
 
     def hold(self, exchange: HoldingExchange, route: Route) -> bool:
@@ -131,13 +130,12 @@ class HotRoutes:
         # `answer` tells what is wrong. A fault that is raised here would end the parser, or the one who wakes all.
         with contextlib.suppress(Exception):
             item = route.single(body) if len(body) <= INLINE_BYTES else None
-            run, bounded = run_of(exchange), exchange.caller.is_bounded
-            counts = {run_of_single(item, run): 1} if bounded and item is not None else {}
-            if bounded:
-                exchange.caller.check(counts, len(body))
+            run, caller, usage = run_of(exchange), exchange.caller, None
+            if item is not None and caller.is_bounded:
+                usage = caller.check_one(run_of_single(item, run), len(body))
             if item is not None and self._singles.hold(exchange, route.name, item, run, route.answer, route.hold_s):
-                if bounded:
-                    exchange.caller.charge(exchange.stay, counts, len(body))
+                if caller.is_bounded:
+                    caller.charge_one(usage, len(body), exchange.stay)
                 self._metrics.accepted(route.name, 1)
                 if not item.prompt_found:
                     self._metrics.count(self._metrics.prompts_not_found, 1)
