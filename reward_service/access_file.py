@@ -105,7 +105,7 @@ def read_access(path: Path) -> AccessList:
     except (OSError, ValueError) as cause:  # not there, or no text
         raise SettingsError(f"the file of keys, {path}, cannot be read: {cause}") from cause
     if path.suffix == ".toml" or any(_TABLES.match(line) for line in text.splitlines()):
-        return _of_toml(text, path)
+        return access_in(text, str(path))
     return _of_lines(text, path)
 
 
@@ -119,7 +119,12 @@ def _of_lines(text: str, path: Path) -> AccessList:
     return AccessList(grants)
 
 
-def _of_toml(text: str, path: Path) -> AccessList:
+def access_in(text: str, path: str) -> AccessList:
+    """Return what TOML says; messages name it as `path`.
+
+    Raises:
+        SettingsError: it is wrong at the place that the message names.
+    """
     try:
         file = _File.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as cause:  # its message has the line

@@ -25,6 +25,7 @@ from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
 from reward_service.tools.explain.command import explain
 from reward_service.tools.export.command import export
+from reward_service.tools.keys.command import keys_app
 from reward_service.tools.replay.command import replay, score
 from reward_service.tools.status.command import status
 from reward_service.tools.track.command import track
@@ -216,6 +217,7 @@ def version() -> None:
 for _command in (train, demo, experiment, score, replay, export, explain, watch, status, track):
     app.command()(_command)
 app.add_typer(paraphrase_app, name="paraphrase")
+app.add_typer(keys_app, name="keys")
 
 
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:

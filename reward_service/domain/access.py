@@ -58,6 +58,13 @@ class Quotas:
     held_requests: int | None = None
     open_cohorts: int | None = None
 
+    def __str__(self) -> str:
+        """For a person."""
+        rates = (("rollouts", self.rollouts), ("bytes", self.request_bytes))
+        told = [f"{rate.per_s:.15g} {what}/s, {rate.burst:.15g} at once" for what, rate in rates if rate is not None]
+        counts = (("requests held", self.held_requests), ("open cohorts", self.open_cohorts))
+        return ", ".join(told + [f"{count} {what}" for what, count in counts if count is not None]) or "no quotas"
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:

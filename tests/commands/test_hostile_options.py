@@ -46,6 +46,8 @@ BASE: dict[str, list[str]] = {
     "track": ["a-run", "a-place", "--to", "tensorboard", "--url", NOTHING],
     "paraphrase rewrite": ["questions.jsonl", "out.jsonl", "--model", f"openai:{NOTHING}/v1#m"],
     "paraphrase audit": ["questions.jsonl"],
+    "keys new": ["a-name", "--scope", "read"],
+    "keys check": ["keys.toml"],
 }
 
 FIELDS = {
@@ -180,6 +182,8 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--every": [*NO_NUMBER, "0"],
         "--once": ANY,
     },
+    "keys new": {"NAME": ["", "a b", "x" * 300, '"', "\n"], "--scope": NO_NAME, "--runs": ["", "a/b", "x" * 300]},
+    "keys check": {"FILE": NO_FILE},
     "status": {"--url": NO_URL, "--api-key": ["ключ", "a b"]},
     "track": {
         "RUN": ["", "a/b", "x" * 300, ".."],

@@ -121,7 +121,7 @@ def test_yaml_sets_what_an_adapter_reads(snippet: Snippet) -> None:
         form.model_validate(values["settings"])
 
 
-NO_ADAPTERS = {"docs/openrlhf.md", "docs/experiments.md"}
+NO_ADAPTERS = {"docs/openrlhf.md", "docs/experiments.md", "docs/security.md"}
 
 
 @pytest.mark.parametrize("snippet", [each for each in of("toml") if each.page not in NO_ADAPTERS], ids=str)

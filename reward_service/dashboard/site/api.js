@@ -9,10 +9,16 @@ const LONGEST_PAUSE_MS = 10_000
 const MOST_UNREAD_CHARS = 64_000_000
 
 export class Problem extends Error {
-  constructor(status, title, detail) {
+  constructor(status, title, detail, type = "") {
     super(detail || title || `status ${status}`)
     this.status = status
     this.title = title
+    this.type = type
+  }
+
+  // Whether another key is to be asked for. One that is known, and does not open everything, stays.
+  get isOfTheKey() {
+    return this.status === 401 || (this.status === 403 && !/:(no-scope|other-run)$/.test(this.type))
   }
 }
 
@@ -45,7 +51,7 @@ async function sent(path, headers, signal) {
   })
   if (response.ok) return response
   const told = await response.json().catch(() => ({}))
-  throw new Problem(response.status, told.title ?? response.statusText, told.detail)
+  throw new Problem(response.status, told.title ?? response.statusText, told.detail, told.type)
 }
 
 export async function ask(path, query = {}, signal = undefined) {

@@ -87,7 +87,7 @@ function nothing(page) {
 function failed(error) {
   end?.()
   tell("still")
-  if (error instanceof Problem && (error.status === 401 || error.status === 403)) {
+  if (error instanceof Problem && error.isOfTheKey) {
     leave.hidden = true
     return login(main, error, (value) => { key.set(value); leave.hidden = false; show() })
   }

@@ -1,0 +1,1 @@
+"""Make keys for the file of keys, and check such a file."""
