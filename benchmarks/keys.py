@@ -31,7 +31,8 @@ from benchmarks.throughput import kinds_of
 from reward_service.processes import dies_with_parent
 from reward_service.tools.loadtest.workload import Workload
 
-KEYLESS, PLAIN, BOUNDED, BESIDE = "no key", "a plain key", "scope, runs and quotas", "beside"
+KEYLESS, PLAIN, BOUNDED = "no key", "a plain key", "scope, runs and quotas"
+BESIDE, BESIDE_PLAIN = "beside, no key", "beside, a plain key"
 KEY = "the-key-of-the-benchmark"
 TABLE = f"""
 [[keys]]
@@ -128,7 +129,7 @@ async def measure(
     names = list(servers)
     for number in range(rounds + 1):
         for name in (*names[number % len(names) :], *names[: number % len(names)]):
-            turn = await bench.turn(servers[name], keyed if name in (PLAIN, BOUNDED) else bare, seconds)
+            turn = await bench.turn(servers[name], bare if name in (KEYLESS, BESIDE) else keyed, seconds)
             if number:
                 found[name].append(turn)
     return found
@@ -149,7 +150,8 @@ def main() -> None:
     here = Path(__file__).parents[1]
     plan: list[tuple[str, Path, str | None]] = [(KEYLESS, here, None), (PLAIN, here, KEY), (BOUNDED, here, TABLE)]
     if given.beside is not None:
-        plan.append((BESIDE, given.beside.resolve(), None))
+        beside = given.beside.resolve()
+        plan += [(BESIDE, beside, None), (BESIDE_PLAIN, beside, KEY)]
     table = Table("kind", "service", "rollouts per s of the API's CPU, over no key: median (min-max)", box=None)
     with tempfile.TemporaryDirectory(prefix="cr-keys-") as folder, contextlib.ExitStack() as stack:
         servers = {

@@ -190,15 +190,18 @@ def test_a_collector_gets_the_spans_of_a_service_that_stops_at_once(monkeypatch:
 
 OFF = """
 import asyncio, sys
+from reward_service.api.access.keyring import Keyring
 from reward_service.api.services import open_services
 from reward_service.background import Background
+from reward_service.domain.access import AccessList
 from reward_service.serving import api_process, worker_process
 from reward_service.settings import Settings
 from reward_service.teaching import teacher
 from reward_service.telemetry import Metrics
 
 async def main():
-    async with open_services(Settings(redis_url="redis://127.0.0.1:9"), Metrics(), Background()) as services:
+    settings, ring = Settings(redis_url="redis://127.0.0.1:9"), Keyring(AccessList())
+    async with open_services(settings, Metrics(), Background(), ring) as services:
         wrapped = {"answer", "hold", "submit", "join", "place_all"} & (
             vars(services.hot).keys() | vars(services.cohorts).keys() | vars(services.labels).keys()
         )

@@ -10,10 +10,24 @@ from typing import Any
 import pytest
 from redis.exceptions import NoScriptError
 
-from reward_service.store import cohort_scripts, label_scripts, paraphrase_scripts, peer_scripts, run_scripts
+from reward_service.store import (
+    cohort_scripts,
+    label_scripts,
+    paraphrase_scripts,
+    peer_scripts,
+    quota_scripts,
+    run_scripts,
+)
 from reward_service.store.connection import Argument, RedisConnection, Reply
 
-MODULES: list[ModuleType] = [cohort_scripts, label_scripts, paraphrase_scripts, peer_scripts, run_scripts]
+MODULES: list[ModuleType] = [
+    cohort_scripts,
+    label_scripts,
+    paraphrase_scripts,
+    peer_scripts,
+    quota_scripts,
+    run_scripts,
+]
 LUA = files("reward_service.store") / "lua"
 
 pytestmark = pytest.mark.anyio
