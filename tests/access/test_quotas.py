@@ -59,7 +59,7 @@ def made(client: httpx.Client, run: str, name: str = "one") -> str:
 
 
 def batch(client: httpx.Client, name: str, rollouts: int = 4, run: str = "default", **more: Any) -> httpx.Response:
-    answers = ["1"] * (rollouts // 2)
+    answers: list[str | None] = ["1"] * (rollouts // 2)
     sent = {"run": run, "wait_s": 20, "rollouts": pair("q", answers, answers), **more}
     return client.post("/v1/rewards", json=sent, headers=bearer(name))
 
@@ -139,10 +139,8 @@ def test_only_so_many_requests_are_held_over_all_processes(url: str, client: htt
     with held(url, "few", "h1"), held(url, "few", "h2"):
         for _ in range(2 * PROCESSES):
             wait_until(lambda: status() == 429)
-        refused = wait_until(lambda: (r := client.get("/v1/runs", headers=bearer("few"))).status_code == 429 and r)
-        assert refusal(refused, "held_requests", "key 'few'") | {"used": 2} == {
-            "name": "held_requests", "of": "key 'few'", "limit": 2, "used": 2,
-        }  # fmt: skip
+        refused = client.get("/v1/runs", headers=bearer("few"))
+        assert refusal(refused, "held_requests", "key 'few'")["limit"] == 2
         assert client.get("/v1/runs/default", headers=bearer("one")).status_code == 200
     for _ in range(2 * PROCESSES):
         wait_until(lambda: status() == 200)

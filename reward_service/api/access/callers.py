@@ -1,6 +1,7 @@
 """Let a caller into routes and runs, and charge what it sends to its quotas and those of the runs."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 
 from co_rewarding_schema.problems import ProblemKind
@@ -40,7 +41,10 @@ class Caller:
     `is_bounded` is False for one that may do everything: then nothing of it has to be looked at.
     """
 
-    __slots__ = ("_entered", "_runs", "_streams", "_usage", "ended", "grant", "is_bounded", "key", "meters_bytes")
+    __slots__ = (
+        "_entered", "_refused_bytes", "_refused_rollouts", "_runs", "_streams", "_usage", "ended", "grant",
+        "is_bounded", "key", "meters_bytes",
+    )  # fmt: skip
 
     def __init__(self, key: str | None, grant: Grant, usage: Usage, runs: RunUsages) -> None:
         """Begin with nothing under way."""
@@ -52,6 +56,8 @@ class Caller:
         self._usage = usage
         self._runs = runs
         self._entered: dict[str, Usage | None] = {}
+        self._refused_bytes = math.inf
+        self._refused_rollouts = 0.0
         self._streams: set[asyncio.Task[None]] = set()
 
     def check_route(self, rule: RouteRule) -> None:
@@ -85,6 +91,8 @@ class Caller:
         Raises:
             Problem: 429 for a quota of the key; nothing was taken, and the body need not be read.
         """
+        if request_bytes >= self._refused_bytes:
+            self._check_as_refused()
         self._usage.check(rollouts, request_bytes)
         self._usage.take(rollouts, request_bytes)
 
@@ -133,21 +141,44 @@ class Caller:
         Raises:
             Problem: 403 for another's run, 429 for a quota of the key or of a run; nothing was taken.
         """
-        total, usages = sum(counts.values()), [(self._usage_of(run), count) for run, count in counts.items()]
-        meter = self._usage.rollouts
-        if meter is not None:  # one that is larger than the burst needs a bucket that was full before the head
-            self._usage.check(min(total, meter.rate.burst) - 1, 0)
-        of_runs = [
-            (usage, count, request_bytes * count / max(1, total)) for usage, count in usages if usage is not None
+        total, of_runs = sum(counts.values()), [(self._usage_of(run), count) for run, count in counts.items()]
+        shares = [
+            (usage, count, request_bytes * count / total) for usage, count in of_runs if usage is not None and count
         ]
-        for usage, count, share in of_runs:
-            usage.check(count, share)
-            usage.check_held()
+        try:
+            self._check_key(total, request_bytes)
+            for usage, count, share in shares:
+                usage.check(count, share)
+                usage.check_held()
+        except Problem:
+            self._usage.take(-1, 0)
+            raise
         self._usage.take(max(0, total - 1), 0)
-        for usage, count, share in of_runs:
+        for usage, count, share in shares:
             usage.take(count, share)
             if usage.held is not None and stay is not None:
                 stay.enter(usage.held)
+
+    def _check_key(self, rollouts: int, request_bytes: int) -> None:
+        """Refuse rollouts, the first of which is paid; note how large the request was that was read in vain."""
+        meter = self._usage.rollouts
+        if meter is None:
+            return
+        wanted = min(rollouts, meter.rate.burst)  # a larger one needs a bucket that was full before the head
+        try:
+            self._usage.check(wanted - 1, 0)
+        except Problem:
+            self._refused_bytes, self._refused_rollouts = request_bytes, wanted
+            raise
+
+    def _check_as_refused(self) -> None:
+        """Refuse by its head a request that is as large as one that was refused, while that one would be again.
+
+        Raises:
+            Problem: 429.
+        """
+        self._usage.check(self._refused_rollouts, 0)
+        self._refused_bytes = math.inf
 
     def _usage_of(self, run: str) -> Usage | None:
         """Return the usage of a run of the key's; None without quotas.

@@ -13,8 +13,11 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 0.5
 
-State = tuple[int, int, int, int] | None
+State = tuple[int, ...] | None
 """What tells two contents of a file apart: inode, size, and when it was written and changed; None: it is not there."""
+
+UNSEEN: State = ()
+"""Before the first look: the file may have changed, or gone, since the service has read it."""
 
 
 class KeysReloading:
@@ -25,8 +28,7 @@ class KeysReloading:
         self._settings = settings
         self._file = file
         self._keyring = keyring
-        self._taken: State = None
-        self._seen: State = None
+        self._taken = self._seen = UNSEEN
 
     async def look(self) -> None:
         """Take the file if it has changed, and has been as it is for a while: it may be half written."""
