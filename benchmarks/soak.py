@@ -24,7 +24,7 @@ from benchmarks.machine import describe
 from benchmarks.soak_page import SoakResult, write
 from benchmarks.soak_parts import WITNESSES, Parts, SoakError, free_ports
 from benchmarks.soak_samples import Sampler
-from benchmarks.soak_traffic import RUNS, Run
+from benchmarks.soak_traffic import CALL_WITHIN_S, RUNS, Run
 from benchmarks.soak_troubles import Troublemaker, planned
 from reward_service.processes import raise_open_files_limit
 from reward_service.store.keys import RunKeys
@@ -34,6 +34,8 @@ LEAST_RETENTION_S = 45.0
 """Longer than any trouble: a call that is sent again after its cohort was forgotten would open it once more."""
 RETENTION_SHARE = 0.09
 SAMPLE_S = 5.0
+KEEP_ALIVE_S = 1.0
+"""aiohttp takes the connection that was idle longest, so that those of a burst would live on, and look like a leak."""
 ENDS_WITHIN_S = 120.0
 WIDTH = 120
 
@@ -48,12 +50,11 @@ async def soak(folder: Path, minutes: float, cohorts: int, seed: int, console: C
     try:
         with console.status("starting a store, a model, two workers, a teacher, two APIs"):
             await parts.start()
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=60.0)
-        ) as http:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(CALL_WITHIN_S)) as http:
             runs = [run(parts.urls, http, seed) for run in RUNS]
             for run in runs:
-                await run.make()
+                await run.make(cohort_deadline_s=retention_s)
             witnesses = _witnesses(parts)
             sampler = Sampler(parts, runs, retention_s)
             trouble = Troublemaker(parts, seed)

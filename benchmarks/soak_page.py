@@ -1,7 +1,7 @@
 """Judge the samples of a soak, draw them, and write its page."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,28 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.soak_samples import Sample
+from benchmarks.soak_series import SERIES
 from benchmarks.soak_slopes import Slope, slope_of
 from benchmarks.soak_troubles import FULL_STORE, SLOW_DISK, Passed, period_s
 
-MIB = 2**20
 WARM_UP_SHARE = 0.25
 JUDGED_S = 1200.0
 """Slopes over less than this are told and not judged: they are those of a service that is still warming up."""
 MOST_SHARE_PER_H = 0.05
 """What surely grows faster than by this share of its level in an hour is a leak."""
 WIDTH = 120
-
-Value = Callable[[Sample], float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Something that must not grow: its name, unit, and value in a sample (None where it was not seen)."""
-
-    name: str
-    unit: str
-    value: Value
-    panel: str
 
 
 @dataclass(frozen=True)
@@ -53,8 +41,11 @@ class SoakResult:
 
     @property
     def warm_up_s(self) -> float:
-        """Samples before this are not judged: the store fills up until what is old expires."""
-        return max(WARM_UP_SHARE * 60.0 * self.minutes, 1.5 * self.retention_s)
+        """Samples before this are not judged: the store fills up until what is old expires.
+
+        What names a round or a ticket is kept for the deadline of a cohort and the retention: twice the retention here.
+        """
+        return max(WARM_UP_SHARE * 60.0 * self.minutes, 2.25 * self.retention_s)
 
     @property
     def judged(self) -> list[Sample]:
@@ -100,59 +91,6 @@ class SoakResult:
         if self.judged_s < JUDGED_S:
             return f"{told}; too short to judge growth"
         return f"{told}; FAILED: {len(self.growing)} series grow" if self.growing else f"{told}; nothing grows"
-
-
-def _of(process: str, field: str, unit: float = 1.0) -> Value:
-    return lambda sample: sample.processes[process][field] / unit if process in sample.processes else None
-
-
-def _store(field: str, unit: float = 1.0) -> Value:
-    return lambda sample: sample.store[field] / unit if field in sample.store else None
-
-
-def _per_kept(sample: Sample) -> float | None:
-    return sample.store["used_bytes"] / sample.kept if sample.store and sample.kept else None
-
-
-def _latency(run: str, field: str) -> Value:
-    return lambda sample: 1000 * sample.latencies[run][field] if field in sample.latencies.get(run, {}) else None
-
-
-def _lag(field: str) -> Value:
-    return lambda sample: sample.lag.get(field)
-
-
-def _series() -> list[Series]:
-    witnesses = {
-        "API": "api-1/api",
-        "worker": "worker-1/worker",
-        "worker's judge": "worker-1/judge",
-        "API's supervisor": "api-1/api supervisor",
-        "worker's supervisor": "worker-1/worker supervisor",
-    }
-    series: list[Series] = []
-    for name, process in witnesses.items():
-        series.append(Series(f"{name}, memory (PSS)", "MiB", _of(process, "pss_bytes", MIB), "memory of processes"))
-    for name, process in witnesses.items():
-        series.append(Series(f"{name}, open files", "", _of(process, "fds"), "open files"))
-    series += [
-        Series("API, threads", "", _of("api-1/api", "threads"), "threads"),
-        Series("store, open files", "", _of("store/store", "fds"), "open files"),
-        Series("store, clients", "", _store("clients"), "open files"),
-        Series("store, used memory", "MiB", _store("used_bytes", MIB), "store's memory"),
-        Series("store, used memory of a kept cohort", "B", _per_kept, "store's memory of a kept cohort"),
-        Series("store, append-only file", "MiB", _store("aof_bytes", MIB), "store's memory"),
-        Series("store, keys", "", _store("keys"), "keys"),
-        Series("oldest job", "s", _lag("oldest_job_s"), "lag"),
-        Series("open cohorts", "", _lag("open"), "open cohorts"),
-    ]
-    for run, name in (("soak-parts", "parts"), ("soak-singles", "singles"), ("soak-taught", "taught")):
-        for field in ("p50_s", "p99_s"):
-            series.append(Series(f"{name}, {field[:3]}", "ms", _latency(run, field), "latency"))
-    return series
-
-
-SERIES: Sequence[Series] = _series()
 
 
 def write(result: SoakResult, folder: Path) -> None:
@@ -251,6 +189,8 @@ def page(result: SoakResult) -> str:
         "",
         *_troubles(result),
         "",
+        "A worker and a teacher cannot be asked whether they are ready: their time ends when they are started again.",
+        "",
     ]
     return "\n".join(lines)
 
@@ -290,7 +230,7 @@ def _troubles(result: SoakResult) -> list[str]:
     for what in whats:
         took_s = [passed.took_s for passed in result.troubles if str(passed.trouble) == what]
         rows.append([what, str(len(took_s)), f"{max(took_s):.1f}"])
-    return _table(("what", "times", "ready again after at most, s"), rows)
+    return _table(("what", "times", "over after at most, s"), rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

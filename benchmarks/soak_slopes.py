@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 BINS = 60
 LEAST_BINS = 12
-DRAWS = 2000
+DRAWS = 1000
 LIKELY_PERCENT = (2.5, 97.5)
 HOUR_S = 3600.0
 

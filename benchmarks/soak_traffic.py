@@ -137,9 +137,10 @@ class Run:
         self.client = Client(urls, http, self.chance, self.ledger)
         self.seed = seed
 
-    async def make(self) -> None:
+    async def make(self, cohort_deadline_s: float) -> None:
         """Makes the run, before the first question."""
-        await self.client.asked("PUT", f"/v1/runs/{self.name}", self.settings)
+        more = {"cohort_deadline_s": cohort_deadline_s}
+        await self.client.asked("PUT", f"/v1/runs/{self.name}", self.settings | more)
 
     async def flow(self, cohorts: int, lasts_s: float) -> None:
         """Sends so many cohorts over so long, later ones at once where the service fell behind; returns at the end."""
