@@ -28,6 +28,11 @@
 #   make gpu-check    teacher, average and trainer on a GPU, or in a small size on the CPU: runs/gpu-check/gpu-check.md
 #   make bench-fairness  what a flood of hard answers in one run does to another run
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
+#   make soak    45 minutes: a million cohorts while parts are restarted in turn; does anything grow? docs/soak.md
+#   make bench-unit-costs    what a rollout costs each part of the service
+#   make bench-held-many     65,536 singles held at once by four API processes
+#   make bench-two-nodes     an API process behind a slower link than its store's (needs root and iproute2)
+#   make sizing  the three above, and the tables of docs/sizing.md
 #   make e2e-vllm        the real vLLM under swapped weights, and as a rewriter, on the CPU (the same installation)
 #   make e2e-openrlhf    OpenRLHF, vLLM and DeepSpeed train for real, on the CPU (installs 4 GB beside)
 #   make e2e-openrlhf-wide    the same with several ranks and engines, ZeRO-3, asynchronous, filtered
@@ -44,7 +49,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls gpu-check clean
+.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls bench-unit-costs bench-held-many bench-two-nodes sizing soak gpu-check clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile | fold -s -w 76 | sed '/^make /!s/^/    /'
@@ -170,6 +175,24 @@ bench-held-calls: $(VENV)/.dev
 
 bench-fairness: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.fairness
+
+bench-unit-costs: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.unit_costs
+
+bench-held-many: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.held_many
+
+bench-two-nodes: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.two_nodes
+
+sizing: bench-unit-costs bench-held-many bench-two-nodes
+	$(BIN)/python -m benchmarks.sizing --write
+
+SOAK_MINUTES ?= 45
+SOAK_COHORTS ?= 1000000
+SOAK_SEED ?= 1
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak --minutes $(SOAK_MINUTES) --cohorts $(SOAK_COHORTS) --seed $(SOAK_SEED) --docs docs
 
 gpu-check: $(VENV)/.dev
 	PYTHON=$(BIN)/python scripts/gpu-check

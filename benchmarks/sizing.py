@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.held_many import HeldMany
 from benchmarks.sizing_model import BATCHES, CALLS, FULL, Training, most_per_s, size_of
 from benchmarks.sizing_page import PAGE, table_rows, written_again
+from benchmarks.two_nodes import TwoNodes
 from benchmarks.unit_costs import FILE, UnitCosts
 
 NIC_GBIT = 25.0
@@ -64,7 +66,7 @@ def main(
         raise typer.BadParameter(f"{calls}: one of {', '.join(SHORT)}", param_hint="--calls")
     measured = UnitCosts.read(costs)
     if write:
-        PAGE.write_text(written_again(PAGE.read_text(), measured))
+        PAGE.write_text(written_again(PAGE.read_text(), measured, TwoNodes.read(), HeldMany.read()))
         return
     training = Training(
         nodes=nodes,

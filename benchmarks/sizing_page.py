@@ -1,17 +1,21 @@
 """Write the tables of docs/sizing.md: each stands between two marks that name it."""
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.held_many import HeldMany
 from benchmarks.sizing_model import BATCHES, CALLS, FULL, SINGLES, Size, Training, cpu_us, most_per_s, size_of
+from benchmarks.two_nodes import TwoNodes
 from benchmarks.unit_costs import ROLES, UnitCosts
 
 PAGE = Path(__file__).parents[1] / "docs" / "sizing.md"
 MADE = "made by `make sizing`"
 NIC_GBIT = 25.0
 GIB = 2**30
+WIDTH = 120
 NODES = (1, 8, 64, 512)
 HELD_PROMPTS = (512, 1024, 2048)
 
@@ -35,23 +39,19 @@ def table_rows(training: Training, size: Size) -> list[tuple[str, str]]:
     ]
 
 
-def written_again(page: str, costs: UnitCosts) -> str:
+def written_again(page: str, costs: UnitCosts, nodes: TwoNodes, held: HeldMany) -> str:
     """The page with its tables made anew.
 
     Raises:
         KeyError: the page names a table that there is none of.
     """
-    return re.sub(
-        rf"<!-- (\S+): {re.escape(MADE)} -->\n.*?<!-- end of \1 -->",
-        lambda found: _block(found[1], costs),
-        page,
-        flags=re.DOTALL,
-    )
+    made = {name: table(costs) for name, table in TABLES.items()} | {"nodes": _nodes(nodes), "held-many": _many(held)}
 
+    def block(found: re.Match[str]) -> str:
+        name = found[1]
+        return "\n".join([f"<!-- {name}: {MADE} -->", *made[name], f"<!-- end of {name} -->"])
 
-def _block(name: str, costs: UnitCosts) -> str:
-    lines = "\n".join(TABLES[name](costs))
-    return f"<!-- {name}: {MADE} -->\n{lines}\n<!-- end of {name} -->"
+    return re.sub(rf"<!-- (\S+): {re.escape(MADE)} -->\n.*?<!-- end of \1 -->", block, page, flags=re.DOTALL)
 
 
 def _costs(costs: UnitCosts) -> list[str]:
@@ -67,7 +67,7 @@ def _costs(costs: UnitCosts) -> list[str]:
     head = ("", "request, B", *(f"{role}, µs" for role in ROLES), "into the store, B", "out, B", "file, B", "memory, B")
     held = costs.held
     told = f"{held.requests:,} singles held at once took {held.api_bytes / 1000:.1f} kB of the API's memory each."
-    return [*_table(head, rows), "", f"{told} Measured on:", f"{costs.machine}."]
+    return [*_table(head, rows), "", *_wrapped(f"{told} Measured on {costs.machine}.")]
 
 
 def _limits(costs: UnitCosts) -> list[str]:
@@ -119,6 +119,36 @@ def _held(costs: UnitCosts) -> list[str]:
     return _table(head, rows)
 
 
+def _nodes(nodes: TwoNodes) -> list[str]:
+    rows = [
+        [
+            each.kind,
+            f"{each.near_per_s:,.0f}",
+            f"{each.far_per_s:,.0f}",
+            f"**{each.ratio:.2f}**",
+            *(f"{1000 * latency_s:.1f}" for latency_s in (each.near_p50_s, each.far_p50_s)),
+            *(f"{1000 * latency_s:.1f}" for latency_s in (each.near_p99_s, each.far_p99_s)),
+        ]
+        for each in nodes.kinds
+    ]
+    latencies = ("p50 near, ms", "p50 far, ms", "p99 near, ms", "p99 far, ms")
+    head = ("", "near its store, rollouts/s", "far from it", "far / near", *latencies)
+    link = f"The link took {nodes.rate_mbit / 1000:g} Gbit/s, and a round trip {1000 * nodes.round_trip_s:g} ms."
+    return [*_table(head, rows), "", *_wrapped(f"{link} Measured on {nodes.machine}.")]
+
+
+def _many(held: HeldMany) -> list[str]:
+    told = (
+        f"{held.requests:,} singles were held at once by {held.api_processes} API processes over one store and one "
+        f"worker: {held.most_open:,} connections were open at the same time, and {held.lost} were lost. "
+        f"{held.per_s:,.0f} were answered a second, 99 of 100 within {held.p99_after_last_s:.1f} s of their cohort's "
+        f"last ballot. Each took {held.api_bytes_each / 1000:.1f} kB of an API's memory, and "
+        f"{1e6 * held.store_cpu_s / held.requests:.0f} µs of the store's CPU time. The generators shared the machine: "
+        f"{held.machine}."
+    )
+    return _wrapped(told)
+
+
 TABLES: Mapping[str, Callable[[UnitCosts], list[str]]] = {
     "costs": _costs,
     "limits": _limits,
@@ -129,3 +159,7 @@ TABLES: Mapping[str, Callable[[UnitCosts], list[str]]] = {
 
 def _table(head: Sequence[str], rows: Rows) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
