@@ -118,7 +118,7 @@ class RefusingProtocol(HttpToolsProtocol):
     """uvicorn's connection, which answers a client that takes more than its limits with a problem, and closes."""
 
     cycle: Any
-    """The last request that came: uvicorn's, or a hot one."""
+    """The last request that came: uvicorn's, or a hot one; None at first, and when the connection is lost."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class RefusingProtocol(HttpToolsProtocol):
         self._close(reason)
 
     def _say_last_words(self) -> None:
-        if self._last_words is not None and self.cycle.response_complete and not self.transport.is_closing():
+        if self._last_words is not None and not self.transport.is_closing() and self.cycle.response_complete:
             self.transport.write(self._last_words)
             self.transport.close()
 

@@ -77,9 +77,16 @@ class BoundedProtocol(RefusingProtocol):
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting for all requests of the client, which has left."""
+        """Stop waiting for all requests of the client, which has left.
+
+        Its requests are let go, as each holds the connection: what refers to itself waits for a collection of garbage,
+        and one that was held for long waits for a rare one.
+        """
         self._leave_served()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self.cycle = self._served = None
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, and count the bytes of it that are no content."""

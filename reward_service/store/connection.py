@@ -177,7 +177,8 @@ class RedisConnection:
                     raise LinkLostError(said(code, error)) from error
                 call = in_flight.popleft()
                 if not call.answer.done():
-                    call.answer.set_exception(refused(code, error))
+                    # Without redis-py's frames: one of them holds the error, so both would wait for a collection.
+                    call.answer.set_exception(refused(code, error.with_traceback(None)))
                 continue
             call = in_flight.popleft()
             if not call.answer.done():
