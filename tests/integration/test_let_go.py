@@ -114,7 +114,7 @@ async def test_a_connection_and_its_requests(served: InProcess, sent: bytes, ans
 
 @pytest.mark.usefixtures("uncollected")
 async def test_errors_of_the_store() -> None:
-    async with scripted(handshake_or(lambda _: b"-OOM command not allowed when used memory > 'maxmemory'.\r\n")) as full:
+    async with scripted(handshake_or(lambda _: b"-OOM command not allowed\r\n")) as full:
         connection = RedisConnection(full.url, patience_s=5.0)
         for _ in range(CLIENTS):
             with pytest.raises(StoreRefusesError):
