@@ -170,14 +170,14 @@ def _medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def one_of_each(folder: Path, api_host: str = HOST) -> Iterator[tuple[Server, str]]:
+def one_of_each(folder: Path) -> Iterator[tuple[Server, str]]:
     """One API process, one worker and a Valkey on TCP: the server, and the store's URL."""
     (port,) = free_ports(1)
     with store(folder / "store", HOST, port, auto_aof_rewrite_percentage="0") as (store_url, store_pid):
         wait_for_store(store_url)
         settings = Settings(
             data_dir=folder / "data",
-            host=api_host,
+            host=HOST,
             port=0,
             redis_url=store_url,
             workers=1,
@@ -190,7 +190,7 @@ def one_of_each(folder: Path, api_host: str = HOST) -> Iterator[tuple[Server, st
         try:
             supervisor.wait_ready()
             pids = {"API": supervisor.pids("api"), "worker": supervisor.pids("worker"), "Valkey": [store_pid]}
-            yield Server("service", api_host, supervisor.port, pids, checked=True), store_url
+            yield Server("service", HOST, supervisor.port, pids, checked=True), store_url
         finally:
             supervisor.stop()
 
