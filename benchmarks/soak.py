@@ -60,6 +60,10 @@ async def soak(folder: Path, minutes: float, cohorts: int, seed: int, console: C
             trouble = Troublemaker(parts, seed)
             await _under_traffic(parts, runs, trouble, sampler, cohorts, lasts_s, console)
             faults = _faults(parts, runs, witnesses)
+            longest_s = max(each.get("max_s", 0.0) for sample in sampler.samples for each in sample.latencies.values())
+            if faults and longest_s > retention_s:
+                told = f"a call took {longest_s:.0f} s, but cohorts are kept for {retention_s:.0f} s"
+                faults.insert(0, f"{told}: the machine was too busy for a soak of this length, and faults follow of it")
             sampler.close()
     finally:
         await parts.stop()
