@@ -132,8 +132,8 @@ def access_in(text: str, path: str) -> AccessList:
     except ValidationError as cause:
         # The input is left out: it may be a key.
         first = cause.errors(include_input=False, include_url=False)[0]
-        names = [part for part in first["loc"] if part in FORMS]
-        form = f": {FORMS[str(names[-1])]}" if names and "pattern" in first["type"] else ""
+        fields = [part for part in first["loc"] if part in FORMS]
+        form = f": {FORMS[str(fields[-1])]}" if fields and "pattern" in first["type"] else ""
         what = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{path}, {_place(text, first['loc'])}: {what}{form}") from None
     grants: dict[bytes, Grant] = {}
