@@ -11,6 +11,7 @@ from pydantic_settings import SettingsError as UnreadableSettingError
 from reward_service.access_file import read_access
 from reward_service.domain.access import AccessList, Grant, digest_of
 from reward_service.errors import SettingsError
+from reward_service.store.connection import ONE, Durability, RedisConnection
 from reward_service.store.paraphrases import ParaphraseLimits
 from reward_service.store.redis_url import check_address, with_password
 from reward_service.store.submissions import StoreLimits
@@ -32,10 +33,20 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to bind; anything but loopback needs api_keys.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind; 0 takes a free one.")
     redis_url: str | None = Field(
-        default=None, description="redis://, rediss:// or unix://; none starts an embedded server."
+        default=None,
+        description="redis://, rediss://, unix://, or redis+sentinel://HOST,HOST/NAME; none starts an embedded server.",
     )
     redis_password_file: Path | None = Field(
         default=None, description="A file with the password of redis_url, for one that must not be in the environment."
+    )
+    durability: str = Field(
+        default="one",
+        pattern="^(one|replicated)$",
+        description="What has a thing before it is acknowledged: one Redis, or replicas of it too (replicated).",
+    )
+    replicas: int = Field(default=1, ge=1, le=16, description="How many replicas must have it, if replicated.")
+    replica_wait_s: Seconds = Field(
+        default=1.0, gt=0, description="How long they may take, up to half of redis_patience_s; then it is tried again."
     )
     data_dir: Path = Field(default=Path(".co-rewarding"), description="Where the embedded server keeps its data.")
     workers: int = Field(default=1, ge=0, le=256, description="Worker processes that `serve` starts.")
@@ -192,6 +203,11 @@ class Settings(BaseSettings):
     def _with_a_store(self) -> Self:
         self.redis_url = (self.redis_url or "").strip() or None
         if self.redis_url is None:
+            if self.durability == "replicated":
+                raise SettingsError(
+                    "durability=replicated needs a Redis that has replicas, and the embedded server has none: set "
+                    "redis_url, or durability=one"
+                )
             return self
         check_address(self.redis_url)
         if self.redis_password_file is not None:
@@ -226,6 +242,19 @@ class Settings(BaseSettings):
         keys = [key.get_secret_value() for key in self.api_keys]
         named = {digest_of(key.encode()): Grant(f"api-keys-{place}") for place, key in enumerate(keys, 1) if key}
         return AccessList(named | dict(in_file.grants), in_file.runs)
+
+    def store_connection(self, *, promises: bool = True) -> RedisConnection:
+        """An unopened connection to the store; without `promises`, for what nobody is told as done or as final."""
+        assert self.redis_url is not None, "every process of a service is told where the store is"
+        durability = self.store_durability if promises else ONE
+        return RedisConnection(self.redis_url, patience_s=self.redis_patience_s, durability=durability)
+
+    @property
+    def store_durability(self) -> Durability:
+        """What must be so before a call of the store is answered."""
+        if self.durability == "one":
+            return ONE
+        return Durability(self.replicas, min(self.replica_wait_s, self.redis_patience_s / 2))
 
     @property
     def averages_dir(self) -> Path:

@@ -28,7 +28,6 @@ from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.store.cohort_finder import CohortFinder
 from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
-from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
@@ -89,14 +88,16 @@ async def open_services(
     """
     url = settings.redis_url
     assert url is not None, "serve gives every process the URL of the store"
-    connection = RedisConnection(url, patience_s=settings.redis_patience_s)
+    connection = settings.store_connection()
+    # Who only looks is answered while no replica is there, and does not wait for any.
+    looking = settings.store_connection(promises=False)
     with contextlib.suppress(StoreUnavailableError):  # one that is away is waited for; /ready says so
-        await check_store(connection)
+        await check_store(looking)
     wake = channel(uuid4().hex[:16])
     cohorts = CohortStore(connection, settings.limits, wake)
-    finder = CohortFinder(connection, settings.limits.retention_s)
-    runs = RunStore(connection, settings.limits)
-    room = WaitingRoom(_look(cohorts))
+    finder = CohortFinder(looking, settings.limits.retention_s)
+    runs = RunStore(connection, settings.limits, RunLooks(looking))
+    room = WaitingRoom(_look(cohorts), read_again=settings.store_durability.replicas > 0)
     run_cache = RunCache(runs, time.monotonic, keyring.open_cohorts_of)
     labels = LabelStore(connection, settings.limits, wake)
     teachers = TeacherStore(connection)
@@ -117,14 +118,15 @@ async def open_services(
         trace_store(tracing, connection, cohorts, labels)
     background.start("wakeups", listen(url, wake, room.wake, room.look_now))
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
+    background.start("told", room.read_told())
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)
     if settings.api_keys_file is not None:  # only such a file has quotas
-        sharing = QuotaSharing(keyring.meters, QuotaStore(connection, wake))
+        sharing = QuotaSharing(keyring.meters, QuotaStore(looking, wake))
         background.keep("quotas", sharing.share, every_s=SHARED_EVERY_S)
         reloading = KeysReloading(settings, settings.api_keys_file, keyring)
         background.keep("keys", reloading.look, every_s=LOOK_EVERY_S)
     try:
-        gauges = GaugeStore(connection, runs.looks)
+        gauges = GaugeStore(looking, runs.looks)
         pairs, heartbeats = PairStore(connection, DisagreementRules()), Heartbeats(connection)
         jobs = ParaphraseJobs(connection, settings.paraphrase_limits)
         watchers = Watchers(runs.looks, background)
@@ -139,7 +141,7 @@ async def open_services(
             runs,
             run_cache,
             pairs,
-            TraceStore(connection),
+            TraceStore(looking),
             runs.looks,
             watchers,
             room,
@@ -154,6 +156,7 @@ async def open_services(
         await held_requests.close()
         await background.close()
         await connection.close()
+        await looking.close()
         await asyncio.to_thread(ending.close)
 
 
@@ -178,8 +181,8 @@ def _look(cohorts: CohortStore) -> Look:
         for name in names:
             run, _, cohort = name.partition(SEPARATOR)
             by_run.setdefault(run, []).append(cohort)
-        for run, some in by_run.items():
-            records = await cohorts.records(run, some)
+        of_runs = await asyncio.gather(*(cohorts.records(run, some) for run, some in by_run.items()))
+        for (run, some), records in zip(by_run.items(), of_runs, strict=True):
             found |= {qualified(run, cohort): record for cohort, record in zip(some, records, strict=True)}
         return [found[name] for name in names]
 

@@ -17,7 +17,6 @@ from reward_service.paraphrasing.model_rewriter import open_rewriter
 from reward_service.paraphrasing.rewriter import Rewriter, reasons_of
 from reward_service.processes import main_of, run_alone
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
 from reward_service.store.paraphrases import ACCEPTED, DRAWN, FATE, REJECTED, ParaphraserPresence
 from reward_service.store.question_queue import CountedOutcome, QuestionClaim, QuestionQueue, TakenQuestion
 from reward_service.store.server_checks import wait_for_store
@@ -124,7 +123,7 @@ async def work(settings: Settings) -> None:
         embeddings=settings.paraphraser_embeddings,
         more=settings.paraphraser_engine,
     )
-    connection = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
+    connection = settings.store_connection()
     await wait_for_store(settings.redis_url)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     lease_s = settings.paraphraser_lease_s

@@ -238,6 +238,7 @@ def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = N
         host="127.0.0.1",
         port=0,
         redis_url=None,
+        durability="one",
         workers=workers,
         api_processes=1,
         api_keys=[],

@@ -21,7 +21,6 @@ from reward_service.grading.verdicts import KnownVerdicts, Verdict
 from reward_service.processes import end_unready, keep_what_was_made, say_ready
 from reward_service.serving.children import settings_from_environment
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import JobStore
 from reward_service.store.pairs import PairStore
@@ -41,8 +40,8 @@ async def work(settings: Settings) -> None:
         TaskFailedError: a background task has failed.
     """
     assert settings.redis_url is not None, "a worker is told where the store is"
-    connection = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
-    reading = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
+    connection = settings.store_connection()
+    reading = settings.store_connection(promises=False)  # a job that is read twice is settled once
     await wait_for_store(settings.redis_url)
     consumer = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     jobs = JobStore(connection, reading, settings.limits, consumer)

@@ -25,6 +25,7 @@ from reward_service.store.server_replies import (
     CONNECT_S,
     Connect,
     LinkLostError,
+    NotReplicatedError,
     code_of,
     drop,
     open_connection,
@@ -41,11 +42,44 @@ TICK_S = 0.25
 """How often calls are looked at that may be overdue."""
 
 
+MARK: tuple[Argument, ...] = ("PUBLISH", "cr:replicated", "")
+"""Goes before WAIT, which counts the replicas that have the last write of its own connection: what a repeated command
+finds done was written by another. It changes no key, and a server whose memory or disk is full takes it too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """What must be so before a call is answered: so many replicas have all that it saw and wrote.
+
+    Attributes:
+        replicas: how many; with 0 the primary's word is enough.
+        within_s: how long they may take (s). Commands that come meanwhile wait behind.
+    """
+
+    replicas: int = 0
+    within_s: float = 1.0
+
+    def confirmation(self) -> tuple[Argument, ...]:
+        """The command whose answer is the number of replicas that have what was done before."""
+        return ("WAIT", self.replicas, max(1, round(self.within_s * 1000)))
+
+
+ONE = Durability()
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     command: tuple[Argument, ...]
     answer: asyncio.Future[Reply]
     deadline_s: float
+    said: Reply | Exception = None  # while its answer waits for replicas
+
+    def end(self, said: Reply | Exception) -> None:
+        if not self.answer.done():
+            if isinstance(said, Exception):
+                self.answer.set_exception(said)
+            else:
+                self.answer.set_result(said)
 
 
 class RedisConnection:
@@ -54,15 +88,22 @@ class RedisConnection:
     Every call ends within `patience_s` seconds, by its answer or by an error, whatever the server does. A lost
     connection is opened again and its commands are repeated until then, so every command sent through a link must be
     safe to repeat.
+
+    Where replicas are asked for, one WAIT goes behind the commands of a tick, and answers them all. The server takes
+    no other command of the connection meanwhile, so the next tick gathers here until then.
     """
 
-    def __init__(self, url: str, *, patience_s: float = 5.0, connect: Connect = open_connection) -> None:
+    def __init__(
+        self, url: str, *, patience_s: float = 5.0, durability: Durability = ONE, connect: Connect = open_connection
+    ) -> None:
         """Opens nothing yet: the first command does. `connect` makes the connections to the URL."""
         self._url = url
+        self._durability = durability
         self._connect = connect
         self._patience_s = patience_s
         self._outbox: list[_Call] = []
         self._in_flight: deque[_Call] = deque()
+        self._held: list[_Call] = []  # done, and their answers wait for replicas
         self._wanted = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -73,7 +114,8 @@ class RedisConnection:
         """The answer to one command.
 
         Raises:
-            StoreUnavailableError: no answer within `patience_s`, lost connections included, or Redis takes no writes.
+            StoreUnavailableError: no answer within `patience_s`, lost connections included; too few replicas have it;
+                or Redis takes no writes.
             redis.exceptions.ResponseError: Redis refused the command for another reason.
         """
         loop = asyncio.get_running_loop()
@@ -85,7 +127,7 @@ class RedisConnection:
             except LinkLostError as cause:
                 if self._closed or loop.time() + pause_s > deadline_s:
                     raise StoreUnavailableError(
-                        f"Redis did not answer within {self._patience_s:g} s: {cause}"
+                        f"Redis did not {cause.missed} within {self._patience_s:g} s: {cause}"
                     ) from cause
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.5)
@@ -161,10 +203,36 @@ class RedisConnection:
             calls = [call for call in calls if not call.answer.done()]
             if not calls:
                 continue
+            confirmed = self._confirmed(calls) if self._durability.replicas else None
             self._in_flight.extend(calls)
             # redis-py packs in Python, at seven times the price.
             packed = b"".join([hiredis.pack_command(cast("tuple[str]", call.command)) for call in calls])
             await connection.send_packed_command(packed, check_health=False)
+            if confirmed is not None:
+                await asyncio.wait([confirmed])
+
+    def _confirmed(self, calls: list[_Call]) -> asyncio.Future[Reply]:
+        """Puts behind the calls what answers them; done when it is answered itself."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._durability.within_s + self._patience_s
+        nobodys, confirmed = loop.create_future(), loop.create_future()
+        nobodys.cancel()
+        confirmed.add_done_callback(self._confirm)
+        calls += (
+            _Call(MARK, nobodys, deadline_s),
+            _Call(self._durability.confirmation(), confirmed, deadline_s),
+        )
+        return confirmed
+
+    def _confirm(self, confirmed: asyncio.Future[Reply]) -> None:
+        """Ends the calls whose answers were held, as many replicas have answered."""
+        held, self._held = self._held, []
+        wanted, error = self._durability, confirmed.exception()
+        failed = None if error is None else LinkLostError(str(error))
+        if failed is None and confirmed.result() < wanted.replicas:
+            failed = NotReplicatedError(confirmed.result(), wanted.replicas, wanted.within_s)
+        for call in held:
+            call.end(call.said if failed is None or isinstance(call.said, Exception) else failed)
 
     async def _read_for_ever(self, connection: AbstractConnection) -> None:
         in_flight = self._in_flight
@@ -175,14 +243,15 @@ class RedisConnection:
                 code = code_of(error)
                 if isinstance(error, RedisConnectionError) or code in ANEW:
                     raise LinkLostError(said(code, error)) from error
-                call = in_flight.popleft()
-                if not call.answer.done():
-                    # Without redis-py's frames: one of them holds the error, so both would wait for a collection.
-                    call.answer.set_exception(refused(code, error.with_traceback(None)))
-                continue
+                # Without redis-py's frames: one of them holds the error, so both would wait for a collection.
+                reply = refused(code, error.with_traceback(None))
             call = in_flight.popleft()
-            if not call.answer.done():
-                call.answer.set_result(reply)
+            # The last one's answer, WAIT's, ends the others: none goes out before it.
+            if self._durability.replicas and in_flight:
+                call.said = reply
+                self._held.append(call)
+            else:
+                call.end(reply)
 
     def _look(self) -> None:
         """Ends the calls that are overdue. A connection in which one is overdue is given up: its server hangs.
@@ -193,21 +262,21 @@ class RedisConnection:
         now_s = loop.time()
         overdue = LinkLostError("it is connected and says nothing" if self._in_flight else "it cannot be connected")
         hangs = any(call.deadline_s <= now_s for call in self._in_flight)
-        for call in (*self._in_flight, *self._outbox):
-            if call.deadline_s <= now_s and not call.answer.done():
-                call.answer.set_exception(overdue)
+        for call in (*self._held, *self._in_flight, *self._outbox):
+            if call.deadline_s <= now_s:
+                call.end(overdue)
         if hangs and self._silent is not None and not self._silent.done():
             self._silent.set_exception(overdue)
         self._tick = loop.call_later(TICK_S, self._look) if self._in_flight or self._outbox else None
 
     def _fail_all(self, error: LinkLostError) -> None:
-        calls = [*self._in_flight, *self._outbox]
+        calls = [*self._held, *self._in_flight, *self._outbox]
+        self._held = []
         self._in_flight.clear()
         self._outbox = []
         self._wanted.clear()
         for call in calls:
-            if not call.answer.done():
-                call.answer.set_exception(error)
+            call.end(error)
 
 
 def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -7,12 +7,14 @@ from urllib.parse import quote, urlsplit
 from redis.exceptions import RedisError
 
 from reward_service.errors import SettingsError
+from reward_service.store import sentinels
 from reward_service.store.connection import open_connection
 
-SCHEMES = ("redis", "rediss", "unix")
+SCHEMES = ("redis", "rediss", "unix", *sentinels.SCHEMES)
 
-_PLACE = re.compile(r"(?P<host>\[[^\]]+\]|[^:/\[\]]+)(:\d+)?(/\S*)?|/\S*")
-"""Where a server is: a host, perhaps its port and database; or the path of a socket."""
+_HOST = r"(\[[^\]]+\]|[^:,/\[\]]+)(:\d+)?"
+_PLACE = re.compile(rf"{_HOST}(,{_HOST})*(/\S*)?|/\S*")
+"""Where a server is: its host, or those of its sentinels, perhaps with ports and a database; or a socket's path."""
 
 _NO_PORT = "has no port from 1 to 65535: write redis://HOST:PORT, redis://:PASSWORD@HOST:PORT"
 
@@ -28,27 +30,45 @@ def check_address(url: str) -> None:
     if not separator:
         _refuse(url, f"has no scheme: write redis://{place}, or unix:///path for a socket")
     if scheme not in SCHEMES:
-        _refuse(url, f"has a scheme that is not Redis's: write redis://{place}, rediss://{place} for TLS")
+        _refuse(
+            url,
+            f"has a scheme that is not Redis's: write redis://{place}, rediss://{place} for TLS, or "
+            "redis+sentinel://HOST,HOST/NAME for a primary that sentinels watch",
+        )
     if re.search(r"\s", url):
         _refuse(url, "holds white space")
     if scheme == "unix":
         if not rest.rpartition("@")[2].startswith("/"):
             _refuse(url, "names no socket: write unix:///path")
     else:
-        _check_place(url, rest)
+        _check_password(url, rest)
+        if scheme in sentinels.SCHEMES:
+            _check_sentinels(url)
+        else:
+            _check_place(url)
     try:
         open_connection(url)
     except (RedisError, ValueError, TypeError) as cause:
         _refuse(url, f"has options that cannot be used: {cause}")
 
 
-def _check_place(url: str, rest: str) -> None:
+def _check_password(url: str, rest: str) -> None:
     if re.search(r"[/?#\[\]]", rest.rpartition("@")[0]):
         _refuse(
             url,
             "has a password with characters that a URL escapes: write %2F for /, %23 for #, %3F for ?, %40 for @, %5B "
             "and %5D for [ and ]; or put the password into a file and name that (redis_password_file)",
         )
+
+
+def _check_sentinels(url: str) -> None:
+    try:
+        sentinels.watched_primary(url)
+    except ValueError as cause:
+        _refuse(url, str(cause))
+
+
+def _check_place(url: str) -> None:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -64,11 +84,12 @@ def _check_place(url: str, rest: str) -> None:
 
 def with_password(url: str, password: str) -> str:
     """A Redis URL with this password, unless it has one already."""
-    parts = urlsplit(url)
-    user, colon, _ = parts.netloc.rpartition("@")[0].partition(":")
+    scheme, _, rest = url.partition("://")
+    where = re.split(r"[/?#]", rest)[0]
+    user, colon, _ = where.rpartition("@")[0].partition(":")
     if colon:
         return url
-    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}").geturl()
+    return f"{scheme}://{user}:{quote(password, safe='')}@{where.rpartition('@')[2]}{rest.removeprefix(where)}"
 
 
 def without_password(url: str) -> str:

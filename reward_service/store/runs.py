@@ -38,11 +38,11 @@ class RunPage:
 class RunStore:
     """Settings by run."""
 
-    def __init__(self, connection: RedisConnection, limits: StoreLimits) -> None:
-        """Over an open connection. `looks` looks at the runs."""
+    def __init__(self, connection: RedisConnection, limits: StoreLimits, looks: RunLooks | None = None) -> None:
+        """Over an open connection. `looks` looks at the runs, over the same connection if none is given."""
         self._connection = connection
         self._limits = limits
-        self.looks = RunLooks(connection)
+        self.looks = looks or RunLooks(connection)
 
     async def put(self, run: str, settings: RunSettings) -> Revised:
         """Make a run, or change one: its evaluation changes with it. The same settings again change nothing.

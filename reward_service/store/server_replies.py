@@ -19,6 +19,7 @@ from redis.exceptions import (
 )
 
 from reward_service.errors import StoreRefusesError
+from reward_service.store import sentinels
 
 CONNECT_S = 5.0
 """The longest that opening a connection may take, handshake included, whatever the patience of the calls."""
@@ -66,13 +67,34 @@ class WrongTypeError(ResponseError):
 class LinkLostError(Exception):
     """The connection broke before the answer came. The command may have been carried out: ours can all be repeated."""
 
+    missed = "answer"
+    """What Redis did not do, should repeating not help."""
+
+
+class NotReplicatedError(LinkLostError):
+    """Too few replicas have what was done. It may be lost with the primary, so nobody is told that it was done."""
+
+    missed = "replicate"
+
+    def __init__(self, have: int, wanted: int, within_s: float) -> None:
+        """`have` replicas had it after `within_s` seconds."""
+        super().__init__(f"{have} of {wanted} replicas had it after {within_s:g} s; are they running and in step?")
+
 
 def open_connection(url: str) -> AbstractConnection:
-    """An unopened redis-py connection to the URL (redis://, rediss:// or unix://), with reads that wait for ever."""
+    """An unopened redis-py connection to the URL, with reads that wait for ever.
+
+    The URL is redis://, rediss:// or unix://; or redis+sentinel:// or rediss+sentinel://, which lead to the primary.
+
+    Raises:
+        ValueError, TypeError, redis.exceptions.RedisError: the URL or its options cannot be.
+    """
+    wanted: dict[str, Any] = {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": 5.0}
+    if url.startswith(sentinels.SCHEMES):
+        return sentinels.to_primary(url, wanted)
     options: dict[str, Any] = dict(parse_url(url))
     connection_class = options.pop("connection_class", Connection)
-    options |= {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": 5.0}
-    return connection_class(**options)
+    return connection_class(**(options | wanted))
 
 
 Connect = Callable[[str], AbstractConnection]

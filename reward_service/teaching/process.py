@@ -12,7 +12,6 @@ from reward_service.generation.model_folder import model_folder
 from reward_service.generation.opening import open_generator
 from reward_service.processes import main_of, run_alone
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
 from reward_service.store.label_queue import LabelQueue
 from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import wait_for_store
@@ -43,7 +42,7 @@ async def teach(settings: Settings) -> None:
         more=settings.teacher_engine,
     )
     averages = await asyncio.to_thread(_averages, settings)
-    connection = RedisConnection(settings.redis_url, patience_s=settings.redis_patience_s)
+    connection = settings.store_connection()
     await wait_for_store(settings.redis_url)
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     async with opening as generator:

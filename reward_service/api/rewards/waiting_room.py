@@ -127,9 +127,16 @@ class Waiter:
 class WaitingRoom:
     """The watches of one API process."""
 
-    def __init__(self, look: Look) -> None:
-        """`look` asks the store, for when a message was missed."""
+    def __init__(self, look: Look, *, read_again: bool = False) -> None:
+        """`look` asks the store, for when a message was missed.
+
+        With `read_again`, a message only says what to read, for `read_told`: a worker sends it before replicas have
+        what it tells of, and it may come from a server that is the primary no longer.
+        """
         self._look = look
+        self._read_again = read_again
+        self._told: dict[str, Waiter] = {}  # to be read again, by name
+        self._is_told = asyncio.Event()
         self._watches: dict[str, Waiter] = {}
         # A wake may overtake the answer that tells whom it is for, so the latest that met nobody are kept for a while.
         self._recent: dict[str, tuple[float, bytes]] = {}  # with the time (s) at which they came
@@ -150,8 +157,15 @@ class WaitingRoom:
         if watch is None:
             watch = self._watches[name] = Waiter(kind, name, self._forget, self._read)
             recent = self._drop(name)
-            watch.data, watch.unread = recent or None, recent == b""
+            if self._read_again and recent is not None:
+                self._tell(watch)
+            else:
+                watch.data, watch.unread = recent or None, recent == b""
         return watch
+
+    def _tell(self, watch: Waiter) -> None:
+        self._told[watch.name] = watch
+        self._is_told.set()
 
     def _forget(self, watch: Waiter) -> None:
         self._watches.pop(watch.name, None)
@@ -162,7 +176,9 @@ class WaitingRoom:
         name = head.decode()
         watch = self._watches.get(name)
         if watch is None:
-            self._keep(name, data)
+            self._keep(name, b"" if self._read_again else data)
+        elif self._read_again:
+            self._tell(watch)
         elif data:
             watch.put(data)
         else:
@@ -203,6 +219,19 @@ class WaitingRoom:
                 raise
             if data is not None:
                 watch.put(data)
+
+    async def read_told(self) -> None:
+        """Reads for ever what messages tell of, together what comes meanwhile; ends by being cancelled."""
+        while True:
+            await self._is_told.wait()
+            self._is_told.clear()
+            told, self._told = list(self._told.values()), {}
+            by_kind = ([watch for watch in told if watch.kind == kind] for kind in (BATCH, COHORT))
+            try:
+                await asyncio.gather(*map(self._look_at, by_kind, (BATCH, COHORT)))
+            except StoreUnavailableError:  # `look` comes by
+                for watch in told:
+                    watch.look_at_s = 0.0
 
     async def look_once(self, watch: Waiter) -> None:
         """Asks the store for what is known to be there; those who come meanwhile wait for the one answer.
