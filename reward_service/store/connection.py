@@ -63,6 +63,10 @@ class Durability:
         """The command whose answer is the number of replicas that have what was done before."""
         return ("WAIT", self.replicas, max(1, round(self.within_s * 1000)))
 
+    def missed(self) -> NotReplicatedError:
+        """Says that they did not have it in time."""
+        return NotReplicatedError(self.replicas, self.within_s)
+
 
 ONE = Durability()
 
@@ -125,7 +129,8 @@ class RedisConnection:
             try:
                 return await self._send(command, deadline_s)
             except LinkLostError as cause:
-                if self._closed or loop.time() + pause_s > deadline_s:
+                again_s = pause_s + (self._durability.within_s if isinstance(cause, NotReplicatedError) else 0.0)
+                if self._closed or loop.time() + again_s > deadline_s:
                     raise StoreUnavailableError(
                         f"Redis did not {cause.missed} within {self._patience_s:g} s: {cause}"
                     ) from cause
@@ -227,10 +232,10 @@ class RedisConnection:
     def _confirm(self, confirmed: asyncio.Future[Reply]) -> None:
         """Ends the calls whose answers were held, as many replicas have answered."""
         held, self._held = self._held, []
-        wanted, error = self._durability, confirmed.exception()
+        error = confirmed.exception()
         failed = None if error is None else LinkLostError(str(error))
-        if failed is None and confirmed.result() < wanted.replicas:
-            failed = NotReplicatedError(confirmed.result(), wanted.replicas, wanted.within_s)
+        if failed is None and confirmed.result() < self._durability.replicas:
+            failed = self._durability.missed()
         for call in held:
             call.end(call.said if failed is None or isinstance(call.said, Exception) else failed)
 
@@ -261,6 +266,7 @@ class RedisConnection:
         loop = asyncio.get_running_loop()
         now_s = loop.time()
         overdue = LinkLostError("it is connected and says nothing" if self._in_flight else "it cannot be connected")
+        overdue = self._durability.missed() if self._held else overdue
         hangs = any(call.deadline_s <= now_s for call in self._in_flight)
         for call in (*self._held, *self._in_flight, *self._outbox):
             if call.deadline_s <= now_s:

@@ -85,8 +85,8 @@ def watched_primary(url: str) -> WatchedPrimary:
 class _ToPrimary:
     """What a connection to a watched primary does besides; stands before redis-py's class of connections."""
 
-    def __init__(self, watched: WatchedPrimary, **options: Any) -> None:
-        """Unopened."""
+    def __init__(self, watched: WatchedPrimary, options: Mapping[str, Any]) -> None:
+        """Unopened; `options` are redis-py's, and go before those of the URL."""
         super().__init__(**{**watched.options, **options, "host": "", "port": 0})
         asked = dict(watched.sentinel_options) | {
             "socket_timeout": ANSWER_S,
@@ -113,7 +113,7 @@ class _ToPrimary:
             raise ReadOnlyError(f"{self.host}:{self.port} is named the primary and is a {role.decode()}")
         self._watching = asyncio.create_task(self._watch(), name="redis-sentinels")
 
-    async def disconnect(self, *args: Any, **options: Any) -> None:
+    async def disconnect(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of redis-py's class
         """Disconnects, also from the sentinels."""
         if self._watching is not None and self._watching is not asyncio.current_task():
             self._watching.cancel()
@@ -163,4 +163,4 @@ def to_primary(url: str, options: Mapping[str, Any]) -> PrimaryConnection | Prim
         ValueError: as `watched_primary`.
     """
     kind = PrimarySSLConnection if url.startswith("rediss") else PrimaryConnection
-    return kind(watched_primary(url), **options)
+    return kind(watched_primary(url), options)

@@ -76,9 +76,9 @@ class NotReplicatedError(LinkLostError):
 
     missed = "replicate"
 
-    def __init__(self, have: int, wanted: int, within_s: float) -> None:
-        """`have` replicas had it after `within_s` seconds."""
-        super().__init__(f"{have} of {wanted} replicas had it after {within_s:g} s; are they running and in step?")
+    def __init__(self, wanted: int, within_s: float) -> None:
+        """So many were to have it within `within_s` seconds."""
+        super().__init__(f"fewer than {wanted} of its replicas had it after {within_s:g} s; are they running, in step?")
 
 
 def open_connection(url: str) -> AbstractConnection:

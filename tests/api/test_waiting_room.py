@@ -99,3 +99,27 @@ def test_who_gives_up_while_it_is_read_or_a_store_that_is_away_loses_nothing() -
             assert await asyncio.wait_for(waits, 5.0) == b"large"
 
     asyncio.run(come())
+
+
+def test_where_replicas_are_waited_for_a_message_only_says_what_to_read() -> None:
+    async def come() -> None:
+        shelf = Shelf(**{"r~b": b"kept"})
+        room = WaitingRoom(shelf.look, read_again=True)
+        reading = asyncio.create_task(room.read_told())
+        room.wake(b"r~b\nnot kept")
+        with room.watch("batch", "r~b") as early, room.watch("batch", "r~c") as late:
+            assert await asyncio.wait_for(_until_there(early), 5.0) == b"kept"
+            shelf.away = True
+            room.wake(b"r~c\nnot kept")
+            await asyncio.sleep(0.01)
+            assert late.data is None
+            shelf.away = False
+            room.wake(b"r~c\nlost with its primary")
+            await asyncio.sleep(0.01)
+            assert late.data is None
+            shelf.kept["r~c"] = b"kept again"
+            room.wake(b"r~c\nsettled once more")
+            assert await asyncio.wait_for(_until_there(late), 5.0) == b"kept again"
+        reading.cancel()
+
+    asyncio.run(come())
