@@ -117,8 +117,14 @@ class Acknowledging:
     async def _single(self, rollout: Rollout) -> None:
         query = {"query": [rollout.prompt + rollout.response], "prompts": [rollout.prompt]}
         body = query | {"labels": [rollout.label(self._run)]}
-        while (answer := await self._asked("POST", "/get_reward", json=body)) is None:  # or the others wait for ever
-            await asyncio.sleep(0.2)
+        # Come again until there is an answer, or the others of the question wait for ever.
+        answer = None
+        for pause_s in itertools.chain([0.0], itertools.repeat(0.2)):
+            await asyncio.sleep(pause_s)
+            answer = await self._asked("POST", "/get_reward", json=body)
+            if answer is not None:
+                break
+        assert answer is not None
         self._note("singles", rollout.question_id, [rollout], [answer["rewards"]])
 
     async def _make_run(self, run: str) -> None:

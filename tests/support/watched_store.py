@@ -16,7 +16,9 @@ from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 NAME = "mymaster"
-DOWN_AFTER_MS = 500
+DOWN_AFTER_MS = 1000
+"""After how long a silent server is taken for dead."""
+
 FAILED_OVER_WITHIN_S = 60.0
 SENTINELS = 3
 
@@ -80,10 +82,10 @@ class StoreNode:
 class WatchedStore:
     """A primary and replicas that take its place. `options` are those of every server."""
 
-    def __init__(self, binary: str, folder: Path, replicas: int = 1, options: ServerOptions = ()) -> None:
+    def __init__(self, binary: str, folder: Path, replicas: int, down_after_ms: int, options: ServerOptions) -> None:
         """Starts nothing yet."""
         self.nodes = [StoreNode(binary, folder, options) for _ in range(1 + replicas)]
-        self.sentinels = [Sentinel(binary, folder, self.nodes[0].port) for _ in range(SENTINELS)]
+        self.sentinels = [Sentinel(binary, folder, self.nodes[0].port, down_after_ms) for _ in range(SENTINELS)]
 
     def start(self) -> None:
         """Returns when the replicas are in step, and the sentinels know all."""
@@ -110,26 +112,43 @@ class WatchedStore:
         primary = self.primary()
         return next(node for node in self.nodes if node is not primary)
 
+    def fail_over(self, old: StoreNode) -> StoreNode:
+        """Has another server made the primary, before the sentinels notice that it is needed: that server."""
+        wait_until(self._begins_to_fail_over, FAILED_OVER_WITHIN_S, every_s=0.05)
+        return self.failed_over(old)
+
+    def _begins_to_fail_over(self) -> bool:
+        try:
+            return bool(self.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", NAME))
+        except redis.ResponseError as error:
+            if not str(error).startswith(("NOGOODSLAVE", "INPROG")):
+                raise
+            return False
+
     def failed_over(self, old: StoreNode) -> StoreNode:
         """Returns when another server is the primary by its own word too: that server."""
         return wait_until(lambda: self._other_primary(old), FAILED_OVER_WITHIN_S, every_s=0.02)
 
     def bring_back(self, node: StoreNode) -> None:
         """Starts a killed server as a replica of the primary, and returns when it is in step."""
-        primary = self.primary()
-        node.start("--replicaof", f"127.0.0.1 {primary.port}")
-        self.whole(primary)
+        node.start("--replicaof", f"127.0.0.1 {self.primary().port}")
+        self.whole()
 
-    def whole(self, primary: StoreNode) -> None:
-        """Returns when all other servers follow the primary, and every sentinel knows."""
+    def whole(self) -> StoreNode:
+        """Returns the primary, when all other servers follow it and every sentinel knows it."""
+        return wait_until(self._primary_of_all, FAILED_OVER_WITHIN_S, every_s=0.05)
+
+    def _primary_of_all(self) -> StoreNode | None:
+        primary = self.primary()
         others = [node for node in self.nodes if node is not primary]
+        if primary.info("replication")["role"] != "master":
+            return None
         for node in others:
-            if node.info("replication")["role"] == "master":  # or the sentinels tell it so after 10 s
-                node.client.replicaof("127.0.0.1", str(primary.port))
-        wait_until(lambda: primary.has_replicas(len(others)), FAILED_OVER_WITHIN_S, every_s=0.02)
-        wait_until(
-            lambda: all(each.primary_port() == primary.port for each in self.sentinels), FAILED_OVER_WITHIN_S, 0.02
-        )
+            replication = node.info("replication")
+            if replication["role"] == "master" or replication["master_port"] != primary.port:
+                node.client.replicaof("127.0.0.1", str(primary.port))  # or the sentinels tell it so after 10 s
+        known = all(each.primary_port() == primary.port for each in self.sentinels)
+        return primary if known and primary.has_replicas(len(others)) else None
 
     def close(self) -> None:
         for each in (*self.sentinels, *self.nodes):
@@ -143,12 +162,12 @@ class WatchedStore:
 class Sentinel:
     """A sentinel that watches the server at a port."""
 
-    def __init__(self, binary: str, folder: Path, primary_port: int) -> None:
+    def __init__(self, binary: str, folder: Path, primary_port: int, down_after_ms: int) -> None:
         self.port = free_port()
         self._settings = folder / f"sentinel-{self.port}.conf"
         self._settings.write_text(
             f"port {self.port}\ndir {folder}\nsentinel monitor {NAME} 127.0.0.1 {primary_port} 2\n"
-            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}\nsentinel failover-timeout {NAME} 3000\n"
+            f"sentinel down-after-milliseconds {NAME} {down_after_ms}\nsentinel failover-timeout {NAME} 3000\n"
         )
         self._command = [binary, str(self._settings), "--sentinel"]
         self._process: subprocess.Popen[bytes] | None = None
@@ -192,12 +211,14 @@ class Sentinel:
 
 
 @contextlib.contextmanager
-def watched_store(binary: str, *options: str, replicas: int = 1) -> Iterator[WatchedStore]:
+def watched_store(
+    binary: str, *options: str, replicas: int = 1, down_after_ms: int = DOWN_AFTER_MS
+) -> Iterator[WatchedStore]:
     """A primary, replicas and three sentinels, while the context lasts."""
     folder = Path(tempfile.mkdtemp(prefix="cr-watched-"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        store = WatchedStore(binary, folder, replicas, options)
+        store = WatchedStore(binary, folder, replicas, down_after_ms, options)
         stack.callback(store.close)
         store.start()
         yield store

@@ -94,7 +94,8 @@ async def put_run(request: Request, run: OwnRunPath) -> RunDocument:
     await _enter_peers(request, run, settings.peers)
     await made.runs.put(run, settings)
     look = await made.looks.look(run, 0)
-    assert look is not None, "it was made just now"
+    if look is None:
+        raise StoreUnavailableError(f"run {run!r} was made and is not there: Redis has failed over meanwhile")
     return run_document(look)
 
 
