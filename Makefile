@@ -16,7 +16,7 @@
 #   make bench-robustness    co-rewarding-i with wrong paraphrases, with the quarantine and without
 #   make bench-prefetch  how much of the teacher's time a trainer sees
 #   make bench-grading   how right, fast and safe the grader is, next to others
-#   make helm    the Helm chart: lint, five sets of values, every object by its schema (Linux on x86-64; fetches helm)
+#   make helm    the Helm chart: lint, six sets of values, every object by its schema (Linux on x86-64; fetches helm)
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make store-kills 300 kills of the store under load, over a Unix socket and over TCP
 #   make chaos   10 minutes of load while everything is killed, silenced and filled up, drawn from a seed

@@ -56,10 +56,10 @@ def test_every_object_is_valid(rendered: Rendered, schemas: Schemas) -> None:
     assert [error for each in rendered.objects for error in schemas.errors(each)] == []
 
 
-def test_the_five_sets_make_every_kind_of_object_that_the_chart_can() -> None:
+def test_the_six_sets_make_every_kind_of_object_that_the_chart_can() -> None:
     kinds = {each["kind"] for file in VALUE_SETS for each in render(file).objects}
     written = {kind for file in (CHART / "templates").glob("*.yaml") for kind in _kinds(file.read_text())}
-    assert len(VALUE_SETS) == 5
+    assert len(VALUE_SETS) == 6
     assert kinds == written
 
 
@@ -154,7 +154,7 @@ def test_the_service_understands_what_its_containers_are_given(
         with monkeypatch.context() as patched:
             for name, value in variables.items():
                 patched.setenv(name, value.replace(SECRETS, str(tmp_path)))
-            assert (settings_given().redis_url or "").startswith(("redis://", "rediss://"))
+            assert (settings_given().redis_url or "").startswith(("redis://", "rediss://", "redis+sentinel://"))
             name, *options = container["args"]
             found = command.commands[name]  # type: ignore[attr-defined] - a group's
             assert found.make_context(name, options, parent=command.make_context("co-rewarding", [name]))
