@@ -19,6 +19,7 @@
 #   make helm    the Helm chart: lint, six sets of values, every object by its schema (Linux on x86-64; fetches helm)
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make store-kills 300 kills of the store under load, over a Unix socket and over TCP
+#   make e2e-failover    20 kills of the store's primary under load, hangs and splits, under each durability
 #   make chaos   10 minutes of load while everything is killed, silenced and filled up, drawn from a seed
 #   make e2e-compose     docker-compose up for real: images, kills, the demo (needs a Docker engine and docker-compose)
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
@@ -27,6 +28,7 @@
 #   make bench-held-calls what the client takes for calls that are all held at once, by httpx and by aiohttp
 #   make gpu-check    teacher, average and trainer on a GPU, or in a small size on the CPU: runs/gpu-check/gpu-check.md
 #   make bench-fairness  what a flood of hard answers in one run does to another run
+#   make bench-durability    what a rollout costs that waits for a replica of the store
 #   make bench-stored    what a rollout costs beside 100 and beside a million stored cohorts
 #   make soak    45 minutes: a million cohorts while parts are restarted in turn; does anything grow? docs/soak.md
 #   make bench-unit-costs    what a rollout costs each part of the service
@@ -49,7 +51,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers store-kills chaos loadtest bench-capacity bench-stored bench-paraphrases bench-fairness bench-held-calls bench-unit-costs bench-held-many bench-two-nodes sizing soak gpu-check clean
+.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers store-kills e2e-failover chaos loadtest bench-capacity bench-durability bench-stored bench-paraphrases bench-fairness bench-held-calls bench-unit-costs bench-held-many bench-two-nodes sizing soak gpu-check clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile | fold -s -w 76 | sed '/^make /!s/^/    /'
@@ -167,6 +169,9 @@ bench-grading: $(VENV)/.dev
 bench-capacity: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.capacity
 
+bench-durability: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.durability
+
 bench-stored: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.stored
 
@@ -210,6 +215,9 @@ store-kills: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	CO_REWARDING_CHAOS_S=$${CO_REWARDING_CHAOS_S:-600} CO_REWARDING_CHAOS_SEED=$${CO_REWARDING_CHAOS_SEED:-$$(date +%s)} \
 		$(PYTEST) tests/e2e/test_chaos.py -s
+
+e2e-failover: $(VENV)/.dev
+	CO_REWARDING_FAILOVERS=$${CO_REWARDING_FAILOVERS:-20} $(PYTEST) tests/e2e/test_failover.py -m "failover or not failover" -s
 
 e2e-compose: $(VENV)/.dev
 	$(PYTEST) tests/e2e/test_compose.py -m compose

@@ -19,10 +19,11 @@ log = structlog.get_logger(__name__)
 
 
 async def check_store(connection: RedisConnection) -> None:
-    """Refuses a server that may drop what was accepted, or that is too old.
+    """Refuses a server that may drop what was accepted, is too old, or has only some of the keys.
 
     Raises:
-        UnusableStoreError: the eviction policy is not `noeviction`, or the version is below Redis 7.0.
+        UnusableStoreError: the eviction policy is not `noeviction`, the version is below Redis 7.0, or it is a node of
+            a cluster of several.
         StoreUnavailableError: no answer.
     """
     memory = _fields(await _info(connection, "memory"))
@@ -37,6 +38,13 @@ async def check_store(connection: RedisConnection) -> None:
     version = server.get("redis_version", "0")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise UnusableStoreError(f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer).")
+    if "cluster" in {server.get("redis_mode"), server.get("server_mode")}:  # as Redis, as Valkey calls it
+        nodes = int(_fields(await connection.execute("CLUSTER", "INFO")).get("cluster_size", "1"))
+        if nodes > 1:
+            raise UnusableStoreError(
+                f"this is a node of a Redis Cluster, which keeps the keys on {nodes} servers, and the service uses "
+                "one. Name a Redis that is no cluster, or a primary that sentinels watch (redis+sentinel://)."
+            )
 
 
 async def wait_for_store(url: str, within_s: float = math.inf) -> None:

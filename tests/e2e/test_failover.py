@@ -10,7 +10,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -176,9 +176,6 @@ def _played(durability: str, run: str) -> tuple[list[Round], Acknowledging, list
     return played
 
 
-Played = Callable[[str, str], tuple[list[Round], Acknowledging, list[Acknowledged]]]
-
-
 @pytest.mark.timeout(120 + 40 * KILLS)
 def test_replicated_loses_nothing_that_was_acknowledged(run: str):
     rounds, load, lost = _played("replicated", run)
@@ -186,6 +183,7 @@ def test_replicated_loses_nothing_that_was_acknowledged(run: str):
     assert any("did not replicate" in why for why in load.refused)
 
 
+@pytest.mark.failover
 @pytest.mark.timeout(120 + 40 * KILLS)
 def test_one_loses_what_its_replica_did_not_have(run: str):
     rounds, _, lost = _played("one", run)

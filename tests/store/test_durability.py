@@ -20,6 +20,7 @@ from tests.support.watched_store import StoreNode
 
 AT_ONCE_S = 0.2
 PATIENCE_S = 1.0
+ALWAYS = ("--appendfsync", "always")
 REPLICATED = Durability(replicas=1, within_s=AT_ONCE_S)
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,7 @@ class Pair:
     """A primary and its replica."""
 
     def __init__(self, binary: str, folder: Path) -> None:
-        self.primary, self.replica = StoreNode(binary, folder, ()), StoreNode(binary, folder, ())
+        self.primary, self.replica = StoreNode(binary, folder, ALWAYS), StoreNode(binary, folder, ALWAYS)
 
     def start(self) -> None:
         self.primary.start()
@@ -132,6 +133,17 @@ async def test_the_commands_of_a_tick_have_one_wait(pair: Pair) -> None:
     stats = pair.primary.info("commandstats")
     assert stats["cmdstat_incr"]["calls"] == 150
     assert stats["cmdstat_wait"]["calls"] == 3
+    await connection.close()
+
+
+async def test_a_primary_that_starts_again_over_its_file_has_what_was_answered(pair: Pair) -> None:
+    connection = RedisConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
+    await asyncio.gather(*(connection.execute("SET", f"kept-{n}", n) for n in range(100)))
+    pair.primary.kill()
+    await asyncio.to_thread(pair.primary.start)
+    kept = [str(n).encode() for n in range(100)]
+    assert await connection.execute("MGET", *(f"kept-{n}" for n in range(100))) == kept
+    assert pair.replica.client.mget([f"kept-{n}" for n in range(100)]) == kept
     await connection.close()
 
 
