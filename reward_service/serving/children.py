@@ -54,6 +54,8 @@ OTHERS = frozenset(
         "CO_REWARDING_LOADTEST_ORDER",
         "CO_REWARDING_CHAOS_S",  # these of tests, docs/testing.md
         "CO_REWARDING_CHAOS_SEED",
+        "CO_REWARDING_FAILOVERS",
+        "CO_REWARDING_FAILOVERS_SEED",
         "CO_REWARDING_STORE_KILLS",
     }
 )

@@ -3,9 +3,7 @@
 import asyncio
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from redis.exceptions import ResponseError
@@ -15,12 +13,10 @@ from reward_service.errors import SettingsError, StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.store.connection import ONE, Durability, RedisConnection
 from tests.store.scripted_server import Command, handshake_or, scripted
-from tests.support.waiting import wait_until
-from tests.support.watched_store import StoreNode
+from tests.support.watched_store import Pair, replicated_pair
 
 AT_ONCE_S = 0.2
 PATIENCE_S = 1.0
-ALWAYS = ("--appendfsync", "always")
 REPLICATED = Durability(replicas=1, within_s=AT_ONCE_S)
 
 pytestmark = pytest.mark.anyio
@@ -31,40 +27,13 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Pair:
-    """A primary and its replica."""
-
-    def __init__(self, binary: str, folder: Path) -> None:
-        self.primary, self.replica = StoreNode(binary, folder, ALWAYS), StoreNode(binary, folder, ALWAYS)
-
-    def start(self) -> None:
-        self.primary.start()
-        self.replica.start("--replicaof", f"127.0.0.1 {self.primary.port}")
-        wait_until(lambda: self.primary.has_replicas(1))
-
-    def part(self) -> None:
-        """The replica hangs, and what is written from now on does not even reach its kernel."""
-        self.replica.signal(signal.SIGSTOP)
-        self.primary.client.client_kill_filter(_type="replica")
-
-    def join(self) -> None:
-        self.replica.signal(signal.SIGCONT)
-        wait_until(lambda: self.primary.has_replicas(1))
-
-
 @pytest.fixture(scope="module", params=["redis", "valkey"])
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     binary = shutil.which("redis-server") if request.param == "redis" else str(get_binary_path())
     if binary is None:
         pytest.skip("no redis-server on this machine: install it (apt install redis-server)")
-    with tempfile.TemporaryDirectory(prefix="cr-pair-") as folder:
-        made = Pair(binary, Path(folder))
-        try:
-            made.start()
-            yield made
-        finally:
-            made.primary.close()
-            made.replica.close()
+    with replicated_pair(binary) as made:
+        yield made
 
 
 async def test_what_is_answered_is_on_the_replica(pair: Pair) -> None:
@@ -144,6 +113,17 @@ async def test_a_primary_that_starts_again_over_its_file_has_what_was_answered(p
     kept = [str(n).encode() for n in range(100)]
     assert await connection.execute("MGET", *(f"kept-{n}" for n in range(100))) == kept
     assert pair.replica.client.mget([f"kept-{n}" for n in range(100)]) == kept
+    await connection.close()
+
+
+async def test_servers_that_are_all_killed_at_once_have_what_was_answered(pair: Pair) -> None:
+    connection = RedisConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
+    await asyncio.gather(*(connection.execute("SET", f"flushed-{n}", n) for n in range(100)))
+    pair.primary.kill()
+    pair.replica.kill()
+    await asyncio.to_thread(pair.start)
+    kept = await connection.execute("MGET", *(f"flushed-{n}" for n in range(100)))
+    assert kept == [str(n).encode() for n in range(100)]
     await connection.close()
 
 

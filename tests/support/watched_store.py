@@ -222,3 +222,42 @@ def watched_store(
         stack.callback(store.close)
         store.start()
         yield store
+
+
+class Pair:
+    """A primary and its replica without sentinels; both flush every write to their disks."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        """Starts nothing yet."""
+        always = ("--appendfsync", "always")
+        self.primary, self.replica = (StoreNode(binary, folder, always) for _ in range(2))
+
+    def start(self) -> None:
+        self.primary.start()
+        self.replica.start("--replicaof", f"127.0.0.1 {self.primary.port}")
+        wait_until(lambda: self.primary.has_replicas(1))
+
+    def part(self) -> None:
+        """The replica hangs, and what is written from now on does not even reach its kernel."""
+        self.replica.signal(signal.SIGSTOP)
+        self.primary.client.client_kill_filter(_type="replica")
+
+    def join(self) -> None:
+        self.replica.signal(signal.SIGCONT)
+        wait_until(lambda: self.primary.has_replicas(1))
+
+    def close(self) -> None:
+        self.primary.close()
+        self.replica.close()
+
+
+@contextlib.contextmanager
+def replicated_pair(binary: str) -> Iterator[Pair]:
+    """A primary and its replica, in step, while the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="cr-pair-", ignore_cleanup_errors=True) as folder:
+        pair = Pair(binary, Path(folder))
+        try:
+            pair.start()
+            yield pair
+        finally:
+            pair.close()
