@@ -8,6 +8,7 @@ sentinel on the wrong side names the old primary, and the old primary says that 
 # pyright: standard
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import ReadOnlyError
 
 SCHEMES = ("redis+sentinel", "rediss+sentinel")
 SENTINEL_PORT = 26379
@@ -136,16 +137,15 @@ class _ToPrimary:
 
     async def _watch(self) -> None:
         """Breaks the connection once the sentinels name another primary: a parted one goes on taking writes."""
-        while True:
+        own = named = self.host, self.port
+        while named == own:
             await asyncio.sleep(WATCH_S)
-            try:
+            # It is down, or they are: what is sent to it will tell. Of any kind: see RedisConnection._keep_connected.
+            with contextlib.suppress(Exception):
                 named = await self._primary()
-            except (RedisError, OSError):  # it is down, or they are: what is sent to it will tell
-                continue
-            if named != (self.host, self.port):
-                log.warning("the store has another primary", name=self._name, was=self.host, is_now=named[0])
-                await super().disconnect(nowait=True)  # type: ignore[misc]
-                return
+        was, now = (f"{host}:{port}" for host, port in (own, named))
+        log.warning("the store has another primary", name=self._name, was=was, now=now)
+        await super().disconnect(nowait=True)  # type: ignore[misc]
 
 
 class PrimaryConnection(_ToPrimary, Connection):

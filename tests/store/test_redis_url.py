@@ -15,6 +15,9 @@ from reward_service.store.redis_url import check_address, with_password, without
         ("redis://redis:6379/0", "redis://:s%2Fe%40t@redis:6379/0"),
         ("rediss://user@host/1?timeout=2", "rediss://user:s%2Fe%40t@host/1?timeout=2"),
         ("redis://:known@host", "redis://:known@host"),
+        ("redis+sentinel://one:1,[::1]:2/mymaster/0?db=1", "redis+sentinel://:s%2Fe%40t@one:1,[::1]:2/mymaster/0?db=1"),
+        ("redis+sentinel://user@one,two/mymaster", "redis+sentinel://user:s%2Fe%40t@one,two/mymaster"),
+        ("redis+sentinel://:@one,two/mymaster", "redis+sentinel://:@one,two/mymaster"),
     ],
 )
 def test_a_url_gets_the_password_that_it_lacks(url: str, expected: str):
@@ -33,6 +36,11 @@ def test_a_url_gets_the_password_that_it_lacks(url: str, expected: str):
         ("host:secret", "host:***"),
         (":secret@host", "host"),
         ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        (
+            "redis+sentinel://u:secret@one:1,[::1],two/mymaster?sentinel_password=secret",
+            "redis+sentinel://one:1,[::1],two/mymaster",
+        ),
+        ("redis+sentinel://one:1,two:secret/mymaster", "redis+sentinel://one:***"),
         ("redis://[::1]:6379/2", "redis://[::1]:6379/2"),
     ],
 )
@@ -61,6 +69,17 @@ def test_what_is_shown_has_no_password(url: str, shown: str):
         ("redis://host/0?db=secret", "options that cannot be used"),
         ("redis://host/0?depth=3", "options that cannot be used"),
         ("redis://ho st", "white space"),
+        ("redis+sentinel://", "names no sentinels"),
+        ("redis+sentinel://one,/mymaster", "names no sentinels"),
+        ("redis+sentinel://one:99999/mymaster", "names no sentinels"),
+        ("redis+sentinel://one:secret/mymaster", "names no sentinels"),
+        ("redis+sentinel://one,two", "does not say which primary"),
+        ("redis+sentinel://one/0/mymaster", "names no database"),
+        ("redis+sentinel://:sec@r/e#t@one/mymaster", "%40 for @"),
+        ("redis+sentinel://one/mymaster?sentinel_depth=secret", "not known: depth"),
+        ("redis+sentinel://one/mymaster?depth=3", "options that cannot be used"),
+        ("redis+sentinel://one/mymaster?db=secret", "options that cannot be used"),
+        ("sentinel://one;sentinel://two", "redis+sentinel://HOST,HOST/NAME"),
         ("unix://", "names no socket"),
         ("unix://redis.sock", "names no socket"),
     ],
@@ -87,6 +106,9 @@ def test_a_url_that_leads_nowhere_is_refused_without_its_password(url: str, advi
         "unix:///run/redis.sock",
         "unix://user:secret@/run/redis.sock?db=1",
         "redis://host/?socket_keepalive=yes",
+        "redis+sentinel://one,two:26380/mymaster",
+        "redis+sentinel://user:s%2Fe%40t@one,[::1]:26379/mymaster/2?sentinel_password=p&socket_keepalive=yes",
+        "rediss+sentinel://one/mymaster/0?ssl_cert_reqs=none",
     ],
 )
 def test_a_url_that_may_lead_somewhere_is_taken(url: str):
