@@ -69,7 +69,7 @@ async def test_nothing_is_answered_that_no_replica_has(pair: Pair) -> None:
 async def test_a_repeated_command_that_finds_its_work_done_waits_for_that_work(pair: Pair) -> None:
     """WAIT alone would not: it waits for what its own connection has written, which is nothing."""
     careless = RedisConnection(pair.primary.url, patience_s=PATIENCE_S)
-    pair.part()
+    pair.replica.signal(signal.SIGSTOP)  # connected, as far as the primary knows
     try:
         assert await careless.execute("SET", "done", 1, "NX") == b"OK"
         again = RedisConnection(pair.primary.url, patience_s=PATIENCE_S, durability=REPLICATED)
