@@ -28,7 +28,7 @@ from reward_service.serving.children import (
 )
 from reward_service.serving.ledger import ProcessLedger
 from reward_service.settings import Settings, settings_given
-from reward_service.store.embedded import EmbeddedValkey
+from reward_service.store.embedded import EmbeddedValkey, NetworkDoor
 from reward_service.store.server_checks import wait_for_store
 
 log = structlog.get_logger(__name__)
@@ -40,10 +40,10 @@ READY_TIMEOUT_S = 60.0
 class Supervisor:
     """The processes of one service: APIs over one socket, workers, and an embedded server if there is no other."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Starts nothing yet."""
+    def __init__(self, settings: Settings, door: NetworkDoor | None = None) -> None:
+        """Starts nothing yet. By the `door` other machines reach an embedded server."""
         self._settings = settings
-        self._embedded = EmbeddedValkey(settings.data_dir) if settings.redis_url is None else None
+        self._embedded = EmbeddedValkey(settings.data_dir, door) if settings.redis_url is None else None
         self._listener: socket.socket | None = None
         self._children: list[Child] = []
         self._stopping = threading.Event()
@@ -155,8 +155,8 @@ class Supervisor:
                 self._ledger.tell(self._children)
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
-        """All is started, and kept alive by a thread while the context lasts.
+    def kept(self, *, api: bool = True) -> Iterator[None]:
+        """All is started (without an API, if there is to be none), and kept alive by a thread while the context lasts.
 
         That thread also stops it: a process that it started would be asked to stop as soon as the thread ends.
 
@@ -164,7 +164,7 @@ class Supervisor:
             CoRewardingError: as `start`; what had been started is stopped.
         """
         try:
-            self.start()
+            self.start(api=api)
         except BaseException:
             self.stop()
             raise

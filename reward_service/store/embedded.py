@@ -7,7 +7,9 @@ import os
 import subprocess
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 import structlog
@@ -22,17 +24,36 @@ START_TIMEOUT_S = 30.0
 FLUSH_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkDoor:
+    """Where other machines reach an embedded server, and the password that it asks for."""
+
+    host: str
+    port: int
+    password: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """What clients on other machines connect to."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"redis://:{quote(self.password, safe='')}@{host}:{self.port}"
+
+
 class EmbeddedValkey:
     """A Valkey process over a folder: append-only file on, reached by a Unix socket that only its owner can open.
+
+    With a door the server is reached from other machines too. The server asks for the password of the door, at the
+    socket too, before the port is opened; no command line shows the password.
 
     Every write reaches the file before it is acknowledged, so a killed server loses nothing. The server itself never
     flushes (`appendfsync no`): its `everysec` puts writes off while a flush is under way and acknowledges them all the
     same. A thread here does every second, and that is what a machine that loses its power may lose.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, door: NetworkDoor | None = None) -> None:
         """Starts nothing yet."""
         self.folder = folder.resolve()
+        self._door = door
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -42,8 +63,9 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """What clients connect to."""
-        return f"unix://{self.socket_path}"
+        """What clients on this machine connect to."""
+        user = "" if self._door is None else f":{quote(self._door.password, safe='')}@"
+        return f"unix://{user}{self.socket_path}"
 
     @property
     def pid(self) -> int | None:
@@ -54,7 +76,8 @@ class EmbeddedValkey:
         """Starts the server and returns when it answers, or is stopped again since `stopping` was set.
 
         Raises:
-            EmbeddedServerError: it ended or did not answer in time; the message holds the end of its log.
+            EmbeddedServerError: it ended or did not answer in time, or its port is taken; the message holds the end of
+                its log.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +108,8 @@ class EmbeddedValkey:
                 self.stop()
                 raise EmbeddedServerError(f"the embedded Valkey in {self.folder} did not start: {self._last_words()}")
             time.sleep(0.02)
+        if self._door is not None:
+            self._open(self._door)
         threading.Thread(target=self._flush, args=[self._process], name="flusher", daemon=True).start()
         return None
 
@@ -103,6 +128,23 @@ class EmbeddedValkey:
     def running(self) -> bool:
         """Whether the process lives."""
         return self.pid is not None
+
+    def _open(self, door: NetworkDoor) -> None:
+        """Set the password, then open the port. A server that was just started has neither."""
+        client = redis.Redis(unix_socket_path=str(self.socket_path), socket_timeout=1.0)
+        try:
+            client.config_set("requirepass", door.password)
+            client.execute_command("AUTH", door.password)
+            client.config_set("bind", door.host)
+            client.config_set("port", door.port)
+        except (redis.RedisError, OSError) as cause:
+            self.stop()
+            raise EmbeddedServerError(
+                f"the embedded Valkey cannot listen on {door.host}:{door.port} ({cause}): choose another port, and an "
+                "address of this machine"
+            ) from cause
+        finally:
+            client.close()
 
     def _flush(self, process: subprocess.Popen[bytes]) -> None:
         """Sends to the disk what a server has written, as long as it lives; nobody waits for a slow or busy disk."""
@@ -135,11 +177,13 @@ class EmbeddedValkey:
 
     def _answers(self) -> bool | None:
         """None if nobody is there; False while a server still reads its file."""
-        client = redis.Redis.from_url(self.url, socket_timeout=1.0)
+        client = redis.Redis(unix_socket_path=str(self.socket_path), socket_timeout=1.0)
         try:
             return bool(client.ping())
         except redis.BusyLoadingError:
             return False
+        except redis.AuthenticationError:  # it was told its password, by this process or by another
+            return True
         except (redis.RedisError, OSError):
             return None
         finally:
