@@ -18,6 +18,7 @@ from rich.text import Text
 from reward_service import __version__
 from reward_service.errors import Needing, SettingsError
 from reward_service.logs import quiet_libraries
+from reward_service.on_ray.command import ray_app
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.serving.children import require_installed, set_up_logging, unknown_variables
 from reward_service.serving.supervisor import Supervisor, embedded_service
@@ -218,6 +219,7 @@ for _command in (train, demo, experiment, score, replay, export, explain, watch,
     app.command()(_command)
 app.add_typer(paraphrase_app, name="paraphrase")
 app.add_typer(keys_app, name="keys")
+app.add_typer(ray_app, name="ray")
 
 
 def _supervise(supervisor: Supervisor, settings: Settings, *, api: bool) -> None:

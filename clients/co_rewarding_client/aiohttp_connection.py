@@ -20,7 +20,7 @@ from co_rewarding_client.address import Address
 from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.errors import ProtocolError, invalid
 from co_rewarding_client.flow import Outcome, Send, TransportFailure
-from co_rewarding_client.transport import ACCEPT, CLOSED
+from co_rewarding_client.transport import ACCEPT, CLOSED, replicas_of
 
 WRITTEN_AT_ONCE = 2**20  # aiohttp warns of longer bytes, and writes a file in pieces
 
@@ -30,10 +30,9 @@ class AiohttpConnection:
 
     def __init__(self, address: Address, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        base = httpx.URL(address.url)  # which encodes a host and a path as the other connections do
-        self._base = str(base).rstrip("/")
-        self._options: dict[str, Any] = {"allow_redirects": False, "proxy": _proxy(base)}
-        if base.scheme == "https":
+        self._replicas = replicas_of(address)
+        self._options: dict[str, Any] = {"allow_redirects": False, "proxy": _proxy(httpx.URL(address.url))}
+        if any(url.startswith("https:") for url in (address.url, *address.others)):
             self._options["ssl"] = httpx.create_ssl_context()  # the same certificates are trusted
         authorization = _authorization(address)
         self._headers = ACCEPT if authorization is None else ACCEPT | {"authorization": authorization}
@@ -46,6 +45,13 @@ class AiohttpConnection:
         Raises:
             ProtocolError, InvalidRequest: a failure that would recur.
         """
+        url = self._replicas.url
+        outcome = await self._sent(url, send)
+        if self._replicas.heed(url, outcome):
+            await asyncio.to_thread(self._replicas.renew)
+        return outcome
+
+    async def _sent(self, url: str, send: Send) -> Outcome:
         if self._closed:
             raise invalid(CLOSED)
         if self._session is None:
@@ -56,7 +62,7 @@ class AiohttpConnection:
         try:
             async with self._session.request(
                 request.method,
-                URL(self._base + request.target, encoded=True),
+                URL(url + request.target, encoded=True),
                 data=_body(request.body),
                 headers=self._headers | dict(request.headers),
                 timeout=aiohttp.ClientTimeout(whole_s, connect=self._timeout_s, sock_read=send.read_timeout_s),

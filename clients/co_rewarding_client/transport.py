@@ -1,5 +1,6 @@
 """Send requests by httpx: carry a `Send` out, and return its outcome."""
 
+import asyncio
 import importlib.util
 import logging
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from co_rewarding_client.address import Address
 from co_rewarding_client.decoding import HttpReply
 from co_rewarding_client.errors import ProtocolError, invalid
 from co_rewarding_client.flow import Outcome, Send, TransportFailure
+from co_rewarding_client.replicas import Replicas
 
 Transport: TypeAlias = httpx.BaseTransport
 AsyncTransport: TypeAlias = httpx.AsyncBaseTransport | Literal["aiohttp", "httpx"]
@@ -58,13 +60,18 @@ def async_connection(address: Address, timeout_s: float, transport: AsyncTranspo
     return AiohttpConnection(address, timeout_s)
 
 
+def replicas_of(address: Address) -> Replicas:
+    """Return the addresses to choose among: hosts and paths encoded, without a slash at the end."""
+    return Replicas([str(httpx.URL(url)).rstrip("/") for url in (address.url, *address.others)], address.look_again)
+
+
 class Connection:
     """Sends over a pool of connections; safe to share between threads."""
 
     def __init__(self, address: Address, timeout_s: float, transport: Transport | None) -> None:
         self._timeout_s = timeout_s
-        auth, limits = _auth(address), _limits()
-        self._http = httpx.Client(base_url=address.url, auth=auth, limits=limits, transport=transport)
+        self._replicas = replicas_of(address)
+        self._http = httpx.Client(auth=_auth(address), limits=_limits(), transport=transport)
 
     def perform(self, send: Send) -> Outcome:
         """Return the outcome of `send`.
@@ -72,10 +79,14 @@ class Connection:
         Raises:
             ProtocolError, InvalidRequest: a failure that would recur.
         """
+        url = self._replicas.url
         try:
-            return _reply(self._http.send(_request(self._http, send, self._timeout_s)))
+            outcome = _reply(self._http.send(_request(self._http, url, send, self._timeout_s)))
         except httpx.RequestError as error:
-            return _failure(error, send)
+            outcome = _failure(error, send)
+        if self._replicas.heed(url, outcome):
+            self._replicas.renew()
+        return outcome
 
     def close(self) -> None:
         """Close the pool."""
@@ -88,8 +99,8 @@ class AsyncConnection:
     def __init__(self, address: Address, timeout_s: float, transport: httpx.AsyncBaseTransport | None) -> None:
         self._timeout_s = timeout_s
         self._crowd = CrowdLog(address.url) if transport is None else nullcontext()
-        auth, limits = _auth(address), _limits()
-        self._http = httpx.AsyncClient(base_url=address.url, auth=auth, limits=limits, transport=transport)
+        self._replicas = replicas_of(address)
+        self._http = httpx.AsyncClient(auth=_auth(address), limits=_limits(), transport=transport)
 
     async def perform(self, send: Send) -> Outcome:
         """Return the outcome of `send`.
@@ -97,11 +108,15 @@ class AsyncConnection:
         Raises:
             ProtocolError, InvalidRequest: a failure that would recur.
         """
+        url = self._replicas.url
         try:
             with self._crowd:
-                return _reply(await self._http.send(_request(self._http, send, self._timeout_s)))
+                outcome = _reply(await self._http.send(_request(self._http, url, send, self._timeout_s)))
         except httpx.RequestError as error:
-            return _failure(error, send)
+            outcome = _failure(error, send)
+        if self._replicas.heed(url, outcome):
+            await asyncio.to_thread(self._replicas.renew)
+        return outcome
 
     async def close(self) -> None:
         """Close the pool."""
@@ -150,12 +165,12 @@ def _auth(address: Address) -> Callable[[httpx.Request], httpx.Request] | tuple[
     return sign
 
 
-def _request(http: httpx.Client | httpx.AsyncClient, send: Send, timeout_s: float) -> httpx.Request:
+def _request(http: httpx.Client | httpx.AsyncClient, url: str, send: Send, timeout_s: float) -> httpx.Request:
     if http.is_closed:
         raise invalid(CLOSED)
     return http.build_request(
         send.request.method,
-        send.request.target,
+        url + send.request.target,
         headers=ACCEPT | dict(send.request.headers),
         content=send.request.body,
         timeout=httpx.Timeout(timeout_s, read=send.read_timeout_s),
