@@ -77,6 +77,9 @@ class RayService:
         """
         self._asked("down", None)
         ray.kill(self._supervisor, no_restart=True)
+        deadline_s = time.monotonic() + ANSWERS_WITHIN_S
+        while _supervisor_of(self.name) is not None and time.monotonic() < deadline_s:
+            time.sleep(LOOK_S)
 
     def _asked(self, method: str, within_s: float | None = ANSWERS_WITHIN_S) -> Any:  # noqa: ANN401 - plain values
         try:
@@ -91,10 +94,10 @@ def connect(name: str = DEFAULT_NAME) -> RayService:
     Raises:
         SettingsError: none is up.
     """
-    try:
-        return RayService(name, ray.get_actor(name, namespace=NAMESPACE))
-    except ValueError as cause:
-        raise SettingsError(f"no service {name!r} is up on this cluster: co-rewarding ray up CONFIG.toml") from cause
+    supervisor = _supervisor_of(name)
+    if supervisor is None:
+        raise SettingsError(f"no service {name!r} is up on this cluster: co-rewarding ray up CONFIG.toml")
+    return RayService(name, supervisor)
 
 
 def up(config: RayConfig) -> RayService:
@@ -129,6 +132,13 @@ def up(config: RayConfig) -> RayService:
             "first, or give this one another name"
         )
     return service
+
+
+def _supervisor_of(name: str) -> Any:  # noqa: ANN401 - an actor's handle
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None
 
 
 def _plan(config: RayConfig) -> ServicePlan:

@@ -24,6 +24,7 @@ from co_rewarding_client import RewardClient
 from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
 
 from reward_service.cli import app
+from reward_service.on_ray.config import read_config
 from scripts.site.http_reference import openapi
 from tests.deploy.helm_values import leaves, schema
 from tests.snippets.reading import REPOSITORY, Snippet, mentioned, snippets, statements
@@ -86,6 +87,13 @@ def test_a_recipe_is_read(snippet: Snippet, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(snippet.text)
     assert read_recipe([file], []).data.source.endswith(tomllib.loads(snippet.text)["data"]["source"])
+
+
+@pytest.mark.parametrize("snippet", [each for each in of("toml") if each.page == "docs/ray.md"], ids=str)
+def test_a_configuration_on_ray_is_read(snippet: Snippet, tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text(snippet.text)
+    assert read_config(file).settings().keys() == []
 
 
 @pytest.mark.parametrize("snippet", of("", "console"), ids=str)

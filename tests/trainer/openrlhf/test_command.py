@@ -241,7 +241,7 @@ def test_the_environment_says_what_the_driver_reads(tmp_path: Path) -> None:
     assert told == {
         "HF_HUB_OFFLINE": "1",
         "Y": "2",
-        "CO_REWARDING_URL": "http://a",
+        "CO_REWARDING_URL": "http://a,http://b",
         "CO_REWARDING_RUN": "small",
         "CO_REWARDING_SEED": "0",
         "CO_REWARDING_TEACHER": "0",

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from co_rewarding_client import CoRewardingError, RunSettings
+from co_rewarding_client import CoRewardingError, RunSettings, ray_address
 from co_rewarding_client.encoding import settings_document
 from rich.console import Console
 
@@ -68,7 +68,11 @@ def train(order: TrainingOrder, console: Console | None = None) -> int:
     out = console or Console()
     recipe = read_recipe([find_recipe(name) for name in order.recipes], order.settings)
     if order.url is not None:
-        recipe = recipe.model_copy(update={"service": recipe.service.model_copy(update={"url": order.url})})
+        recipe = _at(recipe, order.url)
+    if recipe.service.url.startswith(ray_address.SCHEME) and not order.dry_run:
+        found = ray_address.look_up(recipe.service.url)  # OpenRLHF itself, without the agent, knows no such name
+        recipe = _at(recipe, ",".join(found.urls))
+        order = dataclasses.replace(order, api_key=order.api_key or found.api_key)
     paths = RunPaths.of(recipe, order.output)
     command = [sys.executable, "-m", DRIVER]
     command += arguments(recipe, paths, api_key=order.api_key, resume=order.resume)
@@ -128,7 +132,7 @@ def prepare(
 def variables(recipe: Recipe, paths: RunPaths, api_key: str | None, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Makes the environment of the training: ours override those of `environ`, which override the recipe's."""
     ours = {
-        "CO_REWARDING_URL": recipe.service.url.split(",")[0].strip(),
+        "CO_REWARDING_URL": recipe.service.url,
         "CO_REWARDING_RUN": recipe.run.name,
         "CO_REWARDING_SEED": str(recipe.training.seed),
         "CO_REWARDING_TEACHER": str(int(recipe.method.needs_teacher)),
@@ -202,6 +206,10 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _at(recipe: Recipe, url: str) -> Recipe:
+    return recipe.model_copy(update={"service": recipe.service.model_copy(update={"url": url})})
 
 
 def _views(recipe: Recipe) -> str:

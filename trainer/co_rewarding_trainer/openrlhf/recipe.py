@@ -85,7 +85,7 @@ class ServiceRecipe(RecipeTable):
     """Where rewards come from, and by which of OpenRLHF's two doors."""
 
     url: str = "http://127.0.0.1:8000"
-    """Several replicas may be given, separated by commas: OpenRLHF then takes turns."""
+    """Several replicas may be given, separated by commas: OpenRLHF then takes turns. ray://NAME is looked up in Ray."""
     agent: bool = False
     """False: OpenRLHF's plain `--reward.remote_url`. True: our agent executor, which sends identity."""
 

@@ -23,7 +23,7 @@ PARAPHRASING_S = 600.0
 
 
 class CheckedService:
-    """The service at a URL, or at the first of several URLs separated by commas. To be closed after use.
+    """The service at a URL, or at several URLs of its replicas. To be closed after use.
 
     Every call raises the client's errors: ServiceUnavailable, ProblemError, ProtocolError.
     """
@@ -41,7 +41,7 @@ class CheckedService:
 
         Raises InvalidRequest if `url` is not a URL.
         """
-        where = address.parse(url.split(",")[0].strip(), api_key)
+        where = address.parse(url, api_key)
         self.url = where.url
         self._connection = Connection(where, TIMEOUT_S, transport)
         self._patience_s = patience_s
