@@ -11,16 +11,17 @@ from co_rewarding_client.ray_address import NAMESPACE, look_up
 from co_rewarding_schema.errors import CoRewardingError
 from pydantic import SecretStr
 from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from reward_service.errors import SettingsError
 from reward_service.on_ray.config import DEFAULT_NAME, RayConfig
-from reward_service.on_ray.placement import node_named, nodes_of
+from reward_service.on_ray.placement import HEAD, node_named, nodes_of
 from reward_service.on_ray.supervisor import RaySupervisor, ServicePlan
 from reward_service.store.embedded import NetworkDoor
 
 LOOK_S = 0.2
 ANSWERS_WITHIN_S = 60.0
+ON_THE_HEAD = 0.001
+"""Of the head's own resource: the supervisor runs where the cluster ends if it dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,6 @@ def up(config: RayConfig) -> RayService:
         SettingsError: the configuration does not fit the cluster, or another service has the name.
     """
     plan = _plan(config)
-    head = next((node.id for node in nodes_of(ray.nodes()) if node.head), None)
     supervisor = (
         ray.remote(RaySupervisor)
         .options(
@@ -120,7 +120,7 @@ def up(config: RayConfig) -> RayService:
             max_restarts=-1,
             max_task_retries=-1,
             num_cpus=0,
-            scheduling_strategy="DEFAULT" if head is None else NodeAffinitySchedulingStrategy(head, soft=True),
+            resources={HEAD: ON_THE_HEAD},
             runtime_env=dict(config.runtime_env) or None,
         )
         .remote(plan)

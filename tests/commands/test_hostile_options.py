@@ -24,6 +24,7 @@ NO_NAME = ["nonsense", ""]
 FIELD = ["absent"]
 ANY = "any text is a value"
 REDIS = "tests/integration/test_supervision.py has what is no URL of a Redis"
+RAY = "Ray is not installed here: tests/on_ray has what is no service and no cluster"
 MODEL = "the name of a model is known to be none only when it is opened: tests/generation/test_opening.py"
 
 # What is given beside the hostile option, so that nothing else is wrong.
@@ -48,6 +49,9 @@ BASE: dict[str, list[str]] = {
     "paraphrase audit": ["questions.jsonl"],
     "keys new": ["a-name", "--scope", "read"],
     "keys check": ["keys.toml"],
+    "ray up": ["service.toml"],
+    "ray status": [],
+    "ray down": [],
 }
 
 FIELDS = {
@@ -233,6 +237,9 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--ground-truth-field": ANY,
         "--question-id-field": ANY,
     },
+    "ray up": {"CONFIG": [*NO_FILE, "a-file"], "--address": RAY, "--within-s": NO_NUMBER},
+    "ray status": {"--name": RAY, "--address": RAY},
+    "ray down": {"--name": RAY, "--address": RAY},
 }
 
 

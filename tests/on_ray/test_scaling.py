@@ -1,5 +1,7 @@
 """Laws of scaling: bounds are kept, a constant signal never turns it round, and nothing changes in haste."""
 
+from itertools import pairwise
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -50,10 +52,10 @@ def test_a_constant_signal_never_turns_it_round(rule: ScalingRule, data: st.Data
 def test_it_goes_one_by_one_and_waits_between(rule: ScalingRule, data: st.DataObject, looks: list):
     first = data.draw(st.integers(rule.least, rule.most))
     found = [(0.0, first), *counts(rule, first, looks)]
-    changes = [(now_s, count - before) for (_, before), (now_s, count) in zip(found, found[1:], strict=False)]
+    changes = [(now_s, count - before) for (_, before), (now_s, count) in pairwise(found)]
     changes = [(now_s, change) for now_s, change in changes if change]
     assert all(abs(change) == 1 for _, change in changes)
-    for (earlier_s, _), (later_s, change) in zip(changes, changes[1:], strict=False):
+    for (earlier_s, _), (later_s, change) in pairwise(changes):
         after_s = rule.grow_after_s if change > 0 else rule.shrink_after_s
         assert later_s - earlier_s >= after_s * (1 - 1e-9) - 1e-9
 
