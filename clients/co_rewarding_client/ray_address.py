@@ -3,8 +3,10 @@
 
 import contextlib
 import logging
+import os
 import random
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +17,7 @@ from co_rewarding_client.foreign import Foreign
 NAMESPACE = "co-rewarding"
 """Ray's namespace of the actors of all services."""
 SCHEME = "ray://"
+CONNECTS_WITHIN_S = 5.0
 ANSWERS_WITHIN_S = 60.0
 """How long the actor that knows the addresses may take; Ray may have to start it again on another node."""
 
@@ -81,8 +84,9 @@ def in_cluster(address: str | None = None) -> Iterator[Foreign]:
         yield ray
         return
     try:
+        _check_answers(address or os.environ.get("RAY_ADDRESS", ""))
         ray.init(address=address or "auto", namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as cause:
+    except (OSError, ValueError, RuntimeError) as cause:
         raise invalid(
             f"there is no Ray cluster here ({' '.join(str(cause).split())}): run this on one of its nodes, or set "
             "RAY_ADDRESS"
@@ -91,3 +95,14 @@ def in_cluster(address: str | None = None) -> Iterator[Foreign]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Check that somebody listens at HOST:PORT: Ray itself would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _colon, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECTS_WITHIN_S).close()

@@ -1,20 +1,17 @@
 """Two nodes of a Ray cluster on this machine, each with an address of its own, and a service within."""
 
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from reward_service.on_ray.config import RayConfig
+from tests.on_ray.ray_services import HEAD, OTHER, configured, node
 from tests.support.ports import free_port
-
-HEAD, OTHER = "127.0.0.2", "127.0.0.3"
 
 
 @pytest.fixture(scope="session")
@@ -33,17 +30,6 @@ def cluster() -> Iterator[Any]:
     made.shutdown()
 
 
-def node(address: str) -> dict[str, Any]:
-    """A node at an address of this machine's loopback."""
-    return {
-        "num_cpus": 4,
-        "num_gpus": 2,
-        "object_store_memory": 80 * 2**20,
-        "node_ip_address": address,
-        "include_dashboard": False,
-    }
-
-
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder for a store: the path of a Unix socket is short."""
@@ -56,24 +42,3 @@ def folder() -> Iterator[Path]:
 def config(folder: Path) -> RayConfig:
     """A service with a Valkey on the head, an API on both nodes and two workers."""
     return configured(store={"data_dir": folder, "port": free_port()})
-
-
-def configured(**tables: Any) -> RayConfig:
-    """A configuration with a name of its own; each API takes a free port."""
-    whole = {"name": f"s-{secrets.token_hex(4)}", "api": {"port": 0, "cpus": 0.5}, "workers": WORKERS} | tables
-    return RayConfig.model_validate(whole)
-
-
-WORKERS = {"least": 2, "most": 2, "cpus": 0.5}
-
-
-def processes_of(service: str) -> list[psutil.Process]:
-    """The processes that hold the service's mark: its actors, and what they started."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TEST_SERVICE") == service and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found

