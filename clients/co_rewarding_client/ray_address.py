@@ -24,7 +24,7 @@ ANSWERS_WITHIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Where the API replicas of a service are, those of this node first, and the key that they ask for."""
+    """Where the API replicas of a service are, those of this node first, and the key that was made for clients."""
 
     urls: tuple[str, ...]
     api_key: str | None = field(repr=False)

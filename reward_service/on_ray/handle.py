@@ -41,7 +41,7 @@ class RayService:
         return look_up(self.name).urls
 
     def api_key(self) -> str | None:
-        """Return the key that the API asks for."""
+        """Return the key that `up` made; None where the configuration names keys."""
         return look_up(self.name).api_key
 
     def status(self) -> dict[str, Any]:
@@ -142,12 +142,13 @@ def _supervisor_of(name: str) -> Any:  # noqa: ANN401 - an actor's handle
 
 
 def _plan(config: RayConfig) -> ServicePlan:
-    """Make what the file leaves open: the key that clients show, and the store's password."""
-    settings = config.settings()
-    keys = settings.keys() or [secrets.token_urlsafe(24)]
-    settings = settings.model_copy(update={"api_keys": [SecretStr(key) for key in keys], "api_keys_file": None})
+    """Make what the file leaves open: a key where there is none, and the store's password."""
+    settings, key = config.settings(), None
+    if not settings.access().grants:
+        key = secrets.token_urlsafe(24)
+        settings = settings.model_copy(update={"api_keys": [SecretStr(key)]})
     if settings.redis_url is not None:
-        return ServicePlan(config, settings)
+        return ServicePlan(config, settings, key)
     node = node_named(nodes_of(ray.nodes()), config.store.node)
     door = NetworkDoor(node.address, config.store.port, secrets.token_urlsafe(24))
-    return ServicePlan(config, settings.model_copy(update={"redis_url": door.url}), node, door)
+    return ServicePlan(config, settings.model_copy(update={"redis_url": door.url}), key, node, door)

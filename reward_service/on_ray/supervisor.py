@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -33,15 +33,17 @@ ENDING = (Role.API, Role.PARAPHRASER, Role.TEACHER, Role.WORKER, Role.STORE)
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What runs: the configuration, the settings with keys, and the store.
+    """What runs: the configuration, the settings, and the store.
 
     Attributes:
         settings: of all processes, with the store's URL.
+        api_key: the key that was made because the settings have none; clients in the cluster are told it.
         store_node: the node of a Valkey that is run here, and `door` its port and password; None of another store.
     """
 
     config: RayConfig
     settings: Settings
+    api_key: str | None = field(default=None, repr=False)
     store_node: Node | None = None
     door: NetworkDoor | None = None
 
@@ -73,11 +75,10 @@ class RaySupervisor:
         )
 
     async def directory(self) -> dict[str, Any]:
-        """Return the URLs of the API replicas that serve, with their nodes, and the key that they ask for."""
+        """Return the URLs of the API replicas that serve, with their nodes, and the key that was made for clients."""
         rows = [part.row() for part in self._parts.values()]
         api = [{name: row[name] for name in ("url", "node_id", "address")} for row in rows if row["url"]]
-        keys = self._plan.settings.keys()
-        return {"api": api, "api_key": keys[0] if keys else None}
+        return {"api": api, "api_key": self._plan.api_key}
 
     async def status(self) -> dict[str, Any]:
         """Return what runs where, as plain values."""

@@ -49,7 +49,7 @@ def test_up_status_and_down(cluster: Any, folder: Path):
         assert word in " ".join(done.stdout.split()), done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert ray_command("status", "--name", name, address=cluster.address).returncode == 0
-    with RewardClient(f"ray://{name}") as client:
+    with RewardClient(f"ray://{name}", api_key="a-key") as client:
         assert client.ready()
     down = ray_command("down", "--name", name, address=cluster.address)
     assert (down.returncode, down.stdout) == (0, f"{name} is down\n")
