@@ -88,3 +88,16 @@ def test_many_headers_of_one_key_are_one_caller() -> None:
     made = ring(Quotas())
     spaces = itertools.islice(itertools.count(1), 5000)
     assert {made.caller([(b"authorization", b"Bearer" + b" " * n + KEY)]) for n in spaces} == {made.caller(HEADERS)}
+
+
+def test_a_request_whose_client_has_left_before_its_rollouts_were_read_is_held_by_nobody() -> None:
+    """Its stay has ended when the runs of the body are known: nobody would end what it began then."""
+    made = ring(Quotas(held_requests=1), RunQuotas("r", Quotas(held_requests=1)))
+    caller = made.caller(HEADERS)
+    for _ in range(3):
+        caller.charge_head(1, 10)
+        stay = caller.begin()
+        assert stay is not None
+        stay.end()
+        caller.charge({"r": 1}, 10, stay)
+        caller.charge_one(caller.check_one("r", 10), 10, stay)

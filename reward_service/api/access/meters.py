@@ -72,20 +72,24 @@ class Gauge:
 class Stay:
     """A request while it is under way: the gauges that it counts in."""
 
-    __slots__ = ("_gauges",)
+    __slots__ = ("_ended", "_gauges")
 
     def __init__(self) -> None:
         """Begin in none."""
+        self._ended = False
         self._gauges: list[Gauge] = []
 
     def enter(self, gauge: Gauge) -> None:
-        """Count in a gauge until the end."""
+        """Count in a gauge until the end; after the end count no more: a client may leave while its body is read."""
+        if self._ended:
+            return
         gauge.here += 1
         gauge.touched = True
         self._gauges.append(gauge)
 
     def end(self) -> None:
         """Count no longer; once more does nothing."""
+        self._ended = True
         while self._gauges:
             gauge = self._gauges.pop()
             gauge.here -= 1
