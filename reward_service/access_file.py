@@ -25,12 +25,19 @@ FORMS = {
 }
 """What a text is to look like, by its field."""
 
+MOST_CHARS = 2**24
+"""A file of more characters is not read."""
+
 _TABLES = re.compile(r"^\s*\[\[\s*(keys|runs)\s*\]\]")
+_LIKE_TOML = re.compile(r"^\s*\[\[|(^|\s)=(\s|$)")
+"""A line that no file of one key a line has: each word of it would be a key, also the sign of equality."""
 
 Prefix = Annotated[str, Field(pattern=PREFIX_PATTERN)]
 Key = Annotated[str, Field(pattern=r"^[!-~]{16,}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PerSecond = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Bytes = Annotated[ByteSize, Field(gt=0, le=10**15)]
+Count = Annotated[int, Field(ge=1, le=10**12, strict=True)]
 
 
 class _Table(BaseModel):
@@ -40,9 +47,9 @@ class _Table(BaseModel):
 class _QuotasTable(_Table):
     rollouts_per_s: PerSecond | None = None
     rollouts_burst: PerSecond | None = None
-    bytes_per_s: Annotated[ByteSize, Field(gt=0)] | None = None
-    bytes_burst: Annotated[ByteSize, Field(gt=0)] | None = None
-    held_requests: Annotated[int, Field(ge=1, strict=True)] | None = None
+    bytes_per_s: Bytes | None = None
+    bytes_burst: Bytes | None = None
+    held_requests: Count | None = None
 
     @model_validator(mode="after")
     def _bursts_have_rates(self) -> Self:
@@ -57,7 +64,7 @@ class _QuotasTable(_Table):
 
 
 class _RunQuotasTable(_QuotasTable):
-    open_cohorts: Annotated[int, Field(ge=1, strict=True)] | None = None
+    open_cohorts: Count | None = None
 
 
 class _KeyTable(_Table):
@@ -101,9 +108,12 @@ def read_access(path: Path) -> AccessList:
         SettingsError: the file cannot be read, holds no key, or is wrong at the line that the message names.
     """
     try:
-        text = path.read_text()
+        with path.open(encoding="utf-8-sig") as file:  # editors of some systems begin a file with a mark
+            text = file.read(MOST_CHARS + 1)
     except (OSError, ValueError) as cause:  # not there, or no text
         raise SettingsError(f"the file of keys, {path}, cannot be read: {cause}") from cause
+    if len(text) > MOST_CHARS:
+        raise SettingsError(f"the file of keys, {path}, has more than {MOST_CHARS} characters: this is no file of keys")
     if path.suffix == ".toml" or any(_TABLES.match(line) for line in text.splitlines()):
         return access_in(text, str(path))
     return _of_lines(text, path)
@@ -112,6 +122,8 @@ def read_access(path: Path) -> AccessList:
 def _of_lines(text: str, path: Path) -> AccessList:
     grants: dict[bytes, Grant] = {}
     for number, line in enumerate(text.splitlines(), 1):
+        if _LIKE_TOML.search(line) and not line.lstrip().startswith("#"):
+            raise SettingsError(f"{path}, line {number}, looks like TOML: write [[keys]], or give it a name in .toml")
         for key in () if line.lstrip().startswith("#") else line.split():
             grants.setdefault(digest_of(key.encode()), Grant(f"line-{number}"))
     if not grants:
@@ -126,9 +138,11 @@ def access_in(text: str, path: str) -> AccessList:
         SettingsError: it is wrong at the place that the message names.
     """
     try:
-        file = _File.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as cause:  # its message has the line
-        raise SettingsError(f"{path} is no TOML: {cause}") from cause
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as cause:  # the message of most has the line
+        raise SettingsError(f"{path} is no TOML that can be read: {cause}") from cause
+    try:
+        file = _File.model_validate(tables)
     except ValidationError as cause:
         # The input is left out: it may be a key.
         first = cause.errors(include_input=False, include_url=False)[0]

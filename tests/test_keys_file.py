@@ -85,3 +85,49 @@ def test_a_wrong_file_says_where_and_quotes_no_key(tmp_path: Path, before: str, 
         assert word in str(error.value)
     assert "the-key-of-the-operator" not in str(error.value)
     assert "short" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "x = " + "[" * 5000 + "]" * 5000,
+        "held_requests = " + "9" * 5000,
+        "held_requests = " + "9" * 400,
+        "bytes_per_s = " + "9" * 400,
+        "x = 'y\0'",
+        "# " + "x" * 2**24,
+    ],
+    ids=["deep", "no int of Python", "no float", "no float of bytes", "binary", "huge"],
+)
+def test_whatever_a_file_holds_is_told_as_a_wrong_file(tmp_path: Path, wrong: str) -> None:
+    """Any other error would end the process that takes the file again while it serves."""
+    file = tmp_path / "keys.toml"
+    file.write_text(WHOLE.replace("rollouts_per_s = 500", wrong))
+    with pytest.raises(SettingsError, match=r"keys\.toml"):
+        Settings(api_keys_file=file).access()
+
+
+def test_a_path_that_leads_to_no_file_is_told_as_a_wrong_file(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path, tmp_path / "loop"):
+        with pytest.raises(SettingsError, match="cannot be read"):
+            Settings(api_keys_file=path).access()
+
+
+@pytest.mark.parametrize(
+    "text", ["keys = [{name = 'a', key = 'the-key-of-the-operator', scopes = ['read']}]", "[[ 'keys' ]]", "name = 'a'"]
+)
+def test_no_word_of_tables_is_a_key_where_the_name_does_not_tell(tmp_path: Path, text: str) -> None:
+    """As lines, `=` would be a key with all rights."""
+    file = tmp_path / "keys"
+    file.write_text(f"# keys of = teams\n{text}\n")
+    with pytest.raises(SettingsError, match=r"line 2, looks like TOML"):
+        Settings(api_keys_file=file).access()
+
+
+def test_a_mark_of_the_order_of_bytes_is_part_of_nothing(tmp_path: Path) -> None:
+    for name, text in (("keys", WHOLE.lstrip()), ("lines", "first\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    grants = Settings(api_keys_file=tmp_path / "keys").access().grants
+    assert {grant.name for grant in grants.values()} == {"team-a", "operator"}
+    assert Settings(api_keys_file=tmp_path / "lines").access().grants == {digest_of(b"first"): Grant("line-1")}
