@@ -72,7 +72,8 @@ class ApiService:
         document(self._api)
         own = [route for route in self._api.routes if isinstance(route, Mount | Route)]  # the others are of routers
         finder = RouteFinder([*own, *(route for each in routers for route in each.routes)])
-        self.asgi = Guarded(self._api, finder, keyring, metrics)
+        most_body_bytes = max(settings.max_body_bytes, settings.max_paraphrase_bytes)
+        self.asgi = Guarded(self._api, finder, keyring, metrics, most_body_bytes)
 
     @property
     def hot(self) -> HotRoutes:

@@ -38,6 +38,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         entry("few", ["score", "read"], held_requests=2),
         entry("quick", ["score"], rollouts_per_s=2, rollouts_burst=2),
         entry("big", ["score"], rollouts_per_s=0.001, rollouts_burst=4),
+        entry("vain", ["score"], bytes_per_s=2**28, bytes_burst=1),
         entry("one", ["score"]),
         entry("two", ["score"]),
         RUNS,
@@ -116,6 +117,20 @@ def test_bytes_are_those_of_bodies_also_in_chunks(url: str, client: httpx.Client
     wait_until(lambda: client.post("/v1/rewards", content=body, headers=bearer("thin")).status_code == 429)
     refusal(client.post("/v1/rewards", content=body, headers=bearer("thin")), "bytes_per_s", "key 'thin'")
     assert client.get("/v1/runs", headers=bearer("thin")).status_code == 200, "a request without a body takes none"
+
+
+def test_a_key_does_not_pay_for_a_body_that_no_request_may_have(url: str, client: httpx.Client) -> None:
+    at = urlsplit(url)
+    head = ["PUT /v1/runs/x HTTP/1.1", "host: x", f"authorization: Bearer {key_of('vain')}", f"content-length: {2**63}"]
+    with socket.create_connection((at.hostname, at.port), timeout=30.0) as raw:  # type: ignore[arg-type]
+        raw.sendall("\r\n".join([*head, "", ""]).encode())
+        assert b" 413 " in raw.recv(100)
+
+    def made_again() -> bool:
+        settings = {"method": "majority-voting"}
+        return client.put("/v1/runs/x", json=settings, headers=bearer("vain")).status_code == 200
+
+    wait_until(made_again)
 
 
 @contextlib.contextmanager

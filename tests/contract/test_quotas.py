@@ -120,3 +120,13 @@ async def test_what_could_not_be_told_is_told_later(world: World) -> None:
     assert other.let_in(1)
     await other.share()
     assert not other.let_in(60)
+
+
+@pytest.mark.parametrize(("per_s", "taken"), [(1e-300, 1), (1e-9, 10**12), (1.0, 2**64)])
+async def test_a_debt_may_last_for_ever_and_the_quotas_of_others_go_on(world: World, per_s: float, taken: int) -> None:
+    """An error would end the process, and another process with it that the key asks next."""
+    process = Process(world, uuid4().hex, Quotas(rollouts=Rate(per_s, BURST)))
+    process.usage.take(taken, 0)
+    await process.share()
+    assert process.usage.rollouts is not None
+    assert process.usage.rollouts.level == pytest.approx(BURST - taken)

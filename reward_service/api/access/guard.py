@@ -119,8 +119,11 @@ class RouteFinder:
 class Guarded:
     """An ASGI application behind keys."""
 
-    def __init__(self, app: ASGIApp, finder: RouteFinder, keyring: Keyring, metrics: Metrics) -> None:
-        """`app` is asked only by those who may."""
+    def __init__(
+        self, app: ASGIApp, finder: RouteFinder, keyring: Keyring, metrics: Metrics, most_body_bytes: int
+    ) -> None:
+        """`app` is asked only by those who may, and takes no metered body of more than `most_body_bytes`."""
+        self._most_body_bytes = most_body_bytes
         self._app = app
         self._finder = finder
         self._keyring = keyring
@@ -164,7 +167,9 @@ class Guarded:
             visit.enter(run)
         if not visit.caller.is_bounded:
             return None
-        visit.caller.charge_head(0, announced_bytes(scope["headers"]) if visit.rule.metered else 0)
+        # A head may announce what never comes: the key would pay for it for years.
+        announced = min(announced_bytes(scope["headers"]), self._most_body_bytes)
+        visit.caller.charge_head(0, announced if visit.rule.metered else 0)
         return visit.caller.begin()
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:

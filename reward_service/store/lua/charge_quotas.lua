@@ -1,5 +1,7 @@
 -- Takes what a process has let through from the buckets that all processes share, and says how full each is now.
--- Charges: per bucket the flow in a second, the burst, and what was taken. A bucket that is full again is forgotten.
+-- Charges: per bucket the flow in a second, the burst, and what was taken. A bucket that is full again is forgotten,
+-- at the latest after FOR_EVER_MS: a flow may be as small as can be, and Redis takes no such times.
+local FOR_EVER_MS = 1e15
 local now = now_ms()
 local levels = {}
 for place, bucket in ipairs(buckets) do
@@ -9,6 +11,7 @@ for place, bucket in ipairs(buckets) do
   local level = math.min(burst, tonumber(kept[1] or burst) + per_s * passed_s) - taken
   levels[place] = string.format('%.6f', level)
   redis.call('HSET', bucket, 'level', levels[place], 'at', string.format('%d', now))
-  redis.call('PEXPIRE', bucket, math.ceil(1000 * math.max(1, (burst - level) / per_s)) + 1000)
+  local full_ms = 1000 * math.max(1, (burst - level) / per_s)
+  redis.call('PEXPIRE', bucket, math.ceil(math.min(FOR_EVER_MS, full_ms)) + 1000)
 end
 return levels
