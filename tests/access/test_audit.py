@@ -43,8 +43,11 @@ def test_what_changes_state_is_noted_with_who_did_it(tmp_path: Path) -> None:
             client.post(f"/v1/paraphrases/jobs/{job}/cancel").raise_for_status()
             client.delete(f"/v1/paraphrases/jobs/{job}").raise_for_status()
             assert client.delete(f"/v1/runs/a.x/quarantine/{SECRET}").status_code == 404
+            assert client.put(f"/v1/runs/{SECRET}", json=settings).status_code == 403
+            assert client.post(f"/v1/paraphrases/jobs/{SECRET}/pause").status_code == 422
+            assert client.delete(f"/v1/teacher/uploads/{SECRET}").status_code == 501
             client.get("/v1/runs").raise_for_status()
-        wait_until(lambda: len(audits(one.said)) >= 7)
+        wait_until(lambda: len(audits(one.said)) >= 10)
         lines = audits(one.said)
         told = [(line["key"], line["run"], line["route"], line["outcome"], line.get("job")) for line in lines]
         jobs = "/v1/paraphrases/jobs"
@@ -56,6 +59,9 @@ def test_what_changes_state_is_noted_with_who_did_it(tmp_path: Path) -> None:
             ("alice", "a.x", f"POST {jobs}/{{job}}/cancel", "done", job),
             ("alice", "a.x", f"DELETE {jobs}/{{job}}", "done", job),
             ("alice", "a.x", "DELETE /v1/runs/{run}/quarantine/{question_id:path}", "refused", None),
+            ("alice", None, "PUT /v1/runs/{run}", "refused", None),
+            ("alice", None, f"POST {jobs}/{{job}}/pause", "refused", None),
+            ("alice", None, "DELETE /v1/teacher/uploads/{upload}", "failed", None),
         ]
         assert all(line["what"] and line["event"] == "audit" and line["level"] == "info" for line in lines)
         for secret in (SECRET, key_of("alice"), key_of("reader"), key_of("stranger")):

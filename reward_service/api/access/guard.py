@@ -26,7 +26,10 @@ OTHER = "other"
 
 VISIT = "co_rewarding.visit"
 NAMED = ("job", "upload")
-"""What audit lines name, beside the run, of what the path names: the service has made these names."""
+"""What audit lines name, beside the run, of what the path names."""
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+"""What a run, a job or an upload may be called. A path may hold any text in the place of a name."""
 
 audit_log = structlog.get_logger("audit")
 
@@ -55,9 +58,9 @@ class Visit:
     def audit(self) -> None:
         """Write who has changed what, and how it went. Nothing that a caller has written is in it but names."""
         outcome = "done" if 0 < self.status < 400 else "refused" if 400 <= self.status < 500 else "failed"
-        named = {name: self.named[name] for name in NAMED if name in self.named}
+        named = {name: _named(self.named[name]) for name in NAMED if name in self.named}
         audit_log.info(
-            "audit", logger="audit", key=self.caller.key, run=self.run, route=self.route, what=self.rule.changes,
+            "audit", logger="audit", key=self.caller.key, run=_named(self.run), route=self.route, what=self.rule.changes,
             outcome=outcome, status=self.status, **named,
         )  # fmt: skip
 
@@ -205,6 +208,11 @@ class Guarded:
         if visit is not None and visit.rule.changes is not None and problem.status == 403:
             visit.status = problem.status
             visit.audit()
+
+
+def _named(text: str | None) -> str | None:
+    """Return what an audit line calls something; None for a text that is no name."""
+    return text if text is not None and _NAME.fullmatch(text) else None
 
 
 def _run_in(visit: Visit, query: bytes) -> str | None:
