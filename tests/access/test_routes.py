@@ -207,6 +207,18 @@ def test_lists_hold_the_runs_of_the_key(client: httpx.Client) -> None:
     assert "team-b.y" not in streamed("read")
 
 
+def test_a_job_of_another_team_takes_no_idempotency_key(client: httpx.Client) -> None:
+    things(client)
+    client.put("/v1/runs/team-b.x", json=SETTINGS, headers=bearer("others")).raise_for_status()
+    named = {"idempotency-key": uuid4().hex}
+    jobs = [
+        client.post("/v1/paraphrases/jobs", json={**ASKED, "run": run}, headers={**named, **bearer(key)})
+        for run, key in (("team-b.x", "others"), (RUN, "everything"), (RUN, "everything"))
+    ]
+    first, second, again = (answer.raise_for_status().json()["job"] for answer in jobs)
+    assert first != second == again
+
+
 def test_the_evaluation_of_a_run_belongs_to_that_run(client: httpx.Client) -> None:
     things(client)
     sent = {

@@ -29,9 +29,9 @@ RETRY_NOBODY_S = 5.0
 RETRY_LATER_S = 1.0
 
 
-def keyed_job(idempotency_key: str) -> str:
-    """The name of the job that came with this key."""
-    return f"k{digest(idempotency_key, size=10)}"
+def keyed_job(run: str, idempotency_key: str) -> str:
+    """The name of the job of a run that came with this key: another team's key of the same letters is another."""
+    return f"k{digest(run, idempotency_key, size=10)}"
 
 
 class ParaphraseIntake:

@@ -70,10 +70,10 @@ async def post_job(
 ) -> JobAcceptedDocument:
     """Makes a job of questions, of a file (JSON lines or parquet), or of a data set. When it answers, all is kept."""
     made = services(request)
-    name = None if idempotency_key is None else keyed_job(idempotency_key)
     async with received(request, made.settings, order) as arrived:
         enter_run(request, arrived.order.run)
         await made.run_cache.settings(arrived.order.run)
+        name = None if idempotency_key is None else keyed_job(arrived.order.run, idempotency_key)
         return JobAcceptedDocument(job=await made.paraphrase_intake.accept(arrived, name))
 
 
