@@ -22,6 +22,9 @@ from reward_service.store.submissions import Revised, StoreLimits
 RUNS_CURSOR_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,20})?" + SEPARATOR + RUN_NAME_PATTERN.removeprefix("^")
 """Seconds since the epoch, without an exponent, whose + would be a space in a URL."""
 
+PLACES_AT_ONCE = 1000
+"""So many runs are looked through at once for those that are admitted: a short page may be behind many of others."""
+
 
 class CursorError(CoRewardingError):
     """A cursor that no page gave."""
@@ -97,27 +100,29 @@ class RunStore:
         Raises:
             CursorError: the cursor is not one that a page gave.
         """
-        places = await self._places(most + 1, cursor, admits or (lambda _: True))
+        places = await self._places(most + 1, cursor, admits)
         names = [name for _, name in places[:most]]
         found = await self.looks.look_at(names, 0)
         last = "{1}{0}{2}".format(SEPARATOR, *places[most - 1]) if len(places) > most else None
         return RunPage(found, last)
 
-    async def _places(self, most: int, cursor: str | None, admits: Callable[[str], bool]) -> list[tuple[str, str]]:
+    async def _places(
+        self, most: int, cursor: str | None, admits: Callable[[str], bool] | None
+    ) -> list[tuple[str, str]]:
         """Runs by falling (time of last use, name), those behind the cursor."""
         used, name = ("+inf", "") if cursor is None else _place(cursor)
         found: list[tuple[str, str]] = []
-        asked = 0
+        asked, at_once = 0, most if admits is None else max(most, PLACES_AT_ONCE)
         while True:
             answer = await self._connection.execute(
-                "ZREVRANGEBYSCORE", RUNS, used, "-inf", "WITHSCORES", "LIMIT", asked, most
+                "ZREVRANGEBYSCORE", RUNS, used, "-inf", "WITHSCORES", "LIMIT", asked, at_once
             )
             places = [(repr(float(score)), run.decode()) for run, score in as_dict(answer).items()]
             # Runs of the cursor's own time are there again, those that its page has shown among them.
             behind = [each for each in places if cursor is None or float(each[0]) < float(used) or each[1] < name]
-            found += [each for each in behind if admits(each[1])]
-            asked += most
-            if len(found) >= most or len(places) < most:
+            found += [each for each in behind if admits is None or admits(each[1])]
+            asked += at_once
+            if len(found) >= most or len(places) < at_once:
                 return found[:most]
 
     async def _follow(self, run: str, settings: RunSettings) -> None:

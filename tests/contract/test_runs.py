@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 from co_rewarding_schema.run_settings import RunSettings
 
+from reward_service.store.connection import Argument, Reply
 from reward_service.store.jobs import LATEST_RUNS, OTHER_RUNS
 from reward_service.store.keys import GROUP, RUNS, RunKeys
-from reward_service.store.runs import CursorError
+from reward_service.store.runs import PLACES_AT_ONCE, CursorError
 from tests.contract.conftest import World
 
 pytestmark = pytest.mark.anyio
@@ -71,6 +72,25 @@ async def test_a_run_that_is_used_meanwhile_hides_no_other(world: World, many: l
     rest = await world.runs.page(10_000, first.cursor)
     found = {each.run for each in (*first.runs, *rest.runs)}
     assert set(many) - {many[-1]} <= found
+
+
+async def test_a_short_page_of_some_runs_costs_few_calls(
+    world: World, many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key for few runs asks for one, behind all runs of others: page by page that were calls without an end."""
+    calls = 0
+    execute = world.connection.execute
+
+    async def counted(*command: Argument) -> Reply:
+        nonlocal calls
+        calls += command[0] == "ZREVRANGEBYSCORE"
+        return await execute(*command)
+
+    monkeypatch.setattr(world.connection, "execute", counted)
+    page = await world.runs.page(1, admits=lambda run: run == many[-1])
+    assert [each.run for each in page.runs] == [many[-1]]
+    assert page.cursor is None
+    assert calls <= 1 + await world.connection.execute("ZCARD", RUNS) // PLACES_AT_ONCE
 
 
 @pytest.mark.parametrize(
