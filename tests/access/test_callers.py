@@ -1,6 +1,7 @@
 """Callers pay for what is let in and for nothing else, and a request that cannot be let in is read once."""
 
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,18 @@ def test_many_headers_of_one_key_are_one_caller() -> None:
     made = ring(Quotas())
     spaces = itertools.islice(itertools.count(1), 5000)
     assert {made.caller([(b"authorization", b"Bearer" + b" " * n + KEY)]) for n in spaces} == {made.caller(HEADERS)}
+
+
+def test_long_headers_of_one_key_are_not_kept() -> None:
+    """Else a caller could fill hundreds of megabytes with headers of 64 KiB."""
+    made = ring(Quotas())
+    tracemalloc.start()
+    try:
+        for n in range(10_000, 11_000):
+            assert made.caller([(b"authorization", b"Bearer" + b" " * n + KEY)]).key == "a"
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_request_whose_client_has_left_before_its_rollouts_were_read_is_held_by_nobody() -> None:

@@ -17,7 +17,8 @@ CHALLENGES = {"www-authenticate": "Bearer", "WWW-Authenticate": 'Basic realm="co
 
 
 MOST_SHOWN = 4096
-"""Of so many headers it is remembered whose they are; a caller may write the same key in many ways."""
+MOST_SHOWN_BYTES = 512
+"""Of so many headers, and so long ones, it is remembered whose they are; a caller may write one key in many ways."""
 
 
 class Keyring:
@@ -84,7 +85,7 @@ class Keyring:
                 "this key is not one of the service's: check the file that CO_REWARDING_API_KEYS_FILE "
                 "(--api-keys-file) names there, and CO_REWARDING_API_KEYS as it was when the service started.",
             )
-        if shown is not None and len(self._shown) < MOST_SHOWN:
+        if shown is not None and len(shown) <= MOST_SHOWN_BYTES and len(self._shown) < MOST_SHOWN:
             self._shown[shown] = caller
         return caller
 
