@@ -160,7 +160,7 @@ class HotExchange:
         self._turn = True
         if self.refusal is None and self.caller.is_bounded:
             try:
-                self.stay = self.caller.begin()
+                self.stay = self.caller.begin(int(self.method == "POST"))
             except Problem as problem:
                 self.refusal = problem
         if self.refusal is not None or not self.more_body:

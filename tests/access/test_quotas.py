@@ -35,7 +35,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         tmp_path_factory.mktemp("keys") / "keys.toml",
         entry("slow", ["score"], rollouts_per_s=0.001, rollouts_burst=BURST),
         entry("thin", ["score", "read"], bytes_per_s=1, bytes_burst=4000),
-        entry("few", ["score", "read"], held_requests=2),
+        entry("few", ["score", "read"], held_requests=2, rollouts_per_s=0.001, rollouts_burst=20),
         entry("quick", ["score"], rollouts_per_s=2, rollouts_burst=2),
         entry("big", ["score"], rollouts_per_s=0.001, rollouts_burst=4),
         entry("vain", ["score"], bytes_per_s=2**28, bytes_burst=1),
@@ -157,6 +157,8 @@ def test_only_so_many_requests_are_held_over_all_processes(url: str, client: htt
         refused = client.get("/v1/runs", headers=bearer("few"))
         assert refusal(refused, "held_requests", "key 'few'")["limit"] == 2
         assert client.get("/v1/runs/default", headers=bearer("one")).status_code == 200
+        for _ in range(40):
+            refusal(batch(client, "few", 2), "held_requests", "key 'few'")  # which costs no rollout
     for _ in range(2 * PROCESSES):
         wait_until(lambda: status() == 200)
 

@@ -100,15 +100,19 @@ class Caller:
         """Take bytes that no head has announced."""
         self._usage.take(0, request_bytes)
 
-    def begin(self) -> Stay | None:
+    def begin(self, rollouts: int = 0) -> Stay | None:
         """Count a request among those under way, until the end of the stay that is returned; None: nothing counts.
 
         Raises:
-            Problem: 429.
+            Problem: 429; the `rollouts` that were taken with the head are given back.
         """
         if self._usage.held is None and not self._runs.any:
             return None
-        self._usage.check_held()
+        try:
+            self._usage.check_held()
+        except Problem:
+            self._usage.take(-rollouts, 0)
+            raise
         stay = Stay()
         if self._usage.held is not None:
             stay.enter(self._usage.held)
