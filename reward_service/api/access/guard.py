@@ -13,11 +13,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_service.api.access.callers import Caller
+from reward_service.api.access.heads import least_bytes
 from reward_service.api.access.keyring import Keyring
 from reward_service.api.access.meters import Stay
 from reward_service.api.access.route_rules import RULES, RouteRule, RunAt
 from reward_service.api.http.problems import MEDIA_TYPE, Problem
-from reward_service.api.http.requests import announced_bytes, header
+from reward_service.api.http.requests import header
 from reward_service.store.keys import split_qualified
 from reward_service.telemetry import Metrics
 
@@ -60,8 +61,8 @@ class Visit:
         outcome = "done" if 0 < self.status < 400 else "refused" if 400 <= self.status < 500 else "failed"
         named = {name: _named(self.named[name]) for name in NAMED if name in self.named}
         audit_log.info(
-            "audit", logger="audit", key=self.caller.key, run=_named(self.run), route=self.route, what=self.rule.changes,
-            outcome=outcome, status=self.status, **named,
+            "audit", logger="audit", key=self.caller.key, run=_named(self.run), route=self.route,
+            what=self.rule.changes, outcome=outcome, status=self.status, **named,
         )  # fmt: skip
 
 
@@ -171,7 +172,7 @@ class Guarded:
         if not visit.caller.is_bounded:
             return None
         # A head may announce what never comes: the key would pay for it for years.
-        announced = min(announced_bytes(scope["headers"]), self._most_body_bytes)
+        announced = min(least_bytes(scope["headers"]), self._most_body_bytes)
         visit.caller.charge_head(0, announced if visit.rule.metered else 0)
         return visit.caller.begin()
 

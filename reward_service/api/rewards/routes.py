@@ -17,6 +17,7 @@ from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards, Ticket
 from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 
 from reward_service.api.access.callers import Caller
+from reward_service.api.access.heads import least_bytes
 from reward_service.api.access.keyring import Keyring
 from reward_service.api.http.form_reader import FormReader
 from reward_service.api.http.json_reader import Data
@@ -25,7 +26,6 @@ from reward_service.api.http.requests import (
     GONE,
     ClientGoneError,
     Exchange,
-    announced_bytes,
     check_body_headers,
     idempotency_key,
     run_of,
@@ -119,7 +119,7 @@ class HotRoutes:
         check_body_headers(exchange.headers, self.most_body_bytes)
         if caller.is_bounded:
             caller.check_route(route.rule)
-            caller.charge_head(int(route.method == "POST"), announced_bytes(exchange.headers))
+            caller.charge_head(int(route.method == "POST"), least_bytes(exchange.headers))
         return caller
 
     def hold(self, exchange: HoldingExchange, route: Route) -> bool:
