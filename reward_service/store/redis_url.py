@@ -48,7 +48,7 @@ def check_address(url: str) -> None:
             _check_place(url)
     try:
         open_connection(url)
-    except (RedisError, ValueError, TypeError) as cause:
+    except (RedisError, ValueError, TypeError, AttributeError) as cause:  # as redis-py meets a text for an object
         _refuse(url, f"has options that cannot be used: {cause}")
 
 
