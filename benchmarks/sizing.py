@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.held_many import HeldMany
-from benchmarks.sizing_model import BATCHES, CALLS, FULL, Training, most_per_s, size_of
+from benchmarks.sizing_model import BATCHES, CALLS, FULL, PROMPTS_PER_NODE, Training, most_per_s, size_of
 from benchmarks.sizing_page import PAGE, table_rows, written_again
 from benchmarks.two_nodes import TwoNodes
 from benchmarks.unit_costs import FILE, UnitCosts
@@ -48,7 +48,9 @@ def main(
     model: Annotated[str, typer.Option(help="Parameters of the policy, such as 8B.")] = "8B",
     group: Annotated[int, typer.Option(min=1, max=4096, help="Rollouts of one view of a question (G).")] = 16,
     views: Annotated[int, typer.Option(min=1, max=2, help="2 where paraphrases are sampled.")] = 2,
-    prompts: Annotated[int, typer.Option(min=1, max=10**7, help="Questions of a step.")] = 512,
+    prompts: Annotated[
+        int | None, typer.Option(min=1, max=10**7, help="Questions of a step; by default 8 for each node.")
+    ] = None,
     response_tokens: Annotated[float, typer.Option(min=1, max=1e7, help="Of a response, on average.")] = 1750.0,
     tflops: Annotated[float, typer.Option(min=1, max=1e6, help="Peak of a GPU in the type of the weights.")] = 989.0,
     share_of_peak: Annotated[float, typer.Option(min=0.001, max=1, help="That generation reaches.")] = 0.25,
@@ -74,7 +76,7 @@ def main(
         parameters=parameters_of(model),
         group=group,
         views=views,
-        prompts=prompts,
+        prompts=PROMPTS_PER_NODE * nodes if prompts is None else prompts,
         response_tokens=response_tokens,
         tflops=tflops,
         share_of_peak=share_of_peak,

@@ -19,6 +19,8 @@ FULL = 0.6
 """How busy a core is planned to be: requests wait long where it is busier."""
 PEAK = {BATCHES: 1.0, SMALL: 1.0, SINGLES: 3.0}
 """Singles come when each response ends, in bursts about three times as fast as their average: `loadtest`."""
+PROMPTS_PER_NODE = 8
+"""Questions of a step for each node, where nobody says how many."""
 CONNECTIONS = 16_384
 """That one API process takes: `max_connections`."""
 LEAST = 2

@@ -7,7 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.held_many import HeldMany
-from benchmarks.sizing_model import BATCHES, CALLS, FULL, SINGLES, Size, Training, cpu_us, most_per_s, size_of
+from benchmarks.sizing_model import (
+    BATCHES,
+    CALLS,
+    FULL,
+    PROMPTS_PER_NODE,
+    SINGLES,
+    Size,
+    Training,
+    cpu_us,
+    most_per_s,
+    size_of,
+)
 from benchmarks.two_nodes import TwoNodes
 from benchmarks.unit_costs import ROLES, UnitCosts
 
@@ -82,7 +93,7 @@ def _sizes(costs: UnitCosts) -> list[str]:
     rows: list[list[str]] = []
     for calls in (BATCHES, SINGLES):
         for nodes in NODES:
-            training = Training(nodes=nodes, calls=calls, prompts=8 * nodes)
+            training = Training(nodes=nodes, calls=calls, prompts=PROMPTS_PER_NODE * nodes)
             rows.append([f"{nodes}", calls, *_what_to_run(costs, training)])
     head = ("nodes", "calls", "rollouts/s", "at the peak", "held", "API processes", "workers", "stores", *_LAST)
     return _table(head, rows)

@@ -33,6 +33,8 @@ APIS = 2
 LEAST_RETENTION_S = 45.0
 """Longer than any trouble: a call that is sent again after its cohort was forgotten would open it once more."""
 RETENTION_SHARE = 0.09
+COHORTS_PER_S = 370.0
+"""A million in 45 minutes: what 2 cores do beside the troubles."""
 SAMPLE_S = 5.0
 KEEP_ALIVE_S = 1.0
 """aiohttp takes the connection that was idle longest, so that those of a burst would live on, and look like a leak."""
@@ -167,7 +169,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command(help=__doc__)
 def main(
     minutes: Annotated[float, typer.Option(min=0.5, max=600, help="How long questions are sent.")] = 45.0,
-    cohorts: Annotated[int, typer.Option(min=100, help="Cohorts that are sent in that time.")] = 1_000_000,
+    cohorts: Annotated[
+        int | None, typer.Option(min=100, help="Cohorts that are sent in that time; by default 370 a second.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the questions, and of when they are sent.")] = 1,
     out: Annotated[Path, typer.Option(help="Where soak.json, soak.md and soak.png go.")] = Path("runs/soak"),
     docs: Annotated[Path | None, typer.Option(help="Where soak.md and soak.png go as well.")] = None,
@@ -177,7 +181,7 @@ def main(
     raise_open_files_limit()
     folder = Path(tempfile.mkdtemp(prefix="cr-soak-"))
     try:
-        result = asyncio.run(soak(folder, minutes, cohorts, seed, console))
+        result = asyncio.run(soak(folder, minutes, cohorts or round(60.0 * minutes * COHORTS_PER_S), seed, console))
     except SoakError as error:
         raise SystemExit(f"the soak broke off: {error}; the logs are in {folder}") from error
     out.mkdir(parents=True, exist_ok=True)

@@ -133,7 +133,8 @@ INTRODUCTION = """\
 <!-- made by `make soak` -->
 # Soak
 
-    make soak                                    # python -m benchmarks.soak --help for minutes, cohorts and the seed
+    make soak                                    # 45 minutes, a million cohorts; writes this page anew
+    python -m benchmarks.soak --minutes 1        # shorter at the same rate, to runs/soak; --help has rate and seed
 
 Two API processes, two workers, a teacher whose model is a script, and a Valkey with an append-only file and a limit of
 memory are started, each by a command of its own. Three runs send their questions at a steady rate: `soak-parts` sends

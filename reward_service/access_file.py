@@ -148,7 +148,9 @@ def access_in(text: str, path: str) -> AccessList:
         first = cause.errors(include_input=False, include_url=False)[0]
         fields = [part for part in first["loc"] if part in FORMS]
         form = f": {FORMS[str(fields[-1])]}" if fields and "pattern" in first["type"] else ""
-        what = first["msg"].removeprefix("Value error, ")
+        unknown = first["type"] == "extra_forbidden"
+        what = "no such name in this table; docs/security.md has all" if unknown else first["msg"]
+        what = what.removeprefix("Value error, ")
         raise SettingsError(f"{path}, {_place(text, first['loc'])}: {what}{form}") from None
     grants: dict[bytes, Grant] = {}
     names: set[str] = set()

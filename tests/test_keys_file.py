@@ -71,6 +71,7 @@ def test_a_table_names_scopes_runs_and_quotas(tmp_path: Path, name: str) -> None
         ('"operator"', '"team-a"', ["line 14", "another key has the name"]),
         ("rollouts_per_s = 500", "rollouts_per_s = 0", ["line 2", "keys[0].quotas.rollouts_per_s"]),
         ("rollouts_per_s = 500", "rollouts_burst = 500", ["line 2", "rollouts_burst"]),
+        ("rollouts_per_s = 500", "rollout_per_s = 500", ["line 2", "keys[0].quotas.rollout_per_s", "no such name"]),
         ("held_requests = 2048", "open_cohorts = 2048", ["line 2", "keys[0].quotas.open_cohorts"]),
         ('prefix = "team-a."', 'prefix = ""', ["line 19", "runs[0].prefix"]),
     ],

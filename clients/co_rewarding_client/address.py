@@ -42,6 +42,11 @@ def parse(base_url: str, api_key: str | None) -> Address:
     return _joined([_parse_one(url.strip(), api_key) for url in re.split(r",(?=\s*https?://)", base_url)])
 
 
+def shown_url(base_url: str) -> str:
+    """Return a base URL, or several, as it may be shown: without user and password, which may be a key."""
+    return re.sub(r"//[^/?#]*@", "//", base_url)
+
+
 def _joined(addresses: list[Address]) -> Address:
     first, *others = addresses
     if any(other.credentials != first.credentials for other in others):

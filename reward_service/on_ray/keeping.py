@@ -60,8 +60,15 @@ class KeptPart:
     def row(self) -> dict[str, Any]:
         """Return what is told of the part, as plain values."""
         where = {"node_id": None, "address": None, "pid": None, "processes": [], "url": None} | (self.facts or {})
-        known = {"role": self.order.role.value, "name": self.order.name, "state": self.state, "reason": self.reason}
+        reason = self._needs() if self.state == "starting" else self.reason
+        known = {"role": self.order.role.value, "name": self.order.name, "state": self.state, "reason": reason}
         return known | where | {"restarts": self.restarts}
+
+    def _needs(self) -> str:
+        """What a part may wait for: Ray says of no actor whether it waits, or begins."""
+        amounts = [f"{amount:g} {resource}" for resource, amount in self.place.resources.items() if amount]
+        waits = f", or waits for {' and '.join(amounts)} of one node: `ray status` shows what is free"
+        return f"it begins{waits if amounts else ''}"
 
     async def keep(self) -> None:
         """Start the actor, or find it again, and start it anew whenever it is gone for good; until cancelled."""

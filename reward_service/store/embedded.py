@@ -84,7 +84,8 @@ class EmbeddedValkey:
             self.folder.chmod(0o700)
         except OSError as cause:
             raise EmbeddedServerError(
-                f"{self.folder} cannot be the data folder ({cause.strerror}): choose another with --data-dir"
+                f"{self.folder} cannot be the data folder ({cause.strerror}): give another data_dir "
+                "(--data-dir of serve, data_dir under [store] on Ray)"
             ) from cause
         if len(str(self.socket_path).encode()) > 100:
             raise EmbeddedServerError(

@@ -78,7 +78,10 @@ class NotReplicatedError(LinkLostError):
 
     def __init__(self, wanted: int, within_s: float) -> None:
         """So many were to have it within `within_s` seconds."""
-        super().__init__(f"fewer than {wanted} of its replicas had it after {within_s:g} s; are they running, in step?")
+        super().__init__(
+            f"fewer than {wanted} of its replicas had it after {within_s:g} s: see that they run, and are in "
+            "step; after a failover, start the server that was lost again, as a replica"
+        )
 
 
 def open_connection(url: str) -> AbstractConnection:

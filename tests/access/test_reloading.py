@@ -1,5 +1,6 @@
 """The file of keys is taken again while the service runs: at once, and never when it is wrong."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,6 +52,23 @@ def test_other_scopes_and_quotas_count_for_the_same_key(service: Supervisor, key
     written(keys, entry("operator", ["read"]), entry("team", ["score"]))
     soon(lambda: statuses(service, "team") == {403})
     assert statuses(service, "operator") == {200}
+
+
+def test_the_log_names_the_keys_that_may_do_something_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    runs = '[[runs]]\nprefix = "a."\nquotas = { open_cohorts = 5 }\n'
+    keys = written(tmp_path / "keys.toml", entry("same", ["read"]), entry("other", ["read"]), entry("gone", ["read"]))
+    with running(api_keys_file=keys, log_json=True, log_level="INFO"):
+        written(keys, entry("same", ["read"]), entry("other", ["score"]), entry("new", ["read"]), runs)
+        told: list[str] = []
+
+        def logged() -> list[dict[str, object]]:
+            told.append(capfd.readouterr().err)
+            return [json.loads(line) for line in "".join(told).splitlines() if '"other keys"' in line]
+
+        wait_until(lambda: bool(logged()), every_s=0.05)
+        (line,) = logged()
+    assert (line["added"], line["removed"], line["changed"]) == (["new"], ["gone"], ["other"])
+    assert line["run_quotas_changed"] is True
 
 
 def test_a_link_that_is_swapped_as_kubernetes_does(tmp_path: Path) -> None:

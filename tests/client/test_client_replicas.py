@@ -20,6 +20,20 @@ def reply(status: int) -> HttpReply:
     return HttpReply(status, {}, b"")
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (A, A),
+        ("https://x:KEY@a:1/mounted", "https://a:1/mounted"),
+        ("http://x:K@Y@a:1", "http://a:1"),
+        ("http://x:KEY@a:1,http://x:KEY@b:2", "http://a:1,http://b:2"),
+        ("ray://co-rewarding", "ray://co-rewarding"),
+    ],
+)
+def test_an_address_is_shown_without_its_key(given: str, shown: str):
+    assert address.shown_url(given) == shown
+
+
 class Hosts:
     """A service behind httpx, of which each host answers with a status, or not at all (None)."""
 

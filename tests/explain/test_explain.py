@@ -53,6 +53,8 @@ def test_a_question_s_latest_step_and_a_step_that_is_named(url: str) -> None:
         "paraphrase 1 \\frac{8}{2} 1 equals the label",
     ]
     assert "step 2" not in named.stdout
+    with_password = co_rewarding("explain", "voted", "--url", url.replace("//", "//x:secret@"), "--step", "1")
+    assert with_password.stdout == named.stdout
 
 
 def test_the_cohort_that_an_answer_names_for_a_view_without_a_label(url: str) -> None:
@@ -72,7 +74,7 @@ def test_the_cohort_that_an_answer_names_for_a_view_without_a_label(url: str) ->
         (["absent"], "run default keeps no cohort of a question 'absent', and no cohort has that id"),
         (["default~absent.0"], "run default keeps no cohort of a question 'default~absent.0'"),
         (["absent", "--step", "3"], "of a question 'absent' in step 3"),
-        (["absent", "--run", "nobody"], "there is no run 'nobody': name one of GET /v1/runs"),
+        (["absent", "--run", "nobody"], "there is no run 'nobody': make it with PUT /v1/runs/nobody"),
     ],
 )
 def test_what_is_not_kept_is_told(url: str, words: list[str], said: str) -> None:

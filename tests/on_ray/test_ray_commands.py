@@ -72,7 +72,7 @@ def test_a_part_that_gets_no_cpus_is_told(cluster: Any, folder: Path):
     workers = {"least": 1, "most": 1, "cpus": 100}
     service = up(configured(store={"data_dir": folder, "port": free_port()}, workers=workers))
     try:
-        with pytest.raises(CoRewardingError, match=r"worker/0 is starting.*may wait for CPUs or GPUs"):
+        with pytest.raises(CoRewardingError, match=r"worker/0 is starting.*waits for 100 CPU.*others have"):
             service.wait_ready(within_s=20.0)
         assert json.dumps(service.status())
     finally:

@@ -11,7 +11,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from co_rewarding_trainer.openrlhf.recipe_loader import read_recipe
 
 from reward_service.cli import app
 from reward_service.on_ray.config import read_config
+from reward_service.settings import Settings
 from scripts.site.http_reference import openapi
 from tests.deploy.helm_values import leaves, schema
 from tests.snippets.reading import REPOSITORY, Snippet, mentioned, snippets, statements
@@ -129,9 +130,12 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
         return check_body(method, path, body[0]) if body and body[0].startswith("{") else None
     if statement[0] in " {":  # what was answered
         return None
-    words = shlex.split(statement, comments=True)
+    assigned, words = without_surroundings(shlex.split(statement, comments=True))
+    assert all(name.removeprefix("CO_REWARDING_").lower() in Settings.model_fields for name in assigned), statement
     program = words[0].removeprefix(".venv/bin/")
     match program:
+        case "chmod" | "mkdir" | "printf" | "redis-server":
+            return None
         case "make":
             return check_make(words)
         case "co-rewarding":
@@ -158,6 +162,13 @@ def check(page: str, statement: str, service: str, paths: dict[str, Any]) -> Non
     if page.startswith("docs/integrations/") and (program in FRAMEWORKS_OWN or program.startswith("--")):
         return check_names_of_ours(words)
     raise AssertionError(f"{page}: nothing is known of {program}: {statement}")
+
+
+def without_surroundings(words: list[str]) -> tuple[list[str], list[str]]:
+    """The names that are set before a command, and the command without them and without where its output goes."""
+    own = list(dropwhile(lambda word: re.match(r"[A-Z_]+=", word), words))
+    assigned = [word.partition("=")[0] for word in words[: len(words) - len(own)]]
+    return assigned, own[:-2] if own[-2:-1] == [">>"] else own
 
 
 def check_helm(words: list[str]) -> None:

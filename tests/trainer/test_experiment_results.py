@@ -1,5 +1,6 @@
 """Figures of an experiment: pass@k is unbiased, bounds hold their medians, tables and series tell all cells."""
 
+import io
 import itertools
 import json
 import math
@@ -18,6 +19,7 @@ from co_rewarding_trainer.experiment.pass_at_k import pass_at_k  # noqa: E402
 from co_rewarding_trainer.experiment.pictures import write_curves, write_sweep  # noqa: E402
 from co_rewarding_trainer.loop import StepReport  # noqa: E402
 from pyarrow.parquet import read_table  # noqa: E402
+from rich.console import Console  # noqa: E402
 
 
 def by_draws(right: int, samples: int, k: int) -> float:
@@ -84,6 +86,15 @@ def test_a_line_for_each_row_and_rate_in_the_order_of_rows(tmp_path: Path) -> No
     told = (tmp_path / "table.md").read_text().splitlines()
     assert len(told) == 2 + len(lines)
     assert len({line.count("|") for line in told}) == 1
+
+
+@pytest.mark.parametrize("row", ["co-rewarding-ii", "co-rewarding-ii, frozen teacher, of another start"])
+def test_no_figure_of_the_table_is_cut_off_in_80_columns(row: str) -> None:
+    out = io.StringIO()
+    Console(file=out, width=80).print(results.table_of([cell(row, 6e-4, seed, [0.5, 0.6]) for seed in range(2)]))
+    assert "…" not in out.getvalue()
+    assert "accuracy (held out)   lost   reward   labels" in out.getvalue()
+    assert "0.60 (0.60 to 0.60)   0.00     0.50        –" in out.getvalue()
 
 
 def test_series_figures_and_pictures_are_of_every_training(tmp_path: Path) -> None:

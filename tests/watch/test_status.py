@@ -105,11 +105,16 @@ def test_a_service_is_shown_with_its_restarts() -> None:
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         assert "able to serve" in done.stdout
         assert cells(done.stdout.splitlines(), "worker")[1:3] == ["1", "1"]
+        in_url = shown("--url", supervisor.url.replace("//", "//x:secret@"))
+        assert (in_url.returncode, in_url.stderr) == (0, "")
+        assert supervisor.url in in_url.stdout
+        assert "secret" not in in_url.stdout
 
 
 def test_no_service_is_a_line() -> None:
-    words = (*COMMAND, "status", "--url", f"http://127.0.0.1:{free_port()}")
+    words = (*COMMAND, "status", "--url", f"http://x:secret@127.0.0.1:{free_port()}")
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "the service at http://127.0.0.1" in line
+    assert "secret" not in line

@@ -70,7 +70,8 @@ class Caller:
         if rule.scopes is not None and scopes.isdisjoint(rule.scopes):
             raise Problem(
                 ProblemKind.NO_SCOPE,
-                f"the key {self.key!r} has the scope {_listed(scopes)}, and this needs {_listed(rule.scopes, 'or')}: "
+                f"the key {self.key!r} has the scope{'s' * (len(scopes) > 1)} {_listed(scopes)}, and this needs "
+                f"{_listed(rule.scopes, 'or')}: "
                 "use another key, or let the operator add the scope in the file of keys.",
             )
         if rule.run is RunAt.ALL and self.grant.prefixes:

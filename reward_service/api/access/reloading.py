@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 
 from reward_service.api.access.keyring import Keyring
+from reward_service.domain.access import AccessList, Grant
 from reward_service.errors import SettingsError
 from reward_service.settings import Settings
 
@@ -45,10 +46,25 @@ class KeysReloading:
             log.error("the file of keys cannot be used; the keys of before stay", error=str(error))
             return
         if access != self._keyring.access:
-            before = {grant.name for grant in self._keyring.access.grants.values()}
-            now = {grant.name for grant in access.grants.values()}
+            before, now = _by_name(self._keyring.access), _by_name(access)
+            quotas_changed = access.runs != self._keyring.access.runs
             self._keyring.replace(access)
-            log.info("other keys", added=sorted(now - before), removed=sorted(before - now), keys=len(now))
+            log.info(
+                "other keys",
+                added=sorted(now.keys() - before.keys()),
+                removed=sorted(before.keys() - now.keys()),
+                changed=sorted(name for name in now.keys() & before.keys() if now[name] != before[name]),
+                run_quotas_changed=quotas_changed,
+                keys=len(now),
+            )
+
+
+def _by_name(access: AccessList) -> dict[str, tuple[Grant, frozenset[bytes]]]:
+    """Return what each key may do, and the digests that stand for it, by the key's name."""
+    digests: dict[str, set[bytes]] = {}
+    for digest, grant in access.grants.items():
+        digests.setdefault(grant.name, set()).add(digest)
+    return {grant.name: (grant, frozenset(digests[grant.name])) for grant in access.grants.values()}
 
 
 def _state(file: Path) -> State:

@@ -118,7 +118,7 @@ def unreadable(what: str) -> Problem:
 
 def no_such_run(run: str) -> Problem:
     """404: a run that was not made."""
-    what = f"there is no run {run!r}: name one of GET /v1/runs, make it with PUT /v1/runs/{run}, or send no run."
+    what = f"there is no run {run!r}: make it with PUT /v1/runs/{run}, or name one that is there (GET /v1/runs)."
     return Problem(ProblemKind.UNKNOWN_RUN, what)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from co_rewarding_client import NotFound, RewardClient
+from co_rewarding_client import NotFound, RewardClient, address
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.run_names import DEFAULT_RUN
 from rich.console import Console
@@ -37,15 +37,16 @@ def explain(
     """
     console = Console()
     try:
+        at = address.parse(url, api_key).url
         with RewardClient(url, api_key=api_key, run=run, patience_s=PATIENCE_S) as client:
             if not client.ready():
-                raise ExplainError(f"no service is ready at {url}: start one, or correct --url")
+                raise ExplainError(f"no service is ready at {at}: start one, or correct --url")
             for cohort in _found(client, what, run, step):
-                console.print(picture(cohort, url))
+                console.print(picture(cohort, at))
     except ExplainError:
         raise
     except CoRewardingError as cause:
-        raise ExplainError(f"{what} at {url}: {cause}") from cause
+        raise ExplainError(f"{what}: {cause}") from cause
 
 
 def _found(client: RewardClient, what: str, run: str, step: int | None) -> Sequence[Mapping[str, Any]]:

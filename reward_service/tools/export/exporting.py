@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 from co_rewarding_client import RewardClient, RunSettings
+from co_rewarding_client.address import shown_url
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.vocabulary import Voter
 from pyarrow.parquet import ParquetWriter
@@ -126,12 +127,12 @@ def _client(request: ExportRequest) -> Iterator[RewardClient]:
     try:
         with RewardClient(request.url, api_key=request.api_key, run=request.run, patience_s=PATIENCE_S) as client:
             if not client.ready():
-                raise ExportError(f"no service is ready at {request.url}: start one, or correct --url")
+                raise ExportError(f"no service is ready at {shown_url(request.url)}: start one, or correct --url")
             yield client
     except ExportError:
         raise
     except CoRewardingError as cause:
-        raise ExportError(f"run {request.run} at {request.url}: {cause}") from cause
+        raise ExportError(f"run {request.run} at {shown_url(request.url)}: {cause}") from cause
 
 
 class _Table:

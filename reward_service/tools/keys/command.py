@@ -26,7 +26,10 @@ def new(
     scope: Annotated[list[Scope], typer.Option(help="What the key opens (repeat the option).", show_default=False)],
     runs: Annotated[
         list[str] | None,
-        typer.Option(help="How the names of its runs begin (repeat the option); none: every run.", show_default=False),
+        typer.Option(
+            help="How the names of its runs begin, with the separator: team-a. (repeat the option); none: every run.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Prints an entry of the file on standard output, and its key, this once, on standard error."""
@@ -43,7 +46,7 @@ def new(
 
 @keys_app.command()
 def check(file: Annotated[Path, typer.Argument(help="A file of keys.", show_default=False)]) -> None:
-    """Says what each key of a file may do, or where the file is wrong; ends with 1 then."""
+    """Says what each key of a file may do, or where the file is wrong; ends with 2 then."""
     access = read_access(file)
     for grant in {grant.name: grant for grant in access.grants.values()}.values():
         typer.echo(_told(grant))

@@ -58,7 +58,7 @@ def run_loadtest(test: LoadTest) -> LoadReport:
     try:
         address.parse(test.url, test.api_key)
     except InvalidRequest as cause:
-        raise SettingsError(f"--url {test.url}: {cause.detail}") from cause
+        raise SettingsError(f"--url {address.shown_url(test.url)}: {cause.detail}") from cause
     check_target(test.url)
     headers = {"authorization": f"Bearer {test.api_key}"} if test.api_key else {}
     _make_run(test.url, headers)
@@ -95,9 +95,11 @@ def _make_run(url: str, headers: Mapping[str, str]) -> None:
     try:
         answer = httpx.put(f"{url}/v1/runs/{RUN}", json={"method": DEFAULT_METHOD}, headers=headers, timeout=30.0)
     except httpx.HTTPError as cause:
-        raise CoRewardingError(f"the service at {url} does not answer: {cause}") from cause
+        raise CoRewardingError(f"the service at {address.shown_url(url)} does not answer: {cause}") from cause
     if answer.status_code != 200:
-        raise CoRewardingError(f"the service at {url} answered {answer.status_code}: {answer.text[:500]}")
+        raise CoRewardingError(
+            f"the service at {address.shown_url(url)} answered {answer.status_code}: {answer.text[:500]}"
+        )
 
 
 def _run_locust(order: LoadOrder, web_port: int | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from co_rewarding_client import RewardClient
+from co_rewarding_client.address import shown_url
 from co_rewarding_schema.errors import CoRewardingError, UnknownMethodError
 from co_rewarding_schema.methods import method_named
 from rich.console import Console
@@ -93,11 +94,11 @@ def _client(task: Task) -> Iterator[RewardClient]:
             client = stack.enter_context(RewardClient(url, api_key=task.api_key, run=task.run, patience_s=PATIENCE_S))
             ready = client.ready()
         except CoRewardingError as cause:
-            raise ScoringError(f"--url {url}: {cause}") from cause
+            raise ScoringError(f"--url {shown_url(url)}: {cause}") from cause
         if not ready:
             raise ScoringError(
-                f"no service is ready at {url}; start one with `co-rewarding serve`, correct --url, or leave it out to "
-                "have one started"
+                f"no service is ready at {shown_url(url)}; start one with `co-rewarding serve`, correct --url, or "
+                "leave it out to have one started"
             )
         yield client
 

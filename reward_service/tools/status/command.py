@@ -2,7 +2,7 @@
 
 import httpx
 import typer
-from co_rewarding_client import RewardClient
+from co_rewarding_client import RewardClient, address
 from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 
@@ -23,22 +23,22 @@ def status(url: Url = LOCAL, api_key: ApiKey = None) -> None:
     try:
         with RewardClient(url, api_key=api_key, timeout_s=ANSWER_S, patience_s=0.0) as client:
             version, ready = client.version(), client.ready()
-        figures = Figures(_metrics(url, api_key))
+        figures = Figures(_metrics(address.parse(url, api_key)))
     except CoRewardingError as cause:
-        raise StatusError(f"the service at {url}: {cause}") from cause
-    Console().print(picture(figures, f"co-rewarding {version} at {url}", ready=ready))
+        raise StatusError(f"the service at {address.shown_url(url)}: {cause}") from cause
+    Console().print(picture(figures, f"co-rewarding {version} at {address.shown_url(url)}", ready=ready))
     raise typer.Exit(0 if ready else 1)
 
 
-def _metrics(url: str, api_key: str | None) -> str:
+def _metrics(at: address.Address) -> str:
     """Return what Prometheus is told.
 
     Raises:
         StatusError: the service gave no answer, or a refusal.
     """
-    headers = {} if api_key is None else {"authorization": f"Bearer {api_key}"}
+    headers = {} if at.api_key is None else {"authorization": f"Bearer {at.api_key}"}
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/metrics", headers=headers, timeout=ANSWER_S)
+        answer = httpx.get(f"{at.url.rstrip('/')}/metrics", headers=headers, auth=at.credentials, timeout=ANSWER_S)
     except httpx.HTTPError as cause:
         raise StatusError(f"/metrics: {cause}") from cause
     if answer.status_code in REFUSALS:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from co_rewarding_client import RewardClient
+from co_rewarding_client.address import shown_url
 from co_rewarding_client.trackers import open_tracker
 from co_rewarding_client.tracking import NO_STEP, Figures, Pace, Tracker, follow
 from co_rewarding_schema.errors import CoRewardingError
@@ -61,17 +62,17 @@ def track(
         try:
             client.version()
         except CoRewardingError as cause:
-            raise TrackError(f"--url {url}: {cause}") from cause
+            raise TrackError(f"--url {shown_url(url)}: {cause}") from cause
         tracker = stack.enter_context(_opened(to, place, run))
         last = tracker.last_step()
         behind = "from its first step" if last == NO_STEP else f"behind step {last}"
         ends = f"the latest step is logged when it has not changed for {quiet:g} s (--quiet)"
-        said(f"{run} at {url} goes to {to} in {place}, {behind}; {ends}")
+        said(f"{run} at {shown_url(url)} goes to {to} in {place}, {behind}; {ends}")
         try:
             pace = Pace(every, quiet, once)
             follow(client, run, tracker, pace, told=lambda step: said(f"step {step} is logged"), trouble=said)
         except CoRewardingError as cause:
-            raise TrackError(f"run {run} at {url}: {cause}") from cause
+            raise TrackError(f"run {run} at {shown_url(url)}: {cause}") from cause
         except KeyboardInterrupt:
             said("interrupted; the same command goes on from here")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from co_rewarding_client import RewardClient
+from co_rewarding_client.address import shown_url
 from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 from rich.live import Live
@@ -34,11 +35,11 @@ def watch(
     console = Console()
     try:
         with RewardClient(url, api_key=api_key, run=run, timeout_s=ANSWER_S, patience_s=0.0) as client:
-            watcher = RunWatcher(client, run, url)
+            watcher = RunWatcher(client, run, shown_url(url))
             if once or not console.is_terminal:
                 seen = watcher.look()
                 if seen.trouble is not None:
-                    raise WatchError(f"run {run} at {url}: {seen.trouble}")
+                    raise WatchError(f"run {run} at {shown_url(url)}: {seen.trouble}")
                 console.print(Screen(seen))
                 return
             with Live(Screen(watcher.look()), console=console, auto_refresh=False) as live:
@@ -50,4 +51,4 @@ def watch(
     except WatchError:
         raise
     except CoRewardingError as cause:
-        raise WatchError(f"run {run} at {url}: {cause}") from cause
+        raise WatchError(f"run {run} at {shown_url(url)}: {cause}") from cause

@@ -128,9 +128,9 @@ def lines_of(results: Sequence[CellResult]) -> tuple[tuple[str, ...], list[tuple
 
 def table_of(results: Sequence[CellResult]) -> Table:
     """Return the table for a terminal of 80 columns: accuracy at the end with its bounds, other medians alone."""
-    table = Table(title="Medians over seeds and starts, at the end", box=SIMPLE_HEAD)
+    table = Table(title="Medians over seeds and starts, at the end", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("rate", no_wrap=True, justify="right")
-    table.add_column("row", no_wrap=True)
+    table.add_column("row", overflow="fold")
     for head in ("runs", "accuracy (held out)", "lost", "reward", "labels"):
         table.add_column(head, no_wrap=True, justify="right")
     for (row, rate), some in grouped(results).items():
