@@ -18,6 +18,8 @@ AWAITED_BY_THEIR_STARTER = {
     "background.py": "it is the one way",
     "store/connection.py": "it opens anew after any exception, and a timer ends the calls that are overdue",
     "store/subscription.py": "awaited by the subscription that starts them",
+    "store/sentinels.py": "it lives on whatever asking raises, and ends with the connection that starts it",
+    "api/access/guard.py": "a stream of events, awaited by its request; whoever takes its key away cancels it",
     "api/rewards/held_requests.py": "a task group of one request",
     "generation/openai_backend.py": "gathered by the call that starts them",
     "generation/transformers_backend.py": "an exception goes to those who wait for the batches",

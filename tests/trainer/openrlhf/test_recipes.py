@@ -95,7 +95,8 @@ def test_smollm2_takes_two_steps_of_the_questions_that_are_shipped() -> None:
 def test_the_wheel_has_them_beside_the_package() -> None:
     project = tomllib.loads((SHIPPED.parents[1] / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {
-        SHIPPED.relative_to(SHIPPED.parents[1]).as_posix(): "co_rewarding_trainer/recipes"
+        SHIPPED.relative_to(SHIPPED.parents[1]).as_posix(): "co_rewarding_trainer/recipes",
+        "trainer/suites": "co_rewarding_trainer/suites",
     }
 
 
