@@ -70,6 +70,7 @@ def taught() -> Iterator[Taught]:
         "run.alpha_start": 0.0,
         "run.alpha_end": 0.0,
         "run.teacher_max_tokens": RESPONSE_TOKENS,
+        "run.cohort_deadline_s": 600.0,  # a teacher that takes the place of one loads torch, beside all else that runs
         "weights.folder": weights,
     }
     more = tuple(word for key, value in changes.items() for word in ("--set", f"{key}={value}"))

@@ -4,6 +4,8 @@
 verl_conformance.py URL [CASE ...]
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 import ray
@@ -44,7 +46,11 @@ class Verl:
     async def close(self) -> None:
         name = f"co-rewarding/{self._run}"  # in verl it ends with the Ray job
         if name in ray.util.list_named_actors():
-            ray.kill(ray.get_actor(name))
+            actor = ray.get_actor(name)
+            attempt = ray.get(actor.attempt.remote())
+            ray.kill(actor)
+            # An attempt is the second of its start, and no training is started again within one: this program would be.
+            await asyncio.sleep(max(0.0, attempt + 1 - time.time()))
 
 
 if __name__ == "__main__":
