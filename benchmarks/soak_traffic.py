@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ class WrongAnswerError(Exception):
     """An answer that the service never has to give."""
 
 
-class Run:
+class Run(ABC):
     """A run of the soak: its settings, and how its questions are sent. `at_once` calls may be under way."""
 
     name: str
@@ -165,9 +166,9 @@ class Run:
         finally:
             places.release()
 
+    @abstractmethod
     async def send(self, numbers: range) -> None:
         """Sends the questions of these numbers, and notes their rewards."""
-        raise NotImplementedError
 
     async def look(self, cohort: str, ballots: int) -> None:
         """Looks at a settled cohort: so many ballots, each counted once."""

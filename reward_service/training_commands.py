@@ -23,6 +23,13 @@ TEACHER_STARTED_S = 180.0
 """How long one may take that is just being started."""
 
 
+RunningService = Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")]
+ServiceKey = Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")]
+WeightsRoot = Annotated[
+    Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
+]
+
+
 def _lacking(row: Method) -> str | None:
     """Return what the demo's trainer does not have, and a method needs."""
     if row.evidence == Weight.VERIFIED:
@@ -44,7 +51,7 @@ def train(
         bool, typer.Option("--dry-run", help="Only print what would be run; nothing is written or asked for.")
     ] = False,
     url: Annotated[str | None, typer.Option(help="The service; by default the recipe's.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
+    api_key: ServiceKey = None,
     output: Annotated[
         Path | None, typer.Option(help="Where all files of the run go; by default runs/<name of the run>.")
     ] = None,
@@ -84,11 +91,9 @@ def demo(
     record: Annotated[
         bool, typer.Option("--record", help="Keep the rollouts of each method, as a file that `replay` reads.")
     ] = False,
-    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
-    weights_root: Annotated[
-        Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
-    ] = None,
+    url: RunningService = None,
+    api_key: ServiceKey = None,
+    weights_root: WeightsRoot = None,
 ) -> None:
     """Trains a small language model on arithmetic, with rewards from the service and without labels."""
     from co_rewarding_client import RewardClient
@@ -137,11 +142,9 @@ def experiment(
     jobs: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Trainings side by side; by default one a core.")
     ] = None,
-    url: Annotated[str | None, typer.Option(help="A service that runs; by default one is started.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")] = None,
-    weights_root: Annotated[
-        Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
-    ] = None,
+    url: RunningService = None,
+    api_key: ServiceKey = None,
+    weights_root: WeightsRoot = None,
 ) -> None:
     """Trains every row of a suite with every learning rate, start and seed; goes on where it was ended."""
     from co_rewarding_trainer.folders import try_folder

@@ -84,6 +84,14 @@ def test_the_folder_of_another_suite_is_left_alone(tmp_path: Path, service_url: 
     assert "Traceback" not in err
 
 
+def test_a_result_that_cannot_be_read_is_named(tmp_path: Path, service_url: str) -> None:
+    (tmp_path / "out/cells").mkdir(parents=True)
+    (tmp_path / "out/cells/majority-voting_0.0006_shipped_s0.json").write_text('{"row": ')
+    _, err = started(tmp_path, service_url).communicate(timeout=250)
+    assert "majority-voting_0.0006_shipped_s0.json is no result of this release" in err
+    assert "Traceback" not in err
+
+
 def test_a_service_that_runs_has_a_teacher_for_one_start(tmp_path: Path, service_url: str) -> None:
     (tmp_path / "weights").mkdir()
     suite = SUITE.replace("peer-majority", "co-rewarding-ii") + "[starts.a]\nseed = 1\n[starts.b]\nseed = 2\n"

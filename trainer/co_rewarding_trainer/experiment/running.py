@@ -72,9 +72,20 @@ def result_path(folder: Path, cell: Cell) -> Path:
 
 
 def read_results(folder: Path, suite: Suite) -> list[CellResult]:
-    """Return the results that are there, in the order of the suite."""
+    """Return the results that are there, in the order of the suite.
+
+    Raises:
+        ExperimentError: one cannot be read.
+    """
     paths = (result_path(folder, cell) for cell in suite.cells())
-    return [msgspec.json.decode(path.read_bytes(), type=CellResult) for path in paths if path.exists()]
+    return [_read_result(path) for path in paths if path.exists()]
+
+
+def _read_result(path: Path) -> CellResult:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CellResult)
+    except (OSError, msgspec.MsgspecError) as cause:
+        raise ExperimentError(f"{path} is no result of this release ({cause}): remove it to train it again") from cause
 
 
 def run_cells(
