@@ -144,9 +144,12 @@ batches whose labels the teacher elects (co-rewarding-ii, two rollouts a questio
 
 Parts are stopped (SIGTERM), and every third time killed (SIGKILL), in turn: store, model, second worker, teacher,
 second API. The first API and the first worker are never restarted. They are the witnesses: a process that is restarted
-often shows no leak. Once the disk of the store is slow. The store flushes before it acknowledges
+often shows no leak. Twice the disk of the store is slow. The store flushes before it acknowledges
 (`appendfsync always`), in its one thread, so a slow disk stops it; here signals stop it for 20 to 400 ms at a time, for
-10 s. Once the store is full: for 10 s `maxmemory` is half of what it holds.
+10 s. Twice the store is full: for 10 s `maxmemory` is half of what it holds.
+
+An API holds most while the store is away, since all calls wait. Python keeps the memory of such a burst for the next
+one. So the warm-up has each of these troubles too: what grows after it grows for another reason.
 
 Every reward is compared with the one that the method gives, written out once more in `benchmarks/soak_questions.py`. A
 call without an answer is sent again. In the end the store must have settled each cohort once. One call in 200 is sent

@@ -17,6 +17,8 @@ EVERY_S = 120.0
 LEAST_TROUBLES = 8
 """A short soak has as many restarts as this; a long one has one every EVERY_S."""
 KILL_EACH = 3
+SLOW_DISK_AT, FULL_STORE_AT = (0.05, 0.4), (0.15, 0.7)
+"""Shares of the restarts: each of the store's two troubles comes within the warm-up of a long soak, and once more."""
 LASTS_S = 10.0
 LEAST_SHARE_FULL = 0.5
 STALL_S = (0.02, 0.4)
@@ -53,16 +55,22 @@ def period_s(lasts_s: float) -> float:
 
 
 def planned(names: Sequence[str], lasts_s: float) -> list[Trouble]:
-    """Restarts of all parts but the witnesses in turn, each third one a kill; between them the store's two troubles."""
+    """Restarts of all parts but the witnesses in turn, each third one a kill; between them the store's two troubles.
+
+    What waits while the store is away is the most that an API holds, and Python keeps the memory of it. So the warm-up
+    has each of these troubles too, and the store's kill: what grows after it grows for another reason. A short soak,
+    which is not judged, has each of the store's two once.
+    """
     every_s = period_s(lasts_s)
     turns = [name for name in names if name not in WITNESSES]
     count = int(lasts_s / every_s - 0.5)
     troubles = [
-        Trouble(every_s * (number + 1), turns[number % len(turns)], kill=number % KILL_EACH == KILL_EACH - 1)
+        Trouble(every_s * (number + 1), turns[number % len(turns)], kill=number % KILL_EACH == 0)
         for number in range(count)
     ]
-    between = [every_s * (0.5 + int(share * count)) for share in (0.4, 0.7)]
-    troubles += [Trouble(between[0], SLOW_DISK), Trouble(between[1], FULL_STORE)]
+    for what, shares in ((SLOW_DISK, SLOW_DISK_AT), (FULL_STORE, FULL_STORE_AT)):
+        times = shares if every_s == EVERY_S else shares[1:]
+        troubles += [Trouble(every_s * (0.5 + int(share * count)), what) for share in times]
     return sorted(troubles, key=lambda trouble: trouble.at_s)
 
 
