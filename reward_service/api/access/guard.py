@@ -201,6 +201,8 @@ class Guarded:
 
     async def _refuse(self, visit: Visit | None, problem: Problem, send: Send) -> None:
         self._metrics.answered(OTHER, problem.status, 0.0)
+        if visit is not None and problem.quota is not None:
+            self._metrics.over_quota(visit.caller.grant.name, problem.quota)
         body = problem.body()
         headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
