@@ -76,6 +76,16 @@ def enter_run(request: Request, run: str) -> None:
     visit.enter(run)
 
 
+def check_owner(request: Request, folder: str) -> None:
+    """Refuse a folder of weights that is of none of the caller's runs.
+
+    Raises:
+        Problem: 403.
+    """
+    visit: Visit = request.scope[VISIT]
+    visit.caller.check_owner(folder)
+
+
 def admits(request: Request) -> Callable[[str], bool] | None:
     """Return which runs the caller of a request may know of; None: of all."""
     visit: Visit = request.scope[VISIT]
