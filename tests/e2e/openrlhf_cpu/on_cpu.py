@@ -174,7 +174,7 @@ def whole_reloads(vllm_worker_wrap: Any) -> None:
 
 
 def small_world(ray: Any) -> None:
-    """A cluster that believes in GPUs: for two actors, two references and two engines. One that is there has its own."""
+    """A cluster that believes in GPUs: for two actors, two references and two engines. One that is joined has its."""
     init = ray.init
     world = {} if os.environ.get("RAY_ADDRESS") else WORLD
     ray.init = lambda *arguments, **options: init(*arguments, **(world | options))
