@@ -51,8 +51,16 @@ def processes_of(service: str) -> list[psutil.Process]:
 @contextmanager
 def served(config: RayConfig) -> Iterator[Any]:
     """A service that is whole; when it is down, no process of it is left."""
+    import ray
+
     from reward_service.on_ray.handle import up  # which imports Ray
 
+    def addresses_alive() -> list[str]:
+        return sorted(each["NodeManagerAddress"] for each in ray.nodes() if each["Alive"])
+
+    wait_until(
+        lambda: addresses_alive() == [HEAD, OTHER], 120.0, every_s=0.2
+    )  # Ray learns late of a node that was killed
     service = up(config)
     try:
         service.wait_ready()

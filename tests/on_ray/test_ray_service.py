@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -192,17 +194,22 @@ def test_the_node_of_the_store_dies_and_joins_again(cluster: Any, folder: Path, 
         with RewardClient(urls[0], api_key=key) as client:
             before = client.rewards(rollouts_of("before"), step=1)
         told: list[str] = []
+        killed = threading.Event()
 
-        def kill_and_join() -> None:
+        def kill_and_ask() -> None:
             kill_node(cluster, OTHER)
             with RewardClient(urls[0], api_key=key, patience_s=0.0) as client:
                 try:
                     client.rewards(rollouts_of("meanwhile"), step=1)
                 except ServiceUnavailable as error:
                     told.append(str(error))
-            join_again(cluster)
+            killed.set()
 
-        took_s = asyncio.run(held(service, urls, "store-node", kill_and_join))
+        with ThreadPoolExecutor(1) as beside:  # Ray makes nodes in the main thread only
+            holding = beside.submit(asyncio.run, held(service, urls, "store-node", kill_and_ask))
+            wait_until(lambda: killed.is_set() or holding.done(), 120.0)
+            join_again(cluster)
+            took_s = holding.result()
         assert told, "the store was away, and a reward came"
         wait_until(lambda: service.status()["ready"] and addresses(service, "store") == [OTHER], BACK_S, every_s=0.2)
         with RewardClient(urls[0], api_key=key) as client:
