@@ -41,6 +41,7 @@
 #   make e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl    each adapter, with its framework's own
 #                        code on the CPU (installs the framework beside, 1 to 2 GB)
 #   make e2e-ray     a service within a Ray cluster of two nodes: kills, scaling, a node that dies (installs Ray beside)
+#   make e2e-ray-openrlhf    OpenRLHF trains on a Ray cluster on which the service is up, and finds it by name (4 GB, as above)
 #   make bench-ray   the API as a Ray actor and under Ray Serve, next to the bare process (the same installation)
 #   make e2e-trackers    `co-rewarding track` with tensorboard, trackio, wandb and MLflow themselves (installs them beside)
 #   make e2e-openrlhf-smollm2    two steps with a language model that can speak
@@ -53,7 +54,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers e2e-ray bench-ray store-kills e2e-failover chaos loadtest bench-capacity bench-durability bench-stored bench-paraphrases bench-fairness bench-held-calls bench-unit-costs bench-held-many bench-two-nodes sizing soak gpu-check clean
+.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers e2e-ray e2e-ray-openrlhf bench-ray store-kills e2e-failover chaos loadtest bench-capacity bench-durability bench-stored bench-paraphrases bench-fairness bench-held-calls bench-unit-costs bench-held-many bench-two-nodes sizing soak gpu-check clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile | fold -s -w 76 | sed '/^make /!s/^/    /'
@@ -237,6 +238,9 @@ e2e-vllm: $(VENV)/.dev $(OPENRLHF_VENV)/.installed runs/smollm2-135m/tokenizer.j
 
 e2e-openrlhf: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
 	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m "openrlhf_training and not slow"
+
+e2e-ray-openrlhf: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
+	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e/test_openrlhf_on_ray.py -m openrlhf_training -s
 
 e2e-openrlhf-wide: $(VENV)/.dev $(OPENRLHF_VENV)/.installed
 	OPENRLHF_VENV="$(OPENRLHF_VENV)" $(PYTEST) tests/e2e -m "openrlhf_training and slow"

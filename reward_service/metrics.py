@@ -18,6 +18,10 @@ class Metric(Enum):
     REQUESTS = Kind.COUNTER, "Requests answered, by route and status.", "route", "status"
     REQUEST_SECONDS = Kind.HISTOGRAM, "Time to answer, waiting included.", "route"
     CONNECTIONS_CLOSED = Kind.COUNTER, "Connections that were refused or given up, by reason.", "reason"
+    QUOTA_REFUSALS = (
+        Kind.COUNTER, "Requests refused for a quota, by the name of the key that asked, and the quota.",
+        "key", "quota",
+    )  # fmt: skip
     ROLLOUTS = Kind.COUNTER, "Rollouts accepted, by route.", "route"
     PROMPTS_NOT_FOUND = Kind.COUNTER, "Rollouts at /get_reward in whose query the prompt was not found."
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class Metrics:
         self.judge_kills = self._counter(Metric.JUDGE_KILLS)
         self.judge_cpu = self._counter(Metric.JUDGE_CPU_SECONDS)
         self.closed_connections = self._counter(Metric.CONNECTIONS_CLOSED)
+        self.quota_refusals = self._counter(Metric.QUOTA_REFUSALS)
         self.latency = self._histogram(Metric.REQUEST_SECONDS)
 
     def _counter(self, metric: Metric) -> Counter:
@@ -89,6 +90,10 @@ class Metrics:
         """A request was answered."""
         self._count(self.requests, 1, route, str(status))
         self._time(self.latency, took_s, route)
+
+    def over_quota(self, key: str, quota: Mapping[str, object]) -> None:
+        """A request of a key was refused for a quota of the key or of its run; `quota` is as its problem shows it."""
+        self._count(self.quota_refusals, 1, key, str(quota["name"]))
 
     def settled_after(self, age_s: float) -> None:
         """A job was settled so long after it was queued."""

@@ -149,6 +149,7 @@ SERVICE = Dashboard(
         ]),
         Panel("Trouble", "ops", [
             Query(rate(Metric.CONNECTIONS_CLOSED, "reason"), "connections closed: {{reason}}"),
+            Query(rate(Metric.QUOTA_REFUSALS, "key", "quota"), "over {{quota}}: {{key}}"),
             Query(rate(Metric.JOBS_CLAIMED), "jobs taken over"),
             Query(rate(Metric.JOB_FAILURES), "jobs that raised"),
             Query(rate(Metric.JUDGE_KILLS), "judge's children killed"),

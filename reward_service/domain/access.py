@@ -79,6 +79,10 @@ class Grant:
         """Return whether the run is among the grant's; the evaluation of a run belongs to that run."""
         return not self.prefixes or own_run(run).startswith(self.prefixes)
 
+    def owns(self, folder: str) -> bool:
+        """Return whether weights in a folder of this name are of the grant's runs: a folder is named after its run."""
+        return not self.prefixes or folder.startswith(self.prefixes)
+
 
 @dataclass(frozen=True, slots=True)
 class RunQuotas:

@@ -26,6 +26,8 @@ def _parts(status: Mapping[str, Any]) -> Iterator[RenderableType]:
     for role, scale in status["scales"].items():
         signal = "the store does not answer" if scale["signal"] is None else f"{scale['signal']:.4g} {UNITS[role]}"
         yield Text(f"{role}s: {scale['count']} of {scale['least']} to {scale['most']}; {signal}")
+    for address in status["lost_nodes"]:
+        yield Text(f"the node {address} does not answer: its parts are elsewhere until it does", style="red")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("part", "state", "node", "restarts", "address"):
         table.add_column(name, justify="right" if name == "restarts" else "left")

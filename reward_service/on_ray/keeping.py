@@ -19,9 +19,13 @@ from reward_service.on_ray.parts import Part, PartOrder
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.5
+ANSWERS_WITHIN_S = 3.0
+"""A part that runs answers at once; after so long its node may be lost."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 10.0
 REASON_CHARS = 400
+NODE_LABEL = "ray.io/node-id"
+"""A label that Ray gives each node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,21 @@ class Place:
 
 
 class KeptPart:
-    """A part, and what is known of its actor. The actor has a name, so that a later supervisor finds it again."""
+    """A part, and what is known of its actor. The actor has a name, so that a later supervisor finds it again.
 
-    def __init__(self, service: str, order: PartOrder, place: Place, runtime_env: Mapping[str, Any]) -> None:
+    Attributes:
+        node_id: where it is, or was when it answered last; None before.
+        avoids: nodes on which it is not placed, because they were lost when it was made.
+    """
+
+    def __init__(
+        self, service: str, order: PartOrder, place: Place, runtime_env: Mapping[str, Any], avoids: frozenset[str]
+    ) -> None:
         """Starts nothing yet."""
         self.order = order
         self.place = place
+        self.avoids = avoids
+        self.node_id = place.node_id
         self.state = "starting"
         self.facts: dict[str, Any] | None = None
         self.reason: str | None = None
@@ -56,6 +69,16 @@ class KeptPart:
     def name(self) -> str:
         """The name of the actor."""
         return self._name
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has answered its last question, or is not late."""
+        return self.state == "running"
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it does not answer in time, and has before."""
+        return self.state == "silent"
 
     def row(self) -> dict[str, Any]:
         """Return what is told of the part, as plain values."""
@@ -86,12 +109,13 @@ class KeptPart:
                 await asyncio.sleep(pause_s)
 
     async def stop(self, within_s: float) -> None:
-        """Stop the part in order, and end its actor and its reservation."""
+        """Stop the part in order, and end its actor and its reservation; with 0 s, without asking the part."""
         self.state = "stopping"
         actor = self._actor or await asyncio.to_thread(_actor_named, self._name)
         if actor is not None:
-            with contextlib.suppress(RayError, TimeoutError):
-                await asyncio.wait_for(actor.stop.remote(), within_s)
+            if within_s:
+                with contextlib.suppress(RayError, TimeoutError):
+                    await asyncio.wait_for(actor.stop.remote(), within_s)
             await asyncio.to_thread(ray.kill, actor, no_restart=True)
         if self.place.together:
             await asyncio.to_thread(_let_go, self._name)
@@ -104,13 +128,29 @@ class KeptPart:
         """
         while True:
             try:
-                self.facts = await self._actor.facts.remote()
+                self.facts = await self._answered()
+                self.node_id = self.facts["node_id"]
                 self.state, self.reason = "running", None
             except ActorUnavailableError:  # Ray starts it again
-                if self.state == "running":
+                if self.answers or self.hangs:
                     self.restarts += 1
                 self.facts, self.state = None, "starting"
             await asyncio.sleep(LOOK_S)
+
+    async def _answered(self) -> dict[str, Any]:
+        """Return what the part says of itself. One that runs and is late is told to nobody until it answers.
+
+        Raises:
+            RayError: it is gone.
+        """
+        answer = self._actor.facts.remote().as_future()
+        try:
+            while not (await asyncio.wait((answer,), timeout=ANSWERS_WITHIN_S))[0]:
+                if self.state == "running":
+                    self.facts, self.state, self.reason = None, "silent", "it does not answer"
+            return answer.result()
+        finally:
+            answer.cancel()
 
     def _started(self) -> Any:  # noqa: ANN401 - an actor's handle
         reserved = dict(self.place.resources)
@@ -127,6 +167,7 @@ class KeptPart:
                 num_gpus=gpus,
                 resources=reserved or None,
                 scheduling_strategy=self._strategy(),
+                label_selector=None if self.place.together or self.place.node_id else _elsewhere(self.avoids),
                 runtime_env=dict(self._runtime_env) or None,
             )
             .remote(self.order)
@@ -137,7 +178,7 @@ class KeptPart:
             return NodeAffinitySchedulingStrategy(self.place.node_id, soft=False)
         if not self.place.together:
             return "SPREAD"
-        return PlacementGroupSchedulingStrategy(_reserved(self._name, self.place.resources))
+        return PlacementGroupSchedulingStrategy(_reserved(self._name, self.place.resources, self.avoids))
 
 
 def _reason(error: Exception) -> str:
@@ -155,12 +196,24 @@ def _actor_named(name: str) -> Any:  # noqa: ANN401 - an actor's handle
         return None
 
 
-def _reserved(name: str, resources: Mapping[str, float]) -> PlacementGroup:
+def _reserved(name: str, resources: Mapping[str, float], avoids: frozenset[str]) -> PlacementGroup:
     """Return the reservation of this name, made if there is none; Ray fulfils it when it can."""
     try:
         return get_placement_group(name)
     except ValueError:
-        return placement_group([dict(resources)], strategy="STRICT_PACK", name=name, lifetime="detached")
+        elsewhere = _elsewhere(avoids)
+        return placement_group(
+            [dict(resources)],
+            strategy="STRICT_PACK",
+            name=name,
+            lifetime="detached",
+            bundle_label_selector=None if elsewhere is None else [elsewhere],
+        )
+
+
+def _elsewhere(avoids: frozenset[str]) -> dict[str, str] | None:
+    """Return the labels of all nodes but these, as Ray selects by them; None: of all nodes."""
+    return {NODE_LABEL: f"!in({','.join(sorted(avoids))})"} if avoids else None
 
 
 def _let_go(name: str) -> None:

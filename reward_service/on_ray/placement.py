@@ -12,13 +12,14 @@ HEAD = "node:__internal_head__"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A living node: its id, its address and its name; the CPUs that it has in all."""
+    """A living node: its id, its address and its name; the CPUs that it has in all; the port of Ray's process there."""
 
     id: str
     address: str
     name: str
     cpus: float
     head: bool = False
+    port: int = 0
 
 
 def nodes_of(told: Iterable[Mapping[str, Any]]) -> list[Node]:
@@ -31,6 +32,7 @@ def nodes_of(told: Iterable[Mapping[str, Any]]) -> list[Node]:
             each["NodeManagerHostname"],
             each["Resources"].get("CPU", 0.0),
             HEAD in each["Resources"],
+            each["NodeManagerPort"],
         )
         for each in living
     )

@@ -20,6 +20,7 @@ from reward_service.on_ray.parts import PartOrder, Role
 from reward_service.on_ray.placement import Node, api_nodes, nodes_of
 from reward_service.on_ray.scaling import Scale, ScalingRule, scaled
 from reward_service.on_ray.signals import SignalReader, Signals
+from reward_service.on_ray.watching import NodeWatcher
 from reward_service.serving.children import KILLED_AFTER_S, set_up_logging
 from reward_service.settings import Settings
 from reward_service.store.embedded import NetworkDoor
@@ -63,8 +64,11 @@ class RaySupervisor:
         self._parts: dict[str, KeptPart] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._watcher = NodeWatcher(ray.get_runtime_context().get_node_id())
+        self._lost_addresses: list[str] = []
         self._signals: Signals | None = None
         self._looked = False
+        self._missing = False
         assert plan.settings.redis_url is not None, "a plan names the store"
         self._reader = SignalReader(plan.settings.redis_url, plan.settings)
         living = await asyncio.to_thread(_living, self._service)
@@ -85,10 +89,11 @@ class RaySupervisor:
         store = self._plan.store_node
         return {
             "name": self._service,
-            "ready": self._looked and all(part.state == "running" for part in self._parts.values()),
+            "ready": self._looked and not self._missing and all(part.answers for part in self._parts.values()),
             "store": without_password(self._plan.settings.redis_url or ""),
             "store_node": None if store is None else store.address,
             "store_folder": None if store is None else str(self._plan.config.store.data_dir),
+            "lost_nodes": self._lost_addresses,
             "parts": [part.row() for part in self._parts.values()],
             "scales": {role.value: self._told(role, rule) for role, rule in self._rules()},
             "supervisor": {"pid": os.getpid(), "node_id": ray.get_runtime_context().get_node_id()},
@@ -110,23 +115,39 @@ class RaySupervisor:
 
     async def _look(self) -> None:
         nodes = nodes_of(await asyncio.to_thread(ray.nodes))
+        await self._watcher.look(nodes, self._parts.values())
+        lost = self._watcher.lost
+        self._lost_addresses = [node.address for node in nodes if node.id in lost]
         store = next((part for part in self._parts.values() if part.order.role == Role.STORE), None)
         waits_for_store = self._plan.door is not None and (store is None or store.state != "running")
         if not waits_for_store:
             await self._scale()
         wanted = {order.name: (order, place) for order, place in self._wanted(nodes)}
         for name, part in list(self._parts.items()):
-            if name not in wanted or wanted[name][1] != part.place:
+            if self._misplaced(part, lost):
+                self._leave(name, within_s=0.0)
+            elif name not in wanted or wanted[name][1] != part.place:
                 self._leave(name)
         for name, (order, place) in wanted.items():
             # A part that begins without the store would only fail, and wait longer and longer.
             begins = order.role == Role.STORE or not waits_for_store
             if begins and name not in self._parts and name not in self._leaving:
-                part = self._parts[name] = KeptPart(self._service, order, place, self._plan.config.runtime_env)
+                part = self._parts[name] = KeptPart(self._service, order, place, self._plan.config.runtime_env, lost)
                 self._keeping[name] = self._background.start(f"keep {name}", part.keep())
+        self._missing = not wanted.keys() <= self._parts.keys()
         if not waits_for_store and not self._looked:  # what an earlier supervisor of this service has left
             await asyncio.to_thread(end_unknown, self._service, {f"{self._service}/{name}" for name in wanted})
             self._looked = True
+
+    @staticmethod
+    def _misplaced(part: KeptPart, lost: frozenset[str]) -> bool:
+        """Return whether a part is on a lost node, or waits for room while a node is back that it avoids.
+
+        The store stays where its file is: two over one name would be two stores.
+        """
+        if part.order.role == Role.STORE:
+            return False
+        return part.node_id in lost or (part.facts is None and bool(part.avoids - lost))
 
     async def _scale(self) -> None:
         try:
@@ -146,7 +167,8 @@ class RaySupervisor:
             alone = bare.model_copy(update={"redis_url": None})
             yield PartOrder(Role.STORE, "0", alone, self._plan.door), Place(node_id=node.id)
         current = [part.order.which for part in self._parts.values() if part.order.role == Role.API]
-        for node_id in api_nodes(nodes, current, config.api.nodes, config.api.cpus):
+        standing = [node for node in nodes if node.id not in self._watcher.lost]
+        for node_id in api_nodes(standing, current, config.api.nodes, config.api.cpus):
             yield PartOrder(Role.API, node_id, bare), Place({"CPU": config.api.cpus}, node_id)
         working = bare.model_copy(update={"workers": 1})
         for which in range(self._scales[Role.WORKER].count):
@@ -159,11 +181,14 @@ class RaySupervisor:
                     yield PartOrder(role, str(which), modelled), _place_of(table)
 
     def _node_of_store(self, nodes: list[Node]) -> Node | None:
-        """Return the node of the store; one that was restarted has another id and the same address."""
+        """Return the node of the store; one that was restarted has another id and the same address.
+
+        A lost one stays the store's until another has its address: there is one file.
+        """
         meant = self._plan.store_node
         assert meant is not None, "the store is run here"
-        same = [node for node in nodes if node.id == meant.id]
-        return next(iter(same or [node for node in nodes if node.address == meant.address]), None)
+        same = [node for node in nodes if meant.id == node.id or meant.address == node.address]
+        return min(same, key=lambda node: (node.id in self._watcher.lost, node.id != meant.id), default=None)
 
     def _rules(self) -> list[tuple[Role, ScalingRule]]:
         config = self._plan.config
@@ -179,15 +204,17 @@ class RaySupervisor:
         count = self._scales[role].count
         return {"count": count, "least": rule.least, "most": rule.most, "signal": self._signal(role)}
 
-    def _leave(self, name: str) -> None:
-        """Stop a part in the background; its name is free when it is gone."""
+    def _leave(self, name: str, within_s: float | None = None) -> None:
+        """Stop a part in the background; its name is free when it is gone. With 0 s, it is not asked."""
         part, keeping = self._parts.pop(name), self._keeping.pop(name)
+        if within_s is None:
+            within_s = self._plan.settings.shutdown_s + KILLED_AFTER_S
 
         async def leaving() -> None:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             with contextlib.suppress(RayError):
-                await part.stop(self._plan.settings.shutdown_s + KILLED_AFTER_S)
+                await part.stop(within_s)
             del self._leaving[name]
 
         self._leaving[name] = self._background.start(f"stop {name}", leaving())

@@ -36,7 +36,7 @@ KILLED_AFTER_S = 5.0
 SECRETS = ("teacher_api_key", "paraphraser_api_key")
 SOCKET_FD = "CO_REWARDING_SOCKET_FD"
 
-AVERAGING = ("numpy", "numba")
+AVERAGING = ("numpy", "numba", "safetensors")
 """What a teacher process imports, whatever runs its model."""
 LOADING = ("safetensors", "torch", "transformers")
 

@@ -101,7 +101,7 @@ class HotExchange:
         self._cancellable = False
         self._held: HeldSingle | None = None
         try:
-            self.caller = hot.check_head(self, route)
+            hot.check_head(self, route)
         except Problem as problem:
             self.refusal = problem
 

@@ -5,7 +5,9 @@ from reward_service.store.scripts import Key, Keys, Rest, script
 
 
 @script()
-async def charge_quotas(connection: RedisConnection, *, clock: Key, buckets: Keys, charges: Rest) -> list[bytes]: ...
+async def charge_quotas(
+    connection: RedisConnection, *, clock: Key, told: Key, buckets: Keys, turn: int, charges: Rest
+) -> list[bytes]: ...
 
 
 @script()

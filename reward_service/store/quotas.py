@@ -32,14 +32,22 @@ class QuotaStore:
         self._connection = connection
         self._process = process
 
-    async def charge(self, charges: Sequence[Charge]) -> list[float]:
-        """Take from buckets; return the level of each, less what this and other processes have taken so far."""
+    async def charge(self, turn: int, charges: Sequence[Charge]) -> list[float]:
+        """Take from buckets; return the level of each, less what this and other processes have taken so far.
+
+        `turn` counts this process's calls, from 1. A turn that is repeated with the same charges is counted once.
+
+        Raises:
+            StoreUnavailableError: whether the turn was counted is not known: repeat it before another.
+        """
         in_order: list[Argument] = []
         for each in charges:
             in_order += [each.rate.per_s, each.rate.burst, each.taken]
         levels = await quota_scripts.charge_quotas(
             self._connection,
             clock=CLOCK,
+            told=f"cr:quota-turn:{SLOT}:{self._process}",
+            turn=turn,
             buckets=[f"cr:quota:{SLOT}:{each.bucket}" for each in charges],
             charges=in_order,
         )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from co_rewarding_client import RewardClient, Rollout
 from co_rewarding_client.errors import ServiceUnavailable
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.access.keys_files import bearer, entry, key_of, written
 from tests.support.service import assert_problem, pair, running
@@ -38,9 +40,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         entry("few", ["score", "read"], held_requests=2, rollouts_per_s=0.001, rollouts_burst=20),
         entry("quick", ["score"], rollouts_per_s=2, rollouts_burst=2),
         entry("big", ["score"], rollouts_per_s=0.001, rollouts_burst=4),
+        entry("weighed", ["score"], bytes_per_s=1, bytes_burst=4000),
+        entry("scored", ["score"], rollouts_per_s=0.001, rollouts_burst=4),
         entry("vain", ["score"], bytes_per_s=2**28, bytes_burst=1),
         entry("one", ["score"]),
         entry("two", ["score"]),
+        entry("watcher", ["read"]),
         RUNS,
     )
     with running(api_keys_file=keys, api_processes=PROCESSES) as supervisor:
@@ -63,6 +68,14 @@ def batch(client: httpx.Client, name: str, rollouts: int = 4, run: str = "defaul
     answers: list[str | None] = ["1"] * (rollouts // 2)
     sent = {"run": run, "wait_s": 20, "rollouts": pair("q", answers, answers), **more}
     return client.post("/v1/rewards", json=sent, headers=bearer(name))
+
+
+def refusals(client: httpx.Client) -> Counter[tuple[str, str]]:
+    """How many requests were refused so far, by the key that asked and the quota."""
+    text = client.get("/metrics", headers=bearer("watcher")).raise_for_status().text
+    samples = [each for family in text_string_to_metric_families(text) for each in family.samples]
+    counted = [each for each in samples if each.name == "co_rewarding_quota_refusals_total"]
+    return Counter({(each.labels["key"], each.labels["quota"]): round(each.value) for each in counted})
 
 
 def refusal(response: httpx.Response, quota: str, of: str) -> dict[str, Any]:
@@ -199,6 +212,26 @@ def test_a_rate_of_a_run_holds_for_all_of_its_keys(client: httpx.Client) -> None
 
 def httpx_status(client: httpx.Client, run: str) -> int:
     return batch(client, "two", 4, run).status_code
+
+
+def test_refusals_are_counted_by_the_key_that_asked_and_the_quota(client: httpx.Client) -> None:
+    """Of a key's quota by the head of a request at a hot and another route, and by its body; of a run's."""
+    run = made(client, "narrow.counted")
+    before = refusals(client)
+    for question in ("c0", "c1", "c2", "c3", "c4"):
+        one = {"question_id": question, "rollout": 0, "response": "\\boxed{1}"}
+        body = {"run": run, "complete": False, "rollouts": [one]}
+        client.post("/v1/rollouts", json=body, headers=bearer("two"))
+    wait_until(lambda: client.post("/v1/rewards", content=b"x" * 9000, headers=bearer("weighed")).status_code == 429)
+    assert client.post("/v1/paraphrases", content=b"x" * 9000, headers=bearer("weighed")).status_code == 429
+    assert batch(client, "scored", 4).status_code == 200
+    wait_until(lambda: batch(client, "scored", 2).status_code == 429)
+
+    def since() -> Counter[tuple[str, str]]:
+        return refusals(client) - before
+
+    wait_until(lambda: since()["weighed", "bytes_per_s"] >= 2 and since()["scored", "rollouts_per_s"] >= 1)
+    wait_until(lambda: since()["two", "open_cohorts"] == 2)
 
 
 def test_a_request_that_is_larger_than_the_burst_is_let_in_and_paid_for_later(client: httpx.Client) -> None:

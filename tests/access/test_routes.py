@@ -67,7 +67,7 @@ TABLE = {
         "s", OTHER_RUN, f"/v1/remote_rm?run={RUN}", {"prompt": "p", "response": "4", "label": "4"}
     ),
     "GET /v1/teacher": Row("rt", OTHER_RUN, f"/v1/teacher?run={RUN}"),
-    "POST /v1/teacher/updates": Row("t", OTHER_RUN, json={"run": RUN, "step": 1, "path": "none"}),
+    "POST /v1/teacher/updates": Row("t", OTHER_RUN, json={"run": RUN, "step": 1, "path": f"{RUN}.step-1"}),
     "POST /v1/teacher/prefetch": Row("t", OTHER_RUN, json={"run": RUN, "questions": []}),
     "POST /v1/teacher/uploads": Row("t", OTHER_RUN, json={"run": RUN, "step": 1, "files": [FILE]}),
     "GET /v1/teacher/uploads/{upload}": Row("t", OTHER_RUN),
@@ -238,6 +238,39 @@ def test_the_evaluation_of_a_run_belongs_to_that_run(client: httpx.Client) -> No
         "labels": ['{"question_id": "e", "run": "team-a.x", "evaluate": true}'],
     }
     assert kind_of(client.post("/get_reward?run=team-b.y", json=label, headers=bearer("others"))) == OTHER_RUN
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("team-a.x.step-1", True),
+        ("team-a.y/step-1", True),
+        (f"uploads/team-a.x.step-1.{'0' * 32}", True),
+        ("step-1", False),
+        ("team-b.x.step-1", False),
+        (f"uploads/team-b.x.step-1.{'0' * 32}", False),
+        ("uploads", False),
+        ("uploads/uploads/team-a.x.step-1", False),
+    ],
+)
+def test_weights_are_of_the_keys_own_runs(client: httpx.Client, path: str, own: bool) -> None:
+    """A key that could name any folder would teach from another team's weights, and have an upload of theirs removed.
+
+    There are no such folders here: what a key may name is 422.
+    """
+    things(client)
+    sent = {"run": RUN, "step": 1, "path": path}
+    answer = client.post("/v1/teacher/updates", json=sent, headers=bearer("teach"))
+    assert (answer.status_code, kind_of(answer)) == ((422, None) if own else (403, OTHER_RUN)), answer.text
+    assert client.post("/v1/teacher/updates", json=sent, headers=bearer("everything")).status_code == 422
+
+
+def test_a_path_that_leaves_the_keys_own_folder_leads_nowhere(client: httpx.Client) -> None:
+    things(client)
+    sent = {"run": RUN, "step": 1, "path": "team-a.x/../team-b.x.step-1"}
+    answer = client.post("/v1/teacher/updates", json=sent, headers=bearer("teach"))
+    assert answer.status_code == 422
+    assert "'..'" in answer.json()["detail"]
 
 
 def test_peers_are_the_keys_own_runs_unless_another_has_named_them(client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from reward_service.access_file import access_in, read_access
 from reward_service.api.access.route_rules import RULES
-from reward_service.domain.access import ALL_SCOPES, Scope, digest_of
+from reward_service.domain.access import ALL_SCOPES, Quotas, Rate, Scope, digest_of
 from reward_service.errors import SettingsError
 from reward_service.tools.keys.command import keys_app
 from tests.snippets.reading import REPOSITORY, snippets
@@ -54,8 +54,22 @@ def test_a_key_is_shown_once_and_its_entry_opens_the_service(tmp_path: Path) -> 
     assert checked.stdout == "team-a: score, teach; team-a.*; no quotas\n"
 
 
+def test_an_entry_has_the_quotas_of_the_options(tmp_path: Path) -> None:
+    words = ["new", "a", "--scope", "score", "--rollouts-per-s", "0.5", "--rollouts-burst", "8192"]
+    words += ["--bytes-per-s", "20MiB", "--bytes-burst", "1000000000", "--held-requests", "4096"]
+    file = tmp_path / "keys.toml"
+    file.write_text(CliRunner().invoke(keys_app, words).stdout)
+    (grant,) = read_access(file).grants.values()
+    assert grant.quotas == Quotas(Rate(0.5, 8192), Rate(20 * 2**20, 1e9), 4096)
+
+
 def test_an_entry_that_no_file_may_have_is_not_made() -> None:
-    for words in (["new", "a b", "--scope", "read"], ["new", "a", "--scope", "read", "--runs", "a/"]):
+    quotas = (["--rollouts-per-s", "0"], ["--rollouts-burst", "9"], ["--bytes-per-s", "much"], ["--held-requests", "0"])
+    for words in (
+        ["new", "a b", "--scope", "read"],
+        ["new", "a", "--scope", "read", "--runs", "a/"],
+        *(["new", "a", "--scope", "read", *words] for words in quotas),
+    ):
         made = CliRunner().invoke(keys_app, words)
         assert isinstance(made.exception, SettingsError)
         assert made.stdout == ""

@@ -201,8 +201,8 @@ def test_workers_without_an_api_show_their_sum(service: Supervisor):
         httpx.get(f"http://127.0.0.1:{port}/metrics")
 
 
-ELSEWHERE = {"co_rewarding_processes", "co_rewarding_pairs"}
-"""Served at a worker's own port; and once a pair has been accused (test_quarantine.py)."""
+ELSEWHERE = {"co_rewarding_processes", "co_rewarding_pairs", "co_rewarding_quota_refusals"}
+"""Served at a worker's own port; once a pair has been accused (test_quarantine.py); of keys (tests/access)."""
 
 
 def test_the_table_in_the_documentation_names_what_is_served(client: httpx.Client):

@@ -186,7 +186,16 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--every": [*NO_NUMBER, "0"],
         "--once": ANY,
     },
-    "keys new": {"NAME": ["", "a b", "x" * 300, '"', "\n"], "--scope": NO_NAME, "--runs": ["", "a/b", "x" * 300]},
+    "keys new": {
+        "NAME": ["", "a b", "x" * 300, '"', "\n"],
+        "--scope": NO_NAME,
+        "--runs": ["", "a/b", "x" * 300],
+        "--rollouts-per-s": [*NO_NUMBER, "0", "inf"],
+        "--rollouts-burst": [*NO_NUMBER, "9"],
+        "--bytes-per-s": [*NO_NUMBER, "0", "20 yards"],
+        "--bytes-burst": [*NO_NUMBER, "9"],
+        "--held-requests": [*NO_INTEGER, "0"],
+    },
     "keys check": {"FILE": NO_FILE},
     "status": {"--url": NO_URL, "--api-key": ["ключ", "a b"]},
     "track": {

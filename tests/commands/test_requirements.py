@@ -26,9 +26,10 @@ def without(package: str, program: str, *words: str, folder: Path) -> subprocess
 @pytest.mark.parametrize(
     ("role", "model", "package"),
     [
-        *(("teacher", "a-folder", package) for package in (*AVERAGING, *LOADING)),
+        *(("teacher", "a-folder", package) for package in sorted({*AVERAGING, *LOADING})),
         *(("teacher", "openai:http://127.0.0.1:9/v1#m", package) for package in AVERAGING),
         ("teacher", "vllm-server:http://127.0.0.1:9/v1#m", "safetensors"),
+        ("paraphraser", "vllm-server:http://127.0.0.1:9/v1#m", "safetensors"),
         *(("paraphraser", "a-folder", package) for package in LOADING),
     ],
 )
@@ -47,6 +48,12 @@ def test_a_service_says_what_its_model_needs_and_starts_nothing(
 def test_what_is_not_looked_for_is_not_imported(tmp_path: Path, package: str) -> None:
     program = "import reward_service.teaching.process, reward_service.generation.transformers_backend"
     assert without(package, program, folder=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("package", sorted({*LOADING} - {*AVERAGING}))
+def test_a_teacher_at_a_url_needs_no_more_than_is_looked_for(tmp_path: Path, package: str) -> None:
+    done = without(package, "import reward_service.teaching.process", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_paraphraser_at_a_url_needs_none_of_them(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Processes that share quotas: a rate holds for all of them together, and whoever has died holds nothing."""
 
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,8 @@ from reward_service.api.access.meters import Meters, Usage
 from reward_service.api.access.sharing import QuotaSharing
 from reward_service.api.http.problems import Problem
 from reward_service.domain.access import Quotas, Rate
-from reward_service.store.quotas import QuotaStore
+from reward_service.errors import StoreUnavailableError
+from reward_service.store.quotas import Charge, QuotaStore
 from tests.contract.conftest import World
 from tests.support.waiting import until
 
@@ -50,6 +52,11 @@ class Process:
 
     async def share(self) -> None:
         await self._sharing.share()
+
+    @property
+    def level(self) -> float:
+        assert self.usage.rollouts is not None
+        return self.usage.rollouts.level
 
 
 async def test_what_one_process_lets_in_is_gone_for_the_others(world: World) -> None:
@@ -120,6 +127,49 @@ async def test_what_could_not_be_told_is_told_later(world: World) -> None:
     assert other.let_in(1)
     await other.share()
     assert not other.let_in(60)
+
+
+class AnswersLost(QuotaStore):
+    """Counts a turn, and loses its answer, as often as it is told to."""
+
+    lost = 0
+
+    async def charge(self, turn: int, charges: Sequence[Charge]) -> list[float]:
+        levels = await super().charge(turn, charges)
+        if self.lost:
+            self.lost -= 1
+            raise StoreUnavailableError("the answer was lost")
+        return levels
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+async def test_a_turn_whose_answer_was_lost_is_counted_once(world: World, lost: int) -> None:
+    key, meters = uuid4().hex, Meters(lambda: 0.0)
+    usage, store = meters.of_key(key, Quotas(rollouts=SLOW)), AnswersLost(world.connection, uuid4().hex)
+    sharing, other = QuotaSharing(meters, store), Process(world, key, Quotas(rollouts=SLOW))
+    store.lost = lost
+    usage.take(60, 0)
+    for taken in range(lost):
+        with pytest.raises(StoreUnavailableError):
+            await sharing.share()
+        usage.take(taken, 0)  # in the meantime: told by a turn of its own
+    await sharing.share()
+    later = sum(range(lost))
+    assert other.let_in(1)
+    await other.share()
+    assert other.level == pytest.approx(BURST - 60 - later - 1, abs=0.01)
+    await sharing.share()
+    assert usage.rollouts is not None
+    assert usage.rollouts.unsaid == 0.0
+
+
+async def test_a_turn_of_another_process_is_no_repetition(world: World) -> None:
+    key = uuid4().hex
+    for number in range(3):
+        process = Process(world, key, Quotas(rollouts=SLOW))
+        process.usage.take(10, 0)
+        await process.share()
+        assert process.level == pytest.approx(BURST - 10 * (number + 1), abs=0.01)
 
 
 @pytest.mark.parametrize(("per_s", "taken"), [(1e-300, 1), (1e-9, 10**12), (1.0, 2**64)])

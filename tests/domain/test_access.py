@@ -42,6 +42,15 @@ def test_a_grant_is_for_runs_of_its_prefixes_and_for_their_evaluations(run: str,
     assert Grant("a").admits(run)
 
 
+@given(NAMES, st.lists(NAMES, min_size=1, max_size=3))
+def test_a_grant_for_a_run_owns_the_folders_that_are_named_after_the_run(run: str, prefixes: list[str]) -> None:
+    grant = Grant("a", prefixes=tuple(prefixes))
+    assert grant.owns(f"{run}.step-3.0") >= grant.admits(run)
+    assert grant.owns(f"{run}/step-3") >= grant.admits(run)
+    assert grant.owns(run) == any(run.startswith(each) for each in prefixes)
+    assert Grant("a").owns(run)
+
+
 def test_a_prefix_that_ends_within_the_suffix_does_not_open_an_evaluation() -> None:
     assert not Grant("a", prefixes=("math.eval",)).admits("math.evaluation")
 

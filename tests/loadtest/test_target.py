@@ -7,7 +7,7 @@ import pytest
 from reward_service.errors import SettingsError
 from reward_service.tools.loadtest.arrivals import Traffic
 from reward_service.tools.loadtest.command import LoadTest, run_loadtest
-from reward_service.tools.loadtest.target import allowed, attached_networks, check_target
+from reward_service.tools.loadtest.target import allowed, attached_networks, check_target, own_addresses
 
 COMPOSE = [ipaddress.IPv4Network("172.20.0.0/16"), ipaddress.IPv4Network("8.8.0.0/16")]
 
@@ -29,6 +29,20 @@ def test_elsewhere_is_refused_before_anything_is_sent(url: str):
 )
 def test_a_container_may_reach_the_private_network_that_it_is_in(address: str, expected: bool):
     assert allowed(address, COMPOSE) is expected
+
+
+def test_a_machine_may_load_its_own_addresses_and_not_its_neighbours():
+    own = [address for address in own_addresses() if address.network_address.is_private]
+    assert own
+    for each in own:
+        assert allowed(str(each.network_address), own)
+        neighbour = ipaddress.IPv4Network(each.network_address + 1)
+        assert allowed(str(neighbour.network_address), own) is (neighbour in own or neighbour.is_loopback)
+
+
+def test_of_several_replicas_the_first_is_where_a_test_goes():
+    with pytest.raises(SettingsError, match=r"'93\.184\.215\.14' is at"):
+        run_loadtest(LoadTest("http://93.184.215.14,http://127.0.0.1:8000", Traffic(1, 1)))
 
 
 def test_this_machines_loopback_is_among_its_networks():

@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 def cluster() -> Iterator[Any]:
     """Ray's cluster of two nodes with 4 CPUs and 2 GPUs by name; this process has joined it."""
     pytest.importorskip("ray", reason="Ray is not installed here: make e2e-ray")
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "1000"}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"}
     import ray
     from ray.cluster_utils import Cluster
 

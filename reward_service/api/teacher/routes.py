@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from reward_service.api.access.guard import enter_run
+from reward_service.api.access.guard import check_owner, enter_run
 from reward_service.api.http.problems import Problem, no_such_run
 from reward_service.api.http.requests import json_body, read_form
 from reward_service.api.rewards.teacher_labels import slot_of
@@ -26,7 +26,7 @@ from reward_service.store.label_records import TeacherPrompt
 from reward_service.store.labels import Coming
 from reward_service.store.records import VIEWS
 from reward_service.store.teachers import AnnouncedWeights, TeacherStanding
-from reward_service.teaching.intake import IntakeError, check_weights
+from reward_service.teaching.intake import UPLOADS, IntakeError, check_weights
 
 MAX_QUESTIONS = 65_536
 MAX_MESSAGES = 256
@@ -156,6 +156,7 @@ async def post_update(request: Request) -> TeacherUpdate:
     """
     form = await read_form(request, UpdateForm)
     enter_run(request, form.run)
+    check_owner(request, form.path.removeprefix(f"{UPLOADS}/"))
     return await _announce(services(request), form.run, AnnouncedWeights(form.step, form.path, form.sha256))
 
 

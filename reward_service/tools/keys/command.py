@@ -31,6 +31,11 @@ def new(
             show_default=False,
         ),
     ] = None,
+    rollouts_per_s: Annotated[float | None, typer.Option(help="Rollouts in a second, over all of its runs.")] = None,
+    rollouts_burst: Annotated[float | None, typer.Option(help="Rollouts at once, as of a step.")] = None,
+    bytes_per_s: Annotated[str | None, typer.Option(help="Bytes of bodies in a second, as 20MiB.")] = None,
+    bytes_burst: Annotated[str | None, typer.Option(help="Bytes of bodies at once, as 1GiB.")] = None,
+    held_requests: Annotated[int | None, typer.Option(help="Requests that are under way at once.")] = None,
 ) -> None:
     """Prints an entry of the file on standard output, and its key, this once, on standard error."""
     key = secrets.token_urlsafe(KEY_BYTES)
@@ -38,6 +43,15 @@ def new(
     lines.append(f"scopes = {json.dumps([each.value for each in dict.fromkeys(scope)])}")
     if runs:
         lines.append(f"runs = {json.dumps(runs)}")
+    quotas = {
+        "rollouts_per_s": rollouts_per_s,
+        "rollouts_burst": rollouts_burst,
+        "bytes_per_s": bytes_per_s,
+        "bytes_burst": bytes_burst,
+        "held_requests": held_requests,
+    }
+    if given := [f"{quota} = {_toml(limit)}" for quota, limit in quotas.items() if limit is not None]:
+        lines += ["", "[keys.quotas]", *given]
     entry = "\n".join(["[[keys]]", *lines, ""])
     access_in(entry, "the entry")
     typer.echo(entry)
@@ -52,6 +66,10 @@ def check(file: Annotated[Path, typer.Argument(help="A file of keys.", show_defa
         typer.echo(_told(grant))
     for each in access.runs:
         typer.echo(f"runs {each.prefix}*: {each.quotas}")
+
+
+def _toml(limit: float | str) -> str:
+    return f"{limit:.15g}" if isinstance(limit, float) else json.dumps(limit)
 
 
 def _told(grant: Grant) -> str:

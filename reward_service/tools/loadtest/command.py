@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -37,7 +37,10 @@ RUN = "loadtest"
 
 @dataclass(frozen=True, slots=True)
 class LoadTest:
-    """What is asked for: traffic to a service, watched at some /metrics beside the service's own."""
+    """What is asked for: traffic to a service, watched at some /metrics beside the service's own.
+
+    Of a service with several replicas, as one on Ray, the first takes the traffic: of ray://NAME that of this node.
+    """
 
     url: str
     traffic: Traffic
@@ -56,9 +59,11 @@ def run_loadtest(test: LoadTest) -> LoadReport:
     """
     _check_bounds(test)
     try:
-        address.parse(test.url, test.api_key)
+        at = address.parse(test.url, test.api_key)
     except InvalidRequest as cause:
         raise SettingsError(f"--url {address.shown_url(test.url)}: {cause.detail}") from cause
+    if at.credentials is None:  # which would be lost: Locust takes them from the URL
+        test = replace(test, url=at.url, api_key=at.api_key)
     check_target(test.url)
     headers = {"authorization": f"Bearer {test.api_key}"} if test.api_key else {}
     _make_run(test.url, headers)

@@ -174,9 +174,10 @@ def whole_reloads(vllm_worker_wrap: Any) -> None:
 
 
 def small_world(ray: Any) -> None:
-    """A cluster that believes in GPUs: for two actors, two references and two engines."""
+    """A cluster that believes in GPUs: for two actors, two references and two engines. One that is joined has its."""
     init = ray.init
-    ray.init = lambda *arguments, **options: init(*arguments, **(WORLD | options))
+    world = {} if os.environ.get("RAY_ADDRESS") else WORLD
+    ray.init = lambda *arguments, **options: init(*arguments, **(world | options))
 
 
 CHANGES: dict[str, Change] = {

@@ -185,6 +185,12 @@ def test_labels_that_wait_for_nothing_come_in_time(tmp_path: Path, settings: lis
     assert labels_come_in_time(small(tmp_path, "run.method=co-rewarding-iii", *settings), WELL) is None
 
 
+def test_a_cluster_at_loopback_reaches_a_service_there(tmp_path: Path) -> None:
+    """As one that was made for a trial, with the service found by ray://NAME on it."""
+    facts = replace(WELL, machine=replace(MACHINE, ray_address="127.0.0.1:6379"))
+    assert preflight.check(small(tmp_path), facts) == []
+
+
 def test_a_cluster_has_its_own_gpus(tmp_path: Path) -> None:
     facts = replace(
         WELL,

@@ -123,9 +123,9 @@ def deadline_below_patience(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def workers_reach_service(_: Recipe, facts: Facts) -> str | None:
-    """The URL is not a loopback address when Ray runs on other machines."""
-    host = urlsplit(facts.service.url).hostname or ""
-    if facts.machine.ray_address is None or not (host == "localhost" or host.startswith("127.") or host == "::1"):
+    """The URL is not a loopback address when Ray runs on other machines, which a cluster at loopback does not."""
+    cluster = facts.machine.ray_address
+    if cluster is None or _is_loopback(cluster) or not _is_loopback(facts.service.url):
         return None
     return (
         f"Ray runs elsewhere ({facts.machine.ray_address}), where {facts.service.url} is another machine; give the "
@@ -278,6 +278,12 @@ CHECKS: tuple[Check, ...] = (
     weights_disk_suffices,
     wandb_known,
 )
+
+
+def _is_loopback(address: str) -> bool:
+    """Returns whether the host of a URL, or of HOST:PORT, is the machine itself."""
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _plain(value: object) -> object:
