@@ -19,7 +19,7 @@
 #   make helm    the Helm chart: lint, six sets of values, every object by its schema (Linux on x86-64; fetches helm)
 #   make e2e     OpenRLHF's own client, and kills, against the service
 #   make store-kills 300 kills of the store under load, over a Unix socket and over TCP
-#   make e2e-failover    20 kills of the store's primary under load, hangs and splits, under each durability
+#   make e2e-failover    20 kills of the store's primary under load, hangs and splits, with sentinels and in a cluster
 #   make chaos   10 minutes of load while everything is killed, silenced and filled up, drawn from a seed
 #   make e2e-compose     docker-compose up for real: images, kills, the demo (needs a Docker engine and docker-compose)
 #   make loadtest    traffic as trainers send it, against a service of its own: runs/loadtest/report.md
@@ -220,7 +220,7 @@ chaos: $(VENV)/.dev
 		$(PYTEST) tests/e2e/test_chaos.py -s
 
 e2e-failover: $(VENV)/.dev
-	CO_REWARDING_FAILOVERS=$${CO_REWARDING_FAILOVERS:-20} $(PYTEST) tests/e2e/test_failover.py -m "failover or not failover" -s
+	CO_REWARDING_FAILOVERS=$${CO_REWARDING_FAILOVERS:-20} $(PYTEST) tests/e2e/test_failover.py tests/e2e/test_cluster_failover.py -m "failover or not failover" -s
 
 e2e-compose: $(VENV)/.dev
 	$(PYTEST) tests/e2e/test_compose.py -m compose

@@ -28,7 +28,8 @@ from benchmarks.measuring import SERVICE, Bench, Kind, Server, Throughput
 from benchmarks.servers import HOST, settings_of
 from reward_service.processes import dies_with_parent
 from reward_service.serving.supervisor import Supervisor
-from reward_service.store.connection import ONE, Durability, RedisConnection
+from reward_service.store.connecting import connection_to
+from reward_service.store.connection import ONE, Durability
 from reward_service.tools.loadtest.workload import QUESTIONS, Batches, Singles
 
 ONE_NAME = "one"
@@ -99,7 +100,7 @@ def kinds() -> list[Kind]:
 
 async def call_s(url: str, durability: Durability) -> list[float]:
     """Seconds of each of some writes, one after the other."""
-    connection = RedisConnection(url, durability=durability)
+    connection = connection_to(url, durability=durability)
     took_s: list[float] = []
     for number in range(CALLS):
         began_s = time.perf_counter()

@@ -11,6 +11,7 @@ from pydantic_settings import SettingsError as UnreadableSettingError
 from reward_service.access_file import read_access
 from reward_service.domain.access import AccessList, Grant, digest_of
 from reward_service.errors import SettingsError
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import ONE, Durability, RedisConnection
 from reward_service.store.paraphrases import ParaphraseLimits
 from reward_service.store.redis_url import check_address, with_password
@@ -34,7 +35,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind; 0 takes a free one.")
     redis_url: str | None = Field(
         default=None,
-        description="redis://, rediss://, unix://, or redis+sentinel://HOST,HOST/NAME; none starts an embedded server.",
+        description="redis://, rediss://, unix://, redis+sentinel://HOST,HOST/NAME, or redis+cluster://HOST,HOST; none "
+        "starts an embedded server.",
     )
     redis_password_file: Path | None = Field(
         default=None, description="A file with the password of redis_url, for one that must not be in the environment."
@@ -247,7 +249,7 @@ class Settings(BaseSettings):
         """An unopened connection to the store; without `promises`, for what nobody is told as done or as final."""
         assert self.redis_url is not None, "every process of a service is told where the store is"
         durability = self.store_durability if promises else ONE
-        return RedisConnection(self.redis_url, patience_s=self.redis_patience_s, durability=durability)
+        return connection_to(self.redis_url, patience_s=self.redis_patience_s, durability=durability)
 
     @property
     def store_durability(self) -> Durability:

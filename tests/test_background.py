@@ -16,7 +16,11 @@ pytestmark = pytest.mark.anyio
 STARTS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "call_soon_threadsafe"}
 AWAITED_BY_THEIR_STARTER = {
     "background.py": "it is the one way",
-    "store/connection.py": "it opens anew after any exception, and a timer ends the calls that are overdue",
+    "store/server_connection.py": "it opens anew after any exception, and a timer ends the calls that are overdue",
+    "store/cluster_topology.py": "it lives on whatever asking raises, and ends with the connection that starts it",
+    "store/cluster_connection.py": "it closes a connection, and is awaited by the one that starts it",
+    "store/cluster_reads.py": "awaited by the reads that start them",
+    "store/cluster_subscription.py": "awaited by the subscription that starts them",
     "store/subscription.py": "awaited by the subscription that starts them",
     "store/sentinels.py": "it lives on whatever asking raises, and ends with the connection that starts it",
     "api/access/guard.py": "a stream of events, awaited by its request; whoever takes its key away cancels it",

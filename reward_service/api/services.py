@@ -28,6 +28,7 @@ from reward_service.errors import StoreUnavailableError
 from reward_service.settings import Settings
 from reward_service.store.cohort_finder import CohortFinder
 from reward_service.store.cohorts import HEARTBEAT_S, CohortStore
+from reward_service.store.connecting import listen_at
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.keys import SEPARATOR, channel, qualified, split_qualified
@@ -38,7 +39,6 @@ from reward_service.store.quotas import QuotaStore
 from reward_service.store.run_looks import RunLooks
 from reward_service.store.runs import RunStore
 from reward_service.store.server_checks import check_store
-from reward_service.store.subscription import listen
 from reward_service.store.teachers import TeacherStore
 from reward_service.store.traces import TraceStore
 from reward_service.store.waiting import WaitStore
@@ -116,7 +116,7 @@ async def open_services(
         ending.callback(tracing.close)
         trace_requests(tracing, hot, metrics)
         trace_store(tracing, connection, cohorts, labels)
-    background.start("wakeups", listen(url, wake, room.wake, room.look_now))
+    background.start("wakeups", listen_at(url, wake, room.wake, room.look_now))
     background.keep("looks", room.look, every_s=FIRST_LOOK_S)
     background.start("told", room.read_told())
     background.keep("heartbeat", partial(_beat, cohorts, room), every_s=HEARTBEAT_S / 3)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.runs import RunStore
 
@@ -28,7 +28,7 @@ class SignalReader:
 
     def __init__(self, redis_url: str, settings: Settings) -> None:
         """Connects to nothing yet."""
-        connection = RedisConnection(redis_url, patience_s=PATIENCE_S)
+        connection = connection_to(redis_url, patience_s=PATIENCE_S)
         self._gauges = GaugeStore(connection, RunStore(connection, settings.limits).looks)
 
     async def read(self) -> Signals:

@@ -77,7 +77,7 @@ class CohortStore:
             case b"new":
                 return StoredBatch(fingerprint, None, count)
             case b"known":
-                return parse_batch(answer[1])
+                return parse_batch(answer[1], fingerprint)
             case _:
                 return _refused(answer)
 
@@ -221,9 +221,18 @@ def most_open(limits: StoreLimits, at: Revised) -> int:
     return limits.open_cohorts if at.most_open is None else min(at.most_open, limits.open_cohorts)
 
 
-def parse_batch(data: bytes) -> StoredBatch:
-    """A batch as it is kept: 'P' with its fingerprint and count, or 'S' with its fingerprint and record."""
+LOST_FINGERPRINT = "0" * 32
+"""Of a batch that the store has lost in a failover while a worker had its job, and kept its record all the same."""
+
+
+def parse_batch(data: bytes, sent: str = "") -> StoredBatch:
+    """A batch as it is kept: 'P' with its fingerprint and count, or 'S' with its fingerprint and record.
+
+    `sent` is the fingerprint of who has sent the batch, perhaps again: it is the batch's, where that was lost.
+    """
     fingerprint, rest = data[1:33].decode(), data[33:]
+    if sent and fingerprint == LOST_FINGERPRINT:
+        fingerprint = sent
     return StoredBatch(fingerprint, rest) if data[:1] == b"S" else StoredBatch(fingerprint, None, int(rest or 0))
 
 

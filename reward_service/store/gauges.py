@@ -97,8 +97,8 @@ class Gauges:
 
     Attributes:
         workers, workers_lost: seen lately; seen no more without having left.
-        store_cpu_s, store_bytes: what Redis itself has used, and holds.
-        store_uptime_s: for how long this Redis runs.
+        store_cpu_s, store_bytes: what Redis itself has used, and holds; of a cluster, all primaries.
+        store_uptime_s: for how long this Redis runs; of a cluster, the primary that was started last.
     """
 
     workers: int
@@ -128,23 +128,23 @@ class GaugeStore:
         Raises:
             StoreUnavailableError: Redis is away.
         """
-        workers, lost, paraphrases, names, info = await asyncio.gather(
+        workers, lost, paraphrases, names, infos = await asyncio.gather(
             self._heartbeats.workers(),
             self._heartbeats.lost(),
             self._paraphrases.read(),
             self._connection.execute("ZREVRANGE", RUNS, 0, SHOWN_RUNS - 1),
-            self._connection.execute("INFO", "server", "cpu", "memory"),
+            self._connection.everywhere("INFO", "server", "cpu", "memory"),
         )
         unseen_ms = self._unseen.lap_ms()
         found = await asyncio.gather(*(self._readable(name.decode(), unseen_ms) for name in names))
         runs = [run for run in found if run is not None]
-        about = _figures(info)
+        servers = [_figures(info) for info in infos]
         return Gauges(
             workers,
             lost,
-            about["used_cpu_sys"] + about["used_cpu_user"],
-            int(about["used_memory"]),
-            max(0, int(about["uptime_in_seconds"])),  # below 0 after its clock was set back
+            sum(about["used_cpu_sys"] + about["used_cpu_user"] for about in servers),
+            int(sum(about["used_memory"] for about in servers)),
+            max(0, int(min(about["uptime_in_seconds"] for about in servers))),  # below 0 after its clock was set back
             tuple(runs),
             paraphrases,
         )

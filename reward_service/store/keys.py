@@ -25,6 +25,11 @@ def channel(replica: str) -> str:
     return f"cr:wake:{replica}"
 
 
+def presence(channel: str) -> str:
+    """The channel to which a replica that is woken by another listens at every node of a cluster: it lives."""
+    return f"{channel}:alive"
+
+
 @dataclass(frozen=True, slots=True)
 class RunKeys:
     """The keys of one run."""

@@ -107,7 +107,7 @@ class LabelStore:
             case b"new":
                 return StoredBatch(fingerprint, None, count)
             case b"known":
-                return parse_batch(answer[1])
+                return parse_batch(answer[1], fingerprint)
             case b"untold":
                 return Refused(Refusal.UNTOLD, about=answer[1].decode("utf-8", "surrogatepass"))
             case _:

@@ -1,20 +1,21 @@
 """Check the URL of a Redis, and show it without its password."""
 
 import re
+from collections.abc import Callable
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 from redis.exceptions import RedisError
 
 from reward_service.errors import SettingsError
-from reward_service.store import sentinels
-from reward_service.store.connection import open_connection
+from reward_service.store import cluster_topology, sentinels
+from reward_service.store.server_replies import UNTIMED, open_connection
 
-SCHEMES = ("redis", "rediss", "unix", *sentinels.SCHEMES)
+SCHEMES = ("redis", "rediss", "unix", *sentinels.SCHEMES, *cluster_topology.SCHEMES)
 
 _HOST = r"(\[[^\]]+\]|[^:,/\[\]]+)(:\d+)?"
 _PLACE = re.compile(rf"{_HOST}(,{_HOST})*(/\S*)?|/\S*")
-"""Where a server is: its host, or those of its sentinels, perhaps with ports and a database; or a socket's path."""
+"""Where a server is: its host, or those of its sentinels or of its cluster, perhaps with ports; or a socket's path."""
 
 _NO_PORT = "has no port from 1 to 65535: write redis://HOST:PORT, redis://:PASSWORD@HOST:PORT"
 
@@ -32,8 +33,8 @@ def check_address(url: str) -> None:
     if scheme not in SCHEMES:
         _refuse(
             url,
-            f"has a scheme that is not Redis's: write redis://{place}, rediss://{place} for TLS, or "
-            "redis+sentinel://HOST,HOST/NAME for a primary that sentinels watch",
+            f"has a scheme that is not Redis's: write redis://{place}, rediss://{place} for TLS, "
+            "redis+sentinel://HOST,HOST/NAME for a primary that sentinels watch, or redis+cluster://HOST,HOST",
         )
     if re.search(r"\s", url):
         _refuse(url, "holds white space")
@@ -43,11 +44,13 @@ def check_address(url: str) -> None:
     else:
         _check_password(url, rest)
         if scheme in sentinels.SCHEMES:
-            _check_sentinels(url)
+            _read_by(sentinels.watched_primary, url)
+        elif scheme in cluster_topology.SCHEMES:
+            _read_by(cluster_topology.cluster_at, url)
         else:
             _check_place(url)
     try:
-        open_connection(url)
+        _open(url)
     except (RedisError, ValueError, TypeError, AttributeError) as cause:  # as redis-py meets a text for an object
         _refuse(url, f"has options that cannot be used: {cause}")
 
@@ -61,11 +64,20 @@ def _check_password(url: str, rest: str) -> None:
         )
 
 
-def _check_sentinels(url: str) -> None:
+def _read_by(read: Callable[[str], object], url: str) -> None:
     try:
-        sentinels.watched_primary(url)
+        read(url)
     except ValueError as cause:
         _refuse(url, str(cause))
+
+
+def _open(url: str) -> None:
+    """Makes a connection as commands do, and opens none."""
+    if url.startswith(cluster_topology.SCHEMES):
+        address = cluster_topology.cluster_at(url)
+        address.connection_to(address.hosts[0], UNTIMED)
+    else:
+        open_connection(url)
 
 
 def _check_place(url: str) -> None:

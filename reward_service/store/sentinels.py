@@ -13,14 +13,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 import structlog
-from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ReadOnlyError
+
+from reward_service.store.server_lists import Host, server_list
 
 SCHEMES = ("redis+sentinel", "rediss+sentinel")
 SENTINEL_PORT = 26379
@@ -31,8 +32,6 @@ ANSWER_S = 0.5
 WATCH_S = 1.0
 """How often the sentinels are asked whether the primary is still the same."""
 
-_URL = re.compile(r"(?P<scheme>rediss?)\+sentinel://(?P<place>[^?#]*)(?P<query>\?[^#]*)?")
-_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:(?P<port>\d{1,5}))?", re.ASCII)
 _OWN = "sentinel_"
 
 log = structlog.get_logger(__name__)
@@ -43,7 +42,7 @@ class WatchedPrimary:
     """A primary by its name, the sentinels that know where it is, and how to connect to it and to them."""
 
     name: str
-    sentinels: tuple[tuple[str, int], ...]
+    sentinels: tuple[Host, ...]
     options: Mapping[str, Any] = field(repr=False)
     sentinel_options: Mapping[str, Any] = field(repr=False)
 
@@ -56,31 +55,20 @@ def watched_primary(url: str) -> WatchedPrimary:
     Raises:
         ValueError: the URL is not of that form; the message says what to write, and has no password.
     """
-    parts = _URL.fullmatch(url)
-    user, at, place = ("", "", "") if parts is None else parts["place"].rpartition("@")
-    hosts, _, path = place.partition("/")
-    name, _, database = path.partition("/")
-    found = [_HOST.fullmatch(each) for each in hosts.split(",")]
-    sentinels = tuple((each["host"].strip("[]"), int(each["port"] or SENTINEL_PORT)) for each in found if each)
-    if parts is None or len(sentinels) < len(found) or any(not 0 < port < 65_536 for _, port in sentinels):
+    parts = server_list(url, SENTINEL_PORT)
+    if parts is None:
         raise ValueError("names no sentinels: write redis+sentinel://HOST:PORT,HOST:PORT/NAME")
+    name, _, database = parts.path.partition("/")
     if not name:
         raise ValueError("does not say which primary its sentinels watch: write redis+sentinel://HOST:PORT/NAME")
     if not re.fullmatch(r"\d*", database):
         raise ValueError("names no database: behind the primary's name stands the database's number, or nothing")
-    query = parse_qsl((parts["query"] or "?")[1:], keep_blank_values=True)
-    theirs = {key.removeprefix(_OWN): value for key, value in query if key.startswith(_OWN)}
+    theirs = {key.removeprefix(_OWN): value for key, value in parts.query if key.startswith(_OWN)}
     if unknown := theirs.keys() - {"username", "password"}:
         raise ValueError(f"has options of sentinels that are not known: {', '.join(sorted(unknown))}")
-    others = urlencode([each for each in query if not each[0].startswith(_OWN)])
-    try:
-        options = dict(parse_url(f"{parts['scheme']}://{user}{at}primary/{database}?{others}"))
-    except ValueError as cause:
-        raise ValueError(f"has options that cannot be used: {cause}") from cause
-    for key in ("host", "connection_class"):
-        options.pop(key, None)
+    options = parts.options((each for each in parts.query if not each[0].startswith(_OWN)), database)
     secure = {"ssl": True} | {key: value for key, value in options.items() if key.startswith("ssl_")}
-    return WatchedPrimary(name, sentinels, options, theirs | (secure if parts["scheme"] == "rediss" else {}))
+    return WatchedPrimary(name, parts.hosts, options, theirs | (secure if parts.by_tls else {}))
 
 
 class _ToPrimary:
@@ -140,7 +128,7 @@ class _ToPrimary:
         own = named = self.host, self.port
         while named == own:
             await asyncio.sleep(WATCH_S)
-            # It is down, or they are: what is sent to it will tell. Of any kind: see RedisConnection._keep_connected.
+            # It is down, or they are: what is sent to it will tell. Of any kind: see ServerConnection._keep_connected.
             with contextlib.suppress(Exception):
                 named = await self._primary()
         was, now = (f"{host}:{port}" for host, port in (own, named))

@@ -7,13 +7,17 @@ import structlog
 from redis.exceptions import AuthenticationError, ResponseError
 
 from reward_service.errors import StoreUnavailableError, UnusableStoreError
-from reward_service.store.connection import RedisConnection, Reply
+from reward_service.store.connecting import connection_to
+from reward_service.store.connection import RedisConnection
 from reward_service.store.redis_url import without_password
 
 OLDEST = (7, 0)
 FIRST_PATIENCE_S = 0.5
 LONGEST_PATIENCE_S = 5.0
 SAID_EVERY_S = 10.0
+
+NO_CLUSTER = "cluster support disabled"
+"""What a server alone says when it is asked for the nodes of its cluster."""
 
 log = structlog.get_logger(__name__)
 
@@ -22,29 +26,32 @@ async def check_store(connection: RedisConnection) -> None:
     """Refuses a server that may drop what was accepted, is too old, or has only some of the keys.
 
     Raises:
-        UnusableStoreError: the eviction policy is not `noeviction`, the version is below Redis 7.0, or it is a node of
-            a cluster of several.
+        UnusableStoreError: the eviction policy is not `noeviction`, the version is below Redis 7.0, or the URL names a
+            node of a cluster of several as if it were alone. Of a cluster, every primary is asked.
         StoreUnavailableError: no answer.
     """
-    memory = _fields(await _info(connection, "memory"))
-    policy = memory.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        raise UnusableStoreError(
-            f"this Redis evicts keys when its memory is full (maxmemory-policy {policy}), and every key here is work "
-            "that was accepted. Run `CONFIG SET maxmemory-policy noeviction` (and put it into redis.conf), or use "
-            "another Redis."
-        )
-    server = _fields(await _info(connection, "server"))
-    version = server.get("redis_version", "0")
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise UnusableStoreError(f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer).")
-    if "cluster" in {server.get("redis_mode"), server.get("server_mode")}:  # as Redis, as Valkey calls it
-        nodes = int(_fields(await connection.execute("CLUSTER", "INFO")).get("cluster_size", "1"))
-        if nodes > 1:
+    for memory in await _info(connection, "memory"):
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
             raise UnusableStoreError(
-                f"this is a node of a Redis Cluster, which keeps the keys on {nodes} servers, and the service uses "
-                "one. Name a Redis that is no cluster, or a primary that sentinels watch (redis+sentinel://)."
+                f"this Redis evicts keys when its memory is full (maxmemory-policy {policy}), and every key here is "
+                "work that was accepted. Run `CONFIG SET maxmemory-policy noeviction` (and put it into redis.conf), or "
+                "use another Redis."
             )
+    for server in await _info(connection, "server"):
+        version = server.get("redis_version", "0")
+        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+            raise UnusableStoreError(
+                f"this is Redis {version}; the service needs 7.0 or newer (or Valkey 7.2 or newer)."
+            )
+        # As Redis, as Valkey calls it.
+        if not connection.in_cluster and "cluster" in {server.get("redis_mode"), server.get("server_mode")}:
+            nodes = int(_fields(await connection.execute("CLUSTER", "INFO")).get("cluster_size", "1"))
+            if nodes > 1:
+                raise UnusableStoreError(
+                    f"this is a node of a Redis Cluster, which keeps the keys on {nodes} servers: name the cluster by "
+                    "some of its nodes, redis+cluster://HOST:PORT,HOST:PORT (rediss+cluster:// for TLS)."
+                )
 
 
 async def wait_for_store(url: str, within_s: float = math.inf) -> None:
@@ -58,7 +65,7 @@ async def wait_for_store(url: str, within_s: float = math.inf) -> None:
     began_s, said_s, patience_s = now_s(), -math.inf, FIRST_PATIENCE_S
     while True:
         left_s = began_s + within_s - now_s()
-        connection = RedisConnection(url, patience_s=max(0.01, min(patience_s, left_s)))
+        connection = connection_to(url, patience_s=max(0.01, min(patience_s, left_s)))
         try:
             return await check_store(connection)
         except StoreUnavailableError as error:
@@ -66,6 +73,11 @@ async def wait_for_store(url: str, within_s: float = math.inf) -> None:
             if _is_about_the_password(error):
                 told = f"Redis at {without_password(url)} takes no such user or password: {why}"
                 raise UnusableStoreError(told) from error
+            if NO_CLUSTER in why:
+                where = without_password(url)
+                raise UnusableStoreError(
+                    f"{where} is no cluster: write redis://HOST:PORT for a server alone"
+                ) from error
             if left_s <= patience_s:
                 where = f"Redis at {without_password(url)} did not answer within {within_s:g} s"
                 raise StoreUnavailableError(f"{where}: {why}") from error
@@ -85,9 +97,10 @@ def _is_about_the_password(error: BaseException | None) -> bool:
     return False
 
 
-async def _info(connection: RedisConnection, section: str) -> Reply:
+async def _info(connection: RedisConnection, section: str) -> list[dict[str, str]]:
+    """What each server says of itself."""
     try:
-        return await connection.execute("INFO", section)
+        return [_fields(each) for each in await connection.everywhere("INFO", section)]
     except ResponseError as cause:
         raise UnusableStoreError(
             f"Redis refuses INFO {section} ({cause}); the service's user needs that command."

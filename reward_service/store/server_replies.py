@@ -1,7 +1,7 @@
 """Open connections to Redis, and interpret the errors that it answers."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -60,6 +60,10 @@ ANEW = frozenset({"READONLY", "MASTERDOWN", "LOADING", "MOVED", "ASK"})
 """After these a new connection is opened: its address may lead to another server by then."""
 
 
+REDIRECTS = frozenset({"MOVED", "ASK"})
+"""Replies of a node of a cluster that name another node."""
+
+
 class WrongTypeError(ResponseError):
     """A key holds another kind of value than ours: somebody else has written it."""
 
@@ -84,6 +88,10 @@ class NotReplicatedError(LinkLostError):
         )
 
 
+UNTIMED: Mapping[str, Any] = {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": 5.0}
+"""redis-py's options of our connections: reads wait for ever."""
+
+
 def open_connection(url: str) -> AbstractConnection:
     """An unopened redis-py connection to the URL, with reads that wait for ever.
 
@@ -92,12 +100,11 @@ def open_connection(url: str) -> AbstractConnection:
     Raises:
         ValueError, TypeError, redis.exceptions.RedisError: the URL or its options cannot be.
     """
-    wanted: dict[str, Any] = {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": 5.0}
     if url.startswith(sentinels.SCHEMES):
-        return sentinels.to_primary(url, wanted)
+        return sentinels.to_primary(url, UNTIMED)
     options: dict[str, Any] = dict(parse_url(url))
     connection_class = options.pop("connection_class", Connection)
-    return connection_class(**(options | wanted))
+    return connection_class(**{**options, **UNTIMED})
 
 
 Connect = Callable[[str], AbstractConnection]

@@ -30,7 +30,7 @@ async def listen(
     *,
     connect: Connect = open_connection,
 ) -> None:
-    """Subscribes to a channel for ever, over lost connections; cancel to stop.
+    """Subscribes to a channel of one server for ever, over lost connections; cancel to stop.
 
     Messages are hints: whoever waits must also look for himself, and `on_subscribed` (called after each subscription)
     says when messages may have been missed. An exception of the two callbacks ends the subscription and is raised.
@@ -42,7 +42,7 @@ async def listen(
             await subscription.serve()
         except _CallbackError as error:
             raise error.cause from None
-        except Exception as error:  # see RedisConnection._keep_connected
+        except Exception as error:  # see ServerConnection._keep_connected
             log.warning("subscription lost", channel=channel, error=str(error) or type(error).__name__)
         pause_s = LISTEN_PAUSE_S if subscription.subscribed else min(2 * pause_s, LISTEN_LONGEST_PAUSE_S)
         await asyncio.sleep(pause_s)

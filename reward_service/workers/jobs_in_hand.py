@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from reward_service.store.jobs import Delivery
 
-Name = tuple[str, bytes]
+Name = tuple[str, bytes, str]
+
+
+def name_of(delivery: Delivery) -> Name:
+    """The run, the entry, and what is to be settled.
+
+    After a failover another job may have the entry of one that was lost: entries are named by the run's time, and the
+    new primary may pass through some of it again.
+    """
+    return delivery.run, delivery.job.entry, delivery.job.cohort or delivery.job.batch or ""
 
 
 class InHand:
@@ -23,11 +32,11 @@ class InHand:
 
     def __contains__(self, delivery: Delivery) -> bool:
         """Whether this job is under way."""
-        return (delivery.run, delivery.job.entry) in self._tasks
+        return name_of(delivery) in self._tasks
 
     def add(self, deliveries: Sequence[Delivery], task: asyncio.Task[None]) -> None:
         """Some jobs are under way, until their task ends or another takes them."""
-        names = [(delivery.run, delivery.job.entry) for delivery in deliveries]
+        names = [name_of(delivery) for delivery in deliveries]
         now_s = self._clock()
         for name in names:
             if name not in self._tasks:
@@ -53,7 +62,7 @@ class InHand:
         """The entries of jobs that have been under way for so long, by run."""
         now_s = self._clock()
         found: dict[str, list[bytes]] = {}
-        for (run, entry), since_s in self._since_s.items():
+        for (run, entry, _), since_s in self._since_s.items():
             if at_least_s <= now_s - since_s <= at_most_s:
                 found.setdefault(run, []).append(entry)
         return found
@@ -76,7 +85,7 @@ class InHand:
         for name in names:
             if self._tasks.get(name) is task:  # else another has taken the job, and perhaps ended first
                 del self._tasks[name], self._since_s[name]
-                run, _ = name
+                run = name[0]
                 self._of_run[run] -= 1
                 if not self._of_run[run]:
                     del self._of_run[run]

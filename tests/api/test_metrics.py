@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from reward_service.domain.paraphrases.rewriting import Question
 from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.teachers import AnnouncedWeights, TeacherPresence, TeacherStore
 from reward_service.telemetry import registry_of
@@ -115,7 +115,7 @@ def test_where_the_teacher_stands_is_told_for_runs_that_have_one(service: Superv
 
 async def _stand(url: str, run: str) -> None:
     """A teacher at step 3, of a policy at step 5, that waits for weights."""
-    connection = RedisConnection(url)
+    connection = connection_to(url)
     teachers = TeacherStore(connection)
     await teachers.announce(run, None, 0.99, AnnouncedWeights(3, "three"))
     await teachers.announce(run, 3, 0.99, AnnouncedWeights(5, "five"))

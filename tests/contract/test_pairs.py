@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from reward_service.domain.quarantine import Base, DisagreementRules, PairRecord, observed, weights, witnessed
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import RedisConnection
 from reward_service.store.keys import RunKeys
 from reward_service.store.pairs import Changes, Observation, PairStore
@@ -18,7 +19,7 @@ NAMES = ("math/1", "math/2", "", "a b\n|~{}", "x" * 500, "\ud800 lone", "真")
 
 @pytest.fixture
 async def connection(store_url: str, anyio_backend: str) -> AsyncIterator[RedisConnection]:
-    connection = RedisConnection(store_url)
+    connection = connection_to(store_url)
     yield connection
     await connection.close()
 

@@ -19,7 +19,7 @@ from reward_service.domain.paraphrases.rewriting import (
     Question,
     RewritingRecipe,
 )
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.paraphrases import (
     PREFIX,
@@ -46,7 +46,7 @@ class Claims(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.connection = RedisConnection(self.server.url)
+        self.connection = connection_to(self.server.url)
         self.do(self.connection.execute("FLUSHALL"))
         self.jobs = ParaphraseJobs(self.connection, ParaphraseLimits())
         self.queues = {name: QuestionQueue(self.connection, name, LEASE_S) for name in WORKERS}

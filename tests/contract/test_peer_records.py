@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import Argument, RedisConnection, Reply
 from reward_service.store.job_records import Job
 from reward_service.store.keys import RunKeys, mark_of
@@ -43,27 +44,31 @@ async def found(
     return [(each.group.question_id, [row.answer for row in each.rows.values()]) for each in groups]
 
 
-class Watched(RedisConnection):
-    """Counts the commands that are under way."""
+class Counting:
+    """Counts the commands of a connection that are under way."""
 
-    under_way = most = 0
+    def __init__(self, connection: RedisConnection) -> None:
+        self._execute = connection.execute
+        self._under_way = self.most = 0
+        connection.execute = self.execute
 
     async def execute(self, *command: Argument) -> Reply:
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        self._under_way += 1
+        self.most = max(self.most, self._under_way)
         try:
-            return await super().execute(*command)
+            return await self._execute(*command)
         finally:
-            self.under_way -= 1
+            self._under_way -= 1
 
 
 async def test_questions_are_read_some_at_a_time(world: World) -> None:
     questions = [f"q{number}" for number in range(2 * QUESTIONS_AT_ONCE + 1)]
     await settle(world, *(cohort(question, question) for question in questions))
-    watched = Watched(world.url)
-    assert await found(world, *questions, connection=watched) == [(each, [each, each]) for each in questions]
-    assert watched.most == QUESTIONS_AT_ONCE
-    await watched.close()
+    connection = connection_to(world.url)
+    counting = Counting(connection)
+    assert await found(world, *questions, connection=connection) == [(each, [each, each]) for each in questions]
+    assert counting.most == QUESTIONS_AT_ONCE
+    await connection.close()
 
 
 UNREADABLE = {"no MessagePack": b"\xc1", "a number": b"\x00", "cut off": packed(cohort("q", "6"))[:-1]}

@@ -22,17 +22,17 @@ CODES = ["OOM", "NOREPLICAS", "READONLY"]
 async def refusing(world: World, code: str) -> AsyncIterator[None]:
     """The server takes no writes meanwhile."""
     if code == "READONLY":
-        if b"cluster_enabled:1" in await world.connection.execute("INFO", "cluster"):
+        if b"cluster_enabled:1" in (await world.connection.everywhere("INFO", "cluster"))[0]:
             pytest.skip("a node of a cluster is made a replica in another way")
         refuse, accept = ("REPLICAOF", "127.0.0.1", 1), ("REPLICAOF", "NO", "ONE")
     else:
         name = {"OOM": "maxmemory", "NOREPLICAS": "min-replicas-to-write"}[code]
         refuse, accept = ("CONFIG", "SET", name, 1), ("CONFIG", "SET", name, 0)
-    await world.connection.execute(*refuse)
+    await world.connection.everywhere(*refuse)
     try:
         yield
     finally:
-        await world.connection.execute(*accept)
+        await world.connection.everywhere(*accept)
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -9,7 +9,7 @@ from co_rewarding_schema.run_settings import RunSettings
 from msgspec.structs import asdict
 
 from reward_service.api.rewards.run_cache import RunCache
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.keys import RunKeys
 from reward_service.store.records import CohortHead, Rules, packed, unpack_head
 from reward_service.store.runs import RunStore
@@ -73,7 +73,7 @@ async def test_keys_of_an_evaluation_are_apart_in_the_slot_of_its_run(world: Wor
 
 
 async def test_a_refusal_stands_where_the_store_cannot_say_whether_the_settings_have_changed(world: World) -> None:
-    connection = RedisConnection(world.url, patience_s=0.1)
+    connection = connection_to(world.url, patience_s=0.1)
     tries = RunCache(RunStore(connection, world.limits), time.monotonic).tries(world.run)
     read = await tries.settings()
     await world.runs.put(world.run, RunSettings(group_size=7))

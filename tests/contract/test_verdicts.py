@@ -7,6 +7,7 @@ import pytest
 
 from reward_service.errors import StoreUnavailableError
 from reward_service.grading.verdicts import KnownVerdicts, Verdict, VerdictStore
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import RedisConnection
 from reward_service.store.verdicts import KEPT_S, RedisVerdicts, verdict_name
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def connection(store_url: str, anyio_backend: str) -> AsyncIterator[RedisConnection]:
-    connection = RedisConnection(store_url)
+    connection = connection_to(store_url)
     yield connection
     await connection.close()
 
@@ -52,7 +53,7 @@ async def test_another_worker_knows_it(connection: RedisConnection) -> None:
 
 
 async def test_a_store_that_is_away_raises_and_the_memory_does_not(anyio_backend: str) -> None:
-    connection = RedisConnection("redis://127.0.0.1:1", patience_s=0.1)
+    connection = connection_to("redis://127.0.0.1:1", patience_s=0.1)
     store = RedisVerdicts(connection, Verdict)
     with pytest.raises(StoreUnavailableError):
         await store.get_many([digest()])

@@ -144,7 +144,7 @@ async def test_the_events_of_a_run_that_is_gone_end(world: World, background: Ba
 
 async def made_anew(world: World) -> None:
     """The store loses the run, and somebody makes another under its name."""
-    await world.connection.execute("FLUSHALL")
+    await world.connection.everywhere("FLUSHALL")
     await world.runs.put(world.run, RunSettings())
     await settle(world, sums=summed(step(1, rollouts=4)))
 

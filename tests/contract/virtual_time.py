@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from redis.exceptions import NoScriptError
 
-from reward_service.store.connection import Argument, RedisConnection, Reply
+from reward_service.store.connection import Argument, Reply
 from reward_service.store.keys import RunKeys
 from reward_service.store.run_scripts import look_at_clock
+from reward_service.store.server_connection import ServerConnection
 
 PRELUDE = """
 local redis = (function(server)
@@ -87,7 +88,7 @@ return found
 """
 
 
-class TimedConnection(RedisConnection):
+class TimedConnection(ServerConnection):
     """For runs whose time was set by `pass_time`. `changed` is given each script, to change it on its way."""
 
     def __init__(self, url: str, changed: Callable[[str], str] = str) -> None:

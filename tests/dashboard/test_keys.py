@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from tests.dashboard.browsing import Watched
 from tests.dashboard.seeding import run, scored
 from tests.dashboard.services import done_apart, served
@@ -21,7 +21,7 @@ Open = Callable[..., Watched]
 
 async def emptied(url: str) -> None:
     """The store loses all."""
-    connection = RedisConnection(url)
+    connection = connection_to(url)
     await connection.execute("FLUSHALL")
     await connection.close()
 

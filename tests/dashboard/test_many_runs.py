@@ -10,7 +10,7 @@ from co_rewarding_schema.run_settings import RunSettings
 
 from reward_service.domain.signs import SignSums
 from reward_service.serving.supervisor import Supervisor
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.keys import RunKeys
 from reward_service.store.runs import RunStore
 from reward_service.store.submissions import StoreLimits
@@ -24,7 +24,7 @@ RUNS, STEPS = 1000, 200
 
 async def filled(url: str) -> None:
     """Puts runs with steps into the store."""
-    connection = RedisConnection(url)
+    connection = connection_to(url)
     runs = RunStore(connection, StoreLimits())
     for first in range(0, RUNS, 100):
         names = [f"run-{number:04}" for number in range(first, first + 100)]

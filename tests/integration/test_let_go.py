@@ -16,7 +16,7 @@ from reward_service.errors import StoreRefusesError
 from reward_service.serving.connections import BoundedProtocol
 from reward_service.serving.hot_exchange import HotExchange
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.embedded import EmbeddedValkey
 from tests.store.scripted_server import handshake_or, scripted
 from tests.support.in_process import HOST, InProcess, service
@@ -115,7 +115,7 @@ async def test_a_connection_and_its_requests(served: InProcess, sent: bytes, ans
 @pytest.mark.usefixtures("uncollected")
 async def test_errors_of_the_store() -> None:
     async with scripted(handshake_or(lambda _: b"-OOM command not allowed\r\n")) as full:
-        connection = RedisConnection(full.url, patience_s=5.0)
+        connection = connection_to(full.url, patience_s=5.0)
         for _ in range(CLIENTS):
             with pytest.raises(StoreRefusesError):
                 await connection.execute("SET", "a", "b")

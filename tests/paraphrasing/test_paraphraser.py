@@ -15,6 +15,7 @@ from reward_service.errors import TaskFailedError
 from reward_service.generation.generator import GeneratorUnavailableError
 from reward_service.lease_worker import LeasePace
 from reward_service.paraphrasing.paraphraser import Paraphraser
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.paraphrases import (
@@ -69,7 +70,7 @@ class World:
 
     @asynccontextmanager
     async def at_work(self, rewriter: ScriptedRewriter, name: str = "one") -> AsyncIterator[Paraphraser]:
-        connection = RedisConnection(self.valkey.url)
+        connection = connection_to(self.valkey.url)
         pace = LeasePace(beat_s=0.01, renew_s=0.05)
         paraphraser = Paraphraser(QuestionQueue(connection, name, LEASE_S), rewriter, pace)
         task = asyncio.create_task(paraphraser.run(finish_within_s=0.2))
@@ -86,7 +87,7 @@ async def world(anyio_backend: str) -> AsyncIterator[World]:
     folder = Path(tempfile.mkdtemp(prefix="cr-"))
     valkey = EmbeddedValkey(folder)
     valkey.start()
-    connection = RedisConnection(valkey.url)
+    connection = connection_to(valkey.url)
     yield World(connection, valkey, ParaphraseJobs(connection, ParaphraseLimits()))
     await connection.close()
     valkey.stop()

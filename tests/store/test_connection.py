@@ -13,8 +13,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from reward_service.errors import StoreUnavailableError
-from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
+from reward_service.store.server_connection import ServerConnection
 from reward_service.store.server_replies import PASSING, REFUSALS, open_connection
 from reward_service.store.subscription import listen
 from tests.store.scripted_server import OK, SILENT, handshake_or, scripted
@@ -50,7 +50,7 @@ async def ends(call: Any, within_s: float = PATIENCE_S + SLACK_S) -> Any:
 
 async def test_a_server_that_accepts_and_says_nothing() -> None:
     async with scripted(lambda _: SILENT) as server:
-        connection = RedisConnection(server.url, patience_s=PATIENCE_S)
+        connection = ServerConnection(server.url, patience_s=PATIENCE_S)
         errors = await asyncio.gather(*(ends(connection.execute("GET", n)) for n in range(50)))
         assert {type(error) for error in errors} == {StoreUnavailableError}
         await connection.close()
@@ -59,7 +59,7 @@ async def test_a_server_that_accepts_and_says_nothing() -> None:
 async def test_a_server_that_falls_silent_is_left_for_a_new_connection() -> None:
     silent = True
     async with scripted(handshake_or(lambda _: SILENT if silent else OK)) as server:
-        connection = RedisConnection(server.url, patience_s=PATIENCE_S)
+        connection = ServerConnection(server.url, patience_s=PATIENCE_S)
         assert isinstance(await ends(connection.execute("GET", "a")), StoreUnavailableError)
         silent = False
         assert await ends(connection.execute("GET", "b")) == b"OK"
@@ -69,7 +69,7 @@ async def test_a_server_that_falls_silent_is_left_for_a_new_connection() -> None
 
 async def test_calls_that_come_while_a_server_is_silent_end_in_their_own_time() -> None:
     async with scripted(handshake_or(lambda _: SILENT)) as server:
-        connection = RedisConnection(server.url, patience_s=PATIENCE_S)
+        connection = ServerConnection(server.url, patience_s=PATIENCE_S)
         first = asyncio.ensure_future(ends(connection.execute("GET", "a")))
         await until(lambda: asyncio.sleep(0, server.connections))
         await asyncio.sleep(PATIENCE_S / 2)  # half of the first call's time
@@ -82,7 +82,7 @@ async def test_calls_that_come_while_a_server_is_silent_end_in_their_own_time() 
 @pytest.mark.parametrize("code", REFUSALS)
 async def test_a_refusal_of_writes_ends_the_call_at_once(code: str) -> None:
     async with scripted(handshake_or(lambda _: f"-{code} something\r\n".encode())) as server:
-        connection = RedisConnection(server.url, patience_s=60.0)
+        connection = ServerConnection(server.url, patience_s=60.0)
         error = await ends(connection.execute("SET", "a", 1))
         assert isinstance(error, StoreUnavailableError)
         assert code in str(error)
@@ -95,7 +95,7 @@ async def test_a_refusal_that_passes_is_tried_again(code: str) -> None:
     turns = count()
     refusal = f"-{code} 1 127.0.0.1:1\r\n".encode()
     async with scripted(handshake_or(lambda _: refusal if next(turns) < 2 else OK)) as server:
-        connection = RedisConnection(server.url, patience_s=30.0)
+        connection = ServerConnection(server.url, patience_s=30.0)
         assert await ends(connection.execute("SET", "a", 1)) == b"OK"
         await connection.close()
 
@@ -103,7 +103,7 @@ async def test_a_refusal_that_passes_is_tried_again(code: str) -> None:
 @pytest.mark.parametrize("code", PASSING)
 async def test_a_refusal_that_does_not_pass_ends_with_the_patience(code: str) -> None:
     async with scripted(handshake_or(lambda _: f"-{code} 1 127.0.0.1:1\r\n".encode())) as server:
-        connection = RedisConnection(server.url, patience_s=PATIENCE_S)
+        connection = ServerConnection(server.url, patience_s=PATIENCE_S)
         error = await ends(connection.execute("SET", "a", 1))
         assert isinstance(error, StoreUnavailableError)
         assert code in str(error)
@@ -112,7 +112,7 @@ async def test_a_refusal_that_does_not_pass_ends_with_the_patience(code: str) ->
 
 async def test_any_other_refusal_is_the_callers() -> None:
     async with scripted(handshake_or(lambda _: b"-WRONGTYPE a list\r\n")) as server:
-        connection = RedisConnection(server.url)
+        connection = ServerConnection(server.url)
         assert isinstance(await ends(connection.execute("SET", "a", 1)), ResponseError)
         await connection.close()
 
@@ -150,7 +150,7 @@ def test_an_exception_of_any_kind_fails_its_calls_and_no_later_one(
     valkey: EmbeddedValkey, faults: list[tuple[str, type[Exception]]]
 ) -> None:
     async def play() -> None:
-        connection = RedisConnection(valkey.url, patience_s=30.0, connect=Breaking(valkey.url, list(faults)))
+        connection = ServerConnection(valkey.url, patience_s=30.0, connect=Breaking(valkey.url, list(faults)))
         answers = await asyncio.gather(*(ends(connection.execute("ECHO", n), 30.0 + SLACK_S) for n in range(5)))
         assert answers == [str(n).encode() for n in range(5)]
         await connection.close()
@@ -169,7 +169,7 @@ async def test_a_subscription_outlives_exceptions_of_any_kind(
     listening = asyncio.create_task(
         listen(valkey.url, "channel", heard.append, lambda: subscribed.append(1), connect=opened)
     )
-    connection = RedisConnection(valkey.url)
+    connection = ServerConnection(valkey.url)
 
     async def hears() -> bool:
         await connection.execute("PUBLISH", "channel", "hello")

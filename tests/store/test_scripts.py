@@ -18,7 +18,8 @@ from reward_service.store import (
     quota_scripts,
     run_scripts,
 )
-from reward_service.store.connection import Argument, RedisConnection, Reply
+from reward_service.store.connection import Argument, Reply
+from reward_service.store.server_connection import ServerConnection
 
 MODULES: list[ModuleType] = [
     cohort_scripts,
@@ -48,7 +49,7 @@ def scripts() -> list[Any]:
     return [each for module in MODULES for each in vars(module).values() if hasattr(each, "__wrapped__")]
 
 
-class Recorder(RedisConnection):
+class Recorder(ServerConnection):
     """Has forgotten every script, and remembers what it was sent."""
 
     def __init__(self) -> None:

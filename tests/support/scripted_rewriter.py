@@ -13,7 +13,7 @@ from reward_service.domain.paraphrases.rewriting import Candidate, Fallback, Fat
 from reward_service.lease_worker import LeasePace
 from reward_service.paraphrasing.paraphraser import Paraphraser
 from reward_service.paraphrasing.rewriter import GivenTexts
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.paraphrases import ParaphraseJobs, ParaphraseLimits
 from reward_service.store.question_queue import QuestionQueue
 from tests.support.waiting import until
@@ -72,7 +72,7 @@ def paraphrasing(url: str, rewriter: ScriptedRewriter, lease_s: float = 10.0) ->
     ready = threading.Event()
 
     async def work() -> None:
-        connection = RedisConnection(url)
+        connection = connection_to(url)
         pace = LeasePace(beat_s=0.01, renew_s=0.1)
         paraphraser = Paraphraser(QuestionQueue(connection, "scripted", lease_s), rewriter, pace)
         started.append((asyncio.get_running_loop(), paraphraser))

@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from reward_service.store.connection import RedisConnection
+from reward_service.store.connecting import connection_to
 from reward_service.store.label_queue import LabelQueue, LabelRequest
 from reward_service.store.label_records import TeacherLabel
 from reward_service.store.records import BallotRow
@@ -35,7 +35,7 @@ class ScriptedTeacher:
             thread.join()
 
     async def _work(self) -> None:
-        connection = RedisConnection(self._url)
+        connection = connection_to(self._url)
         queue = LabelQueue(connection, StoreLimits(), "scripted", 30.0)
         while not self._stopping.is_set():
             for run, version in list(self.versions.items()):

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 @contextlib.contextmanager
 def server(binary: str, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """A server of its own with an append-only file, at a free port: its URL."""
-    port = free_port(most=55_535)  # the one 10,000 above exists too: a cluster's nodes talk there
+    port = free_port(bus=True)
     folder = tempfile.mkdtemp(prefix="cr-redis-")
     command = [binary, "--port", str(port), "--dir", folder, "--appendonly", "yes", "--save", "", *options]
     variables = os.environ | (environment or {})

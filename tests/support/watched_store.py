@@ -29,7 +29,7 @@ class StoreNode:
     """A server at a port of its own, over a folder of its own."""
 
     def __init__(self, binary: str, folder: Path, options: ServerOptions) -> None:
-        self.port = free_port(most=55_535)
+        self.port = free_port(bus=True)
         self._folder = folder / str(self.port)
         self._folder.mkdir()
         # Diskless, at once: a replica that comes again is in step within a second.
@@ -42,6 +42,11 @@ class StoreNode:
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not killed since."""
+        return self._process is not None
 
     def start(self, *options: str) -> None:
         """Starts it, or starts it again, and returns when it answers."""

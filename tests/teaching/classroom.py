@@ -19,6 +19,7 @@ from co_rewarding_schema.run_settings import RunSettings
 from safetensors.numpy import load_file
 
 from reward_service.generation.generator import Generated, GenerationError, GeneratorUnavailableError, Prompt, Sampling
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.label_queue import LabelQueue
@@ -124,7 +125,7 @@ class Classroom:
         self, name: str = "teacher", *, model: OneWeight | None = None, fixed: bool = False, lease_s: float = 5.0
     ) -> AsyncIterator[Teacher]:
         """A teacher at work; it is stopped as a signal would."""
-        connection = RedisConnection(self.url)
+        connection = connection_to(self.url)
         model = model or self.model
         averages = None
         if not fixed:
@@ -172,7 +173,7 @@ class Classroom:
 
 @pytest.fixture
 async def room(valkey: EmbeddedValkey, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Classroom]:
-    connection = RedisConnection(valkey.url)
+    connection = connection_to(valkey.url)
     await connection.execute("FLUSHALL")
     yield Classroom(valkey.url, tmp_path, connection)
     await connection.close()

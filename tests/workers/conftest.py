@@ -16,6 +16,7 @@ from co_rewarding_schema.run_settings import RunSettings
 from reward_service.domain.quarantine import DisagreementRules
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.cohorts import CohortStore
+from reward_service.store.connecting import connection_to
 from reward_service.store.connection import RedisConnection
 from reward_service.store.embedded import EmbeddedValkey
 from reward_service.store.heartbeat import Heartbeats
@@ -68,7 +69,7 @@ class Shop:
 
     def open(self, grader: SymbolicGrader, **pace: float) -> tuple[Worker, asyncio.Task[None]]:
         """One more worker is at work."""
-        reading = RedisConnection(self.url)
+        reading = connection_to(self.url)
         self.reading.append(reading)
         jobs = JobStore(self.connection, reading, StoreLimits(), uuid4().hex)
         made = WorkerPace(**{"beat_s": 0.02, **pace})  # type: ignore[arg-type]
@@ -123,7 +124,7 @@ class Shop:
 
 @pytest.fixture
 async def shop(store_url: str, anyio_backend: str) -> AsyncIterator[Shop]:
-    connection = RedisConnection(store_url)
+    connection = connection_to(store_url)
     await connection.execute("FLUSHALL")
     limits = StoreLimits()
     made = Shop(

@@ -33,5 +33,14 @@ async def test_a_job_that_a_task_leaves_to_another_has_one_place(own_ends_first:
     assert in_hand.room("r") == 8
 
 
+async def test_another_job_of_the_same_entry_is_another_one() -> None:
+    """A failover took the first back, and the new primary names its entries by the same time."""
+    in_hand = InHand(8, lambda: 0.0)
+    task = asyncio.create_task(asyncio.sleep(0))
+    in_hand.add([Delivery("r", Job(b"1-0", batch="old"))], task)
+    assert Delivery("r", Job(b"1-0", batch="new")) not in in_hand
+    await task
+
+
 async def _until(event: asyncio.Event) -> None:
     await event.wait()

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from reward_service.domain.quarantine import DisagreementRules
 from reward_service.grading.symbolic import SymbolicGrader
 from reward_service.store.cohorts import CohortStore
-from reward_service.store.connection import Argument, RedisConnection, Reply
+from reward_service.store.connecting import connection_to
+from reward_service.store.connection import Argument, Reply
 from reward_service.store.heartbeat import Heartbeats
 from reward_service.store.jobs import JobStore
 from reward_service.store.keys import RunKeys
 from reward_service.store.pairs import PairStore
 from reward_service.store.records import BallotRow, BatchJob, CohortHead, CohortRows, Rules, packed, unpack_batch
 from reward_service.store.runs import RunStore
+from reward_service.store.server_connection import ServerConnection
 from reward_service.store.submissions import StoredBatch, StoreLimits
 from reward_service.telemetry import Metrics
 from reward_service.workers.worker import Worker, WorkerPace
@@ -32,7 +34,7 @@ LABEL_OF = {"a": "1", "b": "2", "c": "3"}
 PEERS_OF = {"a": ("b",), "b": ("c",), "c": ("a", "b")}
 
 
-class Dying(RedisConnection):
+class Dying(ServerConnection):
     """Answers so many commands about ballots, waits and batches, and nothing more."""
 
     def __init__(self, url: str, commands: int) -> None:
@@ -53,7 +55,7 @@ class Ring:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.connection = RedisConnection(url)
+        self.connection = connection_to(url)
         self._name = uuid4().hex[:8]
         self.store = CohortStore(self.connection, LIMITS, "nobody")
         self.runs = RunStore(self.connection, LIMITS)
@@ -92,8 +94,8 @@ class Ring:
         }
 
     @contextlib.asynccontextmanager
-    async def worker(self, connection: RedisConnection) -> AsyncIterator[None]:
-        reading = RedisConnection(self._url)
+    async def worker(self, connection: ServerConnection) -> AsyncIterator[None]:
+        reading = connection_to(self._url)
         jobs = JobStore(connection, reading, LIMITS, uuid4().hex)
         watch = PairStore(connection, DisagreementRules())
         worker = Worker(jobs, watch, Heartbeats(connection), SymbolicGrader(), Metrics(), PACE)

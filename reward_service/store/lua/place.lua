@@ -29,7 +29,9 @@ end
 local function lives(owner)
   local said = redis.call('GET', prefix .. 'alive:' .. owner)
   local lately = said and now_ms() - said < heartbeat_ms
-  if redis.call('PUBSUB', 'NUMSUB', owner)[2] > 0 then return lately or nil end
+  -- The second is for nodes of a cluster, each of which counts its own: only one of them sends the messages.
+  local heard = redis.call('PUBSUB', 'NUMSUB', owner, owner .. ':alive')
+  if heard[2] + heard[4] > 0 then return lately or nil end
   if lately or up_s() < 5 then return nil end
   return false
 end

@@ -21,7 +21,7 @@ if not is_known then
   lists_now = lists_of_now(lists, ttl_ms)
 end
 
-local entries, at = {}, 1
+local entries, names, at = {}, {}, 1
 for place, batch in ipairs(batches) do
   local record, entry, qualified_name, replicas, name, marks = unpack(ended, at, at + 5)
   local known = known_of[place]
@@ -30,10 +30,16 @@ for place, batch in ipairs(batches) do
     redis.call('SET', batch, known, 'PX', ttl_ms)
     for k = 0, marks - 1 do note(lists_now, ended[at + 6 + k], name .. '.' .. k, 2 * ttl_ms) end
   end
-  entries[place] = entry
+  entries[place], names[place] = entry, name
   for replica in replicas:gmatch('[^\n]+') do tell(replica, qualified_name, known) end
   at = at + 6 + marks
 end
-redis.call('XACK', jobs, group, unpack(entries))
-redis.call('XDEL', jobs, unpack(entries))
+if redis.call('XACK', jobs, group, unpack(entries)) == #entries then
+  redis.call('XDEL', jobs, unpack(entries))
+else -- see acknowledge.lua
+  for place, entry in ipairs(entries) do
+    local found = redis.call('XRANGE', jobs, entry, entry)[1]
+    if found and found[2][1] == 'b' and found[2][2] == names[place] then redis.call('XDEL', jobs, entry) end
+  end
+end
 return is_known and 'known' or 'settled'

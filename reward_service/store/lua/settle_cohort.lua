@@ -1,7 +1,6 @@
 -- The end of a cohort: its record is kept if the cohort is still as the worker saw it, and those who wait are told.
 local function done()
-  redis.call('XACK', jobs, group, entry)
-  redis.call('XDEL', jobs, entry)
+  if redis.call('XACK', jobs, group, entry) > 0 then redis.call('XDEL', jobs, entry) end -- see acknowledge.lua
 end
 local state = redis.call('HGET', cohort, 's')
 if not state then
