@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.method_rules import Method, Weight
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, BY_TEACHER, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
+from co_rewarding_trainer.task import WarmStart
+from co_rewarding_trainer.task_table import DEFAULT_TASK, TASKS, task_named
 
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service
@@ -38,7 +40,7 @@ def _lacking(row: Method) -> str | None:
 
 
 CHOICES = tuple(name for name, row in METHODS.items() if _lacking(row) is None)
-COMPARED = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
+COMPARED = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_TEACHER, BY_GROUND_TRUTH)
 """The methods of a demo that names none."""
 
 
@@ -88,6 +90,10 @@ def demo(
             help=f"One of {', '.join(CHOICES)} (repeat the option); by default {', '.join(COMPARED)}.",
         ),
     ] = None,
+    start: Annotated[
+        WarmStart, typer.Option(help="What the policy has learnt: without habits, or with planted ones.")
+    ] = WarmStart.PLAIN,
+    task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")] = DEFAULT_TASK,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the rollouts of each method, as a file that `replay` reads.")
     ] = False,
@@ -95,12 +101,13 @@ def demo(
     api_key: ServiceKey = None,
     weights_root: WeightsRoot = None,
 ) -> None:
-    """Trains a small language model on arithmetic, with rewards from the service and without labels."""
+    """Trains a small language model on a small task, with rewards from the service and without labels."""
     from co_rewarding_client import RewardClient
     from co_rewarding_trainer.folders import try_folder
 
     # What can be told at once comes before what takes a while to import.
-    chosen = _chosen(methods or ())
+    task_named(task)
+    chosen = _chosen(methods or _compared(url))
     taught = frozenset(name for name in chosen if METHODS[name].needs_teacher)
     _check_weights_root(weights_root, url, taught)
     try_folder(out)
@@ -112,25 +119,28 @@ def demo(
         raise TrainingRunError(f"--url {url}: {cause}") from cause
     with Needing("the demo", "local"):
         from co_rewarding_trainer.demo import run_demo
-        from co_rewarding_trainer.warm_start import SHIPPED
+        from co_rewarding_trainer.warm_start import WarmStartConfig, checkpoint
 
+    warm_start = checkpoint(WarmStartConfig(task=task, kind=start), out / "starts" / f"{task}-{start}")
     with contextlib.ExitStack() as stack:
         teacher_within_s = TEACHER_SEEN_S
         if url is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-")))
-            url = stack.enter_context(embedded_service(folder, teacher=SHIPPED if taught else None))
+            url = stack.enter_context(embedded_service(folder, teacher=warm_start if taught else None))
             weights_root = folder / "weights"
             teacher_within_s = TEACHER_STARTED_S
         run_demo(
             url,
             out,
-            methods=chosen or COMPARED,
+            methods=chosen,
             steps=steps,
             seed=seed,
             record=record,
             api_key=api_key,
+            warm_start=warm_start,
             weights_root=weights_root,
             teacher_within_s=teacher_within_s,
+            task=task,
         )
 
 
@@ -175,6 +185,11 @@ def experiment(
                 yield ServiceAt(started, place / "weights", None, TEACHER_STARTED_S)
 
     run_experiment(chosen, folder, serve, jobs or os.cpu_count() or 1)
+
+
+def _compared(url: str | None) -> Sequence[str]:
+    """Return the methods of a demo that names none: those that need no teacher if the service runs already."""
+    return [name for name in COMPARED if url is None or not METHODS[name].needs_teacher]
 
 
 def _chosen(methods: Sequence[str]) -> list[str]:

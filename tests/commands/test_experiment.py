@@ -86,9 +86,9 @@ def test_the_folder_of_another_suite_is_left_alone(tmp_path: Path, service_url: 
 
 def test_a_result_that_cannot_be_read_is_named(tmp_path: Path, service_url: str) -> None:
     (tmp_path / "out/cells").mkdir(parents=True)
-    (tmp_path / "out/cells/majority-voting_0.0006_shipped_s0.json").write_text('{"row": ')
+    (tmp_path / "out/cells/majority-voting_0.0006_plain_s0.json").write_text('{"row": ')
     _, err = started(tmp_path, service_url).communicate(timeout=250)
-    assert "majority-voting_0.0006_shipped_s0.json is no result of this release" in err
+    assert "majority-voting_0.0006_plain_s0.json is no result of this release" in err
     assert "Traceback" not in err
 
 
@@ -109,7 +109,7 @@ def test_a_cell_that_fails_is_named_and_the_others_are_trained(tmp_path: Path, s
     )
     _, err = process.communicate(timeout=250)
     assert process.returncode == 2
-    assert "2 of 4 cells failed: co-rewarding-ii_0.0006_shipped_s0: the service at" in err
+    assert "2 of 4 cells failed: co-rewarding-ii_0.0006_plain_s0: the service at" in err
     assert "has no teacher" in err
-    assert sorted(results_in(tmp_path)) == [f"majority-voting_0.0006_shipped_s{seed}.json" for seed in (0, 1)]
+    assert sorted(results_in(tmp_path)) == [f"majority-voting_0.0006_plain_s{seed}.json" for seed in (0, 1)]
     assert (tmp_path / "out/table.md").read_text().count("majority-voting") == 1

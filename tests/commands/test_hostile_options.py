@@ -96,6 +96,8 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--steps": [*NO_INTEGER, "0"],
         "--seed": NO_INTEGER,
         "--method": ["nonsense", "verified-majority"],
+        "--start": NO_NAME,
+        "--task": NO_NAME,
         "--record": ANY,
         "--url": NO_URL,
         "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="the laptop trainer needs torch: pip install 'co-rewarding[local]'")
 pytest.importorskip("transformers", reason="the laptop trainer needs transformers: pip install 'co-rewarding[local]'")
 
-from co_rewarding_trainer.grpo import group_advantages, policy_loss  # noqa: E402
+from co_rewarding_trainer.chains import CHAINS  # noqa: E402
+from co_rewarding_trainer.grpo import group_advantages, policy_loss, update  # noqa: E402
 from co_rewarding_trainer.loop import LoopConfig, questions, train  # noqa: E402
-from co_rewarding_trainer.policy import Policy, Rollouts, load_policy  # noqa: E402
+from co_rewarding_trainer.policy import Policy, Rollouts, load_policy, response_logprobs, sample  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 
 from tests.trainer.scoring import AbstainingRewarder, GroundTruthRewarder  # noqa: E402
@@ -130,6 +131,22 @@ def test_padding_and_abstained_groups_have_no_gradient() -> None:
     assert (logprobs_BT.grad[:G, :2] != 0).all()
     assert (logprobs_BT.grad[:G, 2] == 0).all()
     assert (logprobs_BT.grad[G:] == 0).all()
+
+
+def test_a_step_that_reads_what_has_an_advantage_is_the_step_that_reads_all(policy: Policy) -> None:
+    """Groups without an advantage count in the mean over tokens, as before they were left out."""
+    prompts = [asked.prompt for asked in questions(0, SHORT)][:4]
+    rollouts = sample(policy, prompts, G, 1.0, torch.Generator().manual_seed(0), CHAINS.max_new_tokens)
+    advantages_B = group_advantages([*[1.0, 0.0] * (G // 2), *[1.0] * G, *[0.0] * G, *[1.0, 0.0, 0.0, 0.0] * 2], G)
+    length = rollouts.mask_BT.shape[1]
+    loss = policy_loss(response_logprobs(policy.model, rollouts.tokens_BL, length), rollouts, advantages_B)
+    loss.backward()
+    expected = [weight.grad.clone() for weight in policy.model.parameters() if weight.grad is not None]
+    optimizer = torch.optim.SGD(policy.model.parameters(), lr=0.0)
+    assert update(policy, optimizer, rollouts, advantages_B) == pytest.approx(loss.item(), abs=1e-6)
+    norm = torch.cat([each.flatten() for each in expected]).norm().clamp(min=1.0)
+    for weight, before in zip(policy.model.parameters(), expected, strict=True):
+        torch.testing.assert_close(weight.grad, before / norm, rtol=1e-3, atol=1e-5)
 
 
 def test_the_loss_makes_what_was_rewarded_more_likely() -> None:

@@ -14,7 +14,7 @@ from co_rewarding_trainer.experiment.suite import Suite, SuiteError, read_suite,
 WHOLE: dict[str, Any] = {
     "methods": ["majority-voting", "co-rewarding-i"],
     "rows": {"ii, frozen": {"method": "co-rewarding-ii", "settings": {"alpha_start": 1.0, "alpha_end": 1.0}}},
-    "starts": {"A": {"seed": 1}, "B": {"shared_misreadings": True}},
+    "starts": {"A": {"seed": 1}, "B": {"kind": "shared-habits"}},
     "learning_rates": [2e-4, 6e-4],
     "seeds": [0, 1, 2],
 }
@@ -64,6 +64,8 @@ def test_a_folder_is_relative_to_the_file(tmp_path: Path) -> None:
         ({"samples": 4, "passes": [8]}, "at least k samples"),
         ({"distinct_pairs": 17}, "17 pairs"),
         ({"absent": 1}, "absent"),
+        ({"task": "absent"}, "'absent' is not a task; choose one of chains"),
+        ({"starts": {"x": {"kind": "absent"}}}, r"starts\.x\.kind"),
         ({"starts": {"x": {"absent": 1}}}, "starts.x.absent"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport
 from co_rewarding_trainer.report import DemoReport, MethodReport
+from co_rewarding_trainer.task_table import DEFAULT_TASK
 from co_rewarding_trainer.training_runs import Recorder, TrainingPlace, register, train_run
 from co_rewarding_trainer.warm_start import SHIPPED
 
@@ -29,6 +29,7 @@ def run_demo(
     warm_start: Path = SHIPPED,
     weights_root: Path | None = None,
     teacher_within_s: float = 10.0,
+    task: str = DEFAULT_TASK,
 ) -> DemoReport:
     """Trains with each method against the service; writes `series.json`, `table.md` and `curves.png` into `out_dir`.
 
@@ -41,7 +42,7 @@ def run_demo(
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
     """
     console = Console()
-    config = replace(LoopConfig(), steps=steps, seed=seed)
+    config = LoopConfig(task=task, steps=steps, seed=seed)
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
     place = TrainingPlace(service_url, api_key, warm_start, weights_root)
     # All before anything is trained.

@@ -11,6 +11,7 @@ from co_rewarding_client import Evidence, Rewards, Rollout, Statistics
 from co_rewarding_trainer.grpo import group_advantages, update
 from co_rewarding_trainer.policy import Policy, Rollouts, sample
 from co_rewarding_trainer.task import VIEWS, TaskPair, TaskPrompt, boxed_answer, draw_pairs, draw_problems
+from co_rewarding_trainer.task_table import DEFAULT_TASK, task_named
 from co_rewarding_trainer.teacher_publisher import StepPublisher
 
 
@@ -30,16 +31,18 @@ class LoopConfig:
     the same data and spend the same number of rollouts.
 
     Attributes:
+        task: the name of the task.
         distinct_pairs: the number of questions, asked in another order in each epoch; None: no question comes twice.
         wrong_paraphrases: the share of questions whose paraphrase is another question.
         seed: decides the questions, and by default what is sampled.
         sampling_seed: decides what is sampled: peers answer the same questions, each in its own way.
     """
 
+    task: str = DEFAULT_TASK
     steps: int = 300
     pairs_per_step: int = 16
     group_size: int = 8
-    learning_rate: float = 6e-4
+    learning_rate: float = 4e-4
     warmup_steps: int = 10
     temperature: float = 1.0
     evaluate_every: int = 10
@@ -99,6 +102,7 @@ def train(
     `on_rollouts` sees the rollouts of each step, as they are sent.
     A method with a teacher needs a `publisher`.
     """
+    longest = task_named(config.task).max_new_tokens
     # No decay of the weights: the policy is to move for its rewards alone.
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     seed = config.seed if config.sampling_seed is None else config.sampling_seed
@@ -115,7 +119,7 @@ def train(
         if publisher is not None:
             publisher.prepare(step, policy, asked_P)
         prompts_P = [asked.prompt for asked in asked_P]
-        rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator)
+        rollouts = sample(policy, prompts_P, config.group_size, config.temperature, generator, longest)
         sent = as_sent(asked_P, rollouts, config.group_size)
         on_rollouts(step, sent)
         rewards = rewarder.rewards(sent, step=step)
@@ -134,10 +138,11 @@ def questions(step: int, config: LoopConfig) -> list[TaskPrompt]:
 
 
 def _pairs(step: int, config: LoopConfig) -> list[TaskPair]:
+    task = task_named(config.task)
     if config.distinct_pairs is None:
-        return draw_pairs(config.pairs_per_step, f"training {config.seed} {step}", config.wrong_paraphrases)
+        return draw_pairs(task, config.pairs_per_step, f"training {config.seed} {step}", config.wrong_paraphrases)
     epoch, batch = divmod(step, config.distinct_pairs // config.pairs_per_step)
-    pairs = draw_pairs(config.distinct_pairs, f"training {config.seed}", config.wrong_paraphrases)
+    pairs = draw_pairs(task, config.distinct_pairs, f"training {config.seed}", config.wrong_paraphrases)
     random.Random(f"order {config.seed} {epoch}").shuffle(pairs)  # noqa: S311 - data, not secrets
     return pairs[batch * config.pairs_per_step :][: config.pairs_per_step]
 
@@ -166,9 +171,10 @@ def as_sent(asked_P: Sequence[TaskPrompt], rollouts: Rollouts, group_size: int) 
 
 def evaluate(policy: Policy, config: LoopConfig) -> float:
     """Returns the share of held-out problems solved, one response each; problems and draws are always the same."""
-    problems = draw_problems(config.evaluation_problems, "evaluation", held_out=True)
+    task = task_named(config.task)
+    problems = draw_problems(task, config.evaluation_problems, "evaluation", held_out=True)
     prompts_P = [problem.prompt(VIEWS[index % 2]) for index, problem in enumerate(problems)]
     generator = torch.Generator(policy.model.device).manual_seed(0)
-    rollouts = sample(policy, prompts_P, 1, config.evaluation_temperature, generator)
+    rollouts = sample(policy, prompts_P, 1, config.evaluation_temperature, generator, task.max_new_tokens)
     right = [boxed_answer(text) == each.answer for text, each in zip(rollouts.texts, problems, strict=True)]
     return sum(right) / len(right)

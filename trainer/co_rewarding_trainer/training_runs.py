@@ -14,7 +14,8 @@ from co_rewarding_schema.methods import METHODS
 from msgspec.structs import replace as replace_settings
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, TrainingLog, train
-from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy
+from co_rewarding_trainer.policy import Policy, load_policy
+from co_rewarding_trainer.task_table import task_named
 from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
 
 Recorder = Callable[[int, Sequence[Rollout]], None]
@@ -70,7 +71,7 @@ def register(
     chosen: dict[str, Any] = {
         "group_size": config.group_size,
         "total_steps": config.steps,
-        "teacher_max_tokens": MAX_NEW_TOKENS,
+        "teacher_max_tokens": task_named(config.task).max_new_tokens,
         "teacher_temperature": config.temperature,
         **(settings or {}),
     }

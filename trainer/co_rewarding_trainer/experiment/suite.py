@@ -15,6 +15,9 @@ from co_rewarding_schema.methods import METHODS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from co_rewarding_trainer.loop import LoopConfig
+from co_rewarding_trainer.task import WarmStart
+from co_rewarding_trainer.task_table import DEFAULT_TASK, TASKS
+from co_rewarding_trainer.warm_start import WarmStartConfig
 
 PACKAGE = Path(__file__).parents[1]
 _UNSAFE = re.compile(r"[^a-z0-9.]+")
@@ -53,11 +56,11 @@ class Start(_Part):
     """
 
     folder: Path | None = None
-    steps: Annotated[int, Field(ge=1)] = 1000
-    misread_rate: Annotated[float, Field(ge=0, le=1)] = 0.6
-    slip_rate: Annotated[float, Field(ge=0, le=1)] = 0.04
-    shared_misreadings: bool = False
-    seed: Annotated[int, Field(ge=0)] = 0
+    kind: WarmStart = WarmStartConfig.kind
+    steps: Annotated[int, Field(ge=1)] = WarmStartConfig.steps
+    slip_rate: Annotated[float, Field(ge=0, le=1)] = WarmStartConfig.slip_rate
+    habit_rate: Annotated[float, Field(ge=0, le=1)] = WarmStartConfig.habit_rate
+    seed: Annotated[int, Field(ge=0)] = WarmStartConfig.seed
 
 
 class Suite(_Part):
@@ -66,7 +69,8 @@ class Suite(_Part):
     Attributes:
         methods: rows that are methods with default settings, by their names.
         rows: rows by a name of their own.
-        starts: starts by name; without any, the checkpoint that the demo begins with.
+        task: the name of the task.
+        starts: starts by name; without any, the one that the demo begins with.
         seeds: of the questions and of what is sampled.
         samples: responses to each held-out problem at the end of a training, for pass@k; 0: none.
         passes: the k of pass@k; each at most `samples`.
@@ -75,6 +79,7 @@ class Suite(_Part):
     methods: list[str] = Field(default_factory=list)
     rows: dict[str, Row] = Field(default_factory=dict)
     starts: dict[str, Start] = Field(default_factory=dict)
+    task: str = DEFAULT_TASK
     learning_rates: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     steps: Annotated[int, Field(ge=1)] = LoopConfig.steps
@@ -86,6 +91,13 @@ class Suite(_Part):
     wrong_paraphrases: Annotated[float, Field(ge=0, le=1)] = 0.0
     samples: Annotated[int, Field(ge=0, le=1024)] = 64
     passes: list[Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: [1, 8, 64])
+
+    @field_validator("task")
+    @classmethod
+    def _is_a_task(cls, name: str) -> str:
+        if name not in TASKS:
+            raise ValueError(f"{name!r} is not a task; choose one of {', '.join(TASKS)}")
+        return name
 
     @field_validator("learning_rates", "seeds", "methods", "passes")
     @classmethod
@@ -114,9 +126,9 @@ class Suite(_Part):
         """Return the rows by name: the methods first."""
         return {name: Row(method=name) for name in self.methods} | self.rows
 
-    def all_starts(self) -> dict[str, Start | None]:
-        """Return the starts by name; None is the checkpoint that the demo begins with."""
-        return dict(self.starts) or {"shipped": None}
+    def all_starts(self) -> dict[str, Start]:
+        """Return the starts by name."""
+        return self.starts or {WarmStartConfig.kind.value: Start()}
 
     def cells(self) -> Iterator["Cell"]:
         """Yield the cells: start by start, and of a start the first seed of all rows before the next seed."""
@@ -131,6 +143,7 @@ class Suite(_Part):
             ValueError: the epochs are not a whole number of steps.
         """
         return LoopConfig(
+            task=self.task,
             steps=self.steps,
             pairs_per_step=self.pairs_per_step,
             group_size=self.group_size,
