@@ -37,7 +37,7 @@ SHARES = (0.0, 0.1, 0.2, 0.4)
 QUARANTINES = ("off", "own-view", "abstain")
 COLOURS = ("#D55E00", "#0072B2", "#009E73")
 PAIRS = 320
-LEARNING_RATE = 3e-4
+LEARNING_RATE = 2e-4
 """Half of the demo's: with it, two epochs make another policy, and a pair is judged by what many have said of it."""
 LOOK_EVERY = 20
 """Steps between two looks at the quarantine: an epoch."""

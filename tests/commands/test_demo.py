@@ -91,6 +91,15 @@ def test_the_choices_in_the_help_are_those_that_can_be_trained_with(call: Comman
     assert not any(name in out for name in LACKING)
 
 
+@pytest.mark.parametrize(("option", "value"), [("--task", "absent"), ("--start", "absent")])
+def test_a_task_or_a_start_that_there_is_not_is_refused(
+    call: CommandLine, tmp_path: Path, option: str, value: str
+) -> None:
+    said = refused(call, tmp_path, "--method", "majority-voting", option, value).err
+    assert "'absent'" in said
+    assert ("chains" if option == "--task" else "own-habits") in said
+
+
 def test_a_service_that_is_not_there_leaves_no_folder(call: CommandLine, tmp_path: Path) -> None:
     (line, *_, last) = refused(call, tmp_path, "--url", NOTHING).err.splitlines()
     assert "GET /version" in line

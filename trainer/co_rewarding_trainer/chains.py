@@ -11,17 +11,13 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import NamedTuple
 
-from co_rewarding_trainer.task import Mistakes, Task, Wording, Worked
+from co_rewarding_trainer.task import DIGITS, NUMBER_WORDS, TOLD, Mistakes, Task, Wording, Worked
 
-DIGITS = tuple("0123456789")
-NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 OPERATORS = ("+", "-", "*")
 STEPS = range(2, 7)
 EXAMPLE_STEPS = range(1, 7)
 TIMES_SHARE = 0.5
 ROOM = 3
-TOLD = "="
-"""Ends every prompt."""
 
 
 @dataclass(frozen=True)
@@ -132,4 +128,5 @@ CHAINS = Task(
     draw=lambda rng: draw_chain(rng, STEPS),
     draw_example=lambda rng: draw_chain(rng, EXAMPLE_STEPS),
     max_new_tokens=3 * STEPS[-1] + 3 + ROOM,
+    taught_steps=1000,
 )

@@ -15,6 +15,11 @@ from typing import Literal, Protocol
 View = Literal["original", "paraphrase"]
 VIEWS: tuple[View, View] = ("original", "paraphrase")
 
+DIGITS = tuple("0123456789")
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TOLD = "="
+"""Ends every prompt."""
+
 # One problem in ten is held out. The hash of its key decides, so that no list of problems is needed.
 HELD_OUT_ONE_IN = 10
 
@@ -113,6 +118,7 @@ class Task:
         draw: draws a problem to train on, or to hold out.
         draw_example: draws a problem for the warm start, among them easier ones.
         max_new_tokens: what the longest right response needs, and some room to go wrong.
+        taught_steps: where the warm start ends: before the policy has learnt all of the task.
     """
 
     name: str
@@ -121,6 +127,7 @@ class Task:
     draw: Callable[[random.Random], Problem]
     draw_example: Callable[[random.Random], Problem]
     max_new_tokens: int
+    taught_steps: int
 
 
 @dataclass(frozen=True)

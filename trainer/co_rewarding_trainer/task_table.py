@@ -3,9 +3,10 @@
 from co_rewarding_schema.errors import CoRewardingError
 
 from co_rewarding_trainer.chains import CHAINS
+from co_rewarding_trainer.sorting import SORTING
 from co_rewarding_trainer.task import Task
 
-TASKS = {task.name: task for task in (CHAINS,)}
+TASKS = {task.name: task for task in (CHAINS, SORTING)}
 DEFAULT_TASK = CHAINS.name
 
 

@@ -35,8 +35,7 @@ class WarmStartConfig:
     """How a warm start is taught; the defaults made the shipped checkpoint.
 
     Attributes:
-        steps: where the teaching ends.
-        schedule_steps: where the learning rate would have come down to `FINAL_RATE` of itself.
+        steps: where the teaching ends; None: where the task says.
         direct_rate: the share of examples that give the answer at once.
         slip_rate: the share of steps whose result is any digit.
         habit_rate: how often a digit is read as another, in a start with habits.
@@ -44,8 +43,7 @@ class WarmStartConfig:
 
     task: str = DEFAULT_TASK
     kind: WarmStart = WarmStart.PLAIN
-    steps: int = 1000
-    schedule_steps: int = 1500
+    steps: int | None = None
     examples_per_step: int = 64
     learning_rate: float = 2e-3
     warmup_steps: int = 100
@@ -55,7 +53,9 @@ class WarmStartConfig:
     seed: int = 0
 
 
+# The learning rate falls to a tenth of itself over half as many steps again as are taught: the teaching is broken off.
 FINAL_RATE = 0.1
+SCHEDULE = 1.5
 
 
 def habit_of(task: Task, wording: int, kind: WarmStart) -> Mapping[int, int]:
@@ -84,8 +84,9 @@ def teach(config: WarmStartConfig) -> Policy:
     policy = build_policy(task, config.seed)
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate)
     rng = random.Random(config.seed)  # noqa: S311 - data, not secrets
-    for step in track(range(config.steps), "teaching"):
-        warm_up, decay = (step + 1) / config.warmup_steps, 1 - (1 - FINAL_RATE) * step / config.schedule_steps
+    steps = config.steps or task.taught_steps
+    for step in track(range(steps), "teaching"):
+        warm_up, decay = (step + 1) / config.warmup_steps, 1 - (1 - FINAL_RATE) * step / (SCHEDULE * steps)
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * min(1.0, warm_up) * decay
         loss = _loss(policy, *_examples(task, config, rng))
@@ -134,7 +135,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Where the checkpoint goes.")],
     kind: Annotated[WarmStart, typer.Option(help="Which habits it has.")] = WarmStart.PLAIN,
     task: Annotated[str, typer.Option(help="The task.")] = DEFAULT_TASK,
-    steps: Annotated[int, typer.Option(min=1, help="Where the teaching ends.")] = WarmStartConfig.steps,
+    steps: Annotated[int | None, typer.Option(min=1, help="Where the teaching ends.")] = None,
     seed: int = 0,
 ) -> None:
     """Teaches a warm start and writes it in Hugging Face format."""

@@ -57,7 +57,7 @@ class Start(_Part):
 
     folder: Path | None = None
     kind: WarmStart = WarmStartConfig.kind
-    steps: Annotated[int, Field(ge=1)] = WarmStartConfig.steps
+    steps: Annotated[int, Field(ge=1)] | None = WarmStartConfig.steps
     slip_rate: Annotated[float, Field(ge=0, le=1)] = WarmStartConfig.slip_rate
     habit_rate: Annotated[float, Field(ge=0, le=1)] = WarmStartConfig.habit_rate
     seed: Annotated[int, Field(ge=0)] = WarmStartConfig.seed
