@@ -128,8 +128,8 @@ def _begun(place: TrainingPlace, config: LoopConfig) -> Policy:
     tokens = policy.tokenizer.get_vocab()
     if missing := [word for word in task_named(config.task).words if word not in tokens]:
         raise ForeignStartError(
-            f"{place.warm_start} holds no policy of the task {config.task}: its tokenizer lacks {missing[0]!r}; name the "
-            "task that it was taught, or another start"
+            f"{place.warm_start} holds no policy of the task {config.task}: its tokenizer lacks {missing[0]!r}; name "
+            "the task that it was taught, or another start"
         )
     return policy
 
