@@ -5,7 +5,7 @@
 #   make check   ruff, pyright, import-linter
 #   make coverage    branch coverage by the quick tests; fails below the floor in pyproject.toml
 #   make docs    the documentation as a site with search: runs/site/index.html
-#   make pictures    the pictures of docs/concepts.md, and of the last `make demo` in a terminal
+#   make pictures    the pictures of docs/concepts.md; the picture, table and terminal of the last `make demo`
 #   make architecture    the made parts of docs/architecture.md: the floors, the way of a rollout
 #   make dashboards   Grafana's dashboards, from the table of metrics
 #   make histories   long drawn histories of cohorts and batches, beside a model of what they must come to
@@ -121,6 +121,7 @@ docs: $(VENV)/.docs
 pictures: $(VENV)/.dev
 	$(BIN)/python -m scripts.site.pictures
 	$(if $(wildcard runs/demo/series.json),$(BIN)/python -m scripts.site.terminal runs/demo/series.json)
+	$(if $(wildcard runs/demo/series.json),$(BIN)/python -m scripts.site.demo_page demo runs/demo)
 
 # Not a part of `make test`, whose tests would take twice the CPU time (CONTRIBUTING.md).
 COVERED := tests/domain tests/api tests/client tests/store tests/grading tests/replay tests/verify tests/workers

@@ -137,6 +137,19 @@ class DemoReport:
         figure.savefig(path, dpi=150)
 
 
+def write_comparison(reports: Sequence[tuple[str, DemoReport]], path: Path) -> None:
+    """Draws the accuracy of several demos side by side, each under its name."""
+    figure = Figure(figsize=(3.7 * len(reports), 3.6), layout="constrained")
+    row = figure.subplots(1, len(reports), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (name, report) in zip(row, reports, strict=True):
+        for each in report.methods:
+            _draw(axes, each.method, [(e.step, e.accuracy) for e in each.training.evaluations])
+        _dress(axes, name)
+    handles, names = row[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
+    figure.savefig(path, dpi=150)
+
+
 def labelled_by(method: Method) -> str:
     """Says in a few words whose votes elect the labels of a method."""
     rule = method.rules[View.ORIGINAL]
