@@ -128,5 +128,5 @@ CHAINS = Task(
     draw=lambda rng: draw_chain(rng, STEPS),
     draw_example=lambda rng: draw_chain(rng, EXAMPLE_STEPS),
     max_new_tokens=3 * STEPS[-1] + 3 + ROOM,
-    taught_steps=700,
+    taught_steps=640,
 )

@@ -36,6 +36,7 @@ class WarmStartConfig:
 
     Attributes:
         steps: where the teaching ends; None: where the task says.
+        schedule_steps: where the learning rate would have come down to `FINAL_RATE` of itself.
         direct_rate: the share of examples that give the answer at once.
         slip_rate: the share of steps whose result is any digit.
         habit_rate: how often a digit is read as another, in a start with habits.
@@ -44,6 +45,7 @@ class WarmStartConfig:
     task: str = DEFAULT_TASK
     kind: WarmStart = WarmStart.PLAIN
     steps: int | None = None
+    schedule_steps: int = 1200
     examples_per_step: int = 64
     learning_rate: float = 2e-3
     warmup_steps: int = 100
@@ -53,9 +55,7 @@ class WarmStartConfig:
     seed: int = 0
 
 
-# The learning rate falls to a tenth of itself over half as many steps again as are taught: the teaching is broken off.
 FINAL_RATE = 0.1
-SCHEDULE = 1.5
 
 
 def habit_of(task: Task, wording: int, kind: WarmStart) -> Mapping[int, int]:
@@ -86,7 +86,7 @@ def teach(config: WarmStartConfig) -> Policy:
     rng = random.Random(config.seed)  # noqa: S311 - data, not secrets
     steps = config.steps or task.taught_steps
     for step in track(range(steps), "teaching"):
-        warm_up, decay = (step + 1) / config.warmup_steps, 1 - (1 - FINAL_RATE) * step / (SCHEDULE * steps)
+        warm_up, decay = (step + 1) / config.warmup_steps, 1 - (1 - FINAL_RATE) * step / config.schedule_steps
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * min(1.0, warm_up) * decay
         loss = _loss(policy, *_examples(task, config, rng))
