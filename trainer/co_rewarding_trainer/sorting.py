@@ -89,5 +89,5 @@ SORTING = Task(
     draw=lambda rng: draw_ranking(rng, LENGTHS),
     draw_example=lambda rng: draw_ranking(rng, EXAMPLE_LENGTHS),
     max_new_tokens=LENGTHS[-1] + 3 + ROOM,
-    taught_steps=600,
+    taught_steps=240,
 )
