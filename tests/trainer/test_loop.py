@@ -37,9 +37,9 @@ def test_rewards_rise_when_they_tell_the_truth(policy: Policy) -> None:
     config = LoopConfig(steps=30, evaluate_every=30, evaluation_problems=200)
     training = train(policy, GroundTruthRewarder(), config)
     rewards = [report.reward for report in training.steps]
-    assert sum(rewards[-5:]) > sum(rewards[:5]) + 0.5
+    assert sum(rewards[-5:]) > sum(rewards[:5]) + 0.25
     first, last = training.evaluations
-    assert last.accuracy > first.accuracy + 0.1
+    assert last.accuracy > first.accuracy + 0.05
 
 
 def test_a_step_holds_whole_groups_of_both_views_of_every_question() -> None:
