@@ -1,4 +1,4 @@
-"""Define `co-rewarding train` and `demo`; missing packages are reported before training begins."""
+"""Define the commands that train: `train`, `demo`, `experiment`, `signs`; missing packages are told at once."""
 
 import contextlib
 import os
@@ -29,6 +29,11 @@ RunningService = Annotated[str | None, typer.Option(help="A service that runs; b
 ServiceKey = Annotated[str | None, typer.Option(help="Its key.", envvar="CO_REWARDING_API_KEY")]
 WeightsRoot = Annotated[
     Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
+]
+
+TestTime = Annotated[
+    bool,
+    typer.Option("--test-time", help="Train on the held-out problems themselves; no ground truth is sent."),
 ]
 
 
@@ -152,6 +157,7 @@ def experiment(
     jobs: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Trainings side by side; by default one a core.")
     ] = None,
+    test_time: TestTime = False,
     url: RunningService = None,
     api_key: ServiceKey = None,
     weights_root: WeightsRoot = None,
@@ -162,16 +168,16 @@ def experiment(
     with Needing("experiments", "local"):
         from co_rewarding_trainer.experiment.command import run_experiment
         from co_rewarding_trainer.experiment.running import ServiceAt
-        from co_rewarding_trainer.experiment.suite import read_suite
+        from co_rewarding_trainer.experiment.suite import at_test_time, read_suite
 
-    chosen = read_suite(suite)
+    chosen = at_test_time(read_suite(suite)) if test_time else read_suite(suite)
     methods = {row.method for row in chosen.all_rows().values()}
     taught = frozenset(name for name in methods if METHODS[name].needs_teacher)
     _check_weights_root(weights_root, url, taught)
     if taught and url is not None and len(chosen.all_starts()) > 1:
         problem = "its teacher begins with one start, and the suite has several: leave out --url, or the other starts"
         raise typer.BadParameter(problem, param_hint="--url")
-    folder = out or Path("runs/experiments") / Path(suite).stem
+    folder = out or Path("runs/experiments") / f"{Path(suite).stem}{'-test-time' if test_time else ''}"
     try_folder(folder)
 
     @contextlib.contextmanager
@@ -185,6 +191,32 @@ def experiment(
                 yield ServiceAt(started, place / "weights", None, TEACHER_STARTED_S)
 
     run_experiment(chosen, folder, serve, jobs or os.cpu_count() or 1)
+
+
+def signs(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Results of experiments whose suites have tuning_seeds.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the table and the picture go; by default the first folder.")
+    ] = None,
+    within: Annotated[
+        int, typer.Option(min=5, max=100_000, help="Steps within which a loss is to follow a warning.")
+    ] = 40,
+    rows: Annotated[
+        list[str] | None, typer.Option("--row", help="A row whose trainings count (repeat the option); by default all.")
+    ] = None,
+) -> None:
+    """Tries the signs of a collapse: do they warn of a loss of accuracy before it is there?"""
+    from co_rewarding_trainer.folders import try_folder
+
+    with Needing("experiments", "local"):
+        from co_rewarding_trainer.experiment.sign_report import report_signs
+
+    place = out or folders[0]
+    if out is not None:
+        try_folder(out)
+    report_signs(folders, place, within, rows or ())
 
 
 def _compared(url: str | None) -> Sequence[str]:

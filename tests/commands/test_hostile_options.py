@@ -35,6 +35,7 @@ BASE: dict[str, list[str]] = {
     "paraphraser": ["--redis-url", "redis://127.0.0.1:9", "--model", "a-folder"],
     "demo": ["--steps", "1", "--method", "majority-voting"],
     "experiment": ["smoke"],
+    "signs": ["a-folder"],
     "train": ["cpu-smoke"],
     "loadtest": ["--url", NOTHING, "--seconds", "1"],
     "version": [],
@@ -107,9 +108,16 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "SUITE": [*NO_FILE, "smok"],
         "--out": NO_FOLDER,
         "--jobs": [*NO_INTEGER, "0"],
+        "--test-time": ANY,
         "--url": NO_URL,
         "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",
         "--weights-root": ["a-folder"],  # without --url
+    },
+    "signs": {
+        "FOLDER": [*NO_FOLDER, "a-folder", "not-text"],
+        "--out": NO_FOLDER,
+        "--within": [*NO_INTEGER, "0"],
+        "--row": ANY,
     },
     "train": {
         "RECIPE": [*NO_FILE, "cpu-smok"],

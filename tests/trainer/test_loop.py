@@ -17,7 +17,7 @@ from co_rewarding_trainer.loop import LoopConfig, questions, train  # noqa: E402
 from co_rewarding_trainer.policy import Policy, Rollouts, load_policy, response_logprobs, sample  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 
-from tests.trainer.scoring import AbstainingRewarder, GroundTruthRewarder  # noqa: E402
+from tests.trainer.scoring import AbstainingRewarder, GroundTruthRewarder, LabellingRewarder  # noqa: E402
 
 SHORT = LoopConfig(steps=2, evaluation_problems=20)
 G = 8
@@ -87,6 +87,24 @@ def test_each_epoch_asks_every_pair_once_in_an_order_of_its_own() -> None:
     assert first != second
     with pytest.raises(ValueError, match="65 pairs"):
         replace(SHORT, distinct_pairs=65)
+
+
+def test_at_test_time_the_held_out_problems_are_asked_and_no_truth_is_sent(policy: Policy) -> None:
+    config = replace(SHORT, steps=2, pairs_per_step=10, group_size=2, test_time=True)
+    rewarder = LabellingRewarder()
+    training = train(policy, rewarder, config)
+    asked = [asked for step in range(2) for asked in questions(step, config)]
+    assert len({each.question_id for each in asked}) == config.evaluation_problems, "an epoch asks each once"
+    assert all(each.problem.held_out for each in asked)
+    assert {rollout.ground_truth for sent in rewarder.sent for rollout in sent} == {None}
+    assert [report.label_accuracy for report in training.steps] == [1.0, 0.5], "counted by the trainer"
+
+
+def test_a_near_copy_is_the_question_in_the_same_words() -> None:
+    config = replace(SHORT, near_copies=True, wrong_paraphrases=0.25)
+    originals, paraphrases = questions(0, config)[:16], questions(0, config)[16:]
+    assert sum(one.prompt != two.prompt for one, two in zip(originals, paraphrases, strict=True)) == 4
+    assert [each.prompt for each in originals] == [each.prompt for each in questions(0, SHORT)[:16]]
 
 
 def advantages(groups: list[Group]) -> list[list[float]]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import torch
 
-from co_rewarding_trainer.loop import LoopConfig
+from co_rewarding_trainer.loop import LoopConfig, held_out_problems
 from co_rewarding_trainer.policy import Policy, sample
-from co_rewarding_trainer.task import VIEWS, boxed_answer, draw_problems
+from co_rewarding_trainer.task import VIEWS, boxed_answer
 from co_rewarding_trainer.task_table import task_named
 
 PROBLEMS_AT_ONCE = 64
@@ -33,7 +33,7 @@ def pass_at_k(samples: int, right_N: Sequence[int], k: int) -> float:
 def solved_counts(policy: Policy, config: LoopConfig, samples: int) -> list[int]:
     """Return how many of `samples` responses solve each held-out problem; problems and draws are always the same."""
     task = task_named(config.task)
-    problems = draw_problems(task, config.evaluation_problems, "evaluation", held_out=True)
+    problems = held_out_problems(config)
     generator = torch.Generator(policy.model.device).manual_seed(0)
     right_N: list[int] = []
     for first in range(0, len(problems), PROBLEMS_AT_ONCE):

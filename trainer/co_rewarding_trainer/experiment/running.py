@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.methods import METHODS
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -79,6 +80,18 @@ def read_results(folder: Path, suite: Suite) -> list[CellResult]:
     """
     paths = (result_path(folder, cell) for cell in suite.cells())
     return [_read_result(path) for path in paths if path.exists()]
+
+
+def read_suite_of(folder: Path) -> Suite:
+    """Return the suite whose results a folder holds.
+
+    Raises:
+        ExperimentError: it holds none, or that of another release.
+    """
+    try:
+        return Suite.model_validate_json((folder / SUITE).read_bytes())
+    except (OSError, ValidationError) as cause:
+        raise ExperimentError(f"{folder} holds no experiment of this release: {cause}") from cause
 
 
 def _read_result(path: Path) -> CellResult:
