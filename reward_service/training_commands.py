@@ -102,6 +102,7 @@ def demo(
     record: Annotated[
         bool, typer.Option("--record", help="Keep the rollouts of each method, as a file that `replay` reads.")
     ] = False,
+    test_time: TestTime = False,
     url: RunningService = None,
     api_key: ServiceKey = None,
     weights_root: WeightsRoot = None,
@@ -112,7 +113,8 @@ def demo(
 
     # What can be told at once comes before what takes a while to import.
     task_named(task)
-    chosen = _chosen(methods or _compared(url))
+    chosen = _chosen(methods or _compared(url, test_time=test_time))
+    _check_unlabelled(chosen if test_time else ())
     taught = frozenset(name for name in chosen if METHODS[name].needs_teacher)
     _check_weights_root(weights_root, url, taught)
     try_folder(out)
@@ -146,6 +148,7 @@ def demo(
             weights_root=weights_root,
             teacher_within_s=teacher_within_s,
             task=task,
+            test_time=test_time,
         )
 
 
@@ -219,9 +222,25 @@ def signs(
     report_signs(folders, place, within, rows or ())
 
 
-def _compared(url: str | None) -> Sequence[str]:
-    """Return the methods of a demo that names none: those that need no teacher if the service runs already."""
-    return [name for name in COMPARED if url is None or not METHODS[name].needs_teacher]
+def _compared(url: str | None, *, test_time: bool) -> Sequence[str]:
+    """Return the methods of a demo that names none.
+
+    They need no teacher if the service runs already, and no ground truth on the test questions.
+    """
+    rows = [METHODS[name] for name in COMPARED]
+    with_teacher = [row for row in rows if url is None or not row.needs_teacher]
+    return [row.name for row in with_teacher if not (test_time and row.needs_ground_truth)]
+
+
+def _check_unlabelled(methods: Sequence[str]) -> None:
+    """Check that no method needs the ground truth, which is not sent.
+
+    Raises:
+        BadParameter: one does.
+    """
+    if needing := [name for name in methods if METHODS[name].needs_ground_truth]:
+        problem = f"{' and '.join(needing)} needs the ground truth of the test questions: leave it out"
+        raise typer.BadParameter(problem, param_hint="--test-time")
 
 
 def _chosen(methods: Sequence[str]) -> list[str]:

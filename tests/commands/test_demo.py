@@ -113,3 +113,8 @@ def test_a_method_that_is_named_twice_is_trained_with_once(call: CommandLine, tm
     assert ended.out.count("│ majority-voting") == 1
     assert "Warning" not in ended.err, ended.err
     assert "Loading weights" not in ended.err, ended.err
+
+
+def test_the_ground_truth_of_test_questions_is_not_for_training(call: CommandLine, tmp_path: Path) -> None:
+    said = told(refused(call, tmp_path, "--test-time", "--method", "ground-truth"))
+    assert "ground-truth needs the ground truth of the test questions" in said

@@ -99,6 +99,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "--method": ["nonsense", "verified-majority"],
         "--start": NO_NAME,
         "--task": NO_NAME,
+        "--test-time": ANY,
         "--record": ANY,
         "--url": NO_URL,
         "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",

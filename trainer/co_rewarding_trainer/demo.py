@@ -30,19 +30,21 @@ def run_demo(
     weights_root: Path | None = None,
     teacher_within_s: float = 10.0,
     task: str = DEFAULT_TASK,
+    test_time: bool = False,
 ) -> DemoReport:
     """Trains with each method against the service; writes `series.json`, `table.md` and `curves.png` into `out_dir`.
 
     With `record` the rollouts of each method are kept there too, as `rollouts-<method>.jsonl`.
     Every method starts from the checkpoint `warm_start` and sees the same questions, which `seed` decides. The methods
     with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint. Under a method
-    with peers two policies train, which label each other; the first is the one that is reported.
+    with peers two policies train, which label each other; the first is the one that is reported. With `test_time` they
+    train on the held-out problems, and no ground truth is sent.
 
     Raises:
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
     """
     console = Console()
-    config = LoopConfig(task=task, steps=steps, seed=seed)
+    config = LoopConfig(task=task, steps=steps, seed=seed, test_time=test_time)
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
     place = TrainingPlace(service_url, api_key, warm_start, weights_root)
     # All before anything is trained.
