@@ -124,7 +124,8 @@ def test_a_report_is_made_of_the_folders_of_experiments(tmp_path: Path) -> None:
     report_signs([tmp_path], tmp_path / "out", horizon=40)
     told = (tmp_path / "out/signs.md").read_text()
     assert "4 of 8 trainings on the reported seeds lost 5 points. Good enough for an alarm: top_share" in told
-    assert "always at step 60" in told
+    assert "| always at step 60 | – | – | – |" in told
+    assert "| the alert `OneAnswer` | above 0.8 | – | – | 0 of 4 | 0 | 0 of 4 | – |" in told, "it never rises so far"
     assert len({line.count("|") for line in told.splitlines() if line.startswith("|")}) == 1
     assert (tmp_path / "out/signs.png").stat().st_size > 10_000
     with pytest.raises(ExperimentError, match="no loss of 5%"):

@@ -16,6 +16,7 @@ from co_rewarding_trainer.experiment.running import ExperimentError, read_result
 from co_rewarding_trainer.experiment.sign_trial import (
     LOSS,
     NULL_STEP,
+    ONE_ANSWER_ABOVE,
     Alarms,
     Trial,
     course_of,
@@ -73,11 +74,11 @@ def lines_of(trial: Trial) -> list[tuple[str, ...]]:
         )
         for each in trial.verdicts
     ]  # fmt: skip
-    always = ("–", "–", *_counts(trial.always))
     return [
         *lines,
+        ("the alert `OneAnswer`", f"above {ONE_ANSWER_ABOVE}", "–", "–", *_counts(trial.one_answer)),
         ("the number of the step", "–", _told(trial.by_step), "–", "–", "–", "–", "–"),
-        (f"always at step {NULL_STEP}", "–", *always),
+        (f"always at step {NULL_STEP}", "–", "–", "–", *_counts(trial.always)),
     ]
 
 
@@ -115,7 +116,7 @@ def _table(trial: Trial) -> Table:
     for head in ("AUC", "in time", "early", "false", "lead"):
         table.add_column(head, no_wrap=True, justify="right")
     for reading, _, auc, _, hits, early, false, lead in lines_of(trial):
-        table.add_row(reading.strip("`"), auc, hits, early, false, lead)
+        table.add_row(reading.replace("`", ""), auc, hits, early, false, lead)
     return table
 
 

@@ -22,6 +22,9 @@ MEAN_STEPS = 10
 CHANGE_STEPS = 30
 MOMENT_STEPS = 5
 NULL_STEP = 60
+ONE_ANSWER = "top_share, level"
+ONE_ANSWER_ABOVE = 0.8
+"""The alert OneAnswer of deploy/prometheus/alerts.yml."""
 RESAMPLES = 1000
 THRESHOLDS = 60
 
@@ -102,7 +105,8 @@ class Verdict:
 class Trial:
     """The verdicts on the seeds that are reported, the best AUC of the tuning seeds first, and those of two nulls.
 
-    `by_step` takes the number of the step for a sign; `always` warns every training at step NULL_STEP.
+    `by_step` takes the number of the step for a sign; `always` warns every training at step NULL_STEP. `one_answer`
+    warns where the alert OneAnswer does, whose threshold nobody chose by these trainings.
     """
 
     horizon: int
@@ -110,6 +114,7 @@ class Trial:
     verdicts: tuple[Verdict, ...]
     by_step: Auc
     always: Alarms
+    one_answer: Alarms
 
 
 def lost_at(accuracies: Sequence[tuple[int, float]]) -> int | None:
@@ -261,7 +266,8 @@ def try_signs(tuned: Sequence[Course], reported: Sequence[Course], horizon: int)
     ranked.sort(key=lambda each: -each[0])
     by_step, _, _ = _auc_with_null(_asked(reported, None, horizon), 1, len(reported))
     always = alarms_of(reported, always_at_null, horizon)
-    return Trial(horizon, tuple(reported), tuple(verdict for _, verdict in ranked), by_step, always)
+    one_answer = alarms_of(reported, _crossing(ONE_ANSWER, 1, ONE_ANSWER_ABOVE), horizon)
+    return Trial(horizon, tuple(reported), tuple(verdict for _, verdict in ranked), by_step, always, one_answer)
 
 
 def curve_of(trial: Trial, reading: str | None, sign: int) -> tuple[Floats, Floats]:
