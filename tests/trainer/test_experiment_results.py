@@ -58,7 +58,7 @@ def cell(row: str, rate: float, seed: int, accuracies: list[float], reward: floa
     return CellResult(
         row=row, method="majority-voting", learning_rate=rate, start="shipped", seed=seed, run=f"{row}-{seed}",
         took_s=1.0, rollouts=320, rollouts_of_others=0,
-        steps=[StepReport(step, reward, None, 0.5) for step in range(20)],
+        steps=[StepReport(step, reward, None, 0.5, step / 100) for step in range(20)],
         signs=[StepSigns(step=step, top_share=step / 20) for step in range(20)],
         accuracies=[(5 * at, share) for at, share in enumerate(accuracies)], passes={1: accuracies[-1]},
     )  # fmt: skip
@@ -110,6 +110,10 @@ def test_series_figures_and_pictures_are_of_every_training(tmp_path: Path) -> No
     }
     results.write_figures(SOME, tmp_path / "figures.json")
     assert [each["end"] for each in json.loads((tmp_path / "figures.json").read_text())] == [0.2, 0.3, 0.6, 0.8]
+    [waits] = {
+        (each["waited_p50_s"], each["waited_p99_s"]) for each in json.loads((tmp_path / "figures.json").read_text())
+    }
+    assert waits == (0.09, 0.19)
     for write in (write_curves, write_sweep):
         write(SOME, tmp_path / "picture.png")
         assert (tmp_path / "picture.png").stat().st_size > 10_000

@@ -185,14 +185,21 @@ _SCHEMA = pa.schema(
 
 
 def write_figures(results: Sequence[CellResult], path: Path) -> None:
-    """Write what each training came to, as JSON."""
+    """Write what each training came to, as JSON, and how long the rewards of a step took."""
     told = [
         {"row": each.row, "learning_rate": each.learning_rate, "start": each.start, "seed": each.seed,
-         "took_s": round(each.took_s, 1), "passes": each.passes}
+         "took_s": round(each.took_s, 1), "passes": each.passes, "waited_p50_s": _waited(each, 0.5),
+         "waited_p99_s": _waited(each, 0.99)}
         | {name: None if math.isnan(value) else round(value, 4) for name, value in vars(figures_of(each)).items()}
         for each in results
     ]  # fmt: skip
     path.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _waited(result: CellResult, share: float) -> float | None:
+    """Return the time that this share of the steps did not exceed in waiting for rewards, in seconds."""
+    waits_s = sorted(step.waited_s for step in result.steps if step.waited_s is not None)
+    return round(waits_s[math.ceil(share * len(waits_s)) - 1], 4) if waits_s else None
 
 
 def _mean(values: Sequence[float]) -> float:
