@@ -70,7 +70,8 @@ def test_one_that_was_killed_goes_on_where_it_was(tmp_path: Path, service_url: s
     assert len(found) == 4
     assert kept.items() <= found.items(), "what was trained is not trained again"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "about.json", "cells", "curves.png", "figures.json", "series.parquet", "suite.json", "sweep.png", "table.md",
+        "about.json", "cells", "curves.png", "falls.md", "figures.json", "series.parquet", "suite.json",
+        "sweep.png", "table.md",
     }  # fmt: skip
     about = json.loads((tmp_path / "out/about.json").read_text())
     assert about["command"][1:3] == ["experiment", "suite.toml"]

@@ -129,3 +129,13 @@ def test_the_rate_is_chosen_by_other_seeds_and_reported_by_these() -> None:
 def test_differences_are_those_of_the_same_rate_start_and_seed() -> None:
     _, [line] = comparisons.difference_lines(SOME, "b")
     assert line == ("0.0006", "`a`", "1", "+0.40", "1", "+0.40", "+0.40")
+
+
+def test_who_fell_is_counted_and_who_was_rewarded_all_the_same() -> None:
+    sure = cell("b", 6e-4, 2, [0.5, 0.8, 0.4, 0.3, 0.2], reward=0.95)
+    _, lines = comparisons.fall_lines([*SOME, sure])
+    assert lines == [
+        ("0.0002", "`b`", "1", "0", "0", "0.10"),
+        ("0.0006", "`b`", "3", "3", "1", "0.70"),
+        ("0.0006", "`a`", "1", "0", "0", "0.00"),
+    ]

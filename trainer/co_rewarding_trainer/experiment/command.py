@@ -15,8 +15,8 @@ from co_rewarding_trainer.experiment.suite import Suite
 def run_experiment(suite: Suite, folder: Path, serve: Serve, jobs: int) -> list[CellResult]:
     """Trains the cells that have no result in the folder, and writes what all of them came to there.
 
-    Files: `series.parquet`, `table.md`, `figures.json`, `curves.png`, `sweep.png`, where the suite asks for them
-    `chosen.md` and `differences.md`, beside the suite, the versions and the result of each cell.
+    Files: `series.parquet`, `table.md`, `falls.md`, `figures.json`, `curves.png`, `sweep.png`, where the suite asks for
+    them `chosen.md` and `differences.md`, beside the suite, the versions and the result of each cell.
 
     Raises:
         ExperimentError: the folder holds another suite, or some cells failed; the others were trained.
@@ -46,6 +46,7 @@ def write_results(suite: Suite, found: list[CellResult], folder: Path) -> None:
     results.write_figures(found, folder / "figures.json")
     reported = [result for result in found if result.seed in suite.seeds]
     results.write_markdown(*results.lines_of(reported), folder / "table.md")
+    results.write_markdown(*comparisons.fall_lines(reported), folder / "falls.md")
     if reported:
         write_curves(reported, folder / "curves.png")
         write_sweep(reported, folder / "sweep.png")

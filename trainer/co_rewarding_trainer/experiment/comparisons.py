@@ -1,10 +1,13 @@
-"""Compare rows: at the learning rate that other seeds chose for each, and with a baseline, training by training."""
+"""Compare rows: by who fell, at the learning rates that other seeds chose, and with a baseline, one by one."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from co_rewarding_trainer.experiment.cell import CellResult
 from co_rewarding_trainer.experiment.results import figures_of, grouped, spread_of
+
+FALL, SURE = 0.15, 0.9
+"""An accuracy that a training has lost, and a reward at which nothing seems to be amiss."""
 
 Lines = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """The heads of a table, and its lines."""
@@ -49,6 +52,25 @@ def difference_lines(results: Sequence[CellResult], baseline: str) -> Lines:
         bounds = f" ({spread.low:+.2f} to {spread.high:+.2f})" if spread.count > 1 else ""
         counts = (str(len(beyond)), f"{spread.median:+.2f}{bounds}", f"{sum(each > 0 for each in beyond)}")
         lines.append((f"{rate:g}", f"`{row}`", *counts, f"{min(beyond):+.2f}", f"{max(beyond):+.2f}"))
+    return heads, lines
+
+
+def fall_lines(results: Sequence[CellResult]) -> Lines:
+    """Return the table of how many trainings fell, and of those how many were rewarded as if they had not."""
+    heads = (
+        "learning rate",
+        "row",
+        "runs",
+        f"lost {FALL:.0%} since the peak",
+        f"of these at a reward of {SURE:g}",
+        "most lost",
+    )
+    lines: list[tuple[str, ...]] = []
+    for (row, rate), some in grouped(results).items():
+        figures = [figures_of(result) for result in some]
+        fallen = [each for each in figures if each.loss >= FALL]
+        counts = (str(len(figures)), str(len(fallen)), str(sum(each.reward >= SURE for each in fallen)))
+        lines.append((f"{rate:g}", f"`{row}`", *counts, f"{max(each.loss for each in figures):.2f}"))
     return heads, lines
 
 
