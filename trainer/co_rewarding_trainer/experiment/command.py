@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from co_rewarding_trainer.experiment import comparisons, results
@@ -22,6 +23,7 @@ def run_experiment(suite: Suite, folder: Path, serve: Serve, jobs: int) -> list[
         ExperimentError: the folder holds another suite, or some cells failed; the others were trained.
         CoRewardingError: there is no service.
     """
+    torch.set_num_threads(1)  # a start is taught here: the model is small, and the other cores are the trainings'
     console = Console()
     missing = prepare(folder, suite, sys.argv)
     cells = list(suite.cells())
