@@ -173,7 +173,7 @@ bench-robustness: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.robustness
 
 bench-steady: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.steady_training --docs docs
+	$(BIN)/python -m benchmarks.steady_training
 
 bench-prefetch: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.prefetch

@@ -160,8 +160,7 @@ def main() -> None:
     parser.add_argument("--method", choices=list(METHODS), default="co-rewarding-ii")
     parser.add_argument("--pairs", type=int, default=LoopConfig.pairs_per_step, help="questions of a step")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
-    parser.add_argument("--out", type=Path, default=Path("runs/steady"))
-    parser.add_argument("--docs", type=Path, help="where steady.png goes as well")
+    parser.add_argument("--out", type=Path, default=Path("runs/experiments/steady"))
     given = parser.parse_args()
     if given.steps < 2 * WINDOWS:
         parser.error(f"--steps: {2 * WINDOWS} at least, for {WINDOWS} windows")
@@ -178,14 +177,12 @@ def main() -> None:
         "windows": [asdict(window) for window in windows],
         "evaluations": [asdict(each) for each in evaluations],
     }
-    for place in (given.out, given.docs):
-        if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
-            write_picture(windows, place / "steady.png")
+    given.out.mkdir(parents=True, exist_ok=True)
+    write_picture(windows, given.out / "steady.png")
     (given.out / "steady.json").write_text(json.dumps(told, indent=1) + "\n")
-    (given.out / "steady.md").write_text(table)
-    Console().print(table, markup=False, highlight=False)
-    Console().print(describe(), highlight=False, soft_wrap=True)
+    said = f"`{given.method}`, {given.steps} steps, rewards kept for {RETENTION_S:g} s; {describe()}."
+    (given.out / "steady.md").write_text(f"{table}\n{said}\n")
+    Console().print(f"{table}\n{said}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

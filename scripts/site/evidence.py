@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from co_rewarding_trainer.experiment.running import read_results, read_suite_of
+from co_rewarding_trainer.experiment.running import SUITE, read_results, read_suite_of
 
 from scripts.site.pictures import FOLDER
 
@@ -34,11 +34,17 @@ def filled(page: str, table_of: Callable[[str, str], str | None]) -> str:
 
 
 def table_in(experiments: Path) -> Callable[[str, str], str | None]:
-    """Return what reads a table of an experiment, with how it came about in a line behind it."""
+    """Return what reads a table of an experiment, with how it came about in a line behind it.
+
+    A table of another measurement, which has no suite, says that itself.
+    """
 
     def table_of(name: str, file: str) -> str | None:
-        path = experiments / name / file
-        return f"{path.read_text().strip()}\n\n{about(experiments / name)}" if path.exists() else None
+        folder = experiments / name
+        if not (folder / file).exists():
+            return None
+        table = (folder / file).read_text().strip()
+        return f"{table}\n\n{about(folder)}" if (folder / SUITE).exists() else table
 
     return table_of
 

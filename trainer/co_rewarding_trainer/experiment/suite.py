@@ -153,7 +153,7 @@ class Suite(_Part):
 
     def cells(self) -> Iterator["Cell"]:
         """Yield the cells: start by start, and of a start the first seed of all rows before the next seed."""
-        seeds = [*self.tuning_seeds, *self.seeds]
+        seeds = [*self.seeds, *self.tuning_seeds]
         grid = itertools.product(self.all_starts(), seeds, self.learning_rates, self.all_rows())
         for start, seed, rate, row in grid:
             yield Cell(row, rate, start, seed)
