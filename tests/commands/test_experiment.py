@@ -89,10 +89,10 @@ def test_at_test_time_no_ground_truth_reaches_the_service(tmp_path: Path, servic
         with RewardClient(service_url, run=result["run"]) as client:
             cohorts = client.cohorts_page(most=100).items
             assert {step["label_accuracy"] for step in client.series()} == {None}
-        assert sum(len(each.ballots) for each in cohorts) == 2 * 2 * 2 * 2
-        assert {ballot.ground_truth for each in cohorts for ballot in each.ballots} == {None}
-        assert {label.matches_truth for each in cohorts for label in each.labels} == {None}
-        questions = {each.question_id for each in cohorts}
+        assert sum(len(each["ballots"]) for each in cohorts) == 2 * 2 * 2 * 2
+        assert {ballot["ground_truth"] for each in cohorts for ballot in each["ballots"]} == {None}
+        assert {label["matches_truth"] for each in cohorts for label in each["labels"]} == {None}
+        questions = {each["question_id"] for each in cohorts}
         assert questions <= {each.key for each in held_out_problems(LoopConfig(evaluation_problems=10))}
         assert len(questions) == 4
 
