@@ -1,11 +1,13 @@
 # Everything here sets itself up on a machine that has Python 3.11 and make.
 #   make install  the environment .venv, with everything that runs on a laptop (the other targets make it themselves)
 #   make demo    a small language model learns without labels, against the real service
+#   make experiment  every method at three learning rates with three seeds: an hour and a half, runs/experiments/core
+#   make evidence    the tables, curves and figures of docs/evidence.md, from the experiments in runs/experiments
 #   make test    the checks and the whole suite of tests
 #   make check   ruff, pyright, import-linter
 #   make coverage    branch coverage by the quick tests; fails below the floor in pyproject.toml
 #   make docs    the documentation as a site with search: runs/site/index.html
-#   make pictures    the pictures of docs/concepts.md, and of the last `make demo` in a terminal
+#   make pictures    the pictures of docs/concepts.md; the picture, table and terminal of the last `make demo`
 #   make architecture    the made parts of docs/architecture.md: the floors, the way of a rollout
 #   make dashboards   Grafana's dashboards, from the table of metrics
 #   make histories   long drawn histories of cohorts and batches, beside a model of what they must come to
@@ -14,6 +16,7 @@
 #   make bench-step      seconds from a batch's last rollout to its last reward
 #   make bench-ema       the teacher's average next to torch's own in-place lerp
 #   make bench-robustness    co-rewarding-i with wrong paraphrases, with the quarantine and without
+#   make bench-steady    2,000 training steps: do memory and latency of the service stay? (half an hour)
 #   make bench-prefetch  how much of the teacher's time a trainer sees
 #   make bench-grading   how right, fast and safe the grader is, next to others
 #   make helm    the Helm chart: lint, six sets of values, every object by its schema (Linux on x86-64; fetches helm)
@@ -54,7 +57,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers e2e-ray e2e-ray-openrlhf bench-ray store-kills e2e-failover chaos loadtest bench-capacity bench-durability bench-stored bench-paraphrases bench-fairness bench-held-calls bench-unit-costs bench-held-many bench-two-nodes sizing soak gpu-check clean
+.PHONY: help install demo experiment evidence test check docs pictures helm coverage architecture dashboards histories mutants bench bench-step bench-ema bench-grading bench-prefetch bench-robustness bench-steady e2e e2e-vllm e2e-openrlhf e2e-openrlhf-wide e2e-openrlhf-smollm2 e2e-openrlhf-client e2e-compose e2e-trl e2e-verl e2e-slime e2e-swift e2e-gym e2e-verifiers e2e-tinker e2e-areal e2e-skyrl e2e-trackers e2e-ray e2e-ray-openrlhf bench-ray store-kills e2e-failover chaos loadtest bench-capacity bench-durability bench-stored bench-paraphrases bench-fairness bench-held-calls bench-unit-costs bench-held-many bench-two-nodes sizing soak gpu-check clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile | fold -s -w 76 | sed '/^make /!s/^/    /'
@@ -98,6 +101,12 @@ install: $(VENV)/.local
 demo: $(VENV)/.local
 	$(BIN)/co-rewarding demo
 
+experiment: $(VENV)/.local
+	$(BIN)/co-rewarding experiment core
+
+evidence: $(VENV)/.dev
+	$(BIN)/python -m scripts.site.evidence runs/experiments
+
 test: check $(VENV)/.openrlhf $(VENV)/.docs
 	@$(MAKE) --no-print-directory $(HELM) || echo "helm cannot be fetched here: the tests of the chart are skipped"
 	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -122,6 +131,7 @@ docs: $(VENV)/.docs
 pictures: $(VENV)/.dev
 	$(BIN)/python -m scripts.site.pictures
 	$(if $(wildcard runs/demo/series.json),$(BIN)/python -m scripts.site.terminal runs/demo/series.json)
+	$(if $(wildcard runs/demo/series.json),$(BIN)/python -m scripts.site.demo_page demo runs/demo)
 
 # Not a part of `make test`, whose tests would take twice the CPU time (CONTRIBUTING.md).
 COVERED := tests/domain tests/api tests/client tests/store tests/grading tests/replay tests/verify tests/workers
@@ -162,6 +172,9 @@ bench-ema: $(VENV)/.dev
 
 bench-robustness: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.robustness
+
+bench-steady: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.steady_training
 
 bench-prefetch: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.prefetch

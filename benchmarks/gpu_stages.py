@@ -183,11 +183,12 @@ def _average_of_device(device: torch.device, size: Size) -> dict[str, Any]:
 
 def trainer(device: torch.device, size: Size) -> dict[str, Any]:
     """Train a few steps: rollouts of the policy, labels by the vote of the other view, one step of the optimizer."""
+    from co_rewarding_trainer.chains import CHAINS
     from co_rewarding_trainer.grpo import group_advantages, update
     from co_rewarding_trainer.policy import Policy, build_tokenizer, sample
     from co_rewarding_trainer.task import VIEWS, boxed_answer, draw_pairs
 
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(CHAINS)
     torch.manual_seed(0)
     model = LlamaForCausalLM(config_of(size, len(tokenizer)))
     torch.nn.Module.to(model, device)
@@ -197,9 +198,12 @@ def trainer(device: torch.device, size: Size) -> dict[str, Any]:
     took_s: list[dict[str, float]] = []
     losses: list[float] = []
     for step in range(size.steps + 1):
-        asked_P = [pair.asked(view) for view in VIEWS for pair in draw_pairs(size.pairs_per_step, f"check {step}")]
+        asked_P = [
+            pair.asked(view) for view in VIEWS for pair in draw_pairs(CHAINS, size.pairs_per_step, f"check {step}")
+        ]
+        prompts_P = [asked.prompt for asked in asked_P]
         began_s = time.perf_counter()
-        rollouts = sample(policy, [asked.prompt for asked in asked_P], GROUP, 1.0, generator)
+        rollouts = sample(policy, prompts_P, GROUP, 1.0, generator, CHAINS.max_new_tokens)
         _wait(device)
         sampled_s = time.perf_counter()
         rewards_B = voted([boxed_answer(text) for text in rollouts.texts], len(asked_P) // 2)

@@ -18,8 +18,9 @@ from uuid import uuid4
 
 import torch
 from co_rewarding_client import RewardClient, RunSettings
+from co_rewarding_trainer.chains import CHAINS
 from co_rewarding_trainer.loop import as_sent
-from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy, sample
+from co_rewarding_trainer.policy import Policy, Rollouts, load_policy, sample
 from co_rewarding_trainer.task import TaskPair, draw_problems
 from co_rewarding_trainer.teacher_publisher import TeacherPublisher
 from co_rewarding_trainer.warm_start import SHIPPED
@@ -60,7 +61,7 @@ class Trainer:
 
     def step(self, number: int, kind: str) -> Step:
         """One step of a kind; its questions are its own."""
-        problems = draw_problems(self._questions, f"{self._run} {number}")
+        problems = draw_problems(CHAINS, self._questions, f"{self._run} {number}")
         asked_P = [TaskPair(problem).asked("original") for problem in problems]
         self._coach.prepare(number, self._policy, [] if kind == KINDS[2] else asked_P)
         if kind == KINDS[0]:
@@ -68,13 +69,16 @@ class Trainer:
         began_s = time.perf_counter()
         prompts = [asked.prompt for asked in asked_P]
         for _ in range(self._rounds - 1):
-            sample(self._policy, prompts, POLICY_ROLLOUTS, 1.0, self._generator)
-        rollouts = sample(self._policy, prompts, POLICY_ROLLOUTS, 1.0, self._generator)
+            self._sample(prompts)
+        rollouts = self._sample(prompts)
         sampled_s = time.perf_counter()
         rewards = self._client.rewards(as_sent(asked_P, rollouts, POLICY_ROLLOUTS), step=number)
         seen_s = time.perf_counter() - sampled_s
         assert {label.teacher_version for label in rewards.labels} == {number}, "labels of another version"
         return Step(kind, sampled_s - began_s, seen_s)
+
+    def _sample(self, prompts: Sequence[str]) -> Rollouts:
+        return sample(self._policy, prompts, POLICY_ROLLOUTS, 1.0, self._generator, CHAINS.max_new_tokens)
 
     def _wait_for_labels(self) -> None:
         deadline_s = time.monotonic() + START_S
@@ -120,7 +124,7 @@ def _settings(steps: int) -> RunSettings:
         group_size=POLICY_ROLLOUTS,
         teacher_group_size=TEACHER_BALLOTS,
         total_steps=3 * (steps + 1),
-        teacher_max_tokens=MAX_NEW_TOKENS,
+        teacher_max_tokens=CHAINS.max_new_tokens,
     )
 
 

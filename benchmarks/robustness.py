@@ -23,6 +23,7 @@ from co_rewarding_client import RewardClient, RunSettings
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, train
 from co_rewarding_trainer.policy import load_policy
 from co_rewarding_trainer.task import draw_pairs
+from co_rewarding_trainer.task_table import task_named
 from co_rewarding_trainer.warm_start import SHIPPED
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -36,7 +37,7 @@ SHARES = (0.0, 0.1, 0.2, 0.4)
 QUARANTINES = ("off", "own-view", "abstain")
 COLOURS = ("#D55E00", "#0072B2", "#009E73")
 PAIRS = 320
-LEARNING_RATE = 3e-4
+LEARNING_RATE = 2e-4
 """Half of the demo's: with it, two epochs make another policy, and a pair is judged by what many have said of it."""
 LOOK_EVERY = 20
 """Steps between two looks at the quarantine: an epoch."""
@@ -109,7 +110,7 @@ def run_case(url: str, case: Case) -> Outcome:
     """Trains one run; in a process of its own."""
     torch.set_num_threads(1)
     config = case.config
-    pairs = draw_pairs(PAIRS, f"training {case.seed}", case.share)
+    pairs = draw_pairs(task_named(config.task), PAIRS, f"training {case.seed}", case.share)
     bad = frozenset(pair.problem.key for pair in pairs if pair.mistold is not None)
     run = f"robustness-{case.share:g}-{case.quarantine}-{case.seed}"
     settings = RunSettings(method="co-rewarding-i", group_size=config.group_size, quarantine=case.quarantine)

@@ -31,7 +31,7 @@ from reward_service.tools.replay.command import replay, score
 from reward_service.tools.status.command import status
 from reward_service.tools.track.command import track
 from reward_service.tools.watch.command import watch
-from reward_service.training_commands import demo, experiment, train
+from reward_service.training_commands import demo, experiment, signs, train
 
 log = structlog.get_logger(__name__)
 
@@ -215,7 +215,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-for _command in (train, demo, experiment, score, replay, export, explain, watch, status, track):
+for _command in (train, demo, experiment, signs, score, replay, export, explain, watch, status, track):
     app.command()(_command)
 app.add_typer(paraphrase_app, name="paraphrase")
 app.add_typer(keys_app, name="keys")

@@ -1,4 +1,4 @@
-"""Define `co-rewarding train` and `demo`; missing packages are reported before training begins."""
+"""Define the commands that train: `train`, `demo`, `experiment`, `signs`; missing packages are told at once."""
 
 import contextlib
 import os
@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.method_rules import Method, Weight
-from co_rewarding_schema.methods import BY_GROUND_TRUTH, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
+from co_rewarding_schema.methods import BY_GROUND_TRUTH, BY_TEACHER, DEFAULT_METHOD, METHODS, WITHIN_A_VIEW
+from co_rewarding_trainer.task import WarmStart
+from co_rewarding_trainer.task_table import DEFAULT_TASK, TASKS, task_named
 
 from reward_service.errors import Needing, TrainingRunError
 from reward_service.serving.supervisor import embedded_service
@@ -29,6 +31,11 @@ WeightsRoot = Annotated[
     Path | None, typer.Option(help="Its weights root as this machine sees it, for methods with a teacher.")
 ]
 
+TestTime = Annotated[
+    bool,
+    typer.Option("--test-time", help="Train on the held-out problems themselves; no ground truth is sent."),
+]
+
 
 def _lacking(row: Method) -> str | None:
     """Return what the demo's trainer does not have, and a method needs."""
@@ -38,7 +45,7 @@ def _lacking(row: Method) -> str | None:
 
 
 CHOICES = tuple(name for name, row in METHODS.items() if _lacking(row) is None)
-COMPARED = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_GROUND_TRUTH)
+COMPARED = (WITHIN_A_VIEW, DEFAULT_METHOD, BY_TEACHER, BY_GROUND_TRUTH)
 """The methods of a demo that names none."""
 
 
@@ -88,19 +95,26 @@ def demo(
             help=f"One of {', '.join(CHOICES)} (repeat the option); by default {', '.join(COMPARED)}.",
         ),
     ] = None,
+    start: Annotated[
+        WarmStart, typer.Option(help="What the policy has learnt: without habits, or with planted ones.")
+    ] = WarmStart.PLAIN,
+    task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")] = DEFAULT_TASK,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the rollouts of each method, as a file that `replay` reads.")
     ] = False,
+    test_time: TestTime = False,
     url: RunningService = None,
     api_key: ServiceKey = None,
     weights_root: WeightsRoot = None,
 ) -> None:
-    """Trains a small language model on arithmetic, with rewards from the service and without labels."""
+    """Trains a small language model on a small task, with rewards from the service and without labels."""
     from co_rewarding_client import RewardClient
     from co_rewarding_trainer.folders import try_folder
 
     # What can be told at once comes before what takes a while to import.
-    chosen = _chosen(methods or ())
+    task_named(task)
+    chosen = _chosen(methods or _compared(url, test_time=test_time))
+    _check_unlabelled(chosen if test_time else ())
     taught = frozenset(name for name in chosen if METHODS[name].needs_teacher)
     _check_weights_root(weights_root, url, taught)
     try_folder(out)
@@ -112,25 +126,29 @@ def demo(
         raise TrainingRunError(f"--url {url}: {cause}") from cause
     with Needing("the demo", "local"):
         from co_rewarding_trainer.demo import run_demo
-        from co_rewarding_trainer.warm_start import SHIPPED
+        from co_rewarding_trainer.warm_start import WarmStartConfig, checkpoint
 
+    warm_start = checkpoint(WarmStartConfig(task=task, kind=start), out / "starts" / f"{task}-{start}")
     with contextlib.ExitStack() as stack:
         teacher_within_s = TEACHER_SEEN_S
         if url is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cr-")))
-            url = stack.enter_context(embedded_service(folder, teacher=SHIPPED if taught else None))
+            url = stack.enter_context(embedded_service(folder, teacher=warm_start if taught else None))
             weights_root = folder / "weights"
             teacher_within_s = TEACHER_STARTED_S
         run_demo(
             url,
             out,
-            methods=chosen or COMPARED,
+            methods=chosen,
             steps=steps,
             seed=seed,
             record=record,
             api_key=api_key,
+            warm_start=warm_start,
             weights_root=weights_root,
             teacher_within_s=teacher_within_s,
+            task=task,
+            test_time=test_time,
         )
 
 
@@ -142,6 +160,7 @@ def experiment(
     jobs: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Trainings side by side; by default one a core.")
     ] = None,
+    test_time: TestTime = False,
     url: RunningService = None,
     api_key: ServiceKey = None,
     weights_root: WeightsRoot = None,
@@ -152,16 +171,16 @@ def experiment(
     with Needing("experiments", "local"):
         from co_rewarding_trainer.experiment.command import run_experiment
         from co_rewarding_trainer.experiment.running import ServiceAt
-        from co_rewarding_trainer.experiment.suite import read_suite
+        from co_rewarding_trainer.experiment.suite import at_test_time, read_suite
 
-    chosen = read_suite(suite)
+    chosen = at_test_time(read_suite(suite)) if test_time else read_suite(suite)
     methods = {row.method for row in chosen.all_rows().values()}
     taught = frozenset(name for name in methods if METHODS[name].needs_teacher)
     _check_weights_root(weights_root, url, taught)
     if taught and url is not None and len(chosen.all_starts()) > 1:
         problem = "its teacher begins with one start, and the suite has several: leave out --url, or the other starts"
         raise typer.BadParameter(problem, param_hint="--url")
-    folder = out or Path("runs/experiments") / Path(suite).stem
+    folder = out or Path("runs/experiments") / f"{Path(suite).stem}{'-test-time' if test_time else ''}"
     try_folder(folder)
 
     @contextlib.contextmanager
@@ -175,6 +194,53 @@ def experiment(
                 yield ServiceAt(started, place / "weights", None, TEACHER_STARTED_S)
 
     run_experiment(chosen, folder, serve, jobs or os.cpu_count() or 1)
+
+
+def signs(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Results of experiments whose suites have tuning_seeds.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the table and the picture go; by default the first folder.")
+    ] = None,
+    within: Annotated[
+        int, typer.Option(min=5, max=100_000, help="Steps within which a loss is to follow a warning.")
+    ] = 40,
+    rows: Annotated[
+        list[str] | None, typer.Option("--row", help="A row whose trainings count (repeat the option); by default all.")
+    ] = None,
+) -> None:
+    """Tries the signs of a collapse: do they warn of a loss of accuracy before it is there?"""
+    from co_rewarding_trainer.folders import try_folder
+
+    with Needing("experiments", "local"):
+        from co_rewarding_trainer.experiment.sign_report import report_signs
+
+    place = out or folders[0]
+    if out is not None:
+        try_folder(out)
+    report_signs(folders, place, within, rows or ())
+
+
+def _compared(url: str | None, *, test_time: bool) -> Sequence[str]:
+    """Return the methods of a demo that names none.
+
+    They need no teacher if the service runs already, and no ground truth on the test questions.
+    """
+    rows = [METHODS[name] for name in COMPARED]
+    with_teacher = [row for row in rows if url is None or not row.needs_teacher]
+    return [row.name for row in with_teacher if not (test_time and row.needs_ground_truth)]
+
+
+def _check_unlabelled(methods: Sequence[str]) -> None:
+    """Check that no method needs the ground truth, which is not sent.
+
+    Raises:
+        BadParameter: one does.
+    """
+    if needing := [name for name in methods if METHODS[name].needs_ground_truth]:
+        problem = f"{' and '.join(needing)} needs the ground truth of the test questions: leave it out"
+        raise typer.BadParameter(problem, param_hint="--test-time")
 
 
 def _chosen(methods: Sequence[str]) -> list[str]:

@@ -141,6 +141,9 @@ DEFAULT_METHOD = "co-rewarding-i"
 WITHIN_A_VIEW = "majority-voting"
 """What needs nothing but the rollouts themselves: no second view, teacher, truth or statistic."""
 
+BY_TEACHER = "co-rewarding-ii"
+"""The paper's row whose labels are the teacher's alone."""
+
 BY_GROUND_TRUTH = next(row.name for row in _ROWS if row.needs_ground_truth)
 """What a rollout is compared by that brings its ground truth as its label."""
 

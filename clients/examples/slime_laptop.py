@@ -23,8 +23,9 @@ import torch
 import yaml
 from aiohttp import web
 from co_rewarding_client import slime_data
-from co_rewarding_trainer.policy import Policy, load_policy, response_logprobs, sample
-from co_rewarding_trainer.task import VIEWS, TaskProblem, draw_pairs, draw_problems
+from co_rewarding_trainer.chains import CHAINS
+from co_rewarding_trainer.policy import PAD_ID, Policy, load_policy, response_logprobs, sample
+from co_rewarding_trainer.task import VIEWS, TaskProblem, draw_problems
 from co_rewarding_trainer.warm_start import SHIPPED
 
 GROUP_SIZE = 8
@@ -87,7 +88,7 @@ class Router:
     def _sample(self) -> None:
         waiting, self._waiting = self._waiting, []
         prompts = [str(self.policy.tokenizer.decode(tokens)) for tokens, _, _ in waiting]
-        drawn = sample(self.policy, prompts, 1, waiting[0][1], self._generator)
+        drawn = sample(self.policy, prompts, 1, waiting[0][1], self._generator, CHAINS.max_new_tokens)
         lengths = drawn.mask_BT.sum(dim=1).int().tolist()
         responses_BT = drawn.tokens_BL[:, -drawn.mask_BT.shape[1] :]
         for place, (tokens, _, answered) in enumerate(waiting):
@@ -110,10 +111,10 @@ def write_data(folder: Path, pairs: int) -> None:
         texts = {"question": original, "paraphrase": paraphrase, "ground_truth": problem.answer}
         return {"question_id": problem.key} | texts
 
-    drawn = {pair.problem.key: pair.problem for pair in draw_pairs(pairs, "slime")}
-    held_out = {problem.key: problem for problem in draw_problems(EVALUATION_PROBLEMS, "evaluation", held_out=True)}
+    drawn = draw_problems(CHAINS, pairs, "slime")
+    held_out = draw_problems(CHAINS, EVALUATION_PROBLEMS, "evaluation", held_out=True)
     for name, problems, evaluate in (("train", drawn, False), ("evaluation", held_out, True)):
-        asked = [question(each, *(each.prompt(view) for view in VIEWS)) for each in problems.values()]
+        asked = [question(each, *(each.prompt(view) for view in VIEWS)) for each in problems]
         made = slime_data.rows(asked, 1 if evaluate else GROUP_SIZE, evaluate=evaluate)
         slime_data.write(made, folder / f"{name}.jsonl")
 
@@ -134,7 +135,7 @@ def trainer_args(trainer: str, given: argparse.Namespace, router_port: int) -> a
         --eval-temperature 0.8
         --hf-checkpoint {SHIPPED} --num-rollout {given.steps} --rollout-batch-size {given.batch_size}
         --n-samples-per-prompt {GROUP_SIZE} --global-batch-size {given.batch_size * GROUP_SIZE}
-        --rollout-max-response-len 12 --rollout-temperature 1.0
+        --rollout-max-response-len {CHAINS.max_new_tokens} --rollout-temperature 1.0
         --rollout-num-gpus 1 --rollout-num-gpus-per-engine 1
         --custom-eval-rollout-log-function-path slime_laptop.print_evaluation
     """
@@ -163,10 +164,11 @@ def optimizer_step(trainer: str, policy: Policy, optimizer: torch.optim.Optimize
     """Make one step on what the trainer would send to Megatron, with the trainer's own returns and loss."""
     losses = importlib.import_module(f"{trainer}.utils.ppo_utils")
     length = max(data["response_lengths"])
+    widest = max(len(tokens) - len(mask) for tokens, mask in zip(data["tokens"], data["loss_masks"], strict=True))
     tokens_BL, masks_BT, old_BT = [], [], []
     for tokens, mask, logprobs in zip(data["tokens"], data["loss_masks"], data["rollout_log_probs"], strict=True):
-        missing = length - len(mask)  # prompts are equally long, so that what is missing are tokens of the response
-        tokens_BL.append(torch.nn.functional.pad(torch.as_tensor(tokens), (0, missing)))
+        before, missing = widest - (len(tokens) - len(mask)), length - len(mask)
+        tokens_BL.append(torch.nn.functional.pad(torch.as_tensor(tokens), (before, missing), value=PAD_ID))
         masks_BT.append(torch.nn.functional.pad(torch.as_tensor(mask), (0, missing)))
         old_BT.append(torch.nn.functional.pad(torch.as_tensor(logprobs), (0, missing)))
     mask_BT, before_BT = torch.stack(masks_BT), torch.stack(old_BT)
@@ -218,7 +220,7 @@ def main() -> None:
     parser.add_argument(
         "--batch-size", type=int, default=32, help="prompts a step: both views of half as many questions"
     )
-    parser.add_argument("--learning-rate", type=float, default=6e-4)
+    parser.add_argument("--learning-rate", type=float, default=4e-4)
     parser.add_argument("--folder", type=Path, default=Path("runs/slime"), help="for the data set and downloads")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)

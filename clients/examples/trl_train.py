@@ -16,7 +16,8 @@ from uuid import uuid4
 
 from co_rewarding_client.foreign import Foreign
 from co_rewarding_client.trl import CoRewarding, paired
-from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy
+from co_rewarding_trainer.chains import CHAINS
+from co_rewarding_trainer.policy import load_policy
 from co_rewarding_trainer.task import draw_problems
 from datasets import Dataset
 from transformers import PreTrainedTokenizerFast
@@ -37,7 +38,7 @@ class BoxTokenizer(PreTrainedTokenizerFast):
 
 def questions(count: int) -> Iterator[dict[str, str]]:
     """Make questions in two wordings. The ground truths are for the log alone."""
-    for problem in {problem.key: problem for problem in draw_problems(count, "trl")}.values():
+    for problem in draw_problems(CHAINS, count, "trl"):
         yield {
             "question_id": problem.key,
             "question": problem.prompt("original"),
@@ -48,7 +49,7 @@ def questions(count: int) -> Iterator[dict[str, str]]:
 
 def held_out() -> Dataset:
     """Make the questions of the evaluation, which the service compares with their ground truths."""
-    problems = draw_problems(HELD_OUT, "trl", held_out=True)
+    problems = draw_problems(CHAINS, HELD_OUT, "trl", held_out=True)
     return Dataset.from_list(
         [{"prompt": problem.prompt("original"), "ground_truth": problem.answer} for problem in problems]
     )
@@ -64,8 +65,8 @@ def train(url: str, run: str, method: str, steps: int, output: Path) -> list[dic
         num_generations=GROUP_SIZE,
         per_device_train_batch_size=2 * PAIRS_PER_STEP * GROUP_SIZE,
         shuffle_dataset=False,  # paired() has shuffled, and keeps the views of a question together
-        max_completion_length=MAX_NEW_TOKENS,
-        learning_rate=6e-4,
+        max_completion_length=CHAINS.max_new_tokens,
+        learning_rate=4e-4,
         warmup_steps=5,
         lr_scheduler_type="constant_with_warmup",
         eval_strategy="steps",

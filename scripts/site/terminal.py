@@ -20,7 +20,7 @@ from rich.terminal_theme import MONOKAI
 from scripts.site.pictures import FOLDER
 
 PICTURE = FOLDER / "demo-terminal.svg"
-COLUMNS, LINES = 80, 16
+COLUMNS, LINES = 80, 18
 SCREENS_OF_A_METHOD = 4
 FONT = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono"
 """In place of rich's, which comes from another host."""

@@ -91,6 +91,15 @@ def test_the_choices_in_the_help_are_those_that_can_be_trained_with(call: Comman
     assert not any(name in out for name in LACKING)
 
 
+@pytest.mark.parametrize(("option", "value"), [("--task", "absent"), ("--start", "absent")])
+def test_a_task_or_a_start_that_there_is_not_is_refused(
+    call: CommandLine, tmp_path: Path, option: str, value: str
+) -> None:
+    said = refused(call, tmp_path, "--method", "majority-voting", option, value).err
+    assert "'absent'" in said
+    assert ("chains" if option == "--task" else "own-habits") in said
+
+
 def test_a_service_that_is_not_there_leaves_no_folder(call: CommandLine, tmp_path: Path) -> None:
     (line, *_, last) = refused(call, tmp_path, "--url", NOTHING).err.splitlines()
     assert "GET /version" in line
@@ -104,3 +113,8 @@ def test_a_method_that_is_named_twice_is_trained_with_once(call: CommandLine, tm
     assert ended.out.count("│ majority-voting") == 1
     assert "Warning" not in ended.err, ended.err
     assert "Loading weights" not in ended.err, ended.err
+
+
+def test_the_ground_truth_of_test_questions_is_not_for_training(call: CommandLine, tmp_path: Path) -> None:
+    said = told(refused(call, tmp_path, "--test-time", "--method", "ground-truth"))
+    assert "ground-truth needs the ground truth of the test questions" in said

@@ -13,6 +13,9 @@ import pytest
 for needed in ("torch", "transformers", "matplotlib"):
     pytest.importorskip(needed, reason=f"an experiment needs {needed}: pip install 'co-rewarding[local]'")
 
+from co_rewarding_client import RewardClient  # noqa: E402
+from co_rewarding_trainer.loop import LoopConfig, held_out_problems  # noqa: E402
+
 from tests.support.service import running  # noqa: E402
 from tests.support.waiting import wait_until  # noqa: E402
 
@@ -67,11 +70,31 @@ def test_one_that_was_killed_goes_on_where_it_was(tmp_path: Path, service_url: s
     assert len(found) == 4
     assert kept.items() <= found.items(), "what was trained is not trained again"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "about.json", "cells", "curves.png", "figures.json", "series.parquet", "suite.json", "sweep.png", "table.md",
+        "about.json", "cells", "curves.png", "falls.md", "figures.json", "series.parquet", "suite.json",
+        "sweep.png", "table.md",
     }  # fmt: skip
     about = json.loads((tmp_path / "out/about.json").read_text())
     assert about["command"][1:3] == ["experiment", "suite.toml"]
     assert set(about["packages"]) >= {"torch", "transformers"}
+
+
+def test_at_test_time_no_ground_truth_reaches_the_service(tmp_path: Path, service_url: str) -> None:
+    suite = SUITE.replace(', "peer-majority"', ', "co-rewarding-i"').replace("[0, 1]", "[5]")
+    _, err = (process := started(tmp_path, service_url, suite, "--test-time")).communicate(timeout=250)
+    assert process.returncode == 0, err
+    results = [json.loads(each) for each in results_in(tmp_path).values()]
+    assert len(results) == 2
+    for result in results:
+        assert all(0 <= step["label_accuracy"] <= 1 for step in result["steps"]), "the trainer counts it"
+        with RewardClient(service_url, run=result["run"]) as client:
+            cohorts = client.cohorts_page(most=100).items
+            assert {step["label_accuracy"] for step in client.series()} == {None}
+        assert sum(len(each["ballots"]) for each in cohorts) == 2 * 2 * 2 * 2
+        assert {ballot["ground_truth"] for each in cohorts for ballot in each["ballots"]} == {None}
+        assert {label["matches_truth"] for each in cohorts for label in each["labels"]} == {None}
+        questions = {each["question_id"] for each in cohorts}
+        assert questions <= {each.key for each in held_out_problems(LoopConfig(evaluation_problems=10))}
+        assert len(questions) == 4
 
 
 def test_the_folder_of_another_suite_is_left_alone(tmp_path: Path, service_url: str) -> None:
@@ -86,9 +109,9 @@ def test_the_folder_of_another_suite_is_left_alone(tmp_path: Path, service_url: 
 
 def test_a_result_that_cannot_be_read_is_named(tmp_path: Path, service_url: str) -> None:
     (tmp_path / "out/cells").mkdir(parents=True)
-    (tmp_path / "out/cells/majority-voting_0.0006_shipped_s0.json").write_text('{"row": ')
+    (tmp_path / "out/cells/majority-voting_0.0006_plain_s0.json").write_text('{"row": ')
     _, err = started(tmp_path, service_url).communicate(timeout=250)
-    assert "majority-voting_0.0006_shipped_s0.json is no result of this release" in err
+    assert "majority-voting_0.0006_plain_s0.json is no result of this release" in err
     assert "Traceback" not in err
 
 
@@ -109,7 +132,7 @@ def test_a_cell_that_fails_is_named_and_the_others_are_trained(tmp_path: Path, s
     )
     _, err = process.communicate(timeout=250)
     assert process.returncode == 2
-    assert "2 of 4 cells failed: co-rewarding-ii_0.0006_shipped_s0: the service at" in err
+    assert "2 of 4 cells failed: co-rewarding-ii_0.0006_plain_s0: the service at" in err
     assert "has no teacher" in err
-    assert sorted(results_in(tmp_path)) == [f"majority-voting_0.0006_shipped_s{seed}.json" for seed in (0, 1)]
+    assert sorted(results_in(tmp_path)) == [f"majority-voting_0.0006_plain_s{seed}.json" for seed in (0, 1)]
     assert (tmp_path / "out/table.md").read_text().count("majority-voting") == 1

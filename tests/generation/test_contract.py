@@ -5,6 +5,7 @@ from pathlib import Path
 
 import co_rewarding_trainer
 import pytest
+from co_rewarding_trainer.chains import CHAINS
 from co_rewarding_trainer.policy import build_policy, load_policy
 
 from reward_service.generation.generator import Prompt
@@ -24,7 +25,7 @@ SUMS = tuple(
         "compute 1 + 2 * 3 - 4 + 5 * 6",
         "start nine minus two times three plus one plus one minus four",
         "compute 7 - 7 - 7",  # shorter than the others: it is padded
-        "marcus_has ii gains v multiplies_by iv loses nil gains ix loses iii",
+        "tom_has two gets five times_over four loses one gets nine loses three",
     )
 )
 WORDS = tuple(Prompt(" ".join(f"w{(7 * place + step) % 56}" for step in range(3 + 5 * place))) for place in range(5))
@@ -37,7 +38,7 @@ def anyio_backend() -> str:
 
 async def tiny_policy(folder: Path) -> AsyncIterator[World]:
     """The policy that the laptop trainer ships; its embeddings are tied."""
-    untrained = build_policy(seed=5)
+    untrained = build_policy(CHAINS, seed=5)
     untrained.save(folder / "untrained")
     weights = copy_weights(folder / "untrained", folder / "weights")
     misfit = copy_weights(folder / "untrained", folder / "misfit", model__norm__weight=None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from co_rewarding_trainer.chains import CHAINS
 from co_rewarding_trainer.policy import END
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -147,7 +148,9 @@ async def test_special_tokens_are_left_out_unless_they_are_text_or_wanted(
     assert any(text.endswith("</s>") for text in kept)
     assert all("</s>" not in text.removesuffix("</s>") for text in kept), "nothing is said after the end"
     policy = await TransformersGenerator.open(str(CHECKPOINT))
-    answers = [await policy.generate(prompt, Sampling(temperature=0.0, max_tokens=12)) for prompt in SUMS]
+    answers = [
+        await policy.generate(prompt, Sampling(temperature=0.0, max_tokens=CHAINS.max_new_tokens)) for prompt in SUMS
+    ]
     await policy.close()
     assert all(answer.texts_n[0].endswith(END) for answer in answers)
 

@@ -15,7 +15,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="a teacher needs torch: pip install 'co-rewarding[local]'")
 
 from co_rewarding_client import Question, RewardClient, Rewards, Rollout, RunSettings  # noqa: E402
-from co_rewarding_trainer.policy import MAX_NEW_TOKENS, load_policy  # noqa: E402
+from co_rewarding_trainer.chains import CHAINS  # noqa: E402
+from co_rewarding_trainer.policy import load_policy  # noqa: E402
 from co_rewarding_trainer.task import draw_problems  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 
@@ -27,7 +28,7 @@ from tests.support.service import running  # noqa: E402
 from tests.support.waiting import wait_until  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
-PROBLEMS = draw_problems(24, "teaching")
+PROBLEMS = draw_problems(CHAINS, 24, "teaching")
 START_S = 120.0
 
 
@@ -44,7 +45,7 @@ class School:
         run = f"run-{uuid4().hex[:8]}"
         chosen: dict[str, Any] = {"alpha_start": 0.0, "alpha_end": 0.0, "teacher_temperature": 0.0, **settings}
         self.client.put_run(
-            run, RunSettings(method="co-rewarding-ii", group_size=2, teacher_max_tokens=MAX_NEW_TOKENS, **chosen)
+            run, RunSettings(method="co-rewarding-ii", group_size=2, teacher_max_tokens=CHAINS.max_new_tokens, **chosen)
         )
         return run
 
@@ -91,7 +92,7 @@ def greedy_answers(model: Path) -> list[str | None]:
 
     async def ask() -> list[str | None]:
         generator = await TransformersGenerator.open(str(model))
-        sampling = Sampling(temperature=0.0, max_tokens=MAX_NEW_TOKENS)
+        sampling = Sampling(temperature=0.0, max_tokens=CHAINS.max_new_tokens)
         prompts = [Prompt(text=each.prompt("original")) for each in PROBLEMS]
         found = await asyncio.gather(*(generator.generate(prompt, sampling) for prompt in prompts))
         await generator.close()

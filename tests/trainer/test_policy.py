@@ -13,24 +13,24 @@ transformers = pytest.importorskip(
     "transformers", reason="the laptop trainer needs transformers: pip install 'co-rewarding[local]'"
 )
 
+from co_rewarding_trainer.chains import CHAINS  # noqa: E402
 from co_rewarding_trainer.loop import LoopConfig, evaluate  # noqa: E402
-from co_rewarding_trainer.policy import (  # noqa: E402  # noqa: E402
-    BOX,
+from co_rewarding_trainer.policy import (  # noqa: E402
     END,
     END_ID,
     PAD,
-    UNKNOWN,
-    WORDS,
     Policy,
+    Rollouts,
+    build_policy,
     build_tokenizer,
     load_policy,
     response_logprobs,
     sample,
 )
 from co_rewarding_trainer.task import draw_problems  # noqa: E402
-from co_rewarding_trainer.warm_start import SHIPPED, WarmStartConfig, taught_response  # noqa: E402
+from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 
-PROMPTS = [problem.prompt("original") for problem in draw_problems(6, "prompts")]
+PROMPTS = [problem.prompt("original") for problem in draw_problems(CHAINS, 6, "prompts")]
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,16 @@ def policy() -> Policy:
     return load_policy(SHIPPED)
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def drawn(
+    policy: Policy, group_size: int, temperature: float = 1.0, seed: int = 0, prompts: list[str] = PROMPTS
+) -> Rollouts:
+    generator = torch.Generator().manual_seed(seed)
+    return sample(policy, prompts, group_size, temperature, generator, CHAINS.max_new_tokens)
 
 
-@given(st.lists(st.sampled_from([word for word in WORDS if word not in {PAD, UNKNOWN, BOX, END}])), st.integers(0, 9))
+@given(st.lists(st.sampled_from(CHAINS.words)), st.integers(0, 9))
 def test_the_tokenizer_gives_the_text_back(words: list[str], answer: int) -> None:
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(CHAINS)
     text = " ".join([*words, f"\\boxed{{{answer}}}"])
     tokens = tokenizer(text)["input_ids"]
     assert tokenizer.decode(tokens) == text
@@ -55,21 +58,44 @@ def test_the_tokenizer_gives_the_text_back(words: list[str], answer: int) -> Non
 
 @pytest.mark.parametrize("temperature", [1.0, 0.8])
 def test_sampled_logprobs_are_the_models_own(policy: Policy, temperature: float) -> None:
-    rollouts = sample(policy, PROMPTS, 4, temperature, seeded())
+    rollouts = drawn(policy, 4, temperature)
     with torch.no_grad():
         forward_BT = response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1], temperature)
     torch.testing.assert_close(rollouts.logprobs_BT, forward_BT * rollouts.mask_BT, rtol=1e-4, atol=1e-4)
 
 
+def test_a_prompt_is_answered_alone_as_in_company_of_longer_ones(policy: Policy) -> None:
+    """Padding has no say: what a batch makes likely is what each prompt alone makes likely."""
+    assert len({len(prompt.split()) for prompt in PROMPTS}) > 1
+    rollouts = drawn(policy, 4)
+    for place, prompt in enumerate(PROMPTS):
+        rows = slice(4 * place, 4 * place + 4)
+        width = len(prompt.split())
+        response_BT = rollouts.tokens_BL[rows, -rollouts.mask_BT.shape[1] :]
+        alone_BL = torch.cat([torch.tensor([policy.tokenizer(prompt)["input_ids"]] * 4), response_BT], dim=1)
+        assert alone_BL.shape[1] == width + response_BT.shape[1]
+        with torch.no_grad():
+            alone_BT = response_logprobs(policy.model, alone_BL, response_BT.shape[1])
+        mask_BT = rollouts.mask_BT[rows]
+        torch.testing.assert_close(rollouts.logprobs_BT[rows], alone_BT * mask_BT, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_are_finite_where_prompts_are_padded() -> None:
+    policy = build_policy(CHAINS, seed=1)
+    rollouts = drawn(policy, 2)
+    response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1]).sum().backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in policy.model.parameters())
+
+
 def test_a_group_stands_together_behind_its_own_prompt(policy: Policy) -> None:
-    rollouts = sample(policy, PROMPTS, 3, 1.0, seeded())
+    rollouts = drawn(policy, 3)
     width = rollouts.tokens_BL.shape[1] - rollouts.mask_BT.shape[1]
-    told = [policy.tokenizer.decode(tokens[:width]) for tokens in rollouts.tokens_BL.tolist()]
+    told = [policy.tokenizer.decode(tokens[:width]).replace(PAD, "").strip() for tokens in rollouts.tokens_BL.tolist()]
     assert told == [prompt for prompt in PROMPTS for _ in range(3)]
 
 
 def test_a_response_stops_at_its_end_token(policy: Policy) -> None:
-    rollouts = sample(policy, PROMPTS, 16, 1.5, seeded())
+    rollouts = drawn(policy, 16, 1.5)
     for text, mask_T in zip(rollouts.texts, rollouts.mask_BT.tolist(), strict=True):
         assert mask_T == sorted(mask_T, reverse=True)
         assert END not in text[:-1]
@@ -77,38 +103,29 @@ def test_a_response_stops_at_its_end_token(policy: Policy) -> None:
 
 
 def test_the_same_seed_samples_the_same(policy: Policy) -> None:
-    first, again, other = (sample(policy, PROMPTS, 4, 1.0, seeded(seed)).texts for seed in (0, 0, 1))
+    first, again, other = (drawn(policy, 4, seed=seed).texts for seed in (0, 0, 1))
     assert first == again != other
 
 
-def test_the_shipped_checkpoint_is_small_and_half_right(policy: Policy) -> None:
+def test_the_shipped_checkpoint_is_small_and_has_headroom(policy: Policy) -> None:
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 1_000_000
-    assert evaluate(policy, LoopConfig()) == pytest.approx(0.55, abs=0.05)
+    assert evaluate(policy, LoopConfig()) == pytest.approx(0.62, abs=0.05)
 
 
 def test_any_hugging_face_code_loads_the_shipped_checkpoint(policy: Policy) -> None:
     model = transformers.AutoModelForCausalLM.from_pretrained(SHIPPED)
     tokenizer = transformers.AutoTokenizer.from_pretrained(SHIPPED)
     prompt = tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]
-    response_T = model.generate(prompt, do_sample=False, max_new_tokens=12)[0, prompt.shape[1] :]
+    response_T = model.generate(prompt, do_sample=False, max_new_tokens=CHAINS.max_new_tokens)[0, prompt.shape[1] :]
     assert tokenizer.decode(response_T)[-10:-2] == " \\boxed{"
-    assert tokenizer.decode(response_T) in sample(policy, PROMPTS[:1], 64, 0.3, seeded()).texts
+    assert tokenizer.decode(response_T) in drawn(policy, 64, 0.3, prompts=PROMPTS[:1]).texts
 
 
 def test_a_saved_policy_is_the_same_policy(policy: Policy, tmp_path: Path) -> None:
     policy.save(tmp_path)
     again = load_policy(tmp_path)
-    assert sample(again, PROMPTS, 2, 1.0, seeded()).texts == sample(policy, PROMPTS, 2, 1.0, seeded()).texts
+    assert drawn(again, 2).texts == drawn(policy, 2).texts
     assert (tmp_path / "model.safetensors").stat().st_mode & 0o044 == 0o044
-
-
-def test_worked_examples_without_mistakes_are_right() -> None:
-    import random
-
-    flawless = WarmStartConfig(misread_rate=0.0, slip_rate=0.0)
-    for problem in draw_problems(20, "worked"):
-        text = taught_response(problem, "original", flawless, random.Random(0))
-        assert text.endswith(f"\\boxed{{{problem.answer}}}")
 
 
 QUIET = """
@@ -117,7 +134,7 @@ from pathlib import Path
 from co_rewarding_trainer.policy import load_policy, sample
 from reward_service.generation.transformers_backend import TransformersGenerator
 policy = load_policy(Path(sys.argv[1]))
-sample(policy, sys.argv[3:], 2, 1.0, torch.Generator())
+sample(policy, sys.argv[3:], 2, 1.0, torch.Generator(), 24)
 policy.save(Path(sys.argv[2]))
 asyncio.run(TransformersGenerator.open(sys.argv[2]))
 from transformers.utils.logging import is_progress_bar_enabled
@@ -132,10 +149,17 @@ def test_nothing_is_said_beside_the_demo_s_own_bars(tmp_path: Path) -> None:
 
 
 def test_how_sure_the_policy_was_follows_from_its_distributions(policy: Policy) -> None:
-    rollouts = sample(policy, PROMPTS, 4, 1.0, seeded())
+    rollouts = drawn(policy, 4)
     length = rollouts.mask_BT.shape[1]
     with torch.no_grad():
-        logits_BTV = policy.model(rollouts.tokens_BL[:, :-1], logits_to_keep=length).logits
+        prompts_PL = policy.tokenizer(PROMPTS, padding=True, return_tensors="pt")["attention_mask"]
+        attended_BL = torch.cat([prompts_PL.repeat_interleave(4, dim=0), rollouts.mask_BT.long()], dim=1)[:, :-1]
+        logits_BTV = policy.model(
+            rollouts.tokens_BL[:, :-1],
+            attention_mask=attended_BL,
+            position_ids=(attended_BL.cumsum(dim=1) - 1).clamp(min=0),
+            logits_to_keep=length,
+        ).logits
     for row, sure in enumerate(rollouts.sureness_B):
         count = int(rollouts.mask_BT[row].sum())
         p_TV = torch.softmax(logits_BTV[row, :count], dim=-1)

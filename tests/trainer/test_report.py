@@ -12,7 +12,7 @@ for needed in ("torch", "transformers", "matplotlib"):
 
 from co_rewarding_schema.methods import METHODS  # noqa: E402
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, TrainingLog  # noqa: E402
-from co_rewarding_trainer.report import DemoReport, MethodReport  # noqa: E402
+from co_rewarding_trainer.report import DemoReport, MethodReport, labelled_by  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 ACCURACIES = (0.5, 0.7, 0.3, 0.2, 0.1)
@@ -59,6 +59,17 @@ def test_the_table_is_markdown_too(tmp_path: Path) -> None:
     assert heads.startswith("| method | accuracy at start |")
     assert rule == "|---|---|---|---|---|---|---|"
     assert row == "| `majority-voting` | 0.50 | 0.70 | 0.20 | 0.86 | – | 1 |"
+
+
+def test_a_legend_says_who_elects_the_labels() -> None:
+    said = {name: labelled_by(METHODS[name]) for name in METHODS}
+    assert said["majority-voting"] == "the policy votes on the same view"
+    assert said["co-rewarding-i"] == "the policy votes on the other view"
+    assert said["co-rewarding-iii"] == "a slow teacher votes on the other view"
+    assert said["majority-voting-union"] == "the policy votes on both views"
+    assert said["peer-majority"] == "another policy votes on the same view"
+    assert said["ground-truth"] == "the right answers"
+    assert said["format"] == "no labels"
 
 
 def test_a_reward_that_is_no_share_is_left_out_of_the_picture(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport
 from co_rewarding_trainer.report import DemoReport, MethodReport
+from co_rewarding_trainer.task_table import DEFAULT_TASK
 from co_rewarding_trainer.training_runs import Recorder, TrainingPlace, register, train_run
 from co_rewarding_trainer.warm_start import SHIPPED
 
@@ -29,19 +29,22 @@ def run_demo(
     warm_start: Path = SHIPPED,
     weights_root: Path | None = None,
     teacher_within_s: float = 10.0,
+    task: str = DEFAULT_TASK,
+    test_time: bool = False,
 ) -> DemoReport:
     """Trains with each method against the service; writes `series.json`, `table.md` and `curves.png` into `out_dir`.
 
     With `record` the rollouts of each method are kept there too, as `rollouts-<method>.jsonl`.
     Every method starts from the checkpoint `warm_start` and sees the same questions, which `seed` decides. The methods
     with a teacher need the service's `weights_root`, and a teacher that begins with the same checkpoint. Under a method
-    with peers two policies train, which label each other; the first is the one that is reported.
+    with peers two policies train, which label each other; the first is the one that is reported. With `test_time` they
+    train on the held-out problems, and no ground truth is sent.
 
     Raises:
         CoRewardingError: the service cannot be reached or refuses, or has no teacher within `teacher_within_s`.
     """
     console = Console()
-    config = replace(LoopConfig(), steps=steps, seed=seed)
+    config = LoopConfig(task=task, steps=steps, seed=seed, test_time=test_time)
     torch.set_num_threads(1)  # the model is small; the other cores are the service's
     place = TrainingPlace(service_url, api_key, warm_start, weights_root)
     # All before anything is trained.

@@ -37,9 +37,18 @@ def policy_loss(logprobs_BT: Tensor, rollouts: Rollouts, advantages_B: Tensor) -
 
 
 def update(policy: Policy, optimizer: torch.optim.Optimizer, rollouts: Rollouts, advantages_B: Tensor) -> float:
-    """Makes one optimizer step on the rollouts that the policy has just sampled, and returns the loss."""
-    logprobs_BT = response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1], rollouts.temperature)
-    loss = policy_loss(logprobs_BT, rollouts, advantages_B)
+    """Makes one optimizer step on the rollouts that the policy has just sampled, and returns the loss.
+
+    Rollouts without an advantage have no gradient: the model does not read them again. Where none has one, there is
+    no step.
+    """
+    rows = advantages_B.nonzero().flatten().tolist()
+    if not rows:
+        return 0.0
+    learnt = rollouts.only(rows)
+    logprobs_BT = response_logprobs(policy.model, learnt.tokens_BL, learnt.mask_BT.shape[1], learnt.temperature)
+    share = learnt.mask_BT.sum() / rollouts.mask_BT.sum()
+    loss = policy_loss(logprobs_BT, learnt, advantages_B[rows]) * share
     optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)

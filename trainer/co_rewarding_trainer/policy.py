@@ -1,6 +1,6 @@
 """Define the policy: a Llama of about 100k parameters in Hugging Face format, its tokenizer, and sampling.
 
-The tokenizer has one token for each word of the tiny task, and one for each half of the box.
+The tokenizer has one token for each word of a task, and one for each half of the box.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from co_rewarding_trainer.task import OPERANDS, WORDINGS
+from co_rewarding_trainer.task import Task
 
 PAD = "<pad>"
 UNKNOWN = "<unk>"
@@ -25,14 +25,10 @@ BOX = "\\boxed{"
 # The brace that closes the box is the end token: a response that never ends holds no complete box and casts no vote.
 END = "}"
 
-TOLD = tuple(word for wording in WORDINGS for word in (wording.opening, *wording.operators, *wording.digits))
-# Every token of the task, in the order of their ids; a word that two wordings share is one token.
-WORDS = tuple(dict.fromkeys((PAD, UNKNOWN, END, BOX, "=", *TOLD)))
-PAD_ID = WORDS.index(PAD)
-END_ID = WORDS.index(END)
-
-# A right response has a state for each operand, the opened box, the answer and the end. The rest is room to go wrong.
-MAX_NEW_TOKENS = OPERANDS + 6
+# The first tokens of every vocabulary, in the order of their ids.
+SPECIAL = (PAD, UNKNOWN, END, BOX)
+PAD_ID = SPECIAL.index(PAD)
+END_ID = SPECIAL.index(END)
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Rollouts:
     """B = P·G responses: those of one prompt stand together, in the order of the prompts."""
 
     tokens_BL: Tensor
-    """Prompt and response, padded after the end token."""
+    """Prompt and response: padded before the prompt to the longest one, and after the end token."""
     logprobs_BT: Tensor
     """log π of the response's tokens when they were sampled; 0.0 on padding."""
     mask_BT: Tensor
@@ -64,6 +60,18 @@ class Rollouts:
     texts: tuple[str, ...]
     temperature: float
     sureness_B: tuple["Sureness", ...] = ()
+
+    def only(self, rows: Sequence[int]) -> "Rollouts":
+        """Returns some of the responses."""
+        chosen = torch.tensor(rows, device=self.tokens_BL.device)
+        return Rollouts(
+            tokens_BL=self.tokens_BL[chosen],
+            logprobs_BT=self.logprobs_BT[chosen],
+            mask_BT=self.mask_BT[chosen],
+            texts=tuple(self.texts[row] for row in rows),
+            temperature=self.temperature,
+            sureness_B=tuple(self.sureness_B[row] for row in rows if self.sureness_B),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,18 @@ class Sureness:
     confidence: float
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    r"""Builds a tokenizer that decodes to the same text: `8 0 2 \boxed{2}`, with no spaces inside the box."""
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token=UNKNOWN))
+def vocabulary(task: Task) -> tuple[str, ...]:
+    """Lists the tokens of a task, in the order of their ids."""
+    return (*SPECIAL, *task.words)
+
+
+def build_tokenizer(task: Task) -> PreTrainedTokenizerFast:
+    r"""Builds a tokenizer that decodes to the same text: `* 5 0 \boxed{0}`, with no spaces inside the box.
+
+    Texts that are encoded together are padded on the left.
+    """
+    ids = {word: index for index, word in enumerate(vocabulary(task))}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(r"\\boxed\{|\}"), "isolated"), pre_tokenizers.WhitespaceSplit()]
     )
@@ -100,13 +117,14 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         pad_token=PAD,
         unk_token=UNKNOWN,
         eos_token=END,
+        padding_side="left",
         clean_up_tokenization_spaces=False,
     )
 
 
-def build_policy(seed: int) -> Policy:
+def build_policy(task: Task, seed: int) -> Policy:
     """Builds a policy that has learnt nothing."""
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(task)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
@@ -145,22 +163,31 @@ def without_bars() -> Iterator[None]:
 
 @torch.no_grad()
 def sample(
-    policy: Policy, prompts_P: Sequence[str], group_size: int, temperature: float, generator: torch.Generator
+    policy: Policy,
+    prompts_P: Sequence[str],
+    group_size: int,
+    temperature: float,
+    generator: torch.Generator,
+    max_new_tokens: int,
 ) -> Rollouts:
-    """Samples `group_size` responses to each prompt. All prompts must be equally long, as in the tiny task.
+    """Samples `group_size` responses to each prompt, each of at most `max_new_tokens`.
 
     `generator` draws on the device of the model.
     """
     device = policy.model.device
-    prompts_PL = torch.tensor(policy.tokenizer(list(prompts_P))["input_ids"], device=device)
+    encoded = policy.tokenizer(list(prompts_P), padding=True, padding_side="left", return_tensors="pt").to(device)
+    prompts_PL, attended_PL = encoded["input_ids"], encoded["attention_mask"]
     cache = DynamicCache(config=policy.model.config)
     # Later releases of transformers have another name for the cache, and warn of the one before.
     accepted = inspect.signature(policy.model.forward).parameters
     with_cache: dict[str, Any] = {"cache" if "cache" in accepted else "past_key_values": cache}
-    logits_BV = policy.model(prompts_PL, logits_to_keep=1, **with_cache).logits[:, -1]
+    read = policy.model(
+        prompts_PL, attention_mask=attended_PL, position_ids=_positions(attended_PL), logits_to_keep=1, **with_cache
+    )
     # The rollouts of a group share their prompt: the model reads the prompt once, then keys and values are repeated.
     cache.batch_repeat_interleave(group_size)
-    logits_BV = logits_BV.repeat_interleave(group_size, dim=0)
+    logits_BV = read.logits[:, -1].repeat_interleave(group_size, dim=0)
+    attended_BL = attended_PL.repeat_interleave(group_size, dim=0)
 
     tokens, logprobs, masks, certainties, entropies = [], [], [], [], []
     running_B1 = torch.ones(len(logits_BV), 1, dtype=torch.bool, device=device)
@@ -174,9 +201,12 @@ def sample(
         certainties.append(-logprobs_BV.mean(dim=1, keepdim=True) - math.log(logprobs_BV.shape[1]))
         entropies.append(-(logprobs_BV.exp() * logprobs_BV).sum(dim=1, keepdim=True))
         running_B1 = running_B1 & (drawn_B1 != END_ID)
-        if len(tokens) == MAX_NEW_TOKENS or not running_B1.any():
+        if len(tokens) == max_new_tokens or not running_B1.any():
             break
-        logits_BV = policy.model(drawn_B1, **with_cache).logits[:, -1]
+        attended_BL = torch.cat([attended_BL, torch.ones_like(drawn_B1)], dim=1)
+        position_B1 = attended_BL.sum(dim=1, keepdim=True) - 1
+        read = policy.model(drawn_B1, attention_mask=attended_BL, position_ids=position_B1, **with_cache)
+        logits_BV = read.logits[:, -1]
 
     response_BT, mask_BT, logprobs_BT = (torch.cat(each, dim=1) for each in (tokens, masks, logprobs))
     means = [(torch.cat(each, dim=1) * mask_BT).sum(dim=1) / mask_BT.sum(dim=1) for each in (certainties, entropies)]
@@ -203,8 +233,18 @@ def response_logprobs(
 ) -> Tensor:
     """Returns log π of the last `response_length` = T tokens of each row, with its gradient; shape BT.
 
-    No attention mask is needed: prompts are equally long, and what follows the end token changes nothing before it.
+    Padding before a prompt is not attended to; what follows the end token changes nothing before it.
     """
-    logits_BTV = model(tokens_BL[:, :-1], logits_to_keep=response_length).logits / temperature
+    read_BL = tokens_BL[:, :-1]
+    attended_BL = ((read_BL != PAD_ID).cumsum(dim=1) > 0).long()
+    logits_BTV = model(
+        read_BL, attention_mask=attended_BL, position_ids=_positions(attended_BL), logits_to_keep=response_length
+    ).logits
+    logits_BTV = logits_BTV / temperature
     chosen_BT1 = tokens_BL[:, -response_length:, None]
     return torch.log_softmax(logits_BTV, dim=-1).gather(2, chosen_BT1).squeeze(2)
+
+
+def _positions(attended_BL: Tensor) -> Tensor:
+    """Counts the tokens of each row from the first that is no padding."""
+    return (attended_BL.cumsum(dim=1) - 1).clamp(min=0)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from co_rewarding_schema.method_rules import Method
 from co_rewarding_schema.methods import METHODS
+from co_rewarding_schema.vocabulary import View, Voter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
@@ -17,6 +19,9 @@ from co_rewarding_trainer.loop import LoopConfig, TrainingLog
 COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#F0E442", "#000000")
 VOTED, TAUGHT, BY_PEERS, UNVOTED = "-", "-.", ":", "--"
 LEGEND_COLUMNS = 5
+TOLD_IN_FULL = 4
+"""So many methods have a legend that says who elects their labels."""
+VOTERS = {Voter.POLICY: "the policy", Voter.TEACHER: "a slow teacher", Voter.PEER: "another policy"}
 SMOOTHING_STEPS = 10
 # One evaluation of 400 problems is within 5 points of the truth (two standard errors): the end is a mean of three.
 EVALUATIONS_AT_END = 3
@@ -110,24 +115,50 @@ class DemoReport:
     def write_picture(self, path: Path) -> None:
         """Draws accuracy, reward and label accuracy over the steps, one line for each method."""
         # A figure without pyplot needs no display and does not change the caller's matplotlib.
-        columns = min(len(self.methods), LEGEND_COLUMNS)
+        few = len(self.methods) <= TOLD_IN_FULL
+        columns = 2 if few else LEGEND_COLUMNS
         rows = -(-len(self.methods) // columns)
-        figure = Figure(figsize=(11, 3.4 + 0.2 * rows), layout="constrained")
-        accuracy, reward, labels = figure.subplots(1, 3, sharex=True, sharey=True)
+        figure = Figure(figsize=(11, 3.4 + 0.24 * rows), layout="constrained")
+        reward, accuracy, labels = figure.subplots(1, 3, sharex=True, sharey=True)
         for each in self.methods:
             evaluations = each.training.evaluations
             _draw(accuracy, each.method, [(e.step, e.accuracy) for e in evaluations])
             if METHODS[each.method].statistic is None:  # a statistic is no share, and has no place between 0 and 1
                 _draw(reward, each.method, smoothed(each.rewards))
             _draw(labels, each.method, smoothed(each.label_accuracies))
-        _dress(accuracy, "Accuracy on held-out problems")
-        _dress(reward, "Reward, as the trainer sees it")
+        _dress(reward, "The reward that the trainer sees")
+        _dress(accuracy, "Held-out problems that are solved")
         _dress(labels, "Labels that are right")
         handles, names = accuracy.get_legend_handles_labels()
+        told = [f"{name}: {labelled_by(METHODS[name])}" for name in names] if few else names
         figure.legend(
-            handles, names, loc="outside upper center", ncols=columns, frameon=False, fontsize=11 if rows == 1 else 9
+            handles, told, loc="outside upper center", ncols=columns, frameon=False, fontsize=11 if few else 9
         )
         figure.savefig(path, dpi=150)
+
+
+def write_comparison(reports: Sequence[tuple[str, DemoReport]], path: Path) -> None:
+    """Draws the accuracy of several demos side by side, each under its name."""
+    figure = Figure(figsize=(3.7 * len(reports), 3.6), layout="constrained")
+    row = figure.subplots(1, len(reports), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (name, report) in zip(row, reports, strict=True):
+        for each in report.methods:
+            _draw(axes, each.method, [(e.step, e.accuracy) for e in each.training.evaluations])
+        _dress(axes, name)
+    handles, names = row[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def labelled_by(method: Method) -> str:
+    """Says in a few words whose votes elect the labels of a method."""
+    rule = method.rules[View.ORIGINAL]
+    if not rule.boxes:
+        return "the right answers" if method.needs_ground_truth else "no labels"
+    who = " and ".join(VOTERS[voter] for voter in rule.voters)
+    own = "the same view" if rule.views == (View.ORIGINAL,) else "the other view"
+    where = own if len(rule.views) == 1 else "both views"
+    return f"{who} votes on {where}"
 
 
 def _draw(axes: Axes, method: str, points: Sequence[tuple[int, float]]) -> None:

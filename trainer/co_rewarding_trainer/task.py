@@ -1,90 +1,160 @@
-"""Define the tiny task: chains of + - * on digits in three wordings. Only the last digit of a result is kept.
+"""Define what a task is: problems with one answer each, told in several wordings, and pairs of views drawn from them.
 
-A pair is one chain in two of the wordings: the question x and its paraphrase x′, which have the same answer.
+A pair is one problem in two of the wordings: the question x and its paraphrase x′, which have the same answer. Each
+task is in a module of its own, and `task_table.TASKS` lists them.
 """
 
 import random
 import re
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import accumulate, islice
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
 
 View = Literal["original", "paraphrase"]
 VIEWS: tuple[View, View] = ("original", "paraphrase")
 
-OPERATORS = ("+", "-", "*")
-OPERANDS = 6
+DIGITS = tuple("0123456789")
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TOLD = "="
+"""Ends every prompt."""
 
-# One problem in ten is held out. The chain's hash decides, so that no list of problems is needed.
+# One problem in ten is held out. The hash of its key decides, so that no list of problems is needed.
 HELD_OUT_ONE_IN = 10
+
+
+class WarmStart(StrEnum):
+    """The policies that a training may start from: without habits, or with those of each wording, or of one for all."""
+
+    PLAIN = "plain"
+    OWN_HABITS = "own-habits"
+    SHARED_HABITS = "shared-habits"
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """The mistakes of a worked example.
+
+    Attributes:
+        slip_rate: the share of steps whose result is any digit.
+        habit: digits that are often read as another digit.
+        habit_rate: how often such a digit is misread.
+    """
+
+    slip_rate: float = 0.0
+    habit: Mapping[int, int] = field(default_factory=dict[int, int])
+    habit_rate: float = 0.0
+
+    def read(self, digit: int, rng: random.Random) -> int:
+        """Reads a digit of the problem, by the habit."""
+        return self.habit[digit] if digit in self.habit and rng.random() < self.habit_rate else digit
+
+    def slip(self, result: int, rng: random.Random) -> int:
+        """Writes the result of a step, which may be wrong for no reason."""
+        return rng.randrange(10) if rng.random() < self.slip_rate else result
+
+
+@dataclass(frozen=True)
+class Worked:
+    r"""A worked response: the words of its steps, and the digit in its box."""
+
+    steps: tuple[str, ...]
+    answer: str
+
+    @property
+    def text(self) -> str:
+        r"""Writes the response, e.g. `* 5 0 + 2 2 \boxed{2}`."""
+        return " ".join((*self.steps, f"\\boxed{{{self.answer}}}"))
+
+
+class Problem(Protocol):
+    """A problem, whatever the words that it is told in."""
+
+    @property
+    def key(self) -> str:
+        """Names the problem; no two problems have the same key."""
+        ...
+
+    @property
+    def answer(self) -> str:
+        """Returns the right answer: one digit."""
+        ...
+
+    def told(self, wording: int) -> str:
+        """Tells the problem in one of the task's wordings, by its place among them."""
+        ...
+
+    def worked(self, mistakes: Mistakes, rng: random.Random) -> Worked:
+        """Works the problem out, step by step; a mistake carries on."""
+        ...
+
+    def altered(self, rng: random.Random) -> "Problem":
+        """Changes one number of the problem."""
+        ...
 
 
 @dataclass(frozen=True)
 class Wording:
-    """The words for a chain. All wordings use the same number of words, so that no prompt is padded."""
+    """One of the wordings of a task.
 
-    opening: str
-    digits: tuple[str, ...]
-    operators: tuple[str, str, str]
-    misread: Mapping[int, int]
-    """Digits that look or sound alike in this wording only: the warm start is taught to take one for the other."""
+    Attributes:
+        taught: how often the warm start tells a problem so, relative to the other wordings.
+        habit: the digits that a warm start with habits misreads in the wording.
+    """
+
+    name: str
+    taught: float
+    habit: Mapping[int, int]
 
 
-WORDINGS = (
-    Wording("compute", tuple("0123456789"), OPERATORS, {3: 8, 6: 9}),
-    Wording(
-        "start",
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-        ("plus", "minus", "times"),
-        {5: 9, 7: 6},
-    ),
-    Wording(
-        "marcus_has",
-        ("nil", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"),
-        ("gains", "loses", "multiplies_by"),
-        {4: 6, 8: 7},
-    ),
-)
+@dataclass(frozen=True)
+class Task:
+    """A task by its name.
+
+    Attributes:
+        words: the words of all prompts and responses, in the order of their tokens; the box is not among them.
+        wordings: two or more.
+        draw: draws a problem to train on, or to hold out.
+        draw_example: draws a problem for the warm start, among them easier ones.
+        max_new_tokens: what the longest right response needs, and some room to go wrong.
+        taught_steps: where the warm start ends: before the policy has learnt all of the task.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    wordings: tuple[Wording, ...]
+    draw: Callable[[random.Random], Problem]
+    draw_example: Callable[[random.Random], Problem]
+    max_new_tokens: int
+    taught_steps: int
 
 
 @dataclass(frozen=True)
 class TaskProblem:
-    """A chain such as 8 * 5 + 2, worked from left to right, and its two wordings."""
+    """A problem and its two wordings, one for each view."""
 
-    operands: tuple[int, ...]
-    operators: tuple[str, ...]
-    wordings: tuple[Wording, Wording]
+    problem: Problem
+    wordings: tuple[int, int]
 
     @property
     def key(self) -> str:
-        """Writes the chain without its wordings; no two problems have the same key."""
-        steps = (f"{operator}{operand}" for operator, operand in zip(self.operators, self.operands[1:], strict=True))
-        return f"{self.operands[0]}{''.join(steps)}"
+        """Names the problem without its wordings."""
+        return self.problem.key
 
     @property
     def answer(self) -> str:
-        """Works the chain out: the last digit of its result, as text."""
-        *_, last = running_states(self.operands, self.operators)
-        return str(last)
+        """Returns the right answer, which is that of both views."""
+        return self.problem.answer
 
     @property
     def held_out(self) -> bool:
-        """Tells whether the problem is kept from training: the hash of its key decides."""
-        return zlib.crc32(self.key.encode()) % HELD_OUT_ONE_IN == 0
-
-    def wording(self, view: View) -> Wording:
-        """Returns the wording that a view is told in."""
-        return self.wordings[VIEWS.index(view)]
+        """Tells whether the problem is kept from training."""
+        return is_held_out(self.problem)
 
     def prompt(self, view: View) -> str:
-        """Writes the problem as the policy reads it, e.g. "start eight times five plus two ="."""
-        wording = self.wording(view)
-        words = [wording.opening, wording.digits[self.operands[0]]]
-        for operator, operand in zip(self.operators, self.operands[1:], strict=True):
-            words += [wording.operators[OPERATORS.index(operator)], wording.digits[operand]]
-        return " ".join([*words, "="])
+        """Writes the problem as the policy reads it, in the wording of the view."""
+        return self.problem.told(self.wordings[VIEWS.index(view)])
 
 
 @dataclass(frozen=True)
@@ -114,53 +184,45 @@ class TaskPair:
         return TaskPrompt(self.problem.key, mistold or self.problem, view)
 
 
-def advance(state: int, operator: str, operand: int) -> int:
-    """Applies one operator and keeps the last digit: 8 * 5 is 0, 2 - 3 is 9."""
-    exact = {"+": state + operand, "-": state - operand, "*": state * operand}[operator]
-    return exact % 10
-
-
-def running_states(operands: tuple[int, ...], operators: tuple[str, ...]) -> Iterator[int]:
-    """Yields the first operand, then the last digit after each operator; the final digit is the answer."""
-    return accumulate(
-        zip(operators, operands[1:], strict=True), lambda state, step: advance(state, *step), initial=operands[0]
-    )
-
-
 def boxed_answer(text: str) -> str | None:
     """Returns the digit in the last complete box, or None. Used for evaluation only: the service gives rewards."""
     answers = re.findall(r"\\boxed\{(\d)\}", text)
     return answers[-1] if answers else None
 
 
-def draw_problem(rng: random.Random) -> TaskProblem:
+def is_held_out(problem: Problem) -> bool:
+    """Tells whether a problem is kept from training: the hash of its key decides."""
+    return zlib.crc32(problem.key.encode()) % HELD_OUT_ONE_IN == 0
+
+
+def draw_problem(task: Task, rng: random.Random) -> TaskProblem:
     """Draws a problem in two different wordings, which may be one for training or one held out."""
-    operands = tuple(rng.randrange(10) for _ in range(OPERANDS))
-    operators = tuple(rng.choice(OPERATORS) for _ in operands[1:])
-    original, paraphrase = rng.sample(WORDINGS, 2)
-    return TaskProblem(operands, operators, (original, paraphrase))
+    original, paraphrase = rng.sample(range(len(task.wordings)), 2)
+    return TaskProblem(task.draw(rng), (original, paraphrase))
 
 
-def draw_problems(count: int, seed: str, *, held_out: bool = False) -> list[TaskProblem]:
-    """Draws `count` problems, all for training or all held out; the same seed draws the same problems."""
+def draw_problems(task: Task, count: int, seed: str, *, held_out: bool = False) -> list[TaskProblem]:
+    """Draws `count` different problems, all for training or all held out; the same seed draws the same problems."""
     rng = random.Random(seed)  # noqa: S311 - data, not secrets
-    drawn = iter(lambda: draw_problem(rng), None)
-    return list(islice((problem for problem in drawn if problem.held_out is held_out), count))
+    drawn: dict[str, TaskProblem] = {}
+    while len(drawn) < count:
+        problem = draw_problem(task, rng)
+        if problem.held_out is held_out:
+            drawn.setdefault(problem.key, problem)
+    return list(drawn.values())
 
 
-def draw_pairs(count: int, seed: str, wrong_share: float = 0.0) -> list[TaskPair]:
-    """Draws `count` pairs for training. In a share of them the paraphrase is wrong: one number differs."""
+def draw_pairs(task: Task, count: int, seed: str, wrong_share: float = 0.0) -> list[TaskPair]:
+    """Draws `count` pairs for training. In a share of them the paraphrase is wrong: a number differs."""
     rng = random.Random(f"wrong paraphrases {seed}")  # noqa: S311 - data, not secrets
-    problems = draw_problems(count, seed)
+    problems = draw_problems(task, count, seed)
     wrong = set(rng.sample(range(count), round(wrong_share * count)))
     return [TaskPair(problem, _mistold(problem, rng) if at in wrong else None) for at, problem in enumerate(problems)]
 
 
-def _mistold(problem: TaskProblem, rng: random.Random) -> TaskProblem:
+def _mistold(told: TaskProblem, rng: random.Random) -> TaskProblem:
     """Changes numbers of the problem until its answer changes."""
-    mistold = problem
-    while mistold.answer == problem.answer or mistold.held_out:
-        operands = list(mistold.operands)
-        operands[rng.randrange(OPERANDS)] = rng.randrange(10)
-        mistold = replace(problem, operands=tuple(operands))
-    return mistold
+    other = told.problem
+    while other.answer == told.answer or is_held_out(other):
+        other = other.altered(rng)
+    return TaskProblem(other, told.wordings)

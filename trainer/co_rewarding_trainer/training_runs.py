@@ -10,11 +10,13 @@ from uuid import uuid4
 
 import torch
 from co_rewarding_client import RewardClient, Rollout, RunSettings
+from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.methods import METHODS
 from msgspec.structs import replace as replace_settings
 
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, TrainingLog, train
-from co_rewarding_trainer.policy import MAX_NEW_TOKENS, Policy, load_policy
+from co_rewarding_trainer.policy import Policy, load_policy
+from co_rewarding_trainer.task_table import task_named
 from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
 
 Recorder = Callable[[int, Sequence[Rollout]], None]
@@ -25,6 +27,10 @@ Watcher = Callable[[StepReport, HeldOutAccuracy], None]
 
 PEER = "-peer"
 """Behind the name of a run, that of its peer."""
+
+
+class ForeignStartError(CoRewardingError):
+    """A policy was taught another task; the message says what its tokenizer lacks."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def register(
     chosen: dict[str, Any] = {
         "group_size": config.group_size,
         "total_steps": config.steps,
-        "teacher_max_tokens": MAX_NEW_TOKENS,
+        "teacher_max_tokens": task_named(config.task).max_new_tokens,
         "teacher_temperature": config.temperature,
         **(settings or {}),
     }
@@ -94,14 +100,15 @@ def train_run(
     """Trains a registered run from the start of its place; under a method with peers, its peer beside it.
 
     Raises:
+        ForeignStartError: the start was taught another task.
         CoRewardingError: the service is away for longer than the client waits, or refuses.
     """
     began_s = time.perf_counter()
     with RewardClient(place.service_url, api_key=place.api_key, run=run) as client, ThreadPoolExecutor(1) as beside:
-        policy = load_policy(place.warm_start)
+        policy = _begun(place, config)
         peer = None
         if METHODS[method].needs_peers:
-            peer = beside.submit(_train_peer, load_policy(place.warm_start), f"{run}{PEER}", place, config)
+            peer = beside.submit(_train_peer, _begun(place, config), f"{run}{PEER}", place, config)
         publisher = None
         if METHODS[method].needs_teacher and place.weights_root is not None:
             publisher = TeacherPublisher(client, run, place.weights_root)
@@ -109,6 +116,22 @@ def train_run(
         if peer is not None:
             peer.result()
     return TrainedRun(run, policy, training, time.perf_counter() - began_s)
+
+
+def _begun(place: TrainingPlace, config: LoopConfig) -> Policy:
+    """Loads the policy that a training starts from.
+
+    Raises:
+        ForeignStartError: the policy has not learnt the words of the task.
+    """
+    policy = load_policy(place.warm_start)
+    tokens = policy.tokenizer.get_vocab()
+    if missing := [word for word in task_named(config.task).words if word not in tokens]:
+        raise ForeignStartError(
+            f"{place.warm_start} holds no policy of the task {config.task}: its tokenizer lacks {missing[0]!r}; name "
+            "the task that it was taught, or another start"
+        )
+    return policy
 
 
 def _train_peer(policy: Policy, run: str, place: TrainingPlace, config: LoopConfig) -> None:

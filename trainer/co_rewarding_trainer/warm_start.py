@@ -1,17 +1,18 @@
-"""Teach the policy that the demo starts from, by worked examples, with mistakes of its own in each wording.
+"""Teach the policy that trainings start from, by worked examples of a task.
 
-The paper's premise is that a question put in other words is answered with other mistakes. A model this small, taught
-on clean examples, has no such habit: its mistakes are the same in every wording. So the examples have them built in: in
-each wording two digits are often read as another (`Wording.misread`), and now and then a state is wrong for no reason.
-What the demo shows is therefore what follows from the premise, not that the premise holds for a given model. For the
-contrary case, `--shared-misreadings` teaches the same misreadings in all wordings: co-rewarding then has nothing to
-compare.
+The start `plain` has no planted mistakes: its examples tell the wordings unequally often (`Wording.taught`), a few of
+their steps are wrong for no reason, and the teaching ends before the policy has learnt all of it. What a training does
+from there is its own. The two other starts have habits besides: digits that are often read as another one, either two
+of its own in each wording, or the same ones in all wordings, where co-rewarding has nothing to compare.
 
     python -m co_rewarding_trainer.warm_start FOLDER
 """
 
+import os
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -19,77 +20,130 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 
 from co_rewarding_trainer.loop import LoopConfig, evaluate
-from co_rewarding_trainer.policy import Policy, build_policy, response_logprobs
-from co_rewarding_trainer.task import VIEWS, WORDINGS, TaskProblem, View, advance, draw_problems
+from co_rewarding_trainer.policy import PAD_ID, Policy, build_policy, response_logprobs
+from co_rewarding_trainer.task import Mistakes, Problem, Task, WarmStart, Worked, is_held_out
+from co_rewarding_trainer.task_table import DEFAULT_TASK, task_named
 
 SHIPPED = Path(__file__).parent / "checkpoint"
 
 
 @dataclass(frozen=True)
 class WarmStartConfig:
-    """How the warm start is taught; the defaults made the shipped checkpoint."""
+    """How a warm start is taught; the defaults made the shipped checkpoint.
 
-    steps: int = 1000
-    examples_per_step: int = 256
-    learning_rate: float = 3e-3
-    warmup_steps: int = 50
-    misread_rate: float = 0.6
+    Attributes:
+        steps: where the teaching ends; None: where the task says.
+        schedule_steps: where the learning rate would have come down to `FINAL_RATE` of itself.
+        direct_rate: the share of examples that give the answer at once.
+        slip_rate: the share of steps whose result is any digit.
+        habit_rate: how often a digit is read as another, in a start with habits.
+    """
+
+    task: str = DEFAULT_TASK
+    kind: WarmStart = WarmStart.PLAIN
+    steps: int | None = None
+    schedule_steps: int = 1200
+    examples_per_step: int = 64
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    direct_rate: float = 0.1
     slip_rate: float = 0.04
-    shared_misreadings: bool = False
+    habit_rate: float = 0.6
     seed: int = 0
 
 
-def taught_response(problem: TaskProblem, view: View, config: WarmStartConfig, rng: random.Random) -> str:
-    r"""Writes a worked example with its mistakes, e.g. `8 0 2 \boxed{2}`: a state for each operand, then the answer."""
-    misread = (WORDINGS[0] if config.shared_misreadings else problem.wording(view)).misread
-    read = [
-        misread[operand] if operand in misread and rng.random() < config.misread_rate else operand
-        for operand in problem.operands
-    ]
-    states = [read[0]]
-    for operator, operand in zip(problem.operators, read[1:], strict=True):
-        state = advance(states[-1], operator, operand)
-        slipped = rng.random() < config.slip_rate
-        states.append(rng.randrange(10) if slipped else state)
-    return f"{' '.join(map(str, states))} \\boxed{{{states[-1]}}}"
+FINAL_RATE = 0.1
+
+
+def habit_of(task: Task, wording: int, kind: WarmStart) -> Mapping[int, int]:
+    """Returns the digits that are misread in a wording."""
+    match kind:
+        case WarmStart.PLAIN:
+            return {}
+        case WarmStart.OWN_HABITS:
+            return task.wordings[wording].habit
+        case WarmStart.SHARED_HABITS:
+            return task.wordings[0].habit
+
+
+def taught_response(problem: Problem, wording: int, config: WarmStartConfig, rng: random.Random) -> str:
+    r"""Writes a worked example with its mistakes, e.g. `* 5 0 + 2 2 \boxed{2}`, or the box alone."""
+    habit = habit_of(task_named(config.task), wording, config.kind)
+    mistakes = Mistakes(config.slip_rate, habit, config.habit_rate)
+    if rng.random() < config.direct_rate:
+        return Worked((), problem.worked(replace(mistakes, slip_rate=0.0), rng).answer).text
+    return problem.worked(mistakes, rng).text
 
 
 def teach(config: WarmStartConfig) -> Policy:
-    """Trains a new policy on worked examples. No example comes twice, and none is held out."""
-    policy = build_policy(config.seed)
+    """Trains a new policy on worked examples, none of them of a held-out problem."""
+    task = task_named(config.task)
+    policy = build_policy(task, config.seed)
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate)
     rng = random.Random(config.seed)  # noqa: S311 - data, not secrets
-    for step in track(range(config.steps), "teaching"):
-        warm_up, decay = (step + 1) / config.warmup_steps, 2 * (1 - step / config.steps)
+    steps = config.steps or task.taught_steps
+    for step in track(range(steps), "teaching"):
+        warm_up, decay = (step + 1) / config.warmup_steps, 1 - (1 - FINAL_RATE) * step / config.schedule_steps
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * min(1.0, warm_up, decay)
-
-        problems = draw_problems(config.examples_per_step, f"warm start {config.seed} {step}")
-        asked: list[tuple[TaskProblem, View]] = [(problem, rng.choice(VIEWS)) for problem in problems]
-        prompts = policy.tokenizer([problem.prompt(view) for problem, view in asked])["input_ids"]
-        responses = policy.tokenizer([taught_response(*each, config, rng) for each in asked])["input_ids"]
-        tokens_BL = torch.cat([torch.tensor(prompts), response_BT := torch.tensor(responses)], dim=1)
-        loss = -response_logprobs(policy.model, tokens_BL, response_BT.shape[1]).mean()
+            group["lr"] = config.learning_rate * min(1.0, warm_up) * decay
+        loss = _loss(policy, *_examples(task, config, rng))
         optimizer.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
         optimizer.step()
     return policy
 
 
+def checkpoint(config: WarmStartConfig, kept: Path) -> Path:
+    """Returns the folder of a warm start: the shipped one, or `kept`, where it is taught if it is not there."""
+    if config == WarmStartConfig():
+        return SHIPPED
+    if not kept.exists():
+        policy = teach(config)
+        growing = kept.with_name(f".{kept.name}.{os.getpid()}")
+        growing.mkdir(parents=True)
+        policy.save(growing)
+        growing.rename(kept)
+    return kept
+
+
+def _examples(task: Task, config: WarmStartConfig, rng: random.Random) -> tuple[list[str], list[str]]:
+    """Draws the prompts and the responses of one step."""
+    drawn = iter(lambda: task.draw_example(rng), None)
+    problems = list(islice((each for each in drawn if not is_held_out(each)), config.examples_per_step))
+    places = range(len(task.wordings))
+    told = rng.choices(places, [each.taught for each in task.wordings], k=len(problems))
+    prompts = [problem.told(wording) for problem, wording in zip(problems, told, strict=True)]
+    return prompts, [taught_response(*each, config, rng) for each in zip(problems, told, strict=True)]
+
+
+def _loss(policy: Policy, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
+    """Returns the mean of -log π over the tokens of the responses."""
+    prompts_BL, responses_BT = (
+        policy.tokenizer(list(texts), padding=True, padding_side=side, return_tensors="pt")["input_ids"]
+        for texts, side in ((prompts, "left"), (responses, "right"))
+    )
+    mask_BT = (responses_BT != PAD_ID).float()
+    logprobs_BT = response_logprobs(policy.model, torch.cat([prompts_BL, responses_BT], dim=1), responses_BT.shape[1])
+    return -(logprobs_BT * mask_BT).sum() / mask_BT.sum()
+
+
 def main(
     folder: Annotated[Path, typer.Argument(help="Where the checkpoint goes.")],
-    shared_misreadings: Annotated[
-        bool, typer.Option("--shared-misreadings", help="Teach the same misreadings in all wordings.")
-    ] = False,
+    kind: Annotated[WarmStart, typer.Option(help="Which habits it has.")] = WarmStart.PLAIN,
+    task: Annotated[str, typer.Option(help="The task.")] = DEFAULT_TASK,
+    steps: Annotated[int | None, typer.Option(min=1, help="Where the teaching ends.")] = None,
     seed: int = 0,
 ) -> None:
     """Teaches a warm start and writes it in Hugging Face format."""
     torch.set_num_threads(1)
-    policy = teach(WarmStartConfig(shared_misreadings=shared_misreadings, seed=seed))
+    policy = teach(WarmStartConfig(task=task, kind=kind, steps=steps, seed=seed))
     policy.save(folder)
-    Console().print(f"{folder}: accuracy {evaluate(policy, LoopConfig()):.3f} on held-out problems")
+    accuracy = evaluate(policy, LoopConfig(task=task))
+    Console().print(f"{folder}: accuracy {accuracy:.3f} on held-out problems")
 
 
 if __name__ == "__main__":

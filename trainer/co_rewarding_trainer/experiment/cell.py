@@ -11,10 +11,13 @@ from typing import Any
 
 import msgspec
 import torch
+from co_rewarding_client import RewardClient
 from co_rewarding_schema.errors import CoRewardingError
+from co_rewarding_schema.methods import METHODS
 
 from co_rewarding_trainer.experiment.pass_at_k import pass_at_k, solved_counts
 from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport
+from co_rewarding_trainer.task import VIEWS
 from co_rewarding_trainer.training_runs import TrainingPlace, register, train_run
 
 
@@ -46,10 +49,27 @@ class CellStep(msgspec.Struct, frozen=True):
     accuracy: float
 
 
+class StepSigns(msgspec.Struct, frozen=True, kw_only=True):
+    """The signs of a collapse in a step, as the service's series has them: docs/methods.md defines each."""
+
+    step: int
+    distinct_answers: float | None = None
+    top_share: float | None = None
+    vote_share: float | None = None
+    label_agreement: float | None = None
+    view_agreement: float | None = None
+    answered: float | None = None
+
+
+SIGNS = tuple(name for name in StepSigns.__struct_fields__ if name != "step")
+
+
 class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a cell: shares between 0 and 1, None for a mean over nothing.
 
-    `accuracies` are (step, held-out accuracy); `passes` is pass@k by k, at the end.
+    `accuracies` are (step, held-out accuracy); `passes` is pass@k by k, at the end. `rollouts` were sampled from the
+    policy to learn from, `rollouts_of_others` from a teacher or a peer to vote. `signs` are those of the last 1,000
+    steps, which the service keeps.
     """
 
     row: str
@@ -59,7 +79,10 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     run: str
     took_s: float
+    rollouts: int
+    rollouts_of_others: int
     steps: list[StepReport]
+    signs: list[StepSigns]
     accuracies: list[tuple[int, float]]
     passes: dict[int, float]
 
@@ -78,6 +101,10 @@ def train_cell(order: CellOrder, api_key: str | None) -> CellResult:
     )
     run = register(order.prefix, order.method, place, order.loop, order.teacher_within_s, order.settings)
     trained = train_run(run, order.method, place, order.loop, _say, lambda step, rollouts: None)
+    with RewardClient(place.service_url, api_key=api_key, run=run) as client:
+        signs = [msgspec.convert(step, StepSigns) for step in client.series()]
+    groups = order.loop.steps * len(VIEWS) * order.loop.pairs_per_step
+    voting = order.settings.get("teacher_group_size") or order.loop.group_size
     right_N = solved_counts(trained.policy, order.loop, order.samples) if order.samples else []
     return CellResult(
         row=order.row,
@@ -87,7 +114,10 @@ def train_cell(order: CellOrder, api_key: str | None) -> CellResult:
         seed=order.loop.seed,
         run=run,
         took_s=trained.took_s,
+        rollouts=groups * order.loop.group_size,
+        rollouts_of_others=groups * voting if METHODS[order.method].needs_others else 0,
         steps=list(trained.training.steps),
+        signs=signs,
         accuracies=[(each.step, each.accuracy) for each in trained.training.evaluations],
         passes={k: pass_at_k(order.samples, right_N, k) for k in order.passes} if right_N else {},
     )

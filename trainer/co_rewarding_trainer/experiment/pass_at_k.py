@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import torch
 
-from co_rewarding_trainer.loop import LoopConfig
+from co_rewarding_trainer.loop import LoopConfig, held_out_problems
 from co_rewarding_trainer.policy import Policy, sample
-from co_rewarding_trainer.task import VIEWS, boxed_answer, draw_problems
+from co_rewarding_trainer.task import VIEWS, boxed_answer
+from co_rewarding_trainer.task_table import task_named
 
 PROBLEMS_AT_ONCE = 64
 
@@ -31,14 +32,15 @@ def pass_at_k(samples: int, right_N: Sequence[int], k: int) -> float:
 
 def solved_counts(policy: Policy, config: LoopConfig, samples: int) -> list[int]:
     """Return how many of `samples` responses solve each held-out problem; problems and draws are always the same."""
-    problems = draw_problems(config.evaluation_problems, "evaluation", held_out=True)
+    task = task_named(config.task)
+    problems = held_out_problems(config)
     generator = torch.Generator(policy.model.device).manual_seed(0)
     right_N: list[int] = []
     for first in range(0, len(problems), PROBLEMS_AT_ONCE):
         some = problems[first : first + PROBLEMS_AT_ONCE]
         prompts_P = [problem.prompt(VIEWS[(first + index) % 2]) for index, problem in enumerate(some)]
-        texts = sample(policy, prompts_P, samples, config.evaluation_temperature, generator).texts
+        drawn = sample(policy, prompts_P, samples, config.evaluation_temperature, generator, task.max_new_tokens)
         for index, problem in enumerate(some):
-            of_problem = texts[index * samples :][:samples]
+            of_problem = drawn.texts[index * samples :][:samples]
             right_N.append(sum(boxed_answer(text) == problem.answer for text in of_problem))
     return right_N

@@ -5,15 +5,16 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 from pyarrow.parquet import write_table
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from co_rewarding_trainer.experiment.cell import CellResult
+from co_rewarding_trainer.experiment.cell import SIGNS, CellResult
 
 EVALUATIONS_AT_END = 3
 STEPS_AT_END = 10
@@ -107,11 +108,14 @@ def grouped(results: Iterable[CellResult]) -> dict[Group, list[CellResult]]:
     return dict(sorted(found.items(), key=lambda each: (each[0][1], rows.index(each[0][0]))))
 
 
-HEADS = ("learning rate", "row", "runs", "start", "peak", "end", "lost since the peak", "reward", "labels right")
+HEADS = (
+    "learning rate", "row", "runs", "start", "peak", "end", "lost since the peak", "reward", "labels right",
+    "rollouts", "of others",
+)  # fmt: skip
 
 
 def lines_of(results: Sequence[CellResult]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the heads and the lines of the table."""
+    """Return the heads and the lines of the table; rows in backquotes."""
     passes = sorted({k for result in results for k in result.passes})
     columns: list[Callable[[CellFigures], float]] = [
         lambda each: each.start, lambda each: each.peak, lambda each: each.end, lambda each: each.loss,
@@ -122,7 +126,8 @@ def lines_of(results: Sequence[CellResult]) -> tuple[tuple[str, ...], list[tuple
         figures = [figures_of(result) for result in some]
         told = [spread_of(map(column, figures)).told() for column in columns]
         solved = [spread_of(result.passes.get(k, math.nan) for result in some).told() for k in passes]
-        lines.append((f"{rate:g}", row, str(len(some)), *told, *solved))
+        rollouts = (f"{some[0].rollouts:,}", f"{some[0].rollouts_of_others:,}")
+        lines.append((f"{rate:g}", f"`{row}`", str(len(some)), *told, *rollouts, *solved))
     return (*HEADS, *(f"pass@{k}" for k in passes)), lines
 
 
@@ -141,24 +146,22 @@ def table_of(results: Sequence[CellResult]) -> Table:
     return table
 
 
-def write_markdown(results: Sequence[CellResult], path: Path) -> None:
-    """Write the whole table as Markdown."""
-    heads, lines = lines_of(results)
-    rule = ["---"] * len(heads)
-    rows = [heads, rule, *((line[0], f"`{line[1]}`", *line[2:]) for line in lines)]
+def write_markdown(heads: Sequence[str], lines: Iterable[Sequence[str]], path: Path) -> None:
+    """Write a table as Markdown."""
+    rows = [heads, ["---"] * len(heads), *lines]
     path.write_text("".join(f"| {' | '.join(cells)} |\n" for cells in rows))
 
 
 def write_series(results: Sequence[CellResult], path: Path) -> None:
-    """Write every step of every training, a row each; `accuracy` is that before the step, where it was measured."""
+    """Write every step of every training, a row each, with the signs of the step.
+
+    `accuracy` is that before the step, where it was measured.
+    """
     columns: dict[str, list[object]] = {name: [] for name in _SCHEMA.names}
     for result in results:
         accuracy_at = dict(result.accuracies)
-        rows: list[Mapping[str, object]] = [
-            {"step": each.step, "reward": each.reward, "label_accuracy": each.label_accuracy,
-             "vote_share": each.vote_share}
-            for each in result.steps
-        ]  # fmt: skip
+        signs_at = {each.step: msgspec.structs.asdict(each) for each in result.signs}
+        rows: list[Mapping[str, object]] = [signs_at.get(each.step, {}) | asdict(each) for each in result.steps]
         last, _ = result.accuracies[-1]
         for row in [*rows, {"step": last}]:
             identity = {
@@ -175,20 +178,28 @@ _SCHEMA = pa.schema(
     [
         ("row", pa.string()), ("method", pa.string()), ("learning_rate", pa.float64()), ("start", pa.string()),
         ("seed", pa.int64()), ("run", pa.string()), ("step", pa.int64()), ("reward", pa.float64()),
-        ("label_accuracy", pa.float64()), ("vote_share", pa.float64()), ("accuracy", pa.float64()),
+        ("label_accuracy", pa.float64()), ("accuracy", pa.float64()), ("waited_s", pa.float64()),
+        *((sign, pa.float64()) for sign in SIGNS),
     ]
 )  # fmt: skip
 
 
 def write_figures(results: Sequence[CellResult], path: Path) -> None:
-    """Write what each training came to, as JSON."""
+    """Write what each training came to, as JSON, and how long the rewards of a step took."""
     told = [
         {"row": each.row, "learning_rate": each.learning_rate, "start": each.start, "seed": each.seed,
-         "took_s": round(each.took_s, 1), "passes": each.passes}
+         "took_s": round(each.took_s, 1), "passes": each.passes, "waited_p50_s": _waited(each, 0.5),
+         "waited_p99_s": _waited(each, 0.99)}
         | {name: None if math.isnan(value) else round(value, 4) for name, value in vars(figures_of(each)).items()}
         for each in results
     ]  # fmt: skip
     path.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _waited(result: CellResult, share: float) -> float | None:
+    """Return the time that this share of the steps did not exceed in waiting for rewards, in seconds."""
+    waits_s = sorted(step.waited_s for step in result.steps if step.waited_s is not None)
+    return round(waits_s[math.ceil(share * len(waits_s)) - 1], 4) if waits_s else None
 
 
 def _mean(values: Sequence[float]) -> float:

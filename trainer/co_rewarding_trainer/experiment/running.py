@@ -18,12 +18,13 @@ from pathlib import Path
 import msgspec
 from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.methods import METHODS
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from co_rewarding_trainer.experiment.cell import CellOrder, CellResult, CellStep
-from co_rewarding_trainer.experiment.suite import Cell, Start, Suite, slug, suite_document
-from co_rewarding_trainer.warm_start import SHIPPED, WarmStartConfig, teach
+from co_rewarding_trainer.experiment.suite import Cell, Suite, slug, suite_document
+from co_rewarding_trainer.warm_start import WarmStartConfig, checkpoint
 
 SUITE, ABOUT, CELLS, STARTS = "suite.json", "about.json", "cells", "starts"
 """Names in the folder of results."""
@@ -81,6 +82,18 @@ def read_results(folder: Path, suite: Suite) -> list[CellResult]:
     return [_read_result(path) for path in paths if path.exists()]
 
 
+def read_suite_of(folder: Path) -> Suite:
+    """Return the suite whose results a folder holds.
+
+    Raises:
+        ExperimentError: it holds none, or that of another release.
+    """
+    try:
+        return Suite.model_validate_json((folder / SUITE).read_bytes())
+    except (OSError, ValidationError) as cause:
+        raise ExperimentError(f"{folder} holds no experiment of this release: {cause}") from cause
+
+
 def _read_result(path: Path) -> CellResult:
     try:
         return msgspec.json.decode(path.read_bytes(), type=CellResult)
@@ -105,10 +118,10 @@ def run_cells(
         whole = progress.add_task("cells", total=len(waiting), shown="")
         for name, some in groupby(waiting, key=lambda cell: cell.start):
             of_start = list(some)
-            checkpoint = _checkpoint(folder, name, suite.all_starts()[name])
+            begun_with = _checkpoint(folder, suite, name)
             taught = any(METHODS[suite.all_rows()[cell.row].method].needs_teacher for cell in of_start)
-            with serve(checkpoint, taught) as service, _Processes(progress) as processes:
-                orders = [(cell, _order(folder, suite, cell, checkpoint, service)) for cell in of_start]
+            with serve(begun_with, taught) as service, _Processes(progress) as processes:
+                orders = [(cell, _order(folder, suite, cell, begun_with, service)) for cell in of_start]
                 for failure in processes.run(orders, service, jobs):
                     if failure is not None:
                         failures.append(failure)
@@ -192,32 +205,25 @@ class _Processes:
             self._progress.remove_task(bar)
 
 
-def _checkpoint(folder: Path, name: str, start: Start | None) -> Path:
+def _checkpoint(folder: Path, suite: Suite, name: str) -> Path:
     """Return the folder of a start's checkpoint; one that is taught is kept among the results."""
-    if start is None:
-        return SHIPPED
-    if start.folder is not None:
-        if not (start.folder / "config.json").exists():
-            raise ExperimentError(f"start {name}: {start.folder} holds no checkpoint")
-        return start.folder
-    kept = folder / STARTS / slug(name)
-    if not kept.exists():
-        policy = teach(WarmStartConfig(**start.model_dump(exclude={"folder"})))
-        growing = kept.with_name(f".{kept.name}.{os.getpid()}")
-        growing.mkdir(parents=True)
-        policy.save(growing)
-        growing.rename(kept)
-    return kept
+    start = suite.all_starts()[name]
+    if start.folder is None:
+        config = WarmStartConfig(task=suite.task, **start.model_dump(exclude={"folder"}))
+        return checkpoint(config, folder / STARTS / slug(name))
+    if not (start.folder / "config.json").exists():
+        raise ExperimentError(f"start {name}: {start.folder} holds no checkpoint")
+    return start.folder
 
 
-def _order(folder: Path, suite: Suite, cell: Cell, checkpoint: Path, service: ServiceAt) -> CellOrder:
+def _order(folder: Path, suite: Suite, cell: Cell, begun_with: Path, service: ServiceAt) -> CellOrder:
     row = suite.all_rows()[cell.row]
     return CellOrder(
         row=cell.row,
         method=row.method,
         settings=row.settings,
         start=cell.start,
-        warm_start=str(checkpoint),
+        warm_start=str(begun_with),
         loop=suite.loop(cell),
         samples=suite.samples,
         passes=suite.passes,
