@@ -207,9 +207,11 @@ class ServerConnection(RedisConnection):
                 code = code_of(error)
                 if isinstance(error, RedisConnectionError) or code in self._anew:
                     raise LinkLostError(said(code, error)) from error
-                # Without redis-py's frames: one of them holds the error, so both would wait for a collection.
-                bare = error.with_traceback(None)
-                reply = bare if code in self._redirects else refused(code, bare)
+                # Without redis-py's frames: one of them holds the error, so both would wait for a collection. This frame
+                # too may hold it under no other name.
+                reply = error.with_traceback(None)
+                if code not in self._redirects:
+                    reply = refused(code, reply)
             call = in_flight.popleft()
             # The last one's answer, WAIT's, ends the others: none goes out before it.
             if self._durability.replicas and in_flight:

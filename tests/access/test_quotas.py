@@ -173,6 +173,8 @@ def test_only_so_many_requests_are_held_over_all_processes(url: str, client: htt
     with held(url, "few", "h1"), held(url, "few", "h2"):
         for _ in range(2 * PROCESSES):
             wait_until(lambda: status() == 429)
+        # New connections may all have come to one process: the client's own has to know too.
+        wait_until(lambda: client.get("/v1/runs", headers=bearer("few")).status_code == 429)
         refused = client.get("/v1/runs", headers=bearer("few"))
         assert refusal(refused, "held_requests", "key 'few'")["limit"] == 2
         assert client.get("/v1/runs/default", headers=bearer("one")).status_code == 200
