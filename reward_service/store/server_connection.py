@@ -207,8 +207,8 @@ class ServerConnection(RedisConnection):
                 code = code_of(error)
                 if isinstance(error, RedisConnectionError) or code in self._anew:
                     raise LinkLostError(said(code, error)) from error
-                # Without redis-py's frames: one of them holds the error, so both would wait for a collection. This frame
-                # too may hold it under no other name.
+                # Without redis-py's frames: one of them holds the error, so both would wait for a collection. Nor may
+                # this frame hold it under another name.
                 reply = error.with_traceback(None)
                 if code not in self._redirects:
                     reply = refused(code, reply)

@@ -16,6 +16,8 @@ from scripts.site.terminal import report_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "demo.md"
+PLAIN = "plain"
+"""How the demo with nothing planted is called among others."""
 
 
 def replaced(page: str, name: str, table: str) -> str:
@@ -50,7 +52,11 @@ def main(name: str, *folders: str) -> None:
         table = (only / "table.md").read_text()
     else:
         reports = [
-            (Path(folder).name.removeprefix("demo-"), report_of(Path(folder) / "series.json")) for folder in folders
+            (
+                PLAIN if Path(folder).name == "demo" else Path(folder).name.removeprefix("demo-"),
+                report_of(Path(folder) / "series.json"),
+            )
+            for folder in folders
         ]
         write_comparison(reports, DOCS / f"{name}.png")
         table = compared(reports)
