@@ -12,9 +12,11 @@ from tests.support.service import pair
 OF_OTHER_PARTS = frozenset(
     metric.series
     for metric in Metric
-    if metric.name.startswith(("TEACHER", "PEER", "PAIRS", "PARAPHRASE_CANDIDATES", "PARAPHRASE_REJECTIONS"))
+    if metric.name.startswith(
+        ("TEACHER", "PEER", "PAIRS", "PARAPHRASE_CANDIDATES", "PARAPHRASE_REJECTIONS", "QUOTA_REFUSALS")
+    )
 )
-"""Metrics without series where there is no teacher, peer, quarantine or paraphraser."""
+"""Metrics without series where there is no teacher, peer, quarantine or paraphraser, and no key with quotas."""
 
 
 def panel_queries() -> Iterator[tuple[str, bool]]:
