@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import islice
 
 from redis.crc import key_slot
-from redis.exceptions import AskError, MovedError, ResponseError
+from redis.exceptions import AskError, MovedError
 
 from reward_service.store.cluster_topology import Topology
 from reward_service.store.connection import Argument, Command, Reply
@@ -43,7 +43,7 @@ class SlotReads:
         self._link_to = link_to
         self._links: dict[int | Host, tuple[Host, ServerConnection]] = {}  # of a slot that waits; of a node for others
         self._reading: dict[int | None, asyncio.Task[list[Reply]]] = {}  # of a slot that waits; None of all others
-        self._refused: list[ResponseError] = []
+        self._refused: list[BaseException] = []
         self._looked_s = 0.0
 
     async def read(self, command: Command, deadline_s: float) -> list[Reply]:
@@ -53,7 +53,7 @@ class SlotReads:
 
         Raises:
             LinkLostError: no node of the cluster has answered yet.
-            redis.exceptions.ResponseError: a stream cannot be read.
+            WrongTypeError, redis.exceptions.ResponseError: a stream cannot be read.
         """
         if self._refused:
             raise self._refused.pop()
@@ -92,7 +92,7 @@ class SlotReads:
         answers: list[Reply] = []
         for task in done:
             error = task.exception()
-            if isinstance(error, ResponseError):
+            if error is not None:  # told after what came for the others, which nobody else would bring
                 self._refused.append(error)
             else:
                 answers += task.result()
