@@ -1,7 +1,7 @@
 """`co-rewarding serve` as a command, to be killed and started again under the same address."""
 
+import contextlib
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,12 +35,13 @@ class Served:
         """Those of its processes in whose command one of the words is; all, itself first, without words."""
         children = psutil.Process(self._process.pid).children(recursive=True)
         if words:
-            children = [child for child in children if any(word in " ".join(child.cmdline()) for word in words)]
+            children = [child for child in children if any(word in _command_of(child) for word in words)]
             assert len(children) >= len(words)
         else:
             self._process.kill()
         for child in children:
-            child.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # its supervisor has died, so it may have ended by itself
+                child.kill()
         if not words:
             psutil.wait_procs(children, timeout=10.0)
             self._process.wait()
@@ -55,3 +56,9 @@ class Served:
             return httpx.get(f"{self.url}/ready", timeout=5.0).status_code == 200
         except httpx.TransportError:
             return False
+
+
+def _command_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
