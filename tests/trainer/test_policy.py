@@ -87,6 +87,20 @@ def test_gradients_are_finite_where_prompts_are_padded() -> None:
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in policy.model.parameters())
 
 
+def test_a_prompt_that_is_read_once_for_a_group_has_the_gradient_of_one_that_each_row_reads() -> None:
+    policy = build_policy(CHAINS, seed=1)
+    rollouts = drawn(policy, 3)
+    length = rollouts.mask_BT.shape[1]
+    gradients = []
+    for parts in (rollouts.tokens_BL[None], rollouts.tokens_BL[:, None]):
+        policy.model.zero_grad()
+        logprobs_BT = torch.cat([response_logprobs(policy.model, rows_BL, length) for rows_BL in parts])
+        (logprobs_BT * rollouts.mask_BT).sum().backward()
+        gradients.append([weight.grad for weight in policy.model.parameters()])
+    for whole, alone in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, alone, rtol=1e-3, atol=1e-4)
+
+
 def test_a_group_stands_together_behind_its_own_prompt(policy: Policy) -> None:
     rollouts = drawn(policy, 3)
     width = rollouts.tokens_BL.shape[1] - rollouts.mask_BT.shape[1]
