@@ -160,6 +160,10 @@ def experiment(
     jobs: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Trainings side by side; by default one a core.")
     ] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(help="Results of another experiment: its trainings that are the same are not trained again."),
+    ] = None,
     test_time: TestTime = False,
     url: RunningService = None,
     api_key: ServiceKey = None,
@@ -193,7 +197,7 @@ def experiment(
             with embedded_service(place, teacher=checkpoint if is_taught else None) as started:
                 yield ServiceAt(started, place / "weights", None, TEACHER_STARTED_S)
 
-    run_experiment(chosen, folder, serve, jobs or os.cpu_count() or 1)
+    run_experiment(chosen, folder, serve, jobs or os.cpu_count() or 1, reuse or ())
 
 
 def signs(

@@ -109,6 +109,7 @@ HOSTILE: dict[str, dict[str, list[str] | str]] = {
         "SUITE": [*NO_FILE, "smok"],
         "--out": NO_FOLDER,
         "--jobs": [*NO_INTEGER, "0"],
+        "--reuse": [*NO_FOLDER, "a-folder", "not-text"],
         "--test-time": ANY,
         "--url": NO_URL,
         "--api-key": "it is sent with --url: tests/client/test_client_trouble.py",

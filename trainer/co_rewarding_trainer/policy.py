@@ -172,6 +172,8 @@ def sample(
 ) -> Rollouts:
     """Samples `group_size` responses to each prompt, each of at most `max_new_tokens`.
 
+    R of the B responses are under way.
+
     `generator` draws on the device of the model.
     """
     device = policy.model.device
@@ -183,31 +185,37 @@ def sample(
     )
     # The rollouts of a group share their prompt: the model reads the prompt once, then keys and values are repeated.
     cache.batch_repeat_interleave(group_size)
-    logits_BV = read.logits[:, -1].repeat_interleave(group_size, dim=0)
-    attended_BL = attended_PL.repeat_interleave(group_size, dim=0)
+    logits_RV = read.logits[:, -1].repeat_interleave(group_size, dim=0)
+    attended_RL = attended_PL.repeat_interleave(group_size, dim=0)
 
-    tokens, logprobs, masks, certainties, entropies = [], [], [], [], []
-    running_B1 = torch.ones(len(logits_BV), 1, dtype=torch.bool, device=device)
+    response_BT = torch.full((len(logits_RV), max_new_tokens), PAD_ID, device=device)
+    logprobs_BT, mask_BT, certainties_BT, entropies_BT = torch.zeros(4, *response_BT.shape, device=device)
+    going_R = torch.arange(len(response_BT), device=device)
+    length = 0
     while True:
-        logprobs_BV = torch.log_softmax(logits_BV / temperature, dim=-1)
-        drawn_B1 = torch.multinomial(logprobs_BV.exp(), 1, generator=generator)
-        drawn_B1[~running_B1] = PAD_ID
-        tokens.append(drawn_B1)
-        logprobs.append(logprobs_BV.gather(1, drawn_B1) * running_B1)
-        masks.append(running_B1.float())
-        certainties.append(-logprobs_BV.mean(dim=1, keepdim=True) - math.log(logprobs_BV.shape[1]))
-        entropies.append(-(logprobs_BV.exp() * logprobs_BV).sum(dim=1, keepdim=True))
-        running_B1 = running_B1 & (drawn_B1 != END_ID)
-        if len(tokens) == max_new_tokens or not running_B1.any():
+        logprobs_RV = torch.log_softmax(logits_RV / temperature, dim=-1)
+        drawn_R1 = torch.multinomial(logprobs_RV.exp(), 1, generator=generator)
+        response_BT[going_R, length] = drawn_R1[:, 0]
+        logprobs_BT[going_R, length] = logprobs_RV.gather(1, drawn_R1)[:, 0]
+        mask_BT[going_R, length] = 1.0
+        certainties_BT[going_R, length] = -logprobs_RV.mean(dim=1) - math.log(logprobs_RV.shape[1])
+        entropies_BT[going_R, length] = -(logprobs_RV.exp() * logprobs_RV).sum(dim=1)
+        length += 1
+        kept_K = (drawn_R1[:, 0] != END_ID).nonzero()[:, 0]
+        if length == max_new_tokens or not len(kept_K):
             break
-        attended_BL = torch.cat([attended_BL, torch.ones_like(drawn_B1)], dim=1)
-        position_B1 = attended_BL.sum(dim=1, keepdim=True) - 1
-        read = policy.model(drawn_B1, attention_mask=attended_BL, position_ids=position_B1, **with_cache)
-        logits_BV = read.logits[:, -1]
+        if len(kept_K) < len(going_R):  # the model reads no response that has ended
+            cache.batch_select_indices(kept_K)
+            going_R, drawn_R1, attended_RL = going_R[kept_K], drawn_R1[kept_K], attended_RL[kept_K]
+        attended_RL = torch.cat([attended_RL, torch.ones_like(drawn_R1)], dim=1)
+        position_R1 = attended_RL.sum(dim=1, keepdim=True) - 1
+        read = policy.model(drawn_R1, attention_mask=attended_RL, position_ids=position_R1, **with_cache)
+        logits_RV = read.logits[:, -1]
 
-    response_BT, mask_BT, logprobs_BT = (torch.cat(each, dim=1) for each in (tokens, masks, logprobs))
-    means = [(torch.cat(each, dim=1) * mask_BT).sum(dim=1) / mask_BT.sum(dim=1) for each in (certainties, entropies)]
-    confidences_B = (logprobs_BT.sum(dim=1) / mask_BT.sum(dim=1)).exp()
+    response_BT, logprobs_BT, mask_BT = (each[:, :length] for each in (response_BT, logprobs_BT, mask_BT))
+    lengths_B = mask_BT.sum(dim=1)
+    means = [each.sum(dim=1) / lengths_B for each in (certainties_BT, entropies_BT)]
+    confidences_B = (logprobs_BT.sum(dim=1) / lengths_B).exp()
     return Rollouts(
         tokens_BL=torch.cat([prompts_PL.repeat_interleave(group_size, dim=0), response_BT], dim=1),
         logprobs_BT=logprobs_BT,

@@ -123,6 +123,13 @@ def train_cell(order: CellOrder, api_key: str | None) -> CellResult:
     )
 
 
+def write_result(result: CellResult, path: Path) -> None:
+    """Writes the result of a cell; the file appears only when complete."""
+    growing = path.with_name(f".{path.name}.{os.getpid()}")
+    growing.write_bytes(msgspec.json.encode(result))
+    growing.rename(path)
+
+
 def _say(report: StepReport, latest: HeldOutAccuracy) -> None:
     said = CellStep(report.step, report.reward, report.label_accuracy, report.vote_share, latest.accuracy)
     sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")
@@ -137,10 +144,7 @@ def main() -> None:
         result = train_cell(order, os.environ.get("CO_REWARDING_API_KEY"))
     except CoRewardingError as error:
         raise SystemExit(str(error)) from error
-    path = Path(order.result)
-    growing = path.with_name(f".{path.name}.{os.getpid()}")
-    growing.write_bytes(msgspec.json.encode(result))
-    growing.rename(path)
+    write_result(result, Path(order.result))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Run an experiment to its end: what is missing is trained, and the results are summed up after each training."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,23 +10,29 @@ from rich.console import Console
 from co_rewarding_trainer.experiment import comparisons, results
 from co_rewarding_trainer.experiment.cell import CellResult
 from co_rewarding_trainer.experiment.pictures import write_curves, write_sweep
+from co_rewarding_trainer.experiment.reuse import reuse_results
 from co_rewarding_trainer.experiment.running import Serve, prepare, read_results, run_cells
 from co_rewarding_trainer.experiment.suite import Suite
 
 
-def run_experiment(suite: Suite, folder: Path, serve: Serve, jobs: int) -> list[CellResult]:
+def run_experiment(
+    suite: Suite, folder: Path, serve: Serve, jobs: int, others: Sequence[Path] = ()
+) -> list[CellResult]:
     """Trains the cells that have no result in the folder, and writes what all of them came to there.
+
+    Results that `others`, the folders of other experiments, have of the same trainings are taken from there.
 
     Files: `series.parquet`, `table.md`, `falls.md`, `figures.json`, `curves.png`, `sweep.png`, where the suite asks for
     them `chosen.md` and `differences.md`, beside the suite, the versions and the result of each cell.
 
     Raises:
-        ExperimentError: the folder holds another suite, or some cells failed; the others were trained.
+        ExperimentError: the folder holds another suite, one of `others` holds none, or some cells failed; the others
+            were trained.
         CoRewardingError: there is no service.
     """
     torch.set_num_threads(1)  # a start is taught here: the model is small, and the other cores are the trainings'
     console = Console()
-    missing = prepare(folder, suite, sys.argv)
+    missing = reuse_results(folder, suite, prepare(folder, suite, sys.argv), others)
     cells = list(suite.cells())
     console.print(f"{folder}: {len(cells)} trainings, {len(cells) - len(missing)} done", soft_wrap=True)
     try:
