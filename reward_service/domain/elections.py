@@ -56,11 +56,19 @@ def first_of(ballots: Sequence[Ballot]) -> Ballot:
     Raises:
         ValueError: there is none.
     """
-    indices = [ballot.rollout for ballot in ballots if ballot.rollout is not None]
-    if indices:  # a rank for each would cost more than the election
-        lowest = min(indices)
-        ballots = [ballot for ballot in ballots if ballot.rollout == lowest]
-    return ballots[0] if len(ballots) == 1 else min(ballots, key=rank)
+    best: Ballot | None = None
+    lowest, is_tied = 0, False
+    for ballot in ballots:  # a rank for each would cost more than the election
+        index = ballot.rollout
+        if index is None:
+            continue
+        if best is None or index < lowest:
+            best, lowest, is_tied = ballot, index, False
+        elif index == lowest:
+            is_tied = True
+    if best is None:
+        return min(ballots, key=rank)
+    return min((ballot for ballot in ballots if ballot.rollout == lowest), key=rank) if is_tied else best
 
 
 def elect(ballots: Sequence[Ballot]) -> Winner | None:
@@ -69,16 +77,19 @@ def elect(ballots: Sequence[Ballot]) -> Winner | None:
     A tie goes to the class whose first ballot ranks lowest. Ballots without an answer do not vote, and count in `of`.
     Invariant under any permutation of the ballots and under any relabelling of classes that carry indices.
     """
-    votes_of: dict[str, int] = {}
+    voters_of: dict[str, list[Ballot]] = {}
     for ballot in ballots:
         answer_class = ballot.answer_class
         if answer_class is not None and ballot.answer is not None:
-            votes_of[answer_class] = votes_of.get(answer_class, 0) + 1
-    if not votes_of:
+            if answer_class in voters_of:
+                voters_of[answer_class].append(ballot)
+            else:
+                voters_of[answer_class] = [ballot]
+    if not voters_of:
         return None
-    votes = max(votes_of.values())
-    largest = {answer_class for answer_class, count in votes_of.items() if count == votes}
-    first = first_of([each for each in ballots if each.answer_class in largest and each.answer is not None])
+    votes = max(map(len, voters_of.values()))
+    largest = [voters for voters in voters_of.values() if len(voters) == votes]
+    first = first_of(largest[0] if len(largest) == 1 else [*itertools.chain.from_iterable(largest)])
     return Winner(first.answer or "", first.answer_class or "", votes, len(ballots))
 
 
@@ -113,6 +124,9 @@ def electors_of(rule: ViewRule, ballots: Iterable[Ballot]) -> list[Ballot]:
     """Return the counted ballots of a rule's boxes."""
     if len(rule.voters) == 1:  # to build a pair for each ballot costs more than to compare voter and view
         (voter,), views = rule.voters, rule.views
+        if len(views) == 1:
+            (view,) = views
+            return [each for each in ballots if each.view is view and each.voter is voter and each.counted]
         return [each for each in ballots if each.voter is voter and each.view in views and each.counted]
     return [each for each in ballots if each.counted and (each.voter, each.view) in rule.boxes]
 

@@ -85,7 +85,11 @@ def settle_under(
     if method.is_match_alone:  # the rows of every day: a call for each ballot would cost more than all the rest
         class_of = {label.view: label.answer_class for label in labels}
         if len(class_of) == len(View):  # each view has its label
-            earned = [1.0 if each.answer_class == class_of[each.view] else 0.0 for each in ballots_B]
+            one, other = class_of.values()
+            if one == other:
+                earned = [1.0 if each.answer_class == one else 0.0 for each in ballots_B]
+            else:
+                earned = [1.0 if each.answer_class == class_of[each.view] else 0.0 for each in ballots_B]
             return Settlement(tuple(labels), tuple(earned), (None,) * len(earned))
         absent = Abstention.NO_GROUND_TRUTH if method.needs_ground_truth else missing
         elected_B = [class_of.get(ballot.view) for ballot in ballots_B]

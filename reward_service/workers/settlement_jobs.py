@@ -1,17 +1,18 @@
 """Settle the cohorts of one job: labels, rewards, abstentions."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from co_rewarding_schema.method_rules import Method
 from co_rewarding_schema.methods import method_named
-from co_rewarding_schema.vocabulary import Abstention, Quarantine, View
+from co_rewarding_schema.vocabulary import Abstention, Quarantine
 
 from reward_service.domain.cohort import FINAL_STATES, Ballot, CohortEvent, CohortState, ElectedLabel, advance
 from reward_service.domain.quarantine import DisagreementRules, settle_pair
-from reward_service.domain.settlement import NO_INSTABILITY, Settlement, settle, settle_under
+from reward_service.domain.settlement import Settlement, settle, settle_under
 from reward_service.grading.verdicts import Grader
 from reward_service.store.label_records import TeacherLabel
 from reward_service.store.pairs import Observation
@@ -71,8 +72,9 @@ async def settle_batch(
     heard: Heard = NO_PEERS,
 ) -> Settled[BatchRecord]:
     """Settle each cohort of a self-contained batch; `labels` are the teacher's, by slot, `heard` ballots of peers."""
+    labels, pairs, overdue = labels or {}, pairs or PairWatch(), overdue or heard.is_short
     settled = [
-        await _settled(job.run, cohort, grader, labels or {}, pairs or PairWatch(), past, overdue=overdue, heard=heard)
+        await _settled(job.run, cohort, grader, labels, pairs, past, overdue=overdue, heard=heard)
         for cohort in job.cohorts
     ]
     positions = [cohort.positions_B for cohort in job.cohorts]
@@ -92,7 +94,6 @@ async def _settled(
     overdue: bool,
     heard: Heard,
 ) -> Settled[CohortRecord]:
-    overdue = overdue or heard.is_short
     electors = NOBODY
     if cohort.slots or heard.rows:
         answered = [labels[slot] for slot in cohort.slots if slot in labels]
@@ -160,20 +161,16 @@ async def _decided(
     `run` is part of the identity by which rewards are drawn; a cohort that joined across requests draws none.
     """
     rules = head.rules
-    parameters = rules.of_method
     identity = "\n".join((run, head.question_id, str(head.step), str(head.attempt))) if method.is_drawn else ""
 
-    def decided(row: Method, instability_of: Mapping[View, float] = NO_INSTABILITY) -> Settlement:
-        return settle(
-            row,
-            ballots_B,
-            parameters,
-            electors_E=electors_E,
-            expired=expired,
-            instability_of=instability_of,
-            identity=identity,
-        )
-
+    decided = partial(
+        settle,
+        ballots_B=ballots_B,
+        parameters=rules.of_method,
+        electors_E=electors_E,
+        expired=expired,
+        identity=identity,
+    )
     observations: Sequence[Observation] = ()
     if rules.watched:
         quarantined = head.question_id in pairs.quarantined
@@ -185,7 +182,7 @@ async def _decided(
         return settlement, observations, ()
     noted, instability_of = await note_labels(head, settlement.labels, ballots_B, past, grader)
     if method.needs_history and any(instability_of.values()):
-        settlement = decided(method, instability_of)
+        settlement = decided(method, instability_of=instability_of)
     return settlement, observations, noted
 
 
