@@ -36,6 +36,7 @@ async def open_generator(
     capacity: int | None = None,
     keep_special_tokens: bool = False,
     api_key: str | None = None,
+    threads: int | None = None,
     timeout_s: float = 600.0,
     patience_s: float = 60.0,
     more: Mapping[str, Any] | None = None,
@@ -49,8 +50,9 @@ async def open_generator(
     - vllm-server:URL#MODEL, a model of `vllm serve`, whose weights can be swapped.
 
     `capacity` is how many prompts may usefully be under way (None: the backend's own idea). For a model in this
-    process, `keep_special_tokens` leaves tokens such as <|im_end|> in the responses. For one behind a URL, `api_key`,
-    `timeout_s` of a request and `patience_s` between its tries. `more` are arguments for vLLM's engine
+    process, `keep_special_tokens` leaves tokens such as <|im_end|> in the responses, and `threads` is how many a model
+    of transformers computes with on a CPU (None: all cores). For one behind a URL, `api_key`, `timeout_s` of a request
+    and `patience_s` between its tries. `more` are arguments for vLLM's engine
     (gpu_memory_utilization, tensor_parallel_size) or fields sent with every request to a URL.
 
     Raises:
@@ -64,7 +66,8 @@ async def open_generator(
         common |= {"api_key": api_key, "timeout_s": timeout_s, "patience_s": patience_s, "more": more or {}}
         generator = await _remote(model, backend, common)
     else:
-        generator = await _here(model, backend, common | {"keep_special_tokens": keep_special_tokens}, more)
+        common |= {"keep_special_tokens": keep_special_tokens}
+        generator = await _here(model, backend, common, more, threads)
     try:
         yield generator
     finally:
@@ -98,7 +101,9 @@ def _names_host(url: str) -> bool:
         return False
 
 
-async def _here(model: str, backend: str, options: Mapping[str, Any], engine: Mapping[str, Any] | None) -> Generator:
+async def _here(
+    model: str, backend: str, options: Mapping[str, Any], engine: Mapping[str, Any] | None, threads: int | None
+) -> Generator:
     try:
         chosen = Backend(backend)
     except ValueError as error:
@@ -113,7 +118,7 @@ async def _here(model: str, backend: str, options: Mapping[str, Any], engine: Ma
         raise SettingsError(f"the transformers backend takes no engine arguments: {', '.join(engine)}")
     with Needing(model, "local"):
         from reward_service.generation.transformers_backend import TransformersGenerator
-    return await TransformersGenerator.open(model, **options)
+    return await TransformersGenerator.open(model, threads=threads, **options)
 
 
 def _suited() -> Backend:

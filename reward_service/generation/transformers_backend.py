@@ -56,7 +56,15 @@ class TransformersGenerator:
     """
 
     def __init__(
-        self, model: PreTrainedModel, codec: Codec, folder: Path, *, name: str, capacity: int, batch_tokens: int
+        self,
+        model: PreTrainedModel,
+        codec: Codec,
+        folder: Path,
+        *,
+        name: str,
+        capacity: int,
+        batch_tokens: int,
+        threads: int | None = None,
     ) -> None:
         """Takes a model as it is; `open` is what makes one. `folder` holds the weights that it came with."""
         self.name = name
@@ -68,21 +76,29 @@ class TransformersGenerator:
         self._end_ids = _end_ids(model)
         self._context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._gate = Gate(name)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generation")
+        # The number is a setting of the thread that computes.
+        settings = {} if threads is None else {"initializer": torch.set_num_threads, "initargs": (threads,)}
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generation", **settings)
         self._waiting: list[_Job] = []
         self._work: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
-        cls, model: str, *, capacity: int = 32, batch_tokens: int = 65_536, keep_special_tokens: bool = False
+        cls,
+        model: str,
+        *,
+        capacity: int = 32,
+        batch_tokens: int = 65_536,
+        keep_special_tokens: bool = False,
+        threads: int | None = None,
     ) -> Self:
-        """Loads a model and its tokenizer from a folder or the Hugging Face hub.
+        """Loads a model and its tokenizer from a folder or the Hugging Face hub; on a CPU it computes with `threads`.
 
         Raises:
             SettingsError: there is no such model.
         """
         folder, loaded, codec = await asyncio.to_thread(_loaded, model, keep_special_tokens)
-        return cls(loaded, codec, folder, name=model, capacity=capacity, batch_tokens=batch_tokens)
+        return cls(loaded, codec, folder, name=model, capacity=capacity, batch_tokens=batch_tokens, threads=threads)
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
         """See `Generator.generate`."""

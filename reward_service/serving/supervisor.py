@@ -247,6 +247,7 @@ def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = N
         teacher=None if teacher is None else str(teacher),
         teacher_backend="transformers",
         teacher_dtype="float32",
+        teacher_threads=1,  # a trainer has the other cores; threads that wait for a core wait for one another
         weights_root=None if teacher is None else folder / "weights",
     )
     if settings.weights_root is not None:

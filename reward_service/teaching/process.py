@@ -38,6 +38,7 @@ async def teach(settings: Settings) -> None:
         backend=settings.teacher_backend,
         capacity=settings.teacher_capacity,
         keep_special_tokens=settings.teacher_keep_special_tokens,
+        threads=settings.teacher_threads,
         api_key=None if key is None else key.get_secret_value(),
         more=settings.teacher_engine,
     )

@@ -104,6 +104,14 @@ async def test_a_batch_is_no_larger_than_its_tokens(folder: Path) -> None:
     await watched.generator.close()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+async def test_it_computes_with_as_many_threads_as_it_is_told(folder: Path, threads: int) -> None:
+    watched = Watched(folder, threads=threads)
+    await ask(watched.generator, max_tokens=1)
+    assert watched.threads == {threads}
+    await watched.generator.close()
+
+
 async def test_a_batch_that_nobody_waits_for_ends(folder: Path) -> None:
     watched = Watched(folder)
     sampling = Sampling(n=256, seed=0, temperature=9.0, max_tokens=CONTEXT)  # so many that one fills the context

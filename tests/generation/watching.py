@@ -26,11 +26,12 @@ class CountingCodec(Codec):
 
 
 class Watched:
-    """A generator of which every forward pass is seen: rows, and tokens of each that are read."""
+    """A generator of which every forward pass is seen: rows, and tokens of each that are read; threads."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         self.shapes: list[tuple[int, int]] = []
+        self.threads: set[int] = set()
         model.register_forward_pre_hook(self._seen, with_kwargs=True)
         self.codec = CountingCodec(AutoTokenizer.from_pretrained(folder))
         options = {"name": "watched", "capacity": 8, "batch_tokens": 65_536} | options
@@ -48,6 +49,7 @@ class Watched:
         return self.codec.encoded == before
 
     def _seen(self, model: object, arguments: object, keywords: dict[str, Any]) -> None:
+        self.threads.add(torch.get_num_threads())
         self.shapes.append(tuple(keywords["input_ids"].shape))
 
 
