@@ -128,6 +128,8 @@ def test_a_report_is_made_of_the_folders_of_experiments(tmp_path: Path) -> None:
     assert "| the alert `OneAnswer` | above 0.8 | – | – | 0 of 4 | 0 | 0 of 4 | – |" in told, "it never rises so far"
     assert len({line.count("|") for line in told.splitlines() if line.startswith("|")}) == 1
     assert (tmp_path / "out/signs.png").stat().st_size > 10_000
+    report_signs([tmp_path, tmp_path], tmp_path / "twice", horizon=40)
+    assert (tmp_path / "twice/signs.md").read_text() == told, "each training counts once"
     with pytest.raises(ExperimentError, match="no loss of 5%"):
         report_signs([tmp_path], tmp_path / "out", horizon=40, rows=["absent"])
     with pytest.raises(ExperimentError, match="holds no experiment"):

@@ -35,19 +35,19 @@ HEADS = (
 def report_signs(folders: Sequence[Path], out: Path, horizon: int, rows: Sequence[str] = ()) -> Trial:
     """Tries the signs on the experiments in some folders; writes `signs.md` and `signs.png` into `out`.
 
-    `rows` are those whose trainings count; without any, all.
+    `rows` are those whose trainings count; without any, all. A training that stands in several folders counts once.
 
     Raises:
         ExperimentError: a folder holds no experiment, or the trainings hold nothing that a trial could decide by.
     """
-    tuned: list[CellResult] = []
-    reported: list[CellResult] = []
+    tuned: dict[str, CellResult] = {}
+    reported: dict[str, CellResult] = {}
     for folder in folders:
         suite = read_suite_of(folder)
         for result in read_results(folder, suite):
             if not rows or result.row in rows:
-                (tuned if result.seed in suite.tuning_seeds else reported).append(result)
-    trial = try_signs(list(map(course_of, tuned)), list(map(course_of, reported)), horizon)
+                (tuned if result.seed in suite.tuning_seeds else reported)[result.run] = result
+    trial = try_signs(list(map(course_of, tuned.values())), list(map(course_of, reported.values())), horizon)
     if not trial.verdicts:
         raise ExperimentError(
             f"the tuning seeds of {', '.join(map(str, folders))} hold {len(tuned)} trainings, and no loss of "
