@@ -52,9 +52,12 @@ def write_sweep(results: Sequence[CellResult], path: Path) -> None:
         for rate, values in ends:
             axes.plot([rate] * len(values), values, "o", color=colour, markersize=3, alpha=0.6)
     axes.set_xscale("log")
+    rates = sorted({rate for _, rate in groups})
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel("learning rate")
     _dress(axes, "Held-out accuracy at the end")
-    axes.legend(frameon=False, fontsize=8, ncols=2)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)  # lines may run everywhere within
     figure.savefig(path, dpi=150)
 
 
