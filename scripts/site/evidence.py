@@ -1,8 +1,8 @@
 """Write the results of experiments into docs/evidence.md: `python -m scripts.site.evidence runs/experiments`.
 
 In the page `<!-- core/table.md: made by make evidence -->` and `<!-- end of core/table.md -->` enclose a table of the
-experiment in the folder `core`; its pictures become `docs/pictures/evidence-core-curves.png` and so on. What an
-experiment that is not there has left in the page stays.
+experiment in the folder `core`; `pictures/evidence-core-curves.png` in the page is its `curves.png`. What an experiment
+that is not there has left in the page stays.
 """
 
 import json
@@ -17,10 +17,10 @@ from co_rewarding_trainer.experiment.running import SUITE, read_results, read_su
 from scripts.site.pictures import FOLDER
 
 PAGE = FOLDER.parent / "evidence.md"
-PICTURES = ("curves.png", "sweep.png", "signs.png", "steady.png")
 _BEGIN = r"<!-- (?P<folder>[\w-]+)/(?P<file>[\w-]+\.md): made by make evidence -->"
 _END = r"<!-- end of (?P=folder)/(?P=file) -->"
 _BLOCK = re.compile(f"(?P<begin>{_BEGIN}\n).*?(?P<end>{_END})", re.DOTALL)
+_PICTURE = re.compile(r"pictures/evidence-(?P<folder>[\w-]+)-(?P<file>\w+\.png)")
 
 
 def filled(page: str, table_of: Callable[[str, str], str | None]) -> str:
@@ -66,10 +66,10 @@ def main() -> None:
     """Fills the page, and copies the pictures."""
     experiments = Path(sys.argv[1])
     PAGE.write_text(filled(PAGE.read_text(), table_in(experiments)))
-    for name in {block["folder"] for block in _BLOCK.finditer(PAGE.read_text())}:
-        for picture in PICTURES:
-            if (experiments / name / picture).exists():
-                shutil.copyfile(experiments / name / picture, FOLDER / f"evidence-{name}-{picture}")
+    for named in _PICTURE.finditer(PAGE.read_text()):
+        picture = experiments / named["folder"] / named["file"]
+        if picture.exists():
+            shutil.copyfile(picture, FOLDER.parent / named[0])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ def write_curves(results: Sequence[CellResult], path: Path) -> None:
     groups = grouped(results)
     rates = sorted({rate for _, rate in groups})
     rows = list(dict.fromkeys(row for row, _ in groups))
-    figure = Figure(figsize=(4.2 * len(rates) + 1, 6.6 + 0.2 * (len(rows) // LEGEND_COLUMNS)), layout="constrained")
+    columns = min(LEGEND_COLUMNS, 2 * len(rates))  # as many names stand side by side as there is room
+    figure = Figure(figsize=(4.2 * len(rates) + 1, 6.6 + 0.2 * (len(rows) // columns)), layout="constrained")
     axes = figure.subplots(2, len(rates), sharex=True, sharey=True, squeeze=False)
     for at, rate in enumerate(rates):
         for row in rows:
@@ -32,7 +33,7 @@ def write_curves(results: Sequence[CellResult], path: Path) -> None:
         _dress(axes[1][at], "Reward, as the trainer sees it")
         axes[1][at].set_xlabel("training step")
     handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=LEGEND_COLUMNS, frameon=False)
+    figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
     figure.savefig(path, dpi=150)
 
 

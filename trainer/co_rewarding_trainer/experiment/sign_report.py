@@ -77,7 +77,16 @@ def lines_of(trial: Trial) -> list[tuple[str, ...]]:
     return [
         *lines,
         ("the alert `OneAnswer`", f"above {ONE_ANSWER_ABOVE}", "–", "–", *_counts(trial.one_answer)),
-        ("the number of the step", "–", _told(trial.by_step), "–", "–", "–", "–", "–"),
+        (
+            "the number of the step",
+            "above" if trial.step_sign > 0 else "below",
+            _told(trial.by_step),
+            "–",
+            "–",
+            "–",
+            "–",
+            "–",
+        ),
         (f"always at step {NULL_STEP}", "–", "–", "–", *_counts(trial.always)),
     ]
 
@@ -99,7 +108,7 @@ def write_roc(trial: Trial, path: Path) -> None:
     for verdict, colour in zip(trial.verdicts[:DRAWN], COLOURS, strict=False):
         curve = curve_of(trial, verdict.reading, verdict.sign)
         axes.plot(*curve, color=colour, linewidth=2, label=f"{verdict.reading} ({verdict.auc.value:.2f})")
-    by_step = curve_of(trial, None, 1)
+    by_step = curve_of(trial, None, trial.step_sign)
     axes.plot(*by_step, color="#000000", linestyle="--", label=f"the number of the step ({trial.by_step.value:.2f})")
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.7)
     axes.set_xlabel("moments without a loss ahead that are warned of")

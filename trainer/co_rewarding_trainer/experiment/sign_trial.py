@@ -2,8 +2,8 @@
 
 A training loses when its accuracy, a mean of three evaluations, falls LOSS below its peak until then. Each moment
 before the loss is asked whether the loss comes within the horizon. What a sign says at the moment is its mean over the
-last steps (`level`), or that less the mean of some steps before (`change`). Direction and threshold are chosen on the
-tuning seeds; all else is counted on the other seeds.
+last steps (`level`), or that less the mean of some steps before (`change`). Direction and threshold, and the
+direction of the number of the step, are chosen on the tuning seeds; all else is counted on the other seeds.
 """
 
 import statistics
@@ -105,14 +105,15 @@ class Verdict:
 class Trial:
     """The verdicts on the seeds that are reported, the best AUC of the tuning seeds first, and those of two nulls.
 
-    `by_step` takes the number of the step for a sign; `always` warns every training at step NULL_STEP. `one_answer`
-    warns where the alert OneAnswer does, whose threshold nobody chose by these trainings.
+    `by_step` takes the number of the step for a sign, in the direction `step_sign`; `always` warns every training at
+    step NULL_STEP. `one_answer` warns where the alert OneAnswer does, whose threshold nobody chose by these trainings.
     """
 
     horizon: int
     courses: tuple[Course, ...]
     verdicts: tuple[Verdict, ...]
     by_step: Auc
+    step_sign: int
     always: Alarms
     one_answer: Alarms
 
@@ -183,7 +184,7 @@ def _asked(courses: Sequence[Course], reading: str | None, horizon: int) -> _Ask
     )
 
 
-def _auc_with_null(asked: _Asked, sign: int, courses: int) -> tuple[Auc, Auc, Auc]:
+def _auc_with_null(asked: _Asked, sign: int, step_sign: int, courses: int) -> tuple[Auc, Auc, Auc]:
     """Return the AUC of a reading, that of the step, and their difference, with bounds over the same resamples."""
     rng = np.random.default_rng(0)
     draws: list[tuple[float, float]] = []
@@ -191,7 +192,7 @@ def _auc_with_null(asked: _Asked, sign: int, courses: int) -> tuple[Auc, Auc, Au
         picked = np.ones(courses) if draw == 0 else np.bincount(rng.integers(courses, size=courses), minlength=courses)
         weights = picked[asked.course_N].astype(np.float64)
         of_reading = area(*roc(sign * asked.values_N, asked.follows_N, weights))
-        draws.append((of_reading, area(*roc(asked.step_N, asked.follows_N, weights))))
+        draws.append((of_reading, area(*roc(step_sign * asked.step_N, asked.follows_N, weights))))
     found = np.array(draws)
     return bounds_of(found[:, 0]), bounds_of(found[:, 1]), bounds_of(found[:, 0] - found[:, 1])
 
@@ -253,21 +254,29 @@ def try_signs(tuned: Sequence[Course], reported: Sequence[Course], horizon: int)
     A reading whose tuned courses have no loss, or nothing else, is left out.
     """
     ranked: list[tuple[float, Verdict]] = []
+    steps = _asked(tuned, None, horizon)
+    step_sign = _sign_of(area(*roc(steps.values_N, steps.follows_N)))
     for reading in readings():
         tuning = _asked(tuned, reading, horizon)
         at_tuning = area(*roc(tuning.values_N, tuning.follows_N))
         if np.isnan(at_tuning):
             continue
-        sign = 1 if at_tuning >= 0.5 else -1
+        sign = _sign_of(at_tuning)
         threshold = _threshold(tuned, reading, sign, horizon)
-        auc, _, beyond = _auc_with_null(_asked(reported, reading, horizon), sign, len(reported))
+        auc, _, beyond = _auc_with_null(_asked(reported, reading, horizon), sign, step_sign, len(reported))
         alarms = alarms_of(reported, _crossing(reading, sign, threshold), horizon)
         ranked.append((max(at_tuning, 1 - at_tuning), Verdict(reading, sign, threshold, auc, beyond, alarms)))
     ranked.sort(key=lambda each: -each[0])
-    by_step, _, _ = _auc_with_null(_asked(reported, None, horizon), 1, len(reported))
+    by_step, _, _ = _auc_with_null(_asked(reported, None, horizon), step_sign, step_sign, len(reported))
     always = alarms_of(reported, always_at_null, horizon)
     one_answer = alarms_of(reported, _crossing(ONE_ANSWER, 1, ONE_ANSWER_ABOVE), horizon)
-    return Trial(horizon, tuple(reported), tuple(verdict for _, verdict in ranked), by_step, always, one_answer)
+    verdicts = tuple(verdict for _, verdict in ranked)
+    return Trial(horizon, tuple(reported), verdicts, by_step, step_sign, always, one_answer)
+
+
+def _sign_of(area_at_tuning: float) -> int:
+    """Return the direction of a reading by its area on the tuning seeds: 1 where high values warn, else -1."""
+    return -1 if area_at_tuning < 0.5 else 1
 
 
 def curve_of(trial: Trial, reading: str | None, sign: int) -> tuple[Floats, Floats]:
