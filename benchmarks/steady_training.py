@@ -128,7 +128,7 @@ def train_steadily(method: str, config: LoopConfig) -> tuple[list[float], list[L
     settings = Settings(
         data_dir=folder, port=0, redis_url=None, log_level="ERROR", retention_s=RETENTION_S, api_processes=1, workers=1,
         teacher=str(SHIPPED) if taught else None, teacher_dtype="float32", teacher_backend="transformers",
-        weights_root=weights if taught else None,
+        teacher_threads=1, weights_root=weights if taught else None,
     )  # fmt: skip
     supervisor = Supervisor(settings)
     waits_s: list[float] = []
