@@ -124,11 +124,7 @@ class Settings(BaseSettings):
         default="bfloat16", pattern="^(bfloat16|float16|float32)$", description="Of the weights that teachers serve."
     )
     teacher_mapped: bool = Field(default=False, description="Averages in memory-mapped files instead of memory.")
-    teacher_threads: int | None = Field(
-        default=None,
-        ge=1,
-        description="Threads of one update, and of a model of transformers on a CPU; by default all cores.",
-    )
+    teacher_threads: int | None = Field(default=None, ge=1, description="Threads (update, CPU model); None: all cores.")
     teacher_keep_special_tokens: bool = Field(
         default=False,
         description="Answers may hold special tokens, as those of models do whose box one of them closes.",

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from co_rewarding_trainer.experiment.running import SUITE, read_results, read_su
 from scripts.site.pictures import FOLDER
 
 PAGE = FOLDER.parent / "evidence.md"
+MOST_COLUMNS = 120
 _BEGIN = r"<!-- (?P<folder>[\w-]+)/(?P<file>[\w-]+\.md): made by make evidence -->"
 _END = r"<!-- end of (?P=folder)/(?P=file) -->"
 _BLOCK = re.compile(f"(?P<begin>{_BEGIN}\n).*?(?P<end>{_END})", re.DOTALL)
@@ -50,7 +52,7 @@ def table_in(experiments: Path) -> Callable[[str, str], str | None]:
 
 
 def about(folder: Path) -> str:
-    """Say in a line how the results of an experiment came about, and what of them is missing."""
+    """Say how the results of an experiment came about, and what of them is missing."""
     suite = read_suite_of(folder)
     told = json.loads((folder / "about.json").read_text())
     done, asked = len(read_results(folder, suite)), len(list(suite.cells()))
@@ -59,7 +61,8 @@ def about(folder: Path) -> str:
         seeds += f"; chosen on {', '.join(map(str, suite.tuning_seeds))}"
     words = " ".join(word if number else "co-rewarding" for number, word in enumerate(told["command"]))
     missing = "" if done == asked else f" {asked - done} trainings are missing."
-    return f"`{words}`: {done} trainings of {suite.steps} steps, {seeds}; {told['machine']}.{missing}"
+    told_in_full = f"`{words}`: {done} trainings of {suite.steps} steps, {seeds}; {told['machine']}.{missing}"
+    return textwrap.fill(told_in_full, MOST_COLUMNS, break_on_hyphens=False)
 
 
 def main() -> None:
