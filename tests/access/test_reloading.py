@@ -150,15 +150,17 @@ def test_a_viewer_goes_with_its_key_and_a_held_rollout_is_answered(service: Supe
     assert ended_s
     assert ended_s[0] - changed_s < GIVEN_S
     assert holding.is_alive()
-    wait_until(lambda: statuses(service, "operator") == {200})
-    more = [{**single, "labels": [label]} for label in other_labels()]
-    for each in more:
-        threading.Thread(
-            target=httpx.post,
-            args=(f"{service.url}/get_reward",),
-            kwargs={"json": each, "headers": bearer("operator"), "timeout": 60.0},
-            daemon=True,
-        ).start()
+
+    def complete(label: str) -> None:
+        def is_let_in() -> bool:  # a process that has not taken the file yet refuses the operator
+            more = {**single, "labels": [label]}
+            answer = httpx.post(f"{service.url}/get_reward", json=more, headers=bearer("operator"), timeout=60.0)
+            return answer.status_code != 403
+
+        wait_until(is_let_in)
+
+    for label in other_labels():
+        threading.Thread(target=complete, args=(label,), daemon=True).start()
     holding.join(60.0)
     assert [answer.status_code for answer in answers] == [200]
 
