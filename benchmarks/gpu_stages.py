@@ -185,7 +185,8 @@ def trainer(device: torch.device, size: Size) -> dict[str, Any]:
     """Train a few steps: rollouts of the policy, labels by the vote of the other view, one step of the optimizer."""
     from co_rewarding_trainer.chains import CHAINS
     from co_rewarding_trainer.grpo import group_advantages, update
-    from co_rewarding_trainer.policy import Policy, build_tokenizer, sample
+    from co_rewarding_trainer.policy import Policy, build_tokenizer
+    from co_rewarding_trainer.sampling import sample
     from co_rewarding_trainer.task import VIEWS, boxed_answer, draw_pairs
 
     tokenizer = build_tokenizer(CHAINS)

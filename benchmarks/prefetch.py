@@ -20,7 +20,8 @@ import torch
 from co_rewarding_client import RewardClient, RunSettings
 from co_rewarding_trainer.chains import CHAINS
 from co_rewarding_trainer.loop import as_sent
-from co_rewarding_trainer.policy import Policy, Rollouts, load_policy, sample
+from co_rewarding_trainer.policy import Policy, load_policy
+from co_rewarding_trainer.sampling import Rollouts, sample
 from co_rewarding_trainer.task import TaskPair, draw_problems
 from co_rewarding_trainer.teacher_publisher import TeacherPublisher
 from co_rewarding_trainer.warm_start import SHIPPED

@@ -24,7 +24,8 @@ import yaml
 from aiohttp import web
 from co_rewarding_client import slime_data
 from co_rewarding_trainer.chains import CHAINS
-from co_rewarding_trainer.policy import PAD_ID, Policy, load_policy, response_logprobs, sample
+from co_rewarding_trainer.policy import PAD_ID, Policy, load_policy
+from co_rewarding_trainer.sampling import response_logprobs, sample
 from co_rewarding_trainer.task import VIEWS, TaskProblem, draw_problems
 from co_rewarding_trainer.warm_start import SHIPPED
 
@@ -173,7 +174,7 @@ def optimizer_step(trainer: str, policy: Policy, optimizer: torch.optim.Optimize
         old_BT.append(torch.nn.functional.pad(torch.as_tensor(logprobs), (0, missing)))
     mask_BT, before_BT = torch.stack(masks_BT), torch.stack(old_BT)
     returns = losses.get_grpo_returns(torch.tensor(data["rewards"]), list(torch.zeros_like(before_BT)))
-    now_BT = response_logprobs(policy.model, torch.stack(tokens_BL), length)
+    now_BT = response_logprobs(policy, torch.stack(tokens_BL), length)
     loss_BT, _ = losses.compute_policy_loss(before_BT - now_BT, torch.stack(returns), 0.2, 0.2)
     loss = (loss_BT * mask_BT).sum() / mask_BT.sum().clamp(min=1)
     optimizer.zero_grad()

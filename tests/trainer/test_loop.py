@@ -14,7 +14,8 @@ pytest.importorskip("transformers", reason="the laptop trainer needs transformer
 from co_rewarding_trainer.chains import CHAINS  # noqa: E402
 from co_rewarding_trainer.grpo import group_advantages, policy_loss, update  # noqa: E402
 from co_rewarding_trainer.loop import LoopConfig, questions, train  # noqa: E402
-from co_rewarding_trainer.policy import Policy, Rollouts, load_policy, response_logprobs, sample  # noqa: E402
+from co_rewarding_trainer.policy import Policy, load_policy  # noqa: E402
+from co_rewarding_trainer.sampling import Rollouts, response_logprobs, sample  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 
 from tests.trainer.scoring import AbstainingRewarder, GroundTruthRewarder, LabellingRewarder  # noqa: E402
@@ -157,7 +158,7 @@ def test_a_step_that_reads_what_has_an_advantage_is_the_step_that_reads_all(poli
     rollouts = sample(policy, prompts, G, 1.0, torch.Generator().manual_seed(0), CHAINS.max_new_tokens)
     advantages_B = group_advantages([*[1.0, 0.0] * (G // 2), *[1.0] * G, *[0.0] * G, *[1.0, 0.0, 0.0, 0.0] * 2], G)
     length = rollouts.mask_BT.shape[1]
-    loss = policy_loss(response_logprobs(policy.model, rollouts.tokens_BL, length), rollouts, advantages_B)
+    loss = policy_loss(response_logprobs(policy, rollouts.tokens_BL, length), rollouts, advantages_B)
     loss.backward()
     expected = [weight.grad.clone() for weight in policy.model.parameters() if weight.grad is not None]
     optimizer = torch.optim.SGD(policy.model.parameters(), lr=0.0)

@@ -20,13 +20,11 @@ from co_rewarding_trainer.policy import (  # noqa: E402
     END_ID,
     PAD,
     Policy,
-    Rollouts,
     build_policy,
     build_tokenizer,
     load_policy,
-    response_logprobs,
-    sample,
 )
+from co_rewarding_trainer.sampling import Rollouts, response_logprobs, sample  # noqa: E402
 from co_rewarding_trainer.task import draw_problems  # noqa: E402
 from co_rewarding_trainer.warm_start import SHIPPED  # noqa: E402
 
@@ -60,7 +58,7 @@ def test_the_tokenizer_gives_the_text_back(words: list[str], answer: int) -> Non
 def test_sampled_logprobs_are_the_models_own(policy: Policy, temperature: float) -> None:
     rollouts = drawn(policy, 4, temperature)
     with torch.no_grad():
-        forward_BT = response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1], temperature)
+        forward_BT = response_logprobs(policy, rollouts.tokens_BL, rollouts.mask_BT.shape[1], temperature)
     torch.testing.assert_close(rollouts.logprobs_BT, forward_BT * rollouts.mask_BT, rtol=1e-4, atol=1e-4)
 
 
@@ -75,7 +73,7 @@ def test_a_prompt_is_answered_alone_as_in_company_of_longer_ones(policy: Policy)
         alone_BL = torch.cat([torch.tensor([policy.tokenizer(prompt)["input_ids"]] * 4), response_BT], dim=1)
         assert alone_BL.shape[1] == width + response_BT.shape[1]
         with torch.no_grad():
-            alone_BT = response_logprobs(policy.model, alone_BL, response_BT.shape[1])
+            alone_BT = response_logprobs(policy, alone_BL, response_BT.shape[1])
         mask_BT = rollouts.mask_BT[rows]
         torch.testing.assert_close(rollouts.logprobs_BT[rows], alone_BT * mask_BT, rtol=1e-4, atol=1e-4)
 
@@ -83,7 +81,7 @@ def test_a_prompt_is_answered_alone_as_in_company_of_longer_ones(policy: Policy)
 def test_gradients_are_finite_where_prompts_are_padded() -> None:
     policy = build_policy(CHAINS, seed=1)
     rollouts = drawn(policy, 2)
-    response_logprobs(policy.model, rollouts.tokens_BL, rollouts.mask_BT.shape[1]).sum().backward()
+    response_logprobs(policy, rollouts.tokens_BL, rollouts.mask_BT.shape[1]).sum().backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in policy.model.parameters())
 
 
@@ -94,7 +92,7 @@ def test_a_prompt_that_is_read_once_for_a_group_has_the_gradient_of_one_that_eac
     gradients = []
     for parts in (rollouts.tokens_BL[None], rollouts.tokens_BL[:, None]):
         policy.model.zero_grad()
-        logprobs_BT = torch.cat([response_logprobs(policy.model, rows_BL, length) for rows_BL in parts])
+        logprobs_BT = torch.cat([response_logprobs(policy, rows_BL, length) for rows_BL in parts])
         (logprobs_BT * rollouts.mask_BT).sum().backward()
         gradients.append([weight.grad for weight in policy.model.parameters()])
     for whole, alone in zip(*gradients, strict=True):
@@ -145,7 +143,8 @@ def test_a_saved_policy_is_the_same_policy(policy: Policy, tmp_path: Path) -> No
 QUIET = """
 import asyncio, sys, torch
 from pathlib import Path
-from co_rewarding_trainer.policy import load_policy, sample
+from co_rewarding_trainer.policy import load_policy
+from co_rewarding_trainer.sampling import sample
 from reward_service.generation.transformers_backend import TransformersGenerator
 policy = load_policy(Path(sys.argv[1]))
 sample(policy, sys.argv[3:], 2, 1.0, torch.Generator(), 24)

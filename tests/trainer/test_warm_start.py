@@ -65,7 +65,7 @@ def test_a_training_does_not_begin_with_a_policy_of_another_task() -> None:
 
 def test_a_start_is_taught_once_and_the_shipped_one_never(tmp_path: Path) -> None:
     assert checkpoint(WarmStartConfig(), tmp_path / "plain") == SHIPPED
-    config = WarmStartConfig(task="sorting", kind=WarmStart.OWN_HABITS, steps=2, examples_per_step=4)
+    config = WarmStartConfig(task="sorting", kind=WarmStart.OWN_HABITS, steps=2)
     kept = tmp_path / "starts" / "own"
     assert checkpoint(config, kept) == kept
     written = (kept / "model.safetensors").stat().st_mtime_ns

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import NamedTuple
 
-from co_rewarding_trainer.task import DIGITS, NUMBER_WORDS, TOLD, Mistakes, Task, Wording, Worked
+from co_rewarding_trainer.task import DIGITS, NUMBER_WORDS, TOLD, Mistakes, Task, Teaching, Wording, Worked
 
 OPERATORS = ("+", "-", "*")
 STEPS = range(2, 7)
@@ -128,5 +128,5 @@ CHAINS = Task(
     draw=lambda rng: draw_chain(rng, STEPS),
     draw_example=lambda rng: draw_chain(rng, EXAMPLE_STEPS),
     max_new_tokens=3 * STEPS[-1] + 3 + ROOM,
-    taught_steps=640,
+    teaching=Teaching(steps=640),
 )

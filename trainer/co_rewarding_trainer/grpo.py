@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from co_rewarding_trainer.policy import Policy, Rollouts, response_logprobs
+from co_rewarding_trainer.policy import Policy
+from co_rewarding_trainer.sampling import Rollouts, response_logprobs
 
 CLIP = 0.2
 EPSILON = 1e-6
@@ -46,7 +47,7 @@ def update(policy: Policy, optimizer: torch.optim.Optimizer, rollouts: Rollouts,
     if not rows:
         return 0.0
     learnt = rollouts.only(rows)
-    logprobs_BT = response_logprobs(policy.model, learnt.tokens_BL, learnt.mask_BT.shape[1], learnt.temperature)
+    logprobs_BT = response_logprobs(policy, learnt.tokens_BL, learnt.mask_BT.shape[1], learnt.temperature)
     share = learnt.mask_BT.sum() / rollouts.mask_BT.sum()
     loss = policy_loss(logprobs_BT, learnt, advantages_B[rows]) * share
     optimizer.zero_grad()

@@ -10,7 +10,8 @@ import torch
 from co_rewarding_client import Evidence, Label, Rewards, Rollout, Statistics
 
 from co_rewarding_trainer.grpo import group_advantages, update
-from co_rewarding_trainer.policy import Policy, Rollouts, sample
+from co_rewarding_trainer.policy import Policy
+from co_rewarding_trainer.sampling import Rollouts, sample
 from co_rewarding_trainer.task import (
     VIEWS,
     TaskPair,

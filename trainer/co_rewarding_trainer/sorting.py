@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from co_rewarding_trainer.task import DIGITS, NUMBER_WORDS, TOLD, Mistakes, Task, Wording, Worked
+from co_rewarding_trainer.task import DIGITS, NUMBER_WORDS, TOLD, Mistakes, Task, Teaching, Wording, Worked
 
 LENGTHS = range(3, 8)
 EXAMPLE_LENGTHS = range(2, 8)
@@ -89,5 +89,5 @@ SORTING = Task(
     draw=lambda rng: draw_ranking(rng, LENGTHS),
     draw_example=lambda rng: draw_ranking(rng, EXAMPLE_LENGTHS),
     max_new_tokens=LENGTHS[-1] + 3 + ROOM,
-    taught_steps=240,
+    teaching=Teaching(steps=240),
 )

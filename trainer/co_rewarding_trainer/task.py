@@ -50,14 +50,14 @@ class Mistakes:
         """Reads a digit of the problem, by the habit."""
         return self.habit[digit] if digit in self.habit and rng.random() < self.habit_rate else digit
 
-    def slip(self, result: int, rng: random.Random) -> int:
-        """Writes the result of a step, which may be wrong for no reason."""
-        return rng.randrange(10) if rng.random() < self.slip_rate else result
+    def slip(self, result: int, rng: random.Random, among: range = range(10)) -> int:
+        """Writes the result of a step, which may be one of `among` for no reason."""
+        return rng.choice(among) if rng.random() < self.slip_rate else result
 
 
 @dataclass(frozen=True)
 class Worked:
-    r"""A worked response: the words of its steps, and the digit in its box."""
+    r"""A worked response: the words of its steps, and the number in its box."""
 
     steps: tuple[str, ...]
     answer: str
@@ -78,7 +78,7 @@ class Problem(Protocol):
 
     @property
     def answer(self) -> str:
-        """Returns the right answer: one digit."""
+        """Returns the right answer: a whole number."""
         ...
 
     def told(self, wording: int) -> str:
@@ -109,25 +109,42 @@ class Wording:
 
 
 @dataclass(frozen=True)
+class Teaching:
+    """How a warm start is taught.
+
+    Attributes:
+        steps: where the teaching ends: before the policy has learnt all of the task.
+        schedule_steps: where the learning rate would have come down to a tenth of itself.
+    """
+
+    steps: int
+    schedule_steps: int = 1200
+    examples_per_step: int = 64
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+
+
+@dataclass(frozen=True)
 class Task:
     """A task by its name.
 
     Attributes:
-        words: the words of all prompts and responses, in the order of their tokens; the box is not among them.
+        words: the words of all prompts and responses, in the order of their tokens; the box is not among them. None:
+            the task is told in sentences, and a warm start begins with a language model that can read.
         wordings: two or more.
         draw: draws a problem to train on, or to hold out.
         draw_example: draws a problem for the warm start, among them easier ones.
         max_new_tokens: what the longest right response needs, and some room to go wrong.
-        taught_steps: where the warm start ends: before the policy has learnt all of the task.
+        teaching: how a warm start is taught.
     """
 
     name: str
-    words: tuple[str, ...]
+    words: tuple[str, ...] | None
     wordings: tuple[Wording, ...]
     draw: Callable[[random.Random], Problem]
     draw_example: Callable[[random.Random], Problem]
     max_new_tokens: int
-    taught_steps: int
+    teaching: Teaching
 
 
 @dataclass(frozen=True)
@@ -185,8 +202,8 @@ class TaskPair:
 
 
 def boxed_answer(text: str) -> str | None:
-    """Returns the digit in the last complete box, or None. Used for evaluation only: the service gives rewards."""
-    answers = re.findall(r"\\boxed\{(\d)\}", text)
+    """Returns the number in the last complete box, or None. Used for evaluation only: the service gives rewards."""
+    answers = re.findall(r"\\boxed\{(-?\d+)\}", text)
     return answers[-1] if answers else None
 
 

@@ -5,8 +5,9 @@ from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_trainer.chains import CHAINS
 from co_rewarding_trainer.sorting import SORTING
 from co_rewarding_trainer.task import Task
+from co_rewarding_trainer.word_problems import WORD_PROBLEMS
 
-TASKS = {task.name: task for task in (CHAINS, SORTING)}
+TASKS = {task.name: task for task in (CHAINS, SORTING, WORD_PROBLEMS)}
 DEFAULT_TASK = CHAINS.name
 
 

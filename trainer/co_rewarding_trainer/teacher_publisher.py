@@ -9,7 +9,7 @@ from typing import Protocol
 
 from co_rewarding_client import CoRewardingError, Question, RewardClient
 
-from co_rewarding_trainer.policy import Policy, without_bars
+from co_rewarding_trainer.policy import Policy
 from co_rewarding_trainer.task import TaskPrompt
 
 LOOK_S = 0.2
@@ -73,10 +73,7 @@ class TeacherPublisher:
         folder = self._root / f"{self._run}.step-{step}"
         growing = self._root / f".{folder.name}.{os.getpid()}"
         growing.mkdir(parents=True)
-        with without_bars():
-            policy.model.save_pretrained(growing)
-        for file in growing.iterdir():
-            file.chmod(0o644)  # safetensors come with 0600, and the service may be another user
+        policy.save_weights(growing)
         growing.rename(folder)
         self._published.append(folder)
         for old in self._published[:-KEPT_VERSIONS]:

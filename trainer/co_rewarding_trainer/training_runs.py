@@ -14,7 +14,7 @@ from co_rewarding_schema.errors import CoRewardingError
 from co_rewarding_schema.methods import METHODS
 from msgspec.structs import replace as replace_settings
 
-from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, TrainingLog, train
+from co_rewarding_trainer.loop import HeldOutAccuracy, LoopConfig, StepReport, TrainingLog, questions, train
 from co_rewarding_trainer.policy import Policy, load_policy
 from co_rewarding_trainer.task_table import task_named
 from co_rewarding_trainer.teacher_publisher import NoTeacherError, TeacherPublisher, teacher_seen
@@ -125,13 +125,19 @@ def _begun(place: TrainingPlace, config: LoopConfig) -> Policy:
         ForeignStartError: the policy has not learnt the words of the task.
     """
     policy = load_policy(place.warm_start)
-    tokens = policy.tokenizer.get_vocab()
-    if missing := [word for word in task_named(config.task).words if word not in tokens]:
+    if (missing := _unknown_word(policy, config)) is not None:
         raise ForeignStartError(
-            f"{place.warm_start} holds no policy of the task {config.task}: its tokenizer lacks {missing[0]!r}; name "
+            f"{place.warm_start} holds no policy of the task {config.task}: its tokenizer lacks {missing!r}; name "
             "the task that it was taught, or another start"
         )
     return policy
+
+
+def _unknown_word(policy: Policy, config: LoopConfig) -> str | None:
+    """Returns a word that the policy cannot read, of the task's or, where they are not listed, of a prompt."""
+    words = task_named(config.task).words or questions(0, config)[0].prompt.split()
+    unknown, tokens = policy.tokenizer.unk_token_id, policy.tokenizer(list(words), add_special_tokens=False)
+    return next((word for word, ids in zip(words, tokens["input_ids"], strict=True) if unknown in ids), None)
 
 
 def _train_peer(policy: Policy, run: str, place: TrainingPlace, config: LoopConfig) -> None:

@@ -18,12 +18,14 @@ from typing import Annotated
 
 import torch
 import typer
+from co_rewarding_schema.errors import CoRewardingError
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
 from co_rewarding_trainer.loop import LoopConfig, evaluate
-from co_rewarding_trainer.policy import PAD_ID, Policy, build_policy, response_logprobs
+from co_rewarding_trainer.policy import Policy, build_policy, load_base
+from co_rewarding_trainer.sampling import response_logprobs
 from co_rewarding_trainer.task import Mistakes, Problem, Task, WarmStart, Worked, is_held_out
 from co_rewarding_trainer.task_table import DEFAULT_TASK, task_named
 
@@ -35,8 +37,9 @@ class WarmStartConfig:
     """How a warm start is taught; the defaults made the shipped checkpoint.
 
     Attributes:
+        base: the language model that is taught, a folder or a name at the Hugging Face hub; None: a small model that
+            knows the words of the task and nothing else.
         steps: where the teaching ends; None: where the task says.
-        schedule_steps: where the learning rate would have come down to `FINAL_RATE` of itself.
         direct_rate: the share of examples that give the answer at once.
         slip_rate: the share of steps whose result is any digit.
         habit_rate: how often a digit is read as another, in a start with habits.
@@ -44,11 +47,8 @@ class WarmStartConfig:
 
     task: str = DEFAULT_TASK
     kind: WarmStart = WarmStart.PLAIN
+    base: str | None = None
     steps: int | None = None
-    schedule_steps: int = 1200
-    examples_per_step: int = 64
-    learning_rate: float = 2e-3
-    warmup_steps: int = 100
     direct_rate: float = 0.1
     slip_rate: float = 0.04
     habit_rate: float = 0.6
@@ -78,17 +78,28 @@ def taught_response(problem: Problem, wording: int, config: WarmStartConfig, rng
     return problem.worked(mistakes, rng).text
 
 
+class NoBaseError(CoRewardingError):
+    """A task is taught to a language model, and none was named."""
+
+
 def teach(config: WarmStartConfig) -> Policy:
-    """Trains a new policy on worked examples, none of them of a held-out problem."""
+    """Trains a policy on worked examples, none of them of a held-out problem.
+
+    Raises:
+        NoBaseError: the task is for language models, and the config names none.
+        UnfitModelError: the language model cannot be taught.
+    """
     task = task_named(config.task)
-    policy = build_policy(task, config.seed)
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=config.learning_rate)
+    if config.base is None and task.words is None:
+        raise NoBaseError(f"the task {task.name} is taught to a language model: name one as the base of the start")
+    policy = build_policy(task, config.seed) if config.base is None else load_base(config.base)
+    teaching = task.teaching
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=teaching.learning_rate)
     rng = random.Random(config.seed)  # noqa: S311 - data, not secrets
-    steps = config.steps or task.taught_steps
-    for step in track(range(steps), "teaching"):
-        warm_up, decay = (step + 1) / config.warmup_steps, 1 - (1 - FINAL_RATE) * step / config.schedule_steps
+    for step in track(range(config.steps or teaching.steps), "teaching"):
+        warm_up, decay = (step + 1) / teaching.warmup_steps, 1 - (1 - FINAL_RATE) * step / teaching.schedule_steps
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * min(1.0, warm_up) * decay
+            group["lr"] = teaching.learning_rate * min(1.0, warm_up) * decay
         loss = _loss(policy, *_examples(task, config, rng))
         optimizer.zero_grad()
         loss.backward()
@@ -113,7 +124,7 @@ def checkpoint(config: WarmStartConfig, kept: Path) -> Path:
 def _examples(task: Task, config: WarmStartConfig, rng: random.Random) -> tuple[list[str], list[str]]:
     """Draws the prompts and the responses of one step."""
     drawn = iter(lambda: task.draw_example(rng), None)
-    problems = list(islice((each for each in drawn if not is_held_out(each)), config.examples_per_step))
+    problems = list(islice((each for each in drawn if not is_held_out(each)), task.teaching.examples_per_step))
     places = range(len(task.wordings))
     told = rng.choices(places, [each.taught for each in task.wordings], k=len(problems))
     prompts = [problem.told(wording) for problem, wording in zip(problems, told, strict=True)]
@@ -123,11 +134,13 @@ def _examples(task: Task, config: WarmStartConfig, rng: random.Random) -> tuple[
 def _loss(policy: Policy, prompts: Sequence[str], responses: Sequence[str]) -> Tensor:
     """Returns the mean of -log π over the tokens of the responses."""
     prompts_BL, responses_BT = (
-        policy.tokenizer(list(texts), padding=True, padding_side=side, return_tensors="pt")["input_ids"]
-        for texts, side in ((prompts, "left"), (responses, "right"))
+        policy.tokenizer(list(texts), padding=True, padding_side=side, add_special_tokens=begins, return_tensors="pt")[
+            "input_ids"
+        ]
+        for texts, side, begins in ((prompts, "left", True), (responses, "right", False))
     )
-    mask_BT = (responses_BT != PAD_ID).float()
-    logprobs_BT = response_logprobs(policy.model, torch.cat([prompts_BL, responses_BT], dim=1), responses_BT.shape[1])
+    mask_BT = (responses_BT != policy.pad_id).float()
+    logprobs_BT = response_logprobs(policy, torch.cat([prompts_BL, responses_BT], dim=1), responses_BT.shape[1])
     return -(logprobs_BT * mask_BT).sum() / mask_BT.sum()
 
 
@@ -135,12 +148,13 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Where the checkpoint goes.")],
     kind: Annotated[WarmStart, typer.Option(help="Which habits it has.")] = WarmStart.PLAIN,
     task: Annotated[str, typer.Option(help="The task.")] = DEFAULT_TASK,
+    base: Annotated[str | None, typer.Option(help="A language model to teach: folder, or name at the hub.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Where the teaching ends.")] = None,
     seed: int = 0,
 ) -> None:
     """Teaches a warm start and writes it in Hugging Face format."""
     torch.set_num_threads(1)
-    policy = teach(WarmStartConfig(task=task, kind=kind, steps=steps, seed=seed))
+    policy = teach(WarmStartConfig(task=task, kind=kind, base=base, steps=steps, seed=seed))
     policy.save(folder)
     accuracy = evaluate(policy, LoopConfig(task=task))
     Console().print(f"{folder}: accuracy {accuracy:.3f} on held-out problems")

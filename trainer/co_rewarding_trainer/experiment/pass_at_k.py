@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 
 from co_rewarding_trainer.loop import LoopConfig, held_out_problems
-from co_rewarding_trainer.policy import Policy, sample
+from co_rewarding_trainer.policy import Policy
+from co_rewarding_trainer.sampling import sample
 from co_rewarding_trainer.task import VIEWS, boxed_answer
 from co_rewarding_trainer.task_table import task_named
 

@@ -58,10 +58,11 @@ class Row(_Part):
 class Start(_Part):
     """A policy that trainings begin with: a checkpoint's folder, or how a warm start is taught.
 
-    Without a folder the other fields are those of `warm_start.WarmStartConfig`.
+    Without a folder the other fields are those of `warm_start.WarmStartConfig`; `base` may be relative to the file.
     """
 
     folder: Path | None = None
+    base: str | None = WarmStartConfig.base
     kind: WarmStart = WarmStartConfig.kind
     steps: Annotated[int, Field(ge=1)] | None = WarmStartConfig.steps
     slip_rate: Annotated[float, Field(ge=0, le=1)] = WarmStartConfig.slip_rate
@@ -249,10 +250,15 @@ def _said(error: Mapping[str, Any]) -> str:
 
 
 def _placed(starts: Mapping[str, Start], beside: Path) -> dict[str, Start]:
-    return {
-        name: start if start.folder is None else start.model_copy(update={"folder": (beside / start.folder).resolve()})
-        for name, start in starts.items()
-    }
+    placed: dict[str, Start] = {}
+    for name, start in starts.items():
+        at: dict[str, object] = {}
+        if start.folder is not None:
+            at["folder"] = (beside / start.folder).resolve()
+        if start.base is not None and (beside / start.base).is_dir():  # else a name at the hub
+            at["base"] = str((beside / start.base).resolve())
+        placed[name] = start.model_copy(update=at)
+    return placed
 
 
 def suite_document(suite: Suite) -> bytes:
