@@ -57,7 +57,7 @@ def test_the_same_suite_has_the_same_document() -> None:
     assert suite_document(Suite.model_validate(WHOLE)) != suite_document(Suite.model_validate(WHOLE | {"steps": 7}))
 
 
-SHIPPED = ["brisk", "core", "ours", "paraphrases", "signs", "smoke", "sweep", "test-time", "union"]
+SHIPPED = ["brisk", "core", "ours", "paraphrases", "signs", "smoke", "smollm2", "sweep", "test-time", "union"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

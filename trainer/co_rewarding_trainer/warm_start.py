@@ -154,7 +154,10 @@ def main(
 ) -> None:
     """Teaches a warm start and writes it in Hugging Face format."""
     torch.set_num_threads(1)
-    policy = teach(WarmStartConfig(task=task, kind=kind, base=base, steps=steps, seed=seed))
+    try:
+        policy = teach(WarmStartConfig(task=task, kind=kind, base=base, steps=steps, seed=seed))
+    except CoRewardingError as error:
+        raise SystemExit(f"co-rewarding: {error}") from error
     policy.save(folder)
     accuracy = evaluate(policy, LoopConfig(task=task))
     Console().print(f"{folder}: accuracy {accuracy:.3f} on held-out problems")
