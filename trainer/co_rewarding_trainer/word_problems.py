@@ -221,5 +221,5 @@ WORD_PROBLEMS = Task(
     draw=lambda rng: draw_story(rng, STEPS),
     draw_example=lambda rng: draw_story(rng, EXAMPLE_STEPS),
     max_new_tokens=48,
-    teaching=Teaching(steps=150, schedule_steps=300, examples_per_step=16, learning_rate=1e-4, warmup_steps=15),
+    teaching=Teaching(steps=100, schedule_steps=300, examples_per_step=16, learning_rate=1e-4, warmup_steps=15),
 )
