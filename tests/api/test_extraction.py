@@ -33,6 +33,16 @@ async def test_long_responses_have_their_answers() -> None:
     assert await Extraction().of_long(many, RunSettings()) == dict.fromkeys(range(len(many)), "5")
 
 
+async def test_many_texts_give_way_as_often_as_their_length_asks_for() -> None:
+    many = [rollout("x" * 7_000)] * (MANY_CHARS // 7_000 + 1)
+    looking = asyncio.create_task(Extraction().of_long(many, RunSettings()))
+    passes = 0
+    while not looking.done():
+        passes += 1
+        await asyncio.sleep(0)
+    assert MANY_CHARS // LONG_CHARS <= passes < len(many) // 4
+
+
 async def test_texts_that_take_long_hold_nobody_up() -> None:
     hostile = [rollout("\\boxed{{" * 250_000) for _ in range(4)]
     looking = asyncio.create_task(Extraction().of_long(hostile, RunSettings()))

@@ -38,19 +38,23 @@ class Extraction:
         """The answers, by position, of the responses that are long, or of all where they are long together."""
         lengths = [len(rollout.response) for rollout in rollouts]
         many = self._count(sum(lengths)) > MANY_CHARS
-        long = [at for at, length in enumerate(lengths) if many or length > LONG_CHARS]
-        if not long:
+        if not many and max(lengths, default=0) <= LONG_CHARS:
             return {}
+        long = [at for at, length in enumerate(lengths) if many or length > LONG_CHARS]
         answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
         answers: dict[int, str | None] = {}
+        left = 0  # characters to look at before others go on
         async with self._turn:
             for at in long:
                 response = rollouts[at].response
                 if len(response) > LONG_CHARS:
                     answers[at] = await asyncio.to_thread(answer_of, response)
-                else:
-                    answers[at] = answer_of(response)
+                    continue
+                if len(response) > left:
                     await asyncio.sleep(0)
+                    left = LONG_CHARS
+                answers[at] = answer_of(response)
+                left -= len(response)
         return answers
 
     def may_begin(self, chars: int) -> bool:
