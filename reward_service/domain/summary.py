@@ -1,5 +1,6 @@
 """Summarise a batch: means over its groups and over the labels by which they were rewarded."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,13 +62,13 @@ class Summary:
 
 def summarise(groups: Sequence[GroupOutcome], labels: Sequence[CountedLabel], undecided: int = 0) -> Summary:
     """Summarise groups and the labels they were rewarded by."""
-    rewards = [reward for group in groups for reward in group.rewards_G if reward is not None]
+    given = [[reward for reward in group.rewards_G if reward is not None] for group in groups]
     rollouts = sum(len(group.rewards_G) for group in groups)
     shares = [label.votes / label.of for label in labels if label.of]
     matches = [label.matches_truth for label in labels if label.matches_truth is not None]
     return Summary(
-        reward_mean=mean(rewards),
-        label_coverage=mean([any(reward is not None for reward in group.rewards_G) for group in groups]),
+        reward_mean=mean([*itertools.chain.from_iterable(given)]),
+        label_coverage=mean([bool(rewards) for rewards in given]),
         vote_share_mean=mean(shares),
         answers_distinct_mean=mean([group.distinct for group in groups]),
         answered=sum(group.answered for group in groups) / rollouts if rollouts else None,

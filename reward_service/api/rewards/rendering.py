@@ -111,9 +111,9 @@ def answer_of_batch(name: str, record: BatchRecord) -> Rewards:
         # The longest loops of a request.
         for position, row, reward in zip(positions, cohort.rows_B, cohort.rewards_B, strict=True):
             rewards[position], answers[position] = reward, row.answer
-        for position, reason in zip(positions, cohort.abstentions_B, strict=True):
-            if reason >= 0:
-                abstentions[position] = ABSTENTIONS[reason].value
+        if cohort.abstentions_B.count(-1) < len(positions):
+            for position, reason in zip(positions, cohort.abstentions_B, strict=True):
+                abstentions[position] = None if reason < 0 else ABSTENTIONS[reason].value
     return _answer(record.run, record.step, record.method, cohorts, rewards, abstentions, answers)
 
 
@@ -131,17 +131,25 @@ def _answer(
     labels: list[Label] = []
     unlabelled: list[Unlabelled] = []
     for name, (record, places) in cohorts.items():
-        rows = record.rows_B
-        for view in sorted({rows[place].view for place in places}):
-            of_view = [place for place in places if rows[place].view == view]
-            classes = [record.classes_B[place] for place in of_view]
+        rows, classes_B, rewards_B = record.rows_B, record.classes_B, record.rewards_B
+        of_view: dict[int, tuple[int, list[int], list[float | None]]] = {}
+        for place in places:  # every rollout: a comprehension for each view costs more than all that it does
+            view = rows[place].view
+            if view not in of_view:
+                of_view[view] = place, [], []
+            _, classes, rewards_G = of_view[view]
+            classes.append(classes_B[place])
+            rewards_G.append(rewards_B[place])
+        for view, (first, classes, rewards_G) in sorted(of_view.items()):
             unanswered = classes.count(-1)
-            rewards_G = [record.rewards_B[place] for place in of_view]
             groups.append(GroupOutcome(len({*classes}) - bool(unanswered), len(classes) - unanswered, rewards_G))
-            elected = [wire_label(name, record.head, row) for row in record.labels if row.view == view]
-            labels += elected
+            elected = False
+            for row in record.labels:
+                if row.view == view:
+                    labels.append(wire_label(name, record.head, row))
+                    elected = True
             if not elected:
-                unlabelled.append(_unlabelled(name, record, of_view[0]))
+                unlabelled.append(_unlabelled(name, record, first))
     undecided = sum(record.undecided for record, _ in cohorts.values())
     metrics = _metrics(summarise(groups, labels, undecided))
     return Rewards(
