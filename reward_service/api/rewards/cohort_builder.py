@@ -65,22 +65,21 @@ def batch_of(
     found = found or {}
     evidence = EvidenceCheck.of(request, method)
     by_text = method.is_drawn and not request.complete
-    cohorts: dict[tuple[str, str], _Gathering] = {}
-    seats: Counter[tuple[str, int, int]] | None = None
-    if any(rollout.rollout is None for rollout in request.rollouts):
-        seats = Counter()
+    cohorts: list[_Gathering] = []
+    seats = Counter[tuple[str, int, int]]() if any(each.rollout is None for each in request.rollouts) else None
     # A batch that brings the ballots of other voters holds them with all whose labels they elect.
     brings_others = method.needs_others and any(each.voter is not Voter.POLICY for each in request.rollouts)
     linked = method.views_elected_with if brings_others else method.views_decided_with
-    views = [letters(linked(view)) for view in VIEWS]
+    by_views: dict[str, dict[str, _Gathering]] = {letters(linked(view)): {} for view in VIEWS}
+    by_question = [by_views[letters(linked(view))] for view in VIEWS]  # views that are decided together share one
     answer_of = extractor(settings.answer_formats, settings.end_tokens, settings.thinking)
     for position, rollout in enumerate(request.rollouts):
         question_id = _question(rollout, position, max_text_chars)
         view, voter = _VIEW_INDEX[rollout.view], _VOTER_INDEX[rollout.voter]
-        key = (question_id, views[view])
-        cohort = cohorts.get(key)
+        cohort = by_question[view].get(question_id)
         if cohort is None:
-            cohort = cohorts[key] = _Gathering(question_id)
+            cohort = by_question[view][question_id] = _Gathering(question_id)
+            cohorts.append(cohort)
         index = rollout.rollout
         if seats is not None:
             group = (question_id, view, voter)
@@ -96,7 +95,7 @@ def batch_of(
     rules = Rules.of(method.name, settings)
     by_truth = _rules_by_truth(request, rules, settings)
     made: list[CohortRows] = []
-    for cohort in cohorts.values():
+    for cohort in cohorts:
         compared = by_truth is not rules and any(row.ground_truth is not None for row in cohort.rows_B)
         own = by_truth if compared else rules
         head = CohortHead(cohort.question_id, request.step, max(cohort.attempts_B), own)
@@ -126,9 +125,9 @@ def _once_each(cohort: _Gathering) -> list[BallotRow]:
     Raises:
         Problem: 409 where two rollouts of one identity and attempt differ.
     """
-    identities = [(row.view, row.voter, row.rollout) for row in cohort.rows_B]
-    if len(set(identities)) == len(identities):
+    if len({(row.view, row.voter, row.rollout) for row in cohort.rows_B}) == len(cohort.rows_B):
         return cohort.rows_B
+    identities = [(row.view, row.voter, row.rollout) for row in cohort.rows_B]
     chosen: dict[tuple[int, int, int | None], int] = {}
     for index, identity in enumerate(identities):
         other = chosen.get(identity)
@@ -261,7 +260,7 @@ def _question(rollout: Rollout, position: int, max_text_chars: int) -> str:
     if (
         len(rollout.response) > max_text_chars
         or (prompt is not None and len(prompt) > max_text_chars)
-        or (isinstance(truth, str) and len(truth) > max_text_chars)
+        or (truth is not None and isinstance(truth, str) and len(truth) > max_text_chars)
     ):
         raise text_too_long(f"rollouts[{position}]", max_text_chars)
     if rollout.question_id is not None:
@@ -279,6 +278,8 @@ def text_of_truth(truth: str | float | None) -> str | None:
 
 def _row(rollout: Rollout, view: int, voter: int, index: int | None, answer: str | None) -> BallotRow:
     statistics = rollout.statistics
+    if rollout.ground_truth is None and statistics is None and rollout.evidence is None:
+        return BallotRow(view, voter, index, answer)
     return BallotRow(
         view,
         voter,
