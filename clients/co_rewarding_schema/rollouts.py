@@ -70,7 +70,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
 
 
-class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+# No cycle can pass through a rollout, so the collector of garbage need not know of it.
+class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One response to one view of one question.
 
     The question is known by its `question_id` within the run or, without one, by the text of its `prompt`. Where a

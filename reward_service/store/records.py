@@ -17,7 +17,7 @@ VOTERS = tuple(Voter)
 ABSTENTIONS = tuple(Abstention)
 
 
-class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
+class BallotRow(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
     """A ballot as it is stored: indices into VIEWS and VOTERS, the answer, and what else may decide its reward.
 
     `evidence` is whether the rollout was verified, its confidence, and the tokens of its response.
