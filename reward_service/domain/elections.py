@@ -87,9 +87,13 @@ def elect(ballots: Sequence[Ballot]) -> Winner | None:
                 voters_of[answer_class] = [ballot]
     if not voters_of:
         return None
-    votes = max(map(len, voters_of.values()))
-    largest = [voters for voters in voters_of.values() if len(voters) == votes]
-    first = first_of(largest[0] if len(largest) == 1 else [*itertools.chain.from_iterable(largest)])
+    votes, leading = 0, list[Ballot]()
+    for voters in voters_of.values():
+        if len(voters) > votes:
+            votes, leading = len(voters), voters
+        elif len(voters) == votes:
+            leading = [*leading, *voters]
+    first = first_of(leading)
     return Winner(first.answer or "", first.answer_class or "", votes, len(ballots))
 
 

@@ -115,9 +115,14 @@ class JobGrader:
             (answer,) = distinct
             return Classes({answer: self._read(answer, conventions).meanings[0].key})
         if len(distinct) <= FEW_ANSWERS and not (self._work.is_used_up or self._work.is_long()):
-            short = [self._read(answer, conventions) for answer in distinct if len(answer) <= PROMPT_CHARS]
-            if len(short) == len(distinct) and all(reading.is_certain for reading in short):
-                return Classes({reading.text: reading.meanings[0].key for reading in short})
+            class_of: dict[str, str] = {}
+            for answer in distinct:
+                reading = self._read(answer, conventions) if len(answer) <= PROMPT_CHARS else None
+                if reading is None or not reading.is_certain:
+                    break
+                class_of[answer] = reading.meanings[0].key
+            else:
+                return Classes(class_of)
         ordered = sorted(distinct)
         readings = await self._while_it_lasts(ordered, lambda answer: self._read(answer, conventions))
         unread = ordered[len(readings) :]

@@ -118,14 +118,14 @@ class Rules(msgspec.Struct, array_like=True, frozen=True):
     @property
     def of_method(self) -> MethodParameters:
         """The settings as the domain's rules read them."""
-        parameters: dict[str, Any] = {
-            name: value for name, value in self.parameters if not isinstance(value, PeerRules)
-        }
-        return MethodParameters(self.min_votes, self.min_vote_share, **parameters)
+        read: dict[str, Any] = {name: value for name, value in self.parameters if not isinstance(value, PeerRules)}
+        return MethodParameters(self.min_votes, self.min_vote_share, **read)
 
     @property
     def peers(self) -> PeerRules | None:
         """Whose ballots are waited for; None where none are."""
+        if not self.parameters:  # as of most runs: each cohort asks
+            return None
         return next((value for _, value in self.parameters if isinstance(value, PeerRules)), None)
 
 

@@ -82,7 +82,7 @@ def _summed(records: Iterable[tuple[int, CohortRecord]]) -> tuple[SignSums, dict
                 votes += label.votes / label.of
                 agreement += counts[label.view][label.answer_class] / (sizes[label.view] or 1)
         labels += len(elected)
-        if None in record.rewards_B:
+        if record.abstentions_B.count(-1) < len(record.rewards_B):
             given = [each for each in record.rewards_B if each is not None]
             abstained += record.abstentions_B
         else:

@@ -240,7 +240,7 @@ def _record(
 ) -> CohortRecord:
     index: dict[str, int] = {}
     classes_B = [
-        -1 if ballot.answer_class is None else index.setdefault(ballot.answer_class, len(index)) for ballot in ballots_B
+        -1 if (name := ballot.answer_class) is None else index.setdefault(name, len(index)) for ballot in ballots_B
     ]
     labels = [_label_row(label, index) for label in settlement.labels]
     abstentions_B = [-1] * len(rows_B)
