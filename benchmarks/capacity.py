@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from reward_service.serving.supervisor import embedded_service
+from reward_service.serving.embedded_service import embedded_service
 from reward_service.tools.loadtest.arrivals import Traffic
 from reward_service.tools.loadtest.command import LoadTest, run_loadtest
 from reward_service.tools.loadtest.records import settle_delays_s

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from reward_service.serving.supervisor import embedded_service
+from reward_service.serving.embedded_service import embedded_service
 from reward_service.tools.loadtest.report import percentile
 
 COHORT = 16

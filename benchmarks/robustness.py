@@ -31,7 +31,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import describe
-from reward_service.serving.supervisor import embedded_service
+from reward_service.serving.embedded_service import embedded_service
 
 SHARES = (0.0, 0.1, 0.2, 0.4)
 QUARANTINES = ("off", "own-view", "abstain")

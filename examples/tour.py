@@ -22,7 +22,7 @@ from pathlib import Path
 from co_rewarding_client import RewardClient, Rollout
 from co_rewarding_trainer.demo import run_demo
 
-from reward_service.serving.supervisor import embedded_service
+from reward_service.serving.embedded_service import embedded_service
 
 OUT = Path(os.environ.get("TOUR_OUT", "runs/tour"))
 STEPS = int(os.environ.get("TOUR_STEPS", "30"))

@@ -21,7 +21,8 @@ from reward_service.logs import quiet_libraries
 from reward_service.on_ray.command import ray_app
 from reward_service.paraphrasing.command import paraphrase_app
 from reward_service.serving.children import require_installed, set_up_logging, unknown_variables
-from reward_service.serving.supervisor import Supervisor, embedded_service
+from reward_service.serving.embedded_service import embedded_service
+from reward_service.serving.supervisor import Supervisor
 from reward_service.settings import PREFIX, Settings, settings_given
 from reward_service.store.redis_url import without_password
 from reward_service.tools.explain.command import explain
@@ -277,12 +278,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _tell(str(error), "red")
         raise SystemExit(FAILED) from error
     except OSError as error:
-        if error.errno in NO_ROOM:
-            _tell(f"what is written has no room: {error.strerror}", "red")
-            raise SystemExit(FAILED) from error
-        if error.filename is None:  # not about a file that was named, so perhaps our fault
+        if error.errno not in NO_ROOM and error.filename is None:  # about no file that was named: perhaps our fault
             raise
-        _tell(f"{os.fsdecode(error.filename)}: {error.strerror}", "red")
+        where = "what is written has no room" if error.errno in NO_ROOM else os.fsdecode(error.filename)
+        _tell(f"{where}: {error.strerror}", "red")
         raise SystemExit(FAILED) from error
 
 

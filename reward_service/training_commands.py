@@ -15,7 +15,7 @@ from co_rewarding_trainer.task import WarmStart
 from co_rewarding_trainer.task_table import DEFAULT_TASK, TASKS, task_named
 
 from reward_service.errors import Needing, TrainingRunError
-from reward_service.serving.supervisor import embedded_service
+from reward_service.serving.embedded_service import embedded_service
 
 FIRST_ANSWER_S = 5.0
 """How long a service that the demo was pointed at may take to answer at all."""

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import structlog
 from co_rewarding_schema.errors import CoRewardingError
@@ -27,7 +26,7 @@ from reward_service.serving.children import (
     stop,
 )
 from reward_service.serving.ledger import ProcessLedger
-from reward_service.settings import Settings, settings_given
+from reward_service.settings import Settings
 from reward_service.store.embedded import EmbeddedValkey, NetworkDoor
 from reward_service.store.server_checks import wait_for_store
 
@@ -222,40 +221,6 @@ class Supervisor:
             return environment, ()
         environment[SOCKET_FD] = str(self._listener.fileno())
         return environment, (self._listener.fileno(),)
-
-
-@contextlib.contextmanager
-def embedded_service(folder: Path, *, workers: int = 1, teacher: Path | None = None) -> Iterator[str]:
-    """A whole service over a folder, for a command that needs one while it runs: its URL, once it is ready.
-
-    With a `teacher` (a model's folder) it takes weights below `folder`/weights.
-
-    Raises:
-        CoRewardingError: it did not start.
-    """
-    settings = settings_given(
-        data_dir=folder,
-        host="127.0.0.1",
-        port=0,
-        redis_url=None,
-        durability="one",
-        workers=workers,
-        api_processes=1,
-        api_keys=[],
-        api_keys_file=None,
-        log_level="WARNING",
-        teacher=None if teacher is None else str(teacher),
-        teacher_backend="transformers",
-        teacher_dtype="float32",
-        teacher_threads=1,  # a trainer has the other cores; threads that wait for a core wait for one another
-        weights_root=None if teacher is None else folder / "weights",
-    )
-    if settings.weights_root is not None:
-        settings.weights_root.mkdir(parents=True, exist_ok=True)
-    supervisor = Supervisor(settings)
-    with supervisor.kept():
-        supervisor.wait_ready()
-        yield supervisor.url
 
 
 def _bound(host: str, port: int) -> socket.socket:

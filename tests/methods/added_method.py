@@ -10,7 +10,7 @@ from co_rewarding_client import RewardClient, Rollout, RunSettings
 from co_rewarding_schema.methods import METHODS
 from co_rewarding_trainer.openrlhf.recipe_loader import find_recipe, read_recipe
 
-from reward_service.serving.supervisor import embedded_service
+from reward_service.serving.embedded_service import embedded_service
 
 
 def served(name: str, folder: Path) -> None:

@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from reward_service.logs import configure_logging
-from reward_service.serving.supervisor import embedded_service
+from reward_service.serving.embedded_service import embedded_service
 from reward_service.tools.replay.batches import batches
 from reward_service.tools.replay.errors import ScoringError
 from reward_service.tools.replay.fields import FieldNames
