@@ -2,7 +2,7 @@
 #   make install  the environment .venv, with everything that runs on a laptop (the other targets make it themselves)
 #   make demo    a small language model learns without labels, against the real service
 #   make experiment  every method at three learning rates with three seeds: an hour and a half, runs/experiments/core
-#   make experiment-smollm2    four methods with a language model of 135 million parameters: two hours (installs 4 GB beside)
+#   make experiment-smollm2    four methods with a language model of 135 million parameters: an hour and a half (installs 4 GB beside)
 #   make evidence    the tables, curves and figures of docs/evidence.md, from the experiments in runs/experiments
 #   make test    the checks and the whole suite of tests
 #   make check   ruff, pyright, import-linter
