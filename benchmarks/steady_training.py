@@ -11,6 +11,7 @@ import json
 import shutil
 import statistics
 import tempfile
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ WINDOWS = 10
 RETENTION_S = 60.0
 TEACHER_WITHIN_S = 300.0
 MIB = 2**20
+PAGE_COLUMNS = 120  # the table is a part of a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def main() -> None:
     write_picture(windows, given.out / "steady.png")
     (given.out / "steady.json").write_text(json.dumps(told, indent=1) + "\n")
     said = f"`{given.method}`, {given.steps} steps, rewards kept for {RETENTION_S:g} s; {describe()}."
-    (given.out / "steady.md").write_text(f"{table}\n{said}\n")
+    (given.out / "steady.md").write_text(f"{table}\n{textwrap.fill(said, PAGE_COLUMNS, break_on_hyphens=False)}\n")
     Console().print(f"{table}\n{said}", markup=False, highlight=False, soft_wrap=True)
 
 
